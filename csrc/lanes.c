@@ -1,0 +1,51 @@
+#include "lanes.h"
+
+/* Four rows at a time: their sums are independent chains. */
+#define ROWS_SUM(TERM)                                                                             \
+    size_t r = 0;                                                                                  \
+    for (; r + 4 <= rows; r += 4) {                                                                \
+        const real *m0 = M + r * ld, *m1 = m0 + ld, *m2 = m1 + ld, *m3 = m2 + ld;                  \
+        vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                \
+        for (size_t c = 0; c < ld; c += LANES) {                                                   \
+            const vec xc = load(x + c);                                                            \
+            s0 += TERM(load(m0 + c), xc);                                                          \
+            s1 += TERM(load(m1 + c), xc);                                                          \
+            s2 += TERM(load(m2 + c), xc);                                                          \
+            s3 += TERM(load(m3 + c), xc);                                                          \
+        }                                                                                          \
+        out[r] = fold(s0), out[r + 1] = fold(s1), out[r + 2] = fold(s2), out[r + 3] = fold(s3);    \
+    }                                                                                              \
+    for (; r < rows; r++) {                                                                        \
+        vec s = {0};                                                                               \
+        for (size_t c = 0; c < ld; c += LANES) s += TERM(load(M + r * ld + c), load(x + c));       \
+        out[r] = fold(s);                                                                          \
+    }
+
+#define PRODUCT(m, x) ((m) * (x))
+#define WEIGHTED_SQUARE(m, x) ((m) * (m) * (x))
+
+void NBT(rows_dot)(size_t rows, size_t ld, const real *restrict M, const real *restrict x,
+                   real *restrict out)
+{
+    ROWS_SUM(PRODUCT)
+}
+
+void NBT(rows_norm)(size_t rows, size_t ld, const real *restrict M, const real *restrict x,
+                    real *restrict out)
+{
+    ROWS_SUM(WEIGHTED_SQUARE)
+}
+
+real NBT(sum)(size_t ld, const real *x)
+{
+    vec s = {0};
+    for (size_t c = 0; c < ld; c += LANES) s += load(x + c);
+    return fold(s);
+}
+
+int NBT(all_finite)(size_t ld, const real *x)
+{
+    vec s = {0};
+    for (size_t c = 0; c < ld; c += LANES) s += load(x + c) * 0; /* 0, or NaN */
+    return fold(s) == 0;
+}

@@ -1,0 +1,64 @@
+/* lanes.h: one cache line of reals as a value.
+ *
+ * Units (or symbols) lie in the lanes, parameters in the outer loop, so arithmetic on `vec` is the
+ * plain arithmetic of every unit side by side. A sum over lanes is always folded in the same tree
+ * of LANES, whatever the width of the machine's registers: same bits on each.
+ * Without GNU vectors a lane block is one real and the same code runs serially. */
+#ifndef NBT_LANES_H
+#define NBT_LANES_H
+
+#include "real.h"
+#include <string.h>
+
+#if defined(__GNUC__)
+typedef real vec __attribute__((vector_size(64)));
+typedef word wvec __attribute__((vector_size(64)));
+typedef vec vec_in_memory __attribute__((may_alias));
+#define LANES (64 / sizeof(real))
+NBT_INLINE vec lanes_first(void)
+{ /* 0, 1, 2 … */
+    vec x;
+    for (size_t l = 0; l < LANES; l++) x[l] = (real)l;
+    return x;
+}
+/* x where the lane's index differs from `lane`, 0 there. */
+NBT_INLINE vec lanes_without(vec x, real lane)
+{
+    const wvec keep = lanes_first() != lane;
+    return (vec)((wvec)x & keep);
+}
+#else
+typedef real vec, vec_in_memory;
+#define LANES 1
+NBT_INLINE vec lanes_without(vec x, real lane) { return lane == 0 ? 0 : x; }
+#endif
+
+NBT_INLINE vec load(const real *p) { return *(const vec_in_memory *)(const void *)p; }
+NBT_INLINE void store(real *p, vec x) { *(vec_in_memory *)(void *)p = x; }
+NBT_INLINE vec spread(real x) { return x - (vec){0}; }
+
+/* Sum of the lanes, in a fixed tree. */
+NBT_INLINE real fold(vec x)
+{
+    real t[LANES];
+    memcpy(t, &x, sizeof t);
+    for (size_t half = LANES / 2; half > 0; half /= 2)
+        for (size_t l = 0; l < half; l++) t[l] += t[l + half];
+    return t[0];
+}
+
+/* out[r] = Σ_c M[r,c] x[c]; M (rows, ld), x (ld), ld a multiple of LANES. out must not alias. O(rows ld) */
+void NBT(rows_dot)(size_t rows, size_t ld, const real *restrict M, const real *restrict x,
+                   real *restrict out);
+
+/* out[r] = Σ_c x[c] M[r,c]²: squared norms of the rows under weights x. O(rows ld) */
+void NBT(rows_norm)(size_t rows, size_t ld, const real *restrict M, const real *restrict x,
+                    real *restrict out);
+
+/* Σ x[c], x (ld). */
+real NBT(sum)(size_t ld, const real *x);
+
+/* 1 if every entry of x (ld) is finite. */
+int NBT(all_finite)(size_t ld, const real *x);
+
+#endif

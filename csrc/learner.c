@@ -1,0 +1,136 @@
+#include "learner.h"
+#include "rule.h"
+#include <math.h>
+
+/* ---- instruction sets ---------------------------------------------------------------------- */
+
+#define TABLES(isa) extern const nbt_kernels nbt_kernels_of_f32_##isa, nbt_kernels_of_f64_##isa;
+TABLES(base)
+#ifdef NBT_X86
+TABLES(avx2)
+TABLES(avx512)
+static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static int has_avx512(void)
+{
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+}
+#endif
+static int always(void) { return 1; }
+
+static const struct {
+    const char *name;
+    int (*usable)(void);
+    const nbt_kernels *kernels[2]; /* by nbt_dtype */
+} ISAS[] = {
+    {"base", always, {&nbt_kernels_of_f32_base, &nbt_kernels_of_f64_base}},
+#ifdef NBT_X86
+    {"avx2", has_avx2, {&nbt_kernels_of_f32_avx2, &nbt_kernels_of_f64_avx2}},
+    {"avx512", has_avx512, {&nbt_kernels_of_f32_avx512, &nbt_kernels_of_f64_avx512}},
+#endif
+};
+
+int nbt_isa_count(void) { return (int)(sizeof ISAS / sizeof *ISAS); }
+const char *nbt_isa_name(int isa) { return ISAS[isa].name; }
+int nbt_isa_usable(int isa) { return ISAS[isa].usable(); }
+
+static int best_isa(void)
+{
+    int isa = nbt_isa_count() - 1;
+    while (!nbt_isa_usable(isa)) isa--;
+    return isa;
+}
+
+/* ---- arrays -------------------------------------------------------------------------------- */
+
+static size_t whole_lines(size_t count, size_t itemsize)
+{
+    const size_t lanes = 64 / itemsize;
+    return (count + lanes - 1) / lanes * lanes;
+}
+
+void nbt_learner_init(nbt_learner *self, int isa)
+{
+    const size_t size = self->dtype == NBT_F32 ? 4 : 8;
+    self->ldn = whole_lines(self->n, size);
+    self->ldm = whole_lines(self->m, size);
+    self->ldA = whole_lines(self->A, size);
+    self->ldP = whole_lines(self->P, size);
+    self->ldS = whole_lines(self->S, size);
+    self->ldG = self->rule == NBT_RTRL ? whole_lines(self->P * self->n, size) : 0;
+    self->ldpair = 6 * 64 / size;
+    self->kernels = ISAS[isa < 0 ? best_isa() : isa].kernels[self->dtype];
+    self->x_last = -1;
+    self->settled = 1;
+}
+
+int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *out)
+{
+    const size_t n = self->n, A = self->A, P = self->P, K = self->K, S = self->S, T = self->T;
+    const size_t ldn = self->ldn, ldm = self->ldm, ldA = self->ldA, ldP = self->ldP;
+    const size_t ldS = self->ldS, ldG = self->ldG, ldpair = self->ldpair;
+    const int always = 1, kalman = self->optimizer == NBT_KALMAN;
+    const int nobacktrack = self->rule == NBT_NOBACKTRACK, rtrl = self->rule == NBT_RTRL;
+    const int bptt = self->rule == NBT_BPTT, online = !bptt;
+    const int exact = nobacktrack && self->exact_self;
+    const int fisher = nobacktrack && self->norm == NBT_FISHER;
+    (void)A, (void)T;
+#define NBT_ROW(name, rows, columns, which)                                                        \
+    {#name, offsetof(nbt_learner, name), (size_t)(rows), columns, which},
+    const nbt_array arrays[] = {NBT_ARRAYS(NBT_ROW)};
+#undef NBT_ROW
+    if (k >= sizeof arrays / sizeof *arrays) return 0;
+    *out = arrays[k];
+    return 1;
+}
+
+/* ---- running ------------------------------------------------------------------------------- */
+
+static const nbt_kernels *kernels_of(const nbt_learner *self) { return self->kernels; }
+
+void nbt_learner_refresh(nbt_learner *self)
+{
+    self->settled = 1;
+    self->fresh = 0;
+    self->x_last = NBT_UNKNOWN_SYMBOL;
+    kernels_of(self)->refresh(self);
+}
+
+void nbt_learner_settle(nbt_learner *self) { kernels_of(self)->rules[self->rule].settle(self); }
+
+void nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
+                         double *probabilities)
+{
+    kernels_of(self)->predict(self, has_x, symbol, vector, probabilities);
+}
+
+static int outside(int32_t symbol, size_t count) { return symbol < 0 || (size_t)symbol >= count; }
+
+size_t nbt_first_bad_symbol(const int32_t *symbols, size_t count, size_t limit)
+{
+    size_t t = 0;
+    while (t < count && !outside(symbols[t], limit)) t++;
+    return t;
+}
+
+nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *loss, size_t *done)
+{
+    const nbt_kernels *kernels = kernels_of(self);
+    const nbt_rule_row *rule = &kernels->rules[self->rule];
+    const size_t row_size = self->m * (self->dtype == NBT_F32 ? 4 : 8);
+    for (size_t t = 0; t < block->steps; t++) {
+        *done = t;
+        const int32_t x = block->symbols ? block->symbols[t] : 0;
+        const int32_t y = block->targets ? block->targets[t] : 0;
+        const void *vector = block->vectors ? (const char *)block->vectors + t * row_size : NULL;
+        if ((self->one_hot && outside(x, self->m)) || outside(y, self->A)) return NBT_BAD_SYMBOL;
+
+        if (block->input_first) rule->advance(self, x, vector);
+        if (block->targets) loss[t] = rule->observe(self, (size_t)y, block->learn);
+        if (!block->input_first) rule->advance(self, x, vector);
+        self->step++;
+        if ((block->targets && !isfinite(loss[t])) || !kernels->finite(self)) return NBT_DIVERGED;
+    }
+    *done = block->steps;
+    return NBT_OK;
+}

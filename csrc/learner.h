@@ -1,0 +1,160 @@
+/* learner.h: the facade. A learner is sizes, choices, counters and borrowed arrays; it runs whole
+ * blocks of symbols. The only place that knows dtypes and instruction sets. */
+#ifndef NBT_LEARNER_H
+#define NBT_LEARNER_H
+
+#include "schedule.h"
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { NBT_F32, NBT_F64 } nbt_dtype;
+typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT } nbt_rule;
+typedef enum { NBT_SIGMOID, NBT_TANH } nbt_activation;
+typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
+typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_norm;
+
+enum { NBT_UNKNOWN_SYMBOL = -2 };
+
+/* Every array a learner may own: X(name, rows, columns, which).
+ * Rows are padded to whole cache lines (strides ldn, ldA, …); `which` says who needs the array. */
+#define NBT_ARRAYS(X)                                                                              \
+    /* the network: θ = (b; W; r), leaks, φ, pre-activations */                                    \
+    X(theta, P, ldn, always)                                                                       \
+    X(alpha, 1, ldn, always)                                                                       \
+    X(phi, 1 + n, ldA, always)                                                                     \
+    X(h, 1, ldn, always)                                                                           \
+    /* Kalman: diagonal and first row of J, for θ and φ */                                         \
+    X(theta_J, P, ldn, kalman)                                                                     \
+    X(theta_J0, P, ldn, kalman)                                                                    \
+    X(phi_J, 1 + n, ldA, kalman)                                                                   \
+    X(phi_J0, 1 + n, ldA, kalman)                                                                  \
+    /* NoBackTrack: pairs v̄ w̄, self-influence d, the regressors z of the last transition, s */     \
+    X(v, K *S, ldn, nobacktrack)                                                                   \
+    X(w, K *P, ldn, nobacktrack)                                                                   \
+    X(d, P, ldn, exact)                                                                            \
+    X(z, 1, ldP, online)                                                                           \
+    X(fisher, 1, ldn, fisher)                                                                      \
+    /* what the next sweep still has to do to w̄ and d (nobacktrack.h) */                           \
+    X(keep_w, K, ldn, nobacktrack)                                                                 \
+    X(add_w, K, ldn, nobacktrack)                                                                  \
+    X(keep_d, 1, ldn, nobacktrack)                                                                 \
+    X(z_last, 1, ldP, nobacktrack)                                                                 \
+    /* NoBackTrack, scratch */                                                                     \
+    X(c, K, ldn, nobacktrack)                                                                      \
+    X(norm_w, K, ldn, nobacktrack)                                                                 \
+    X(norm_d, 1, ldn, nobacktrack)                                                                 \
+    X(inner, K, ldn, nobacktrack)                                                                  \
+    X(u, 1, ldn, nobacktrack)                                                                      \
+    X(rho, 1, ldn, nobacktrack)                                                                    \
+    X(rho_inverse, 1, ldn, nobacktrack)                                                            \
+    X(sign, 1, ldn, nobacktrack)                                                                   \
+    X(block_v, 1, ldS, nobacktrack)                                                                \
+    X(block_w, 1, ldS, nobacktrack)                                                                \
+    X(block_rho, 1, ldS, nobacktrack)                                                              \
+    X(block_inverse, 1, ldS, nobacktrack)                                                          \
+    X(pushed, S, ldn, nobacktrack)                                                                 \
+    X(pairs, K, ldpair, nobacktrack)                                                               \
+    /* RTRL: G and its successor, (n, P n) with the columns of a state in one run; F; g */         \
+    X(G, n, ldG, rtrl)                                                                             \
+    X(G_next, n, ldG, rtrl)                                                                        \
+    X(F, n, ldn, rtrl)                                                                             \
+    X(g_flat, 1, ldG, rtrl)                                                                        \
+    X(g, P, ldn, rtrl)                                                                             \
+    /* truncated BPTT: the window and the gradients collected from closed ones */                  \
+    X(window_h, T, ldn, bptt)                                                                      \
+    X(window_x, T, ldm, bptt)                                                                      \
+    X(window_delta, T, ldA, bptt)                                                                  \
+    X(g_theta, P, ldn, bptt)                                                                       \
+    X(g_phi, 1 + n, ldA, bptt)                                                                     \
+    X(back, 1, ldn, bptt)                                                                          \
+    /* scratch of every rule */                                                                    \
+    X(a, 1, ldn, always)                                                                           \
+    X(a1, 1, ldP, always)                                                                          \
+    X(slope, 1, ldn, always)                                                                       \
+    X(delta, 1, ldA, always)                                                                       \
+    X(H, 1, ldn, always)                                                                           \
+    X(h_next, 1, ldn, always)                                                                      \
+    X(a_next, 1, ldn, always)                                                                      \
+    X(slope_next, 1, ldn, always)
+
+typedef struct {
+    /* sizes: units, inputs, symbols, parameters a unit, pairs, blocks, window */
+    size_t n, m, A, P, K, S, T;
+    /* row strides, in numbers: whole cache lines */
+    size_t ldn, ldm, ldA, ldP, ldS, ldG, ldpair;
+    /* choices */
+    nbt_dtype dtype;
+    nbt_rule rule;
+    nbt_activation activation;
+    nbt_optimizer optimizer;
+    nbt_norm norm;
+    int exact_self, one_hot; /* inputs are symbols, or vectors */
+    nbt_schedule schedule;   /* rate of SGD, decay of Kalman */
+    double lambda;           /* prior × n */
+    uint64_t seed;
+    /* counters: time; nothing is pending; norms are those of now; the entry set in one-hot z (-1:
+     * none, NBT_UNKNOWN_SYMBOL); complete steps in the window, and whether the next one's transition is in it */
+    uint64_t step;
+    int settled, fresh;
+    int32_t x_last;
+    size_t length;
+    int entered;
+    int32_t *window_symbol; /* (T) input symbol of a step's transition, -1: it has none */
+#define NBT_FIELD(name, rows, columns, which) void *name;
+    NBT_ARRAYS(NBT_FIELD)
+#undef NBT_FIELD
+    const void *kernels; /* nbt_kernels (rule.h) of this dtype and instruction set */
+} nbt_learner;
+
+typedef enum {
+    NBT_OK,
+    NBT_BAD_SYMBOL, /* a symbol changed after it was checked */
+    NBT_DIVERGED,   /* loss or state is not finite after this step */
+} nbt_status;
+
+/* What one array is: its field, padded size in numbers, whether this learner has it. */
+typedef struct {
+    const char *name;
+    size_t offset, rows, columns;
+    int needed;
+} nbt_array;
+
+/* Sets the strides and the kernels from sizes and dtype. isa: a row of nbt_isas, -1: the best. */
+void nbt_learner_init(nbt_learner *self, int isa);
+
+/* Row k of NBT_ARRAYS for this learner; 0 past the end. */
+int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *out);
+
+/* Recomputes what is derived from h after the arrays were set from outside. */
+void nbt_learner_refresh(nbt_learner *self);
+
+/* Applies what is pending to the arrays, so that they say what they mean. Changes no later bit. */
+void nbt_learner_settle(nbt_learner *self);
+
+/* Probabilities of the next symbol, (A) doubles, from h, or from the state after input x (symbol or
+ * vector) when has_x. Changes nothing but scratch. */
+void nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
+                         double *probabilities);
+
+/* What a block is: `steps` steps; symbols or vectors x (steps, m) of the learner's dtype; targets y
+ * (NULL: none); input_first: transition, then target; learn: 0 lets time pass only. */
+typedef struct {
+    size_t steps;
+    const int32_t *symbols;
+    const void *vectors;
+    const int32_t *targets;
+    int input_first, learn;
+} nbt_block;
+
+/* Runs a block; loss (steps, nats; untouched without targets); *done: steps completed. */
+nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *loss, size_t *done);
+
+/* Index of the first of `count` symbols that is not in [0, limit); count if there is none. */
+size_t nbt_first_bad_symbol(const int32_t *symbols, size_t count, size_t limit);
+
+/* Instruction sets compiled in and usable here, in rising order. */
+int nbt_isa_count(void);
+const char *nbt_isa_name(int isa);
+int nbt_isa_usable(int isa);
+
+#endif

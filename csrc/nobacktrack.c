@@ -1,0 +1,176 @@
+#include "nobacktrack.h"
+#include "cell.h"
+#include "lanes.h"
+#include "reduction.h"
+#include "sweep.h"
+#include <math.h>
+#include <string.h>
+
+/* Coefficients that change nothing, for a sweep when nothing is pending. */
+static void clear_pending(nbt_learner *self)
+{
+    real *keep_w = self->keep_w, *keep_d = self->keep_d;
+    for (size_t i = 0; i < self->K * self->ldn; i++) keep_w[i] = 1;
+    for (size_t i = 0; i < self->ldn; i++) keep_d[i] = 1;
+    memset(self->add_w, 0, self->K * self->ldn * sizeof(real));
+    if (!self->exact_self) return;
+    memset(self->z, 0, self->P * sizeof(real)); /* d has it; without d it stays, being w_i itself */
+    self->x_last = -1;
+}
+
+static void sweep(nbt_learner *self, int learn)
+{
+    if (self->settled) clear_pending(self);
+    NBT(sweep)(self, learn);
+    self->settled = self->fresh = 1;
+}
+
+/* c[k, i] = H·v̄_ks / K, s the block of unit i. O(K S n) */
+static void gradient_coefficients(nbt_learner *self)
+{
+    const size_t ldn = self->ldn, S = self->S;
+    real *c = self->c, *block = self->block_v;
+    for (size_t k = 0; k < self->K; k++) {
+        NBT(rows_dot)(S, ldn, (real *)self->v + k * S * ldn, self->H, block);
+        for (size_t s = 0; s < S; s++) block[s] /= (real)self->K;
+        NBT(block_spread)(self->n, S, block, c + k * ldn);
+    }
+}
+
+/* s ← s + (H² - s) / √(t + 1) */
+static void follow_fisher(nbt_learner *self)
+{
+    const real *H = self->H, part = (real)(1 / sqrt((double)self->step + 1));
+    real *s = self->fisher;
+    for (size_t i = 0; i < self->ldn; i++) s[i] += (H[i] * H[i] - s[i]) * part;
+}
+
+double NBT(nobacktrack_observe)(nbt_learner *self, size_t y, int learn)
+{
+    const double loss = NBT(readout_observe)(self, y, learn);
+    if (!learn) return loss;
+    if (self->norm == NBT_FISHER) follow_fisher(self);
+    gradient_coefficients(self);
+    sweep(self, 1);
+    return loss;
+}
+
+/* u (ldn): the weights of ‖v‖² = Σ u_i v_i² for pair k. Norm `kalman`: 1 / diag(G̃ J⁻¹ G̃ᵀ), (62). */
+static void state_weights(nbt_learner *self, size_t k)
+{
+    const size_t n = self->n, ldn = self->ldn, S = self->S;
+    real *u = self->u;
+    if (self->norm == NBT_FISHER) {
+        const real *s = self->fisher;
+        for (size_t i = 0; i < n; i++) u[i] = s[i] + (real)1e-4;
+        return;
+    }
+    if (self->norm != NBT_KALMAN_NORM) {
+        for (size_t i = 0; i < n; i++) u[i] = 1;
+        return;
+    }
+    const real *v = (real *)self->v + k * S * ldn, *block_w = self->block_w;
+    const real *norm_d = self->norm_d, *inner = (real *)self->inner + k * ldn;
+    for (size_t i = 0; i < n; i++) {
+        real C = norm_d[i] + 2 * v[i % S * ldn + i] * inner[i];
+        for (size_t s = 0; s < S; s++) C += v[s * ldn + i] * v[s * ldn + i] * block_w[s];
+        u[i] = C > 0 ? 1 / C : 0;
+    }
+}
+
+/* (13) before the transition: v̄_s ← F (ρ̄_s v̄_s + Σ_i ε_i ρ_i e_i). O(S n²) */
+static void fold_plain(nbt_learner *self, real *v)
+{
+    const size_t n = self->n, ldn = self->ldn, S = self->S;
+    const int balanced = self->norm != NBT_NO_NORM;
+    const real *sign = self->sign, *block_rho = self->block_rho;
+    real *rho = self->rho, *pushed = self->pushed;
+    NBT(rows_norm)(S, ldn, v, self->u, self->block_v);
+    NBT(balance)(S, balanced, self->block_w, self->block_v, self->block_rho, self->block_inverse);
+    NBT(balance)(n, balanced, self->norm_d, self->u, rho, self->rho_inverse);
+    for (size_t s = 0; s < S; s++) {
+        for (size_t i = 0; i < ldn; i++) v[s * ldn + i] *= block_rho[s];
+        for (size_t i = s; i < n; i += S) v[s * ldn + i] += sign[i] * rho[i];
+    }
+    NBT(cell_push)(n, ldn, S, (real *)self->theta + ldn, self->alpha, self->slope, v, pushed);
+    memcpy(v, pushed, S * ldn * sizeof(real));
+}
+
+/* With exact self-influence, after it: v̄_s ← ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i 0). */
+static void fold_exact(nbt_learner *self, real *v)
+{
+    const size_t n = self->n, ldn = self->ldn, S = self->S;
+    const int balanced = self->norm != NBT_NO_NORM;
+    const real *W = (real *)self->theta + ldn, *u = self->u, *slope = self->slope;
+    const real *sign = self->sign, *block_rho = self->block_rho;
+    real *rho = self->rho, *pushed = self->pushed, *column = self->h_next;
+    NBT(cell_push)(n, ldn, S, W, self->alpha, slope, v, pushed);
+    NBT(rows_norm)(S, ldn, pushed, u, self->block_v);
+    NBT(balance)(S, balanced, self->block_w, self->block_v, self->block_rho, self->block_inverse);
+
+    for (size_t i = 0; i < n; i++) {
+        vec sum = {0};
+        for (size_t c = 0; c < ldn; c += LANES) {
+            const vec row = lanes_without(load(W + i * ldn + c), (real)i - (real)c);
+            sum += row * row * load(u + c);
+        }
+        column[i] = fold(sum) * slope[i] * slope[i];
+    }
+    NBT(balance)(n, balanced, self->norm_d, column, rho, self->rho_inverse);
+
+    for (size_t s = 0; s < S; s++)
+        for (size_t c = 0; c < ldn; c += LANES)
+            store(v + s * ldn + c, block_rho[s] * load(pushed + s * ldn + c));
+    for (size_t i = 0, s = 0; i < n; i++, s = s + 1 == S ? 0 : s + 1) {
+        const real size = sign[i] * rho[i] * slope[i];
+        for (size_t c = 0; c < ldn; c += LANES) {
+            real *at = v + s * ldn + c;
+            const vec row = lanes_without(load(W + i * ldn + c), (real)i - (real)c);
+            store(at, load(at) + size * row);
+        }
+    }
+}
+
+/* (14), left for the next sweep: w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i, and d ← F_ii d + z. */
+static void leave_pending(nbt_learner *self, size_t k)
+{
+    const size_t n = self->n, ldn = self->ldn;
+    const real *sign = self->sign, *inverse = self->rho_inverse;
+    real *add_w = (real *)self->add_w + k * ldn;
+    NBT(block_spread)(n, self->S, self->block_inverse, (real *)self->keep_w + k * ldn);
+    for (size_t i = 0; i < n; i++) add_w[i] = sign[i] * inverse[i];
+}
+
+static void reduce(nbt_learner *self)
+{
+    const size_t n = self->n, ldn = self->ldn, S = self->S;
+    for (size_t k = 0; k < self->K; k++) {
+        real *v = (real *)self->v + k * S * ldn;
+        NBT(signs)(self, (uint32_t)k, self->sign);
+        NBT(block_sums)(n, ldn, S, (real *)self->norm_w + k * ldn, self->block_w);
+        state_weights(self, k);
+        if (self->exact_self)
+            fold_exact(self, v);
+        else
+            fold_plain(self, v);
+        leave_pending(self, k);
+    }
+    if (!self->exact_self) return;
+    const real *W = (real *)self->theta + ldn, *slope = self->slope, *alpha = self->alpha;
+    real *keep_d = self->keep_d;
+    for (size_t i = 0; i < n; i++) keep_d[i] = W[i * ldn + i] * slope[i] + alpha[i];
+}
+
+void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
+{
+    if (!self->fresh) sweep(self, 0);
+    reduce(self);
+    if (!self->exact_self) memcpy(self->z_last, self->z, self->P * sizeof(real));
+    NBT(cell_advance)(self, symbol, vector, self->z);
+    self->settled = self->fresh = 0;
+}
+
+void NBT(nobacktrack_settle)(nbt_learner *self)
+{
+    if (!self->settled) sweep(self, 0);
+}

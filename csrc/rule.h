@@ -1,0 +1,24 @@
+/* rule.h: a learning rule is a row in a table; a table for each precision and instruction set. */
+#ifndef NBT_RULE_H
+#define NBT_RULE_H
+
+#include "learner.h"
+#include "real.h"
+
+typedef struct {
+    /* Loss (nats) of target y predicted from h; learns from it if `learn`. */
+    double (*observe)(nbt_learner *self, size_t y, int learn);
+    /* The transition on input x (symbol, or vector of m numbers), and what the rule carries along. */
+    void (*advance)(nbt_learner *self, int32_t symbol, const void *vector);
+    /* Applies what is pending to the arrays. */
+    void (*settle)(nbt_learner *self);
+} nbt_rule_row;
+
+typedef struct {
+    nbt_rule_row rules[3]; /* by nbt_rule */
+    void (*refresh)(nbt_learner *self);
+    void (*predict)(nbt_learner *self, int has_x, int32_t symbol, const void *vector, double *p);
+    int (*finite)(const nbt_learner *self); /* is the state? */
+} nbt_kernels;
+
+#endif

@@ -1,0 +1,60 @@
+"""Checks shared by the values and the trainers: what was expected and what came, by name."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Iterable
+
+LARGEST_SIZE = 2**24
+"""Largest number of units, inputs, symbols, pairs or window steps: counts in C are exact far beyond,
+memory is not."""
+
+
+def whole(name: str, value: object, low: int = 1, high: int = LARGEST_SIZE) -> int:
+    """An integer in [low, high], from any integer type but bool."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name}: expected an integer, got {value!r}")
+    number = operator.index(value)
+    if not low <= number <= high:
+        raise ValueError(f"{name}: expected an integer in [{low}, {high}], got {number}")
+    return number
+
+
+def real(name: str, value: object, low: float = -math.inf, high: float = math.inf,
+         *, above: float | None = None) -> float:
+    """A finite number in [low, high], and greater than `above` where that is given."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    number = float(value)
+    if not math.isfinite(number) or not low <= number <= high:
+        raise ValueError(f"{name}: expected a finite number in [{low}, {high}], got {number}")
+    if above is not None and number <= above:
+        raise ValueError(f"{name}: expected a number above {above}, got {number}")
+    return number
+
+
+def one_of(name: str, value: object, choices: Iterable[str]) -> str:
+    """One of the names in `choices`."""
+    choices = tuple(choices)
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+    if value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name}: expected True or False, got {value!r}")
+    return value
+
+
+def instance(name: str, value: object, *types: type) -> object:
+    """A value of one of the types."""
+    if not isinstance(value, types):
+        expected = " or ".join(kind.__name__ for kind in types)
+        raise TypeError(f"{name}: expected {expected}, got {value!r}")
+    return value

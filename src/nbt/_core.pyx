@@ -1,0 +1,421 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
+"""The door to C: declares, checks once per block, drops the GIL, maps status codes to exceptions.
+
+`Learner` owns a C learner and the NumPy arrays it borrows. Sizes and choices reach it already
+validated (`trainers.py`); symbols and vectors are checked here, before anything moves, so a refused
+call leaves every array as it was. Above this module nothing sees a pointer; below it nothing sees
+Python. No loop over data: those are in csrc/.
+"""
+
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE
+from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int32_t, uint32_t, uint64_t, uintptr_t
+
+import numpy as np
+
+from nbt.errors import DivergenceError
+
+cdef extern from "schedule.h" nogil:
+    ctypedef enum nbt_schedule_kind:
+        NBT_CONSTANT, NBT_INVERSE_SQRT
+    ctypedef struct nbt_schedule:
+        nbt_schedule_kind kind
+        double scale
+    double nbt_rate(nbt_schedule schedule, uint64_t step) noexcept
+
+cdef extern from "signs.h" nogil:
+    void nbt_philox(const uint32_t* counter, const uint32_t* key, uint32_t* out) noexcept
+    void nbt_sign_bits(uint64_t seed, uint32_t pair, uint64_t step, uint32_t group,
+                       uint32_t* out) noexcept
+
+cdef extern from "learner.h" nogil:
+    ctypedef enum nbt_dtype:
+        NBT_F32, NBT_F64
+    ctypedef enum nbt_rule:
+        NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT
+    ctypedef enum nbt_activation:
+        NBT_SIGMOID, NBT_TANH
+    ctypedef enum nbt_optimizer:
+        NBT_SGD, NBT_KALMAN
+    ctypedef enum nbt_norm:
+        NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM
+    ctypedef enum nbt_status:
+        NBT_OK, NBT_BAD_SYMBOL, NBT_DIVERGED
+    ctypedef struct nbt_learner:
+        size_t n, m, A, P, K, S, T, length
+        nbt_dtype dtype
+        nbt_rule rule
+        nbt_activation activation
+        nbt_optimizer optimizer
+        nbt_norm norm
+        int exact_self, one_hot, settled, fresh, entered
+        nbt_schedule schedule
+        double lambda_ "lambda"
+        uint64_t seed, step
+        int32_t* window_symbol
+    ctypedef struct nbt_array:
+        const char* name
+        size_t offset, rows, columns
+        int needed
+    ctypedef struct nbt_block:
+        size_t steps
+        const int32_t* symbols
+        const void* vectors
+        const int32_t* targets
+        int input_first, learn
+    void nbt_learner_init(nbt_learner* self, int isa) noexcept
+    int nbt_learner_array(const nbt_learner* self, size_t k, nbt_array* out) noexcept
+    void nbt_learner_refresh(nbt_learner* self) noexcept
+    void nbt_learner_settle(nbt_learner* self) noexcept
+    void nbt_learner_predict(nbt_learner* self, int has_x, int32_t symbol, const void* vector,
+                             double* probabilities) noexcept
+    nbt_status nbt_learner_run(nbt_learner* self, const nbt_block* block, double* loss,
+                               size_t* done) noexcept
+    size_t nbt_first_bad_symbol(const int32_t* symbols, size_t count, size_t limit) noexcept
+    int nbt_isa_count() noexcept
+    const char* nbt_isa_name(int isa) noexcept
+    int nbt_isa_usable(int isa) noexcept
+
+cdef extern from *:
+    """
+    #if defined(__clang__)
+    #define NBT_COMPILER "clang " __clang_version__
+    #elif defined(__GNUC__)
+    #define NBT_COMPILER "gcc " __VERSION__
+    #else
+    #define NBT_COMPILER "unknown"
+    #endif
+    #ifndef NBT_OPENMP
+    #define NBT_OPENMP 0
+    #endif
+    """
+    const char* NBT_COMPILER
+    int NBT_OPENMP
+
+RULES = {"nobacktrack": NBT_NOBACKTRACK, "rtrl": NBT_RTRL, "bptt": NBT_BPTT}
+ACTIVATIONS = {"sigmoid": NBT_SIGMOID, "tanh": NBT_TANH}
+OPTIMIZERS = {"sgd": NBT_SGD, "kalman": NBT_KALMAN}
+NORMS = {"euclidean": NBT_EUCLIDEAN, "kalman": NBT_KALMAN_NORM, "fisher": NBT_FISHER,
+         "none": NBT_NO_NORM}
+SCHEDULES = {"constant": NBT_CONSTANT, "inverse_sqrt": NBT_INVERSE_SQRT}
+DTYPES = {"float32": NBT_F32, "float64": NBT_F64}
+
+# Multiply-adds between two looks at signals: a few milliseconds.
+cdef double WORK_BETWEEN_SIGNALS = 1e7
+
+
+def isas():
+    """Instruction sets compiled in and usable on this machine, in rising order."""
+    return [nbt_isa_name(k).decode() for k in range(nbt_isa_count()) if nbt_isa_usable(k)]
+
+
+def compiled():
+    """Facts of this build: compiler, OpenMP."""
+    return {"compiler": NBT_COMPILER.decode(), "openmp": bool(NBT_OPENMP)}
+
+
+def philox(counter, key):
+    """One Philox4x32-10 block: four 32-bit words from four counter words and two key words."""
+    cdef uint32_t c[4]
+    cdef uint32_t k[2]
+    cdef uint32_t out[4]
+    c[0], c[1], c[2], c[3] = counter
+    k[0], k[1] = key
+    nbt_philox(c, k, out)
+    return (out[0], out[1], out[2], out[3])
+
+
+def sign_bits(seed, pair, step, group):
+    """The 128 sign bits of units ``128 * group`` onwards, as four 32-bit words."""
+    cdef uint32_t out[4]
+    nbt_sign_bits(seed, pair, step, group, out)
+    return (out[0], out[1], out[2], out[3])
+
+
+def rate(kind, double scale, uint64_t step):
+    """A schedule's value at a step, as C computes it."""
+    return nbt_rate(nbt_schedule(SCHEDULES[kind], scale), step)
+
+
+def aligned_zeros(rows, columns, dtype):
+    """A (rows, columns) array of zeros on a cache line's boundary."""
+    size = rows * columns * np.dtype(dtype).itemsize
+    memory = np.zeros(size + 64, dtype=np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start:start + size].view(dtype).reshape(rows, columns)
+
+
+cdef class Learner:
+    """Sizes, choices, arrays and the loop.
+
+    ``arrays`` maps the names of csrc/learner.h to padded NumPy arrays (rows, stride) that C reads and
+    writes in place. Call `settle` before reading them and `refresh` after writing them.
+    """
+
+    cdef nbt_learner c
+    cdef readonly dict arrays
+    cdef readonly object dtype
+    cdef object window_symbol
+    cdef bint busy
+    cdef double work
+
+    def __cinit__(self, *, str rule, str dtype, size_t n, size_t m, size_t symbols, bint one_hot,
+                  str activation, str optimizer, schedule, double lambda_, str norm="euclidean",
+                  size_t rank=1, size_t blocks=1, bint exact_self=False, size_t window=0,
+                  uint64_t seed=0, isa=None):
+        cdef nbt_array row
+        cdef size_t k = 0
+        self.c.n, self.c.m, self.c.A, self.c.P = n, m, symbols, 1 + n + m
+        self.c.K, self.c.S, self.c.T = rank, blocks, window
+        self.c.dtype, self.c.rule = DTYPES[dtype], RULES[rule]
+        self.c.activation, self.c.optimizer = ACTIVATIONS[activation], OPTIMIZERS[optimizer]
+        self.c.norm, self.c.exact_self, self.c.one_hot = NORMS[norm], exact_self, one_hot
+        self.c.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
+        self.c.lambda_, self.c.seed = lambda_, seed
+        nbt_learner_init(&self.c, _isa_row(isa))
+        self.dtype = np.dtype(dtype)
+        self.arrays = {}
+        while nbt_learner_array(&self.c, k, &row):
+            if row.needed:
+                array = aligned_zeros(row.rows, row.columns, self.dtype)
+                (<void**>(<char*>&self.c + row.offset))[0] = <void*><uintptr_t>array.ctypes.data
+                self.arrays[row.name.decode()] = array
+            k += 1
+        self.window_symbol = np.full(max(window, 1), -1, dtype=np.int32)
+        self.c.window_symbol = <int32_t*><uintptr_t>self.window_symbol.ctypes.data
+        self.work = self.c.P * <double>n * (rank + 2) + n * <double>n * blocks + n * <double>symbols
+        if self.c.rule == NBT_RTRL:
+            self.work += n * <double>n * self.c.P * n
+        nbt_learner_refresh(&self.c)
+
+    # ---- counters ------------------------------------------------------------------------------
+
+    @property
+    def step(self):
+        return self.c.step
+
+    @property
+    def seed(self):
+        return self.c.seed
+
+    @property
+    def symbols(self):
+        return self.c.A
+
+    @property
+    def inputs(self):
+        return self.c.m
+
+    @property
+    def one_hot(self):
+        return bool(self.c.one_hot)
+
+    def counters(self):
+        """Everything that is not in `arrays`: a dict of integers and the window's symbols."""
+        return {"step": self.c.step, "seed": self.c.seed, "length": self.c.length,
+                "entered": bool(self.c.entered), "symbols": self.window_symbol.copy()}
+
+    def set_counters(self, uint64_t step, uint64_t seed, size_t length, bint entered, symbols):
+        """Takes back what `counters` gave. Values must have been checked."""
+        self.c.step, self.c.seed, self.c.length, self.c.entered = step, seed, length, entered
+        self.window_symbol[:] = symbols
+
+    def settle(self):
+        """Applies what is pending to the arrays, so that they say what they mean."""
+        self._enter()
+        nbt_learner_settle(&self.c)
+        self.busy = False
+
+    def refresh(self):
+        """Recomputes what is derived from the arrays, after they were written."""
+        self._enter()
+        nbt_learner_refresh(&self.c)
+        self.busy = False
+
+    cdef int _enter(self) except -1:
+        if self.busy:
+            raise RuntimeError("this trainer is in use by another call")
+        self.busy = True
+        return 0
+
+    # ---- the two verbs -------------------------------------------------------------------------
+
+    def predict(self, x=None):
+        """Probabilities of the next symbol, float64, shape (A,); x: the input that comes first."""
+        cdef Py_buffer inputs, out
+        cdef size_t count = 0
+        p = np.empty(self.c.A)
+        if x is not None:
+            count = self._inputs(x, &inputs)
+        try:
+            if x is not None and count != 1:
+                raise ValueError(f"x: expected one step's input, got {count} steps")
+            self._enter()
+            PyObject_GetBuffer(p, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+            nbt_learner_predict(&self.c, x is not None,
+                                (<int32_t*>inputs.buf)[0] if x is not None and self.c.one_hot else 0,
+                                inputs.buf if x is not None else NULL, <double*>out.buf)
+            PyBuffer_Release(&out)
+            self.busy = False
+        finally:
+            if x is not None:
+                PyBuffer_Release(&inputs)
+        return p
+
+    def run(self, x, y, bint learn):
+        """One block: losses in nats, float64, shape (steps,), or None where there is no target.
+
+        Without y, x is a block of symbols, each first the target and then the input. With y, each
+        x comes first and y is its target. y is ``...`` for inputs without targets.
+        """
+        cdef Py_buffer inputs, targets, out
+        cdef nbt_block block
+        cdef bint has_targets = y is not None and y is not Ellipsis
+        cdef size_t count = self._inputs(x, &inputs)
+        try:
+            if has_targets:
+                _symbols(y, "y", self.c.A, &targets)
+            try:
+                if has_targets and <size_t>(targets.len // 4) != count:
+                    raise ValueError(
+                        f"y: expected {count} targets, one for each x, got {targets.len // 4}")
+                if y is None and not (self.c.one_hot and self.c.m == self.c.A):
+                    raise TypeError("y: expected targets, because the inputs of this trainer "
+                                    "are not the symbols it predicts")
+                block.steps, block.learn, block.input_first = count, learn, y is not None
+                block.symbols = <int32_t*>inputs.buf if self.c.one_hot else NULL
+                block.vectors = NULL if self.c.one_hot else inputs.buf
+                block.targets = NULL
+                if has_targets:
+                    block.targets = <int32_t*>targets.buf
+                elif y is None:
+                    block.targets = block.symbols
+                if block.targets == NULL:
+                    self._run(&block, NULL)
+                    return None
+                loss = np.empty(count)
+                PyObject_GetBuffer(loss, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+                try:
+                    self._run(&block, <double*>out.buf)
+                finally:
+                    PyBuffer_Release(&out)
+                return loss
+            finally:
+                if has_targets:
+                    PyBuffer_Release(&targets)
+        finally:
+            PyBuffer_Release(&inputs)
+
+    cdef int _run(self, nbt_block* block, double* loss) except -1:
+        """Pieces of a few milliseconds without the GIL, signals looked at between them."""
+        cdef nbt_block piece = block[0]
+        cdef size_t begun = 0, done = 0, row = self.c.m * <size_t>self.dtype.itemsize
+        cdef size_t stride = <size_t>(WORK_BETWEEN_SIGNALS / self.work) + 1
+        cdef nbt_status status
+        self._enter()
+        try:
+            while begun < block.steps:
+                piece.steps = min(stride, block.steps - begun)
+                if block.symbols != NULL:
+                    piece.symbols = block.symbols + begun
+                if block.vectors != NULL:
+                    piece.vectors = <const char*>block.vectors + begun * row
+                if block.targets != NULL:
+                    piece.targets = block.targets + begun
+                if piece.steps * self.work < 1e5:  # shorter than a change of thread
+                    status = nbt_learner_run(&self.c, &piece, loss + begun if loss else NULL, &done)
+                else:
+                    with nogil:
+                        status = nbt_learner_run(&self.c, &piece, loss + begun if loss else NULL,
+                                                 &done)
+                if status == NBT_BAD_SYMBOL:
+                    raise ValueError(f"x or y: a symbol changed during the call, at {begun + done}")
+                if status == NBT_DIVERGED:
+                    raise DivergenceError("the loss or the state is not finite after step "
+                                          f"{self.c.step - 1}", self.c.step - 1)
+                begun += piece.steps
+                if begun < block.steps:
+                    PyErr_CheckSignals()
+        finally:
+            self.busy = False
+        return 0
+
+    cdef size_t _inputs(self, x, Py_buffer* view) except? 0:
+        """A view of x as int32 symbols or as (steps, m) vectors of the learner's dtype; its steps."""
+        if self.c.one_hot:
+            _symbols(x, "x", self.c.m, view)
+            return view.len // 4
+        array = _vectors(x, self.c.m, self.dtype)
+        PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS)
+        return array.shape[0]
+
+
+cdef int _isa_row(isa) except? -1:
+    if isa is None:
+        return -1
+    names = [nbt_isa_name(k).decode() for k in range(nbt_isa_count())]
+    if isa not in names or not nbt_isa_usable(names.index(isa)):
+        raise ValueError(f"isa: expected one of {isas()}, got {isa!r}")
+    return names.index(isa)
+
+
+cdef int _symbols(x, str name, size_t limit, Py_buffer* view) except -1:
+    """A view of x as contiguous int32, every entry in [0, limit)."""
+    cdef size_t bad
+    if type(x) is not np.ndarray or x.dtype is not INT32 or x.ndim != 1 or not x.flags.c_contiguous:
+        x = _as_symbols(x, name)
+    PyObject_GetBuffer(x, view, PyBUF_C_CONTIGUOUS)
+    bad = nbt_first_bad_symbol(<const int32_t*>view.buf, view.len // 4, limit)
+    if bad < <size_t>(view.len // 4):
+        value = (<int32_t*>view.buf)[bad]
+        PyBuffer_Release(view)
+        raise ValueError(f"{name}: expected symbols in [0, {limit}), got {value} at position {bad}")
+    return 0
+
+
+INT32 = np.dtype(np.int32)
+
+
+def _as_symbols(x, name):
+    """Integers of any kind, order and layout as a contiguous int32 array of one dimension."""
+    if isinstance(x, (str, bytes)):
+        raise TypeError(f"{name}: expected integer symbols, got {type(x).__name__}; "
+                        "an alphabet's encode() makes symbols of text")
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected a sequence of integers, got {error}") from None
+    if array.size == 0 and array.ndim == 1 and isinstance(x, (list, tuple)):
+        array = array.astype(np.int32)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integer symbols, got {array.dtype} of {type(x).__name__}")
+    if array.ndim > 1:
+        raise ValueError(f"{name}: expected one dimension, got shape {array.shape}")
+    array = np.atleast_1d(array)
+    wide = array[(array > 0x7FFFFFFF) | (array < -0x80000000)]
+    if wide.size:
+        raise ValueError(f"{name}: expected 32-bit symbols, got {wide[0]}")
+    return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def _vectors(x, m, dtype):
+    """Real numbers of any kind, order and layout as a contiguous (steps, m) array, all finite."""
+    if isinstance(x, (str, bytes)):
+        raise TypeError(f"x: expected numbers, got {type(x).__name__}")
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"x: expected vectors of {m} numbers, got {error}") from None
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"x: expected real numbers, got {array.dtype} of {type(x).__name__}")
+    if array.ndim == 1:
+        array = array[np.newaxis]
+    if array.ndim != 2 or array.shape[1] != m:
+        raise ValueError(f"x: expected shape (steps, {m}), got {np.shape(x)}")
+    with np.errstate(over="ignore"):
+        array = np.ascontiguousarray(array, dtype=dtype)
+    if not np.isfinite(array).all():
+        step = int(np.argmin(np.isfinite(array).all(axis=1)))
+        raise ValueError(f"x: expected finite {dtype} numbers, got {array[step]} at step {step}")
+    return array

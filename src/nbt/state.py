@@ -1,0 +1,155 @@
+"""The state's public names, and where each lives in the padded arrays that C uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["StateTable"]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An array's public shape, and how to see that part of the padded one."""
+
+    array: str
+    shape: tuple[int, ...]
+    view: Callable[[np.ndarray], np.ndarray]
+
+
+class StateTable:
+    """What a learner's state consists of: reads it as copies, checks a new one and writes it.
+
+    Shapes are those of design letters: n units, m inputs, A symbols, P = 1 + n + m, K rank, S blocks,
+    T window.
+    """
+
+    def __init__(self, core, rule: str, kalman: bool, *, rank=1, blocks=1, exact_self=False,
+                 norm="euclidean", window=0) -> None:
+        self._core = core
+        arrays = core.arrays
+        n_rows = arrays["phi"].shape[0]
+        n, n_parameters = n_rows - 1, arrays["theta"].shape[0]
+        self._n, self._window = n, window
+        self._entries: dict[str, _Entry] = {}
+        m = n_parameters - n_rows
+        self._add("cell.b", "theta", (n,), lambda x: x[0, :n])
+        self._add("cell.W", "theta", (n, n), lambda x: x[1 : 1 + n, :n])
+        self._add("cell.r", "theta", (m, n), lambda x: x[1 + n :, :n])
+        self._add("cell.alpha", "alpha", (n,), lambda x: x[0, :n])
+        self._add("state.h", "h", (n,), lambda x: x[0, :n])
+        self._symbols = core.symbols
+        self._add("readout.b", "phi", (self._symbols,), lambda x: x[0, : self._symbols])
+        self._add("readout.W", "phi", (n, self._symbols), lambda x: x[1:, : self._symbols])
+        if kalman:
+            for name in ("J", "J0"):
+                self._add_matrix(f"optimizer.theta.{name}", f"theta_{name}", n_parameters, n)
+                self._add_matrix(f"optimizer.phi.{name}", f"phi_{name}", n_rows, self._symbols)
+        if rule == "nobacktrack":
+            self._add_nobacktrack(n, n_parameters, rank, blocks, exact_self, norm)
+        elif rule == "rtrl":
+            self._add("estimator.G", "G", (n, n_parameters, n),
+                      lambda x: x[:, : n_parameters * n].reshape(n, n_parameters, n, copy=False))
+        elif rule == "bptt":
+            self._add_matrix("window.h", "window_h", window, n)
+            if not core.one_hot:
+                self._add_matrix("window.x", "window_x", window, m)
+            self._add_matrix("window.delta", "window_delta", window, self._symbols)
+            self._add_matrix("window.g_theta", "g_theta", n_parameters, n)
+            self._add_matrix("window.g_phi", "g_phi", n_rows, self._symbols)
+
+    def _add(self, key, array, shape, view) -> None:
+        self._entries[key] = _Entry(array, shape, view)
+
+    def _add_matrix(self, key, array, rows, columns) -> None:
+        self._add(key, array, (rows, columns), lambda x: x[:, :columns])
+
+    def _add_nobacktrack(self, n, n_parameters, rank, blocks, exact_self, norm) -> None:
+        self._add("estimator.v", "v", (rank, blocks, n),
+                  lambda x: x.reshape(rank, blocks, -1)[:, :, :n])
+        self._add("estimator.w", "w", (rank, n_parameters, n),
+                  lambda x: x.reshape(rank, n_parameters, -1)[:, :, :n])
+        if exact_self:
+            self._add_matrix("estimator.d", "d", n_parameters, n)
+        else:
+            self._add("estimator.z", "z", (n_parameters,), lambda x: x[0, :n_parameters])
+        if norm == "fisher":
+            self._add("estimator.fisher", "fisher", (n,), lambda x: x[0, :n])
+
+    def _counters(self) -> dict[str, np.ndarray]:
+        values = self._core.counters()
+        counters = {"step": np.uint64(values["step"]), "seed": np.uint64(values["seed"])}
+        if self._window:
+            counters["window.length"] = np.int64(values["length"])
+            counters["window.entered"] = np.int64(values["entered"])
+            if self._core.one_hot:
+                counters["window.x"] = values["symbols"]
+        return {key: np.asarray(value) for key, value in counters.items()}
+
+    def read_all(self) -> dict[str, np.ndarray]:
+        """Copies of everything, by public name."""
+        arrays = self._core.arrays
+        state = {key: entry.view(arrays[entry.array]).copy()
+                 for key, entry in self._entries.items()}
+        return state | self._counters()
+
+    def write(self, key: str, value: np.ndarray) -> None:
+        """One array, already checked."""
+        entry = self._entries[key]
+        entry.view(self._core.arrays[entry.array])[...] = value
+
+    def write_all(self, state: Mapping[str, np.ndarray]) -> None:
+        """Checks everything, then writes everything."""
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state: expected a mapping of names to arrays, got {state!r}")
+        expected = set(self._entries) | set(self._counters())
+        missing, unknown = expected - set(state), set(state) - expected
+        if missing or unknown:
+            problem = f"lacks {sorted(missing)}" if missing else f"has unknown {sorted(unknown)}"
+            raise ValueError(f"state: expected the names of this trainer's state_dict(), got one that "
+                             f"{problem}")
+        values = {key: self._checked(key, state[key], entry.shape)
+                  for key, entry in self._entries.items()}
+        counters = self._checked_counters(state)
+        for key, value in values.items():
+            self.write(key, value)
+        self._core.set_counters(**counters)
+
+    def _checked(self, key, value, shape) -> np.ndarray:
+        array = np.asarray(value)
+        if array.dtype.kind not in "iuf":
+            raise TypeError(f"{key}: expected real numbers, got {array.dtype}")
+        if array.shape != shape:
+            raise ValueError(f"{key}: expected shape {shape}, got {array.shape}")
+        with np.errstate(over="ignore"):
+            array = array.astype(self._core.dtype)
+        if not np.isfinite(array).all():
+            raise ValueError(f"{key}: expected finite {self._core.dtype} numbers, got some that are "
+                             "not")
+        if key == "cell.alpha" and not ((array >= 0) & (array <= 1)).all():
+            raise ValueError(f"{key}: expected leaks in [0, 1], got {array}")
+        if key.endswith(".J") and not (array >= 0).all():
+            raise ValueError(f"{key}: expected a diagonal of at least 0, got {array.min()}")
+        return array
+
+    def _checked_counters(self, state) -> dict[str, object]:
+        limit = {"step": 2**64 - 1, "seed": 2**64 - 1, "window.length": self._window - 1,
+                 "window.entered": 1}
+        values = {}
+        for key, present in self._counters().items():
+            array = np.asarray(state[key])
+            if array.dtype.kind not in "iu" or array.shape != present.shape:
+                raise ValueError(f"{key}: expected integers of shape {present.shape}, got "
+                                 f"{array.dtype} of shape {array.shape}")
+            if key in limit and not 0 <= int(array) <= limit[key]:
+                raise ValueError(f"{key}: expected an integer in [0, {limit[key]}], got {array}")
+            values[key] = array if array.shape else int(array)
+        free = np.full(max(self._window, 1), -1 if self._core.one_hot else 0, np.int32)
+        symbols = values.get("window.x", free)
+        if ((symbols < -1) | (symbols >= self._core.inputs)).any():
+            raise ValueError(f"window.x: expected symbols in [-1, {self._core.inputs}), got {symbols}")
+        return {"step": values["step"], "seed": values["seed"],
+                "length": values.get("window.length", 0),
+                "entered": values.get("window.entered", 0), "symbols": symbols}
