@@ -45,5 +45,5 @@ class CheckpointError(ValueError):
     """A checkpoint cannot be written, or what was read is not a sound checkpoint."""
 
 
-class MissingExtra(ImportError):
+class MissingExtra(ImportError):  # noqa: N818 - named after what is missing
     """An optional dependency is not installed; the message names the pip command."""

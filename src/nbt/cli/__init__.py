@@ -1,0 +1,88 @@
+"""The command `nbt`.
+
+Tables and messages go to stderr, data to stdout. Exit codes: 0 done, 1 a file could not be
+written, 2 wrong usage, 3 bad data, 4 divergence, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from nbt.cli.train import train as train_command
+from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
+
+__all__ = ["command", "main", "run"]
+
+
+def _print_version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    import nbt
+
+    info = dict(nbt.build_info())
+    click.echo(f"nbt {info.pop('version')}")
+    for name, value in info.items():
+        if isinstance(value, bool):
+            value = "yes" if value else "no"
+        elif isinstance(value, (list, tuple)):
+            value = " ".join(map(str, value)) or "none"
+        click.echo(f"{name + ':':<10}{value}")
+    context.exit()
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Version and how it was built.",
+)
+def command(context: click.Context) -> None:
+    """Train recurrent networks online, one symbol after another, on one CPU core."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
+
+
+command.add_command(train_command)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command and leave with its exit code."""
+    sys.exit(run(args))
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code. Errors become one line on stderr."""
+    try:
+        return command.main(args, prog_name="nbt", standalone_mode=False) or 0
+    except click.ClickException as error:
+        return _complain(_with_help(error), 2)
+    except click.Abort:
+        return 130
+    except (DataError, CheckpointError) as error:
+        return _complain(error, 3)
+    except DivergenceError as error:
+        return _complain(error, 4)
+    except MissingExtra as error:
+        return _complain(error, 2)
+    except OSError as error:
+        return _complain(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
+
+
+def _with_help(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    where = f" (see {context.command_path} --help)" if context else ""
+    return f"{error.format_message().rstrip('.')}{where}"
+
+
+def _complain(error: object, code: int) -> int:
+    line = " ".join(str(error).split())
+    click.echo(f"nbt: error: {line}", err=True)
+    return code

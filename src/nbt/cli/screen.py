@@ -1,0 +1,182 @@
+"""What a person sees while a network learns: a table, a live line, a summary.
+
+Lines are printed as the rows of the history come. On a terminal one more line, rewritten in
+place, shows the present moment; elsewhere there are plain lines and no control characters.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import IO, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from nbt.history import History, Row
+
+REFRESH = 0.1  # seconds between two looks of the live line
+
+COLUMNS = (  # two lines of heading, and a width
+    ("average", "bits", 9),
+    ("since", "last line", 11),
+    ("step", "", 13),
+    ("symbols", "per second", 12),
+    ("elapsed", "", 11),
+    ("entropy", "rate", 10),
+)
+
+STOPPED = {
+    "end": "end of the source",
+    "steps": "all steps done",
+    "seconds": "time is up",
+    "interrupt": "interrupted",
+    "divergence": "diverged",
+    "error": "stopped by an error",
+}
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+class Screen:
+    """Shows a history on a text stream; a context manager.
+
+    Parameters
+    ----------
+    file : text stream
+        Where to.
+    entropy_rate : float or None
+        Shown in each line, where it is known.
+    live : bool
+        Whether a live line is wanted, should `file` be a terminal.
+    steps, seconds : number or None
+        Where it will stop.
+    """
+
+    def __init__(
+        self,
+        file: IO[str],
+        *,
+        entropy_rate: float | None = None,
+        live: bool = True,
+        steps: int | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        terminal = file.isatty()
+        self._console = _Console(file=file, force_terminal=terminal, highlight=False)
+        self._entropy = "" if entropy_rate is None else f"{entropy_rate:.4f}"
+        self._columns = COLUMNS if self._entropy else COLUMNS[:-1]
+        self._steps, self._seconds = steps, seconds
+        self._shown = 0
+        self._next_look = 0.0
+        smart = terminal and not self._console.is_dumb_terminal
+        self._live = (
+            Live(
+                console=self._console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            if live and smart
+            else None
+        )
+
+    def __enter__(self) -> Screen:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def say(self, line: str = "", style: str = "") -> None:
+        """Print one line."""
+        self._console.print(Text(line, style=style), soft_wrap=True)
+
+    def facts(self, pairs: dict[str, str]) -> None:
+        """Print lines of a name and what it is."""
+        for name, value in pairs.items():
+            line = Text.assemble((f"{name:<10}", "bold"), value)
+            self._console.print(line, soft_wrap=True)
+
+    def heading(self) -> None:
+        """Print the names of the columns."""
+        for i in (0, 1):
+            names = (f"{column[i]:>{column[2]}}" for column in self._columns)
+            self.say("".join(names).rstrip(), "bold")
+
+    def update(self, history: History, row: Row) -> None:
+        """Print the rows that are new, and rewrite the live line; for `nbt.train(progress=...)`."""
+        self.rows(history)
+        now = time.monotonic()
+        if self._live and now >= self._next_look:
+            self._next_look = now + REFRESH
+            text = f"{self._line(row)}  {self._left(row)}".rstrip()
+            self._live.update(
+                Text(text, style="cyan", no_wrap=True, overflow="ellipsis"), refresh=True
+            )
+
+    def rows(self, history: History) -> None:
+        """Print the rows that are new."""
+        for i in range(self._shown, len(history)):
+            self.say(self._line(history[i]))
+        self._shown = len(history)
+
+    def _line(self, row: Row) -> str:
+        values = (
+            f"{row.average_bits:.4f}",
+            f"{row.since_bits:.4f}",
+            str(row.step),
+            speed(row.symbols_per_second),
+            duration(row.seconds),
+            self._entropy,
+        )
+        columns = zip(values, self._columns, strict=False)  # the last is not always there
+        return "".join(f"{value:>{column[2]}}" for value, column in columns)
+
+    def _left(self, row: Row) -> str:
+        left = []
+        if self._steps is not None and row.step:
+            left.append(row.seconds * (self._steps - row.step) / row.step)
+        if self._seconds is not None:
+            left.append(max(0.0, self._seconds - row.seconds))
+        return f"{duration(min(left))} left" if left else ""
+
+
+def speed(per_second: float) -> str:
+    """A number of symbols per second, short."""
+    return "-" if math.isnan(per_second) else f"{per_second:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """A time, short: 1.2 ms, 12.3 s, or hours:minutes:seconds."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.1f} ms"
+    if seconds < 1000:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def summary(history: History, trainer: Any, entropy_rate: float | None) -> dict[str, str]:
+    """What is worth knowing at the end, as lines of a name and what it is."""
+    end = history.live()
+    lines = {"stopped": STOPPED.get(history.stopped, str(history.stopped))}
+    lines["learned"] = f"{end.step:,} symbols in {duration(end.seconds)}"
+    if end.step:
+        start, bits = history.tail()
+        lines["average"] = f"{end.average_bits:.4f} bits per symbol"
+        if start:
+            lines["since"] = f"{bits:.4f} bits per symbol since step {start:,}"
+        if entropy_rate is not None:
+            lines["entropy"] = f"{entropy_rate:.4f} bits per symbol"
+        if end.seconds > 0:
+            rate = end.step / end.seconds
+            lines["speed"] = f"{rate:,.0f} symbols per second ({1e6 / rate:.2f} us each)"
+    return {**lines, "size": f"{trainer.parameters:,} parameters"}

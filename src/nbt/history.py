@@ -1,0 +1,248 @@
+"""What was measured while a network learned."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nbt.errors import DataError
+
+__all__ = ["History", "Row"]
+
+FORMAT = "nbt-history"
+SCHEMA = 1
+BITS_PER_NAT = 1 / math.log(2)
+KINDS = {
+    "step": np.int64,
+    "average_bits": np.float64,
+    "since_bits": np.float64,
+    "seconds": np.float64,
+    "symbols_per_second": np.float64,
+}
+
+
+class Row(NamedTuple):
+    """One line of a `History`.
+
+    Attributes
+    ----------
+    step : int
+        Symbols learned so far.
+    average_bits : float
+        Bits per symbol over all of them.
+    since_bits : float
+        Bits per symbol since the row before.
+    seconds : float
+        Time so far.
+    symbols_per_second : float
+        Speed since the row before.
+    """
+
+    step: int
+    average_bits: float
+    since_bits: float
+    seconds: float
+    symbols_per_second: float
+
+    def to_json(self) -> str:
+        """One line of JSON; null for what could not be measured."""
+        good = {k: v if math.isfinite(v) else None for k, v in self._asdict().items()}
+        return json.dumps(good)
+
+
+class _Sum(NamedTuple):
+    """Everything from the start up to some step."""
+
+    step: int
+    nats: float
+    seconds: float
+
+    def since(self, last: _Sum) -> Row:
+        steps, seconds = self.step - last.step, self.seconds - last.seconds
+        return Row(
+            self.step,
+            self.nats / self.step * BITS_PER_NAT if self.step else math.nan,
+            (self.nats - last.nats) / steps * BITS_PER_NAT if steps else math.nan,
+            self.seconds,
+            steps / seconds if seconds > 0 else math.nan,
+        )
+
+
+class History:
+    """Losses summed up at the steps 1, 2, 4, 8, ... and at the end.
+
+    The columns are arrays: `step` (int64), `average_bits`, `since_bits`, `seconds` and
+    `symbols_per_second` (float64), see `Row`. Sums are float64, added up in the order of the
+    steps, so that they do not depend on how a stream was cut into blocks.
+
+    Parameters
+    ----------
+    settings : mapping, optional
+        What was run; anything that JSON holds.
+
+    Attributes
+    ----------
+    settings : dict
+        The same.
+    stopped : str or None
+        Why it ended: "end" (of the stream), "steps", "seconds", "interrupt", "error",
+        "divergence"; None while it runs.
+
+    Examples
+    --------
+    >>> history = History()
+    >>> history.add(np.log([2.0, 2.0, 4.0]), seconds=0.5)
+    >>> history.finish("end")
+    >>> history.step.tolist(), history.since_bits.tolist()
+    ([1, 2, 3], [1.0, 1.0, 2.0])
+    """
+
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        self.settings = dict(settings or {})
+        self.stopped: str | None = None
+        self._columns = {name: np.zeros(32, kind) for name, kind in KINDS.items()}
+        self._rows = 0
+        self._now = self._last = _Sum(0, 0.0, 0.0)  # of everything; as it was at the last row
+
+    def add(self, losses: np.ndarray, seconds: float) -> None:
+        """Take in the losses (nats, in order) of the steps up to now, `seconds` since the start.
+
+        The time of a row within them is interpolated.
+        """
+        losses = np.asarray(losses, np.float64)
+        if not losses.size:
+            return
+        before = self._now
+        sums = np.cumsum(np.concatenate([[before.nats], losses]))
+        for step in _powers(before.step, before.step + losses.size):
+            part = (step - before.step) / losses.size
+            at = before.seconds + part * (seconds - before.seconds)
+            self._row(_Sum(step, float(sums[step - before.step]), at))
+        self._now = _Sum(before.step + losses.size, float(sums[-1]), float(seconds))
+
+    def finish(self, stopped: str) -> None:
+        """Add the row of the last step, if it is not there yet, and note why it ended."""
+        if self._now.step > self._last.step:
+            self._row(self._now)
+        self.stopped = stopped
+
+    def live(self) -> Row:
+        """The row of this moment."""
+        return self._now.since(self._last)
+
+    def tail(self) -> tuple[int, float]:
+        """The last row at or before half of the steps, and the bits per symbol since then."""
+        i = int(np.searchsorted(self.step, self._now.step // 2, side="right")) - 1
+        start, before = (self[i].step, self[i].average_bits) if i >= 0 else (0, 0.0)
+        steps, bits = self._now.step - start, self._now.nats * BITS_PER_NAT
+        return start, (bits - before * start) / steps if steps else math.nan
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, i: int) -> Row:
+        i = range(self._rows)[i]
+        return Row(*(self._columns[name][i].item() for name in Row._fields))
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self[i] for i in range(self._rows))
+
+    def __repr__(self) -> str:
+        bits = f", {self.live().average_bits:.4f} bits per symbol" if self._now.step else ""
+        return f"<History: {self._now.step} steps{bits}, {self._rows} rows>"
+
+    @property
+    def step(self) -> np.ndarray:
+        """Symbols learned at each row, int64."""
+        return self._column("step")
+
+    @property
+    def average_bits(self) -> np.ndarray:
+        """Bits per symbol from the start to each row."""
+        return self._column("average_bits")
+
+    @property
+    def since_bits(self) -> np.ndarray:
+        """Bits per symbol from the row before to each row."""
+        return self._column("since_bits")
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """Time from the start to each row."""
+        return self._column("seconds")
+
+    @property
+    def symbols_per_second(self) -> np.ndarray:
+        """Speed from the row before to each row."""
+        return self._column("symbols_per_second")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write JSON lines: first the settings, then one object per row."""
+        head = {"format": FORMAT, "schema": SCHEMA, "settings": self.settings}
+        head["stopped"] = self.stopped
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(head) + "\n")
+            file.writelines(row.to_json() + "\n" for row in self)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> History:
+        """Read what `save` wrote. Raises `DataError`, naming the line, if it is something else."""
+        with open(path, "rb") as file:
+            objects = [_parsed(path, i, line) for i, line in enumerate(file, 1)]
+        if not objects or (objects[0].get("format"), objects[0].get("schema")) != (FORMAT, SCHEMA):
+            raise DataError(f"{path}: line 1: not a history of schema {SCHEMA}")
+        history = cls(objects[0].get("settings"))
+        for i, row in enumerate(objects[1:], 2):
+            history._load_row(path, i, row)
+        history.stopped = objects[0].get("stopped")
+        return history
+
+    def _column(self, name: str) -> np.ndarray:
+        column = self._columns[name][: self._rows]
+        column.flags.writeable = False
+        return column
+
+    def _row(self, now: _Sum) -> None:
+        self._append(now.since(self._last))
+        self._last = now
+
+    def _append(self, row: Row) -> None:
+        if self._rows == len(self._columns["step"]):
+            self._columns = {k: np.concatenate([v, v]) for k, v in self._columns.items()}
+        for name, value in row._asdict().items():
+            self._columns[name][self._rows] = value
+        self._rows += 1
+
+    def _load_row(self, path: Any, line: int, values: dict[str, Any]) -> None:
+        try:
+            row = Row(**{k: math.nan if v is None else KINDS[k](v) for k, v in values.items()})
+            if not row.step > self._last.step:
+                raise ValueError("step does not grow")
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            raise DataError(f"{path}: line {line}: not a row of a history ({error})") from None
+        self._append(row)
+        nats = float(row.average_bits) * int(row.step) / BITS_PER_NAT
+        self._now = self._last = _Sum(int(row.step), nats, float(row.seconds))
+
+
+def _powers(after: int, last: int) -> Iterator[int]:
+    """The powers of two above `after`, up to `last`."""
+    step = 1 << after.bit_length() if after else 1
+    while step <= last:
+        yield step
+        step *= 2
+
+
+def _parsed(path: Any, line: int, text: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: line {line}: not a JSON object")
+    return value

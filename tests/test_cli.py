@@ -1,0 +1,427 @@
+"""The command, as a user calls it."""
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import nbt
+from nbt.cli import run
+
+COMMAND = [sys.executable, "-m", "nbt"]
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("the cat sat on the mat, the rat on the cat\n" * 40)
+    return str(path)
+
+
+def call(*args, **options):
+    """A process of its own: exit code, stdout, stderr."""
+    options = {"capture_output": True, "timeout": 120, "text": True, **options}
+    done = subprocess.run([*COMMAND, *map(str, args)], **options)
+    return done.returncode, done.stdout, done.stderr
+
+
+def bits(stderr):
+    return float(re.search(r"^average +([\d.]+) bits per symbol$", stderr, re.M)[1])
+
+
+# ---- what is shown --------------------------------------------------------------------------
+
+
+def test_table_of_a_file(text):
+    code, out, err = call("train", text)
+    assert (code, out) == (0, "")
+    assert not CONTROL.search(err)
+    rows = re.findall(r"^ +(\d+\.\d{4}) +(\d+\.\d{4}) +(\d+) +(\S+) +(\S+ m?s)$", err, re.M)
+    assert [int(row[2]) for row in rows] == [2**k for k in range(11)] + [1720]
+    assert bits(err) == float(rows[-1][0]) < 4
+    symbols = len(set("the cat sat on the mat, the rat on the cat\n"))
+    assert f"{symbols} symbols" in err
+    assert "end of the source" in err
+    assert f"{20 * (21 + symbols) + 21 * symbols:,} parameters" in err
+    assert "entropy" not in err
+
+
+def test_known_entropy_rate_is_in_each_line():
+    code, _, err = call("train", "data:anbn", "--steps", "1_000")
+    assert code == 0
+    assert "data:anbn[1,32], 3 symbols, entropy rate 0.1429" in err
+    rows = [line for line in err.splitlines() if re.match(r" +\d\.\d{4}", line)]
+    assert len(rows) == 11
+    assert all(row.endswith(" 0.1429") for row in rows)
+
+
+def test_json_rows(text):
+    code, out, err = call("train", text, "--json", "--steps", "1e3")
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["step"] for row in rows] == [2**k for k in range(10)] + [1000]
+    assert list(rows[0]) == list(nbt.history.Row._fields)
+    assert bits(err) == pytest.approx(rows[-1]["average_bits"], abs=1e-4)
+    assert "all steps done" in err
+
+
+def test_same_numbers_as_in_python(text):
+    _, out, _ = call("train", text, "--json", "--seed", "5", "--cell", "leaky", "--units", "7")
+    stream = nbt.streams.text(text)
+    cell, readout = nbt.LeakyRNN(7), nbt.Softmax(len(stream.alphabet))
+    history = nbt.train(nbt.NoBackTrack(cell, readout, seed=5), stream)
+    row = json.loads(out.splitlines()[-1])
+    assert row["average_bits"] == history.average_bits[-1]
+
+
+def test_version():
+    code, out, err = call("--version")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == f"nbt {nbt.__version__}"
+    assert {line.split(":")[0] for line in lines[1:]} == {"compiler", "openmp", "isa", "isas"}
+
+
+def test_no_command_shows_help():
+    code, out, err = call()
+    assert (code, out) == (2, "")
+    assert "Usage: nbt" in err
+
+
+def test_help_names_every_option():
+    code, out, _ = call("train", "--help")
+    assert code == 0
+    options = {
+        *("cell", "activation", "units", "trainer", "window", "rank", "blocks", "exact-self"),
+        *("no-exact-self", "norm", "optimizer", "rate", "decay", "prior", "dtype", "seed"),
+        *("steps", "seconds", "alphabet", "json", "save", "paper", "help"),
+    }
+    assert set(re.findall(r"--([\w-]+)", out)) == options
+
+
+@pytest.mark.parametrize("variable", ["NO_COLOR", "FORCE_COLOR"])
+def test_no_control_characters_whatever_the_environment(text, variable):
+    code, _, err = call("train", text, env={**os.environ, variable: "1"})
+    assert code == 0
+    assert not CONTROL.search(err)
+
+
+# ---- options to classes ---------------------------------------------------------------------
+
+
+def built(monkeypatch, *args):
+    """The trainer that a command line makes, without training it."""
+    seen = []
+    monkeypatch.setattr("nbt.cli.train._Run.run", lambda self: seen.append(self.trainer) or 0)
+    assert run(["train", "data:anbn", "--steps", "9", *args]) == 0
+    return repr(seen[0])
+
+
+@pytest.mark.parametrize(
+    ("args", "make"),
+    [
+        ("", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3))),
+        ("--trainer rtrl", lambda: nbt.RTRL(nbt.RNN(20), nbt.Softmax(3))),
+        ("--trainer tbptt", lambda: nbt.TruncatedBPTT(nbt.RNN(20), nbt.Softmax(3))),
+        (
+            "--cell leaky --activation tanh --units 9 --rank 2 --blocks 3 --no-exact-self --norm "
+            "euclidean --optimizer sgd --rate 0.5 --dtype float64 --seed 7",
+            lambda: nbt.NoBackTrack(
+                nbt.LeakyRNN(9, activation="tanh"),
+                nbt.Softmax(3),
+                nbt.SGD(nbt.InverseSqrt(0.5)),
+                rank=2,
+                blocks=3,
+                exact_self=False,
+                norm="euclidean",
+                dtype="float64",
+                seed=7,
+            ),
+        ),
+        (
+            "--trainer tbptt --window 4 --rate const:0.01",
+            lambda: nbt.TruncatedBPTT(
+                nbt.RNN(20), nbt.Softmax(3), nbt.SGD(nbt.Constant(0.01)), window=4
+            ),
+        ),
+        (
+            "--trainer tbptt --decay sqrt:0.25 --prior 3",
+            lambda: nbt.TruncatedBPTT(
+                nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(nbt.InverseSqrt(0.25), 3.0)
+            ),
+        ),
+        ("--prior 2", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(prior=2.0))),
+        ("--optimizer sgd", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.SGD())),
+        (
+            "--paper --cell leaky",
+            lambda: nbt.NoBackTrack(
+                nbt.LeakyRNN(20),
+                nbt.Softmax(3),
+                nbt.Kalman(nbt.InverseSqrt(1.0), 1.0),
+                rank=1,
+                blocks=1,
+                exact_self=False,
+                norm="kalman",
+                dtype="float64",
+            ),
+        ),
+        (
+            "--paper --optimizer sgd --rate 0.03 --rank 10 --dtype float32",
+            lambda: nbt.NoBackTrack(
+                nbt.RNN(20),
+                nbt.Softmax(3),
+                nbt.SGD(nbt.InverseSqrt(0.03)),
+                rank=10,
+                blocks=1,
+                exact_self=False,
+                norm="euclidean",
+            ),
+        ),
+        (
+            "--paper --trainer tbptt",
+            lambda: nbt.TruncatedBPTT(
+                nbt.RNN(20), nbt.Softmax(3), nbt.SGD(nbt.InverseSqrt(1.0)), dtype="float64"
+            ),
+        ),
+        (
+            "--paper --trainer rtrl",
+            lambda: nbt.RTRL(
+                nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(nbt.InverseSqrt(1.0), 1.0), dtype="float64"
+            ),
+        ),
+    ],
+)
+def test_options_reach_the_classes(monkeypatch, args, make):
+    assert built(monkeypatch, *args.split()) == repr(make())
+
+
+def test_generated_source_has_low_high_and_seed(capsys):
+    assert run(["train", "data:anbn[2,5]", "--seed", "3", "--steps", "50", "--json"]) == 0
+    out = capsys.readouterr()
+    assert "data:anbn[2,5], 3 symbols" in out.err
+    trainer = nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), seed=3)
+    losses = trainer.learn(nbt.datasets.anbn(2, 5, seed=3).read(50))
+    average = json.loads(out.out.splitlines()[-1])["average_bits"]
+    assert average == pytest.approx(losses.mean() / 0.6931471805599453, rel=1e-12)
+
+
+# ---- errors ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["data:anbn"], "never ends: give --steps or --seconds"),
+        (["data:none", "--steps", "9"], "expected data:anbn"),
+        (["data:anbn[5,1]", "--steps", "9"], "low <= high"),
+        (["data:anbn", "--steps", "9", "--alphabet", "bytes"], "has its own"),
+        (["/no/such/file"], "No such file"),
+        (["/"], "directory"),
+        ([], "Missing argument"),
+        (["TEXT", "--nonsense"], "--nonsense"),
+        (["TEXT", "--steps", "0"], "positive whole number"),
+        (["TEXT", "--steps", "1.5"], "positive whole number"),
+        (["TEXT", "--steps", "nan"], "positive whole number"),
+        (["TEXT", "--steps", "1e99"], "positive whole number"),
+        (["TEXT", "--seconds", "-1"], "positive number"),
+        (["TEXT", "--seconds", "inf"], "positive number"),
+        (["TEXT", "--units", "x"], "positive whole number"),
+        (["TEXT", "--units", "2000000000"], "units"),
+        (["TEXT", "--units", "5", "--blocks", "6"], "blocks"),
+        (["TEXT", "--cell", "gru"], "gru"),
+        (["TEXT", "--rate", "0.1", "--optimizer", "kalman"], "--rate is for --optimizer sgd"),
+        (["TEXT", "--rate", "0.1", "--decay", "0.1"], "is for --optimizer"),
+        (["TEXT", "--decay", "linear:3"], "const:NUMBER"),
+        (["TEXT", "--decay", "const:"], "const:NUMBER"),
+        (["TEXT", "--decay", "-1"], "scale"),
+        (["TEXT", "--prior", "0"], "positive number"),
+        (["TEXT", "--rank", "2", "--trainer", "rtrl"], "--rank is for --trainer nobacktrack"),
+        (["TEXT", "--no-exact-self", "--trainer", "tbptt"], "--exact-self is for"),
+        (["TEXT", "--window", "2"], "--window is for --trainer tbptt"),
+        (["TEXT", "--norm", "kalman", "--optimizer", "sgd"], "norm"),
+        (["TEXT", "--seed", "-1"], "--seed"),
+        (["TEXT", "--alphabet", "aa"], "'a' comes twice"),
+        (["TEXT", "--alphabet", ""], "at least one symbol"),
+        (["TEXT", "--save", "/no/such/folder/x"], "no folder"),
+        (["-", "--alphabet", "file"], "twice"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_2(text, capsys, args, words):
+    assert run(["train", *[text if arg == "TEXT" else arg for arg in args]]) == 2
+    out = capsys.readouterr()
+    assert out.out == ""
+    assert out.err.count("\n") == 1
+    assert out.err.startswith("nbt: error: ")
+    assert words in out.err
+
+
+@pytest.mark.parametrize(
+    ("content", "args", "words"),
+    [
+        (b"", [], "is empty"),
+        (b"ab\xff", [], "byte 2 is not UTF-8"),
+        (b"abab\nabc\n", ["--alphabet", "ab\n"], "line 2, byte 7: character 'c'"),
+    ],
+)
+def test_bad_data_is_one_line_and_3(tmp_path, content, args, words):
+    (tmp_path / "f").write_bytes(content)
+    code, _, err = call("train", tmp_path / "f", *args)
+    assert code == 3
+    last = err.splitlines()[-1]
+    assert last.startswith("nbt: error: ")
+    assert words in last
+    assert "Traceback" not in err
+
+
+def test_what_came_before_bad_data_is_shown_and_saved(tmp_path):
+    (tmp_path / "f").write_text("ab" * 50 + "x")
+    code, _, err = call("train", tmp_path / "f", "--alphabet", "ab", "--save", tmp_path / "t")
+    assert code == 3
+    assert "learned   100 symbols" in err
+    assert nbt.load(tmp_path / "t").step == 100
+
+
+def test_divergence_is_4_and_never_saved(text, tmp_path):
+    args = ["--trainer", "tbptt", "--rate", "const:1e30", "--activation", "tanh"]
+    code, _, err = call("train", text, *args, "--save", tmp_path / "t")
+    assert code == 4
+    assert re.match(r"nbt: error: .*step \d+", err.splitlines()[-1])
+    assert "Traceback" not in err
+    assert not (tmp_path / "t").exists()
+
+
+def test_save_that_fails_is_1_after_the_summary(text, tmp_path):
+    (tmp_path / "folder").mkdir()
+    code, _, err = call("train", text, "--steps", "100", "--save", tmp_path / "folder")
+    assert code == 1
+    assert "learned   100 symbols" in err
+    assert err.splitlines()[-1].startswith(f"nbt: error: {tmp_path / 'folder'}: ")
+
+
+# ---- pipes, signals, terminals --------------------------------------------------------------
+
+
+def test_pipe_of_bytes():
+    code, out, err = call("train", "-", "--json", input="héllo\n" * 100)
+    assert code == 0
+    assert "standard input, 256 symbols" in err
+    assert json.loads(out.splitlines()[-1])["step"] == 700
+
+
+def test_pipe_of_characters():
+    code, out, _ = call("train", "-", "--json", "--alphabet", "hélo\n", input="héllo\n" * 100)
+    assert code == 0
+    assert json.loads(out.splitlines()[-1])["step"] == 600
+
+
+def test_empty_pipe():
+    code, out, err = call("train", "-", input="")
+    assert (code, out) == (3, "")
+    assert err.splitlines()[-1] == "nbt: error: standard input: is empty"
+
+
+def start(*args, **options):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([*COMMAND, *map(str, args)], **{**pipes, **options})
+
+
+def test_a_pipe_is_learned_as_it_comes():
+    process = start("train", "-", "--json")
+    try:
+        for sent, step in ((b"a", 1), (b"b", 2), (b"cd", 4)):
+            process.stdin.write(sent)
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["step"] == step
+    finally:
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+def test_head_ends_it_quietly(tmp_path):
+    process = start("train", "data:anbn", "--seconds", "60", "--json", "--save", tmp_path / "t")
+    for _ in range(3):
+        assert process.stdout.readline()
+    process.stdout.close()
+    begun = time.monotonic()
+    err = process.stderr.read().decode()
+    process.stderr.close()
+    process.stdin.close()
+    assert process.wait(60) == 0
+    assert time.monotonic() - begun < 30
+    assert "rror" not in err
+    assert "stopped" not in err
+    assert nbt.load(tmp_path / "t").step > 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+@pytest.mark.parametrize("source", ["data:anbn", "-"])
+def test_interrupt_is_130_with_the_summary(tmp_path, source):
+    limits = ["--seconds", "60"]
+    process = start("train", source, "--json", "--save", tmp_path / "t", *limits)
+    if source == "-":
+        process.stdin.write(b"abc")
+        process.stdin.flush()
+    for _ in range(2):
+        assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    err = err.decode()
+    assert "Traceback" not in err
+    assert "stopped   interrupted" in err
+    learned = int(re.search(r"learned +([\d,]+) symbols", err)[1].replace(",", ""))
+    assert nbt.load(tmp_path / "t").step == learned
+    if source == "-":
+        assert learned == 3
+    else:
+        assert json.loads(out.splitlines()[-1])["step"] == learned
+
+
+def on_terminal(*args, **environment):
+    """What a process writes to a terminal that is its stderr."""
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "CI")}
+    env = {**kept, "TERM": "xterm-256color", "COLUMNS": "100", **environment}
+    process = start(*args, stderr=slave, env=env)
+    os.close(slave)
+    written = b""
+    while select.select([master], [], [], 60)[0]:
+        try:
+            piece = os.read(master, 1 << 16)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        written += piece
+    process.communicate(timeout=60)
+    os.close(master)
+    return process.returncode, written.decode()
+
+
+def test_live_line_on_a_terminal():
+    code, seen = on_terminal("train", "data:anbn", "--seconds", "0.7")
+    assert code == 0
+    assert "s left" in seen
+    assert "\x1b[2K" in seen  # a line rewritten in place
+    assert seen.count("\x1b[?25l") == seen.count("\x1b[?25h") == 1  # the cursor is shown again
+    assert seen.index("time is up") > seen.rindex("s left")
+
+
+def test_no_color_on_a_terminal():
+    _, plain = on_terminal("train", "data:anbn", "--seconds", "0.3", NO_COLOR="1")
+    _, colored = on_terminal("train", "data:anbn", "--seconds", "0.3")
+    assert re.search(r"\x1b\[[\d;]*3\dm", colored)
+    assert not re.search(r"\x1b\[[\d;]*3\d", plain)
+
+
+def test_dumb_terminal():
+    _, seen = on_terminal("train", "data:anbn", "--seconds", "0.3", TERM="dumb")
+    assert not CONTROL.search(seen.replace("\r\n", "\n"))

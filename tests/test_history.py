@@ -1,0 +1,139 @@
+"""Sums of losses at exponentially spaced steps."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from nbt.errors import DataError
+from nbt.history import History
+
+LOSSES = np.random.default_rng(7).exponential(size=1000)
+
+
+def filled(cuts, stopped="steps"):
+    history = History({"seed": 3})
+    begin = 0
+    for end in [*cuts, len(LOSSES)]:
+        history.add(LOSSES[begin:end], seconds=end / 100)
+        begin = end
+    history.finish(stopped)
+    return history
+
+
+def test_rows_are_exact():
+    history = filled([])
+    assert history.step.tolist() == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000]
+    last = 0
+    for i, step in enumerate(history.step):
+        average, since = LOSSES[:step].mean(), LOSSES[last:step].mean()
+        assert history.average_bits[i] == pytest.approx(average / math.log(2), rel=1e-13)
+        assert history.since_bits[i] == pytest.approx(since / math.log(2), rel=1e-12)
+        assert history.seconds[i] == pytest.approx(step / 100)
+        assert history.symbols_per_second[i] == pytest.approx(100)
+        last = step
+    assert history.stopped == "steps"
+    assert history.settings == {"seed": 3}
+
+
+@pytest.mark.parametrize("cuts", [[1], [511], [512], [513], [3, 500, 999], list(range(1, 1000))])
+def test_cutting_changes_no_bit(cuts):
+    one, other = filled([]), filled(cuts)
+    assert one.step.tolist() == other.step.tolist()
+    assert one.average_bits.tobytes() == other.average_bits.tobytes()
+    assert one.since_bits.tobytes() == other.since_bits.tobytes()
+    assert one.live().average_bits == other.live().average_bits
+
+
+def test_last_row_is_not_repeated():
+    history = History()
+    history.add(np.ones(8), 1.0)
+    history.finish("end")
+    history.finish("end")
+    assert history.step.tolist() == [1, 2, 4, 8]
+
+
+def test_live_row():
+    history = History()
+    assert math.isnan(history.live().average_bits)
+    assert math.isnan(history.tail()[1])
+    history.add(np.log([2.0, 2.0, 2.0, 2.0, 16.0, 4.0]), 3.0)
+    row = history.live()
+    assert (row.step, row.seconds) == (6, 3.0)
+    assert row.average_bits == pytest.approx(10 / 6)
+    assert row.since_bits == pytest.approx(3)
+    assert row.symbols_per_second == pytest.approx(2)
+    history.add(np.zeros(0), 9.0)
+    assert history.live() == row
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 8, 9, 1000])
+def test_tail_begins_at_the_last_row_before_half(steps):
+    history = History()
+    history.add(LOSSES[:steps], 1.0)
+    start, bits = history.tail()
+    assert start == max([2**k for k in range(12) if 2**k <= steps // 2], default=0)
+    assert bits == pytest.approx(LOSSES[start:steps].mean() / math.log(2))
+
+
+def test_columns_grow_and_are_read_only():
+    history = History()
+    for k in range(41):  # 2⁴⁰ steps would take a while: take in sums as blocks of equal losses do
+        history._row(history._now._replace(step=2**k, nats=2.0**k, seconds=float(k + 1)))
+    assert len(history) == 41
+    assert history.step[40] == 2**40
+    assert history.average_bits[-1] == pytest.approx(1 / math.log(2))
+    with pytest.raises(ValueError, match="read-only"):
+        history.step[0] = 5
+    assert history[-1].step == 2**40
+    assert [row.step for row in history][:3] == [1, 2, 4]
+
+
+def test_save_and_load(tmp_path):
+    history = filled([100], "interrupt")
+    path = tmp_path / "history.jsonl"
+    history.save(path)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[0]["settings"] == {"seed": 3}
+    assert len(lines) == 1 + len(history)
+    assert list(lines[1]) == list(history[0]._fields)
+    back = History.load(path)
+    for name in history[0]._fields:
+        assert getattr(back, name).tobytes() == getattr(history, name).tobytes()
+        assert getattr(back, name).dtype == getattr(history, name).dtype
+    assert (back.settings, back.stopped) == (history.settings, history.stopped)
+    assert back.tail() == pytest.approx(history.tail())
+    assert repr(back) == repr(history)
+
+
+def test_unmeasured_is_null(tmp_path):
+    history = History()
+    history.add(np.ones(1), 0.0)
+    history.save(tmp_path / "h")
+    assert '"symbols_per_second": null' in (tmp_path / "h").read_text()
+    assert math.isnan(History.load(tmp_path / "h").symbols_per_second[0])
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([], "line 1"),
+        (["{}"], "line 1"),
+        (['{"format": "nbt-history", "schema": 2}'], "line 1"),
+        (["HEAD", "ROW", "ROW"], "line 3.*does not grow"),
+        (["HEAD", '{"step": 1}'], "line 2"),
+        (["HEAD", "ROW", "[]"], "line 3"),
+        (["HEAD", "RO"], "line 2"),
+        (["HEAD", '{"x": 1}'], "line 2"),
+    ],
+)
+def test_damaged_files(tmp_path, lines, words):
+    history = History()
+    history.add(np.ones(1), 1.0)
+    history.save(tmp_path / "h")
+    head, row = (tmp_path / "h").read_text().splitlines()
+    lines = [{"HEAD": head, "ROW": row}.get(line, line) for line in lines]
+    (tmp_path / "h").write_text("".join(line + "\n" for line in lines))
+    with pytest.raises(DataError, match=words):
+        History.load(tmp_path / "h")
