@@ -7,15 +7,9 @@ void NBT(cell_activate)(size_t ldn, nbt_activation activation, const real *restr
                         real *restrict a, real *restrict slope)
 {
     if (activation == NBT_SIGMOID)
-        for (size_t i = 0; i < ldn; i++) {
-            a[i] = vsigmoid(h[i]);
-            slope[i] = a[i] * (1 - a[i]);
-        }
+        for (size_t i = 0; i < ldn; i++) a[i] = vsigmoid(h[i], slope + i);
     else
-        for (size_t i = 0; i < ldn; i++) {
-            a[i] = vtanh(h[i]);
-            slope[i] = 1 - a[i] * a[i];
-        }
+        for (size_t i = 0; i < ldn; i++) a[i] = vtanh(h[i], slope + i);
 }
 
 void NBT(cell_regress)(size_t n, size_t m, int one_hot, const real *restrict a,

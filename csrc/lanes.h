@@ -27,10 +27,17 @@ NBT_INLINE vec lanes_without(vec x, real lane)
     const wvec keep = lanes_first() != lane;
     return (vec)((wvec)x & keep);
 }
+/* The larger of the two in each lane. */
+NBT_INLINE vec lanes_max(vec x, vec y)
+{
+    const wvec keep = x > y;
+    return (vec)(((wvec)x & keep) | ((wvec)y & ~keep));
+}
 #else
 typedef real vec, vec_in_memory;
 #define LANES 1
 NBT_INLINE vec lanes_without(vec x, real lane) { return lane == 0 ? 0 : x; }
+NBT_INLINE vec lanes_max(vec x, vec y) { return x > y ? x : y; }
 #endif
 
 NBT_INLINE vec load(const real *p) { return *(const vec_in_memory *)(const void *)p; }

@@ -28,6 +28,12 @@ typedef struct {
     vec q, r;
 } NBT(qdop_row);
 
+/* r_p. J_0p² ≤ J_00 J_pp, so its denominator is at least λ; rounding must not take it below. */
+NBT_INLINE vec NBT(qdop_inverse)(NBT(step_size) step, vec Jpp, vec J0p, vec q)
+{
+    return 1 / lanes_max(Jpp + step.lambda - J0p * q, spread(step.lambda));
+}
+
 /* Row 0: J_00 ← keep J_00 + g_0². */
 NBT_INLINE NBT(qdop) NBT(qdop_first)(NBT(step_size) step, vec g0, real *restrict J)
 {
@@ -45,7 +51,7 @@ NBT_INLINE NBT(qdop_row)
     store(J, Jpp);
     store(J0, J0p);
     const vec q = J0p * first->inverse0;
-    const vec r = 1 / (Jpp + step.lambda - J0p * q);
+    const vec r = NBT(qdop_inverse)(step, Jpp, J0p, q);
     const vec x = (g - first->g0 * q) * r;
     first->sum += q * x;
     store(theta, load(theta) - x);
@@ -67,7 +73,7 @@ NBT_INLINE NBT(qdop_row) NBT(qdop_still)(NBT(step_size) step, NBT(qdop) first,
                                          const real *restrict J, const real *restrict J0)
 {
     const vec J0p = load(J0), q = J0p * first.inverse0;
-    return (NBT(qdop_row)){q, 1 / (load(J) + step.lambda - J0p * q)};
+    return (NBT(qdop_row)){q, NBT(qdop_inverse)(step, load(J), J0p, q)};
 }
 
 /* θ, J, J0 (rows, ld) after the gradient g (rows, ld). J, J0 unused by SGD. O(rows ld) */

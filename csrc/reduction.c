@@ -12,12 +12,11 @@
 void NBT(balance)(size_t count, int balanced, const real *restrict w2, const real *restrict v2,
                   real *restrict rho, real *restrict inverse)
 {
-    for (size_t i = 0; i < count; i++) {
-        const real ratio = balanced ? w2[i] / v2[i] : 1;
-        const real fourth = root(root(ratio));
+    for (size_t i = 0; i < count; i++) { /* roots first: the quotient of squares could overflow */
+        const real w = balanced ? root(root(w2[i])) : 1, v = balanced ? root(root(v2[i])) : 1;
         const int product = (w2[i] > 0) & (v2[i] > 0);
-        rho[i] = product ? fourth : 0;
-        inverse[i] = product ? 1 / fourth : 0;
+        rho[i] = product ? w / v : 0;
+        inverse[i] = product ? v / w : 0;
     }
 }
 

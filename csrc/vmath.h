@@ -101,19 +101,22 @@ NBT_INLINE real vexp(real x)
     return (exp_poly(r) + 1) * two_half * two_rest;
 }
 
-/* 1 / (1 + e^-x), from the side where nothing cancels. */
-NBT_INLINE real vsigmoid(real x)
+/* 1 / (1 + e^-x), and its derivative, from e = e^-|x|, so that nothing cancels. */
+NBT_INLINE real vsigmoid(real x, real *slope)
 {
-    const real e = vexp(x < 0 ? x : -x);
-    return (x < 0 ? e : (real)1) / (1 + e);
+    const real e = vexp(x < 0 ? x : -x), whole = 1 + e;
+    *slope = e / (whole * whole);
+    return (x < 0 ? e : (real)1) / whole;
 }
 
-NBT_INLINE real vtanh(real x)
+/* tanh x, and its derivative, from e = e^-2|x|. */
+NBT_INLINE real vtanh(real x, real *slope)
 {
     const real size = x < 0 ? -x : x;
-    const real e = vexp(-2 * size);
-    const real large = (1 - e) / (1 + e);
+    const real e = vexp(-2 * size), whole = 1 + e;
+    const real large = (1 - e) / whole;
     const real signed_large = x < 0 ? -large : large;
+    *slope = 4 * e / (whole * whole);
     return size < (real)0.625 ? tanh_small(x) : signed_large;
 }
 
