@@ -6,8 +6,8 @@
 #include <string.h>
 
 /* G[p] += left[p] right, left (rows), right (ld). */
-static void add_outer(size_t rows, size_t ld, const real *restrict left,
-                      const real *restrict right, real *restrict G)
+static void add_outer(size_t rows, size_t ld, const real *restrict left, const real *restrict right,
+                      real *restrict G)
 {
     for (size_t p = 0; p < rows; p++)
         for (size_t i = 0; i < ld; i += LANES)
@@ -69,11 +69,11 @@ static void complete_step(nbt_learner *self, int learn)
     clear_window(self);
     if (!learn) return;
     const size_t n = self->n, ldn = self->ldn, ldA = self->ldA;
-    const NBT(step_size) step = NBT(optimizer_step_size)(self);
-    NBT(optimizer_apply)
-    (self->optimizer, step, self->P, ldn, self->g_theta, self->theta_J, self->theta_J0, self->theta);
-    NBT(optimizer_apply)
-    (self->optimizer, step, 1 + n, ldA, self->g_phi, self->phi_J, self->phi_J0, self->phi);
+    const step_size step = NBT(optimizer_step_size)(self);
+    NBT(optimizer_apply)(self->optimizer, step, self->P, ldn, self->g_theta, self->theta_J,
+                         self->theta_J0, self->theta);
+    NBT(optimizer_apply)(self->optimizer, step, 1 + n, ldA, self->g_phi, self->phi_J, self->phi_J0,
+                         self->phi);
     memset(self->g_theta, 0, self->P * ldn * sizeof(real));
     memset(self->g_phi, 0, (1 + n) * ldA * sizeof(real));
 }
@@ -102,9 +102,8 @@ void NBT(bptt_advance)(nbt_learner *self, int32_t symbol, const void *vector)
         memcpy((real *)self->window_x + self->length * self->ldm, vector, self->m * sizeof(real));
     self->entered = 1;
     const size_t ldn = self->ldn;
-    NBT(cell_forward)
-    (self->n, self->m, ldn, self->one_hot, self->theta, self->alpha, self->h, self->a, symbol, vector,
-     self->h_next);
+    NBT(cell_forward)(self->n, self->m, ldn, self->one_hot, self->theta, self->alpha, self->h,
+                      self->a, symbol, vector, self->h_next);
     memcpy(self->h, self->h_next, ldn * sizeof(real));
     NBT(cell_activate)(ldn, self->activation, self->h, self->a, self->slope);
 }

@@ -2,8 +2,8 @@
  *
  * Steps (a transition, then a target) are kept until there are T; then one backward pass over them
  * collects the gradient of their summed losses, h before the first of them being constant, and the
- * optimizer takes one step, on θ and φ. A step without a target, or one that is only observed, has no
- * loss; a window that such a step closes adds to the gradients, which wait for the next one. */
+ * optimizer takes one step, on θ and φ. A step without a target, or one that is only observed, has
+ * no loss; a window that such a step closes adds to the gradients, which wait for the next one. */
 #ifndef NBT_BPTT_H
 #define NBT_BPTT_H
 

@@ -53,9 +53,8 @@ void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector, re
     const size_t ldn = self->ldn;
     NBT(cell_regress)(self->n, self->m, self->one_hot, self->a, self->x_last, symbol, vector, z);
     self->x_last = symbol;
-    NBT(cell_forward)
-    (self->n, self->m, ldn, self->one_hot, self->theta, self->alpha, self->h, self->a, symbol, vector,
-     self->h_next);
+    NBT(cell_forward)(self->n, self->m, ldn, self->one_hot, self->theta, self->alpha, self->h,
+                      self->a, symbol, vector, self->h_next);
     memcpy(self->h, self->h_next, ldn * sizeof(real));
     NBT(cell_activate)(ldn, self->activation, self->h, self->a, self->slope);
 }

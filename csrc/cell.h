@@ -1,4 +1,5 @@
-/* cell.h: the recurrent cell h' = Σ_p z_p θ[p] + α h with z = (1, σ(h), x), equations (31) and (37).
+/* cell.h: the recurrent cell h' = Σ_p z_p θ[p] + α h with z = (1, σ(h), x), equations (31) and
+ * (37).
  *
  * θ is (P, ldn): row 0 the biases, rows 1…n W (W[j,i] from j to i), the rest r. Since z is the same
  * for every unit, w_i = ∂h'_i/∂θ_i = z. F = ∂h'/∂h has F[k,j] = W[j,k] σ'(h_j) + α_k δ_kj.
@@ -14,7 +15,8 @@ void NBT(cell_activate)(size_t ldn, nbt_activation activation, const real *restr
                         real *restrict a, real *restrict slope);
 
 /* z (P) = (1, a, x): x one-hot at `symbol` if one_hot, else `vector` (m). `symbol_before` is the
- * entry set last time (-1: none; NBT_UNKNOWN_SYMBOL: clear them all). O(n + m), O(n) when one-hot. */
+ * entry set last time (-1: none; NBT_UNKNOWN_SYMBOL: clear them all). O(n + m), O(n) when one-hot.
+ */
 void NBT(cell_regress)(size_t n, size_t m, int one_hot, const real *restrict a,
                        int32_t symbol_before, int32_t symbol, const real *restrict vector,
                        real *restrict z);

@@ -16,11 +16,10 @@ static void predict(nbt_learner *self, int has_x, int32_t symbol, const void *ve
 {
     const real *a = self->a;
     if (has_x) {
-        NBT(cell_forward)
-        (self->n, self->m, self->ldn, self->one_hot, self->theta, self->alpha, self->h, self->a,
-         symbol, vector, self->h_next);
-        NBT(cell_activate)
-        (self->ldn, self->activation, self->h_next, self->a_next, self->slope_next);
+        NBT(cell_forward)(self->n, self->m, self->ldn, self->one_hot, self->theta, self->alpha,
+                          self->h, self->a, symbol, vector, self->h_next);
+        NBT(cell_activate)(self->ldn, self->activation, self->h_next, self->a_next,
+                           self->slope_next);
         a = self->a_next;
     }
     real *out = self->delta;

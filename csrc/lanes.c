@@ -19,7 +19,8 @@
         vec s = {0};                                                                               \
         for (size_t c = 0; c < ld; c += LANES) s += TERM(load(M + r * ld + c), load(x + c));       \
         out[r] = fold(s);                                                                          \
-    }
+    }                                                                                              \
+    (void)0
 
 #define PRODUCT(m, x) ((m) * (x))
 #define WEIGHTED_SQUARE(m, x) ((m) * (m) * (x))
@@ -27,13 +28,13 @@
 void NBT(rows_dot)(size_t rows, size_t ld, const real *restrict M, const real *restrict x,
                    real *restrict out)
 {
-    ROWS_SUM(PRODUCT)
+    ROWS_SUM(PRODUCT);
 }
 
 void NBT(rows_norm)(size_t rows, size_t ld, const real *restrict M, const real *restrict x,
                     real *restrict out)
 {
-    ROWS_SUM(WEIGHTED_SQUARE)
+    ROWS_SUM(WEIGHTED_SQUARE);
 }
 
 real NBT(sum)(size_t ld, const real *x)

@@ -54,7 +54,8 @@ NBT_INLINE real fold(vec x)
     return t[0];
 }
 
-/* out[r] = Σ_c M[r,c] x[c]; M (rows, ld), x (ld), ld a multiple of LANES. out must not alias. O(rows ld) */
+/* out[r] = Σ_c M[r,c] x[c]; M (rows, ld), x (ld), ld a multiple of LANES. out must not alias.
+ * O(rows ld) */
 void NBT(rows_dot)(size_t rows, size_t ld, const real *restrict M, const real *restrict x,
                    real *restrict out);
 

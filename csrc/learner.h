@@ -93,7 +93,8 @@ typedef struct {
     double lambda;           /* prior × n */
     uint64_t seed;
     /* counters: time; nothing is pending; norms are those of now; the entry set in one-hot z (-1:
-     * none, NBT_UNKNOWN_SYMBOL); complete steps in the window, and whether the next one's transition is in it */
+     * none, NBT_UNKNOWN_SYMBOL); complete steps in the window, and whether the next one's
+     * transition is in it */
     uint64_t step;
     int settled, fresh;
     int32_t x_last;

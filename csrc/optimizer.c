@@ -1,10 +1,10 @@
 #include "optimizer.h"
 
-NBT(step_size) NBT(optimizer_step_size)(const nbt_learner *self)
+step_size NBT(optimizer_step_size)(const nbt_learner *self)
 {
     const double rate = nbt_rate(self->schedule, self->step);
     const double decay = rate < 1 ? rate : 1;
-    return (NBT(step_size)){(real)rate, (real)(1 - decay), (real)self->lambda};
+    return (step_size){(real)rate, (real)(1 - decay), (real)self->lambda};
 }
 
 /* GRADIENT(p): row p of the gradient in lane block i. */
@@ -17,14 +17,14 @@ NBT(step_size) NBT(optimizer_step_size)(const nbt_learner *self)
             }                                                                                      \
             continue;                                                                              \
         }                                                                                          \
-        NBT(qdop) first = NBT(qdop_first)(step, GRADIENT(0), J + i);                               \
+        qdop first = qdop_first(step, GRADIENT(0), J + i);                                         \
         for (size_t p = 1; p < rows; p++)                                                          \
-            NBT(qdop_update)                                                                       \
-        (step, &first, GRADIENT(p), J + p * ld + i, J0 + p * ld + i, theta + p * ld + i);          \
-        NBT(qdop_last)(first, theta + i);                                                          \
+            qdop_update(step, &first, GRADIENT(p), J + p * ld + i, J0 + p * ld + i,                \
+                        theta + p * ld + i);                                                       \
+        qdop_last(first, theta + i);                                                               \
     }
 
-void NBT(optimizer_apply)(nbt_optimizer kind, NBT(step_size) step, size_t rows, size_t ld,
+void NBT(optimizer_apply)(nbt_optimizer kind, step_size step, size_t rows, size_t ld,
                           const real *restrict g, real *restrict J, real *restrict J0,
                           real *restrict theta)
 {
@@ -32,7 +32,7 @@ void NBT(optimizer_apply)(nbt_optimizer kind, NBT(step_size) step, size_t rows, 
     APPLY(FROM_ARRAY)
 }
 
-void NBT(optimizer_apply_outer)(nbt_optimizer kind, NBT(step_size) step, size_t rows, size_t ld,
+void NBT(optimizer_apply_outer)(nbt_optimizer kind, step_size step, size_t rows, size_t ld,
                                 const real *restrict left, const real *restrict right,
                                 real *restrict J, real *restrict J0, real *restrict theta)
 {

@@ -15,74 +15,73 @@
 /* One step's numbers: SGD's rate, or Kalman's 1 - γ and λ. */
 typedef struct {
     real rate, keep, lambda;
-} NBT(step_size);
+} step_size;
 
-NBT(step_size) NBT(optimizer_step_size)(const nbt_learner *self);
+step_size NBT(optimizer_step_size)(const nbt_learner *self);
 
 /* What rows p ≥ 1 need to know of row 0, and what they leave to it. */
 typedef struct {
     vec g0, inverse0, sum; /* g_0, 1 / D_0, Σ q_p x_p so far */
-} NBT(qdop);
+} qdop;
 
 typedef struct {
     vec q, r;
-} NBT(qdop_row);
+} qdop_row;
 
 /* r_p. J_0p² ≤ J_00 J_pp, so its denominator is at least λ; rounding must not take it below. */
-NBT_INLINE vec NBT(qdop_inverse)(NBT(step_size) step, vec Jpp, vec J0p, vec q)
+NBT_INLINE vec qdop_inverse(step_size step, vec Jpp, vec J0p, vec q)
 {
     return 1 / lanes_max(Jpp + step.lambda - J0p * q, spread(step.lambda));
 }
 
 /* Row 0: J_00 ← keep J_00 + g_0². */
-NBT_INLINE NBT(qdop) NBT(qdop_first)(NBT(step_size) step, vec g0, real *restrict J)
+NBT_INLINE qdop qdop_first(step_size step, vec g0, real *restrict J)
 {
     const vec J00 = step.keep * load(J) + g0 * g0;
     store(J, J00);
-    return (NBT(qdop)){g0, 1 / (J00 + step.lambda), {0}};
+    return (qdop){g0, 1 / (J00 + step.lambda), {0}};
 }
 
 /* Row p ≥ 1: J_pp, J_0p ← keep J + g g; θ_p ← θ_p - x_p. */
-NBT_INLINE NBT(qdop_row)
-    NBT(qdop_update)(NBT(step_size) step, NBT(qdop) *first, vec g, real *restrict J,
-                     real *restrict J0, real *restrict theta)
+NBT_INLINE qdop_row qdop_update(step_size step, qdop *first, vec g, real *restrict J,
+                                real *restrict J0, real *restrict theta)
 {
     const vec Jpp = step.keep * load(J) + g * g, J0p = step.keep * load(J0) + first->g0 * g;
     store(J, Jpp);
     store(J0, J0p);
     const vec q = J0p * first->inverse0;
-    const vec r = NBT(qdop_inverse)(step, Jpp, J0p, q);
+    const vec r = qdop_inverse(step, Jpp, J0p, q);
     const vec x = (g - first->g0 * q) * r;
     first->sum += q * x;
     store(theta, load(theta) - x);
-    return (NBT(qdop_row)){q, r};
+    return (qdop_row){q, r};
 }
 
 /* After the last row: θ_0 ← θ_0 - x_0. */
-NBT_INLINE void NBT(qdop_last)(NBT(qdop) first, real *restrict theta)
+NBT_INLINE void qdop_last(qdop first, real *restrict theta)
 {
     store(theta, load(theta) - (first.g0 * first.inverse0 - first.sum));
 }
 
 /* The same quantities of a row where nothing is learned. */
-NBT_INLINE NBT(qdop) NBT(qdop_first_still)(NBT(step_size) step, const real *restrict J)
+NBT_INLINE qdop qdop_first_still(step_size step, const real *restrict J)
 {
-    return (NBT(qdop)){{0}, 1 / (load(J) + step.lambda), {0}};
+    return (qdop){{0}, 1 / (load(J) + step.lambda), {0}};
 }
-NBT_INLINE NBT(qdop_row) NBT(qdop_still)(NBT(step_size) step, NBT(qdop) first,
-                                         const real *restrict J, const real *restrict J0)
+NBT_INLINE qdop_row qdop_still(step_size step, qdop first, const real *restrict J,
+                               const real *restrict J0)
 {
     const vec J0p = load(J0), q = J0p * first.inverse0;
-    return (NBT(qdop_row)){q, NBT(qdop_inverse)(step, load(J), J0p, q)};
+    return (qdop_row){q, qdop_inverse(step, load(J), J0p, q)};
 }
 
 /* θ, J, J0 (rows, ld) after the gradient g (rows, ld). J, J0 unused by SGD. O(rows ld) */
-void NBT(optimizer_apply)(nbt_optimizer kind, NBT(step_size) step, size_t rows, size_t ld,
+void NBT(optimizer_apply)(nbt_optimizer kind, step_size step, size_t rows, size_t ld,
                           const real *restrict g, real *restrict J, real *restrict J0,
                           real *restrict theta);
 
 /* The same for the outer product g[p] = left[p] right, left (rows), right (ld). */
-void NBT(optimizer_apply_outer)(nbt_optimizer kind, NBT(step_size) step, size_t rows, size_t ld,
+void NBT(optimizer_apply_outer)(nbt_optimizer kind, step_size step, size_t rows, size_t ld,
                                 const real *restrict left, const real *restrict right,
                                 real *restrict J, real *restrict J0, real *restrict theta);
 

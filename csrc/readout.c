@@ -71,8 +71,7 @@ double NBT(readout_observe)(nbt_learner *self, size_t y, int learn)
     real *a1 = self->a1;
     a1[0] = 1;
     memcpy(a1 + 1, self->a, n * sizeof(real));
-    NBT(optimizer_apply_outer)
-    (self->optimizer, NBT(optimizer_step_size)(self), 1 + n, ldA, a1, self->delta, self->phi_J,
-     self->phi_J0, self->phi);
+    NBT(optimizer_apply_outer)(self->optimizer, NBT(optimizer_step_size)(self), 1 + n, ldA, a1,
+                               self->delta, self->phi_J, self->phi_J0, self->phi);
     return loss;
 }

@@ -1,7 +1,7 @@
 /* reduction.h: the rank-one reduction's balance (13)–(14), from squared norms.
  *
- * A product v wᵀ may be written (ρ v)(w/ρ)ᵀ; the variance is least at ρ = √(‖w‖/‖v‖). A product with
- * a zero factor is zero, so both its factors are dropped: ρ and 1/ρ are taken as 0. */
+ * A product v wᵀ may be written (ρ v)(w/ρ)ᵀ; the variance is least at ρ = √(‖w‖/‖v‖). A product
+ * with a zero factor is zero, so both its factors are dropped: ρ and 1/ρ are taken as 0. */
 #ifndef NBT_REDUCTION_H
 #define NBT_REDUCTION_H
 

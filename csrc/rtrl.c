@@ -32,9 +32,8 @@ double NBT(rtrl_observe)(nbt_learner *self, size_t y, int learn)
     const double loss = NBT(readout_observe)(self, y, learn);
     if (!learn) return loss;
     gradient(self);
-    NBT(optimizer_apply)
-    (self->optimizer, NBT(optimizer_step_size)(self), self->P, self->ldn, self->g, self->theta_J,
-     self->theta_J0, self->theta);
+    NBT(optimizer_apply)(self->optimizer, NBT(optimizer_step_size)(self), self->P, self->ldn,
+                         self->g, self->theta_J, self->theta_J0, self->theta);
     return loss;
 }
 

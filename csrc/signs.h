@@ -1,7 +1,8 @@
 /* signs.h: random signs as a pure function of (seed, pair, step, unit).
  *
- * Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011): key = the seed's two halves, counter = (step low,
- * step high, unit / 128, pair). Bit unit % 128 of the 128 output bits is the sign: 1 is +, 0 is -. */
+ * Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011): key = the seed's two halves, counter = (step
+ * low, step high, unit / 128, pair). Bit unit % 128 of the 128 output bits is the sign: 1 is +, 0
+ * is -. */
 #ifndef NBT_SIGNS_H
 #define NBT_SIGNS_H
 

@@ -1,0 +1,68 @@
+# Every verb makes the environment it needs. PYTHON chooses the interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
+
+.PHONY: build train test test-all bench learning lint format sanitize clean
+
+build: $(VENV)/.installed
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.tools: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --group test "scikit-build-core>=0.11" "cython>=3.1" cmake ninja
+	touch $@
+
+$(VENV)/.installed: $(SOURCES) $(VENV)/.tools
+	$(BIN)/python -m pip install --quiet --no-build-isolation -Cbuild-dir=$(VENV)/build .
+	touch $@
+
+# make train TEXT=my.txt ARGS="--units 40": the main job on a text of yours.
+TEXT ?= data:anbn --steps 1000000
+train: build
+	$(BIN)/nbt train $(TEXT) $(ARGS)
+
+test: build
+	$(BIN)/python -m pytest -q $(ARGS)
+
+bench: build
+	$(BIN)/python -m pytest -q -c bench/pytest.ini bench $(ARGS)
+
+# The learning table of the README: about twenty minutes on two cores.
+learning: build
+	$(BIN)/python bench/learning.py $(ARGS)
+
+$(VENV)/.lint: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --group lint
+	touch $@
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror csrc/*.c csrc/*.h
+	$(BIN)/cython-lint src/nbt/_core.pyx
+
+format: $(VENV)/.lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i csrc/*.c csrc/*.h
+
+# The suite with the C code under AddressSanitizer and UndefinedBehaviorSanitizer.
+SANITIZE := LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+	PYTHONMALLOC=malloc
+.venv-sanitize/.installed: $(SOURCES) pyproject.toml
+	$(PYTHON) -m venv .venv-sanitize
+	.venv-sanitize/bin/python -m pip install --quiet --upgrade pip
+	.venv-sanitize/bin/python -m pip install --quiet --group test "scikit-build-core>=0.11" "cython>=3.1" cmake ninja
+	.venv-sanitize/bin/python -m pip install --quiet --no-build-isolation -Cbuild-dir=.venv-sanitize/build \
+		-Ccmake.define.NBT_SANITIZE=ON -Ccmake.define.NBT_STRICT=ON .
+	touch $@
+sanitize: .venv-sanitize/.installed
+	$(SANITIZE) .venv-sanitize/bin/python -m pytest -q -p no:cacheprovider -m "not slow" $(ARGS)
+
+clean:
+	rm -rf build dist .venv .venv-sanitize .pytest_cache .ruff_cache .benchmarks
