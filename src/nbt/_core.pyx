@@ -243,24 +243,25 @@ cdef class Learner:
 
     def predict(self, x=None):
         """Probabilities of the next symbol, float64, shape (A,); x: the input that comes first."""
-        cdef Py_buffer inputs, out
-        cdef size_t count = 0
+        cdef Data inputs
+        cdef Py_buffer out
+        cdef int32_t symbol = 0
+        inputs.held, inputs.symbols, inputs.vectors, inputs.count = False, NULL, NULL, 1
         p = np.empty(self.c.A)
-        if x is not None:
-            count = self._inputs(x, &inputs)
+        self._enter()
         try:
-            if x is not None and count != 1:
-                raise ValueError(f"x: expected one step's input, got {count} steps")
-            self._enter()
-            PyObject_GetBuffer(p, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-            nbt_learner_predict(&self.c, x is not None,
-                                (<int32_t*>inputs.buf)[0] if x is not None and self.c.one_hot else 0,
-                                inputs.buf if x is not None else NULL, <double*>out.buf)
-            PyBuffer_Release(&out)
-            self.busy = False
-        finally:
             if x is not None:
-                PyBuffer_Release(&inputs)
+                self._inputs(x, &inputs)
+            if inputs.count != 1:
+                raise ValueError(f"x: expected one step's input, got {inputs.count} steps")
+            if inputs.symbols != NULL:
+                symbol = inputs.symbols[0]
+            PyObject_GetBuffer(p, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+            nbt_learner_predict(&self.c, x is not None, symbol, inputs.vectors, <double*>out.buf)
+            PyBuffer_Release(&out)
+        finally:
+            self.busy = False
+            _release(&inputs)
         return p
 
     def run(self, x, y, bint learn):
@@ -269,43 +270,39 @@ cdef class Learner:
         Without y, x is a block of symbols, each first the target and then the input. With y, each
         x comes first and y is its target. y is ``...`` for inputs without targets.
         """
-        cdef Py_buffer inputs, targets, out
+        cdef Data inputs, targets
+        cdef Py_buffer out
         cdef nbt_block block
-        cdef bint has_targets = y is not None and y is not Ellipsis
-        cdef size_t count = self._inputs(x, &inputs)
+        inputs.held = targets.held = False
+        inputs.symbols, inputs.vectors, targets.symbols = NULL, NULL, NULL
+        if y is None and not (self.c.one_hot and self.c.m == self.c.A):
+            raise TypeError("y: expected targets, because the inputs of this trainer are not the "
+                            "symbols it predicts")
         try:
-            if has_targets:
+            self._inputs(x, &inputs)
+            if y is None:
+                targets.symbols = inputs.symbols
+            elif y is not Ellipsis:
                 _symbols(y, "y", self.c.A, &targets)
+                if targets.count != inputs.count:
+                    raise ValueError(f"y: expected {inputs.count} targets, one for each x, "
+                                     f"got {targets.count}")
+            block.steps, block.learn, block.input_first = inputs.count, learn, y is not None
+            block.symbols, block.vectors = inputs.symbols, inputs.vectors
+            block.targets = targets.symbols
+            if block.targets == NULL:
+                self._run(&block, NULL)
+                return None
+            loss = np.empty(inputs.count)
+            PyObject_GetBuffer(loss, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
             try:
-                if has_targets and <size_t>(targets.len // 4) != count:
-                    raise ValueError(
-                        f"y: expected {count} targets, one for each x, got {targets.len // 4}")
-                if y is None and not (self.c.one_hot and self.c.m == self.c.A):
-                    raise TypeError("y: expected targets, because the inputs of this trainer "
-                                    "are not the symbols it predicts")
-                block.steps, block.learn, block.input_first = count, learn, y is not None
-                block.symbols = <int32_t*>inputs.buf if self.c.one_hot else NULL
-                block.vectors = NULL if self.c.one_hot else inputs.buf
-                block.targets = NULL
-                if has_targets:
-                    block.targets = <int32_t*>targets.buf
-                elif y is None:
-                    block.targets = block.symbols
-                if block.targets == NULL:
-                    self._run(&block, NULL)
-                    return None
-                loss = np.empty(count)
-                PyObject_GetBuffer(loss, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-                try:
-                    self._run(&block, <double*>out.buf)
-                finally:
-                    PyBuffer_Release(&out)
-                return loss
+                self._run(&block, <double*>out.buf)
             finally:
-                if has_targets:
-                    PyBuffer_Release(&targets)
+                PyBuffer_Release(&out)
+            return loss
         finally:
-            PyBuffer_Release(&inputs)
+            _release(&inputs)
+            _release(&targets)
 
     cdef int _run(self, nbt_block* block, double* loss) except -1:
         """Pieces of a few milliseconds without the GIL, signals looked at between them."""
@@ -341,14 +338,14 @@ cdef class Learner:
             self.busy = False
         return 0
 
-    cdef size_t _inputs(self, x, Py_buffer* view) except? 0:
-        """A view of x as int32 symbols or as (steps, m) vectors of the learner's dtype; its steps."""
+    cdef int _inputs(self, x, Data* data) except -1:
+        """x as symbols or as (steps, m) vectors of the learner's dtype."""
         if self.c.one_hot:
-            _symbols(x, "x", self.c.m, view)
-            return view.len // 4
+            return _symbols(x, "x", self.c.m, data)
         array = _vectors(x, self.c.m, self.dtype)
-        PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS)
-        return array.shape[0]
+        PyObject_GetBuffer(array, &data.buffer, PyBUF_C_CONTIGUOUS)
+        data.held, data.vectors, data.count = True, data.buffer.buf, array.shape[0]
+        return 0
 
 
 cdef int _isa_row(isa) except? -1:
@@ -360,21 +357,44 @@ cdef int _isa_row(isa) except? -1:
     return names.index(isa)
 
 
-cdef int _symbols(x, str name, size_t limit, Py_buffer* view) except -1:
-    """A view of x as contiguous int32, every entry in [0, limit)."""
+cdef struct Data:
+    const int32_t* symbols  # or
+    const void* vectors
+    size_t count
+    int32_t one  # a single symbol's place
+    bint held  # is there a buffer to release?
+    Py_buffer buffer
+
+
+cdef void _release(Data* data) noexcept:
+    if data.held:
+        PyBuffer_Release(&data.buffer)
+        data.held = False
+
+
+cdef int _symbols(x, str name, size_t limit, Data* data) except -1:
+    """x as contiguous int32, every entry in [0, limit)."""
     cdef size_t bad
-    if type(x) is not np.ndarray or x.dtype is not INT32 or x.ndim != 1 or not x.flags.c_contiguous:
+    if type(x) is int and 0 <= x < limit:
+        data.one = x
+        data.symbols, data.count = &data.one, 1
+        return 0
+    if type(x) is not np_ndarray or not (<object>x).dtype is INT32 or x.ndim != 1:
         x = _as_symbols(x, name)
-    PyObject_GetBuffer(x, view, PyBUF_C_CONTIGUOUS)
-    bad = nbt_first_bad_symbol(<const int32_t*>view.buf, view.len // 4, limit)
-    if bad < <size_t>(view.len // 4):
-        value = (<int32_t*>view.buf)[bad]
-        PyBuffer_Release(view)
+    elif not x.flags.c_contiguous:
+        x = np.ascontiguousarray(x)
+    PyObject_GetBuffer(x, &data.buffer, PyBUF_C_CONTIGUOUS)
+    data.held, data.symbols, data.count = True, <const int32_t*>data.buffer.buf, data.buffer.len // 4
+    bad = nbt_first_bad_symbol(data.symbols, data.count, limit)
+    if bad < data.count:
+        value = data.symbols[bad]
+        _release(data)
         raise ValueError(f"{name}: expected symbols in [0, {limit}), got {value} at position {bad}")
     return 0
 
 
 INT32 = np.dtype(np.int32)
+np_ndarray = np.ndarray
 
 
 def _as_symbols(x, name):

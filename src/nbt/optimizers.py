@@ -10,6 +10,9 @@ from nbt.schedules import InverseSqrt, Schedule, as_schedule
 __all__ = ["SGD", "Kalman", "Optimizer"]
 
 
+DEFAULT_PRIOR = {"sigmoid": 1.0, "tanh": 3.0}
+
+
 @dataclass(frozen=True)
 class SGD:
     """Stochastic gradient descent, θ ← θ - η g, equations (10) and (12).
@@ -49,8 +52,9 @@ class Kalman:
     decay : float or schedule
         γ in J ← (1 - γ) J + g gᵀ, capped at 1. It also sets the size of the steps: less decay, smaller
         steps later on.
-    prior : float
-        Above 0; Λ / units. The paper's value is 1.
+    prior : float, optional
+        Above 0; Λ / units. Default: 1, the paper's value, for sigmoid units, and 3 for tanh units, whose
+        slope is four times as large.
 
     Examples
     --------
@@ -59,11 +63,16 @@ class Kalman:
     """
 
     decay: float | Schedule = InverseSqrt(0.1)
-    prior: float = 1.0
+    prior: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decay", as_schedule("decay", self.decay))
-        object.__setattr__(self, "prior", _arguments.real("prior", self.prior, above=0))
+        if self.prior is not None:
+            object.__setattr__(self, "prior", _arguments.real("prior", self.prior, above=0))
+
+    def prior_for(self, activation: str) -> float:
+        """Λ / units for units of this activation."""
+        return DEFAULT_PRIOR[activation] if self.prior is None else self.prior
 
     @property
     def schedule(self) -> Schedule:

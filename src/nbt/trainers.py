@@ -50,7 +50,7 @@ class Trainer:
             symbols=readout.symbols, one_hot=isinstance(self.inputs, Symbols),
             activation=cell.activation, optimizer="kalman" if kalman else "sgd",
             schedule=optimizer.schedule.lower(),
-            lambda_=optimizer.prior * units if kalman else 0.0,
+            lambda_=optimizer.prior_for(cell.activation) * units if kalman else 0.0,
             seed=seed, isa=os.environ.get("NBT_ISA"), **choices,
         )
         self._table = StateTable(self._core, self._rule, kalman, **choices)
