@@ -226,6 +226,22 @@ def test_newer_schema_is_named(saved):
         nbt.load(saved)
 
 
+@pytest.mark.parametrize(
+    ("header", "altered"), [(b'"F32"', b'"I32"'), (b'"shape":[5]', b'"shape":[5,1]')]
+)
+def test_arrays_seen_another_way(saved, header, altered):
+    data = saved.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    text = data[8 : 8 + length].rstrip()
+    assert header in text
+    text = text.replace(header, altered)
+    text += b" " * (-len(text) % 8)
+    saved.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+    content(saved)  # still a file of its kind
+    with pytest.raises(CheckpointError, match="checksum"):
+        nbt.load(saved)
+
+
 def test_wrong_checksum(saved):
     head, tensors = content(saved)
     for change in ({"version": "0"}, {"trainer": {**head["trainer"], "seed": 5}}, {"more": 1}):

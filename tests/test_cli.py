@@ -267,7 +267,7 @@ def test_wrong_usage_is_one_line_and_2(text, capsys, args, words):
     [
         (b"", [], "is empty"),
         (b"ab\xff", [], "byte 2 is not UTF-8"),
-        (b"abab\nabc\n", ["--alphabet", "ab\n"], "line 2, byte 7: character 'c'"),
+        (b"abab\nabc\n", ["--alphabet", "ab\n"], "line 2, byte 7: 'c'"),
     ],
 )
 def test_bad_data_is_one_line_and_3(tmp_path, content, args, words):
@@ -345,7 +345,9 @@ def test_a_pipe_is_learned_as_it_comes():
 
 
 def test_head_ends_it_quietly(tmp_path):
-    process = start("train", "data:anbn", "--seconds", "60", "--json", "--save", tmp_path / "t")
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    limits = ("--seconds", "60", "--json", "--save", tmp_path / "t")
+    process = start("train", "data:anbn", *limits, env=env)
     for _ in range(3):
         assert process.stdout.readline()
     process.stdout.close()
@@ -358,6 +360,17 @@ def test_head_ends_it_quietly(tmp_path):
     assert "rror" not in err
     assert "stopped" not in err
     assert nbt.load(tmp_path / "t").step > 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a shell and /dev/full")
+@pytest.mark.parametrize(
+    ("redirection", "code"), [(">&-", 0), ("2>&-", 0), ("<&-", 0), (">/dev/full", 1)]
+)
+def test_closed_and_full_outputs(redirection, code):
+    line = f"'{sys.executable}' -m nbt train data:anbn --steps 4 --json {redirection}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=120)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")

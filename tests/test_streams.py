@@ -160,7 +160,7 @@ def test_unknown_character_is_named_after_what_came_before(file, block):
         got += stream.alphabet.decode(stream.read(block))
     assert got == "añ\nbañ"
     for _ in range(2):
-        where = r"source: line 2, byte 8: character 'x' \(U\+0078\)"
+        where = r"source: line 2, byte 8: 'x' \(code 0x78\)"
         with pytest.raises(DataError, match=where):
             stream.read(block)
 
@@ -190,8 +190,9 @@ def test_bad_utf8_in_a_later_block_of_the_first_pass(file, monkeypatch):
 def test_missing_file_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         streams.text(tmp_path / "none")
-    with pytest.raises(TypeError, match="alphabet"):
-        streams.text(tmp_path, 3)
+    for alphabet in (3, None, streams.Alphabet(range(3))):
+        with pytest.raises(TypeError, match="alphabet: expected characters or bytes"):
+            streams.text(tmp_path, alphabet)
 
 
 def test_file_is_closed_with_its_stream(file):
@@ -289,6 +290,13 @@ def test_pipe_needs_an_alphabet(standard_input):
         streams.text("-")
 
 
+def test_some_bytes_only(file):
+    stream = streams.text(file(b"\xff\n\x00a"), streams.Alphabet(b"\x00\xff\n"))
+    assert stream.read(9).tolist() == [1, 2, 0]
+    with pytest.raises(DataError, match=r"line 2, byte 3: b'a' \(code 0x61\)"):
+        stream.read(9)
+
+
 def test_empty_pipe(standard_input):
     standard_input()
     stream = streams.text("-", "bytes")
@@ -306,7 +314,7 @@ def test_pipe_goes_on_counting(standard_input):
     second.load_state_dict(first.state_dict())
     assert second.state_dict() == first.state_dict()
     assert second.read(9).tolist() == [0, 0]
-    with pytest.raises(DataError, match="line 2, byte 5: character 'x'"):
+    with pytest.raises(DataError, match="line 2, byte 5: 'x'"):
         second.read(9)
 
 
@@ -376,7 +384,9 @@ def test_blocks_are_copies():
 @pytest.mark.parametrize("n", [1, 2, 3, 50])
 def test_cycle(n):
     stream = streams.symbols([0, 1, 2, 3, 4], cycle=True, alphabet="abcde", entropy_rate=0.0)
-    got = np.concatenate([stream.read(n) for _ in range(40)])
+    blocks = [stream.read(n) for _ in range(40)]
+    assert all(block.size for block in blocks)
+    got = np.concatenate(blocks)
     assert got.tolist() == (np.arange(len(got)) % 5).tolist()
     assert stream.endless
     assert stream.entropy_rate == 0.0

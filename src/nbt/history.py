@@ -232,7 +232,7 @@ class History:
 
 def _powers(after: int, last: int) -> Iterator[int]:
     """The powers of two above `after`, up to `last`."""
-    step = 1 << after.bit_length() if after else 1
+    step = 1 << after.bit_length()
     while step <= last:
         yield step
         step *= 2

@@ -279,21 +279,21 @@ def text(path: str | os.PathLike[str], alphabet: str | Alphabet = "file") -> Str
     'A\nA\'s\nAA'
     """
     path = os.fspath(path)
-    if not isinstance(alphabet, (str, Alphabet)):
-        raise TypeError(f"alphabet: expected a str or an Alphabet, got {alphabet!r}")
+    kind = alphabet.symbols if isinstance(alphabet, Alphabet) else alphabet
+    if not isinstance(kind, (str, bytes)):
+        raise TypeError(f"alphabet: expected characters or bytes, got {alphabet!r}")
     name = "standard input" if path == "-" else path
     with contextlib.ExitStack() as owned:
         file = _standard_input() if path == "-" else owned.enter_context(open(path, "rb"))
-        if isinstance(alphabet, str):
+        if not isinstance(alphabet, Alphabet):
             alphabet = _alphabet(file, name, alphabet)
-        kind = ByteFile if isinstance(alphabet.symbols, bytes) else TextFile
-        stream = kind(name, alphabet, file)
+        stream = SymbolFile(name, alphabet, file)
         weakref.finalize(stream, owned.pop_all().close)
     return stream
 
 
-class _File(Stream):
-    """Symbols decoded from a binary file as it comes."""
+class SymbolFile(Stream):
+    """Bytes or UTF-8 characters of a binary file, as they come."""
 
     def __init__(self, name: str, alphabet: Alphabet, file: BinaryIO) -> None:
         super().__init__(name, alphabet)
@@ -311,9 +311,25 @@ class _File(Stream):
                 self._failure = self._failure or f"{self.name}: is empty"
         raise DataError(self._failure)
 
-    @abstractmethod
     def _decode(self, raw: bytes) -> np.ndarray:
         """Numbers of the whole symbols; notes in `_failure` what stands in the way of more."""
+        decoded: bytes | str = raw
+        if isinstance(self.alphabet.symbols, str):
+            decoded, self._failure = _utf8(self._decoder, raw, self.name, self._offset)
+        codes = self.alphabet.numbers(decoded)
+        unknown = None
+        if codes.size and codes.min() < 0:
+            at = int(np.argmin(codes))
+            unknown, decoded, codes = decoded[at : at + 1], decoded[:at], codes[:at]
+        encoded = decoded.encode() if isinstance(decoded, str) else decoded
+        self._offset += len(encoded)
+        self._line += encoded.count(b"\n")
+        if unknown:
+            self._failure = (
+                f"{self.name}: line {self._line}, byte {self._offset}: {unknown!r} "
+                f"(code {ord(unknown):#x}) is not in the alphabet"
+            )
+        return codes
 
     def _cursor(self) -> dict[str, int]:
         return {"offset": self._offset, "line": self._line}
@@ -344,36 +360,6 @@ class _File(Stream):
             pass
         self._replay(before)
         raise DataError(f"{self.name}: its first {state['position']} symbols are not those read")
-
-
-class ByteFile(_File):
-    """Bytes as they are."""
-
-    def _decode(self, raw: bytes) -> np.ndarray:
-        codes = self.alphabet.numbers(raw)
-        self._offset += len(raw)
-        self._line += raw.count(b"\n")
-        return codes
-
-
-class TextFile(_File):
-    """UTF-8 characters."""
-
-    def _decode(self, raw: bytes) -> np.ndarray:
-        decoded, self._failure = _utf8(self._decoder, raw, self.name, self._offset)
-        codes = self.alphabet.numbers(decoded)
-        unknown = ""
-        if codes.size and codes.min() < 0:
-            at = int(np.argmin(codes))
-            unknown, decoded, codes = decoded[at], decoded[:at], codes[:at]
-        self._offset += len(decoded.encode())
-        self._line += decoded.count("\n")
-        if unknown:
-            self._failure = (
-                f"{self.name}: line {self._line}, byte {self._offset}: character {unknown!r} "
-                f"(U+{ord(unknown):04X}) is not in the alphabet"
-            )
-        return codes
 
 
 def _utf8(decoder: Any, raw: bytes, name: str, offset: int) -> tuple[str, str]:

@@ -6,6 +6,7 @@ written, 2 wrong usage, 3 bad data, 4 divergence, 130 Ctrl-C.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -55,6 +56,9 @@ command.add_command(train_command)
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     sys.exit(run(args))
 
 

@@ -73,18 +73,15 @@ class Screen:
         self._steps, self._seconds = steps, seconds
         self._shown = 0
         self._next_look = 0.0
-        smart = terminal and not self._console.is_dumb_terminal
-        self._live = (
-            Live(
+        self._live = None
+        if live and terminal:  # rich itself leaves dumb terminals alone
+            self._live = Live(
                 console=self._console,
                 auto_refresh=False,
                 transient=True,
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
-            if live and smart
-            else None
-        )
 
     def __enter__(self) -> Screen:
         if self._live:

@@ -117,12 +117,21 @@ class _Run:
     def _greet(self) -> None:
         import nbt
 
-        stream = self.stream
+        trainer, stream = self.trainer, self.stream
+        facts = trainer.describe().items()
+        plain = [f"{k}={v!r}" for k, v in facts if k != "trainer" and not isinstance(v, dict)]
         source = f"{stream.name}, {len(stream.alphabet)} symbols"
         if stream.entropy_rate is not None:
             source += f", entropy rate {stream.entropy_rate:.4f} bits per symbol"
-        model = {"nbt": nbt.__version__, "model": repr(self.trainer), "source": source}
-        self.screen.facts(model)
+        self.screen.facts(
+            {
+                "nbt": nbt.__version__,
+                "trainer": f"{type(trainer).__name__}({', '.join(plain)})",
+                "network": f"{trainer.cell}, {trainer.readout}",
+                "optimizer": str(trainer.optimizer),
+                "source": source,
+            }
+        )
         self.screen.say()
         self.screen.heading()
 
