@@ -1,4 +1,4 @@
-/* lanes.h: one cache line of reals as a value.
+/* lanes.h: a block of reals as a value.
  *
  * Units (or symbols) lie in the lanes, parameters in the outer loop, so arithmetic on `vec` is the
  * plain arithmetic of every unit side by side. A sum over lanes is always folded in the same tree
@@ -7,14 +7,15 @@
 #ifndef NBT_LANES_H
 #define NBT_LANES_H
 
+#include "learner.h"
 #include "real.h"
 #include <string.h>
 
 #if defined(__GNUC__)
-typedef real vec __attribute__((vector_size(64)));
-typedef word wvec __attribute__((vector_size(64)));
+typedef real vec __attribute__((vector_size(NBT_LANE_BYTES)));
+typedef word wvec __attribute__((vector_size(NBT_LANE_BYTES)));
 typedef vec vec_in_memory __attribute__((may_alias));
-#define LANES (64 / sizeof(real))
+#define LANES (NBT_LANE_BYTES / sizeof(real))
 NBT_INLINE vec lanes_first(void)
 { /* 0, 1, 2 … */
     vec x;

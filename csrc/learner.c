@@ -46,22 +46,22 @@ static int best_isa(void)
 
 /* ---- arrays -------------------------------------------------------------------------------- */
 
-static size_t whole_lines(size_t count, size_t itemsize)
+static size_t whole_blocks(size_t count, size_t itemsize)
 {
-    const size_t lanes = 64 / itemsize;
+    const size_t lanes = NBT_LANE_BYTES / itemsize;
     return (count + lanes - 1) / lanes * lanes;
 }
 
 void nbt_learner_init(nbt_learner *self, int isa)
 {
     const size_t size = self->dtype == NBT_F32 ? 4 : 8;
-    self->ldn = whole_lines(self->n, size);
-    self->ldm = whole_lines(self->m, size);
-    self->ldA = whole_lines(self->A, size);
-    self->ldP = whole_lines(self->P, size);
-    self->ldS = whole_lines(self->S, size);
-    self->ldG = self->rule == NBT_RTRL ? whole_lines(self->P * self->n, size) : 0;
-    self->ldpair = 6 * 64 / size;
+    self->ldn = whole_blocks(self->n, size);
+    self->ldm = whole_blocks(self->m, size);
+    self->ldA = whole_blocks(self->A, size);
+    self->ldP = whole_blocks(self->P, size);
+    self->ldS = whole_blocks(self->S, size);
+    self->ldG = self->rule == NBT_RTRL ? whole_blocks(self->P * self->n, size) : 0;
+    self->ldpair = 6 * NBT_LANE_BYTES / size;
     self->kernels = ISAS[isa < 0 ? best_isa() : isa].kernels[self->dtype];
     self->x_last = -1;
     self->settled = 1;

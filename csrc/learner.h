@@ -14,9 +14,10 @@ typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
 typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_norm;
 
 enum { NBT_UNKNOWN_SYMBOL = -2 };
+enum { NBT_LANE_BYTES = 32 }; /* a lane block (lanes.h): rows are padded to whole ones */
 
 /* Every array a learner may own: X(name, rows, columns, which).
- * Rows are padded to whole cache lines (strides ldn, ldA, …); `which` says who needs the array. */
+ * Rows are padded to whole lane blocks (strides ldn, ldA, …); `which` says who needs the array. */
 #define NBT_ARRAYS(X)                                                                              \
     /* the network: θ = (b; W; r), leaks, φ, pre-activations */                                    \
     X(theta, P, ldn, always)                                                                       \
@@ -80,7 +81,7 @@ enum { NBT_UNKNOWN_SYMBOL = -2 };
 typedef struct {
     /* sizes: units, inputs, symbols, parameters a unit, pairs, blocks, window */
     size_t n, m, A, P, K, S, T;
-    /* row strides, in numbers: whole cache lines */
+    /* row strides, in numbers */
     size_t ldn, ldm, ldA, ldP, ldS, ldG, ldpair;
     /* choices */
     nbt_dtype dtype;

@@ -7,6 +7,17 @@ step_size NBT(optimizer_step_size)(const nbt_learner *self)
     return (step_size){(real)rate, (real)(1 - decay), (real)self->lambda};
 }
 
+/* Rows p … p + count - 1 of one lane block, their gradients g; count is 1 or 2. */
+NBT_INLINE void kalman_rows(step_size step, qdop *first, size_t count, size_t ld, const vec *g,
+                            real *restrict J, real *restrict J0, real *restrict theta)
+{
+    vec q[2], r[2];
+    for (size_t c = 0; c < count; c++)
+        q[c] = qdop_measure(step, 1, first, g[c], J + c * ld, J0 + c * ld, r + c);
+    lanes_invert(count, r);
+    for (size_t c = 0; c < count; c++) qdop_update(first, g[c], q[c], r[c], theta + c * ld);
+}
+
 /* GRADIENT(p): row p of the gradient in lane block i. */
 #define APPLY(GRADIENT)                                                                            \
     for (size_t i = 0; i < ld; i += LANES) {                                                       \
@@ -17,10 +28,18 @@ step_size NBT(optimizer_step_size)(const nbt_learner *self)
             }                                                                                      \
             continue;                                                                              \
         }                                                                                          \
-        qdop first = qdop_first(step, GRADIENT(0), J + i);                                         \
-        for (size_t p = 1; p < rows; p++)                                                          \
-            qdop_update(step, &first, GRADIENT(p), J + p * ld + i, J0 + p * ld + i,                \
-                        theta + p * ld + i);                                                       \
+        qdop first = qdop_first(step, 1, GRADIENT(0), J + i);                                      \
+        size_t p = 1;                                                                              \
+        for (; p + 2 <= rows; p += 2) {                                                            \
+            const vec both[2] = {GRADIENT(p), GRADIENT(p + 1)};                                    \
+            const size_t at = p * ld + i;                                                          \
+            kalman_rows(step, &first, 2, ld, both, J + at, J0 + at, theta + at);                   \
+        }                                                                                          \
+        if (p < rows) {                                                                            \
+            const vec last[1] = {GRADIENT(p)};                                                     \
+            const size_t at = p * ld + i;                                                          \
+            kalman_rows(step, &first, 1, ld, last, J + at, J0 + at, theta + at);                   \
+        }                                                                                          \
         qdop_last(first, theta + i);                                                               \
     }
 

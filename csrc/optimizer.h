@@ -24,37 +24,37 @@ typedef struct {
     vec g0, inverse0, sum; /* g_0, 1 / D_0, Σ q_p x_p so far */
 } qdop;
 
-typedef struct {
-    vec q, r;
-} qdop_row;
-
-/* r_p. J_0p² ≤ J_00 J_pp, so its denominator is at least λ; rounding must not take it below. */
-NBT_INLINE vec qdop_inverse(step_size step, vec Jpp, vec J0p, vec q)
+/* Row 0: J_00 ← keep J_00 + g_0²; only read where nothing is learned. */
+NBT_INLINE qdop qdop_first(step_size step, int learn, vec g0, real *restrict J)
 {
-    return 1 / lanes_max(Jpp + step.lambda - J0p * q, spread(step.lambda));
-}
-
-/* Row 0: J_00 ← keep J_00 + g_0². */
-NBT_INLINE qdop qdop_first(step_size step, vec g0, real *restrict J)
-{
-    const vec J00 = step.keep * load(J) + g0 * g0;
-    store(J, J00);
+    const vec J00 = learn ? step.keep * load(J) + g0 * g0 : load(J);
+    if (learn) store(J, J00);
     return (qdop){g0, 1 / (J00 + step.lambda), {0}};
 }
 
-/* Row p ≥ 1: J_pp, J_0p ← keep J + g g; θ_p ← θ_p - x_p. */
-NBT_INLINE qdop_row qdop_update(step_size step, qdop *first, vec g, real *restrict J,
-                                real *restrict J0, real *restrict theta)
+/* Row p ≥ 1, first half: J_pp, J_0p ← keep J + g g; returns q_p and, in *denominator, 1 / r_p.
+ * J_0p² ≤ J_00 J_pp, so the denominator is at least λ; rounding must not take it below. */
+NBT_INLINE vec qdop_measure(step_size step, int learn, const qdop *first, vec g, real *restrict J,
+                            real *restrict J0, vec *denominator)
 {
-    const vec Jpp = step.keep * load(J) + g * g, J0p = step.keep * load(J0) + first->g0 * g;
-    store(J, Jpp);
-    store(J0, J0p);
+    vec Jpp = load(J), J0p = load(J0);
+    if (learn) {
+        Jpp = step.keep * Jpp + g * g;
+        J0p = step.keep * J0p + first->g0 * g;
+        store(J, Jpp);
+        store(J0, J0p);
+    }
     const vec q = J0p * first->inverse0;
-    const vec r = qdop_inverse(step, Jpp, J0p, q);
+    *denominator = lanes_max(Jpp + step.lambda - J0p * q, spread(step.lambda));
+    return q;
+}
+
+/* Row p ≥ 1, second half: θ_p ← θ_p - x_p. */
+NBT_INLINE void qdop_update(qdop *first, vec g, vec q, vec r, real *restrict theta)
+{
     const vec x = (g - first->g0 * q) * r;
     first->sum += q * x;
     store(theta, load(theta) - x);
-    return (qdop_row){q, r};
 }
 
 /* After the last row: θ_0 ← θ_0 - x_0. */
@@ -63,16 +63,13 @@ NBT_INLINE void qdop_last(qdop first, real *restrict theta)
     store(theta, load(theta) - (first.g0 * first.inverse0 - first.sum));
 }
 
-/* The same quantities of a row where nothing is learned. */
-NBT_INLINE qdop qdop_first_still(step_size step, const real *restrict J)
+/* x ← 1 / x for one or two values: one division for both, which is what bounds the rows' speed. */
+NBT_INLINE void lanes_invert(size_t count, vec *x)
 {
-    return (qdop){{0}, 1 / (load(J) + step.lambda), {0}};
-}
-NBT_INLINE qdop_row qdop_still(step_size step, qdop first, const real *restrict J,
-                               const real *restrict J0)
-{
-    const vec J0p = load(J0), q = J0p * first.inverse0;
-    return (qdop_row){q, qdop_inverse(step, load(J), J0p, q)};
+    const vec inverse = 1 / (count == 2 ? x[0] * x[1] : x[0]);
+    const vec x0 = x[0];
+    x[0] = count == 2 ? inverse * x[1] : inverse;
+    if (count == 2) x[1] = inverse * x0;
 }
 
 /* θ, J, J0 (rows, ld) after the gradient g (rows, ld). J, J0 unused by SGD. O(rows ld) */

@@ -3,62 +3,91 @@
 /* One pair's part of a lane block: what settles w̄, its share of the gradient, its norms so far. */
 typedef struct {
     vec keep, add, c, w0, norm, inner;
-} pair;
+} pair_lanes;
 
 /* What a lane block carries down the rows. Pointers are to its first lane. */
 typedef struct {
     size_t ldn, pair_size; /* strides of rows, and of pairs in w̄ */
     step_size step;
     real *theta, *J, *J0, *w, *d;
-    pair *pairs;
+    pair_lanes *pairs;
     vec H, keep_d, d0, norm_d;
     qdop first;
 } lane_block;
 
 enum { PLAIN, METRIC, METRIC_INNER }; /* how w̄ and d are measured */
 
-/* One row p of one lane block. The last five arguments are constants where this is inlined. */
-NBT_INLINE void sweep_row(lane_block *b, size_t p, real z, real z_last, int kalman, int measure,
-                          int exact, size_t K, int learn)
+/* Row p: settles w̄ and d, returns the gradient; *d_out, *w_out: d, and w̄ of the first pair. */
+NBT_INLINE vec settle_row(lane_block *b, size_t p, real z, real z_last, int exact, size_t K,
+                          vec *d_out, vec *w_out)
 {
     const size_t at = p * b->ldn;
     const vec d_before = exact ? load(b->d + at) : spread(z_last);
     const vec d = exact ? b->keep_d * d_before + z : spread(z);
     if (exact) store(b->d + at, d);
-
-    vec g = b->H * d, w_first = {0};
+    *d_out = *w_out = d;
+    vec g = b->H * d;
     for (size_t k = 0; k < K; k++) {
-        pair *pair = b->pairs + k;
         real *wk = b->w + k * b->pair_size + at;
-        const vec w = pair->keep * load(wk) + pair->add * d_before;
+        const vec w = b->pairs[k].keep * load(wk) + b->pairs[k].add * d_before;
         store(wk, w);
-        g += pair->c * w;
-        if (p == 0) pair->w0 = w;
-        if (k == 0) w_first = w;
+        g += b->pairs[k].c * w;
+        if (p == 0) b->pairs[k].w0 = w;
+        if (k == 0) *w_out = w;
     }
+    return g;
+}
 
-    qdop_row row = {{0}, {0}};
-    if (!kalman) {
-        if (learn) store(b->theta + at, load(b->theta + at) - b->step.rate * g);
-    } else if (p == 0) {
-        b->first = learn ? qdop_first(b->step, g, b->J) : qdop_first_still(b->step, b->J);
-        row.r = b->first.inverse0;
-        b->d0 = d;
-    } else if (learn)
-        row = qdop_update(b->step, &b->first, g, b->J + at, b->J0 + at, b->theta + at);
-    else if (measure != PLAIN)
-        row = qdop_still(b->step, b->first, b->J + at, b->J0 + at);
-
-    const vec d_part = measure == PLAIN || p == 0 ? d : d - b->d0 * row.q;
-    const vec d_scaled = measure == PLAIN ? d_part : d_part * row.r;
+/* Adds row p's part to the norms of w̄ and d: (x - x_0 q)² r, or plain squares. */
+NBT_INLINE void measure_row(lane_block *b, size_t p, vec d, vec w_first, vec q, vec r, int measure,
+                            size_t K)
+{
+    const int whole = measure == PLAIN || p == 0;
+    const vec d_part = whole ? d : d - b->d0 * q;
+    const vec d_scaled = measure == PLAIN ? d_part : d_part * r;
     b->norm_d += d_part * d_scaled;
     for (size_t k = 0; k < K; k++) {
-        pair *pair = b->pairs + k;
-        const vec w = k == 0 ? w_first : load(b->w + k * b->pair_size + at);
-        const vec w_part = measure == PLAIN || p == 0 ? w : w - pair->w0 * row.q;
-        const vec w_scaled = measure == PLAIN ? w_part : w_part * row.r;
+        pair_lanes *pair = b->pairs + k;
+        const vec w = k == 0 ? w_first : load(b->w + k * b->pair_size + p * b->ldn);
+        const vec w_part = whole ? w : w - pair->w0 * q;
+        const vec w_scaled = measure == PLAIN ? w_part : w_part * r;
         pair->norm += w_part * w_scaled;
         if (measure == METRIC_INNER) pair->inner += w_part * d_scaled;
+    }
+}
+
+/* Row 0, the biases: J_00 is needed by every other row. */
+NBT_INLINE void sweep_first(lane_block *b, const real *z, const real *z_last, int kalman,
+                            int measure, int exact, size_t K, int learn)
+{
+    vec d, w;
+    const vec g = settle_row(b, 0, z[0], z_last[0], exact, K, &d, &w);
+    b->d0 = d;
+    if (kalman)
+        b->first = qdop_first(b->step, learn, g, b->J);
+    else if (learn)
+        store(b->theta, load(b->theta) - b->step.rate * g);
+    measure_row(b, 0, d, w, spread(0), b->first.inverse0, measure, K);
+}
+
+/* Rows p … p + count - 1; count is 1 or 2. */
+NBT_INLINE void sweep_rows(lane_block *b, size_t p, size_t count, const real *z, const real *z_last,
+                           int kalman, int measure, int exact, size_t K, int learn)
+{
+    vec d[2], w[2], g[2], q[2] = {{0}}, r[2] = {{0}};
+    const int metric = kalman && (learn || measure != PLAIN);
+    for (size_t c = 0; c < count; c++) {
+        const size_t at = (p + c) * b->ldn;
+        g[c] = settle_row(b, p + c, z[p + c], z_last[p + c], exact, K, d + c, w + c);
+        if (metric)
+            q[c] = qdop_measure(b->step, learn, &b->first, g[c], b->J + at, b->J0 + at, r + c);
+    }
+    if (metric) lanes_invert(count, r);
+    for (size_t c = 0; c < count; c++) {
+        real *theta = b->theta + (p + c) * b->ldn;
+        if (learn && kalman) qdop_update(&b->first, g[c], q[c], r[c], theta);
+        if (learn && !kalman) store(theta, load(theta) - b->step.rate * g[c]);
+        measure_row(b, p + c, d[c], w[c], q[c], r[c], measure, K);
     }
 }
 
@@ -70,7 +99,7 @@ NBT_INLINE void sweep_all(nbt_learner *self, int kalman, int measure, int exact,
     real *norm_w = self->norm_w, *inner = self->inner;
     const size_t ldn = self->ldn, P = self->P;
     const step_size step = NBT(optimizer_step_size)(self);
-    pair only;
+    pair_lanes only;
     for (size_t i = 0; i < ldn; i += LANES) {
         lane_block b = {
             .ldn = ldn,
@@ -86,12 +115,14 @@ NBT_INLINE void sweep_all(nbt_learner *self, int kalman, int measure, int exact,
             .keep_d = load((real *)self->keep_d + i),
         };
         for (size_t k = 0; k < K; k++)
-            b.pairs[k] = (pair){.keep = load(keep_w + k * ldn + i),
-                                .add = load(add_w + k * ldn + i),
-                                .c = load(c + k * ldn + i)};
-        sweep_row(&b, 0, z[0], z_last[0], kalman, measure, exact, K, learn);
-        for (size_t p = 1; p < P; p++)
-            sweep_row(&b, p, z[p], z_last[p], kalman, measure, exact, K, learn);
+            b.pairs[k] = (pair_lanes){.keep = load(keep_w + k * ldn + i),
+                                      .add = load(add_w + k * ldn + i),
+                                      .c = load(c + k * ldn + i)};
+        sweep_first(&b, z, z_last, kalman, measure, exact, K, learn);
+        size_t p = 1;
+        for (; p + 2 <= P; p += 2)
+            sweep_rows(&b, p, 2, z, z_last, kalman, measure, exact, K, learn);
+        if (p < P) sweep_rows(&b, p, 1, z, z_last, kalman, measure, exact, K, learn);
         if (kalman && learn) qdop_last(b.first, b.theta);
         store((real *)self->norm_d + i, b.norm_d);
         for (size_t k = 0; k < K; k++) {
