@@ -161,9 +161,21 @@ static void reduce(nbt_learner *self)
     for (size_t i = 0; i < n; i++) keep_d[i] = W[i * ldn + i] * slope[i] + alpha[i];
 }
 
+/* w̄, d and J decay; the arrays are settled when this is called. */
+static void flush(nbt_learner *self)
+{
+    const size_t size = self->P * self->ldn;
+    NBT(flush)(self->K * size, self->w);
+    if (self->exact_self) NBT(flush)(size, self->d);
+    if (self->optimizer == NBT_SGD) return;
+    NBT(flush)(size, self->theta_J);
+    NBT(flush)(size, self->theta_J0);
+}
+
 void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     if (!self->fresh) sweep(self, 0);
+    if (self->step % NBT_FLUSH_EVERY == 0) flush(self);
     reduce(self);
     if (!self->exact_self) memcpy(self->z_last, self->z, self->P * sizeof(real));
     NBT(cell_advance)(self, symbol, vector, self->z);

@@ -77,6 +77,7 @@ void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     const size_t n = self->n, ldn = self->ldn, ldG = self->ldG;
     real *out = next(self), *z = self->z;
+    if (self->step % NBT_FLUSH_EVERY == 0) NBT(flush)(n * ldG, now(self));
     NBT(cell_jacobian)(n, ldn, (real *)self->theta + ldn, self->alpha, self->slope, self->F);
     product(n, ldn, ldG, self->F, now(self), out);
     NBT(cell_advance)(self, symbol, vector, z);
