@@ -1,0 +1,90 @@
+"""Truncated backpropagation through time in the form of the paper's footnote 13.
+
+Steps are collected; after T of them one backward pass gives the gradient of their summed losses,
+the state before the window's first transition being a constant, and the optimizer makes one step.
+
+A window has T slots. A slot is a transition and the loss after it: the state `h` it left, its input
+`x`, and `delta` = dloss/dlogits in the state it reached, 0 if nothing is learned from it. `length`
+slots are complete; `entered` says that the transition of the next one is already made, as it is
+between two steps of a self-supervised run. Such a run begins with a loss that no transition
+precedes, which is written as symbol x = -1; so is a free slot.
+"""
+
+import numpy as np
+
+from . import cell, readout
+from .trainer import Trainer
+
+
+class TruncatedBPTT(Trainer):
+    """Arguments as in `Trainer`, and window: T."""
+
+    def __init__(self, state, *, window, **choices):
+        super().__init__(state, **choices)
+        self.T = window
+        self.length = int(state["window.length"])
+        self.window_h = np.array(state["window.h"], dtype=float)
+        self.window_x = np.array(state["window.x"])
+        self.window_delta = np.array(state["window.delta"], dtype=float)
+        self.g_theta = np.array(state["window.g_theta"], dtype=float)
+        self.g_phi = np.array(state["window.g_phi"], dtype=float)
+        self.entered = bool(state["window.entered"])
+
+    def _observe(self, y, learning):
+        loss = readout.loss(self.h, y, self.phi, self.activation)
+        delta = readout.delta(self.h, y, self.phi, self.activation)
+        self._complete(delta if learning else 0.0, learning)
+        return loss
+
+    def _advance(self, x):
+        if self.entered:  # the last transition met no target
+            self._complete(0.0, learning=False)
+        self.window_h[self.length] = self.h
+        self.window_x[self.length] = x
+        self.entered = True
+        super()._advance(x)
+
+    def _complete(self, delta, learning):
+        """Completes a slot; a full window is differentiated, and learned from if `learning`."""
+        self.window_delta[self.length] = delta
+        self.entered = False
+        self.length += 1
+        if self.length < self.T:
+            return
+        self._backward()
+        if learning:
+            self._update()
+            self.g_theta, self.g_phi = np.zeros_like(self.theta), np.zeros_like(self.phi)
+        self.length = 0
+        self.window_h[:] = 0.0
+        self.window_x[:] = -1 if self.inputs == "symbols" else 0.0
+        self.window_delta[:] = 0.0
+
+    def _backward(self):
+        """Adds the gradient of the window's summed losses to g_theta and g_phi."""
+        back = np.zeros(self.n)  # d(losses from here on)/dh
+        reached = self.h
+        for slot in reversed(range(self.T)):
+            delta = self.window_delta[slot]
+            self.g_phi = self.g_phi + readout.gradient(reached, delta, self.activation)
+            back = back + readout.backward(reached, delta, self.phi, self.activation)
+            if self.inputs == "vector" or self.window_x[slot] >= 0:
+                left, x = self.window_h[slot], self._input(self.window_x[slot])
+                z = cell.regressors(left, x, self.activation)
+                self.g_theta = self.g_theta + np.outer(z, back)
+                back = back @ cell.jacobian(left, self.theta, self.alpha, self.activation)
+                reached = left
+
+    def _move(self, F, z):
+        """Nothing is carried forward."""
+
+    def _rule_state(self):
+        return {
+            "window.length": np.int64(self.length),
+            "window.entered": np.int64(self.entered),
+            "window.h": self.window_h,
+            "window.x": self.window_x,
+            "window.delta": self.window_delta,
+            "window.g_theta": self.g_theta,
+            "window.g_phi": self.g_phi,
+        }

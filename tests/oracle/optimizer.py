@@ -1,0 +1,67 @@
+"""The two optimizers: gradient descent, and the Kalman filter with quasi-diagonal outer products.
+
+Parameters come as an array (rows, columns); a column, its bias first, is one block of J. Of a block
+only the diagonal J_pp and the first row J_0p are kept, each in an array of the parameters' shape
+(row 0 of `J0` stays 0). With D_p = J_pp + lambda and q_p = J_0p / D_0 they stand for the matrix
+
+    M_00 = D_0,  M_0p = M_p0 = J_0p,  M_pp = D_p,  M_pq = J_0p J_0q / D_0  (p != q, both >= 1),
+
+the one whose inverse has an arrow's shape (diagonal, first row and first column).
+"""
+
+import numpy as np
+
+
+def accumulate(J, J0, g, gamma):
+    """(26) with outer products: J <- (1 - gamma) J + g g^T, diagonal and first row of a block."""
+    products = g[0] * g
+    products[0] = 0.0
+    return (1.0 - gamma) * J + g**2, (1.0 - gamma) * J0 + products
+
+
+def solve(J, J0, prior, g):
+    """x with M x = g, column by column, shape of g. `prior` is lambda, here and below."""
+    D, D0 = J[1:] + prior, J[0] + prior
+    q = J0[1:] / D0
+    x = np.empty_like(g)
+    x[1:] = (g[1:] - g[0] * q) / (D - J0[1:] * q)
+    x[0] = g[0] / D0 - (q * x[1:]).sum(axis=0)
+    return x
+
+
+def inner(J, J0, prior, a, b):
+    """a^T M^-1 b of each column, shape (columns,): for a = b the squared norm (59)."""
+    D, D0 = J[1:] + prior, J[0] + prior
+    q = J0[1:] / D0
+    rest = (a[1:] - a[0] * q) * (b[1:] - b[0] * q) / (D - J0[1:] * q)
+    return a[0] * b[0] / D0 + rest.sum(axis=0)
+
+
+class SGD:
+    """x <- x - rate(t) g, (10) and (12). It has no state and its norm is the plain one."""
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def step(self, x, g, t):
+        return x - self.rate(t) * g
+
+    def inner(self, a, b):
+        return (a * b).sum(axis=0)
+
+
+class Kalman:
+    """J <- (1 - gamma) J + g g^T, then x <- x - (J + lambda)^-1 g, (24)-(27)."""
+
+    def __init__(self, decay, prior, J, J0):
+        self.decay = decay
+        self.prior = prior
+        self.J = J
+        self.J0 = J0
+
+    def step(self, x, g, t):
+        self.J, self.J0 = accumulate(self.J, self.J0, g, min(1.0, self.decay(t)))
+        return x - solve(self.J, self.J0, self.prior, g)
+
+    def inner(self, a, b):
+        return inner(self.J, self.J0, self.prior, a, b)

@@ -1,0 +1,82 @@
+"""Random states to start from: nothing zero, square, symmetric or equal that need not be."""
+
+import numpy as np
+
+
+def initial_state(
+    rng,
+    n,
+    m,
+    A,
+    *,
+    rule="nobacktrack",
+    inputs="symbols",
+    fresh=False,
+    kalman=False,
+    leaky=True,
+    rank=1,
+    blocks=1,
+    exact_self=False,
+    norm="euclidean",
+    window=4,
+    step=None,
+    seed=None,
+):
+    """A state_dict for n units, m inputs, A symbols.
+
+    rule: "nobacktrack", "rtrl" or "bptt". With `fresh` the parameters and h are random, and the
+    clock, the estimator and the optimizer are at their beginning, all 0. Otherwise they look like
+    those of a run under way, and the regressors of the last transition hold a one-hot symbol when
+    `inputs` are symbols. A window of "bptt" always begins empty.
+    """  # fmt: skip
+    P = 1 + n + m
+
+    def normal(*shape):
+        return np.zeros(shape) if fresh else rng.normal(size=shape)
+
+    state = {
+        "cell.b": rng.normal(size=n) * 0.3,
+        "cell.W": rng.normal(size=(n, n)) * 1.2,
+        "cell.r": rng.normal(size=(m, n)),
+        "cell.alpha": rng.uniform(0.1, 0.9, n) if leaky else np.zeros(n),
+        "readout.b": rng.normal(size=A) * 0.5,
+        "readout.W": rng.normal(size=(n, A)),
+        "state.h": rng.normal(size=n),
+        "step": np.array((0 if fresh else 3) if step is None else step, np.uint64),
+        "seed": np.array(rng.integers(2**63) if seed is None else seed, np.uint64),
+    }
+    z = np.zeros(P)
+    if not fresh:
+        x = np.eye(m)[rng.integers(m)] if inputs == "symbols" else rng.normal(size=m)
+        z = np.concatenate([[1.0], rng.uniform(0.1, 0.9, n), x])
+    if rule == "nobacktrack":
+        state["estimator.v"] = normal(rank, blocks, n)
+        state["estimator.w"] = normal(rank, P, n)
+        if exact_self:
+            state["estimator.d"] = normal(P, n)
+        else:
+            state["estimator.z"] = z
+        if norm == "fisher":
+            state["estimator.fisher"] = normal(n) ** 2
+    elif rule == "rtrl":
+        state["estimator.G"] = normal(n, P, n)
+    elif rule == "bptt":
+        state["window.length"] = np.array(0, np.int64)
+        state["window.entered"] = np.array(0, np.int64)
+        state["window.h"] = np.zeros((window, n))
+        if inputs == "symbols":
+            state["window.x"] = np.full(window, -1, np.int32)
+        else:
+            state["window.x"] = np.zeros((window, m))
+        state["window.delta"] = np.zeros((window, A))
+        state["window.g_theta"] = normal(P, n)
+        state["window.g_phi"] = normal(1 + n, A)
+    else:
+        raise ValueError(f"no rule is called {rule!r}")
+    if kalman:
+        for name, shape in (("theta", (P, n)), ("phi", (1 + n, A))):
+            g = normal(5, *shape)
+            state[f"optimizer.{name}.J"] = (g**2).sum(axis=0)
+            state[f"optimizer.{name}.J0"] = (g[:, :1] * g).sum(axis=0)
+            state[f"optimizer.{name}.J0"][0] = 0.0
+    return state
