@@ -28,7 +28,7 @@ def initial_state(
     clock, the estimator and the optimizer are at their beginning, all 0. Otherwise they look like
     those of a run under way, and the regressors of the last transition hold a one-hot symbol when
     `inputs` are symbols. A window of "bptt" always begins empty.
-    """  # fmt: skip
+    """
     P = 1 + n + m
 
     def normal(*shape):
