@@ -51,7 +51,7 @@ class StateTable:
             self._add_nobacktrack(n, n_parameters, rank, blocks, exact_self, norm)
         elif rule == "rtrl":
             self._add("estimator.G", "G", (n, n_parameters, n),
-                      lambda x: x[:, : n_parameters * n].reshape(n, n_parameters, n, copy=False))
+                      lambda x: x[:, : n_parameters * n].reshape(n, n_parameters, n))
         elif rule == "bptt":
             self._add_matrix("window.h", "window_h", window, n)
             if not core.one_hot:

@@ -146,22 +146,38 @@ class Stream(ABC):
         self.position = 0
         self._hash = 0
 
+    @property
+    def live(self) -> bool:
+        """Do the symbols come as they happen, so that reading must not wait for more?"""
+        return False
+
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.alphabet)} symbols, {self.position} read>"
 
     def read(self, n: int) -> np.ndarray:
-        """The next symbols, at least one and at most `n`: int32, empty at the end.
+        """The next `n` symbols, fewer before the end, none at the end: int32.
 
-        A pipe gives what is there and does not wait for `n` symbols. Raises `DataError` where the
-        source is not what it should be, after every symbol before that place was given.
+        A pipe gives what is there, at least one symbol, and does not wait for `n`. Raises `DataError`
+        where the source is not what it should be, after every symbol before that place was given.
         """
         n = operator.index(n)
         if n < 1:
             raise ValueError(f"n: expected at least 1, got {n}")
-        block = self._next(n)
-        self.position += len(block)
-        self._hash = zlib.crc32(block.astype("<i4", copy=False), self._hash)
-        return block
+        parts, missing = [], n
+        while missing and not (self.live and parts):
+            try:
+                part = self._next(missing)
+            except DataError:  # comes again at the next call
+                if parts:
+                    break
+                raise
+            if not part.size:
+                break
+            self.position += len(part)
+            self._hash = zlib.crc32(part.astype("<i4", copy=False), self._hash)
+            missing -= len(part)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int32), *parts])
 
     def state_dict(self) -> dict[str, int]:
         """Where the stream is: plain integers, with a running hash (CRC-32) of what was read."""
@@ -300,6 +316,10 @@ class SymbolFile(Stream):
         self._file = file
         self._start = file.tell() if file.seekable() else 0
         self._rewind()
+
+    @property
+    def live(self) -> bool:
+        return not self._file.seekable()
 
     def _next(self, n: int) -> np.ndarray:
         while not self._failure:
