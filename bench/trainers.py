@@ -1,0 +1,47 @@
+"""The trainers that are timed, by name, and how many steps of each make a round."""
+
+from __future__ import annotations
+
+import nbt
+
+__all__ = ["SYMBOLS", "TRAINERS", "affordable", "make", "round_steps"]
+
+SYMBOLS = 64
+WINDOW = 15
+SGD = nbt.SGD(nbt.InverseSqrt(0.03))
+LITERAL = {"rank": 1, "blocks": 1, "exact_self": False}  # the paper's algorithm
+
+TRAINERS = {
+    "euclidean": lambda *a, **k: nbt.NoBackTrack(*a, SGD, norm="euclidean", **LITERAL, **k),
+    "kalman": lambda *a, **k: nbt.NoBackTrack(*a, nbt.Kalman(), norm="kalman", **LITERAL, **k),
+    "default": lambda *a, **k: nbt.NoBackTrack(*a, nbt.Kalman(), **k),
+    "rank4": lambda *a, **k: nbt.NoBackTrack(*a, nbt.Kalman(), rank=4, **k),
+    "bptt-sgd": lambda *a, **k: nbt.TruncatedBPTT(*a, SGD, window=WINDOW, **k),
+    "bptt-kalman": lambda *a, **k: nbt.TruncatedBPTT(*a, nbt.Kalman(), window=WINDOW, **k),
+    "rtrl-sgd": lambda *a, **k: nbt.RTRL(*a, SGD, **k),
+    "rtrl-kalman": lambda *a, **k: nbt.RTRL(*a, nbt.Kalman(), **k),
+}
+# Multiply-adds for each parameter of the network, roughly; RTRL: the square of the units.
+WORK = {"euclidean": 3, "kalman": 8, "default": 12, "rank4": 24, "bptt-sgd": 2, "bptt-kalman": 3}
+
+
+def make(name: str, units: int, dtype: str = "float32") -> nbt.trainers.Trainer:
+    """A new trainer of that name: plain sigmoid units, one-hot inputs, `SYMBOLS` symbols."""
+    return TRAINERS[name](nbt.RNN(units), nbt.Softmax(SYMBOLS), dtype=dtype)
+
+
+def work(name: str, units: int) -> float:
+    """Multiply-adds of a step, roughly."""
+    return WORK.get(name, units**2) * units * (1 + units + SYMBOLS)
+
+
+def affordable(name: str, units: int) -> bool:
+    """Is a step short of a tenth of a second?"""
+    return work(name, units) < 1e9
+
+
+def round_steps(name: str, units: int) -> int:
+    """Steps of a round of 5 to 50 ms; the same for every version and machine."""
+    if name.startswith("rtrl"):
+        return max(1, round(3e8 / work(name, units)))
+    return WINDOW * max(1, round(1e8 / work(name, units) / WINDOW))
