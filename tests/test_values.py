@@ -1,0 +1,317 @@
+"""The values that describe a trainer, what a build says of itself, and the examples in docs."""
+
+import copy
+import dataclasses
+import doctest
+import importlib
+import json
+import math
+import pickle
+import pkgutil
+
+import numpy as np
+import pytest
+
+import nbt
+from nbt import _core
+from nbt.trainers import from_description
+
+VALUES = [
+    nbt.RNN(20),
+    nbt.RNN(3, activation="tanh"),
+    nbt.LeakyRNN(20),
+    nbt.LeakyRNN(3, leak=0.5, activation="tanh"),
+    nbt.LeakyRNN(3, leak=[0.0, 0.5, 1.0]),
+    nbt.Softmax(3),
+    nbt.SGD(0.1),
+    nbt.SGD(nbt.InverseSqrt(0.1)),
+    nbt.Kalman(),
+    nbt.Kalman(decay=0.01, prior=2),
+    nbt.Constant(0.1),
+    nbt.InverseSqrt(0.1),
+    nbt.Symbols(5),
+    nbt.Vector(5),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_values_are_values(value):
+    names = {name: getattr(nbt, name) for name in nbt.__all__}
+    for same in (
+        eval(repr(value), names),
+        pickle.loads(pickle.dumps(value)),
+        copy.deepcopy(value),
+        dataclasses.replace(value),
+    ):
+        assert same == value
+        assert hash(same) == hash(value)
+        assert repr(same) == repr(value)
+    assert [other for other in VALUES if other == value] == [value]
+    field = dataclasses.fields(value)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(value, field, 1)
+
+
+def test_numbers_are_constant_schedules():
+    assert nbt.SGD(0.1) == nbt.SGD(nbt.Constant(0.1))
+    assert nbt.Kalman(decay=1) == nbt.Kalman(decay=nbt.Constant(1.0))
+    assert nbt.SGD(nbt.InverseSqrt(0.1)).rate == nbt.InverseSqrt(0.1)
+
+
+def test_schedules():
+    assert [nbt.Constant(0.3)(t) for t in (0, 1, 10**12)] == [0.3] * 3
+    assert [nbt.InverseSqrt(0.3)(t) for t in (0, 3, 99)] == [0.3, 0.15, 0.03]
+    assert nbt.InverseSqrt(2.0)(2**64 - 1) == 2.0 / 2**32
+
+
+def test_schedules_are_the_same_in_c():
+    rng = np.random.default_rng(61)
+    for t in (0, 1, 2, 3, 10, 2**32, 2**53 + 1, 2**64 - 1, *rng.integers(2**63, size=100).tolist()):
+        for schedule in (nbt.Constant(0.7), nbt.InverseSqrt(0.7), nbt.InverseSqrt(0.0)):
+            assert _core.rate(*schedule.lower(), t) == schedule(t)
+
+
+# ---- what a new trainer starts from ------------------------------------------------------------
+
+
+def draws(cell, inputs=4, seeds=200):
+    """First parameters for many seeds, stacked."""
+    states = [
+        nbt.TruncatedBPTT(
+            cell, nbt.Softmax(3), inputs=inputs, dtype="float64", seed=seed
+        ).state_dict()
+        for seed in range(seeds)
+    ]
+    return {key: np.stack([state[key] for state in states]) for key in states[0]}
+
+
+@pytest.mark.parametrize("kind", [nbt.RNN, nbt.LeakyRNN])
+def test_first_weights(kind):
+    """W ~ N(0, 1/units), r ~ N(0, 1), the rest 0: within five standard errors."""
+    n = 9
+    state = draws(kind(n))
+    for key in ("cell.b", "readout.b", "readout.W", "state.h"):
+        assert not state[key].any()
+    for key, variance in (("cell.W", 1 / n), ("cell.r", 1.0)):
+        x = state[key]
+        assert len(np.unique(x)) == x.size
+        assert abs(x.mean()) < 5 * math.sqrt(variance / x.size)
+        assert abs(x.var() / variance - 1) < 5 * math.sqrt(2 / x.size)
+        assert abs((x**4).mean() / variance**2 - 3) < 5 * math.sqrt(96 / x.size)
+    assert not (state["cell.W"][0] == state["cell.W"][0].T).all()
+
+
+def test_first_leaks():
+    x = draws(nbt.LeakyRNN(9))["cell.alpha"]
+    assert x.min() >= 0
+    assert x.max() <= 1
+    assert len(np.unique(x)) == x.size
+    assert abs(x.mean() - 1 / 2) < 5 * math.sqrt(1 / 12 / x.size)
+    assert abs(x.var() - 1 / 12) < 5 * math.sqrt(1 / 180 / x.size)
+    assert not draws(nbt.RNN(9), seeds=1)["cell.alpha"].any()
+    assert (draws(nbt.LeakyRNN(3, 0.25), seeds=1)["cell.alpha"] == 0.25).all()
+    leaks = [0.5, 0.0, 1.0]
+    assert (draws(nbt.LeakyRNN(3, leaks), seeds=1)["cell.alpha"] == leaks).all()
+
+
+def test_first_weights_do_not_depend_on_the_rule_or_precision():
+    cell, readout = nbt.LeakyRNN(6), nbt.Softmax(3)
+    first = nbt.NoBackTrack(cell, readout, seed=5, dtype="float64").state_dict()
+    for rule in (nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT):
+        for dtype in ("float32", "float64"):
+            for optimizer in (nbt.SGD(), nbt.Kalman()):
+                state = rule(cell, readout, optimizer, seed=5, dtype=dtype).state_dict()
+                for key in ("cell.W", "cell.r", "cell.alpha"):
+                    assert (state[key] == first[key].astype(dtype)).all()
+
+
+def test_defaults():
+    trainer = nbt.NoBackTrack(nbt.LeakyRNN(20), nbt.Softmax(3))
+    assert isinstance(trainer.optimizer, nbt.Kalman)
+    assert (trainer.rank, trainer.blocks, trainer.exact_self, trainer.norm) == (
+        1,
+        20,
+        True,
+        "fisher",
+    )
+    assert (trainer.dtype, trainer.seed, trainer.step) == ("float32", 0, 0)
+    assert trainer.inputs == nbt.Symbols(3)
+    assert 1 < nbt.NoBackTrack(nbt.RNN(100), nbt.Softmax(3)).blocks < 100
+    assert nbt.TruncatedBPTT(nbt.RNN(2), nbt.Softmax(3)).window == 15
+
+
+@pytest.mark.parametrize(("activation", "prior"), [("sigmoid", 1.0), ("tanh", 3.0)])
+def test_default_prior(activation, prior):
+    given = nbt.Kalman(prior=prior)
+    one, two = (
+        nbt.RTRL(nbt.RNN(3, activation), nbt.Softmax(2), optimizer)
+        for optimizer in (nbt.Kalman(), given)
+    )
+    x = [0, 1, 1, 0, 1]
+    assert one.learn(x).tobytes() == two.learn(x).tobytes()
+    assert nbt.Kalman().prior is None
+    assert given.prior == prior
+
+
+def test_parameters_are_counted():
+    trainer = nbt.RTRL(nbt.RNN(4), nbt.Softmax(3), inputs=5)
+    state = trainer.state_dict()
+    learned = ("cell.b", "cell.W", "cell.r", "readout.b", "readout.W")
+    assert trainer.parameters == sum(state[key].size for key in learned)
+
+
+def test_inputs():
+    def made(inputs):
+        return nbt.RTRL(nbt.RNN(4), nbt.Softmax(3), inputs=inputs).inputs
+
+    assert made(None) == made(nbt.Symbols(3)) == nbt.Symbols(3)
+    assert made(3) == made(nbt.Vector(3)) == nbt.Vector(3)
+    assert made(nbt.Symbols(7)) == nbt.Symbols(7)
+    assert nbt.Symbols(3) != nbt.Vector(3)
+
+
+def test_shapes_of_the_state():
+    n, m, A, K, S, T = 4, 3, 5, 2, 3, 6
+    P = 1 + n + m
+    network = {
+        "cell.b": (n,),
+        "cell.W": (n, n),
+        "cell.r": (m, n),
+        "cell.alpha": (n,),
+        "readout.b": (A,),
+        "readout.W": (n, A),
+        "state.h": (n,),
+        "step": (),
+        "seed": (),
+    }
+    kalman = {
+        "optimizer.theta.J": (P, n),
+        "optimizer.theta.J0": (P, n),
+        "optimizer.phi.J": (1 + n, A),
+        "optimizer.phi.J0": (1 + n, A),
+    }
+    pair = {"estimator.v": (K, S, n), "estimator.w": (K, P, n)}
+    window = {
+        "window.length": (),
+        "window.entered": (),
+        "window.h": (T, n),
+        "window.delta": (T, A),
+        "window.g_theta": (P, n),
+        "window.g_phi": (1 + n, A),
+    }
+    common = {"inputs": m, "dtype": "float64", "seed": 2**64 - 1}
+    cell, readout, sgd = nbt.RNN(n), nbt.Softmax(A), nbt.SGD()
+    own = {"rank": K, "blocks": S}
+    for trainer, expected in (
+        (
+            nbt.NoBackTrack(cell, readout, nbt.Kalman(), **own, **common),
+            network | kalman | pair | {"estimator.d": (P, n), "estimator.fisher": (n,)},
+        ),
+        (
+            nbt.NoBackTrack(
+                cell, readout, sgd, norm="euclidean", exact_self=False, **own, **common
+            ),
+            network | pair | {"estimator.z": (P,)},
+        ),
+        (nbt.RTRL(cell, readout, sgd, **common), network | {"estimator.G": (n, P, n)}),
+        (
+            nbt.TruncatedBPTT(cell, readout, sgd, window=T, **common),
+            network | window | {"window.x": (T, m)},
+        ),
+        (
+            nbt.TruncatedBPTT(
+                cell, readout, nbt.Kalman(), window=T, **common | {"inputs": nbt.Symbols(m)}
+            ),
+            network | kalman | window | {"window.x": (T,)},
+        ),
+    ):
+        state = trainer.state_dict()
+        assert {key: value.shape for key, value in state.items()} == expected
+        for key, value in state.items():
+            kind = {
+                "step": np.uint64,
+                "seed": np.uint64,
+                "window.length": np.int64,
+                "window.entered": np.int64,
+            }.get(key, np.float64)
+            if key == "window.x" and value.ndim == 1:
+                kind = np.int32
+            assert value.dtype == kind, key
+        assert state["seed"] == 2**64 - 1 == trainer.seed
+
+
+def test_descriptions_are_plain():
+    """Through JSON and back."""
+    for trainer in (
+        nbt.NoBackTrack(nbt.LeakyRNN(3, [0.1, 0.2, 0.3]), nbt.Softmax(4), nbt.SGD(0.1), rank=2),
+        nbt.RTRL(nbt.RNN(2, "tanh"), nbt.Softmax(4), nbt.Kalman(0.1, 3), inputs=nbt.Vector(2)),
+        nbt.TruncatedBPTT(nbt.LeakyRNN(np.int64(2), np.float32(0.5)), nbt.Softmax(np.uint8(4))),
+    ):
+        description = trainer.describe()
+        text = json.dumps(description)
+        assert from_description(json.loads(text)).describe() == description
+
+
+# ---- the build ---------------------------------------------------------------------------------
+
+
+def test_build_info(monkeypatch):
+    monkeypatch.delenv("NBT_ISA", raising=False)
+    info = nbt.build_info()
+    assert info["version"] == nbt.__version__
+    assert isinstance(info["openmp"], bool)
+    assert info["compiler"]
+    assert info["isas"][0] == "base"
+    assert info["isa"] == info["isas"][-1]
+    for isa in info["isas"]:
+        monkeypatch.setenv("NBT_ISA", isa)
+        assert nbt.build_info()["isa"] == isa
+    monkeypatch.setenv("NBT_ISA", "")  # as if it were not set
+    assert nbt.build_info()["isa"] == info["isas"][-1]
+    nbt.RTRL(nbt.RNN(2), nbt.Softmax(2))
+
+
+def test_arrays_are_aligned():
+    for dtype in ("float32", "float64"):
+        for rows, columns in ((1, 1), (3, 8), (5, 16)):
+            array = _core.aligned_zeros(rows, columns, dtype)
+            assert array.ctypes.data % 64 == 0
+            assert array.shape == (rows, columns)
+            assert array.dtype == dtype
+            assert not array.any()
+            assert array.flags.c_contiguous
+
+
+def test_public_names():
+    assert sorted(nbt.__all__) == sorted(set(nbt.__all__))
+    for name in nbt.__all__:
+        value = getattr(nbt, name)
+        assert name == "__version__" or value.__doc__, name
+    for kind in (nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT):
+        for name in dir(kind):
+            if not name.startswith("_"):
+                assert getattr(kind, name).__doc__, f"{kind.__name__}.{name}"
+
+
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(nbt.__path__, "nbt.")
+    if not module.name.endswith("__main__")
+]
+
+
+@pytest.mark.parametrize("name", ["nbt", *MODULES])
+def test_examples(name):
+    module = importlib.import_module(name)
+    failed, _ = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    assert failed == 0
+
+
+def test_there_are_examples():
+    finder = doctest.DocTestFinder()
+    found = sum(
+        len(test.examples)
+        for name in MODULES
+        for test in finder.find(importlib.import_module(name))
+    )
+    assert found > 25
