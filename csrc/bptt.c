@@ -83,7 +83,7 @@ double NBT(bptt_observe)(nbt_learner *self, size_t y, int learn)
     const double loss = NBT(readout_observe)(self, y, 0);
     real *delta = (real *)self->window_delta + self->length * self->ldA;
     if (learn)
-        memcpy(delta, self->delta, self->ldA * sizeof(real));
+        lanes_copy(self->ldA, self->delta, delta);
     else
         memset(delta, 0, self->ldA * sizeof(real));
     complete_step(self, learn);
@@ -96,7 +96,7 @@ void NBT(bptt_advance)(nbt_learner *self, int32_t symbol, const void *vector)
         memset((real *)self->window_delta + self->length * self->ldA, 0, self->ldA * sizeof(real));
         complete_step(self, 0);
     }
-    memcpy((real *)self->window_h + self->length * self->ldn, self->h, self->ldn * sizeof(real));
+    lanes_copy(self->ldn, self->h, (real *)self->window_h + self->length * self->ldn);
     self->window_symbol[self->length] = self->one_hot ? symbol : 0;
     if (!self->one_hot)
         memcpy((real *)self->window_x + self->length * self->ldm, vector, self->m * sizeof(real));
@@ -104,7 +104,7 @@ void NBT(bptt_advance)(nbt_learner *self, int32_t symbol, const void *vector)
     const size_t ldn = self->ldn;
     NBT(cell_forward)(self->n, self->m, ldn, self->one_hot, self->theta, self->alpha, self->h,
                       self->a, symbol, vector, self->h_next);
-    memcpy(self->h, self->h_next, ldn * sizeof(real));
+    lanes_copy(ldn, self->h_next, self->h);
     NBT(cell_activate)(ldn, self->activation, self->h, self->a, self->slope);
 }
 

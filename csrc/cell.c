@@ -17,7 +17,7 @@ void NBT(cell_regress)(size_t n, size_t m, int one_hot, const real *restrict a,
                        real *restrict z)
 {
     z[0] = 1;
-    memcpy(z + 1, a, n * sizeof *z);
+    for (size_t i = 0; i < n; i++) z[1 + i] = a[i];
     if (!one_hot) {
         memcpy(z + 1 + n, vector, m * sizeof *z);
         return;
@@ -55,7 +55,7 @@ void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector, re
     self->x_last = symbol;
     NBT(cell_forward)(self->n, self->m, ldn, self->one_hot, self->theta, self->alpha, self->h,
                       self->a, symbol, vector, self->h_next);
-    memcpy(self->h, self->h_next, ldn * sizeof(real));
+    lanes_copy(ldn, self->h_next, self->h);
     NBT(cell_activate)(ldn, self->activation, self->h, self->a, self->slope);
 }
 

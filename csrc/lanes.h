@@ -52,14 +52,28 @@ NBT_INLINE vec load(const real *p) { return *(const vec_in_memory *)(const void 
 NBT_INLINE void store(real *p, vec x) { *(vec_in_memory *)(void *)p = x; }
 NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 
-/* Sum of the lanes, in a fixed tree. */
+/* Sum of the lanes, in a fixed tree: halves, quarters, … */
 NBT_INLINE real fold(vec x)
 {
     real t[LANES];
+#if defined(__GNUC__) && !defined(__clang__) && NBT_PRECISION == 32
+    x += __builtin_shuffle(x, (wvec){4, 5, 6, 7, 0, 1, 2, 3});
+    x += __builtin_shuffle(x, (wvec){2, 3, 0, 1, 6, 7, 4, 5});
+    x += __builtin_shuffle(x, (wvec){1, 0, 3, 2, 5, 4, 7, 6});
+    (void)t;
+    return x[0];
+#else
     memcpy(t, &x, sizeof t);
     for (size_t half = LANES / 2; half > 0; half /= 2)
         for (size_t l = 0; l < half; l++) t[l] += t[l + half];
     return t[0];
+#endif
+}
+
+/* to (count, whole lane blocks) = from. For rows too short to call memcpy for. */
+NBT_INLINE void lanes_copy(size_t count, const real *from, real *to)
+{
+    for (size_t i = 0; i < count; i += LANES) store(to + i, load(from + i));
 }
 
 /* out[r] = Σ_c M[r,c] x[c]; M (rows, ld), x (ld), ld a multiple of LANES. out must not alias.

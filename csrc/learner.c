@@ -96,6 +96,7 @@ void nbt_learner_refresh(nbt_learner *self)
     self->settled = 1;
     self->fresh = 0;
     self->x_last = NBT_UNKNOWN_SYMBOL;
+    self->rate = nbt_rate(self->schedule, self->step);
     kernels_of(self)->refresh(self);
 }
 
@@ -128,6 +129,7 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
         const void *vector = block->vectors ? (const char *)block->vectors + t * row_size : NULL;
         if ((self->one_hot && outside(x, self->m)) || outside(y, self->A)) return NBT_BAD_SYMBOL;
 
+        self->rate = nbt_rate(self->schedule, self->step);
         if (block->input_first) rule->advance(self, x, vector);
         if (block->targets) loss[t] = rule->observe(self, (size_t)y, block->learn);
         if (!block->input_first) rule->advance(self, x, vector);

@@ -91,6 +91,7 @@ typedef struct {
     nbt_norm norm;
     int exact_self, one_hot; /* inputs are symbols, or vectors */
     nbt_schedule schedule;   /* rate of SGD, decay of Kalman */
+    double rate;             /* the schedule at this step */
     double lambda;           /* prior × n */
     uint64_t seed;
     /* counters: time; nothing is pending; norms are those of now; the entry set in one-hot z (-1:

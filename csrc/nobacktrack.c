@@ -32,8 +32,9 @@ static void gradient_coefficients(nbt_learner *self)
     real *c = self->c, *block = self->block_v;
     for (size_t k = 0; k < self->K; k++) {
         NBT(rows_dot)(S, ldn, (real *)self->v + k * S * ldn, self->H, block);
-        for (size_t s = 0; s < S; s++) block[s] /= (real)self->K;
-        NBT(block_spread)(self->n, S, block, c + k * ldn);
+        const real part = 1 / (real)self->K;
+        for (size_t s = 0; s < S; s++) block[s] *= part;
+        NBT(block_spread)(self->n, ldn, S, block, c + k * ldn);
     }
 }
 
@@ -62,11 +63,11 @@ static void state_weights(nbt_learner *self, size_t k)
     real *u = self->u;
     if (self->norm == NBT_FISHER) {
         const real *s = self->fisher;
-        for (size_t i = 0; i < n; i++) u[i] = s[i] + (real)1e-4;
+        for (size_t i = 0; i < ldn; i++) u[i] = s[i] + (real)1e-4;
         return;
     }
     if (self->norm != NBT_KALMAN_NORM) {
-        for (size_t i = 0; i < n; i++) u[i] = 1;
+        for (size_t i = 0; i < ldn; i++) u[i] = 1;
         return;
     }
     const real *v = (real *)self->v + k * S * ldn, *block_w = self->block_w;
@@ -86,14 +87,19 @@ static void fold_plain(nbt_learner *self, real *v)
     const real *sign = self->sign, *block_rho = self->block_rho;
     real *rho = self->rho, *pushed = self->pushed;
     NBT(rows_norm)(S, ldn, v, self->u, self->block_v);
-    NBT(balance)(S, balanced, self->block_w, self->block_v, self->block_rho, self->block_inverse);
-    NBT(balance)(n, balanced, self->norm_d, self->u, rho, self->rho_inverse);
+    NBT(balance)(self->ldS, balanced, self->block_w, self->block_v, self->block_rho,
+                 self->block_inverse);
+    NBT(balance)(ldn, balanced, self->norm_d, self->u, rho, self->rho_inverse);
     for (size_t s = 0; s < S; s++) {
-        for (size_t i = 0; i < ldn; i++) v[s * ldn + i] *= block_rho[s];
-        for (size_t i = s; i < n; i += S) v[s * ldn + i] += sign[i] * rho[i];
+        real *vs = v + s * ldn;
+        for (size_t i = 0; i < ldn; i += LANES) store(vs + i, block_rho[s] * load(vs + i));
+        if (S == 1)
+            for (size_t i = 0; i < ldn; i++) vs[i] += sign[i] * rho[i];
+        else
+            for (size_t i = s; i < n; i += S) vs[i] += sign[i] * rho[i];
     }
     NBT(cell_push)(n, ldn, S, (real *)self->theta + ldn, self->alpha, self->slope, v, pushed);
-    memcpy(v, pushed, S * ldn * sizeof(real));
+    lanes_copy(S * ldn, pushed, v);
 }
 
 /* With exact self-influence, after it: v̄_s ← ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i 0). */
@@ -106,7 +112,8 @@ static void fold_exact(nbt_learner *self, real *v)
     real *rho = self->rho, *pushed = self->pushed, *column = self->h_next;
     NBT(cell_push)(n, ldn, S, W, self->alpha, slope, v, pushed);
     NBT(rows_norm)(S, ldn, pushed, u, self->block_v);
-    NBT(balance)(S, balanced, self->block_w, self->block_v, self->block_rho, self->block_inverse);
+    NBT(balance)(self->ldS, balanced, self->block_w, self->block_v, self->block_rho,
+                 self->block_inverse);
 
     for (size_t i = 0; i < n; i++) {
         vec sum = {0};
@@ -116,7 +123,7 @@ static void fold_exact(nbt_learner *self, real *v)
         }
         column[i] = fold(sum) * slope[i] * slope[i];
     }
-    NBT(balance)(n, balanced, self->norm_d, column, rho, self->rho_inverse);
+    NBT(balance)(ldn, balanced, self->norm_d, column, rho, self->rho_inverse);
 
     for (size_t s = 0; s < S; s++)
         for (size_t c = 0; c < ldn; c += LANES)
@@ -134,11 +141,11 @@ static void fold_exact(nbt_learner *self, real *v)
 /* (14), left for the next sweep: w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i, and d ← F_ii d + z. */
 static void leave_pending(nbt_learner *self, size_t k)
 {
-    const size_t n = self->n, ldn = self->ldn;
+    const size_t ldn = self->ldn;
     const real *sign = self->sign, *inverse = self->rho_inverse;
     real *add_w = (real *)self->add_w + k * ldn;
-    NBT(block_spread)(n, self->S, self->block_inverse, (real *)self->keep_w + k * ldn);
-    for (size_t i = 0; i < n; i++) add_w[i] = sign[i] * inverse[i];
+    NBT(block_spread)(self->n, ldn, self->S, self->block_inverse, (real *)self->keep_w + k * ldn);
+    for (size_t i = 0; i < ldn; i++) add_w[i] = sign[i] * inverse[i];
 }
 
 static void reduce(nbt_learner *self)
@@ -177,7 +184,7 @@ void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vec
     if (!self->fresh) sweep(self, 0);
     if (self->step % NBT_FLUSH_EVERY == 0) flush(self);
     reduce(self);
-    if (!self->exact_self) memcpy(self->z_last, self->z, self->P * sizeof(real));
+    if (!self->exact_self) lanes_copy(self->ldP, self->z, self->z_last);
     NBT(cell_advance)(self, symbol, vector, self->z);
     self->settled = self->fresh = 0;
 }

@@ -2,9 +2,8 @@
 
 step_size NBT(optimizer_step_size)(const nbt_learner *self)
 {
-    const double rate = nbt_rate(self->schedule, self->step);
-    const double decay = rate < 1 ? rate : 1;
-    return (step_size){(real)rate, (real)(1 - decay), (real)self->lambda};
+    const double decay = self->rate < 1 ? self->rate : 1;
+    return (step_size){(real)self->rate, (real)(1 - decay), (real)self->lambda};
 }
 
 /* Rows p … p + count - 1 of one lane block, their gradients g; count is 1 or 2. */

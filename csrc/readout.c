@@ -70,7 +70,8 @@ double NBT(readout_observe)(nbt_learner *self, size_t y, int learn)
     NBT(readout_pull)(n, ldA, self->phi, self->slope, self->delta, self->H);
     real *a1 = self->a1;
     a1[0] = 1;
-    memcpy(a1 + 1, self->a, n * sizeof(real));
+    const real *a = self->a;
+    for (size_t i = 0; i < n; i++) a1[1 + i] = a[i];
     NBT(optimizer_apply_outer)(self->optimizer, NBT(optimizer_step_size)(self), 1 + n, ldA, a1,
                                self->delta, self->phi_J, self->phi_J0, self->phi);
     return loss;

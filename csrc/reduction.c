@@ -25,9 +25,11 @@ void NBT(signs)(const nbt_learner *self, uint32_t pair, real *restrict sign)
     for (size_t first = 0; first < self->n; first += 128) {
         uint32_t bits[4];
         nbt_sign_bits(self->seed, pair, self->step, (uint32_t)(first / 128), bits);
-        const size_t count = self->n - first < 128 ? self->n - first : 128;
-        for (size_t i = 0; i < count; i++)
-            sign[first + i] = (real)(int32_t)(2 * ((bits[i / 32] >> (i % 32)) & 1)) - 1;
+        for (size_t part = 0; part < 4 && first + 32 * part < self->n; part++) {
+            const size_t left = self->n - first - 32 * part, count = left < 32 ? left : 32;
+            real *at = sign + first + 32 * part;
+            for (uint32_t i = 0; i < count; i++) at[i] = bits[part] >> i & 1 ? 1 : -1;
+        }
     }
 }
 
@@ -44,8 +46,12 @@ void NBT(block_sums)(size_t n, size_t ldn, size_t S, const real *restrict x, rea
     }
 }
 
-void NBT(block_spread)(size_t n, size_t S, const real *restrict block, real *restrict x)
+void NBT(block_spread)(size_t n, size_t ldn, size_t S, const real *restrict block, real *restrict x)
 {
+    if (S == 1) {
+        for (size_t i = 0; i < ldn; i += LANES) store(x + i, spread(block[0]));
+        return;
+    }
     for (size_t first = 0; first < n; first += S) {
         const size_t count = n - first < S ? n - first : S;
         for (size_t s = 0; s < count; s++) x[first + s] = block[s];

@@ -18,7 +18,8 @@ void NBT(signs)(const nbt_learner *self, uint32_t pair, real *restrict sign);
 /* block[s] = Σ_{i mod S = s} x[i], x (ldn, zero in the padding). */
 void NBT(block_sums)(size_t n, size_t ldn, size_t S, const real *restrict x, real *restrict block);
 
-/* x[i] = block[i mod S]. */
-void NBT(block_spread)(size_t n, size_t S, const real *restrict block, real *restrict x);
+/* x[i] = block[i mod S], x (ldn). */
+void NBT(block_spread)(size_t n, size_t ldn, size_t S, const real *restrict block,
+                       real *restrict x);
 
 #endif
