@@ -1,4 +1,4 @@
-"""What is learned, not how fast: bits per character, over seeds. Run by hand, some twenty minutes.
+"""What is learned, not how fast: bits per character, over seeds. Run by hand, some ten minutes.
 
 Two streams. Words aⁿ newline bⁿ newline, n uniform in [1, 32]: an average of 0.1429 bits a
 character is the least that is possible, and 0.286 what a model without the second half's memory
@@ -64,7 +64,7 @@ def tbptt(cell, readout, seed):
 COMPRESSORS = {
     "gzip -9": partial(gzip.compress, compresslevel=9),
     "bzip2 -9": partial(bz2.compress, compresslevel=9),
-    "xz -9": partial(lzma.compress, preset=9),
+    "xz -9e": partial(lzma.compress, preset=9 | lzma.PRESET_EXTREME),
 }
 PAPER = "NoBackTrack, the paper's: norm='kalman', decay 1/√t"
 RULES = {

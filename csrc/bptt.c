@@ -67,13 +67,15 @@ static void complete_step(nbt_learner *self, int learn)
     if (++self->length < self->T) return;
     backpropagate(self);
     clear_window(self);
+    if (!NBT(all_finite)(self->P * self->ldn, self->g_theta)) self->diverged = 1;
     if (!learn) return;
     const size_t n = self->n, ldn = self->ldn, ldA = self->ldA;
     const step_size step = NBT(optimizer_step_size)(self);
-    NBT(optimizer_apply)(self->optimizer, step, self->P, ldn, self->g_theta, self->theta_J,
-                         self->theta_J0, self->theta);
-    NBT(optimizer_apply)(self->optimizer, step, 1 + n, ldA, self->g_phi, self->phi_J, self->phi_J0,
-                         self->phi);
+    int finite = NBT(optimizer_apply)(self->optimizer, step, self->P, ldn, self->g_theta,
+                                      self->theta_J, self->theta_J0, self->theta);
+    finite &= NBT(optimizer_apply)(self->optimizer, step, 1 + n, ldA, self->g_phi, self->phi_J,
+                                   self->phi_J0, self->phi);
+    if (!finite) self->diverged = 1;
     memset(self->g_theta, 0, self->P * ldn * sizeof(real));
     memset(self->g_phi, 0, (1 + n) * ldA * sizeof(real));
 }

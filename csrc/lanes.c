@@ -54,7 +54,10 @@ void NBT(flush)(size_t count, real *x)
 
 int NBT(all_finite)(size_t ld, const real *x)
 {
-    vec s = {0};
-    for (size_t c = 0; c < ld; c += LANES) s += load(x + c) * 0; /* 0, or NaN */
-    return fold(s) == 0;
+    vec s[4] = {{0}}; /* each 0, or NaN */
+    size_t c = 0;
+    for (; c + 4 * LANES <= ld; c += 4 * LANES)
+        for (size_t k = 0; k < 4; k++) s[k] += load(x + c + k * LANES) * 0;
+    for (; c < ld; c += LANES) s[0] += load(x + c) * 0;
+    return fold(s[0] + s[1] + (s[2] + s[3])) == 0;
 }

@@ -94,7 +94,7 @@ static const nbt_kernels *kernels_of(const nbt_learner *self) { return self->ker
 void nbt_learner_refresh(nbt_learner *self)
 {
     self->settled = 1;
-    self->fresh = 0;
+    self->fresh = self->diverged = 0;
     self->x_last = NBT_UNKNOWN_SYMBOL;
     self->rate = nbt_rate(self->schedule, self->step);
     kernels_of(self)->refresh(self);
@@ -134,7 +134,8 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
         if (block->targets) loss[t] = rule->observe(self, (size_t)y, block->learn);
         if (!block->input_first) rule->advance(self, x, vector);
         self->step++;
-        if ((block->targets && !isfinite(loss[t])) || !kernels->finite(self)) return NBT_DIVERGED;
+        if ((block->targets && !isfinite(loss[t])) || self->diverged || !kernels->finite(self))
+            return NBT_DIVERGED;
     }
     *done = block->steps;
     return NBT_OK;

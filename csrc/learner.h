@@ -99,6 +99,7 @@ typedef struct {
      * transition is in it */
     uint64_t step;
     int settled, fresh;
+    int diverged; /* something that was learned or carried along is not finite */
     int32_t x_last;
     size_t length;
     int entered;

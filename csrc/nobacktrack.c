@@ -162,6 +162,7 @@ static void reduce(nbt_learner *self)
             fold_plain(self, v);
         leave_pending(self, k);
     }
+    if (!NBT(all_finite)(self->K * S * ldn, self->v)) self->diverged = 1;
     if (!self->exact_self) return;
     const real *W = (real *)self->theta + ldn, *slope = self->slope, *alpha = self->alpha;
     real *keep_d = self->keep_d;

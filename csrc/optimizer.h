@@ -29,7 +29,7 @@ NBT_INLINE qdop qdop_first(step_size step, int learn, vec g0, real *restrict J)
 {
     const vec J00 = learn ? step.keep * load(J) + g0 * g0 : load(J);
     if (learn) store(J, J00);
-    return (qdop){g0, 1 / (J00 + step.lambda), {0}};
+    return (qdop){g0, 1 / (J00 + step.lambda), J00 * 0}; /* a sum of 0, or of NaN if J overflowed */
 }
 
 /* Row p ≥ 1, first half: J_pp, J_0p ← keep J + g g; returns q_p and, in *denominator, 1 / r_p.
@@ -51,6 +51,20 @@ NBT_INLINE vec qdop_measure(step_size step, int learn, const qdop *first, vec g,
     return q;
 }
 
+/* r_p of one or two rows from their denominators, by one division, which is what bounds the rows'
+ * speed. An infinite denominator makes the sum NaN, so that it reaches θ_0 and is noticed. */
+NBT_INLINE void qdop_invert(qdop *first, size_t count, vec *x)
+{
+    if (count == 1) {
+        first->sum += x[0] * 0;
+        x[0] = 1 / x[0];
+        return;
+    }
+    const vec x0 = x[0], inverse = 1 / (x0 * x[1]);
+    x[0] = inverse * x[1];
+    x[1] = inverse * x0;
+}
+
 /* Row p ≥ 1, second half: θ_p ← θ_p - x_p. */
 NBT_INLINE void qdop_update(qdop *first, vec g, vec q, vec r, real *restrict theta)
 {
@@ -59,29 +73,23 @@ NBT_INLINE void qdop_update(qdop *first, vec g, vec q, vec r, real *restrict the
     store(theta, load(theta) - x);
 }
 
-/* After the last row: θ_0 ← θ_0 - x_0. */
-NBT_INLINE void qdop_last(qdop first, real *restrict theta)
+/* After the last row: θ_0 ← θ_0 - x_0. Returns it; it is finite only if every x_p was. */
+NBT_INLINE vec qdop_last(qdop first, real *restrict theta)
 {
-    store(theta, load(theta) - (first.g0 * first.inverse0 - first.sum));
+    const vec theta0 = load(theta) - (first.g0 * first.inverse0 - first.sum);
+    store(theta, theta0);
+    return theta0;
 }
 
-/* x ← 1 / x for one or two values: one division for both, which is what bounds the rows' speed. */
-NBT_INLINE void lanes_invert(size_t count, vec *x)
-{
-    const vec inverse = 1 / (count == 2 ? x[0] * x[1] : x[0]);
-    const vec x0 = x[0];
-    x[0] = count == 2 ? inverse * x[1] : inverse;
-    if (count == 2) x[1] = inverse * x0;
-}
-
-/* θ, J, J0 (rows, ld) after the gradient g (rows, ld). J, J0 unused by SGD. O(rows ld) */
-void NBT(optimizer_apply)(nbt_optimizer kind, step_size step, size_t rows, size_t ld,
-                          const real *restrict g, real *restrict J, real *restrict J0,
-                          real *restrict theta);
+/* θ, J, J0 (rows, ld) after the gradient g (rows, ld). J, J0 unused by SGD. Returns whether all is
+ * finite. O(rows ld) */
+int NBT(optimizer_apply)(nbt_optimizer kind, step_size step, size_t rows, size_t ld,
+                         const real *restrict g, real *restrict J, real *restrict J0,
+                         real *restrict theta);
 
 /* The same for the outer product g[p] = left[p] right, left (rows), right (ld). */
-void NBT(optimizer_apply_outer)(nbt_optimizer kind, step_size step, size_t rows, size_t ld,
-                                const real *restrict left, const real *restrict right,
-                                real *restrict J, real *restrict J0, real *restrict theta);
+int NBT(optimizer_apply_outer)(nbt_optimizer kind, step_size step, size_t rows, size_t ld,
+                               const real *restrict left, const real *restrict right,
+                               real *restrict J, real *restrict J0, real *restrict theta);
 
 #endif

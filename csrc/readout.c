@@ -2,6 +2,7 @@
 #include "lanes.h"
 #include "optimizer.h"
 #include "vmath.h"
+#include <math.h>
 #include <string.h>
 
 static void logits(size_t n, size_t ldA, const real *restrict phi, const real *restrict a,
@@ -23,7 +24,7 @@ static void logits(size_t n, size_t ldA, const real *restrict phi, const real *r
 /* x ← softmax(x) in place; returns ln Σ exp x. */
 static double softmax(size_t A, size_t ldA, real *x)
 {
-    const real nowhere = (real)-1e30;
+    const real nowhere = (real)-INFINITY; /* the padding */
     for (size_t z = A; z < ldA; z++) x[z] = nowhere;
     real high[LANES];
     for (size_t l = 0; l < LANES; l++) high[l] = nowhere;
@@ -72,7 +73,8 @@ double NBT(readout_observe)(nbt_learner *self, size_t y, int learn)
     a1[0] = 1;
     const real *a = self->a;
     for (size_t i = 0; i < n; i++) a1[1 + i] = a[i];
-    NBT(optimizer_apply_outer)(self->optimizer, NBT(optimizer_step_size)(self), 1 + n, ldA, a1,
-                               self->delta, self->phi_J, self->phi_J0, self->phi);
+    if (!NBT(optimizer_apply_outer)(self->optimizer, NBT(optimizer_step_size)(self), 1 + n, ldA, a1,
+                                    self->delta, self->phi_J, self->phi_J0, self->phi))
+        self->diverged = 1;
     return loss;
 }

@@ -32,8 +32,9 @@ double NBT(rtrl_observe)(nbt_learner *self, size_t y, int learn)
     const double loss = NBT(readout_observe)(self, y, learn);
     if (!learn) return loss;
     gradient(self);
-    NBT(optimizer_apply)(self->optimizer, NBT(optimizer_step_size)(self), self->P, self->ldn,
-                         self->g, self->theta_J, self->theta_J0, self->theta);
+    if (!NBT(optimizer_apply)(self->optimizer, NBT(optimizer_step_size)(self), self->P, self->ldn,
+                              self->g, self->theta_J, self->theta_J0, self->theta))
+        self->diverged = 1;
     return loss;
 }
 
@@ -84,6 +85,7 @@ void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
     for (size_t i = 0; i < n; i++)
         for (size_t p = 0; p < self->P; p++) out[i * ldG + p * n + i] += z[p];
     self->settled = !self->settled;
+    if (!NBT(all_finite)(n * ldG, out)) self->diverged = 1;
 }
 
 void NBT(rtrl_settle)(nbt_learner *self)

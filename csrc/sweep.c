@@ -56,6 +56,26 @@ NBT_INLINE void measure_row(lane_block *b, size_t p, vec d, vec w_first, vec q, 
     }
 }
 
+/* SGD: θ_p ← θ_p - η g_p. */
+NBT_INLINE void descend(const lane_block *b, real *restrict theta, vec g)
+{
+    store(theta, load(theta) - b->step.rate * g);
+}
+
+/* 0, or NaN where a step of SGD may have been as large as 10^18 (10^150): from the norms, since
+ * |g_p| ≤ Σ |c| ‖w̄‖ + |H| ‖d‖. */
+NBT_INLINE vec descent_check(const lane_block *b, size_t K)
+{
+    const real enough = NBT_PRECISION == 32 ? (real)1e2 : (real)1e8;
+    const vec h = b->step.rate * b->H;
+    vec size = h * h * b->norm_d;
+    for (size_t k = 0; k < K; k++) {
+        const vec c = b->step.rate * b->pairs[k].c;
+        size += c * c * b->pairs[k].norm;
+    }
+    return size * enough * 0;
+}
+
 /* Row 0, the biases: J_00 is needed by every other row. */
 NBT_INLINE void sweep_first(lane_block *b, const real *z, const real *z_last, int kalman,
                             int measure, int exact, size_t K, int learn)
@@ -66,7 +86,7 @@ NBT_INLINE void sweep_first(lane_block *b, const real *z, const real *z_last, in
     if (kalman)
         b->first = qdop_first(b->step, learn, g, b->J);
     else if (learn)
-        store(b->theta, load(b->theta) - b->step.rate * g);
+        descend(b, b->theta, g);
     measure_row(b, 0, d, w, spread(0), b->first.inverse0, measure, K);
 }
 
@@ -82,11 +102,11 @@ NBT_INLINE void sweep_rows(lane_block *b, size_t p, size_t count, const real *z,
         if (metric)
             q[c] = qdop_measure(b->step, learn, &b->first, g[c], b->J + at, b->J0 + at, r + c);
     }
-    if (metric) lanes_invert(count, r);
+    if (metric) qdop_invert(&b->first, count, r);
     for (size_t c = 0; c < count; c++) {
         real *theta = b->theta + (p + c) * b->ldn;
         if (learn && kalman) qdop_update(&b->first, g[c], q[c], r[c], theta);
-        if (learn && !kalman) store(theta, load(theta) - b->step.rate * g[c]);
+        if (learn && !kalman) descend(b, theta, g[c]);
         measure_row(b, p + c, d[c], w[c], q[c], r[c], measure, K);
     }
 }
@@ -100,6 +120,7 @@ NBT_INLINE void sweep_all(nbt_learner *self, int kalman, int measure, int exact,
     const size_t ldn = self->ldn, P = self->P;
     const step_size step = NBT(optimizer_step_size)(self);
     pair_lanes only;
+    vec check = {0};
     for (size_t i = 0; i < ldn; i += LANES) {
         lane_block b = {
             .ldn = ldn,
@@ -123,13 +144,16 @@ NBT_INLINE void sweep_all(nbt_learner *self, int kalman, int measure, int exact,
         for (; p + 2 <= P; p += 2)
             sweep_rows(&b, p, 2, z, z_last, kalman, measure, exact, K, learn);
         if (p < P) sweep_rows(&b, p, 1, z, z_last, kalman, measure, exact, K, learn);
-        if (kalman && learn) qdop_last(b.first, b.theta);
+        if (learn) check += kalman ? qdop_last(b.first, b.theta) * 0 : descent_check(&b, K);
+        check += b.norm_d * 0;
         store((real *)self->norm_d + i, b.norm_d);
         for (size_t k = 0; k < K; k++) {
+            check += b.pairs[k].norm * 0;
             store(norm_w + k * ldn + i, b.pairs[k].norm);
             store(inner + k * ldn + i, b.pairs[k].inner);
         }
     }
+    if (!(fold(check) == 0)) self->diverged = 1;
 }
 
 /* One copy of the loop for each combination that changes what is read or written. */

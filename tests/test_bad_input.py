@@ -64,7 +64,7 @@ VALUES = [
     ("leak", ValueError, lambda: nbt.LeakyRNN(3, np.full((3, 1), 0.5))),
     ("leak", ValueError, lambda: nbt.LeakyRNN(3, [0.5, 0.5, 2.0])),
     ("leak", ValueError, lambda: nbt.LeakyRNN(3, [0.5, NAN, 0.5])),
-    ("leak", ValueError, lambda: nbt.LeakyRNN(3, [[0.5], [0.5, 0.5], 0.5])),
+    ("leak", TypeError, lambda: nbt.LeakyRNN(3, [[0.5], [0.5, 0.5], 0.5])),
     ("symbols", TypeError, lambda: nbt.Softmax("abc")),
     ("symbols", TypeError, lambda: nbt.Softmax(2.5)),
     ("symbols", ValueError, lambda: nbt.Softmax(0)),

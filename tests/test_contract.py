@@ -349,8 +349,8 @@ def test_interrupt(rule, units, steps, verb, assert_same_state):
     trainer, straight = (rule(nbt.RNN(units), nbt.Softmax(5)) for _ in range(2))
     with Timer(0.05) as timer, pytest.raises(KeyboardInterrupt):
         getattr(trainer, verb)(x)
-    # promised is 0.1 s; a busy machine may be elsewhere for as long
-    assert time.monotonic() - timer.due < 1.0
+    # promised is 0.1 s; a busy machine may be elsewhere for longer
+    assert time.monotonic() - timer.due < 2.0
     done = trainer.step
     assert 0 < done < len(x)
     getattr(straight, verb)(x[:done])
@@ -381,16 +381,19 @@ class Background:
 def test_other_threads_run_meanwhile(rule, steps):
     """The GIL is released: two trainers learn at once, and Python goes on."""
     x = np.random.default_rng(9).integers(0, 5, steps)
-    one, two, reference = (rule(nbt.RNN(30), nbt.Softmax(5)) for _ in range(3))
-    background = Background(one, x)
+    expected = rule(nbt.RNN(30), nbt.Softmax(5)).learn(x)
     seen = set()
-    while background.thread.is_alive() and len(seen) < 3:
-        seen.add(one.step)
-    losses = two.learn(x)
-    background.thread.join()
-    expected = reference.learn(x)
-    assert losses.tobytes() == background.losses.tobytes() == expected.tobytes()
-    assert len(seen) == 3  # time passed there while code ran here
+    for _ in range(5):  # on a busy machine this thread may sleep through it
+        one, two = (rule(nbt.RNN(30), nbt.Softmax(5)) for _ in range(2))
+        background = Background(one, x)
+        while background.thread.is_alive() and len(seen) < 3:
+            seen.add(one.step)
+        losses = two.learn(x)
+        background.thread.join()
+        assert losses.tobytes() == background.losses.tobytes() == expected.tobytes()
+        if len(seen) == 3:  # time passed there while code ran here
+            return
+    pytest.fail(f"in five runs, only steps {seen} were seen from outside")
 
 
 VERBS = {
@@ -479,6 +482,7 @@ def resident():
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no /proc on this system")
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="freed memory is kept")
 @pytest.mark.parametrize("rule", [nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT])
 def test_memory_does_not_grow(rule):
     """Over 10^6 steps in blocks, and 10^5 calls of every kind, good and bad."""

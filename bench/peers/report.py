@@ -148,7 +148,8 @@ def draw(rows: list[Row], facts: list[str], path) -> None:
         for y, row in zip(at, shown, strict=True):
             digits = f"{row.microseconds:#.2g}".rstrip(".")
             number = digits if row.microseconds < 99 else f"{row.microseconds:.0f}"
-            ratio = "" if row.tool == "nbt" else f"   ({row.ratio:.1f} ×)"
+            ratio = f"{row.ratio:.0f}" if row.ratio > 9.95 else f"{row.ratio:.1f}"
+            ratio = "" if row.tool == "nbt" else f"   ({ratio} ×)"
             panel.annotate(
                 number + ratio,
                 (row.microseconds, y),

@@ -14,20 +14,32 @@ memory is not."""
 
 def whole(name: str, value: object, low: int = 1, high: int = LARGEST_SIZE) -> int:
     """An integer in [low, high], from any integer type but bool."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
         raise TypeError(f"{name}: expected an integer, got {value!r}")
-    number = operator.index(value)
     if not low <= number <= high:
         raise ValueError(f"{name}: expected an integer in [{low}, {high}], got {number}")
     return number
 
 
-def real(name: str, value: object, low: float = -math.inf, high: float = math.inf,
-         *, above: float | None = None) -> float:
+def real(
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: float | None = None,
+) -> float:
     """A finite number in [low, high], and greater than `above` where that is given."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}: expected a number, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number) or not low <= number <= high:
         raise ValueError(f"{name}: expected a finite number in [{low}, {high}], got {number}")
     if above is not None and number <= above:

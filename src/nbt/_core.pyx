@@ -223,14 +223,17 @@ cdef class Learner:
 
     def settle(self):
         """Applies what is pending to the arrays, so that they say what they mean."""
-        self._enter()
         nbt_learner_settle(&self.c)
-        self.busy = False
 
     def refresh(self):
         """Recomputes what is derived from the arrays, after they were written."""
-        self._enter()
         nbt_learner_refresh(&self.c)
+
+    def __enter__(self):
+        """Alone with the arrays: any other call on this learner is refused meanwhile."""
+        self._enter()
+
+    def __exit__(self, *_):
         self.busy = False
 
     cdef int _enter(self) except -1:
@@ -275,6 +278,8 @@ cdef class Learner:
         cdef nbt_block block
         inputs.held = targets.held = False
         inputs.symbols, inputs.vectors, targets.symbols = NULL, NULL, NULL
+        if learn and y is Ellipsis:
+            raise TypeError("y: expected targets to learn from, got ...; observe() takes none")
         if y is None and not (self.c.one_hot and self.c.m == self.c.A):
             raise TypeError("y: expected targets, because the inputs of this trainer are not the "
                             "symbols it predicts")

@@ -87,10 +87,10 @@ class LeakyRNN:
             return _arguments.one_of("leak", self.leak, ["random"])
         if not isinstance(self.leak, (list, tuple, np.ndarray)):
             return _arguments.real("leak", self.leak, 0, 1)
-        if np.shape(self.leak) != (self.units,):
-            raise ValueError(
-                f"leak: expected {self.units} numbers, got shape {np.shape(self.leak)}")
-        return tuple(_arguments.real("leak", value, 0, 1) for value in np.asarray(self.leak))
+        leaks = np.asarray(self.leak, dtype=object)
+        if leaks.shape != (self.units,):
+            raise ValueError(f"leak: expected {self.units} numbers, got shape {leaks.shape}")
+        return tuple(_arguments.real("leak", value, 0, 1) for value in leaks)
 
     def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
         """First values of the parameters, float64: b (n,), W (n, n), r (inputs, n), alpha (n,)."""

@@ -26,8 +26,18 @@ class StateTable:
     T window.
     """
 
-    def __init__(self, core, rule: str, kalman: bool, *, rank=1, blocks=1, exact_self=False,
-                 norm="euclidean", window=0) -> None:
+    def __init__(
+        self,
+        core,
+        rule: str,
+        kalman: bool,
+        *,
+        rank=1,
+        blocks=1,
+        exact_self=False,
+        norm="euclidean",
+        window=0,
+    ) -> None:
         self._core = core
         arrays = core.arrays
         n_rows = arrays["phi"].shape[0]
@@ -50,8 +60,12 @@ class StateTable:
         if rule == "nobacktrack":
             self._add_nobacktrack(n, n_parameters, rank, blocks, exact_self, norm)
         elif rule == "rtrl":
-            self._add("estimator.G", "G", (n, n_parameters, n),
-                      lambda x: x[:, : n_parameters * n].reshape(n, n_parameters, n))
+            self._add(
+                "estimator.G",
+                "G",
+                (n, n_parameters, n),
+                lambda x: x[:, : n_parameters * n].reshape(n, n_parameters, n),
+            )
         elif rule == "bptt":
             self._add_matrix("window.h", "window_h", window, n)
             if not core.one_hot:
@@ -67,10 +81,15 @@ class StateTable:
         self._add(key, array, (rows, columns), lambda x: x[:, :columns])
 
     def _add_nobacktrack(self, n, n_parameters, rank, blocks, exact_self, norm) -> None:
-        self._add("estimator.v", "v", (rank, blocks, n),
-                  lambda x: x.reshape(rank, blocks, -1)[:, :, :n])
-        self._add("estimator.w", "w", (rank, n_parameters, n),
-                  lambda x: x.reshape(rank, n_parameters, -1)[:, :, :n])
+        self._add(
+            "estimator.v", "v", (rank, blocks, n), lambda x: x.reshape(rank, blocks, -1)[:, :, :n]
+        )
+        self._add(
+            "estimator.w",
+            "w",
+            (rank, n_parameters, n),
+            lambda x: x.reshape(rank, n_parameters, -1)[:, :, :n],
+        )
         if exact_self:
             self._add_matrix("estimator.d", "d", n_parameters, n)
         else:
@@ -91,8 +110,9 @@ class StateTable:
     def read_all(self) -> dict[str, np.ndarray]:
         """Copies of everything, by public name."""
         arrays = self._core.arrays
-        state = {key: entry.view(arrays[entry.array]).copy()
-                 for key, entry in self._entries.items()}
+        state = {
+            key: entry.view(arrays[entry.array]).copy() for key, entry in self._entries.items()
+        }
         return state | self._counters()
 
     def write(self, key: str, value: np.ndarray) -> None:
@@ -107,18 +127,26 @@ class StateTable:
         expected = set(self._entries) | set(self._counters())
         missing, unknown = expected - set(state), set(state) - expected
         if missing or unknown:
-            problem = f"lacks {sorted(missing)}" if missing else f"has unknown {sorted(unknown)}"
-            raise ValueError(f"state: expected the names of this trainer's state_dict(), got one that "
-                             f"{problem}")
-        values = {key: self._checked(key, state[key], entry.shape)
-                  for key, entry in self._entries.items()}
+            names = sorted(map(str, missing or unknown))
+            problem = f"lacks {names}" if missing else f"has unknown {names}"
+            raise ValueError(
+                f"state: expected the names of this trainer's state_dict(), got one that {problem}"
+            )
+        values = {
+            key: self._checked(key, state[key], entry.shape) for key, entry in self._entries.items()
+        }
         counters = self._checked_counters(state)
+        for array in self._core.arrays.values():  # padding and scratch too
+            array.fill(0)
         for key, value in values.items():
             self.write(key, value)
         self._core.set_counters(**counters)
 
     def _checked(self, key, value, shape) -> np.ndarray:
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise ValueError(f"{key}: expected shape {shape}, got {error}") from None
         if array.dtype.kind not in "iuf":
             raise TypeError(f"{key}: expected real numbers, got {array.dtype}")
         if array.shape != shape:
@@ -126,30 +154,43 @@ class StateTable:
         with np.errstate(over="ignore"):
             array = array.astype(self._core.dtype)
         if not np.isfinite(array).all():
-            raise ValueError(f"{key}: expected finite {self._core.dtype} numbers, got some that are "
-                             "not")
+            raise ValueError(
+                f"{key}: expected finite {self._core.dtype} numbers, got some that are not"
+            )
         if key == "cell.alpha" and not ((array >= 0) & (array <= 1)).all():
             raise ValueError(f"{key}: expected leaks in [0, 1], got {array}")
-        if key.endswith(".J") and not (array >= 0).all():
-            raise ValueError(f"{key}: expected a diagonal of at least 0, got {array.min()}")
+        if (key.endswith(".J") or key == "estimator.fisher") and not (array >= 0).all():
+            raise ValueError(f"{key}: expected means of squares, at least 0, got {array.min()}")
         return array
 
     def _checked_counters(self, state) -> dict[str, object]:
-        limit = {"step": 2**64 - 1, "seed": 2**64 - 1, "window.length": self._window - 1,
-                 "window.entered": 1}
+        limit = {
+            "step": 2**64 - 1,
+            "seed": 2**64 - 1,
+            "window.length": self._window - 1,
+            "window.entered": 1,
+        }
         values = {}
         for key, present in self._counters().items():
             array = np.asarray(state[key])
             if array.dtype.kind not in "iu" or array.shape != present.shape:
-                raise ValueError(f"{key}: expected integers of shape {present.shape}, got "
-                                 f"{array.dtype} of shape {array.shape}")
+                raise ValueError(
+                    f"{key}: expected integers of shape {present.shape}, got "
+                    f"{array.dtype} of shape {array.shape}"
+                )
             if key in limit and not 0 <= int(array) <= limit[key]:
                 raise ValueError(f"{key}: expected an integer in [0, {limit[key]}], got {array}")
             values[key] = array if array.shape else int(array)
         free = np.full(max(self._window, 1), -1 if self._core.one_hot else 0, np.int32)
         symbols = values.get("window.x", free)
         if ((symbols < -1) | (symbols >= self._core.inputs)).any():
-            raise ValueError(f"window.x: expected symbols in [-1, {self._core.inputs}), got {symbols}")
-        return {"step": values["step"], "seed": values["seed"],
-                "length": values.get("window.length", 0),
-                "entered": values.get("window.entered", 0), "symbols": symbols}
+            raise ValueError(
+                f"window.x: expected symbols in [-1, {self._core.inputs}), got {symbols}"
+            )
+        return {
+            "step": values["step"],
+            "seed": values["seed"],
+            "length": values.get("window.length", 0),
+            "entered": values.get("window.entered", 0),
+            "symbols": symbols,
+        }

@@ -46,12 +46,19 @@ class Trainer:
         kalman = isinstance(optimizer, Kalman)
         self._refuse_too_large(kalman, **choices)
         self._core = _core.Learner(
-            rule=self._rule, dtype=self.dtype, n=units, m=self.inputs.size,
-            symbols=readout.symbols, one_hot=isinstance(self.inputs, Symbols),
-            activation=cell.activation, optimizer="kalman" if kalman else "sgd",
+            rule=self._rule,
+            dtype=self.dtype,
+            n=units,
+            m=self.inputs.size,
+            symbols=readout.symbols,
+            one_hot=isinstance(self.inputs, Symbols),
+            activation=cell.activation,
+            optimizer="kalman" if kalman else "sgd",
             schedule=optimizer.schedule.lower(),
             lambda_=optimizer.prior_for(cell.activation) * units if kalman else 0.0,
-            seed=seed, isa=os.environ.get("NBT_ISA"), **choices,
+            seed=seed,
+            isa=os.environ.get("NBT_ISA"),
+            **choices,
         )
         self._table = StateTable(self._core, self._rule, kalman, **choices)
         self._draw(seed)
@@ -65,8 +72,10 @@ class Trainer:
         numbers += 2 * n * parameters * (self._rule == "rtrl")
         size = numbers * np.dtype(self.dtype).itemsize
         if size > MOST_BYTES:
-            raise ValueError(f"units: a trainer of {n} units, {m} inputs and {symbols} symbols takes "
-                             f"{size / 2**30:.0f} GiB; expected at most {MOST_BYTES / 2**30:.0f} GiB")
+            raise ValueError(
+                f"units: a trainer of {n} units, {m} inputs and {symbols} symbols takes "
+                f"{size / 2**30:.0f} GiB; expected at most {MOST_BYTES / 2**30:.0f} GiB"
+            )
 
     def _draw(self, seed: int) -> None:
         values = self.cell.draw(self.inputs.size, np.random.default_rng(seed))
@@ -152,8 +161,9 @@ class Trainer:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Everything that changes while learning, as copies, by name; see ARCHITECTURE.md."""
-        self._core.settle()
-        return self._table.read_all()
+        with self._core:
+            self._core.settle()
+            return self._table.read_all()
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Takes back what `state_dict` gave, edited or not.
@@ -164,8 +174,9 @@ class Trainer:
             A key is missing or unknown, a shape or type is not that of this trainer, or a number is
             not finite. Then nothing was changed.
         """
-        self._table.write_all(state)
-        self._core.refresh()
+        with self._core:
+            self._table.write_all(state)
+            self._core.refresh()
 
     def save(self, path) -> None:
         """Writes a checkpoint; `nbt.load` takes it back and goes on as if nothing had happened."""
@@ -208,8 +219,10 @@ class Trainer:
     def __repr__(self) -> str:
         own = "".join(f", {key}={value!r}" for key, value in self._own_arguments().items())
         inputs = "" if self.inputs == Symbols(self.readout.symbols) else f", inputs={self.inputs}"
-        return (f"{type(self).__name__}({self.cell}, {self.readout}, {self.optimizer}{inputs}{own}, "
-                f"dtype={self.dtype!r}, seed={self.seed})  # step {self.step}")
+        return (
+            f"{type(self).__name__}({self.cell}, {self.readout}, {self.optimizer}{inputs}{own}, "
+            f"dtype={self.dtype!r}, seed={self.seed})  # step {self.step}"
+        )
 
     def __reduce__(self):
         return _rebuild, (self.describe(), self.state_dict())
@@ -264,8 +277,20 @@ class NoBackTrack(Trainer):
 
     _rule = "nobacktrack"
 
-    def __init__(self, cell, readout, optimizer=Kalman(), *, inputs=None, rank=1, blocks=None,
-                 exact_self=True, norm="fisher", dtype="float32", seed=0) -> None:
+    def __init__(
+        self,
+        cell,
+        readout,
+        optimizer=Kalman(),
+        *,
+        inputs=None,
+        rank=1,
+        blocks=None,
+        exact_self=True,
+        norm="fisher",
+        dtype="float32",
+        seed=0,
+    ) -> None:
         _arguments.instance("cell", cell, RNN, LeakyRNN)
         units = cell.units
         self.rank = _arguments.whole("rank", rank, high=2**16)
@@ -275,20 +300,37 @@ class NoBackTrack(Trainer):
         self.exact_self = _arguments.flag("exact_self", exact_self)
         self.norm = _arguments.one_of("norm", norm, _core.NORMS)
         if norm == "kalman" and isinstance(optimizer, SGD):
-            raise ValueError("norm: 'kalman' measures with the optimizer's covariance, "
-                             "which SGD does not have; expected 'fisher' or 'euclidean'")
-        super().__init__(cell, readout, optimizer, inputs=inputs, dtype=dtype, seed=seed,
-                         rank=self.rank, blocks=self.blocks, exact_self=self.exact_self,
-                         norm=self.norm)
+            raise ValueError(
+                "norm: 'kalman' measures with the optimizer's covariance, "
+                "which SGD does not have; expected 'fisher' or 'euclidean'"
+            )
+        super().__init__(
+            cell,
+            readout,
+            optimizer,
+            inputs=inputs,
+            dtype=dtype,
+            seed=seed,
+            rank=self.rank,
+            blocks=self.blocks,
+            exact_self=self.exact_self,
+            norm=self.norm,
+        )
 
     def _own_arguments(self) -> dict:
-        return {"rank": self.rank, "blocks": self.blocks, "exact_self": self.exact_self,
-                "norm": self.norm}
+        return {
+            "rank": self.rank,
+            "blocks": self.blocks,
+            "exact_self": self.exact_self,
+            "norm": self.norm,
+        }
 
     def influence(self) -> np.ndarray:
         state = self.state_dict()
         n = self.cell.units
-        v = state["estimator.v"].astype(np.float64)[:, np.arange(n) % self.blocks]  # (K, unit, state)
+        v = state["estimator.v"].astype(np.float64)[
+            :, np.arange(n) % self.blocks
+        ]  # (K, unit, state)
         w = state["estimator.w"].astype(np.float64)
         estimate = np.einsum("kij,kpi->jpi", v, w) / self.rank
         own = state.get("estimator.d")
@@ -315,8 +357,9 @@ class RTRL(Trainer):
 
     _rule = "rtrl"
 
-    def __init__(self, cell, readout, optimizer=Kalman(), *, inputs=None, dtype="float32",
-                 seed=0) -> None:
+    def __init__(
+        self, cell, readout, optimizer=Kalman(), *, inputs=None, dtype="float32", seed=0
+    ) -> None:
         super().__init__(cell, readout, optimizer, inputs=inputs, dtype=dtype, seed=seed)
 
     def influence(self) -> np.ndarray:
@@ -346,11 +389,21 @@ class TruncatedBPTT(Trainer):
 
     _rule = "bptt"
 
-    def __init__(self, cell, readout, optimizer=SGD(InverseSqrt(1.0)), *, window=15, inputs=None,
-                 dtype="float32", seed=0) -> None:
+    def __init__(
+        self,
+        cell,
+        readout,
+        optimizer=SGD(InverseSqrt(1.0)),
+        *,
+        window=15,
+        inputs=None,
+        dtype="float32",
+        seed=0,
+    ) -> None:
         self.window = _arguments.whole("window", window, high=2**20)
-        super().__init__(cell, readout, optimizer, inputs=inputs, dtype=dtype, seed=seed,
-                         window=self.window)
+        super().__init__(
+            cell, readout, optimizer, inputs=inputs, dtype=dtype, seed=seed, window=self.window
+        )
 
     def _own_arguments(self) -> dict:
         return {"window": self.window}
@@ -358,8 +411,10 @@ class TruncatedBPTT(Trainer):
 
 # ---- descriptions ------------------------------------------------------------------------------
 
-_VALUES = {kind.__name__: kind for kind in
-           (RNN, LeakyRNN, Softmax, SGD, Kalman, Constant, InverseSqrt, Symbols, Vector)}
+_VALUES = {
+    kind.__name__: kind
+    for kind in (RNN, LeakyRNN, Softmax, SGD, Kalman, Constant, InverseSqrt, Symbols, Vector)
+}
 _TRAINERS = {kind.__name__: kind for kind in (NoBackTrack, RTRL, TruncatedBPTT)}
 
 
@@ -367,8 +422,9 @@ def _value_out(value) -> object:
     """A frozen value as {"kind": …, field: …}; anything else as it is."""
     if not dataclasses.is_dataclass(value):
         return list(value) if isinstance(value, tuple) else value
-    fields = {field.name: _value_out(getattr(value, field.name))
-              for field in dataclasses.fields(value)}
+    fields = {
+        field.name: _value_out(getattr(value, field.name)) for field in dataclasses.fields(value)
+    }
     return {"kind": type(value).__name__, **fields}
 
 
@@ -390,11 +446,13 @@ def from_description(description: Mapping) -> Trainer:
     TypeError, ValueError
         The description is not one.
     """
+    _arguments.instance("description", description, Mapping)
     arguments = {key: _value_in(value) for key, value in description.items() if key != "trainer"}
     kind = _TRAINERS.get(description.get("trainer"))
     if kind is None:
-        raise ValueError(f"trainer: expected one of {sorted(_TRAINERS)}, "
-                         f"got {description.get('trainer')!r}")
+        raise ValueError(
+            f"trainer: expected one of {sorted(_TRAINERS)}, got {description.get('trainer')!r}"
+        )
     return kind(**arguments)
 
 
