@@ -8,8 +8,8 @@ import operator
 from collections.abc import Iterable
 
 LARGEST_SIZE = 2**24
-"""Largest number of units, inputs, symbols, pairs or window steps: counts in C are exact far beyond,
-memory is not."""
+"""Largest number of units, inputs, symbols, pairs or window steps: counts in C are exact far
+beyond, memory is not."""
 
 
 def whole(name: str, value: object, low: int = 1, high: int = LARGEST_SIZE) -> int:

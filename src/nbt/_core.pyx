@@ -7,7 +7,7 @@ call leaves every array as it was. Above this module nothing sees a pointer; bel
 Python. No loop over data: those are in csrc/.
 """
 
-from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE
 from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, uint32_t, uint64_t, uintptr_t
@@ -149,8 +149,8 @@ def aligned_zeros(rows, columns, dtype):
 cdef class Learner:
     """Sizes, choices, arrays and the loop.
 
-    ``arrays`` maps the names of csrc/learner.h to padded NumPy arrays (rows, stride) that C reads and
-    writes in place. Call `settle` before reading them and `refresh` after writing them.
+    ``arrays`` maps the names of csrc/learner.h to padded NumPy arrays (rows, stride) that C reads
+    and writes in place. Call `settle` before reading them and `refresh` after writing them.
     """
 
     cdef nbt_learner c
@@ -389,7 +389,8 @@ cdef int _symbols(x, str name, size_t limit, Data* data) except -1:
     elif not x.flags.c_contiguous:
         x = np.ascontiguousarray(x)
     PyObject_GetBuffer(x, &data.buffer, PyBUF_C_CONTIGUOUS)
-    data.held, data.symbols, data.count = True, <const int32_t*>data.buffer.buf, data.buffer.len // 4
+    data.held = True
+    data.symbols, data.count = <const int32_t*>data.buffer.buf, data.buffer.len // 4
     bad = nbt_first_bad_symbol(data.symbols, data.count, limit)
     if bad < data.count:
         value = data.symbols[bad]
@@ -414,7 +415,8 @@ def _as_symbols(x, name):
     if array.size == 0 and array.ndim == 1 and isinstance(x, (list, tuple)):
         array = array.astype(np.int32)
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected integer symbols, got {array.dtype} of {type(x).__name__}")
+        raise TypeError(
+            f"{name}: expected integer symbols, got {array.dtype} of {type(x).__name__}")
     if array.ndim > 1:
         raise ValueError(f"{name}: expected one dimension, got shape {array.shape}")
     array = np.atleast_1d(array)

@@ -55,8 +55,8 @@ class RNN:
 class LeakyRNN:
     """Recurrent network whose units keep part of their pre-activation, equation (37).
 
-    h'_i = α_i h_i + b_i + Σ_j W_ji σ(h_j) + Σ_l r_li x_l with leaks α that are not learned. Weights begin
-    as in `RNN`.
+    h'_i = α_i h_i + b_i + Σ_j W_ji σ(h_j) + Σ_l r_li x_l with leaks α that are not learned.
+    Weights begin as in `RNN`.
 
     Parameters
     ----------

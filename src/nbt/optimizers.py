@@ -43,18 +43,18 @@ class SGD:
 class Kalman:
     """Extended Kalman filter with a quasi-diagonal inverse covariance, equations (20)–(27).
 
-    Each unit's parameters (bias first), and each symbol's in the readout, are one block. Of its inverse
-    covariance J, the decayed sum of the gradient's outer products, the diagonal and the bias's row
-    are kept; the step is (J + Λ)⁻¹ g with Λ = prior × units.
+    Each unit's parameters (bias first), and each symbol's in the readout, are one block. Of its
+    inverse covariance J, the decayed sum of the gradient's outer products, the diagonal and the
+    bias's row are kept; the step is (J + Λ)⁻¹ g with Λ = prior × units.
 
     Parameters
     ----------
     decay : float or schedule
-        γ in J ← (1 - γ) J + g gᵀ, capped at 1. It also sets the size of the steps: less decay, smaller
-        steps later on.
+        γ in J ← (1 - γ) J + g gᵀ, capped at 1. It also sets the size of the steps: less decay,
+        smaller steps later on.
     prior : float, optional
-        Above 0; Λ / units. Default: 1, the paper's value, for sigmoid units, and 3 for tanh units, whose
-        slope is four times as large.
+        Above 0; Λ / units. Default: 1, the paper's value, for sigmoid units, and 3 for tanh units,
+        whose slope is four times as large.
 
     Examples
     --------

@@ -22,8 +22,8 @@ class _Entry:
 class StateTable:
     """What a learner's state consists of: reads it as copies, checks a new one and writes it.
 
-    Shapes are those of design letters: n units, m inputs, A symbols, P = 1 + n + m, K rank, S blocks,
-    T window.
+    Shapes are those of design letters: n units, m inputs, A symbols, P = 1 + n + m, K rank, S
+    blocks, T window.
     """
 
     def __init__(

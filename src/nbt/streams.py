@@ -157,8 +157,9 @@ class Stream(ABC):
     def read(self, n: int) -> np.ndarray:
         """The next `n` symbols, fewer before the end, none at the end: int32.
 
-        A pipe gives what is there, at least one symbol, and does not wait for `n`. Raises `DataError`
-        where the source is not what it should be, after every symbol before that place was given.
+        A pipe gives what is there, at least one symbol, and does not wait for `n`. Raises
+        `DataError` where the source is not what it should be, after every symbol before that place
+        was given.
         """
         n = operator.index(n)
         if n < 1:

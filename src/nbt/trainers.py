@@ -29,8 +29,8 @@ SMALL_UNITS = 32
 class Trainer:
     """What every trainer promises; use `NoBackTrack`, `RTRL` or `TruncatedBPTT`.
 
-    Predict, observe the loss, then learn: each loss is measured before its own update. The same seed
-    gives the same bits, however the stream is cut into blocks.
+    Predict, observe the loss, then learn: each loss is measured before its own update. The same
+    seed gives the same bits, however the stream is cut into blocks.
     """
 
     _rule: str
@@ -91,8 +91,8 @@ class Trainer:
         Parameters
         ----------
         x : int or array (m,), optional
-            Input of the step to come, for supervised use: the state moves on it before predicting, in
-            a copy. Without it, the prediction is from the state as it is.
+            Input of the step to come, for supervised use: the state moves on it before predicting,
+            in a copy. Without it, the prediction is from the state as it is.
 
         Returns
         -------
@@ -150,7 +150,8 @@ class Trainer:
         Returns
         -------
         array (units, P, units), float64
-            ``[k, p, i]`` is ∂h_k/∂θ for parameter row p of unit i; the rows are the bias, then W, then r.
+            ``[k, p, i]`` is ∂h_k/∂θ for parameter row p of unit i; the rows are the bias, then W,
+            then r.
 
         Raises
         ------
@@ -185,7 +186,8 @@ class Trainer:
         checkpoint.save(self, path)
 
     def describe(self) -> dict:
-        """The arguments this trainer was made with, as plain values; `from_description` takes them."""
+        """The arguments this trainer was made with, as plain values; `from_description` takes
+        them."""
         return {
             "trainer": type(self).__name__,
             "cell": _value_out(self.cell),
@@ -243,27 +245,27 @@ class NoBackTrack(Trainer):
     readout : Softmax
     optimizer : Kalman or SGD
     inputs : Symbols, Vector or int, optional
-        What the network is fed: symbols of another alphabet than the readout's, or vectors (an integer
-        is their size). Default: the symbols that are predicted.
+        What the network is fed: symbols of another alphabet than the readout's, or vectors (an
+        integer is their size). Default: the symbols that are predicted.
     rank : int
         K: independent rank-one estimates that are averaged. Cost and memory grow with it.
     blocks : int, optional
-        S: the units are dealt into S groups with a v̄ each; less noise, S n² more multiply-adds a step.
-        Default: a block for each unit up to 32 units, 16 blocks for more.
+        S: the units are dealt into S groups with a v̄ each; less noise, S n² more multiply-adds a
+        step. Default: a block for each unit up to 32 units, 16 blocks for more.
     exact_self : bool
         Keep each unit's influence on itself along its own path exactly; only the rest is estimated.
     norm : {"fisher", "kalman", "euclidean"}
-        What balances v̄ and w̄. `kalman`: the invariant norms of Appendix B, for `Kalman` only. `fisher`:
-        the same for w̄, and for v̄ a running mean of (∂ℓ/∂h)². `euclidean`: plain. (``"none"`` switches
-        balancing off, to show what it is for.)
+        What balances v̄ and w̄. `kalman`: the invariant norms of Appendix B, for `Kalman` only.
+        `fisher`: the same for w̄, and for v̄ a running mean of (∂ℓ/∂h)². `euclidean`: plain.
+        (``"none"`` switches balancing off, to show what it is for.)
     dtype : {"float32", "float64"}
     seed : int
         In [0, 2⁶⁴): first weights and signs.
 
     Notes
     -----
-    ``blocks=1, exact_self=False`` with ``norm="kalman"`` is the paper's algorithm to the letter. Any choice
-    is unbiased; they differ in variance.
+    ``blocks=1, exact_self=False`` with ``norm="kalman"`` is the paper's algorithm to the letter.
+    Any choice is unbiased; they differ in variance.
 
     Examples
     --------
@@ -346,8 +348,8 @@ class NoBackTrack(Trainer):
 class RTRL(Trainer):
     """Real-time recurrent learning, exact: ∂h/∂θ is carried along whole, equations (3)–(6).
 
-    A step costs units² × parameters multiply-adds, and memory is twice units × parameters numbers: the
-    reference that the estimates are compared with.
+    A step costs units² × parameters multiply-adds, and memory is twice units × parameters numbers:
+    the reference that the estimates are compared with.
 
     Parameters
     ----------
@@ -371,8 +373,9 @@ class RTRL(Trainer):
 class TruncatedBPTT(Trainer):
     """Backpropagation through time over windows that do not overlap: the paper's footnote 13.
 
-    `window` steps are waited for, then one backward pass over them gives the gradient of their summed
-    losses, and the optimizer takes one step. The state is carried over windows; the gradient is not.
+    `window` steps are waited for, then one backward pass over them gives the gradient of their
+    summed losses, and the optimizer takes one step. The state is carried over windows; the
+    gradient is not.
 
     Parameters
     ----------
