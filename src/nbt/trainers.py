@@ -57,7 +57,7 @@ class Trainer:
             schedule=optimizer.schedule.lower(),
             lambda_=optimizer.prior_for(cell.activation) * units if kalman else 0.0,
             seed=seed,
-            isa=os.environ.get("NBT_ISA"),
+            isa=os.environ.get("NBT_ISA") or None,
             **choices,
         )
         self._table = StateTable(self._core, self._rule, kalman, **choices)
