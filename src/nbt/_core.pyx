@@ -390,6 +390,9 @@ cdef int _symbols(x, str name, size_t limit, Data* data) except -1:
         x = np.ascontiguousarray(x)
     PyObject_GetBuffer(x, &data.buffer, PyBUF_C_CONTIGUOUS)
     data.held = True
+    if <uintptr_t>data.buffer.buf % 4:  # a packed record's field, say
+        _release(data)
+        return _symbols(x.copy(), name, limit, data)
     data.symbols, data.count = <const int32_t*>data.buffer.buf, data.buffer.len // 4
     bad = nbt_first_bad_symbol(data.symbols, data.count, limit)
     if bad < data.count:
@@ -423,7 +426,7 @@ def _as_symbols(x, name):
     wide = array[(array > 0x7FFFFFFF) | (array < -0x80000000)]
     if wide.size:
         raise ValueError(f"{name}: expected 32-bit symbols, got {wide[0]}")
-    return np.ascontiguousarray(array, dtype=np.int32)
+    return np.require(array, np.int32, ["C", "A"])
 
 
 def _vectors(x, m, dtype):
@@ -441,7 +444,7 @@ def _vectors(x, m, dtype):
     if array.ndim != 2 or array.shape[1] != m:
         raise ValueError(f"x: expected shape (steps, {m}), got {np.shape(x)}")
     with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(array, dtype=dtype)
+        array = np.require(array, dtype, ["C", "A"])
     if not np.isfinite(array).all():
         step = int(np.argmin(np.isfinite(array).all(axis=1)))
         raise ValueError(f"x: expected finite {dtype} numbers, got {array[step]} at step {step}")
