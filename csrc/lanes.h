@@ -57,9 +57,10 @@ NBT_INLINE real fold(vec x)
 {
     real t[LANES];
 #if defined(__GNUC__) && !defined(__clang__) && NBT_PRECISION == 32
-    x += __builtin_shuffle(x, (wvec){4, 5, 6, 7, 0, 1, 2, 3});
-    x += __builtin_shuffle(x, (wvec){2, 3, 0, 1, 6, 7, 4, 5});
-    x += __builtin_shuffle(x, (wvec){1, 0, 3, 2, 5, 4, 7, 6});
+    x += __builtin_shuffle(x, (wvec){8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7});
+    x += __builtin_shuffle(x, (wvec){4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11});
+    x += __builtin_shuffle(x, (wvec){2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13});
+    x += __builtin_shuffle(x, (wvec){1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14});
     (void)t;
     return x[0];
 #else

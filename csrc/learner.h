@@ -14,7 +14,7 @@ typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
 typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_norm;
 
 enum { NBT_UNKNOWN_SYMBOL = -2 };
-enum { NBT_LANE_BYTES = 32 }; /* a lane block (lanes.h): rows are padded to whole ones */
+enum { NBT_LANE_BYTES = 64 }; /* a lane block (lanes.h): rows are padded to whole ones */
 
 /* Every array a learner may own: X(name, rows, columns, which).
  * Rows are padded to whole lane blocks (strides ldn, ldA, …); `which` says who needs the array. */

@@ -347,10 +347,16 @@ VECTORS = [
 
 
 def edited(**changes):
-    """A call: the trainer's own state with some entries replaced, "_" for "."; None: left out."""
+    """A call that loads a state which is sound but for some entries: replaced, or None: left out.
+
+    "_" is written for ".". What is sound differs from the trainer's own: to write it would be seen.
+    """
 
     def call(trainer):
-        state = trainer.state_dict()
+        state = {
+            key: value / 2 if value.dtype.kind == "f" else value
+            for key, value in trainer.state_dict().items()
+        }
         for key, value in changes.items():
             key = key.replace("_", ".")
             if value is None:
