@@ -11,27 +11,34 @@ typedef struct {
     step_size step;
     real *theta, *J, *J0, *w, *d;
     pair_lanes *pairs;
-    vec H, keep_d, d0, norm_d;
+    vec H, keep_d, d0, norm_d, norm_q;
     qdop first;
 } lane_block;
 
 enum { PLAIN, METRIC, METRIC_INNER }; /* how w̄ and d are measured */
 
+/* Most rows of one-hot inputs meet a zero in z, and in z_last: then w_i has no part in them, which
+ * saves a seventh of their arithmetic. What is measured of a row depends on z alone, since z_last
+ * is not known after a state was loaded. */
+typedef enum { PRESENT, LATE, ABSENT } presence; /* in z; only in z_last; in neither */
+
 /* Row p: settles w̄ and d, returns the gradient; *d_out, *w_out: d, and w̄ of the first pair. */
-NBT_INLINE vec settle_row(lane_block *b, size_t p, real z, real z_last, int exact, size_t K,
-                          vec *d_out, vec *w_out)
+NBT_INLINE vec settle_row(lane_block *b, size_t p, real z, real z_last, int exact, presence part,
+                          size_t K, vec *d_out, vec *w_out)
 {
     const size_t at = p * b->ldn;
     const vec d_before = exact ? load(b->d + at) : spread(z_last);
-    const vec d = exact ? b->keep_d * d_before + z : spread(z);
+    vec d = exact ? b->keep_d * d_before : spread(0);
+    if (part == PRESENT) d += z;
     if (exact) store(b->d + at, d);
     *d_out = *w_out = d;
     vec g = b->H * d;
     for (size_t k = 0; k < K; k++) {
         real *wk = b->w + k * b->pair_size + at;
-        const vec w = b->pairs[k].keep * load(wk) + b->pairs[k].add * d_before;
+        vec w = b->pairs[k].keep * load(wk);
+        if (exact || part != ABSENT) w += b->pairs[k].add * d_before;
         store(wk, w);
-        g += b->pairs[k].c * w;
+        g = k == 0 && !exact && part != PRESENT ? b->pairs[k].c * w : g + b->pairs[k].c * w;
         if (p == 0) b->pairs[k].w0 = w;
         if (k == 0) *w_out = w;
     }
@@ -40,12 +47,19 @@ NBT_INLINE vec settle_row(lane_block *b, size_t p, real z, real z_last, int exac
 
 /* Adds row p's part to the norms of w̄ and d: (x - x_0 q)² r, or plain squares. */
 NBT_INLINE void measure_row(lane_block *b, size_t p, vec d, vec w_first, vec q, vec r, int measure,
-                            size_t K)
+                            int exact, presence part, size_t K)
 {
     const int whole = measure == PLAIN || p == 0;
-    const vec d_part = whole ? d : d - b->d0 * q;
-    const vec d_scaled = measure == PLAIN ? d_part : d_part * r;
-    b->norm_d += d_part * d_scaled;
+    vec d_scaled = d;
+    if (exact || part == PRESENT) {
+        const vec d_part = whole ? d : d - b->d0 * q;
+        d_scaled = measure == PLAIN ? d_part : d_part * r;
+        b->norm_d += d_part * d_scaled;
+    } else if (measure != PLAIN) { /* d = 0: d_0² q² r, its first factor left for the end */
+        const vec scaled = q * r;
+        b->norm_q += q * scaled;
+        d_scaled = -b->d0 * scaled;
+    }
     for (size_t k = 0; k < K; k++) {
         pair_lanes *pair = b->pairs + k;
         const vec w = k == 0 ? w_first : load(b->w + k * b->pair_size + p * b->ldn);
@@ -81,24 +95,24 @@ NBT_INLINE void sweep_first(lane_block *b, const real *z, const real *z_last, in
                             int measure, int exact, size_t K, int learn)
 {
     vec d, w;
-    const vec g = settle_row(b, 0, z[0], z_last[0], exact, K, &d, &w);
+    const vec g = settle_row(b, 0, z[0], z_last[0], exact, PRESENT, K, &d, &w);
     b->d0 = d;
     if (kalman)
         b->first = qdop_first(b->step, learn, g, b->J);
     else if (learn)
         descend(b, b->theta, g);
-    measure_row(b, 0, d, w, spread(0), b->first.inverse0, measure, K);
+    measure_row(b, 0, d, w, spread(0), b->first.inverse0, measure, exact, PRESENT, K);
 }
 
 /* Rows p … p + count - 1; count is 1 or 2. */
 NBT_INLINE void sweep_rows(lane_block *b, size_t p, size_t count, const real *z, const real *z_last,
-                           int kalman, int measure, int exact, size_t K, int learn)
+                           int kalman, int measure, int exact, presence part, size_t K, int learn)
 {
     vec d[2], w[2], g[2], q[2] = {{0}}, r[2] = {{0}};
     const int metric = kalman && (learn || measure != PLAIN);
     for (size_t c = 0; c < count; c++) {
         const size_t at = (p + c) * b->ldn;
-        g[c] = settle_row(b, p + c, z[p + c], z_last[p + c], exact, K, d + c, w + c);
+        g[c] = settle_row(b, p + c, z[p + c], z_last[p + c], exact, part, K, d + c, w + c);
         if (metric)
             q[c] = qdop_measure(b->step, learn, &b->first, g[c], b->J + at, b->J0 + at, r + c);
     }
@@ -107,7 +121,7 @@ NBT_INLINE void sweep_rows(lane_block *b, size_t p, size_t count, const real *z,
         real *theta = b->theta + (p + c) * b->ldn;
         if (learn && kalman) qdop_update(&b->first, g[c], q[c], r[c], theta);
         if (learn && !kalman) descend(b, theta, g[c]);
-        measure_row(b, p + c, d[c], w[c], q[c], r[c], measure, K);
+        measure_row(b, p + c, d[c], w[c], q[c], r[c], measure, exact, part, K);
     }
 }
 
@@ -142,11 +156,16 @@ NBT_INLINE void sweep_all(nbt_learner *self, int kalman, int measure, int exact,
         sweep_first(&b, z, z_last, kalman, measure, exact, K, learn);
         size_t p = 1;
         for (; p + 2 <= P; p += 2)
-            sweep_rows(&b, p, 2, z, z_last, kalman, measure, exact, K, learn);
-        if (p < P) sweep_rows(&b, p, 1, z, z_last, kalman, measure, exact, K, learn);
+            if (z[p] != 0 || z[p + 1] != 0)
+                sweep_rows(&b, p, 2, z, z_last, kalman, measure, exact, PRESENT, K, learn);
+            else if (!exact && (z_last[p] != 0 || z_last[p + 1] != 0))
+                sweep_rows(&b, p, 2, z, z_last, kalman, measure, exact, LATE, K, learn);
+            else
+                sweep_rows(&b, p, 2, z, z_last, kalman, measure, exact, ABSENT, K, learn);
+        if (p < P) sweep_rows(&b, p, 1, z, z_last, kalman, measure, exact, PRESENT, K, learn);
         if (learn) check += kalman ? qdop_last(b.first, b.theta) * 0 : descent_check(&b, K);
         check += b.norm_d * 0;
-        store((real *)self->norm_d + i, b.norm_d);
+        store((real *)self->norm_d + i, b.norm_d + b.d0 * b.d0 * b.norm_q);
         for (size_t k = 0; k < K; k++) {
             check += b.pairs[k].norm * 0;
             store(norm_w + k * ldn + i, b.pairs[k].norm);
