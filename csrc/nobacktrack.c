@@ -11,7 +11,7 @@ static void clear_pending(nbt_learner *self)
 {
     real *keep_w = self->keep_w, *keep_d = self->keep_d;
     for (size_t i = 0; i < self->K * self->ldn; i++) keep_w[i] = 1;
-    for (size_t i = 0; i < self->ldn; i++) keep_d[i] = 1;
+    for (size_t i = 0; i < self->n; i++) keep_d[i] = 1; /* 0 in the padding: there d is z */
     memset(self->add_w, 0, self->K * self->ldn * sizeof(real));
     if (!self->exact_self) return;
     memset(self->z, 0, self->P * sizeof(real)); /* d has it; without d it stays, being w_i itself */

@@ -520,3 +520,15 @@ def test_memory_does_not_grow(rule):
     gc.collect()
     assert trainer.step > 1_000_000
     assert resident() - before < 1_000_000
+
+
+@pytest.mark.parametrize("units", [7, 16])
+def test_padding_cannot_diverge(units):
+    """What lies in the lanes past the last unit does not grow: it is no divergence."""
+    trainer = nbt.NoBackTrack(
+        nbt.LeakyRNN(units, 0.5), nbt.Softmax(3), nbt.SGD(0.0), inputs=2, seed=3
+    )
+    state = trainer.state_dict()
+    trainer.load_state_dict(state | {"cell.r": state["cell.r"] * 1e-16})
+    trainer.observe(np.full((20_000, 2), 1e16, np.float32), np.zeros(20_000, np.int32))
+    assert trainer.step == 20_000

@@ -7,6 +7,8 @@ import numbers
 import operator
 from collections.abc import Iterable
 
+import numpy as np
+
 LARGEST_SIZE = 2**24
 """Largest number of units, inputs, symbols, pairs or window steps: counts in C are exact far
 beyond, memory is not."""
@@ -15,10 +17,10 @@ beyond, memory is not."""
 def whole(name: str, value: object, low: int = 1, high: int = LARGEST_SIZE) -> int:
     """An integer in [low, high], from any integer type but bool."""
     try:
-        number = operator.index(value)
+        number = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool):
+    if number is None:
         raise TypeError(f"{name}: expected an integer, got {value!r}")
     if not low <= number <= high:
         raise ValueError(f"{name}: expected an integer in [{low}, {high}], got {number}")
