@@ -43,7 +43,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror csrc/*.c csrc/*.h
-	$(BIN)/cython-lint src/nbt/_core.pyx
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/nbt/_core.pyx
 
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
