@@ -1,0 +1,78 @@
+#include "panels.h"
+
+/* Four rows at a time: their sums are independent chains, and fold together. */
+void NBT(panels_dot)(const nbt_panels *at, size_t rows, const real *restrict M,
+                     const real *restrict x, real *restrict out)
+{
+    const size_t group = at->group;
+    const real *tail = panel_of(at, M, at->full);
+    const vec last = group ? load(x + at->full) : spread(0);
+    const vec halves = lanes_tile(last, 2), quarters = lanes_tile(last, 4);
+    for (size_t p = 0; p < rows; p += 4) {
+        vec s[4] = {{0}};
+        for (size_t i = 0; i < at->full; i += LANES) {
+            const real *row = panel_of(at, M, i) + p * LANES;
+            const vec xi = load(x + i);
+            for (size_t k = 0; k < 4; k++) s[k] += load(row + k * LANES) * xi;
+        }
+        vec pairs[2] = {fold_halves(s[0], s[1]), fold_halves(s[2], s[3])};
+        if (group == 2)
+            for (size_t k = 0; k < 2; k++)
+                pairs[k] += load(tail + p * (LANES / 2) + k * LANES) * halves;
+        vec four = fold_quarters(pairs[0], pairs[1]);
+        if (group == 4) four += load(tail + p * (LANES / 4)) * quarters;
+        real sums[4];
+        fold_four(four, sums);
+        for (size_t k = 0; k < 4 && p + k < rows; k++) out[p + k] = sums[k];
+    }
+}
+
+/* Eight turns of sums stay in registers while the outer products pass by. */
+enum { TURNS = 8 };
+NBT_INLINE void add_outer_turns(size_t turns, size_t rows, size_t count, const real *left,
+                                size_t ld_left, const real *right, size_t ld_right, size_t group,
+                                real *M)
+{
+    vec sum[TURNS];
+    for (size_t k = 0; k < turns; k++) sum[k] = load_any(M + k * LANES);
+    for (size_t t = 0; t < count; t++) {
+        const vec lanes = lanes_tile(load(right + t * ld_right), group);
+        for (size_t k = 0; k < turns; k++)
+            sum[k] +=
+                lanes_some_rows(left + t * ld_left + k * group, rows - k * group, group) * lanes;
+    }
+    for (size_t k = 0; k < turns; k++) store_any(M + k * LANES, sum[k]);
+}
+
+NBT_INLINE void add_outer_panel(size_t rows, size_t count, const real *left, size_t ld_left,
+                                const real *right, size_t ld_right, size_t group, real *M)
+{
+    size_t p = 0;
+    for (; p + TURNS * group <= rows; p += TURNS * group, M += TURNS * LANES)
+        add_outer_turns(TURNS, rows, count, left + p, ld_left, right, ld_right, group, M);
+    for (; p < rows; p += group, M += LANES)
+        add_outer_turns(1, rows - p, count, left + p, ld_left, right, ld_right, group, M);
+}
+
+void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, size_t count,
+                           const real *restrict left, size_t ld_left, const real *restrict right,
+                           size_t ld_right, real *restrict M)
+{
+#define PANEL(i, group)                                                                            \
+    add_outer_panel(rows, count, left, ld_left, right + i, ld_right, group,                        \
+                    panel_of(at, M, i) + first * (LANES / group))
+    EACH_PANEL(at, PANEL);
+#undef PANEL
+}
+
+void NBT(panels_add_row)(const nbt_panels *at, size_t p, const real *restrict x, real *restrict M)
+{
+    for (size_t i = 0; i < at->full; i += LANES) {
+        real *row = panel_of(at, M, i) + p * LANES;
+        store(row, load(row) + load(x + i));
+    }
+    if (!at->group) return;
+    const size_t width = LANES / at->group;
+    real *row = panel_of(at, M, at->full) + p * width;
+    for (size_t l = 0; l < width; l++) row[l] += x[at->full + l];
+}
