@@ -34,7 +34,7 @@ const nbt_kernels NBT(nbt_kernels_of) = {
     .rules =
         {
             [NBT_NOBACKTRACK] = {NBT(nobacktrack_observe), NBT(nobacktrack_advance),
-                                 NBT(nobacktrack_settle), nothing},
+                                 NBT(nobacktrack_settle), NBT(nobacktrack_refresh)},
             [NBT_RTRL] = {NBT(rtrl_observe), NBT(rtrl_advance), NBT(rtrl_settle), nothing},
             [NBT_BPTT] = {NBT(bptt_observe), NBT(bptt_advance), nothing, NBT(bptt_refresh)},
         },

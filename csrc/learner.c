@@ -75,7 +75,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->ldG = self->rule == NBT_RTRL ? whole(self->P * self->n, NBT_STRIP_BYTES / size) : 0;
     self->ldpair = 6 * NBT_LANE_BYTES / size;
     self->kernels = ISAS[isa < 0 ? best_isa() : isa].kernels[self->dtype];
-    self->x_last = -1;
+    self->x_last = self->x_late = -1;
     self->settled = 1;
 }
 
@@ -108,6 +108,7 @@ void nbt_learner_refresh(nbt_learner *self)
     self->settled = 1;
     self->fresh = self->diverged = 0;
     self->x_last = NBT_UNKNOWN_SYMBOL;
+    self->x_late = -1;
     self->rate = nbt_rate(self->schedule, self->step);
     kernels_of(self)->refresh(self);
     kernels_of(self)->rules[self->rule].refresh(self);

@@ -107,13 +107,13 @@ typedef struct {
     double rate;             /* the schedule at this step */
     double lambda;           /* prior × n */
     uint64_t seed;
-    /* counters: time; nothing is pending; norms are those of now; the entry set in one-hot z (-1:
-     * none, NBT_UNKNOWN_SYMBOL); complete steps in the window, and whether the next one's
-     * transition is in it */
+    /* counters: time; nothing is pending; norms are those of now; the entries set in one-hot z and
+     * z_last (-1: none, NBT_UNKNOWN_SYMBOL); complete steps in the window, and whether the next
+     * one's transition is in it */
     uint64_t step;
     int settled, fresh;
     int diverged; /* something that was learned or carried along is not finite */
-    int32_t x_last;
+    int32_t x_last, x_late;
     size_t length;
     int entered;
     int32_t *window_symbol; /* (T) input symbol of a step's transition, -1: it has none */

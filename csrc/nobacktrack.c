@@ -183,12 +183,25 @@ static void flush(nbt_learner *self)
     NBT(flush)(size, self->theta_J0);
 }
 
+/* z_last ← z. O(n) when one-hot. */
+static void keep_regressors(nbt_learner *self)
+{
+    const real *z = self->z;
+    real *z_last = self->z_last, *x = z_last + 1 + self->n;
+    const int known =
+        self->one_hot && self->x_last != NBT_UNKNOWN_SYMBOL && self->x_late != NBT_UNKNOWN_SYMBOL;
+    memcpy(z_last, z, (known ? 1 + self->n : self->P) * sizeof *z);
+    if (known && self->x_late >= 0) x[self->x_late] = 0;
+    if (known && self->x_last >= 0) x[self->x_last] = 1;
+    self->x_late = self->x_last;
+}
+
 void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     if (!self->fresh) sweep(self, 0);
     if (self->step % NBT_FLUSH_EVERY == 0) flush(self);
     reduce(self);
-    if (!self->exact_self) lanes_copy(self->ldP, self->z, self->z_last);
+    if (!self->exact_self) keep_regressors(self);
     NBT(cell_regress)(self, symbol, vector);
     NBT(cell_advance)(self, symbol, vector);
     self->settled = self->fresh = 0;
@@ -197,4 +210,18 @@ void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vec
 void NBT(nobacktrack_settle)(nbt_learner *self)
 {
     if (!self->settled) sweep(self, 0);
+}
+
+/* Which entry of z is set, after a state was loaded: it may have been edited to several. */
+void NBT(nobacktrack_refresh)(nbt_learner *self)
+{
+    if (!self->one_hot) return;
+    const real *x = (real *)self->z + 1 + self->n;
+    size_t set = 0, where = 0;
+    for (size_t l = 0; l < self->m; l++) {
+        if (x[l] != 0) where = l;
+        set += x[l] != 0;
+    }
+    if (set == 0) self->x_last = -1;
+    if (set == 1 && x[where] == 1) self->x_last = (int32_t)where;
 }

@@ -144,29 +144,52 @@ NBT_INLINE void sweep_turns(panel *b, size_t t, size_t count, const real *z, con
     }
 }
 
-NBT_INLINE int any(const real *x, size_t count)
+/* Pairs of turns first … last - 1. */
+NBT_INLINE void sweep_pairs(panel *b, size_t first, size_t last, const real *z, const real *z_last,
+                            size_t group, int kalman, int measure, int exact, presence part,
+                            size_t K, int learn)
 {
-    int found = 0;
-    for (size_t p = 0; p < count; p++) found |= x[p] != 0;
-    return found;
+    for (size_t pair = first; pair < last; pair++)
+        sweep_turns(b, 2 * pair, 2, z, z_last, group, kalman, measure, exact, part, K, learn);
 }
 
-NBT_INLINE void sweep_below(panel *b, const real *z, const real *z_last, size_t group, int kalman,
+/* The rows below row 0. One-hot inputs: all is absent but the rows of two symbols, and the loops
+ * run from one to the other, so that no turn asks. */
+NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t group, int kalman,
                             int measure, int exact, size_t K, int learn)
 {
-    const size_t turns = (b->rows + group - 1) / group;
-    size_t t = 0;
-    for (; t + 2 <= turns; t += 2) {
-        const real *z_t = z + t * group, *z_last_t = z_last + t * group;
-        if (any(z_t, 2 * group))
-            sweep_turns(b, t, 2, z, z_last, group, kalman, measure, exact, PRESENT, K, learn);
-        else if (!exact && any(z_last_t, 2 * group))
-            sweep_turns(b, t, 2, z, z_last, group, kalman, measure, exact, LATE, K, learn);
-        else
-            sweep_turns(b, t, 2, z, z_last, group, kalman, measure, exact, ABSENT, K, learn);
+#define PAIRS(first, last, part)                                                                   \
+    sweep_pairs(b, first, last, z, z_last, group, kalman, measure, exact, part, K, learn)
+    const real *z = (real *)self->z + 1, *z_last = (real *)self->z_last + 1;
+    const size_t turns = (b->rows + group - 1) / group, pairs = turns / 2;
+    const int known =
+        self->one_hot && self->x_last != NBT_UNKNOWN_SYMBOL && self->x_late != NBT_UNKNOWN_SYMBOL;
+    const size_t full = (self->n + 2 * group - 1) / (2 * group);
+    const size_t dense = known && full < pairs ? full : pairs;
+    const size_t here = self->x_last >= 0 ? (self->n + (size_t)self->x_last) / (2 * group) : pairs;
+    const size_t late =
+        !exact && self->x_late >= 0 ? (self->n + (size_t)self->x_late) / (2 * group) : here;
+    size_t next = dense;
+    PAIRS(0, dense, PRESENT);
+    if (late >= next && late < here && late < pairs) {
+        PAIRS(next, late, ABSENT);
+        PAIRS(late, late + 1, LATE);
+        next = late + 1;
     }
-    if (t < turns)
-        sweep_turns(b, t, 1, z, z_last, group, kalman, measure, exact, PRESENT, K, learn);
+    if (here >= next && here < pairs) {
+        PAIRS(next, here, ABSENT);
+        PAIRS(here, here + 1, PRESENT);
+        next = here + 1;
+    }
+    if (late >= next && late < pairs) {
+        PAIRS(next, late, ABSENT);
+        PAIRS(late, late + 1, LATE);
+        next = late + 1;
+    }
+    PAIRS(next, pairs, ABSENT);
+    if (2 * pairs < turns)
+        sweep_turns(b, 2 * pairs, 1, z, z_last, group, kalman, measure, exact, PRESENT, K, learn);
+#undef PAIRS
 }
 
 /* One panel, from column i on. Returns 0, or NaN where θ, w̄ or d is not finite. */
@@ -195,8 +218,7 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, step_size step, size_t i, size_t g
                                   .add = load(add_w + k * ldn + i),
                                   .c = load(c + k * ldn + i)};
     sweep_biases(self, &b, i, group, kalman, measure, exact, K, learn);
-    sweep_below(&b, (real *)self->z + 1, (real *)self->z_last + 1, group, kalman, measure, exact, K,
-                learn);
+    sweep_below(self, &b, group, kalman, measure, exact, K, learn);
 
     vec check = {0};
     if (learn && kalman) check += qdop_last(b.first, group, (real *)self->theta + i) * 0;
@@ -223,7 +245,7 @@ NBT_INLINE void sweep_all(nbt_learner *self, int kalman, int measure, int exact,
 }
 
 /* One copy of the loop for each combination that changes what is read or written. */
-NBT_INLINE void sweep_pairs(nbt_learner *self, int kalman, int measure, int exact, int learn)
+NBT_INLINE void sweep_ranks(nbt_learner *self, int kalman, int measure, int exact, int learn)
 {
     if (self->K == 1)
         sweep_all(self, kalman, measure, exact, 1, learn);
@@ -233,9 +255,9 @@ NBT_INLINE void sweep_pairs(nbt_learner *self, int kalman, int measure, int exac
 NBT_INLINE void sweep_self(nbt_learner *self, int kalman, int measure, int learn)
 {
     if (self->exact_self)
-        sweep_pairs(self, kalman, measure, 1, learn);
+        sweep_ranks(self, kalman, measure, 1, learn);
     else
-        sweep_pairs(self, kalman, measure, 0, learn);
+        sweep_ranks(self, kalman, measure, 0, learn);
 }
 NBT_INLINE void sweep_measure(nbt_learner *self, int learn)
 {

@@ -45,15 +45,18 @@ class Panels:
             panel = flat[start : start + self.depth * width].reshape(self.depth, width)
             yield first, panel[: self.rows, : self.columns - first]
 
-    def read(self, flat: np.ndarray, first: int = 0, last: int | None = None) -> np.ndarray:
+    def read(self, flat: np.ndarray, first: int, last: int) -> np.ndarray:
         """Rows first … last - 1 of the matrix that lies in `flat`: a new (rows, columns) array."""
-        out = np.empty((1 + self.rows, self.columns), flat.dtype)
-        out[0] = flat[: self.columns]
+        out = np.empty((last - first, self.columns), flat.dtype)
+        if first == 0:
+            out[0] = flat[: self.columns]
+        below = out[1:] if first == 0 else out
+        rows = slice(max(first - 1, 0), last - 1)
         for column, panel in self._panels(flat):
-            out[1:, column : column + panel.shape[1]] = panel
-        return out[first:last]
+            below[:, column : column + panel.shape[1]] = panel[rows]
+        return out
 
-    def write(self, flat: np.ndarray, value: np.ndarray, first: int = 0) -> None:
+    def write(self, flat: np.ndarray, value: np.ndarray, first: int) -> None:
         """Sets rows first … of the matrix that lies in `flat` to value (some rows, columns)."""
         if first == 0:
             flat[: self.columns] = value[0]

@@ -46,12 +46,12 @@ class StateTable:
         self._window = window
         self._theta, self._phi = Panels(**core.panels("theta")), Panels(**core.panels("phi"))
         n, m, symbols = core.units, core.inputs, core.symbols
-        self._add_rows("cell.b", "theta", self._theta, 0, 1)
+        self._add_plain("cell.b", "theta", (n,), lambda x: x[0, :n])
         self._add_rows("cell.W", "theta", self._theta, 1, 1 + n)
         self._add_rows("cell.r", "theta", self._theta, 1 + n, 1 + n + m)
         self._add_plain("cell.alpha", "alpha", (n,), lambda x: x[0, :n])
         self._add_plain("state.h", "h", (n,), lambda x: x[0, :n])
-        self._add_rows("readout.b", "phi", self._phi, 0, 1)
+        self._add_plain("readout.b", "phi", (symbols,), lambda x: x[0, :symbols])
         self._add_rows("readout.W", "phi", self._phi, 1, 1 + n)
         if kalman:
             for name in ("J", "J0"):
@@ -78,13 +78,12 @@ class StateTable:
         self._entries[key] = _Entry(array, shape, lambda x: view(x).copy(), write)
 
     def _add_rows(self, key, array, panels: Panels, first: int, last: int) -> None:
-        """Rows first … last - 1 of a matrix in panels; the biases, row 0, as a vector."""
-        shape = (panels.columns,) if last == 1 else (last - first, panels.columns)
+        """Rows first … last - 1 of a matrix in panels."""
         self._entries[key] = _Entry(
             array,
-            shape,
-            lambda x: panels.read(x[0], first, last).reshape(shape),
-            lambda x, value: panels.write(x[0], value.reshape(last - first, -1), first),
+            (last - first, panels.columns),
+            lambda x: panels.read(x[0], first, last),
+            lambda x, value: panels.write(x[0], value, first),
         )
 
     def _add_whole(self, key, array, panels: Panels) -> None:
@@ -93,7 +92,7 @@ class StateTable:
     def _add_nobacktrack(self, n, n_parameters, rank, blocks, exact_self, norm) -> None:
         def write_w(x, value):
             for flat, pair in zip(x, value, strict=True):
-                self._theta.write(flat, pair)
+                self._theta.write(flat, pair, 0)
 
         self._add_plain(
             "estimator.v", "v", (rank, blocks, n), lambda x: x.reshape(rank, blocks, -1)[:, :, :n]
@@ -101,7 +100,7 @@ class StateTable:
         self._entries["estimator.w"] = _Entry(
             "w",
             (rank, n_parameters, n),
-            lambda x: np.stack([self._theta.read(flat) for flat in x]),
+            lambda x: np.stack([self._theta.read(flat, 0, n_parameters) for flat in x]),
             write_w,
         )
         if exact_self:
@@ -117,7 +116,7 @@ class StateTable:
 
         def read(x):
             states = x.reshape(-1, n, strip).transpose(1, 0, 2).reshape(n, -1)
-            return states[:, :count].reshape(n, n_parameters, n)
+            return states[:, :count].reshape(n, n_parameters, n).copy()
 
         def write(x, value):
             states = np.zeros((n, x.size // n), x.dtype)
@@ -136,10 +135,14 @@ class StateTable:
                 counters["window.x"] = values["symbols"]
         return {key: np.asarray(value) for key, value in counters.items()}
 
+    def read(self, key: str) -> np.ndarray:
+        """A copy of one array, by public name."""
+        entry = self._entries[key]
+        return entry.read(self._core.arrays[entry.array])
+
     def read_all(self) -> dict[str, np.ndarray]:
         """Copies of everything, by public name."""
-        arrays = self._core.arrays
-        state = {key: entry.read(arrays[entry.array]) for key, entry in self._entries.items()}
+        state = {key: self.read(key) for key in self._entries}
         return state | self._counters()
 
     def write(self, key: str, value: np.ndarray) -> None:
