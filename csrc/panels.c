@@ -76,3 +76,16 @@ void NBT(panels_add_row)(const nbt_panels *at, size_t p, const real *restrict x,
     real *row = panel_of(at, M, at->full) + p * width;
     for (size_t l = 0; l < width; l++) row[l] += x[at->full + l];
 }
+
+void NBT(panels_set_row)(const nbt_panels *at, size_t columns, size_t p, const real *restrict x,
+                         real *restrict M)
+{
+    for (size_t i = 0; i < at->ld; i += LANES) {
+        const size_t left = columns - i, width = i < at->full ? LANES : LANES / at->group;
+        real *row = panel_of(at, M, i) + p * width;
+        if (left >= LANES)
+            store(row, load_any(x + i));
+        else
+            memcpy(row, x + i, left * sizeof(real));
+    }
+}

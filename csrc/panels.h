@@ -74,4 +74,8 @@ void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, size
 /* M[p] += x (ld), row p below row 0. O(ld) */
 void NBT(panels_add_row)(const nbt_panels *at, size_t p, const real *restrict x, real *restrict M);
 
+/* M[p] = x (columns), row p below row 0. O(columns) */
+void NBT(panels_set_row)(const nbt_panels *at, size_t columns, size_t p, const real *restrict x,
+                         real *restrict M);
+
 #endif

@@ -10,10 +10,17 @@ static real *next(const nbt_learner *self) { return self->settled ? self->G_next
 
 #define STRIP (4 * LANES)
 
-/* G's entry of state k, column c. */
-static real *entry(const nbt_learner *self, real *G, size_t k, size_t c)
+/* G[i, p n + i] += z_p for every unit i: ∂f_i/∂θ_i. Within a strip the next entry is one row and
+ * one column on. */
+static void add_regressor(size_t n, size_t p, real z, real *G)
 {
-    return G + (c / STRIP * self->n + k) * STRIP + c % STRIP;
+    for (size_t i = 0; i < n;) {
+        const size_t column = p * n + i, within = column % STRIP;
+        const size_t left = STRIP - within, run = left < n - i ? left : n - i;
+        real *at = G + (column / STRIP * n + i) * STRIP + within;
+        for (size_t k = 0; k < run; k++) at[k * (STRIP + 1)] += z;
+        i += run;
+    }
 }
 
 /* g = Σ_k H_k G[k], from strips into panels. O(n nP) */
@@ -30,7 +37,7 @@ static void gradient(nbt_learner *self)
     }
     memcpy(g, flat, n * sizeof(real));
     for (size_t p = 0; p + 1 < self->P; p++)
-        for (size_t i = 0; i < n; i++) *panel_entry(&self->cell, g, p, i) = flat[(1 + p) * n + i];
+        NBT(panels_set_row)(&self->cell, n, p, flat + (1 + p) * n, g);
 }
 
 double NBT(rtrl_observe)(nbt_learner *self, size_t y, int learn)
@@ -89,8 +96,7 @@ void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
     NBT(cell_advance)(self, symbol, vector);
     const real *z = self->z;
     for (size_t p = 0; p < self->P; p++)
-        if (z[p] != 0)
-            for (size_t i = 0; i < n; i++) *entry(self, now(self), i, p * n + i) += z[p];
+        if (z[p] != 0) add_regressor(n, p, z[p], now(self));
     if (!(fold(check) == 0)) self->diverged = 1;
 }
 
