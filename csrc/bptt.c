@@ -20,13 +20,13 @@ static void remember_activities(nbt_learner *self, size_t t)
 static void backpropagate(nbt_learner *self)
 {
     const size_t n = self->n, ldn = self->ldn;
-    real *back = self->h_next, *H = self->H;
+    real *back = self->h_next;
     memset(back, 0, ldn * sizeof(real));
+    NBT(readout_pull)(self, self->length, row(self->window_slope, 1, ldn), self->window_delta,
+                      self->window_back);
     for (size_t t = self->length; t-- > 0;) {
         real *here = row(self->window_back, t, ldn);
-        NBT(readout_pull)(self, row(self->window_slope, t + 1, ldn),
-                          row(self->window_delta, t, self->ldA), H);
-        for (size_t i = 0; i < n; i++) back[i] += H[i];
+        for (size_t i = 0; i < n; i++) back[i] += here[i];
         if (self->window_symbol[t] < 0) {
             memset(here, 0, ldn * sizeof(real));
             continue;

@@ -97,7 +97,7 @@ void NBT(cell_pull)(const nbt_learner *self, const real *restrict slope, const r
                     real *restrict out)
 {
     const real *alpha = self->alpha;
-    NBT(panels_dot)(&self->cell, self->n, self->theta, u, out);
+    NBT(panels_dot)(&self->cell, self->n, 1, self->theta, u, self->ldn, out, self->ldn);
     for (size_t j = 0; j < self->n; j++) out[j] = slope[j] * out[j] + alpha[j] * u[j];
 }
 

@@ -1,30 +1,48 @@
 #include "panels.h"
 
-/* Four rows at a time: their sums are independent chains, and fold together. */
-void NBT(panels_dot)(const nbt_panels *at, size_t rows, const real *restrict M,
-                     const real *restrict x, real *restrict out)
+/* Four rows by `count` vectors: their sums are independent chains, and the rows fold together. */
+enum { VECTORS = 4 };
+NBT_INLINE void dot_tile(const nbt_panels *at, size_t rows, size_t count, size_t p, const real *M,
+                         const real *x, size_t ld_x, real *out, size_t ld_out)
 {
-    const size_t group = at->group;
-    const real *tail = panel_of(at, M, at->full);
-    const vec last = group ? load(x + at->full) : spread(0);
-    const vec halves = lanes_tile(last, 2), quarters = lanes_tile(last, 4);
-    for (size_t p = 0; p < rows; p += 4) {
-        vec s[4] = {{0}};
-        for (size_t i = 0; i < at->full; i += LANES) {
-            const real *row = panel_of(at, M, i) + p * LANES;
-            const vec xi = load(x + i);
-            for (size_t k = 0; k < 4; k++) s[k] += load(row + k * LANES) * xi;
+    vec sum[VECTORS][4];
+    for (size_t t = 0; t < count; t++)
+        for (size_t k = 0; k < 4; k++) sum[t][k] = (vec){0};
+    for (size_t i = 0; i < at->full; i += LANES) {
+        const real *row = panel_of(at, M, i) + p * LANES;
+        for (size_t k = 0; k < 4; k++) {
+            const vec m = load(row + k * LANES);
+            for (size_t t = 0; t < count; t++) sum[t][k] += m * load(x + t * ld_x + i);
         }
+    }
+    const real *tail = panel_of(at, M, at->full);
+    for (size_t t = 0; t < count; t++) {
+        const vec *s = sum[t];
         vec pairs[2] = {fold_halves(s[0], s[1]), fold_halves(s[2], s[3])};
-        if (group == 2)
+        if (at->group == 2) {
+            const vec last = lanes_tile(load(x + t * ld_x + at->full), 2);
             for (size_t k = 0; k < 2; k++)
-                pairs[k] += load(tail + p * (LANES / 2) + k * LANES) * halves;
+                pairs[k] += load(tail + p * (LANES / 2) + k * LANES) * last;
+        }
         vec four = fold_quarters(pairs[0], pairs[1]);
-        if (group == 4) four += load(tail + p * (LANES / 4)) * quarters;
+        if (at->group == 4)
+            four += load(tail + p * (LANES / 4)) * lanes_tile(load(x + t * ld_x + at->full), 4);
         real sums[4];
         fold_four(four, sums);
-        for (size_t k = 0; k < 4 && p + k < rows; k++) out[p + k] = sums[k];
+        for (size_t k = 0; k < 4 && p + k < rows; k++) out[t * ld_out + p + k] = sums[k];
     }
+}
+
+void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real *restrict M,
+                     const real *restrict x, size_t ld_x, real *restrict out, size_t ld_out)
+{
+    size_t t = 0;
+    for (; t + VECTORS <= count; t += VECTORS)
+        for (size_t p = 0; p < rows; p += 4)
+            dot_tile(at, rows, VECTORS, p, M, x + t * ld_x, ld_x, out + t * ld_out, ld_out);
+    for (; t < count; t++)
+        for (size_t p = 0; p < rows; p += 4)
+            dot_tile(at, rows, 1, p, M, x + t * ld_x, ld_x, out + t * ld_out, ld_out);
 }
 
 /* Eight turns of sums stay in registers while the outer products pass by. */

@@ -60,10 +60,10 @@ NBT_INLINE vec panel_sum(vec sum, const real *panel, size_t first, size_t count,
     return sum + other;
 }
 
-/* out[p] = Σ_c M[p, c] x[c] for the first `rows` rows below row 0; x (ld), zero in the padding.
- * out must hold whole lane blocks. O(rows ld) */
-void NBT(panels_dot)(const nbt_panels *at, size_t rows, const real *restrict M,
-                     const real *restrict x, real *restrict out);
+/* out[t, p] = Σ_c M[p, c] x[t, c] for the first `rows` rows below row 0 and `count` vectors x
+ * (count, ld_x), zero in the padding; out (count, ld_out). O(count rows ld) */
+void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real *restrict M,
+                     const real *restrict x, size_t ld_x, real *restrict out, size_t ld_out);
 
 /* M[first + p] += Σ_t left[t, p] right[t], p < rows, below row 0: `count` outer products of left
  * (count, ld_left) and right (count, ld_right). O(count rows ld) */

@@ -49,16 +49,18 @@ double NBT(readout_loss)(nbt_learner *self, size_t y, real *restrict delta)
     return loss;
 }
 
-void NBT(readout_pull)(const nbt_learner *self, const real *restrict slope,
+void NBT(readout_pull)(const nbt_learner *self, size_t count, const real *restrict slope,
                        const real *restrict delta, real *restrict H)
 {
-    NBT(panels_dot)(&self->out, self->n, self->phi, delta, H);
-    for (size_t i = 0; i < self->n; i++) H[i] *= slope[i];
+    const size_t n = self->n, ldn = self->ldn;
+    NBT(panels_dot)(&self->out, n, count, self->phi, delta, self->ldA, H, ldn);
+    for (size_t t = 0; t < count; t++)
+        for (size_t i = 0; i < n; i++) H[t * ldn + i] *= slope[t * ldn + i];
 }
 
 void NBT(readout_learn)(nbt_learner *self)
 {
-    NBT(readout_pull)(self, self->slope, self->delta, self->H);
+    NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
     if (!NBT(optimizer_apply_outer)(self, &self->out, self->a, self->delta, self->phi_J,
                                     self->phi_J0, self->phi))
         self->diverged = 1;

@@ -10,8 +10,9 @@
 /* p (ldA, zero in the padding): probabilities of the A symbols given a. O(nA) */
 void NBT(readout_predict)(const nbt_learner *self, const real *restrict a, real *restrict p);
 
-/* H (n) = ∂ℓ/∂h = σ'(h_i) Σ_z φ[1 + i, z] δ_z; δ (ldA). O(nA) */
-void NBT(readout_pull)(const nbt_learner *self, const real *restrict slope,
+/* H = ∂ℓ/∂h = σ'(h_i) Σ_z φ[1 + i, z] δ_z for `count` steps; H, slope (count, ldn), δ (count, ldA).
+ * O(count nA) */
+void NBT(readout_pull)(const nbt_learner *self, size_t count, const real *restrict slope,
                        const real *restrict delta, real *restrict H);
 
 /* The loss ℓ = -ln p_y of y in nats; delta (ldA) = ∂ℓ/∂ŷ = p - onehot(y). O(nA) */
