@@ -29,32 +29,47 @@ void NBT(cell_regress)(nbt_learner *self, int32_t symbol, const real *restrict v
     self->x_last = symbol;
 }
 
+void NBT(cell_input)(nbt_learner *self, int32_t symbol, const real *restrict vector)
+{
+    real *input = self->input;
+    if (!self->one_hot) {
+        memcpy(input, vector, self->m * sizeof *input);
+        return;
+    }
+    for (size_t i = 0; i < self->ldn; i += LANES)
+        store(input + i, panel_row(&self->cell, self->theta, self->n + (size_t)symbol, i));
+}
+
 /* One panel of h' = b + α h + Σ_j a_j W[j] + r[symbol], or Σ_l x_l r[l]. */
-NBT_INLINE void forward_panel(const nbt_learner *self, size_t i, size_t group, int32_t symbol,
-                              const real *vector, real *h_next)
+NBT_INLINE void forward_panel(const nbt_learner *self, size_t i, size_t group, const real *input,
+                              real *h_next)
 {
     const size_t n = self->n;
-    const nbt_panels *at = &self->cell;
-    const real *theta = self->theta, *alpha = self->alpha, *h = self->h, *a = self->a;
-    const real *panel = panel_of(at, theta, i);
-    vec sum = panel_sum((vec){0}, panel, 0, n, a, group);
-    if (!self->one_hot) sum = panel_sum(sum, panel, n, self->m, vector, group);
+    const real *theta = self->theta, *alpha = self->alpha, *h = self->h;
+    const real *panel = panel_of(&self->cell, theta, i);
+    vec sum = panel_sum((vec){0}, panel, 0, n, self->a, group);
+    if (!self->one_hot) sum = panel_sum(sum, panel, n, self->m, input, group);
     sum = lanes_gather(sum, group) + (load(theta + i) + load(alpha + i) * load(h + i));
-    if (self->one_hot) sum += panel_row(at, theta, n + (size_t)symbol, i);
+    if (self->one_hot) sum += load(input + i);
     store(h_next + i, sum);
 }
 
-void NBT(cell_forward)(const nbt_learner *self, int32_t symbol, const real *restrict vector,
-                       real *restrict h_next)
+void NBT(cell_forward)(const nbt_learner *self, const real *restrict input, real *restrict h_next)
 {
-#define PANEL(i, group) forward_panel(self, i, group, symbol, vector, h_next)
+#define PANEL(i, group) forward_panel(self, i, group, input, h_next)
     EACH_PANEL(&self->cell, PANEL);
 #undef PANEL
 }
 
 void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector)
 {
-    NBT(cell_forward)(self, symbol, vector, self->h_next);
+    NBT(cell_input)(self, symbol, vector);
+    NBT(cell_forward)(self, self->input, self->h_next);
+    NBT(cell_move)(self);
+}
+
+void NBT(cell_move)(nbt_learner *self)
+{
     lanes_copy(self->ldn, self->h_next, self->h);
     NBT(cell_activate)(self->ldn, self->activation, self->h, self->a, self->slope);
 }
@@ -70,7 +85,7 @@ NBT_INLINE void push_panel(const nbt_learner *self, size_t i, size_t group, size
     vec sum[TILE];
     for (size_t s = 0; s < count; s++) sum[s] = (vec){0};
     for (size_t j = 0; j < n; j += group, panel += LANES) {
-        const vec row = lanes_some_rows(slope + j, n - j, group) * load(panel);
+        const vec row = lanes_rows(slope + j, group) * load(panel);
         for (size_t s = 0; s < count; s++) sum[s] += lanes_rows(v + s * ldn + j, group) * row;
     }
     for (size_t s = 0; s < count; s++)

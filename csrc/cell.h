@@ -17,12 +17,17 @@ void NBT(cell_activate)(size_t ldn, nbt_activation activation, const real *restr
 /* z (P) = (1, a, x): x one-hot at `symbol`, or `vector` (m). O(n + m), O(n) when one-hot. */
 void NBT(cell_regress)(nbt_learner *self, int32_t symbol, const real *restrict vector);
 
-/* h' (ldn) from θ, α, h, a and the input (symbol or vector). O(nP), O(n²) when one-hot. */
-void NBT(cell_forward)(const nbt_learner *self, int32_t symbol, const real *restrict vector,
-                       real *restrict h_next);
+/* self->input: r[symbol] (ldn), or the vector (ldm), zero in the padding. O(n + m) */
+void NBT(cell_input)(nbt_learner *self, int32_t symbol, const real *restrict vector);
+
+/* h' (ldn) from θ, α, h, a and the input as above. O(nP), O(n²) when one-hot. */
+void NBT(cell_forward)(const nbt_learner *self, const real *restrict input, real *restrict h_next);
 
 /* The learner's own transition: h ← h', a and slope of h'. Input: symbol or vector (m). */
 void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector);
+
+/* h ← h_next, and its a and slope. O(n) */
+void NBT(cell_move)(nbt_learner *self);
 
 /* out[s] = F v[s] for S vectors (S, ldn). v must not alias out. O(S n²) */
 void NBT(cell_push)(const nbt_learner *self, size_t S, const real *restrict v, real *restrict out);

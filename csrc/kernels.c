@@ -1,7 +1,8 @@
 /* kernels.c: the table of everything the facade calls, for one precision and instruction set. */
 #include "bptt.h"
 #include "cell.h"
-#include "lanes.h"
+#include "descent.h"
+#include "lazy.h"
 #include "nobacktrack.h"
 #include "readout.h"
 #include "rtrl.h"
@@ -18,7 +19,11 @@ static void predict(nbt_learner *self, int has_x, int32_t symbol, const void *ve
 {
     const real *a = self->a;
     if (has_x) {
-        NBT(cell_forward)(self, symbol, vector, self->h_next);
+        if (self->lazy)
+            NBT(lazy_row)(self, symbol, self->input);
+        else
+            NBT(cell_input)(self, symbol, vector);
+        NBT(cell_forward)(self, self->input, self->h_next);
         NBT(cell_activate)(self->ldn, self->activation, self->h_next, self->a_next,
                            self->slope_next);
         a = self->a_next;
@@ -28,9 +33,15 @@ static void predict(nbt_learner *self, int has_x, int32_t symbol, const void *ve
     for (size_t z = 0; z < self->A; z++) p[z] = (double)out[z];
 }
 
+static void settle_rows(const nbt_learner *self, void *theta, void *w)
+{
+    NBT(lazy_settle)(self, theta, w);
+}
+
 static int finite(const nbt_learner *self) { return NBT(all_finite)(self->ldn, self->h); }
 
 const nbt_kernels NBT(nbt_kernels_of) = {
+    .lanes = LANES,
     .rules =
         {
             [NBT_NOBACKTRACK] = {NBT(nobacktrack_observe), NBT(nobacktrack_advance),
@@ -38,7 +49,9 @@ const nbt_kernels NBT(nbt_kernels_of) = {
             [NBT_RTRL] = {NBT(rtrl_observe), NBT(rtrl_advance), NBT(rtrl_settle), nothing},
             [NBT_BPTT] = {NBT(bptt_observe), NBT(bptt_advance), nothing, NBT(bptt_refresh)},
         },
+    .descent = {NBT(descent_observe), NBT(descent_advance), nothing, NBT(descent_refresh)},
     .refresh = refresh,
+    .bring_up = settle_rows,
     .predict = predict,
     .finite = finite,
 };

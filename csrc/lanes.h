@@ -1,9 +1,10 @@
 /* lanes.h: a block of reals as a value.
  *
  * Units (or symbols) lie in the lanes, parameters in the outer loop, so arithmetic on `vec` is the
- * plain arithmetic of every unit side by side. A sum over lanes is always folded in the same tree
- * of LANES, whatever the width of the machine's registers: same bits on each. Needs the vector
- * extensions of GNU C, which gcc and clang have on every machine; no instruction set. */
+ * plain arithmetic of every unit side by side. A block is as wide as the registers of the
+ * instruction set, at least 4 reals: gcc keeps wider ones in memory, five times slower. A sum over
+ * lanes is folded in a fixed tree. Needs the vector extensions of GNU C, which gcc and clang have
+ * on every machine; no instruction set. */
 #ifndef NBT_LANES_H
 #define NBT_LANES_H
 
@@ -22,7 +23,7 @@ typedef real vec __attribute__((vector_size(NBT_LANE_BYTES)));
 typedef word wvec __attribute__((vector_size(NBT_LANE_BYTES)));
 typedef vec vec_in_memory __attribute__((may_alias));
 typedef vec vec_anywhere __attribute__((may_alias, aligned(sizeof(real))));
-#define LANES (NBT_LANE_BYTES / sizeof(real))
+#define LANES ((size_t)NBT_LANES)
 
 NBT_INLINE vec load(const real *p) { return *(const vec_in_memory *)(const void *)p; }
 NBT_INLINE void store(real *p, vec x) { *(vec_in_memory *)(void *)p = x; }
@@ -38,7 +39,7 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 
 /* Orders of lanes. Of one block: neighbours, quarters or halves exchanged; the first half or
  * quarter, or the first 2 or 4 lanes, repeated. Of two: the lower or upper parts of their parts. */
-#if NBT_PRECISION == 32
+#if NBT_LANES == 16
 #define SWAP_HALVES 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7
 #define SWAP_QUARTERS 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11
 #define TILE_HALF 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7
@@ -49,7 +50,9 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 #define UPPER_HALVES 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
 #define LOWER_QUARTERS 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27
 #define UPPER_QUARTERS 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31
-#else
+#define SWAP_PAIRS 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13
+#define SWAP_NEIGHBOURS 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14
+#elif NBT_LANES == 8
 #define SWAP_HALVES 4, 5, 6, 7, 0, 1, 2, 3
 #define SWAP_QUARTERS 2, 3, 0, 1, 6, 7, 4, 5
 #define TILE_HALF 0, 1, 2, 3, 0, 1, 2, 3
@@ -60,6 +63,18 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 #define UPPER_HALVES 4, 5, 6, 7, 12, 13, 14, 15
 #define LOWER_QUARTERS 0, 1, 4, 5, 8, 9, 12, 13
 #define UPPER_QUARTERS 2, 3, 6, 7, 10, 11, 14, 15
+#define SWAP_NEIGHBOURS 1, 0, 3, 2, 5, 4, 7, 6
+#else
+#define SWAP_HALVES 2, 3, 0, 1
+#define SWAP_QUARTERS 1, 0, 3, 2
+#define TILE_HALF 0, 1, 0, 1
+#define TILE_QUARTER 0, 0, 0, 0
+#define EACH_OF_2 0, 0, 1, 1
+#define EACH_OF_4 0, 1, 2, 3
+#define LOWER_HALVES 0, 1, 4, 5
+#define UPPER_HALVES 2, 3, 6, 7
+#define LOWER_QUARTERS 0, 2, 4, 6
+#define UPPER_QUARTERS 1, 3, 5, 7
 #endif
 
 NBT_INLINE vec lanes_first(void)
@@ -107,14 +122,6 @@ NBT_INLINE vec lanes_rows(const real *x, size_t group)
     return group == 2 ? SHUFFLE(all, all, EACH_OF_2) : SHUFFLE(all, all, EACH_OF_4);
 }
 
-/* The same, 0 from row `count` on. */
-NBT_INLINE vec lanes_some_rows(const real *x, size_t count, size_t group)
-{
-    const vec all = lanes_rows(x, group);
-    if (group == 1) return all;
-    return count < group ? lanes_only(all, count * (LANES / group)) : all;
-}
-
 /* The sum of the rows that share a block, in its first LANES / group lanes; 0 in the others. */
 NBT_INLINE vec lanes_gather(vec x, size_t group)
 {
@@ -137,12 +144,13 @@ NBT_INLINE vec fold_quarters(vec x, vec y)
 /* Sums of each quarter of x, in its own lanes. */
 NBT_INLINE vec fold_within_quarters(vec x)
 {
-#if NBT_PRECISION == 32
-    x += SHUFFLE(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-    return x + SHUFFLE(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-#else
-    return x + SHUFFLE(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
+#ifdef SWAP_PAIRS
+    x += SHUFFLE(x, x, SWAP_PAIRS);
 #endif
+#ifdef SWAP_NEIGHBOURS
+    x += SHUFFLE(x, x, SWAP_NEIGHBOURS);
+#endif
+    return x;
 }
 
 /* Sum of the lanes, in a fixed tree: halves, quarters, … */

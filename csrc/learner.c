@@ -44,37 +44,49 @@ static int best_isa(void)
     return isa;
 }
 
+/* Up to so many symbols, one pass over all rows costs less than keeping account of those that wait.
+ */
+enum { SMALL_ALPHABET = 8 };
+
 /* ---- arrays -------------------------------------------------------------------------------- */
 
 static size_t whole(size_t count, size_t unit) { return (count + unit - 1) / unit * unit; }
-static size_t whole_blocks(size_t count, size_t itemsize)
-{
-    return whole(count, NBT_LANE_BYTES / itemsize);
-}
 
-static nbt_panels panels(size_t rows, size_t columns, size_t itemsize)
+/* The tail's group divides n, the rows of units, so that none of its turns mixes them with others.
+ */
+static nbt_panels panels(size_t n, size_t rows, size_t columns, size_t lanes)
 {
-    const size_t lanes = NBT_LANE_BYTES / itemsize, left = columns % lanes;
-    nbt_panels at = {.rows = rows, .ld = whole_blocks(columns, itemsize), .depth = whole(rows, 4)};
-    at.full = left > lanes / 2 ? at.ld : columns - left;
-    at.group = at.full == at.ld ? 0 : left > lanes / 4 ? 2 : 4;
+    const size_t left = columns % lanes;
+    const size_t group = n % 2                             ? 0
+                         : n % 4 == 0 && left <= lanes / 4 ? 4
+                         : left <= lanes / 2               ? 2
+                                                           : 0;
+    nbt_panels at = {.rows = rows, .ld = whole(columns, lanes), .depth = whole(rows, 4)};
+    at.group = left ? group : 0;
+    at.full = at.group ? columns - left : at.ld;
     at.size = at.ld + at.depth * (at.full + (at.group ? lanes / at.group : 0));
     return at;
 }
 
 void nbt_learner_init(nbt_learner *self, int isa)
 {
-    const size_t size = self->dtype == NBT_F32 ? 4 : 8;
-    self->ldn = whole_blocks(self->n, size);
-    self->ldm = whole_blocks(self->m, size);
-    self->ldA = whole_blocks(self->A, size);
-    self->ldP = whole_blocks(self->P, size);
-    self->cell = panels(self->n + self->m, self->n, size);
-    self->out = panels(self->n, self->A, size);
-    self->ldS = whole_blocks(self->S, size);
-    self->ldG = self->rule == NBT_RTRL ? whole(self->P * self->n, NBT_STRIP_BYTES / size) : 0;
-    self->ldpair = 6 * NBT_LANE_BYTES / size;
     self->kernels = ISAS[isa < 0 ? best_isa() : isa].kernels[self->dtype];
+    const size_t lanes = ((const nbt_kernels *)self->kernels)->lanes;
+    self->lanes = lanes;
+    self->strip = 4 * lanes;
+    self->ldn = whole(self->n, lanes);
+    self->ldm = whole(self->m, lanes);
+    self->ldA = whole(self->A, lanes);
+    self->ldP = whole(self->P, lanes);
+    self->cell = panels(self->n, self->n + self->m, self->n, lanes);
+    self->out = panels(self->n, self->n, self->A, lanes);
+    self->ldS = whole(self->S, lanes);
+    self->ldG = self->rule == NBT_RTRL ? whole(self->P * self->n, self->strip) : 0;
+    self->ldinput = self->ldn > self->ldm ? self->ldn : self->ldm;
+    self->descent = self->rule == NBT_NOBACKTRACK && self->optimizer == NBT_SGD && self->S == 1 &&
+                    !self->exact_self;
+    self->lazy = self->descent && self->one_hot && self->m > SMALL_ALPHABET;
+    self->ldpair = 6 * lanes;
     self->x_last = self->x_late = -1;
     self->settled = 1;
 }
@@ -82,6 +94,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
 int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
 {
     const size_t n = self->n, K = self->K, S = self->S, T = self->T;
+    const size_t ldinput = self->ldinput;
     const nbt_panels cell = self->cell, out = self->out;
     const size_t ldn = self->ldn, ldm = self->ldm, ldA = self->ldA, ldP = self->ldP;
     const size_t ldS = self->ldS, ldG = self->ldG, ldpair = self->ldpair;
@@ -89,6 +102,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int nobacktrack = self->rule == NBT_NOBACKTRACK, rtrl = self->rule == NBT_RTRL;
     const int bptt = self->rule == NBT_BPTT, online = !bptt;
     const int exact = nobacktrack && self->exact_self;
+    const int descent = self->descent, lazy = self->lazy;
     const int fisher = nobacktrack && self->norm == NBT_FISHER;
 #define NBT_ROW(name, rows, columns, which)                                                        \
     {#name, offsetof(nbt_learner, name), (size_t)(rows), columns, which},
@@ -101,6 +115,12 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
 
 /* ---- running ------------------------------------------------------------------------------- */
 
+static const nbt_rule_row *rule_of(const nbt_learner *self)
+{
+    const nbt_kernels *kernels = self->kernels;
+    return self->descent ? &kernels->descent : &kernels->rules[self->rule];
+}
+
 static const nbt_kernels *kernels_of(const nbt_learner *self) { return self->kernels; }
 
 void nbt_learner_refresh(nbt_learner *self)
@@ -111,10 +131,15 @@ void nbt_learner_refresh(nbt_learner *self)
     self->x_late = -1;
     self->rate = nbt_rate(self->schedule, self->step);
     kernels_of(self)->refresh(self);
-    kernels_of(self)->rules[self->rule].refresh(self);
+    rule_of(self)->refresh(self);
 }
 
-void nbt_learner_settle(nbt_learner *self) { kernels_of(self)->rules[self->rule].settle(self); }
+void nbt_learner_settle(nbt_learner *self) { rule_of(self)->settle(self); }
+
+void nbt_learner_bring_up(const nbt_learner *self, void *theta, void *w)
+{
+    if (self->lazy) kernels_of(self)->bring_up(self, theta, w);
+}
 
 void nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
                          double *probabilities)
@@ -134,8 +159,9 @@ size_t nbt_first_bad_symbol(const int32_t *symbols, size_t count, size_t limit)
 nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *loss, size_t *done)
 {
     const nbt_kernels *kernels = kernels_of(self);
-    const nbt_rule_row *rule = &kernels->rules[self->rule];
+    const nbt_rule_row *rule = rule_of(self);
     const size_t row_size = self->m * (self->dtype == NBT_F32 ? 4 : 8);
+    self->deferred = !block->input_first;
     for (size_t t = 0; t < block->steps; t++) {
         *done = t;
         const int32_t x = block->symbols ? block->symbols[t] : 0;

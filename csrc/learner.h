@@ -14,8 +14,9 @@ typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
 typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_norm;
 
 enum { NBT_UNKNOWN_SYMBOL = -2 };
-enum { NBT_LANE_BYTES = 64 }; /* a lane block (lanes.h): rows are padded to whole ones */
-enum { NBT_STRIP_BYTES = 4 * NBT_LANE_BYTES }; /* columns of RTRL's G that lie together (rtrl.h) */
+enum { NBT_ALIGN = 64 }; /* bytes: no lane block (lanes.h) is larger */
+/* Rows of symbols that wait (lazy.h): steps of an era and of an epoch, entries of the table. */
+enum { NBT_ERA = 4096, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_EPOCH + 1 };
 
 /* Where a matrix of 1 + rows rows keeps its entries: row 0 (ld numbers), then panels (panels.h). */
 typedef struct {
@@ -64,8 +65,15 @@ typedef struct {
     X(block_w, 1, ldS, nobacktrack)                                                                \
     X(block_rho, 1, ldS, nobacktrack)                                                              \
     X(block_inverse, 1, ldS, nobacktrack)                                                          \
-    X(pushed, S, ldn, nobacktrack)                                                                 \
+    X(pushed, K *S, ldn, nobacktrack)                                                              \
     X(pairs, K, ldpair, nobacktrack)                                                               \
+    /* NoBackTrack in one pass (descent.h), and the rows that wait */                              \
+    X(sv, K, ldP, descent)                                                                         \
+    X(lazy_q, K, NBT_LAZY_TABLE, lazy)                                                             \
+    X(lazy_r, K, NBT_LAZY_TABLE, lazy)                                                             \
+    X(lazy_norm, 1, K, lazy)                                                                       \
+    X(active_norm, 1, K, lazy)                                                                     \
+    X(lazy_step, 1, K, lazy)                                                                       \
     /* RTRL: G and its successor in strips; Fᵀ; g */                                               \
     X(G, 1, n *ldG, rtrl)                                                                          \
     X(G_next, 1, n *ldG, rtrl)                                                                     \
@@ -82,6 +90,7 @@ typedef struct {
     X(window_slope, 1 + T, ldn, bptt)                                                              \
     X(window_back, T, ldn, bptt)                                                                   \
     /* scratch of every rule */                                                                    \
+    X(input, 1, ldinput, always)                                                                   \
     X(a, 1, ldn, always)                                                                           \
     X(slope, 1, ldn, always)                                                                       \
     X(delta, 1, ldA, always)                                                                       \
@@ -93,8 +102,10 @@ typedef struct {
 typedef struct {
     /* sizes: units, inputs, symbols, parameters a unit, pairs, blocks, window */
     size_t n, m, A, P, K, S, T;
+    /* numbers of a lane block, and of the columns of RTRL's G that lie together (rtrl.h) */
+    size_t lanes, strip;
     /* row strides, in numbers */
-    size_t ldn, ldm, ldA, ldP, ldS, ldG, ldpair;
+    size_t ldn, ldm, ldA, ldP, ldS, ldG, ldpair, ldinput;
     nbt_panels cell, out; /* of θ and what has its shape, of φ */
     /* choices */
     nbt_dtype dtype;
@@ -103,6 +114,7 @@ typedef struct {
     nbt_optimizer optimizer;
     nbt_norm norm;
     int exact_self, one_hot; /* inputs are symbols, or vectors */
+    int descent, lazy;       /* one pass a step (descent.h); rows of symbols wait (lazy.h) */
     nbt_schedule schedule;   /* rate of SGD, decay of Kalman */
     double rate;             /* the schedule at this step */
     double lambda;           /* prior × n */
@@ -114,9 +126,13 @@ typedef struct {
     int settled, fresh;
     int diverged; /* something that was learned or carried along is not finite */
     int32_t x_last, x_late;
+    /* the target comes before the transition; a gradient waits for its pass; the arrays that were
+     * loaded have rows that wait */
+    int deferred, learning, resumed;
     size_t length;
     int entered;
     int32_t *window_symbol; /* (T) input symbol of a step's transition, -1: it has none */
+    int32_t *stamp;         /* (m) since when a symbol's row waits (lazy.h) */
 #define NBT_FIELD(name, rows, columns, which) void *name;
     NBT_ARRAYS(NBT_FIELD)
 #undef NBT_FIELD
@@ -147,6 +163,9 @@ void nbt_learner_refresh(nbt_learner *self);
 
 /* Applies what is pending to the arrays, so that they say what they mean. Changes no later bit. */
 void nbt_learner_settle(nbt_learner *self);
+
+/* Writes rows that wait, as they should be now, into copies of the arrays θ and w̄. */
+void nbt_learner_bring_up(const nbt_learner *self, void *theta, void *w);
 
 /* Probabilities of the next symbol, (A) doubles, from h, or from the state after input x (symbol or
  * vector) when has_x. Changes nothing but scratch. */

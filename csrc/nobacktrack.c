@@ -38,8 +38,7 @@ static void gradient_coefficients(nbt_learner *self)
     }
 }
 
-/* s ← s + (H² - s) / √(t + 1) */
-static void follow_fisher(nbt_learner *self)
+void NBT(follow_fisher)(nbt_learner *self)
 {
     const real *H = self->H, part = (real)(1 / sqrt((double)self->step + 1));
     real *s = self->fisher;
@@ -51,14 +50,13 @@ double NBT(nobacktrack_observe)(nbt_learner *self, size_t y, int learn)
     const double loss = NBT(readout_loss)(self, y, self->delta);
     if (!learn) return loss;
     NBT(readout_learn)(self);
-    if (self->norm == NBT_FISHER) follow_fisher(self);
+    if (self->norm == NBT_FISHER) NBT(follow_fisher)(self);
     gradient_coefficients(self);
     sweep(self, 1);
     return loss;
 }
 
-/* u (ldn): the weights of ‖v‖² = Σ u_i v_i² for pair k. Norm `kalman`: 1 / diag(G̃ J⁻¹ G̃ᵀ), (62). */
-static void state_weights(nbt_learner *self, size_t k)
+void NBT(state_weights)(nbt_learner *self, size_t k)
 {
     const size_t n = self->n, ldn = self->ldn, S = self->S;
     real *u = self->u;
@@ -157,7 +155,7 @@ static void reduce(nbt_learner *self)
         real *v = (real *)self->v + k * S * ldn;
         NBT(signs)(self, (uint32_t)k, self->sign);
         NBT(block_sums)(n, ldn, S, (real *)self->norm_w + k * ldn, self->block_w);
-        state_weights(self, k);
+        NBT(state_weights)(self, k);
         if (self->exact_self)
             fold_exact(self, v);
         else
@@ -183,8 +181,7 @@ static void flush(nbt_learner *self)
     NBT(flush)(size, self->theta_J0);
 }
 
-/* z_last ← z. O(n) when one-hot. */
-static void keep_regressors(nbt_learner *self)
+void NBT(keep_regressors)(nbt_learner *self)
 {
     const real *z = self->z;
     real *z_last = self->z_last, *x = z_last + 1 + self->n;
@@ -201,7 +198,7 @@ void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vec
     if (!self->fresh) sweep(self, 0);
     if (self->step % NBT_FLUSH_EVERY == 0) flush(self);
     reduce(self);
-    if (!self->exact_self) keep_regressors(self);
+    if (!self->exact_self) NBT(keep_regressors)(self);
     NBT(cell_regress)(self, symbol, vector);
     NBT(cell_advance)(self, symbol, vector);
     self->settled = self->fresh = 0;
@@ -212,9 +209,9 @@ void NBT(nobacktrack_settle)(nbt_learner *self)
     if (!self->settled) sweep(self, 0);
 }
 
-/* Which entry of z is set, after a state was loaded: it may have been edited to several. */
 void NBT(nobacktrack_refresh)(nbt_learner *self)
 {
+    memset(self->z_last, 0, self->P * sizeof(real));
     if (!self->one_hot) return;
     const real *x = (real *)self->z + 1 + self->n;
     size_t set = 0, where = 0;

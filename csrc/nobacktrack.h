@@ -18,6 +18,16 @@
 double NBT(nobacktrack_observe)(nbt_learner *self, size_t y, int learn);
 void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector);
 void NBT(nobacktrack_settle)(nbt_learner *self);
+/* Which entry of z is set, after a state was loaded: it may have been edited to several. */
 void NBT(nobacktrack_refresh)(nbt_learner *self);
+
+/* What descent.h shares. s ← s + (H² - s) / √(t + 1). */
+void NBT(follow_fisher)(nbt_learner *self);
+
+/* z_last ← z. O(n) when one-hot. */
+void NBT(keep_regressors)(nbt_learner *self);
+
+/* u (ldn): the weights of ‖v‖² = Σ u_i v_i² for pair k. Norm `kalman`: 1 / diag(G̃ J⁻¹ G̃ᵀ), (62). */
+void NBT(state_weights)(nbt_learner *self, size_t k);
 
 #endif

@@ -13,44 +13,43 @@ typedef struct {
     const real *g;
 } gradient_source;
 
-NBT_INLINE vec gradient_turn(const gradient_source *from, size_t t, size_t rows, size_t group)
+NBT_INLINE vec gradient_turn(const gradient_source *from, size_t t, size_t group)
 {
     if (!from->left) return load(from->g + t * LANES);
-    return lanes_some_rows(from->left + t * group, rows - t * group, group) * from->right;
+    return lanes_rows(from->left + t * group, group) * from->right;
 }
 
 /* θ ← θ - η g in one turn; returns the new θ. */
-NBT_INLINE vec descend_turn(step_size step, size_t t, size_t rows, size_t group,
-                            const gradient_source *from, real *theta)
+NBT_INLINE vec descend_turn(step_size step, size_t t, size_t group, const gradient_source *from,
+                            real *theta)
 {
-    const vec updated = load(theta + t * LANES) - step.rate * gradient_turn(from, t, rows, group);
+    const vec updated = load(theta + t * LANES) - step.rate * gradient_turn(from, t, group);
     store(theta + t * LANES, updated);
     return updated;
 }
 
 /* One panel of θ; 0, or NaN where something became infinite or NaN. */
-NBT_INLINE vec descend_panel(step_size step, size_t turns, size_t rows, size_t group,
+NBT_INLINE vec descend_panel(step_size step, size_t turns, size_t group,
                              const gradient_source *from, real *theta)
 {
     vec even = {0}, odd = {0};
     size_t t = 0;
     for (; t + 2 <= turns; t += 2) {
-        even += descend_turn(step, t, rows, group, from, theta);
-        odd += descend_turn(step, t + 1, rows, group, from, theta);
+        even += descend_turn(step, t, group, from, theta);
+        odd += descend_turn(step, t + 1, group, from, theta);
     }
-    if (t < turns) even += descend_turn(step, t, rows, group, from, theta);
+    if (t < turns) even += descend_turn(step, t, group, from, theta);
     return (even + odd) * 0;
 }
 
 /* Turns t … t + count - 1; count is 1 or 2. */
-NBT_INLINE void kalman_turns(step_size step, qdop *first, size_t count, size_t t, size_t rows,
-                             size_t group, const gradient_source *from, real *J, real *J0,
-                             real *theta)
+NBT_INLINE void kalman_turns(step_size step, qdop *first, size_t count, size_t t, size_t group,
+                             const gradient_source *from, real *J, real *J0, real *theta)
 {
     vec g[2], q[2], r[2];
     for (size_t c = 0; c < count; c++) {
         const size_t at = (t + c) * LANES;
-        g[c] = gradient_turn(from, t + c, rows, group);
+        g[c] = gradient_turn(from, t + c, group);
         q[c] = qdop_measure(step, 1, first, g[c], J + at, J0 + at, r + c);
     }
     qdop_invert(first, count, r);
@@ -58,13 +57,13 @@ NBT_INLINE void kalman_turns(step_size step, qdop *first, size_t count, size_t t
         qdop_update(first, g[c], q[c], r[c], theta + (t + c) * LANES);
 }
 
-NBT_INLINE vec kalman_panel(step_size step, qdop *first, size_t turns, size_t rows, size_t group,
+NBT_INLINE vec kalman_panel(step_size step, qdop *first, size_t turns, size_t group,
                             const gradient_source *from, real *J, real *J0, real *theta,
                             real *theta0)
 {
     size_t t = 0;
-    for (; t + 2 <= turns; t += 2) kalman_turns(step, first, 2, t, rows, group, from, J, J0, theta);
-    if (t < turns) kalman_turns(step, first, 1, t, rows, group, from, J, J0, theta);
+    for (; t + 2 <= turns; t += 2) kalman_turns(step, first, 2, t, group, from, J, J0, theta);
+    if (t < turns) kalman_turns(step, first, 1, t, group, from, J, J0, theta);
     return qdop_last(*first, group, theta0) * 0;
 }
 
@@ -72,17 +71,17 @@ NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t
                            vec g0, const real *left, const real *g, real *J, real *J0, real *theta)
 {
     const step_size step = NBT(optimizer_step_size)(self);
-    const size_t rows = at->rows, turns = (rows + group - 1) / group;
+    const size_t turns = (at->rows + group - 1) / group;
     const gradient_source from = {left, left ? lanes_tile(g0, group) : g0,
                                   g ? panel_of(at, g, i) : NULL};
     if (self->optimizer == NBT_SGD) {
         const vec updated = load(theta + i) - step.rate * g0;
         store(theta + i, updated);
-        return updated * 0 + descend_panel(step, turns, rows, group, &from, panel_of(at, theta, i));
+        return updated * 0 + descend_panel(step, turns, group, &from, panel_of(at, theta, i));
     }
     qdop first = qdop_first(step, 1, group, g0, J + i);
-    return kalman_panel(step, &first, turns, rows, group, &from, panel_of(at, J, i),
-                        panel_of(at, J0, i), panel_of(at, theta, i), theta + i);
+    return kalman_panel(step, &first, turns, group, &from, panel_of(at, J, i), panel_of(at, J0, i),
+                        panel_of(at, theta, i), theta + i);
 }
 
 int NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const real *restrict g,

@@ -1,7 +1,7 @@
 #include "panels.h"
 
 /* Four rows by `count` vectors: their sums are independent chains, and the rows fold together. */
-enum { VECTORS = 4 };
+enum { VECTORS = NBT_REGISTER == 64 ? 4 : 2 };
 NBT_INLINE void dot_tile(const nbt_panels *at, size_t rows, size_t count, size_t p, const real *M,
                          const real *x, size_t ld_x, real *out, size_t ld_out)
 {
@@ -47,17 +47,15 @@ void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real
 
 /* Eight turns of sums stay in registers while the outer products pass by. */
 enum { TURNS = 8 };
-NBT_INLINE void add_outer_turns(size_t turns, size_t rows, size_t count, const real *left,
-                                size_t ld_left, const real *right, size_t ld_right, size_t group,
-                                real *M)
+NBT_INLINE void add_outer_turns(size_t turns, size_t count, const real *left, size_t ld_left,
+                                const real *right, size_t ld_right, size_t group, real *M)
 {
     vec sum[TURNS];
     for (size_t k = 0; k < turns; k++) sum[k] = load_any(M + k * LANES);
     for (size_t t = 0; t < count; t++) {
         const vec lanes = lanes_tile(load(right + t * ld_right), group);
         for (size_t k = 0; k < turns; k++)
-            sum[k] +=
-                lanes_some_rows(left + t * ld_left + k * group, rows - k * group, group) * lanes;
+            sum[k] += lanes_rows(left + t * ld_left + k * group, group) * lanes;
     }
     for (size_t k = 0; k < turns; k++) store_any(M + k * LANES, sum[k]);
 }
@@ -67,9 +65,9 @@ NBT_INLINE void add_outer_panel(size_t rows, size_t count, const real *left, siz
 {
     size_t p = 0;
     for (; p + TURNS * group <= rows; p += TURNS * group, M += TURNS * LANES)
-        add_outer_turns(TURNS, rows, count, left + p, ld_left, right, ld_right, group, M);
+        add_outer_turns(TURNS, count, left + p, ld_left, right, ld_right, group, M);
     for (; p < rows; p += group, M += LANES)
-        add_outer_turns(1, rows - p, count, left + p, ld_left, right, ld_right, group, M);
+        add_outer_turns(1, count, left + p, ld_left, right, ld_right, group, M);
 }
 
 void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, size_t count,

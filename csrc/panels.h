@@ -36,6 +36,15 @@ NBT_INLINE vec panel_row(const nbt_panels *at, const real *M, size_t p, size_t i
     return lanes_only(load_any(panel_of(at, M, i) + p * width), width);
 }
 
+/* Sets lane block i of row p ≥ 0 below the first. */
+NBT_INLINE void panel_put(const nbt_panels *at, real *M, size_t p, size_t i, vec x)
+{
+    if (i < at->full)
+        store(panel_of(at, M, i) + p * LANES, x);
+    else
+        memcpy(panel_of(at, M, i) + p * (LANES / at->group), &x, sizeof x / at->group);
+}
+
 /* Where the entry of column i in row p ≥ 0 below the first is. */
 NBT_INLINE real *panel_entry(const nbt_panels *at, const real *M, size_t p, size_t i)
 {
@@ -43,8 +52,9 @@ NBT_INLINE real *panel_entry(const nbt_panels *at, const real *M, size_t p, size
     return panel_of(at, M, first) + p * (i < at->full ? LANES : LANES / at->group) + (i - first);
 }
 
-/* sum + Σ_p x[p] M[first + p] over `count` rows of one panel, each lane of the tail's turns by
- * itself: lanes_gather() is left to the caller. Two chains: the additions wait for each other. */
+/* sum + Σ_p x[p] M[first + p] over `count` rows of one panel, x zero up to a whole turn, each lane
+ * of the tail's turns by itself: lanes_gather() is left to the caller. Two chains: the additions
+ * wait for each other. */
 NBT_INLINE vec panel_sum(vec sum, const real *panel, size_t first, size_t count, const real *x,
                          size_t group)
 {
@@ -55,8 +65,7 @@ NBT_INLINE vec panel_sum(vec sum, const real *panel, size_t first, size_t count,
         sum += lanes_rows(x + p, group) * load_any(row);
         other += lanes_rows(x + p + group, group) * load_any(row + LANES);
     }
-    for (; p < count; p += group, row += LANES)
-        sum += lanes_some_rows(x + p, count - p, group) * load_any(row);
+    for (; p < count; p += group, row += LANES) sum += lanes_rows(x + p, group) * load_any(row);
     return sum + other;
 }
 
@@ -66,7 +75,7 @@ void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real
                      const real *restrict x, size_t ld_x, real *restrict out, size_t ld_out);
 
 /* M[first + p] += Σ_t left[t, p] right[t], p < rows, below row 0: `count` outer products of left
- * (count, ld_left) and right (count, ld_right). O(count rows ld) */
+ * (count, ld_left), zero up to a whole turn, and right (count, ld_right). O(count rows ld) */
 void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, size_t count,
                            const real *restrict left, size_t ld_left, const real *restrict right,
                            size_t ld_right, real *restrict M);

@@ -14,6 +14,9 @@
 #ifndef NBT_ISA
 #define NBT_ISA base
 #endif
+#ifndef NBT_REGISTER
+#define NBT_REGISTER 16 /* bytes of a vector register */
+#endif
 
 #if NBT_PRECISION == 32
 typedef float real;
@@ -26,6 +29,14 @@ typedef int64_t word;
 typedef uint64_t uword;
 #define NBT_SUFFIX f64
 #endif
+
+/* Reals of a lane block (lanes.h). */
+#if NBT_REGISTER * 8 / NBT_PRECISION > 4
+#define NBT_LANES (NBT_REGISTER * 8 / NBT_PRECISION)
+#else
+#define NBT_LANES 4
+#endif
+#define NBT_LANE_BYTES (NBT_LANES * NBT_PRECISION / 8)
 
 #define NBT_JOIN_(name, precision, isa) name##_##precision##_##isa
 #define NBT_JOIN(name, precision, isa) NBT_JOIN_(name, precision, isa)

@@ -9,6 +9,8 @@ static real *now(const nbt_learner *self) { return self->settled ? self->G : sel
 static real *next(const nbt_learner *self) { return self->settled ? self->G_next : self->G; }
 
 #define STRIP (4 * LANES)
+/* States at a time: as many sums as registers hold. */
+enum { ROWS = NBT_REGISTER == 64 ? 4 : 2 };
 
 /* G[i, p n + i] += z_p for every unit i: ∂f_i/∂θ_i. Within a strip the next entry is one row and
  * one column on. */
@@ -56,7 +58,7 @@ double NBT(rtrl_observe)(nbt_learner *self, size_t y, int learn)
 NBT_INLINE void product_tile(size_t n, size_t ldn, size_t rows, const real *restrict F,
                              const real *restrict G, real *restrict out, vec *check)
 {
-    vec sum[4][4];
+    vec sum[ROWS][4];
     for (size_t k = 0; k < rows; k++)
         for (size_t v = 0; v < 4; v++) sum[k][v] = (vec){0};
     for (size_t j = 0; j < n; j++) {
@@ -79,7 +81,8 @@ static vec product(size_t n, size_t ldn, size_t ldG, const real *restrict F, con
     vec check = {0};
     for (size_t c = 0; c < ldG; c += STRIP, G += n * STRIP, out += n * STRIP) {
         size_t k = 0;
-        for (; k + 4 <= n; k += 4) product_tile(n, ldn, 4, F + k, G, out + k * STRIP, &check);
+        for (; k + ROWS <= n; k += ROWS)
+            product_tile(n, ldn, ROWS, F + k, G, out + k * STRIP, &check);
         for (; k < n; k++) product_tile(n, ldn, 1, F + k, G, out + k * STRIP, &check);
     }
     return check * 0;

@@ -43,22 +43,23 @@ cdef extern from "learner.h" nogil:
     ctypedef enum nbt_status:
         NBT_OK, NBT_BAD_SYMBOL, NBT_DIVERGED
     enum:
-        NBT_LANE_BYTES, NBT_STRIP_BYTES
+        NBT_ALIGN, NBT_ERA
     ctypedef struct nbt_panels:
         size_t rows, ld, full, group, depth
     ctypedef struct nbt_learner:
-        size_t n, m, A, P, K, S, T, length
+        size_t n, m, A, P, K, S, T, length, lanes, strip
         nbt_panels cell, out
         nbt_dtype dtype
         nbt_rule rule
         nbt_activation activation
         nbt_optimizer optimizer
         nbt_norm norm
-        int exact_self, one_hot, settled, fresh, entered
+        int exact_self, one_hot, lazy, resumed, settled, fresh, entered
         nbt_schedule schedule
         double lambda_ "lambda"
         uint64_t seed, step
         int32_t* window_symbol
+        int32_t* stamp
     ctypedef struct nbt_array:
         const char* name
         size_t offset, rows, columns
@@ -73,6 +74,7 @@ cdef extern from "learner.h" nogil:
     int nbt_learner_array(const nbt_learner* self, size_t k, nbt_array* out) noexcept
     void nbt_learner_refresh(nbt_learner* self) noexcept
     void nbt_learner_settle(nbt_learner* self) noexcept
+    void nbt_learner_bring_up(const nbt_learner* self, void* theta, void* w) noexcept
     void nbt_learner_predict(nbt_learner* self, int has_x, int32_t symbol, const void* vector,
                              double* probabilities) noexcept
     nbt_status nbt_learner_run(nbt_learner* self, const nbt_block* block, double* loss,
@@ -147,8 +149,8 @@ def aligned_zeros(rows, columns, dtype):
     """A (rows, columns) array of zeros on a cache line's boundary, with a lane block after it that
     C may read and write back (panels.h)."""
     size = rows * columns * np.dtype(dtype).itemsize
-    memory = np.zeros(size + 2 * NBT_LANE_BYTES, dtype=np.uint8)
-    start = -memory.ctypes.data % NBT_LANE_BYTES
+    memory = np.zeros(size + 2 * NBT_ALIGN, dtype=np.uint8)
+    start = -memory.ctypes.data % NBT_ALIGN
     return memory[start:start + size].view(dtype).reshape(rows, columns)
 
 
@@ -163,6 +165,7 @@ cdef class Learner:
     cdef readonly dict arrays
     cdef readonly object dtype
     cdef object window_symbol
+    cdef readonly object stamp
     cdef bint busy
     cdef double work
 
@@ -190,6 +193,8 @@ cdef class Learner:
             k += 1
         self.window_symbol = np.full(max(window, 1), -1, dtype=np.int32)
         self.c.window_symbol = <int32_t*><uintptr_t>self.window_symbol.ctypes.data
+        self.stamp = np.full(m if self.c.lazy else 1, -1, dtype=np.int32)
+        self.c.stamp = <int32_t*><uintptr_t>self.stamp.ctypes.data
         self.work = self.c.P * <double>n * (rank + 2) + n * <double>n * blocks + n * <double>symbols
         if self.c.rule == NBT_RTRL:
             self.work += n * <double>n * self.c.P * n
@@ -224,12 +229,12 @@ cdef class Learner:
     @property
     def strip(self):
         """Columns of RTRL's G that lie together."""
-        return NBT_STRIP_BYTES // self.dtype.itemsize
+        return self.c.strip
 
     def panels(self, matrix):
         """Where the entries of θ, φ and of what has their shape lie: arguments of `Panels`."""
         cdef nbt_panels at = self.c.cell if matrix == "theta" else self.c.out
-        lanes = NBT_LANE_BYTES // self.dtype.itemsize
+        lanes = self.c.lanes
         return {"rows": at.rows, "columns": self.c.n if matrix == "theta" else self.c.A,
                 "ld": at.ld, "full": at.full, "width": lanes // at.group if at.group else 0,
                 "depth": at.depth, "lanes": lanes}
@@ -248,9 +253,29 @@ cdef class Learner:
         """Applies what is pending to the arrays, so that they say what they mean."""
         nbt_learner_settle(&self.c)
 
-    def refresh(self):
-        """Recomputes what is derived from the arrays, after they were written."""
+    def refresh(self, bint resumed=False):
+        """Recomputes what is derived from the arrays, after they were written. resumed: the rows
+        that wait were written too, as they wait."""
+        self.c.resumed = resumed
         nbt_learner_refresh(&self.c)
+
+    @property
+    def lazy(self):
+        """Do rows of symbols wait until their symbol comes (csrc/lazy.h)?"""
+        return bool(self.c.lazy)
+
+    @property
+    def era(self):
+        """Steps after which no row has waited longer (csrc/lazy.h)."""
+        return NBT_ERA
+
+    def brought_up(self):
+        """Copies of θ and w̄ with every row as it should be now."""
+        theta, w = (aligned_zeros(*self.arrays[name].shape, self.dtype) for name in ("theta", "w"))
+        theta[:], w[:] = self.arrays["theta"], self.arrays["w"]
+        nbt_learner_bring_up(&self.c, <void*><uintptr_t>theta.ctypes.data,
+                             <void*><uintptr_t>w.ctypes.data)
+        return {"theta": theta, "w": w}
 
     def __enter__(self):
         """Alone with the arrays: any other call on this learner is refused meanwhile."""

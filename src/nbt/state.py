@@ -11,6 +11,8 @@ from nbt.panels import Panels
 
 __all__ = ["StateTable"]
 
+ACTIVE = -2  # a row that does not wait (csrc/lazy.h)
+
 
 @dataclass(frozen=True)
 class _Entry:
@@ -20,6 +22,15 @@ class _Entry:
     shape: tuple[int, ...]
     read: Callable[[np.ndarray], np.ndarray]
     write: Callable[[np.ndarray, np.ndarray], None]
+
+
+def _plain(array, shape, view) -> _Entry:
+    """An entry that a view of the padded array shows whole."""
+
+    def write(x, value):
+        view(x)[...] = value
+
+    return _Entry(array, shape, lambda x: view(x).copy(), write)
 
 
 class StateTable:
@@ -43,6 +54,7 @@ class StateTable:
     ) -> None:
         self._core = core
         self._entries: dict[str, _Entry] = {}
+        self._waiting: dict[str, _Entry] = {}
         self._window = window
         self._theta, self._phi = Panels(**core.panels("theta")), Panels(**core.panels("phi"))
         n, m, symbols = core.units, core.inputs, core.symbols
@@ -72,10 +84,7 @@ class StateTable:
             self._add_whole("window.g_phi", "g_phi", self._phi)
 
     def _add_plain(self, key, array, shape, view) -> None:
-        def write(x, value):
-            view(x)[...] = value
-
-        self._entries[key] = _Entry(array, shape, lambda x: view(x).copy(), write)
+        self._entries[key] = _plain(array, shape, view)
 
     def _add_rows(self, key, array, panels: Panels, first: int, last: int) -> None:
         """Rows first … last - 1 of a matrix in panels."""
@@ -109,6 +118,34 @@ class StateTable:
             self._add_plain("estimator.z", "z", (n_parameters,), lambda x: x[0, :n_parameters])
         if norm == "fisher":
             self._add_plain("estimator.fisher", "fisher", (n,), lambda x: x[0, :n])
+        if self._core.lazy:
+            self._add_waiting(n, rank)
+
+    def _add_waiting(self, n, rank) -> None:
+        """How rows of symbols wait (csrc/lazy.h), beside what they should be now: to go on from
+        the latter would round differently."""
+        first, last = 1 + n, 1 + self._theta.rows
+
+        def read_w(x):
+            return np.stack([self._theta.read(flat, first, last) for flat in x])
+
+        def write_w(x, value):
+            for flat, pair in zip(x, value, strict=True):
+                self._theta.write(flat, pair, first)
+
+        m, table = last - first, self._core.arrays["lazy_q"].shape[1]
+        self._waiting = {
+            "waiting.r": _Entry(
+                "theta",
+                (m, n),
+                lambda x: self._theta.read(x[0], first, last),
+                lambda x, value: self._theta.write(x[0], value, first),
+            ),
+            "waiting.w": _Entry("w", (rank, m, n), read_w, write_w),
+            "waiting.norm": _plain("lazy_norm", (rank,), lambda x: x[0]),
+            "waiting.keep": _plain("lazy_q", (rank, table), lambda x: x),
+            "waiting.step": _plain("lazy_r", (rank, table), lambda x: x),
+        }
 
     def _add_rtrl(self, n, n_parameters) -> None:
         """G (n, P n), whose columns lie in strips (csrc/rtrl.h)."""
@@ -138,11 +175,19 @@ class StateTable:
     def read(self, key: str) -> np.ndarray:
         """A copy of one array, by public name."""
         entry = self._entries[key]
-        return entry.read(self._core.arrays[entry.array])
+        arrays = self._core.arrays
+        if self._waiting and entry.array in ("theta", "w"):
+            arrays = self._core.brought_up()
+        return entry.read(arrays[entry.array])
 
     def read_all(self) -> dict[str, np.ndarray]:
         """Copies of everything, by public name."""
-        state = {key: self.read(key) for key in self._entries}
+        arrays = dict(self._core.arrays)
+        state = {key: entry.read(arrays[entry.array]) for key, entry in self._waiting.items()}
+        if self._waiting:
+            arrays |= self._core.brought_up()
+            state["waiting.since"] = self._core.stamp.copy()
+        state |= {key: entry.read(arrays[entry.array]) for key, entry in self._entries.items()}
         return state | self._counters()
 
     def write(self, key: str, value: np.ndarray) -> None:
@@ -155,7 +200,9 @@ class StateTable:
         if not isinstance(state, Mapping):
             raise TypeError(f"state: expected a mapping of names to arrays, got {state!r}")
         expected = set(self._entries) | set(self._counters())
-        missing, unknown = expected - set(state), set(state) - expected
+        waiting = {*self._waiting, "waiting.since"} if self._waiting else set()
+        waits = bool(waiting) and waiting <= set(state)
+        missing, unknown = expected - set(state), set(state) - expected - waiting
         if missing or unknown:
             names = sorted(map(str, missing or unknown))
             problem = f"lacks {names}" if missing else f"has unknown {names}"
@@ -166,11 +213,45 @@ class StateTable:
             key: self._checked(key, state[key], entry.shape) for key, entry in self._entries.items()
         }
         counters = self._checked_counters(state)
+        since = self._checked_since(state) if waits else None
+        rows = {
+            key: self._checked(key, state[key], entry.shape)
+            for key, entry in self._waiting.items()
+            if waits
+        }
         for array in self._core.arrays.values():  # padding and scratch too
             array.fill(0)
         for key, value in values.items():
             self.write(key, value)
         self._core.set_counters(**counters)
+        self._core.refresh()
+        if waits and not self._resume_waiting(values, rows, since):
+            for key in ("cell.r", "estimator.w"):
+                self.write(key, values[key])
+            self._core.refresh()
+
+    def _resume_waiting(self, values, rows, since) -> bool:
+        """Lets rows wait as they did. False if they are not what the state says: it was edited."""
+        active = self._core.stamp == ACTIVE
+        if ((since == ACTIVE) != active).any():
+            return False
+        for key, entry in self._waiting.items():
+            entry.write(self._core.arrays[entry.array], rows[key])
+        self._core.stamp[:] = since
+        self._core.refresh(resumed=True)
+        return all((self.read(key) == values[key]).all() for key in ("cell.r", "estimator.w"))
+
+    def _checked_since(self, state) -> np.ndarray:
+        """When each symbol's row was left to wait."""
+        since, steps = np.asarray(state["waiting.since"]), self._core.era
+        if since.dtype.kind not in "iu" or since.shape != self._core.stamp.shape:
+            raise ValueError(
+                f"waiting.since: expected integers of shape {self._core.stamp.shape}, got "
+                f"{since.dtype} of shape {since.shape}"
+            )
+        if ((since < ACTIVE) | (since >= steps)).any():
+            raise ValueError(f"waiting.since: expected integers in [{ACTIVE}, {steps}), got {since}")
+        return since
 
     def _checked(self, key, value, shape) -> np.ndarray:
         try:

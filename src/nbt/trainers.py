@@ -177,7 +177,6 @@ class Trainer:
         """
         with self._core:
             self._table.write_all(state)
-            self._core.refresh()
 
     def save(self, path) -> None:
         """Writes a checkpoint; `nbt.load` takes it back and goes on as if nothing had happened."""

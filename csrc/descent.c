@@ -1,0 +1,313 @@
+#include "descent.h"
+#include "cell.h"
+#include "lazy.h"
+#include "nobacktrack.h"
+#include "readout.h"
+#include "reduction.h"
+
+/* One pair's part of a panel: w̄ ← keep w̄ + add z, its share c of the gradient, ‖w̄‖², F v̄. */
+typedef struct {
+    vec keep, add, c, norm, pushed;
+} descent_pair;
+
+/* What a panel carries down its turns. */
+typedef struct {
+    real *theta, *w;
+    size_t pair_size;
+    const real *z, *in, *sv; /* by row below row 0: z; the transition's z'; σ'_p v̄_p (K, ldP) */
+    size_t ldP;
+    vec rate, H, sum;
+    descent_pair *pairs;
+} descent_panel;
+
+/* One lane block: θ learns, w̄ moves, the transition takes its part. */
+NBT_INLINE void pass_block(descent_panel *b, real *theta_at, real *w_at, vec z, size_t K, int learn,
+                           int move, vec *theta)
+{
+    vec g = b->H * z;
+    for (size_t k = 0; k < K; k++) {
+        descent_pair *pair = b->pairs + k;
+        const vec w = load(w_at + k * b->pair_size);
+        if (learn) g += pair->c * w;
+        if (!move) continue;
+        const vec moved = pair->keep * w + pair->add * z;
+        store(w_at + k * b->pair_size, moved);
+        pair->norm += moved * moved;
+    }
+    *theta = load(theta_at);
+    if (!learn) return;
+    *theta -= b->rate * g;
+    store(theta_at, *theta);
+}
+
+NBT_INLINE void pass_turns(descent_panel *b, size_t turns, size_t group, size_t K, int learn,
+                           int move)
+{
+    for (size_t t = 0; t < turns; t++) {
+        const size_t p = t * group;
+        vec theta;
+        pass_block(b, b->theta + t * LANES, b->w + t * LANES, lanes_rows(b->z + p, group), K, learn,
+                   move, &theta);
+        if (!move) continue;
+        b->sum += lanes_rows(b->in + p, group) * theta;
+        for (size_t k = 0; k < K; k++)
+            b->pairs[k].pushed += lanes_rows(b->sv + k * b->ldP + p, group) * theta;
+    }
+}
+
+/* z: the regressors ∂f_i/∂θ_i of the last transition; rows: how many below row 0 the pass visits.
+ */
+NBT_INLINE void pass_panel(nbt_learner *self, const real *z, size_t rows, size_t i, size_t group,
+                           size_t K, int learn, int move)
+{
+    const nbt_panels *at = &self->cell;
+    const size_t ldn = self->ldn, ldP = self->ldP;
+    const size_t turns = (rows + group - 1) / group;
+    const real *keep = self->keep_w, *add = self->add_w, *c = self->c, *v = self->v;
+    real *theta = self->theta, *w = self->w;
+    descent_pair only;
+    descent_panel b = {.theta = panel_of(at, theta, i),
+                       .w = panel_of(at, w, i),
+                       .pair_size = at->size,
+                       .z = z + 1,
+                       .in = (const real *)self->z + 1,
+                       .sv = self->sv,
+                       .ldP = ldP,
+                       .rate = spread(learn ? (real)self->rate : 0),
+                       .H = learn ? load((const real *)self->H + i) : spread(0),
+                       .pairs = K == 1 ? &only : self->pairs};
+    for (size_t k = 0; k < K; k++)
+        b.pairs[k] = (descent_pair){
+            .keep = spread(keep[k]), .add = load(add + k * ldn + i), .c = spread(c[k])};
+    vec bias;
+    pass_block(&b, theta + i, w + i, spread(z[0]), K, learn, move, &bias);
+    b.H = lanes_tile(b.H, group);
+    for (size_t k = 0; k < K; k++) {
+        b.pairs[k].add = lanes_tile(b.pairs[k].add, group);
+        b.pairs[k].norm = lanes_only(b.pairs[k].norm, LANES / group);
+    }
+    pass_turns(&b, turns, group, K, learn, move);
+    if (!move) return;
+    const vec alpha = load((const real *)self->alpha + i);
+    store((real *)self->h_next + i,
+          lanes_gather(b.sum, group) + (bias + alpha * load((const real *)self->h + i)));
+    for (size_t k = 0; k < K; k++) {
+        store((real *)self->norm_w + k * ldn + i, lanes_gather(b.pairs[k].norm, group));
+        store((real *)self->pushed + k * ldn + i,
+              lanes_gather(b.pairs[k].pushed, group) + alpha * load(v + k * ldn + i));
+    }
+}
+
+NBT_INLINE void pass_panels(nbt_learner *self, const real *z, size_t rows, size_t K, int learn,
+                            int move)
+{
+#define PANEL(i, group) pass_panel(self, z, rows, i, group, K, learn, move)
+    EACH_PANEL(&self->cell, PANEL);
+#undef PANEL
+}
+
+/* The row of the symbol that z has; leaves its squared norms in active_norm (K). */
+static void pass_symbol(nbt_learner *self, size_t symbol, int learn, int move)
+{
+    const nbt_panels *at = &self->cell;
+    const size_t p = self->n + symbol, ldn = self->ldn;
+    const real *keep = self->keep_w, *add = self->add_w, *c = self->c, *H = self->H;
+    descent_pair *pairs = self->pairs;
+    for (size_t k = 0; k < self->K; k++) pairs[k].norm = spread(0);
+    for (size_t i = 0; i < ldn; i += LANES) {
+        vec g = load(H + i);
+        for (size_t k = 0; k < self->K; k++) {
+            real *w_k = (real *)self->w + k * at->size;
+            const vec w = panel_row(at, w_k, p, i);
+            g += c[k] * w;
+            if (!move) continue;
+            const vec moved = keep[k] * w + load(add + k * ldn + i);
+            panel_put(at, w_k, p, i, moved);
+            pairs[k].norm += moved * moved;
+        }
+        if (!learn) continue;
+        panel_put(at, self->theta, p, i, panel_row(at, self->theta, p, i) - (real)self->rate * g);
+    }
+    if (!move) return;
+    for (size_t k = 0; k < self->K; k++) ((real *)self->active_norm)[k] = fold(pairs[k].norm);
+}
+
+/* One pass. z and its symbol as above; keep_w 1 where w̄ does not move. */
+static void pass(nbt_learner *self, const real *z, int32_t symbol, int learn, int move)
+{
+    const int lazy = self->lazy && symbol != NBT_UNKNOWN_SYMBOL;
+    const size_t K = self->K, rows = lazy ? self->n : self->cell.rows;
+    if (K == 1 && learn && move)
+        pass_panels(self, z, rows, 1, 1, 1);
+    else if (K == 1)
+        pass_panels(self, z, rows, 1, learn, move);
+    else
+        pass_panels(self, z, rows, K, learn, move);
+    if (!lazy) return;
+    if (symbol >= 0) pass_symbol(self, (size_t)symbol, learn, move);
+    real *r = self->lazy_step;
+    for (size_t k = 0; k < K; k++) r[k] = learn ? (real)self->rate * ((const real *)self->c)[k] : 0;
+    NBT(lazy_advance)(self, self->keep_w, r);
+}
+
+/* ‖w̄_k‖², all of it. */
+static real whole_norm(const nbt_learner *self, size_t k)
+{
+    const real dense = NBT(sum)(self->ldn, (const real *)self->norm_w + k * self->ldn);
+    if (!self->lazy) return dense;
+    return dense + (((const real *)self->active_norm)[k] + ((const real *)self->lazy_norm)[k]);
+}
+
+/* ‖z‖². */
+static real regressors_norm(const nbt_learner *self, const real *z, int32_t symbol)
+{
+    const int lazy = self->lazy && symbol != NBT_UNKNOWN_SYMBOL;
+    const size_t count = lazy ? 1 + self->n : self->P;
+    vec sum = {0};
+    for (size_t i = 0; i < count; i += LANES) {
+        const vec part = lanes_only(load(z + i), count - i < LANES ? count - i : LANES);
+        sum += part * part;
+    }
+    return fold(sum) + (lazy && symbol >= 0 ? 1 : 0);
+}
+
+/* Sets diverged where the step could leave the range of numbers: |η g_i| ≤ η Σ |c| ‖w̄‖ + η |H| ‖z‖.
+ */
+static void check_step(nbt_learner *self, const real *z, int32_t symbol)
+{
+    const real most = NBT_PRECISION == 32 ? (real)1e36 : (real)1e300;
+    const real *H = self->H, *c = self->c, rate = (real)self->rate;
+    real H2;
+    NBT(rows_dot)(1, self->ldn, H, H, &H2);
+    real size = rate * rate * H2 * regressors_norm(self, z, symbol);
+    for (size_t k = 0; k < self->K; k++) size += rate * rate * c[k] * c[k] * whole_norm(self, k);
+    if (!(size < most)) self->diverged = 1;
+}
+
+double NBT(descent_observe)(nbt_learner *self, size_t y, int learn)
+{
+    const double loss = NBT(readout_loss)(self, y, self->delta);
+    if (!learn) return loss;
+    NBT(readout_learn)(self);
+    if (self->norm == NBT_FISHER) NBT(follow_fisher)(self);
+    real *c = self->c, *keep = self->keep_w;
+    NBT(rows_dot)(self->K, self->ldn, self->v, self->H, c);
+    for (size_t k = 0; k < self->K; k++) c[k] /= (real)self->K, keep[k] = 1;
+    check_step(self, self->z, self->x_last);
+    if (self->deferred)
+        self->learning = 1;
+    else
+        pass(self, self->z, self->x_last, 1, 0);
+    return loss;
+}
+
+/* (13)–(14) for pair k, but for F: v̄ ← ρ̄ v̄ + Σ ε_i ρ_i e_i; keep_w, add_w; sv = σ' v̄. */
+static void reduce_pair(nbt_learner *self, size_t k, real norm_z)
+{
+    const size_t ldn = self->ldn;
+    const int balanced = self->norm != NBT_NO_NORM;
+    real *v = (real *)self->v + k * ldn, *add = (real *)self->add_w + k * ldn;
+    real *sv = (real *)self->sv + k * self->ldP, *rho = self->rho, *inverse = self->rho_inverse;
+    const real *sign = self->sign, *slope = self->slope;
+    NBT(signs)(self, (uint32_t)k, self->sign);
+    NBT(state_weights)(self, k);
+    real w2[LANES] = {whole_norm(self, k), norm_z}, v2[LANES] = {0, 1};
+    real ratio[LANES], ratio_inverse[LANES];
+    NBT(rows_norm)(1, ldn, v, self->u, v2);
+    NBT(balance)(LANES, balanced, w2, v2, ratio, ratio_inverse);
+    if (self->norm == NBT_FISHER) {
+        for (size_t i = 0; i < ldn; i += LANES) store((real *)self->norm_d + i, spread(norm_z));
+        NBT(balance)(ldn, balanced, self->norm_d, self->u, rho, inverse);
+    } else
+        for (size_t i = 0; i < ldn; i += LANES)
+            store(rho + i, spread(ratio[1])), store(inverse + i, spread(ratio_inverse[1]));
+    for (size_t i = 0; i < ldn; i += LANES) {
+        const vec at = load(sign + i), moved = ratio[0] * load(v + i) + at * load(rho + i);
+        store(v + i, moved);
+        store(add + i, at * load(inverse + i));
+        store(sv + i, load(slope + i) * moved);
+    }
+    for (size_t i = self->n; i < ldn; i++) sv[i] = 0; /* no unit, or the rows of inputs */
+    ((real *)self->keep_w)[k] = ratio_inverse[0];
+}
+
+/* w̄ decays; waiting rows are looked at when they are settled. */
+static void flush_pairs(nbt_learner *self)
+{
+    const nbt_panels *at = &self->cell;
+    const size_t rows = self->lazy ? self->n : at->depth;
+    for (size_t k = 0; k < self->K; k++) {
+        real *w = (real *)self->w + k * at->size;
+        NBT(flush)(at->ld, w);
+        for (size_t i = 0; i < at->full; i += LANES) NBT(flush)(rows * LANES, panel_of(at, w, i));
+        if (at->group) NBT(flush)(rows * (LANES / at->group), panel_of(at, w, at->full));
+    }
+}
+
+/* The norms of w̄, in the order of the pass, from the arrays. */
+static void measure_pairs(nbt_learner *self)
+{
+    const nbt_panels *at = &self->cell;
+    const size_t rows = self->lazy ? self->n : at->rows;
+    for (size_t k = 0; k < self->K; k++) {
+        const real *w = (const real *)self->w + k * at->size;
+#define PANEL(i, group)                                                                            \
+    do {                                                                                           \
+        vec norm = load(w + i) * load(w + i);                                                      \
+        const real *turns = panel_of(at, w, i);                                                    \
+        for (size_t t = 0; t < (rows + group - 1) / group; t++)                                    \
+            norm += load(turns + t * LANES) * load(turns + t * LANES);                             \
+        store((real *)self->norm_w + k * self->ldn + i, lanes_gather(norm, group));                \
+    } while (0)
+        EACH_PANEL(at, PANEL);
+#undef PANEL
+    }
+}
+
+/* The symbol of the last transition waits, that of this one comes. */
+static void change_symbol(nbt_learner *self, int32_t before, int32_t symbol)
+{
+    real *h = self->h_next;
+    const int known = before != NBT_UNKNOWN_SYMBOL; /* otherwise the pass met every row */
+    if (known)
+        NBT(lazy_retire)(self, before, self->active_norm);
+    else {
+        NBT(lazy_reset)(self, -1);
+        measure_pairs(self);
+    }
+    NBT(lazy_recall)(self, symbol);
+    if (!known) return; /* h' has the row already */
+    for (size_t i = 0; i < self->ldn; i += LANES)
+        store(h + i,
+              load(h + i) + panel_row(&self->cell, self->theta, self->n + (size_t)symbol, i));
+}
+
+void NBT(descent_advance)(nbt_learner *self, int32_t symbol, const void *vector)
+{
+    const size_t ldn = self->ldn, K = self->K;
+    const int learn = self->learning;
+    self->learning = 0;
+    if (self->step % NBT_FLUSH_EVERY == 0) flush_pairs(self);
+    NBT(keep_regressors)(self);
+    NBT(cell_regress)(self, symbol, vector);
+    const real norm_z = regressors_norm(self, self->z_last, self->x_late);
+    for (size_t k = 0; k < K; k++) reduce_pair(self, k, norm_z);
+    pass(self, self->z_last, self->x_late, learn, 1);
+    if (self->lazy) change_symbol(self, self->x_late, symbol);
+    lanes_copy(K * ldn, self->pushed, self->v);
+    if (!NBT(all_finite)(K * ldn, self->v)) self->diverged = 1;
+    NBT(cell_move)(self);
+}
+
+void NBT(descent_refresh)(nbt_learner *self)
+{
+    NBT(nobacktrack_refresh)(self);
+    if (self->lazy) {
+        const int32_t symbol = self->x_last;
+        memset(self->active_norm, 0, self->K * sizeof(real));
+        if (symbol >= 0) NBT(row_norms)(self, self->n + (size_t)symbol, self->active_norm);
+        if (!self->resumed) NBT(lazy_reset)(self, symbol);
+    }
+    measure_pairs(self);
+    self->learning = 0;
+}
