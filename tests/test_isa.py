@@ -1,7 +1,7 @@
 """Which instructions the built file holds: vector sets only in the kernels made for them.
 
-A function that holds instructions the machine lacks fails there and nowhere else, so the file itself
-is read. The results of each set are compared in `test_kernels.py` and `test_vmath.py`.
+A function that holds instructions the machine lacks fails there and nowhere else, so the file is
+read. The results of each set are compared in `test_kernels.py` and `test_vmath.py`.
 """
 
 import itertools
