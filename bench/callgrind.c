@@ -1,4 +1,5 @@
-/* callgrind.c: what bench/counted.py tells callgrind. Compiled on the spot by bench/instructions.py. */
+/* callgrind.c: what bench/counted.py tells callgrind. Compiled on the spot by
+ * bench/instructions.py. */
 #include <valgrind/callgrind.h>
 
 void begin(void);

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench import builds, machine
@@ -25,7 +26,7 @@ NOISE = 0.03
 
 
 def times(build: builds.Build, choices: tuple[str, ...]) -> dict[str, float]:
-    """Median seconds a round of every benchmark, by name."""
+    """Microseconds a step of every benchmark, the median, by name."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         command = ["-m", "pytest", "-q", "-c", "bench/pytest.ini", "bench", *SHORT]
@@ -34,7 +35,7 @@ def times(build: builds.Build, choices: tuple[str, ...]) -> dict[str, float]:
         if done.returncode > 1 or not result.exists():
             raise click.ClickException(f"{build.name}:\n{done.stdout}{done.stderr}")
         found = json.loads(result.read_text() or "{}").get("benchmarks", [])
-    return {one["name"]: one["stats"]["median"] for one in found}
+    return {one["name"]: one["extra_info"]["microseconds_per_step"] for one in found}
 
 
 def measure(base, head, rounds: int, choices) -> list[tuple[dict, dict]]:
@@ -70,8 +71,8 @@ def rows(pairs: list[tuple[dict, dict]]) -> list[tuple[str, ...]]:
         found.append(
             (
                 name,
-                f"{1e6 * np.median(base):.4g}",
-                f"{1e6 * np.median(head):.4g}",
+                f"{np.median(base):.4g}",
+                f"{np.median(head):.4g}",
                 f"{np.median(ratios):.3f}",
                 f"{ratios.min():.3f}–{ratios.max():.3f}",
                 verdict(ratios),
@@ -90,7 +91,7 @@ def main(base, rounds, choices) -> None:
     before, after = builds.build(base), builds.here()
     pairs = measure(before, after, rounds, choices)
     caption = (
-        f"{rounds} rounds, each with both in turn; µs a round. Ratio: working tree over "
+        f"{rounds} rounds, each with both in turn; µs a step. Ratio: working tree over "
         f"{before.name!r}, taken within rounds: median, lowest–highest. "
         f"A verdict where every round says so by {NOISE:.0%}. {machine.processor()}, "
         f"load {machine.load()}."
@@ -102,8 +103,8 @@ def main(base, rounds, choices) -> None:
     )
     for column in table.columns[1:5]:
         column.justify = "right"
-    for row in rows(pairs):
-        table.add_row(*row)
+    for name, *cells in rows(pairs):
+        table.add_row(escape(name), *cells)
     Console(width=None if sys.stdout.isatty() else 110).print(table)
 
 
