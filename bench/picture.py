@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["LINES", "figure", "save"]
 
-LINES = ("#3a7ca5", "#d1495b", "#66a182", "#edae49")
+LINES = ("#3a7ca5", "#d1495b", "#66a182")
 
 
 def save(figure, facts: list[str], path: Path) -> list[Path]:
