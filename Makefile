@@ -34,7 +34,7 @@ bench: build
 
 # Two commits on one machine: make bench-compare BASE=HEAD~1 ROUNDS=5 ARGS="-k 'step and kalman'"
 ROUNDS ?= 5
-bench-compare: $(VENV)/.tools
+bench-compare: build
 	@test -n "$(BASE)" || { echo "BASE: which commit? make bench-compare BASE=HEAD~1" >&2; exit 2; }
 	$(BIN)/python -m bench.commits $(BASE) --rounds $(ROUNDS) -- $(ARGS)
 
