@@ -129,10 +129,9 @@ def test_avx2_holds_no_avx512(code):
     assert {name: isas for name, isas in code["avx2"].items() if "avx512" in isas} == {}
 
 
+@pytest.mark.parametrize("precision", ["f32", "f64"])
 @pytest.mark.parametrize("isa", ["avx2", "avx512"])
-@pytest.mark.parametrize("kernel", ["sweep", "cell_push", "readout_observe"])
-def test_the_others_hold_theirs(code, isa, kernel):
+def test_the_others_hold_theirs(code, isa, precision):
     """And this reading sees it: else the two tests above could not fail."""
-    for precision in ("f32", "f64"):
-        name = f"{kernel}_{precision}_{isa} at"
-        assert [isa in isas for n, isas in code[isa].items() if n.startswith(name)] == [True]
+    suffix = f"_{precision}_{isa}"
+    assert sum(isa in isas for name, isas in code[isa].items() if suffix in name) > 10
