@@ -73,13 +73,13 @@ $(VENV)/.lint: pyproject.toml | $(BIN)/python
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror csrc/*.c csrc/*.h bench/*.c bench/peers/*.c
+	$(BIN)/clang-format --dry-run --Werror csrc/*.c csrc/*.h bench/*.c bench/peers/*.c tests/c/*.c
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/nbt/_core.pyx
 
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i csrc/*.c csrc/*.h bench/*.c bench/peers/*.c
+	$(BIN)/clang-format -i csrc/*.c csrc/*.h bench/*.c bench/peers/*.c tests/c/*.c
 
 # The suite with the C code under AddressSanitizer and UndefinedBehaviorSanitizer.
 SANITIZE := LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
