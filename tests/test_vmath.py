@@ -16,7 +16,7 @@ ISAS = nbt.build_info()["isas"]
 UNITS = 1024
 
 #: Largest error in ulp, of activity and slope.
-ACTIVITY_ULP = {"sigmoid": 2.25, "tanh": 1.6}
+ACTIVITY_ULP = {"sigmoid": 2.0, "tanh": 1.6}
 SLOPE_ULP = {"sigmoid": 3.75, "tanh": 3.75}
 
 

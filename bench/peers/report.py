@@ -1,4 +1,4 @@
-"""What was measured, as rows, as a table and as a chart."""
+"""What was measured, as rows, as tables and as a chart."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+
+from bench import picture
+from bench.alternate import spread
 
 __all__ = ["Row", "as_markdown", "draw", "rows", "show"]
 
@@ -25,6 +28,8 @@ COLORS = {
     "jax": "#66a182",
     "torch": "#edae49",
 }
+TARGET_COLUMNS = ("target", "units", "wanted", "measured", "quartiles", "")
+VERDICTS = {"met": "[green]met[/]", "not met": "[bold red]not met[/]"}
 COLUMNS = ("units", "rule", "tool", "µs/step", "quartiles", "× nbt", "× forward", "CPU/wall")
 
 
@@ -65,7 +70,7 @@ def rows(cases, clock: str) -> list[Row]:
         seconds = np.array(case.times[clock])
         own = ours[case.job.units, case.rule]
         forward = ours[case.job.units, "forward"]
-        low, middle, high = np.quantile(1e6 * seconds, [0.25, 0.5, 0.75])
+        low, middle, high = spread(1e6 * seconds)
         variant = f" {case.variant}" if case.tool != "nbt" else ""
         row = Row(
             case.job.units,
@@ -83,8 +88,8 @@ def rows(cases, clock: str) -> list[Row]:
     return sorted(found, key=lambda row: (row.units, order.index(row.rule), row.microseconds))
 
 
-def show(rows: list[Row], facts: list[str], file) -> None:
-    """Prints a table and the facts below it."""
+def show(rows: list[Row], outcomes, facts: list[str], file) -> None:
+    """Prints a table of the tools, one of the targets, and the facts below them."""
     table = Table(*COLUMNS)
     for column in table.columns[3:]:
         column.justify = "right"
@@ -94,22 +99,37 @@ def show(rows: list[Row], facts: list[str], file) -> None:
             table.add_section()
         table.add_row(*row.cells())
         last = row.units
-    console = Console(file=file, width=None if file.isatty() else 120)
-    console.print(table)
+    aims = Table(*TARGET_COLUMNS)
+    for column in aims.columns[1:5]:
+        column.justify = "right"
+    for outcome in outcomes:
+        *cells, verdict = outcome.cells()
+        aims.add_row(*cells, VERDICTS.get(verdict, verdict))
+    console = Console(file=file, width=None if file.isatty() else 130)
+    for one in (table, aims):
+        console.print(one)
+    met = [outcome.met for outcome in outcomes if outcome.met is not None]
+    console.print(f"{sum(met)} of {len(met)} targets met", highlight=False)
     for line in facts:
         console.print(line, highlight=False)
 
 
-def as_markdown(rows: list[Row], facts: list[str]) -> str:
-    """The same as a Markdown table."""
-    lines = [COLUMNS, ["---:" if i == 0 or i > 2 else "---" for i in range(len(COLUMNS))]]
-    lines += [row.cells() for row in rows]
-    table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-    return table + "\n\n" + "; ".join(facts) + ".\n"
+def markdown_table(lines: list, right: range) -> str:
+    """Lines of cells, the first one the heading; columns in `right` are aligned there."""
+    head = lines[0]
+    rule = ["---:" if i in right else "---" for i in range(len(head))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *lines[1:]])
 
 
-def draw(rows: list[Row], facts: list[str], path) -> None:
-    """Bars of microseconds a step, log scale, a panel for each number of units."""
+def as_markdown(rows: list[Row], outcomes, facts: list[str]) -> str:
+    """The same as Markdown."""
+    tools = markdown_table([COLUMNS, *(row.cells() for row in rows)], range(3, len(COLUMNS)))
+    aims = markdown_table([TARGET_COLUMNS, *(o.cells() for o in outcomes)], range(1, 5))
+    return f"{tools}\n\n{aims}\n\n{'; '.join(facts)}.\n"
+
+
+def draw(rows: list[Row], facts: list[str], path) -> list:
+    """Bars of microseconds a step, log scale, a panel for each number of units; what was saved."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -179,6 +199,6 @@ def draw(rows: list[Row], facts: list[str], path) -> None:
         panel.spines[["top", "right", "left"]].set_visible(False)
         panel.grid(axis="x", color="0.88", linewidth=0.8)
         panel.set_axisbelow(True)
-    figure.supxlabel("\n".join(facts), fontsize=11, color="0.35", x=0.01, ha="left")
-    figure.savefig(path, dpi=100)
+    saved = picture.save(figure, facts, path)
     plt.close(figure)
+    return saved

@@ -12,6 +12,7 @@ STEPS = 12 * WINDOW
 CASES = [
     ("numpy", "euclidean", "arrays"),
     ("numba", "euclidean", "loops, fastmath"),
+    ("numba", "kalman", "loops, fastmath"),
     ("jax", "euclidean", "scan"),
     ("jax", "euclidean", "scan, tuned"),
     ("jax", "kalman", "scan"),

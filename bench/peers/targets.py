@@ -1,0 +1,219 @@
+"""What the package is to reach, and what was measured: ratios within repetitions of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.alternate import spread
+
+__all__ = ["TARGETS", "Outcome", "Target", "outcomes"]
+
+Times = Mapping[str, np.ndarray]  # name of a contender: seconds a step, by repetition
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure to reach. `bound`: at least it, or at most it (`most`); None: shown without one."""
+
+    what: str
+    units: str
+    bound: float | None
+    unit: str
+    most: bool
+    value: Callable[[Times], np.ndarray]
+
+    def wanted(self) -> str:
+        """The bound as people read it."""
+        if self.bound is None:
+            return ""
+        return f"{'≤' if self.most else '≥'} {self.bound:g} {self.unit}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A target and what was measured; `figures` are quartiles, None where something was missing."""
+
+    target: Target
+    figures: tuple[float, float, float] | None
+
+    @property
+    def met(self) -> bool | None:
+        """None without a target. What could not be measured is not met."""
+        if self.target.bound is None:
+            return None
+        if self.figures is None:
+            return False
+        middle = self.figures[1]
+        return middle <= self.target.bound if self.target.most else middle >= self.target.bound
+
+    def cells(self) -> list[str]:
+        """One string for each column of the table."""
+        low, middle, high = self.figures or (None, None, None)
+        measured = "not measured" if middle is None else f"{middle:.3g} {self.target.unit}"
+        between = "" if low is None else f"{low:.3g}–{high:.3g}"
+        verdict = {None: "", True: "met", False: "not met"}[self.met]
+        return [
+            self.target.what,
+            self.target.units,
+            self.target.wanted(),
+            measured,
+            between,
+            verdict,
+        ]
+
+
+# ---- kinds of figures --------------------------------------------------------------------------
+
+
+def ratio(what, units, bound, above, below, *, most=False) -> Target:
+    """Time of one contender over that of another."""
+    return Target(what, str(units), bound, "×", most, lambda times: times[above] / times[below])
+
+
+def over(what, units, bound, above, below) -> Target:
+    """The same, to be at most the bound."""
+    return ratio(what, units, bound, f"nbt, {above}", f"nbt, {below}", most=True)
+
+
+def duration(what, units, bound, name) -> Target:
+    """Microseconds a step, at most the bound."""
+    return Target(what, str(units), bound, "µs", True, lambda times: 1e6 * times[f"nbt, {name}"])
+
+
+def share(what, units, bound, name, limit, each) -> Target:
+    """Percent of a machine's rate: `each` units of `limit` a step."""
+
+    def value(times: Times) -> np.ndarray:
+        return 100 * each * times[f"limit: {limit}"] / times[f"nbt, {name}"]
+
+    return Target(what, str(units), bound, "%", False, value)
+
+
+def worst(what, units, bound, pairs) -> Target:
+    """The largest of several ratios, to be at most the bound."""
+
+    def value(times: Times) -> np.ndarray:
+        ratios = [times[f"nbt, {above}"] / times[f"nbt, {below}"] for above, below in pairs]
+        return max(ratios, key=np.median)
+
+    return Target(what, units, bound, "×", True, value)
+
+
+# ---- the list ----------------------------------------------------------------------------------
+
+RULES = ("euclidean", "kalman", "default")
+NAMES = {"euclidean": "rank 1, Euclidean", "kalman": "rank 1, Kalman", "default": "the default"}
+
+
+def against_tools():
+    bounds = {
+        ("euclidean", "numba", "loops, fastmath"): (3.5, 3),
+        ("euclidean", "jax", "scan"): (20, 5),
+        ("euclidean", "jax", "scan, tuned"): (None, None),
+        ("kalman", "numba", "loops, fastmath"): (None, None),
+        ("kalman", "jax", "scan"): (15, 9),
+        ("kalman", "jax", "scan, tuned"): (None, None),
+        ("tbptt", "torch", "eager"): (40, 12),
+        ("tbptt", "torch", "compiled"): (None, None),
+        ("tbptt", "jax", "scan"): (5, 2),
+        ("tbptt", "jax", "scan, tuned"): (None, None),
+    }
+    tools = {"numba": "Numba", "jax": "JAX", "torch": "PyTorch"}
+    for (rule, tool, variant), of_size in bounds.items():
+        for units, bound in zip((20, 128), of_size, strict=True):
+            what = f"{NAMES.get(rule, 'TBPTT-15')}: {tools[tool]} {variant} / nbt"
+            theirs = f"{tool}, {rule}, {variant}, {units}"
+            yield ratio(what, units, bound, theirs, f"nbt, {rule}, {units}")
+
+
+def among_modes():
+    for rule, bounds in {"euclidean": (1.6, 2.2), "kalman": (3.5, 5)}.items():
+        for units, bound in zip((20, 128), bounds, strict=True):
+            what = f"{NAMES[rule]}: learning / forward only"
+            yield over(what, units, bound, f"{rule}, {units}", f"forward, {units}")
+    yield over("the default / rank 1, Kalman", 20, 1.5, "default, 20", "kalman, 20")
+    what = "blocks=16, exact_self / rank 1, Kalman"
+    yield over(what, 128, 1.8, "default, 128", "kalman, 128")
+    yield over(what, 512, 1.8, "default 512", "kalman 512")
+    for units in (20, 128):
+        for rule in RULES:
+            name = f"{rule} {units}"
+            what = f"{NAMES[rule]}: float64 / float32"
+            yield over(what, units, 1.6, f"{name} float64", f"{name} float32")
+    for rule in ("kalman", "default"):
+        for rank in (2, 4):
+            name = "Kalman" if rule == "kalman" else NAMES[rule]
+            bound = 1 + 0.6 * (rank - 1)
+            above, below = (f"{rule} 128 rank {k}" for k in (rank, 1))
+            yield over(f"{name}: rank {rank} / rank 1", 128, bound, above, below)
+    yield duration("one live learn(symbol), rank 1, Euclidean", 20, 1.5, "live euclidean 20")
+    for rule in ("kalman", "default"):
+        yield duration(f"one live learn(symbol), {NAMES[rule]}", 20, None, f"live {rule} 20")
+    for units in (20, 128):
+        what = "20 000 input symbols / 64"
+        names = f"20000 input symbols {units}", f"64 input symbols {units}"
+        yield over(what, units, 1.3, *names)
+
+
+def against_the_machine():
+    yield duration("exact RTRL, 30 symbols", 20, 10, "rtrl 20")
+    for units in (64, 256):
+        what = "exact RTRL, 30 symbols: multiply-adds, of those in registers"
+        work = units**3 * (1 + units + 30)
+        yield share(what, units, 50, f"rtrl {units}", "multiply-adds", work)
+    for rule, arrays, bound in (("euclidean", 2, 70), ("kalman", 4, 60)):
+        what = f"{NAMES[rule]}: bytes moved, of a loop over two arrays"
+        moved = arrays * 2 * 4 * 4096 * 4097
+        yield share(what, 4096, bound, f"{rule} 4096", "bytes", moved)
+    for units, bound in ((2048, 1.7), (20, 0.97), (128, 0.97), (512, 0.97)):
+        names = (f"nbt, euclidean {units} {count} threads" for count in (1, 2))
+        yield ratio("rank 1, Euclidean: one thread / two", units, bound, *names)
+    names = "nbt, replicas in turn", "nbt, replicas together"
+    yield ratio("two trainers: in turn / together", 20, 1.8, *names)
+
+
+def denormals():
+    for what, above, below in (
+        ("vectors of denormal numbers / of ordinary ones", "inputs of 1e-40", "inputs of 1"),
+        ("estimate of denormal numbers / of ordinary ones", "state of 1e-40", "state of 1"),
+        ("one symbol without end / a stream", "one symbol", "many symbols"),
+    ):
+        pairs = [(f"{rule} {above}", f"{rule} {below}") for rule in RULES]
+        yield worst(what, "20", 2, pairs)
+
+
+def flatness(times: Times) -> np.ndarray:
+    """Largest over smallest time a parameter, from 64 units to the last level of the cache, of the
+    rule for which this is largest."""
+    found = []
+    for rule in RULES:
+        name = f"a parameter, {rule} "
+        of_rule = [values for key, values in times.items() if key.startswith(name)]
+        if not of_rule:
+            raise KeyError(name)
+        found.append(np.max(of_rule, axis=0) / np.min(of_rule, axis=0))
+    return max(found, key=np.median)
+
+
+TARGETS = (
+    *against_tools(),
+    *among_modes(),
+    *against_the_machine(),
+    Target("time a parameter, in cache: largest / smallest", "64 …", 2, "×", True, flatness),
+    *denormals(),
+)
+
+
+def outcomes(times: Times) -> list[Outcome]:
+    """Every target with its figures; without, where a contender was not there."""
+    found = []
+    for target in TARGETS:
+        try:
+            figures = spread(target.value(times))
+        except KeyError:
+            figures = None
+        found.append(Outcome(target, figures))
+    return found
