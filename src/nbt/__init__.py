@@ -12,6 +12,13 @@ from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
 from nbt.history import History
 from nbt.inputs import Symbols, Vector
 from nbt.optimizers import SGD, Kalman
+from nbt.rank_one_trick import (
+    rank_one,
+    rank_one_gaussian,
+    rank_one_gaussian_variance,
+    rank_one_tensor,
+    rank_one_variance,
+)
 from nbt.readouts import Softmax
 from nbt.schedules import Constant, InverseSqrt
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
@@ -39,6 +46,11 @@ __all__ = [
     "build_info",
     "datasets",
     "load",
+    "rank_one",
+    "rank_one_gaussian",
+    "rank_one_gaussian_variance",
+    "rank_one_tensor",
+    "rank_one_variance",
     "streams",
     "train",
 ]
