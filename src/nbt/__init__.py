@@ -8,6 +8,7 @@ from nbt import datasets, streams
 from nbt.build import __version__, build_info
 from nbt.cells import RNN, LeakyRNN
 from nbt.checkpoint import load
+from nbt.diagnosis import Diagnosis, diagnose
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
 from nbt.history import History
 from nbt.inputs import Symbols, Vector
@@ -31,6 +32,7 @@ __all__ = [
     "CheckpointError",
     "Constant",
     "DataError",
+    "Diagnosis",
     "DivergenceError",
     "History",
     "InverseSqrt",
@@ -45,6 +47,7 @@ __all__ = [
     "__version__",
     "build_info",
     "datasets",
+    "diagnose",
     "load",
     "rank_one",
     "rank_one_gaussian",
