@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import linear_example as linear
+
 import nbt
 
 HERE = Path(__file__).parent
@@ -19,6 +21,10 @@ def diagnose_paper() -> None:
     _diagnose("diagnose_paper.png", nbt.Kalman(nbt.InverseSqrt(1.0)), **own)
 
 
+def linear_example() -> None:
+    linear.picture(HERE / "linear_example.png")
+
+
 def _diagnose(name: str, optimizer=None, **own) -> None:
     """20 leaky units on aⁿbⁿ, 10 000 steps."""
     optimizer = optimizer or nbt.Kalman()
@@ -28,7 +34,7 @@ def _diagnose(name: str, optimizer=None, **own) -> None:
     nbt.diagnose(trainer, nbt.datasets.anbn(1, 32, seed=0), 10_000).plot(HERE / name)
 
 
-PICTURES = {make.__name__: make for make in (diagnose_default, diagnose_paper)}
+PICTURES = {make.__name__: make for make in (diagnose_default, diagnose_paper, linear_example)}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or PICTURES:
