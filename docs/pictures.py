@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import hmm_study
 import linear_example as linear
 
 import nbt
@@ -25,6 +26,10 @@ def linear_example() -> None:
     linear.picture(HERE / "linear_example.png")
 
 
+def hmm() -> None:
+    hmm_study.picture(HERE / "hmm.png")
+
+
 def _diagnose(name: str, optimizer=None, **own) -> None:
     """20 leaky units on aⁿbⁿ, 10 000 steps."""
     optimizer = optimizer or nbt.Kalman()
@@ -34,7 +39,7 @@ def _diagnose(name: str, optimizer=None, **own) -> None:
     nbt.diagnose(trainer, nbt.datasets.anbn(1, 32, seed=0), 10_000).plot(HERE / name)
 
 
-PICTURES = {make.__name__: make for make in (diagnose_default, diagnose_paper, linear_example)}
+PICTURES = {make.__name__: make for make in (diagnose_default, diagnose_paper, linear_example, hmm)}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or PICTURES:

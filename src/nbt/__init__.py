@@ -11,6 +11,7 @@ from nbt.checkpoint import load
 from nbt.diagnosis import Diagnosis, diagnose
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
 from nbt.history import History
+from nbt.hmm import HMM
 from nbt.inputs import Symbols, Vector
 from nbt.optimizers import SGD, Kalman
 from nbt.rank_one_trick import (
@@ -26,6 +27,7 @@ from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
 from nbt.training import train
 
 __all__ = [
+    "HMM",
     "RNN",
     "RTRL",
     "SGD",
