@@ -23,6 +23,7 @@ from nbt.rank_one_trick import (
 )
 from nbt.readouts import Softmax
 from nbt.schedules import Constant, InverseSqrt
+from nbt.system import DerivedWarning, System, check_system
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
 from nbt.training import train
 
@@ -34,6 +35,7 @@ __all__ = [
     "CheckpointError",
     "Constant",
     "DataError",
+    "DerivedWarning",
     "Diagnosis",
     "DivergenceError",
     "History",
@@ -44,10 +46,12 @@ __all__ = [
     "NoBackTrack",
     "Softmax",
     "Symbols",
+    "System",
     "TruncatedBPTT",
     "Vector",
     "__version__",
     "build_info",
+    "check_system",
     "datasets",
     "diagnose",
     "load",
