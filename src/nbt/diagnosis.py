@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import operator
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from nbt.trainers import RTRL, NoBackTrack
 __all__ = ["Diagnosis", "DiagnosisRow", "diagnose"]
 
 OTHER_SIGNS = 0x9E3779B97F4A7C15  # xor-ed to the trainer's seed: the replicas' signs are others
+BLOCK = 1 << 12  # symbols read at once
 DRAWN = 1e-6  # less is rounding
 FOLLOWED = ("theta", "alpha", "theta_J", "theta_J0", "fisher")
 
@@ -217,31 +217,29 @@ def diagnose(
     _check(trainer, stream)
     steps = _arguments.whole("steps", steps, low=2, high=2**31)
     replicas = _arguments.whole("replicas", replicas, low=2, high=2**16 // trainer.rank)
-    symbols = _read(stream, steps)
-    if len(symbols) < 2:
-        raise DataError(
-            f"{getattr(stream, 'name', stream)}: expected at least 2 symbols, got fewer"
-        )
+    run = _Trajectory(trainer, replicas)
     result = Diagnosis(
         {
             "trainer": trainer.describe(),
             "stream": getattr(stream, "name", repr(stream)),
-            "steps": len(symbols),
+            "steps": 0,
             "replicas": replicas,
         }
     )
-    run = _Trajectory(trainer, replicas)
-    last = len(symbols) - 1
     try:
-        for t in range(len(symbols)):
-            if t == last or t & (t - 1) == 0 < t:
-                result.rows.append(run.measure(t, int(symbols[t])))
+        for t, (symbol, last) in enumerate(_symbols(stream, steps)):
+            if t and (last or t & (t - 1) == 0):
+                result.rows.append(run.measure(t, int(symbol[0])))
                 if progress is not None:
                     progress(result.rows[-1])
-            run.step(symbols[t : t + 1])
+            run.step(symbol)
+            result.settings["steps"] = t + 1
     except DivergenceError as error:
         error.diagnosis = result
         raise
+    if not result.rows:
+        name = getattr(stream, "name", stream)
+        raise DataError(f"{name}: expected at least 2 symbols, got fewer")
     return result
 
 
@@ -370,19 +368,24 @@ def _check(trainer, stream) -> None:
         raise ValueError(f"stream: it has {len(stream.alphabet)} symbols, the readout {symbols}")
 
 
-def _read(stream, steps: int) -> np.ndarray:
-    """Up to `steps` symbols."""
-    blocks, left = [np.zeros(0, np.int32)], operator.index(steps)
+def _symbols(stream, steps: int) -> Iterator[tuple[np.ndarray, bool]]:
+    """Up to `steps` symbols, (1,) each, and whether it is the last."""
+    before, left = None, steps
     while left:
-        block = np.asarray(stream.read(left))
+        block = np.asarray(stream.read(min(left, BLOCK)))
         if not len(block):
             break
-        blocks.append(block)
         left -= len(block)
-    return np.concatenate(blocks)
+        for i in range(len(block)):
+            if before is not None:
+                yield before, False
+            before = block[i : i + 1]
+    if before is not None:
+        yield before, True
 
 
 def figure() -> Any:
+    """An empty picture, by matplotlib alone: no window, no global state."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
