@@ -63,6 +63,15 @@ def test_a_right_system_passes():
     assert nbt.check_system(nbt.System(**GOOD), **point(), y=np.ones(N)) < 1e-8
 
 
+def test_the_largest_error_is_told():
+    """Of an entry that is wrong by less than the tolerance."""
+    off = {"rows": csr(data=lambda a: a + 3e-6 * (np.arange(11) == 1))}
+    error = nbt.check_system(nbt.System(**GOOD | off), **point())
+    assert error == pytest.approx(3e-6, 0.01)
+    with pytest.raises(ValueError, match=r"rows: ∂f\[0\]/∂theta\[1\]"):
+        nbt.check_system(nbt.System(**GOOD | off), **point(), tolerance=1e-6)
+
+
 def wrong_jvp(h, x, theta, v):
     result = jvp(h, x, theta, v)
     result[2] += 0.01 * v[1]
