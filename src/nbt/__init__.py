@@ -8,22 +8,35 @@ from nbt import datasets, streams
 from nbt.build import __version__, build_info
 from nbt.cells import RNN, LeakyRNN
 from nbt.checkpoint import load
+from nbt.diagnosis import Diagnosis, diagnose
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
 from nbt.history import History
+from nbt.hmm import HMM
 from nbt.inputs import Symbols, Vector
 from nbt.optimizers import SGD, Kalman
+from nbt.rank_one_trick import (
+    rank_one,
+    rank_one_gaussian,
+    rank_one_gaussian_variance,
+    rank_one_tensor,
+    rank_one_variance,
+)
 from nbt.readouts import Softmax
 from nbt.schedules import Constant, InverseSqrt
+from nbt.system import DerivedWarning, System, check_system
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
 from nbt.training import train
 
 __all__ = [
+    "HMM",
     "RNN",
     "RTRL",
     "SGD",
     "CheckpointError",
     "Constant",
     "DataError",
+    "DerivedWarning",
+    "Diagnosis",
     "DivergenceError",
     "History",
     "InverseSqrt",
@@ -33,12 +46,20 @@ __all__ = [
     "NoBackTrack",
     "Softmax",
     "Symbols",
+    "System",
     "TruncatedBPTT",
     "Vector",
     "__version__",
     "build_info",
+    "check_system",
     "datasets",
+    "diagnose",
     "load",
+    "rank_one",
+    "rank_one_gaussian",
+    "rank_one_gaussian_variance",
+    "rank_one_tensor",
+    "rank_one_variance",
     "streams",
     "train",
 ]

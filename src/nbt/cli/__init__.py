@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import click
 
+from nbt.cli.diagnose import diagnose as diagnose_command
 from nbt.cli.train import train as train_command
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
 
@@ -52,6 +53,7 @@ def command(context: click.Context) -> None:
 
 
 command.add_command(train_command)
+command.add_command(diagnose_command)
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -1,0 +1,141 @@
+"""`nbt diagnose`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from nbt.cli.options import APPLIES, Count, build_stream, build_trainer
+from nbt.cli.train import train
+
+STEPS, REPLICAS = 10_000, 100
+
+SHARED = (  # of `nbt train`, as they are there
+    "source",
+    "cell",
+    "activation",
+    "units",
+    "rank",
+    "blocks",
+    "exact_self",
+    "norm",
+    "optimizer",
+    "rate",
+    "decay",
+    "prior",
+    "dtype",
+    "seed",
+    "alphabet",
+    "paper",
+)
+
+COLUMNS = (  # field, two lines of heading, width
+    ("step", "step", "", 10),
+    ("variance", "variance", "of G", 11),
+    ("gradient_variance", "variance", "of gradient", 13),
+    ("bias", "bias", "of G", 11),
+    ("standard_error", "expected", "if unbiased", 13),
+    ("cosine", "cosine", "", 9),
+    ("exact", "norm", "of G", 10),
+    ("v", "norm", "of v", 10),
+    ("w", "norm", "of w", 10),
+    ("spectral_radius", "spectral", "radius", 10),
+)
+
+
+@click.command(params=[option for option in train.params if option.name in SHARED])
+@click.option(
+    "--steps", type=Count(), default=STEPS, show_default=True, help="Stop after so many symbols."
+)
+@click.option(
+    "--replicas", type=Count(), default=REPLICAS, show_default=True, help="Estimates to compare."
+)
+@click.option("--plot", metavar="PATH", help="Draw a picture: .png, .svg or .pdf.")
+@click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
+def diagnose(
+    source: str, steps: int, replicas: int, plot: str | None, json: bool, **options: Any
+) -> None:
+    """Learn SOURCE by nobacktrack, and measure its estimate against the exact one.
+
+    G is the derivative of the state by the parameters. Its estimate is compared with the exact G
+    (RTRL) along what the network does while it learns. Variances and bias are relative to the
+    size of G or of the gradient, and come from replicas of the estimate with other random signs:
+    the bias that they show is near the one expected of an unbiased estimate if it has none.
+
+    SOURCE and the options of the network are those of nbt train.
+    """
+    import nbt
+
+    if plot is not None:
+        _check_plot(plot)
+    stream = build_stream(source, options["alphabet"], options["seed"])
+    unused = dict.fromkeys([*APPLIES, "trainer"])
+    trainer = build_trainer(len(stream.alphabet), {**unused, **options, "trainer": "nobacktrack"})
+    begun = False
+
+    def show(row: Any) -> None:
+        nonlocal begun
+        if not begun:
+            _greet(trainer, stream, replicas)
+            begun = True
+        values = (f"{_short(getattr(row, name)):>{width}}" for name, _, _, width in COLUMNS)
+        click.echo("".join(values), err=True)
+        if json:
+            click.echo(row.to_json())
+
+    try:
+        result = nbt.diagnose(trainer, stream, steps, replicas=replicas, progress=show)
+    except nbt.DivergenceError as error:
+        _draw(error.diagnosis, plot)
+        raise
+    except ValueError as error:
+        if isinstance(error, nbt.DataError):
+            raise
+        raise click.UsageError(f"--{error}") from None
+    _draw(result, plot)
+
+
+def _greet(trainer: Any, stream: Any, replicas: int) -> None:
+    facts = {
+        "network": f"{trainer.cell}, {trainer.readout}",
+        "optimizer": str(trainer.optimizer),
+        "estimate": f"rank={trainer.rank}, blocks={trainer.blocks}, "
+        f"exact_self={trainer.exact_self}, norm={trainer.norm!r}, dtype={trainer.dtype!r}",
+        "replicas": f"{replicas} with other signs than seed {trainer.seed}",
+        "source": f"{stream.name}, {len(stream.alphabet)} symbols",
+    }
+    for name, value in facts.items():
+        click.echo(click.style(f"{name:<10}", bold=True) + value, err=True)
+    click.echo(err=True)
+    for line in (1, 2):
+        heading = "".join(f"{column[line]:>{column[3]}}" for column in COLUMNS)
+        click.echo(click.style(heading.rstrip(), bold=True), err=True)
+
+
+def _draw(result: Any, path: str | None) -> None:
+    if path is None or not len(result):
+        return
+    result.plot(path)
+    click.echo(f"\npicture   {path}", err=True)
+
+
+def _check_plot(path: str) -> None:
+    """What would spoil the picture at the end is said at the beginning."""
+    from nbt.diagnosis import figure
+
+    figure()
+    if os.path.splitext(path)[1] not in (".png", ".svg", ".pdf"):
+        raise click.UsageError(
+            f"--plot: expected a name ending in .png, .svg or .pdf, got {path!r}"
+        )
+    if not os.path.isdir(os.path.dirname(os.path.realpath(path))):
+        raise click.UsageError(f"--plot: there is no folder for {path!r}")
+
+
+def _short(value: float) -> str:
+    """Three digits; what is only rounding as 0."""
+    if isinstance(value, int):
+        return str(value)
+    return f"{value if abs(value) > 1e-12 else 0:.3g}"

@@ -1,0 +1,308 @@
+"""Hidden Markov models that are learned online, by expectation-maximization."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from nbt import _arguments
+from nbt.errors import DivergenceError
+from nbt.hmm_statistics import Exact, Filtered, RankOne
+from nbt.schedules import Schedule, as_schedule
+
+__all__ = ["HMM"]
+
+STATISTICS = ("exact", "rank-one", "filtered")
+EXPONENT = 0.6
+SMALL = 32  # states
+LEAST = 1e-4  # of a probability, so that nothing learned is for ever impossible
+
+
+class HMM:
+    """A hidden Markov model over symbols, learned as they arrive: Cappé's online EM.
+
+    Each symbol moves a filter of the hidden state and a running average of the model's smoothed
+    statistics, from which the parameters are set anew. Nothing of the past is kept.
+
+    Parameters
+    ----------
+    states : int
+        N, hidden states.
+    symbols : int
+        M, symbols 0, …, M - 1 that are seen.
+    statistics : {"exact", "rank-one", "filtered"}
+        ``"exact"``: Cappé's recursion, N³ (N + M) multiply-adds a symbol. ``"rank-one"``: an
+        unbiased estimate of the same, O(N² + N M). ``"filtered"``: as cheap, and biased: what later
+        symbols say of a state is left out.
+    rank, blocks : int
+        Of ``"rank-one"``, as in `NoBackTrack`: pairs to average, and groups of states with a v̄
+        each (S N² multiply-adds). Default: 1, and a block for each state up to 32 states, 16
+        blocks for more.
+    rate : float or schedule, optional
+        γ, the weight of the newest statistics, capped at 1: a number follows a stream that drifts.
+        Default: t^-0.6 for the t-th symbol after the first.
+    burn_in : int
+        Symbols before the parameters are first set.
+    seed : int
+        In [0, 2⁶⁴): the first parameters, and the signs.
+
+    Attributes
+    ----------
+    transmat_ : array (N, N)
+        P(next state j | state i) at [i, j].
+    emissionprob_ : array (N, M)
+    startprob_ : array (N,)
+        Of the state of the first symbol: uniform, it cannot be learned from a single stream.
+    step : int
+        Symbols learned so far.
+
+    References
+    ----------
+    O. Cappé, Online EM algorithm for hidden Markov models, J. Comput. Graph. Statist. 20(3), 2011.
+    Section 1.4 of the NoBackTrack paper proposes the rank-one form.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = HMM(2, 3, seed=1)
+    >>> losses = model.learn(np.random.default_rng(0).integers(3, size=500))
+    >>> losses.shape, model.transmat_.shape, model.predict().shape
+    ((500,), (2, 2), (3,))
+    """
+
+    def __init__(
+        self,
+        states: int,
+        symbols: int,
+        *,
+        statistics: str = "exact",
+        rank: int = 1,
+        blocks: int | None = None,
+        rate: float | Schedule | None = None,
+        burn_in: int = 20,
+        seed: int = 0,
+    ) -> None:
+        self.states = _arguments.whole("states", states, high=2**12)
+        self.symbols = _arguments.whole("symbols", symbols)
+        self.statistics = _arguments.one_of("statistics", statistics, STATISTICS)
+        self.rank = _arguments.whole("rank", rank, high=2**16)
+        if statistics != "rank-one" and (rank, blocks) != (1, None):
+            raise ValueError(
+                f"rank, blocks: those are for 'rank-one' statistics, not {statistics!r}"
+            )
+        if blocks is None:
+            blocks = self.states if self.states <= SMALL else 16
+        self.blocks = _arguments.whole("blocks", blocks, high=self.states)
+        self.rate = None if rate is None else as_schedule("rate", rate)
+        self.burn_in = _arguments.whole("burn_in", burn_in, low=0, high=2**63)
+        self.seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
+        self.step = 0
+        random = np.random.default_rng(self.seed)
+        self.startprob_ = np.full(self.states, 1 / self.states)
+        self.transmat_ = random.dirichlet(np.full(self.states, 10.0), self.states)
+        self.emissionprob_ = random.dirichlet(np.full(self.symbols, 2.0), self.states)
+        self._filter = np.zeros(self.states)
+        self._statistics = self._accumulator()
+
+    def _accumulator(self):
+        sizes = self.states, self.symbols
+        if self.statistics == "rank-one":
+            return RankOne(*sizes, self.rank, self.blocks, self.seed)
+        return {"exact": Exact, "filtered": Filtered}[self.statistics](*sizes)
+
+    # ---- learning ------------------------------------------------------------------------------
+
+    def learn(self, y) -> np.ndarray:
+        """Learns from a block, one symbol at a time; `nbt.train` does it from a stream.
+
+        Parameters
+        ----------
+        y : array (steps,) of integers
+            Symbols, in order; those of the next call come after them.
+
+        Returns
+        -------
+        array (steps,), float64
+            -ln P(symbol | those before), each measured before its own update.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a block that is not as above; nothing was learned.
+        DivergenceError
+            A symbol that the model holds to be impossible.
+        """
+        y = self._checked(y)
+        losses = np.empty(len(y))
+        for t, symbol in enumerate(y):
+            losses[t] = self._learn_one(int(symbol))
+        return losses
+
+    def partial_fit(self, y) -> HMM:
+        """`learn` without the losses, under the name that scikit-learn gives it."""
+        self.learn(y)
+        return self
+
+    def _learn_one(self, y: int) -> float:
+        prior, back = self._look_ahead()
+        likely = prior * self.emissionprob_[:, y]
+        probability = likely.sum()
+        if not probability > 0:
+            raise DivergenceError(f"symbol {y} has probability 0 at step {self.step}", self.step)
+        phi = likely / probability
+        if self.step:
+            gamma = self._gamma()
+            own = np.zeros((self.states + self.symbols, self.states))
+            own[: self.states] = gamma * back
+            own[self.states + y] = gamma
+            self._statistics.step(self.step, gamma, self._filter, back, phi, own)
+        self._filter = phi
+        self.step += 1
+        if self.step > max(self.burn_in, 1):
+            self._maximize()
+        return -math.log(probability)
+
+    def _look_ahead(self) -> tuple[np.ndarray, np.ndarray]:
+        """P(state to come), and P(state now = i | state to come = k) at [i, k]."""
+        if not self.step:
+            return self.startprob_, np.zeros((self.states, self.states))
+        joint = self._filter[:, np.newaxis] * self.transmat_
+        prior = joint.sum(axis=0)
+        return prior, joint / np.where(prior > 0, prior, 1.0)
+
+    def _gamma(self) -> float:
+        """The weight of symbol `step`, counted from 0; the first has no transition."""
+        if self.rate is None:
+            return self.step**-EXPONENT
+        return min(1.0, self.rate(self.step - 1))
+
+    def _maximize(self) -> None:
+        """Parameters from statistics; an estimate of them may be below 0 where little is left."""
+        S = self._statistics.arrays["S"]
+        self.transmat_ = _normalized(S[: self.states], self.transmat_)
+        self.emissionprob_ = _normalized(S[self.states :].T, self.emissionprob_)
+
+    # ---- questions -----------------------------------------------------------------------------
+
+    def predict(self) -> np.ndarray:
+        """Probabilities of the next symbol, (symbols,); changes nothing."""
+        return self._look_ahead()[0] @ self.emissionprob_
+
+    def score(self, y) -> float:
+        """ln P(y) of a sequence of its own, from `startprob_` on; changes nothing.
+
+        -inf for a sequence that the model holds to be impossible.
+        """
+        return float(self._forward(self._checked(y))[1].sum())
+
+    def predict_proba(self, y) -> np.ndarray:
+        """P(state at s | all of y), (steps, N), for a sequence of its own; changes nothing.
+
+        Raises ValueError for a sequence that the model holds to be impossible.
+        """
+        y = self._checked(y)
+        alpha, logs = self._forward(y)
+        if not np.isfinite(logs).all():
+            raise ValueError(
+                f"y: expected a possible sequence, got probability 0 at {logs.argmin()}"
+            )
+        later = np.ones(self.states)
+        for s in reversed(range(len(y) - 1)):
+            later = self.transmat_ @ (self.emissionprob_[:, y[s + 1]] * later)
+            later /= later.sum()
+            alpha[s] *= later
+        return alpha / alpha.sum(axis=1, keepdims=True)
+
+    def _forward(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The filter at each step, (steps, N), and ln P(y_s | before), (steps,)."""
+        phi, logs = np.empty((len(y), self.states)), np.empty(len(y))
+        prior = self.startprob_
+        for s, symbol in enumerate(y):
+            likely = prior * self.emissionprob_[:, symbol]
+            total = likely.sum()
+            if not total > 0:
+                logs[s:], phi[s:] = -math.inf, np.nan
+                break
+            phi[s], logs[s] = likely / total, math.log(total)
+            prior = phi[s] @ self.transmat_
+        return phi, logs
+
+    def _checked(self, y) -> np.ndarray:
+        array = np.asarray(y)
+        if array.ndim != 1:
+            raise ValueError(f"y: expected shape (steps,), got {array.shape}")
+        if array.size and array.dtype.kind not in "iu":
+            raise TypeError(f"y: expected integers, got {array.dtype}")
+        bad = (array < 0) | (array >= self.symbols)
+        if bad.any():
+            t = int(np.argmax(bad))
+            raise ValueError(f"y: expected symbols in [0, {self.symbols}), got {array[t]} at {t}")
+        return array
+
+    # ---- the state -----------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Everything that changes while learning, as copies."""
+        state = {
+            "step": np.uint64(self.step),
+            "transmat": self.transmat_,
+            "emissionprob": self.emissionprob_,
+            "startprob": self.startprob_,
+            "filter": self._filter,
+        }
+        state |= {f"statistics.{key}": value for key, value in self._statistics.arrays.items()}
+        return {key: np.array(value) for key, value in state.items()}
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Takes back what `state_dict` gave, edited or not.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A key is missing or unknown, a shape or number is not what it must be. Then nothing was
+            changed.
+        """
+        _arguments.instance("state", state, Mapping)
+        present = self.state_dict()
+        if set(state) != set(present):
+            names = sorted(map(str, set(state) ^ set(present)))
+            raise ValueError(f"state: expected the names of state_dict(), not so {names}")
+        values = {key: _taken(key, state[key], old) for key, old in present.items()}
+        self.step = int(values.pop("step"))
+        self.transmat_, self.emissionprob_ = values.pop("transmat"), values.pop("emissionprob")
+        self.startprob_, self._filter = values.pop("startprob"), values.pop("filter")
+        self._statistics.arrays = {
+            key.removeprefix("statistics."): value for key, value in values.items()
+        }
+
+    def __repr__(self) -> str:
+        own = f", rank={self.rank}, blocks={self.blocks}" if self.statistics == "rank-one" else ""
+        rate = "" if self.rate is None else f", rate={self.rate}"
+        return (
+            f"HMM({self.states}, {self.symbols}, statistics={self.statistics!r}{own}{rate}, "
+            f"burn_in={self.burn_in}, seed={self.seed})  # step {self.step}"
+        )
+
+
+def _normalized(rows: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Rows as probabilities, none below about LEAST; rows without any statistics as they were."""
+    rows = np.maximum(rows, 0.0)
+    totals = rows.sum(axis=1, keepdims=True)
+    rows = np.where(totals > 0, rows / np.where(totals > 0, totals, 1.0), before)
+    rows = np.maximum(rows, LEAST)
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def _taken(key: str, value, old: np.ndarray) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in ("iu" if key == "step" else "iuf"):
+        raise TypeError(f"{key}: expected numbers of {old.dtype}, got {array.dtype}")
+    if array.shape != old.shape:
+        raise ValueError(f"{key}: expected shape {old.shape}, got {array.shape}")
+    if not np.isfinite(array).all() or (not key.startswith("statistics.") and (array < 0).any()):
+        raise ValueError(f"{key}: expected finite numbers, probabilities not below 0")
+    if key in ("transmat", "emissionprob", "startprob") and not np.allclose(array.sum(-1), 1):
+        raise ValueError(f"{key}: expected probabilities that add up to 1")
+    return array.astype(old.dtype)

@@ -1,0 +1,141 @@
+"""Smoothed statistics of a hidden Markov model, in one pass over the data: Cappé 2011.
+
+For N states and M symbols the statistics are one array of P = N + M rows and N columns: row i < N
+of column j counts transitions from i to j, row N + y counts symbol y in state j. What is wanted is
+their mean S given the past, a running average with weights γ. The auxiliary array
+
+    G[k] = the same average given that the state is k,    S = Σ_k φ_k G[k],
+
+with φ the filter, obeys a linear recursion of the form (4). With
+
+    back[i, k] = P(state i at t | state k at t + 1, y_0 … y_t)
+
+and the newest terms own (P, N), γ times (back; one-hot of y),
+
+    G[k] <- (1 - γ) Σ_i back[i, k] G[i] + own[:, k] in column k.                              (*)
+
+State k's newest terms lie in column k alone, as do a unit's parameters in a recurrent network.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nbt import _core
+
+__all__ = ["Exact", "Filtered", "RankOne"]
+
+NEGLIGIBLE = 1e-6  # a state less likely than that is not weighed less
+BITS = 128  # signs that one call of sign_bits gives
+
+
+class Exact:
+    """Cappé's recursion (*) as it is: N³ (N + M) multiply-adds a step."""
+
+    def __init__(self, states: int, symbols: int) -> None:
+        self.arrays = {
+            "S": np.zeros((states + symbols, states)),
+            "G": np.zeros((states, states + symbols, states)),
+        }
+
+    def step(self, t: int, gamma: float, phi, back, phi_next, own) -> None:
+        """One observation; phi and phi_next (N,) are the filter before and after it."""
+        a = self.arrays
+        N = len(phi)
+        G = ((1 - gamma) * back.T @ a["G"].reshape(N, -1)).reshape(a["G"].shape)
+        k = np.arange(N)
+        G[k, :, k] += own.T
+        a["G"] = G
+        a["S"] = np.tensordot(phi_next, G, 1)
+
+
+class Filtered:
+    """S alone, each step given the past only: what later data say of it is left out. Biased."""
+
+    def __init__(self, states: int, symbols: int) -> None:
+        self.arrays = {"S": np.zeros((states + symbols, states))}
+
+    def step(self, t: int, gamma: float, phi, back, phi_next, own) -> None:
+        """As in `Exact`."""
+        self.arrays["S"] = (1 - gamma) * self.arrays["S"] + own * phi_next
+
+
+class RankOne:
+    """S exactly but for a rank-one estimate of D[k] = G[k] - S: O(N² + N M) multiply-adds a step.
+
+    G itself is not what to reduce: all G[k] come to agree on the distant past, so that its error
+    would be kept as long as S is. What they do not agree on is forgotten as fast as the model
+    mixes. With 1 the column of ones and Q = Id - 1 φ_nextᵀ, (*) is
+
+        S <- (1 - γ) (S + Σ_i (smooth_i - φ_i) D[i]) + Σ_k φ_next_k own_k
+        D <- Q ((1 - γ) backᵀ D + Σ_k e_k own_kᵀ),
+
+    where smooth = back φ_next is the distribution of the state before, given the new symbol, too.
+    S is an average over 1 / γ steps of terms that are linear in D, and so the noise of the estimate
+
+        D ≈ mean over pairs of v̄_s w̄ᵀ + Σ_k Q e_k own_kᵀ
+
+    averages out. It is unbiased: Proposition 2 holds word for word. Column i of w̄ belongs to block
+    s = i mod S of `blocks`, as in `nbt.NoBackTrack`; v̄ (rank, blocks, N), w̄ (rank, P, N).
+    """
+
+    def __init__(self, states: int, symbols: int, rank: int, blocks: int, seed: int) -> None:
+        shape = states + symbols, states
+        self.seed = seed
+        self.block = np.arange(states) % blocks
+        self.members = np.zeros((blocks, states))  # [s, i]: 1 if i belongs to s
+        self.members[self.block, np.arange(states)] = 1.0
+        self.arrays = {
+            "S": np.zeros(shape),
+            "v": np.zeros((rank, blocks, states)),
+            "w": np.zeros((rank, *shape)),
+            "own": np.zeros(shape),
+        }
+
+    def step(self, t: int, gamma: float, phi, back, phi_next, own) -> None:
+        """As in `Exact`; t chooses the signs."""
+        a = self.arrays
+        v, w, last = a["v"], a["w"], a["own"]
+        smooth = back @ phi_next
+        along = (v @ (smooth - phi))[:, self.block]  # (rank, N): for each column
+        noise = np.einsum("kj,kpj->pj", along, w) / len(v)
+        a["S"] = (1 - gamma) * (a["S"] + noise + (smooth - phi) * last) + own * phi_next
+        v, w = self._fold(self._signs(t), v, w, last, phi)
+        v = (1 - gamma) * (v @ back)
+        a["v"] = v - (v @ phi_next)[..., np.newaxis]
+        a["w"], a["own"] = w, own
+
+    def _fold(self, signs, v, w, own, phi):
+        """(13)-(14) with Q e_i in place of e_i; O(rank N (N + M)).
+
+        An error in D[k] weighs as much as state k is likely: ‖v‖² = Σ_k φ_k v_k². Of Q e_i that is
+        φ_i (1 - φ_i).
+        """
+        u = phi + NEGLIGIBLE
+        w2 = (w * w).sum(axis=1) @ self.members.T
+        rho_bar, inverse_bar = _balance(w2, (v * v) @ u)
+        rho, inverse = _balance((own * own).sum(axis=0), u * (1 - 2 * phi) + phi * phi * u.sum())
+        added = (signs * rho)[:, np.newaxis] * self.members  # (rank, blocks, N)
+        added -= (added @ phi)[..., np.newaxis]
+        v = rho_bar[..., np.newaxis] * v + added
+        w = inverse_bar[:, np.newaxis, self.block] * w + (signs * inverse)[:, np.newaxis] * own
+        return v, w
+
+    def _signs(self, t: int) -> np.ndarray:
+        """(rank, N), a pure function of seed, pair, t and state."""
+        rank, states = len(self.arrays["v"]), len(self.block)
+        words = [
+            _core.sign_bits(self.seed, k, t, group)
+            for k in range(rank)
+            for group in range(-(-states // BITS))
+        ]
+        raw = np.array(words, "<u4").reshape(rank, -1).view(np.uint8)
+        bits = np.unpackbits(raw, axis=1, bitorder="little")[:, :states]
+        return 2.0 * bits - 1.0
+
+
+def _balance(w2, v2):
+    """ρ = sqrt(‖w‖ / ‖v‖) and 1 / ρ; 0 and 0 where a factor is 0, for there is nothing to carry."""
+    there = (w2 > 0) & (v2 > 0)
+    rho = np.sqrt(np.sqrt(np.where(there, w2, 1.0) / np.where(there, v2, 1.0)))
+    return np.where(there, rho, 0.0), np.where(there, 1 / rho, 0.0)
