@@ -519,8 +519,7 @@ cdef class ContextTree:
         """Takes back records (CTW_RECORD) and last symbols; ValueError if one is damaged."""
         cdef nbt_ctw there = self.c
         cdef size_t bad
-        self._enter()
-        try:
+        with self:
             there.pool = <nbt_ctw_record*><uintptr_t>records.ctypes.data
             there.used = len(records)
             bad = nbt_ctw_first_bad_record(&there)
@@ -530,8 +529,13 @@ cdef class ContextTree:
             self.history[:len(history)] = history
             self.c.used, self.c.step = there.used, step
             nbt_ctw_refresh(&self.c)
-        finally:
-            self.busy = False
+
+    def __enter__(self):
+        """Alone with the arrays: any other call is refused meanwhile."""
+        self._enter()
+
+    def __exit__(self, *_):
+        self.busy = False
 
     cdef int _enter(self) except -1:
         if self.busy:
@@ -543,11 +547,10 @@ cdef class ContextTree:
         """Probabilities of the next symbol, float64, shape (symbols,)."""
         cdef Py_buffer out
         p = np.empty(self.c.symbols)
-        self._enter()
-        PyObject_GetBuffer(p, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-        nbt_ctw_predict(&self.c, <double*>out.buf)
-        PyBuffer_Release(&out)
-        self.busy = False
+        with self:
+            PyObject_GetBuffer(p, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+            nbt_ctw_predict(&self.c, <double*>out.buf)
+            PyBuffer_Release(&out)
         return p
 
     def run(self, x, bint learn):
@@ -568,10 +571,10 @@ cdef class ContextTree:
             _release(&data)
 
     cdef int _run(self, Data* data, bint learn, double* loss) except -1:
+        """Pieces of a few milliseconds without the GIL, signals looked at between them."""
         cdef size_t begun = 0, done = 0, steps
         cdef nbt_status status
-        self._enter()
-        try:
+        with self:
             while begun < data.count:
                 steps = min(SYMBOLS_BETWEEN_SIGNALS, data.count - begun)
                 if steps < FEW_SYMBOLS:
@@ -586,6 +589,4 @@ cdef class ContextTree:
                 begun += steps
                 if begun < data.count:
                     PyErr_CheckSignals()
-        finally:
-            self.busy = False
         return 0

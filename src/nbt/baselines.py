@@ -133,13 +133,14 @@ class CTW:
         last symbols, that of step t at t mod its length.
         """
         core = self._core
-        return {
-            "symbols": np.asarray(np.int64(self.symbols)),
-            "depth": np.asarray(np.int64(self.depth)),
-            "step": np.asarray(np.uint64(core.step)),
-            "history": core.history[: min(core.step, len(core.history))].copy(),
-            "tree.records": core.pool[: core.used].view(np.uint32).reshape(-1, 6).copy(),
-        }
+        with core:
+            return {
+                "symbols": np.asarray(np.int64(self.symbols)),
+                "depth": np.asarray(np.int64(self.depth)),
+                "step": np.asarray(np.uint64(core.step)),
+                "history": core.history[: min(core.step, len(core.history))].copy(),
+                "tree.records": core.pool[: core.used].view(np.uint32).reshape(-1, 6).copy(),
+            }
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Goes on from where `state` was taken, by a CTW with the same arguments.
@@ -252,10 +253,12 @@ def compressed_bits(data: Any, symbols: int | None = None) -> dict[str, float]:
         symbols = _arguments.whole("symbols", symbols, high=2**63 - 1)
     if isinstance(data, Stream):
         data = _prefix(data, symbols)
+    if not isinstance(data, str | bytes):
+        data = _as_bytes(data)
     data = data[:symbols]
-    if not len(data):
+    if not data:
         raise ValueError("data: expected at least one symbol, got none")
-    raw = _as_bytes(data)
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     return {name: 8 * len(press(raw)) / len(data) for name, press in COMPRESSORS.items()}
 
 
@@ -273,13 +276,11 @@ def _prefix(stream: Stream, symbols: int | None) -> str | bytes | np.ndarray:
 
 
 def _as_bytes(data: Any) -> bytes:
-    if isinstance(data, str):
-        return data.encode("utf-8", "surrogatepass")
-    if isinstance(data, bytes | bytearray | memoryview):
+    if isinstance(data, bytearray | memoryview):
         return bytes(data)
     array = np.asarray(data)
-    if array.dtype.kind not in "iu" or array.ndim != 1:
+    if array.size and (array.dtype.kind not in "iu" or array.ndim != 1):
         raise TypeError(f"data: expected str, bytes, integers or a stream, got {data!r}")
-    if array.min() < 0 or array.max() > 255:
+    if array.size and (array.min() < 0 or array.max() > 255):
         raise ValueError(f"data: expected numbers in [0, 256), got {array.min()}..{array.max()}")
     return array.astype(np.uint8).tobytes()
