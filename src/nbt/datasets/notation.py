@@ -9,6 +9,7 @@ import numpy as np
 
 from nbt import _arguments
 from nbt.datasets.automaton import Automaton, Step
+from nbt.datasets.words import checked_seed
 from nbt.streams import Alphabet, Stream, symbols
 
 __all__ = ["music"]
@@ -54,10 +55,10 @@ class State(NamedTuple):
 def music(seed: int = 0, *, length: int = LENGTH) -> Stream:
     r"""Synthetic music notation with syntactic, rhythmic and harmonic constraints, for ever.
 
-    A text of `length` characters in 25 symbols, read again and again. It begins, say::
+    A text of `length` characters in 24 symbols, read again and again. It begins, say::
 
-        Cg2f2e2g1b1|Fa4c2d1e1|Df2e1d1z2f2|Gd6b2;
-        Cc2e2g4|Fa1g1f2a4|Gb8|Cg2a1g1c4.
+        Cc1c1b2g2a2|Dd4d4|Fc1d1e2f4|Gg4g1a1g2;
+        Ce2f2e4|Dd4f2a1g1|Gg1g1f2d3c1|Ce6e1c1.
 
     Parameters
     ----------
@@ -97,9 +98,9 @@ def music(seed: int = 0, *, length: int = LENGTH) -> Stream:
     --------
     >>> stream = music(seed=1)
     >>> len(stream.alphabet), round(stream.entropy_rate, 4)
-    (24, 1.0)
+    (24, 1.2168)
     """
-    seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
+    seed = checked_seed(seed)
     length = _arguments.whole("length", length)
     alphabet = Alphabet(ALPHABET)
     codes = alphabet.encode(_automaton().sample(length, seed)).astype(np.uint8)
@@ -144,7 +145,7 @@ def _chord(state: State) -> Step:
         choices = {chords[0]: 1}
     else:
         choices = {"C" if bar == 7 else "G": 1}
-    kept = {0: "", 1: chords, 2: chords, 3: chords[:2], 4: chords[:2], 5: chords[1:2]}.get(bar, "")
+    kept = {1: chords, 2: chords, 3: chords[:2], 4: chords[1:2]}.get(bar, "")
     return {c: (n, state._replace(chords=kept + c, place=0)) for c, n in choices.items()}
 
 
