@@ -12,6 +12,7 @@ import pytest
 from oracle import ctw as oracle
 
 import nbt
+from nbt import _core
 from nbt.baselines import CTW
 
 LN2 = math.log(2)
@@ -167,6 +168,53 @@ def test_a_full_tree_stays_within_its_pool_and_goes_on_learning():
     assert full > 100  # until then, the same
     assert bits_small[-5000:].mean() < bits_small[full : full + 500].mean()
     assert bits_small[-5000:].mean() < math.log2(7) - 1
+
+
+def small_tree(depth, *, nodes, history=64):
+    return _core.ContextTree(
+        symbols=2, depth=depth, alpha=0.5, limit=1000, nodes=nodes, buckets=16, history=history
+    )
+
+
+def test_without_room_the_longest_context_predicts_alone():
+    """Records for the empty context's node, and none for a longer one: depth 0."""
+    x = symbols_like_text(200, 2)
+    unused, empty, node, room = 1, 1, 1, 9 * 3
+    tree = small_tree(2, nodes=unused + empty + node + room - 1)
+    expected = CTW(2, 0, alpha=0.5, nodes=1024).learn(x)
+    assert tree.run(x, True).tolist() == expected.tolist()
+    assert tree.used == unused + empty + node
+    assert tree.predict().sum() == 1
+
+
+def depth_one(x, history):
+    """Depth 1, two symbols, alpha 1/2, written out; a visit older than `history` is forgotten."""
+    root, beta, counts, seen, losses = [0, 0], 1, {}, {}, []
+    for t, bit in enumerate(x):
+        context = x[t - 1] if t else None
+        if context in seen and t - seen[context] < history:
+            counts[context] = [int(x[seen[context]] == k) for k in (0, 1)]
+            del seen[context]
+        child = counts.get(context)
+        p_child = 0.5 if child is None else (child[bit] + 0.5) / (sum(child) + 1)
+        p_root = (root[bit] + 0.5) / (sum(root) + 1)
+        losses.append(-math.log((beta * p_root + p_child) / (beta + 1)))
+        beta *= p_root / p_child
+        root[bit] += 1
+        if child is not None:
+            child[bit] += 1
+        elif t:
+            seen[context] = t
+    return losses
+
+
+@pytest.mark.parametrize("gap", [3, 6, 7, 8, 9, 20])
+def test_a_single_visit_that_is_too_long_ago_is_forgotten(gap):
+    x = [0, 0, 0, 1] + gap * [0] + [1] + gap * [0] + [1, 1, 0, 1, 0, 0]
+    tree = small_tree(1, nodes=4096, history=8)
+    np.testing.assert_allclose(tree.run(x, True), depth_one(x, history=8), atol=1e-12)
+    forgotten = not np.allclose(depth_one(x, history=8), depth_one(x, history=1000))
+    assert forgotten == (gap > 6)
 
 
 def test_one_symbol_costs_nothing():

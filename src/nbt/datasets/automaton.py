@@ -11,18 +11,19 @@ import math
 from collections.abc import Callable, Hashable, Mapping
 from graphlib import TopologicalSorter
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
 __all__ = ["Automaton"]
 
-Step = Mapping[str, tuple[int, Hashable]]
+Step = Mapping[str, tuple[int, Any]]
 
 
 class Automaton:
     """A start state and a function `step`, see above; states are explored as they are needed."""
 
-    def __init__(self, start: Hashable, step: Callable[[Hashable], Step]) -> None:
+    def __init__(self, start: Hashable, step: Callable[[Any], Step]) -> None:
         self.start = start
         self._step = step
         self._steps: dict[Hashable, Step] = {}

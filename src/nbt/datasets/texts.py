@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from nbt.errors import DataError, MissingExtra
 from nbt.streams import Stream, text
@@ -83,10 +84,9 @@ def _downloaded() -> Path:
             downloader=_download,
         )
     except (OSError, ValueError) as error:
-        why = "what came has another checksum" if isinstance(error, ValueError) else _reason(error)
         raise DataError(
-            f"shakespeare: cannot be downloaded ({why}); give a path, or set NBT_DATA_DIR to a "
-            f"folder with {FILE}"
+            f"shakespeare: cannot be downloaded ({_reason(error)}); give a path, or set "
+            f"NBT_DATA_DIR to a folder with {FILE}"
         ) from error
     return Path(found)
 
@@ -101,9 +101,13 @@ def _download(url: str, output: Any, pooch: Any) -> None:
             file.write(b"\n")
 
 
-def _reason(error: OSError) -> str:
-    """The last cause of an error, as one short line."""
-    while error.args and isinstance(error.args[0], BaseException):
-        error = error.args[0]
-    reason = getattr(error, "reason", None) or error
-    return " ".join(str(reason).split())[-120:]
+def _reason(error: Exception) -> str:
+    """In a few words: what requests says of a failed connection is longer than a line."""
+    import requests
+
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"{urlsplit(SOURCE).netloc} answers {response.status_code}"
+    if isinstance(error, requests.RequestException):
+        return f"no connection to {urlsplit(SOURCE).netloc}"
+    return "what came has another checksum" if isinstance(error, ValueError) else str(error)

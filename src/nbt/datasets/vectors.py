@@ -85,7 +85,7 @@ class Adding(Words):
         answer[:, -1] = value[rows, first] + value[rows, second]
         return ((answer * self.levels + value) * 3 + mark + 1).ravel()
 
-    def read(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, n: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
         """The next `n` vectors and the symbols to answer: (n, 2) float64, (n,) int32."""
         codes = super().read(n)
         codes, mark = codes // 3, codes % 3 - 1

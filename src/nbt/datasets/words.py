@@ -31,7 +31,7 @@ class Words(Stream):
         Of the data set; `facts` are added to it.
     facts : dict of str to int
         What the words depend on, beside the seed.
-    alphabet : str
+    alphabet : str or range
     bits, dependent : float
         Entropy of a word, and how much more it costs who does not remember its first part.
     length : float
@@ -51,7 +51,7 @@ class Words(Stream):
         self,
         name: str,
         facts: Mapping[str, int],
-        alphabet: str,
+        alphabet: str | range,
         *,
         bits: float,
         dependent: float,
