@@ -50,8 +50,10 @@ class CTW:
 
     Notes
     -----
-    Bits per character on the first 10⁶ characters of Shakespeare, depth 8: 2.079 with alpha 1/2,
-    2.053 with 0.2, 2.056 with 0.1; 2.152 with alpha 1/2 and depth 4.
+    Bits per character on the first 10⁶ characters of Shakespeare: at depth 8, 2.079 with alpha 1/2,
+    2.053 with 0.2, 2.056 with 0.1; at depth 4, 2.152 with 1/2 and 2.135 with 0.2. The estimator
+    without redundancy (a mixture with the two that are certain) gives what 0.2 gives, 2.054. A
+    character takes 1.8 µs and 140 bytes, on one busy core of an AMD EPYC.
 
     Examples
     --------
