@@ -1,52 +1,59 @@
 #include "bptt.h"
 #include "cell.h"
-#include "lanes.h"
 #include "optimizer.h"
+#include "panels.h"
 #include "readout.h"
 #include <string.h>
 
-/* G[p] += left[p] right, left (rows), right (ld). */
-static void add_outer(size_t rows, size_t ld, const real *restrict left, const real *restrict right,
-                      real *restrict G)
+/* Row t of a window's array with rows of ld numbers. */
+static real *row(void *array, size_t t, size_t ld) { return (real *)array + t * ld; }
+
+/* Activities after step t - 1, which are those before step t. */
+static void remember_activities(nbt_learner *self, size_t t)
 {
-    for (size_t p = 0; p < rows; p++)
-        for (size_t i = 0; i < ld; i += LANES)
-            store(G + p * ld + i, load(G + p * ld + i) + left[p] * load(right + i));
+    lanes_copy(self->ldn, self->a, row(self->window_a, t, self->ldn));
+    lanes_copy(self->ldn, self->slope, row(self->window_slope, t, self->ldn));
 }
 
-/* g_theta, g_phi += gradient of the window's losses; back = ∂L/∂h walks from the last step to the
- * first. O(T (n² + nA + nm)), O(T (n² + nA)) when one-hot. */
+/* window_back[t] = ∂L/∂h after step t's transition, from the last step to the first; 0 where a step
+ * had none, since then h was the same before. O(T (n² + nA)) */
 static void backpropagate(nbt_learner *self)
 {
-    const size_t n = self->n, ldn = self->ldn, ldA = self->ldA;
-    const real *W = (real *)self->theta + ldn;
-    real *back = self->back, *a1 = self->a1, *a = self->a_next, *slope = self->slope_next;
-    real *g_theta = self->g_theta, *pulled = self->h_next;
+    const size_t n = self->n, ldn = self->ldn;
+    real *back = self->h_next;
     memset(back, 0, ldn * sizeof(real));
-    a1[0] = 1;
-    memcpy(a, self->a, ldn * sizeof(real));
-    memcpy(slope, self->slope, ldn * sizeof(real));
-    for (size_t t = self->length; t-- > 0;) { /* a, slope: those after step t's transition */
-        const real *delta = (real *)self->window_delta + t * ldA;
-        NBT(readout_pull)(n, ldA, self->phi, slope, delta, self->H);
-        for (size_t i = 0; i < ldn; i++) back[i] += ((real *)self->H)[i];
-        memcpy(a1 + 1, a, n * sizeof(real));
-        add_outer(1 + n, ldA, a1, delta, self->g_phi);
-
-        const int32_t symbol = self->window_symbol[t];
-        if (symbol < 0) continue; /* no transition: h was the same before */
-        NBT(cell_activate)(ldn, self->activation, (real *)self->window_h + t * ldn, a, slope);
-        memcpy(a1 + 1, a, n * sizeof(real));
-        add_outer(1 + n, ldn, a1, back, g_theta);
-        real *r = g_theta + (1 + n) * ldn;
-        const real one = 1;
-        if (self->one_hot)
-            add_outer(1, ldn, &one, back, r + (size_t)symbol * ldn);
-        else
-            add_outer(self->m, ldn, (real *)self->window_x + t * self->ldm, back, r);
-        NBT(cell_pull)(n, ldn, W, self->alpha, slope, back, pulled);
-        memcpy(back, pulled, n * sizeof(real));
+    NBT(readout_pull)(self, self->length, row(self->window_slope, 1, ldn), self->window_delta,
+                      self->window_back);
+    for (size_t t = self->length; t-- > 0;) {
+        real *here = row(self->window_back, t, ldn);
+        for (size_t i = 0; i < n; i++) back[i] += here[i];
+        if (self->window_symbol[t] < 0) {
+            memset(here, 0, ldn * sizeof(real));
+            continue;
+        }
+        lanes_copy(ldn, back, here);
+        NBT(cell_pull)(self, row(self->window_slope, t, ldn), here, back);
     }
+}
+
+/* g_theta, g_phi += the outer products of the window, all at once. O(T (n² + nA + nm)) */
+static void collect(nbt_learner *self)
+{
+    const size_t n = self->n, ldn = self->ldn, ldA = self->ldA, count = self->length;
+    const real *back = self->window_back, *delta = self->window_delta, *a = self->window_a;
+    real *g_theta = self->g_theta, *g_phi = self->g_phi;
+    for (size_t t = 0; t < count; t++) {
+        lanes_add(ldA, delta + t * ldA, g_phi);
+        lanes_add(ldn, back + t * ldn, g_theta);
+        if (self->one_hot && self->window_symbol[t] >= 0)
+            NBT(panels_add_row)(&self->cell, n + (size_t)self->window_symbol[t], back + t * ldn,
+                                g_theta);
+    }
+    NBT(panels_add_outer)(&self->out, 0, n, count, a + ldn, ldn, delta, ldA, g_phi);
+    NBT(panels_add_outer)(&self->cell, 0, n, count, a, ldn, back, ldn, g_theta);
+    if (!self->one_hot)
+        NBT(panels_add_outer)(&self->cell, n, self->m, count, self->window_x, self->ldm, back, ldn,
+                              g_theta);
 }
 
 /* Every slot is free again. */
@@ -57,6 +64,7 @@ static void clear_window(nbt_learner *self)
     memset(self->window_delta, 0, self->T * self->ldA * sizeof(real));
     if (!self->one_hot) memset(self->window_x, 0, self->T * self->ldm * sizeof(real));
     for (size_t t = 0; t < self->T; t++) self->window_symbol[t] = -1;
+    remember_activities(self, 0);
 }
 
 /* One step is complete; a full window is backpropagated, and learned from if `learn`. */
@@ -64,26 +72,26 @@ static void complete_step(nbt_learner *self, int learn)
 {
     if (!self->entered) self->window_symbol[self->length] = -1;
     self->entered = 0;
-    if (++self->length < self->T) return;
+    remember_activities(self, ++self->length);
+    if (self->length < self->T) return;
     backpropagate(self);
+    collect(self);
     clear_window(self);
-    if (!NBT(all_finite)(self->P * self->ldn, self->g_theta)) self->diverged = 1;
+    if (!NBT(all_finite)(self->cell.size, self->g_theta)) self->diverged = 1;
     if (!learn) return;
-    const size_t n = self->n, ldn = self->ldn, ldA = self->ldA;
-    const step_size step = NBT(optimizer_step_size)(self);
-    int finite = NBT(optimizer_apply)(self->optimizer, step, self->P, ldn, self->g_theta,
-                                      self->theta_J, self->theta_J0, self->theta);
-    finite &= NBT(optimizer_apply)(self->optimizer, step, 1 + n, ldA, self->g_phi, self->phi_J,
-                                   self->phi_J0, self->phi);
+    int finite = NBT(optimizer_apply)(self, &self->cell, self->g_theta, self->theta_J,
+                                      self->theta_J0, self->theta);
+    finite &=
+        NBT(optimizer_apply)(self, &self->out, self->g_phi, self->phi_J, self->phi_J0, self->phi);
     if (!finite) self->diverged = 1;
-    memset(self->g_theta, 0, self->P * ldn * sizeof(real));
-    memset(self->g_phi, 0, (1 + n) * ldA * sizeof(real));
+    memset(self->g_theta, 0, self->cell.size * sizeof(real));
+    memset(self->g_phi, 0, self->out.size * sizeof(real));
 }
 
 double NBT(bptt_observe)(nbt_learner *self, size_t y, int learn)
 {
-    const double loss = NBT(readout_observe)(self, y, 0);
-    real *delta = (real *)self->window_delta + self->length * self->ldA;
+    const double loss = NBT(readout_loss)(self, y, self->delta);
+    real *delta = row(self->window_delta, self->length, self->ldA);
     if (learn)
         lanes_copy(self->ldA, self->delta, delta);
     else
@@ -95,19 +103,29 @@ double NBT(bptt_observe)(nbt_learner *self, size_t y, int learn)
 void NBT(bptt_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     if (self->entered) { /* the last transition met no target */
-        memset((real *)self->window_delta + self->length * self->ldA, 0, self->ldA * sizeof(real));
+        memset(row(self->window_delta, self->length, self->ldA), 0, self->ldA * sizeof(real));
         complete_step(self, 0);
     }
-    lanes_copy(self->ldn, self->h, (real *)self->window_h + self->length * self->ldn);
+    lanes_copy(self->ldn, self->h, row(self->window_h, self->length, self->ldn));
     self->window_symbol[self->length] = self->one_hot ? symbol : 0;
     if (!self->one_hot)
-        memcpy((real *)self->window_x + self->length * self->ldm, vector, self->m * sizeof(real));
+        memcpy(row(self->window_x, self->length, self->ldm), vector, self->m * sizeof(real));
     self->entered = 1;
-    const size_t ldn = self->ldn;
-    NBT(cell_forward)(self->n, self->m, ldn, self->one_hot, self->theta, self->alpha, self->h,
-                      self->a, symbol, vector, self->h_next);
-    lanes_copy(ldn, self->h_next, self->h);
-    NBT(cell_activate)(ldn, self->activation, self->h, self->a, self->slope);
+    NBT(cell_advance)(self, symbol, vector);
 }
 
-void NBT(bptt_settle)(nbt_learner *self) { (void)self; }
+void NBT(bptt_refresh)(nbt_learner *self)
+{
+    const size_t ldn = self->ldn;
+    real *a = self->a_next, *slope = self->slope_next;
+    lanes_copy(ldn, self->a, a);
+    lanes_copy(ldn, self->slope, slope);
+    for (size_t t = self->length + (size_t)self->entered; t-- > 0;) {
+        lanes_copy(ldn, a, row(self->window_a, t + 1, ldn));
+        lanes_copy(ldn, slope, row(self->window_slope, t + 1, ldn));
+        if (self->window_symbol[t] >= 0)
+            NBT(cell_activate)(ldn, self->activation, row(self->window_h, t, ldn), a, slope);
+    }
+    lanes_copy(ldn, a, self->window_a);
+    lanes_copy(ldn, slope, self->window_slope);
+}

@@ -11,6 +11,6 @@
 
 double NBT(bptt_observe)(nbt_learner *self, size_t y, int learn);
 void NBT(bptt_advance)(nbt_learner *self, int32_t symbol, const void *vector);
-void NBT(bptt_settle)(nbt_learner *self);
+void NBT(bptt_refresh)(nbt_learner *self);
 
 #endif

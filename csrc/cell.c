@@ -1,5 +1,5 @@
 #include "cell.h"
-#include "lanes.h"
+#include "panels.h"
 #include "vmath.h"
 #include <string.h>
 
@@ -12,93 +12,102 @@ void NBT(cell_activate)(size_t ldn, nbt_activation activation, const real *restr
         for (size_t i = 0; i < ldn; i++) a[i] = vtanh(h[i], slope + i);
 }
 
-void NBT(cell_regress)(size_t n, size_t m, int one_hot, const real *restrict a,
-                       int32_t symbol_before, int32_t symbol, const real *restrict vector,
-                       real *restrict z)
+void NBT(cell_regress)(nbt_learner *self, int32_t symbol, const real *restrict vector)
 {
+    const size_t n = self->n, m = self->m;
+    const real *a = self->a;
+    real *z = self->z, *x = z + 1 + n;
     z[0] = 1;
     for (size_t i = 0; i < n; i++) z[1 + i] = a[i];
-    if (!one_hot) {
-        memcpy(z + 1 + n, vector, m * sizeof *z);
+    if (!self->one_hot) {
+        memcpy(x, vector, m * sizeof *x);
         return;
     }
-    if (symbol_before == NBT_UNKNOWN_SYMBOL) memset(z + 1 + n, 0, m * sizeof *z);
-    if (symbol_before >= 0) z[1 + n + (size_t)symbol_before] = 0;
-    z[1 + n + (size_t)symbol] = 1;
+    if (self->x_last == NBT_UNKNOWN_SYMBOL) memset(x, 0, m * sizeof *x);
+    if (self->x_last >= 0) x[self->x_last] = 0;
+    x[symbol] = 1;
+    self->x_last = symbol;
 }
 
-void NBT(cell_forward)(size_t n, size_t m, size_t ldn, int one_hot, const real *restrict theta,
-                       const real *restrict alpha, const real *restrict h, const real *restrict a,
-                       int32_t symbol, const real *restrict vector, real *restrict h_next)
+/* One panel of h' = b + α h + Σ_j a_j W[j] + r[symbol], or Σ_l x_l r[l]. */
+NBT_INLINE void forward_panel(const nbt_learner *self, size_t i, size_t group, int32_t symbol,
+                              const real *vector, real *h_next)
 {
-    const real *W = theta + ldn, *r = W + n * ldn;
-    for (size_t i = 0; i < ldn; i += LANES) {
-        vec sum = load(theta + i) + load(alpha + i) * load(h + i), other = {0};
-        size_t j = 0;
-        for (; j + 2 <= n; j += 2) { /* two chains: the additions wait for each other */
-            sum += a[j] * load(W + j * ldn + i);
-            other += a[j + 1] * load(W + (j + 1) * ldn + i);
-        }
-        if (j < n) sum += a[j] * load(W + j * ldn + i);
-        if (one_hot)
-            sum += load(r + (size_t)symbol * ldn + i);
-        else
-            for (size_t l = 0; l < m; l++) sum += vector[l] * load(r + l * ldn + i);
-        store(h_next + i, sum + other);
-    }
+    const size_t n = self->n;
+    const nbt_panels *at = &self->cell;
+    const real *theta = self->theta, *alpha = self->alpha, *h = self->h, *a = self->a;
+    const real *panel = panel_of(at, theta, i);
+    vec sum = panel_sum((vec){0}, panel, 0, n, a, group);
+    if (!self->one_hot) sum = panel_sum(sum, panel, n, self->m, vector, group);
+    sum = lanes_gather(sum, group) + (load(theta + i) + load(alpha + i) * load(h + i));
+    if (self->one_hot) sum += panel_row(at, theta, n + (size_t)symbol, i);
+    store(h_next + i, sum);
 }
 
-void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector, real *z)
+void NBT(cell_forward)(const nbt_learner *self, int32_t symbol, const real *restrict vector,
+                       real *restrict h_next)
+{
+#define PANEL(i, group) forward_panel(self, i, group, symbol, vector, h_next)
+    EACH_PANEL(&self->cell, PANEL);
+#undef PANEL
+}
+
+void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector)
+{
+    NBT(cell_forward)(self, symbol, vector, self->h_next);
+    lanes_copy(self->ldn, self->h_next, self->h);
+    NBT(cell_activate)(self->ldn, self->activation, self->h, self->a, self->slope);
+}
+
+/* Several vectors at once, so that a row of W is read once for all of them. */
+#define TILE 8
+NBT_INLINE void push_panel(const nbt_learner *self, size_t i, size_t group, size_t count,
+                           const real *v, real *out)
+{
+    const size_t n = self->n, ldn = self->ldn;
+    const real *panel = panel_of(&self->cell, self->theta, i), *slope = self->slope;
+    const vec alpha = load((const real *)self->alpha + i);
+    vec sum[TILE];
+    for (size_t s = 0; s < count; s++) sum[s] = (vec){0};
+    for (size_t j = 0; j < n; j += group, panel += LANES) {
+        const vec row = lanes_some_rows(slope + j, n - j, group) * load(panel);
+        for (size_t s = 0; s < count; s++) sum[s] += lanes_rows(v + s * ldn + j, group) * row;
+    }
+    for (size_t s = 0; s < count; s++)
+        store(out + s * ldn + i, lanes_gather(sum[s], group) + alpha * load(v + s * ldn + i));
+}
+
+NBT_INLINE void push_tile(const nbt_learner *self, size_t count, const real *v, real *out)
+{
+#define PANEL(i, group) push_panel(self, i, group, count, v, out)
+    EACH_PANEL(&self->cell, PANEL);
+#undef PANEL
+}
+
+void NBT(cell_push)(const nbt_learner *self, size_t S, const real *restrict v, real *restrict out)
 {
     const size_t ldn = self->ldn;
-    NBT(cell_regress)(self->n, self->m, self->one_hot, self->a, self->x_last, symbol, vector, z);
-    self->x_last = symbol;
-    NBT(cell_forward)(self->n, self->m, ldn, self->one_hot, self->theta, self->alpha, self->h,
-                      self->a, symbol, vector, self->h_next);
-    lanes_copy(ldn, self->h_next, self->h);
-    NBT(cell_activate)(ldn, self->activation, self->h, self->a, self->slope);
+    size_t s = 0;
+    for (; s + TILE <= S; s += TILE) push_tile(self, TILE, v + s * ldn, out + s * ldn);
+    for (; s + 2 <= S; s += 2) push_tile(self, 2, v + s * ldn, out + s * ldn);
+    if (s < S) push_tile(self, 1, v + s * ldn, out + s * ldn);
 }
 
-/* A tile of vectors at once, so that a row of W is read once for all of them. */
-#define TILE 8
-NBT_INLINE void push_tile(size_t n, size_t ldn, size_t count, const real *restrict W,
-                          const real *restrict alpha, const real *restrict slope,
-                          const real *restrict v, real *restrict out)
-{
-    for (size_t i = 0; i < ldn; i += LANES) {
-        vec sum[TILE];
-        for (size_t s = 0; s < count; s++) sum[s] = load(alpha + i) * load(v + s * ldn + i);
-        for (size_t j = 0; j < n; j++) {
-            const vec row = slope[j] * load(W + j * ldn + i);
-            for (size_t s = 0; s < count; s++) sum[s] += v[s * ldn + j] * row;
-        }
-        for (size_t s = 0; s < count; s++) store(out + s * ldn + i, sum[s]);
-    }
-}
-
-void NBT(cell_push)(size_t n, size_t ldn, size_t S, const real *restrict W,
-                    const real *restrict alpha, const real *restrict slope, const real *restrict v,
+void NBT(cell_pull)(const nbt_learner *self, const real *restrict slope, const real *restrict u,
                     real *restrict out)
 {
-    size_t s = 0;
-    for (; s + TILE <= S; s += TILE)
-        push_tile(n, ldn, TILE, W, alpha, slope, v + s * ldn, out + s * ldn);
-    for (; s + 2 <= S; s += 2) push_tile(n, ldn, 2, W, alpha, slope, v + s * ldn, out + s * ldn);
-    if (s < S) push_tile(n, ldn, 1, W, alpha, slope, v + s * ldn, out + s * ldn);
+    const real *alpha = self->alpha;
+    NBT(panels_dot)(&self->cell, self->n, 1, self->theta, u, self->ldn, out, self->ldn);
+    for (size_t j = 0; j < self->n; j++) out[j] = slope[j] * out[j] + alpha[j] * u[j];
 }
 
-void NBT(cell_pull)(size_t n, size_t ldn, const real *restrict W, const real *restrict alpha,
-                    const real *restrict slope, const real *restrict u, real *restrict out)
+void NBT(cell_jacobian)(const nbt_learner *self, real *restrict F)
 {
-    NBT(rows_dot)(n, ldn, W, u, out);
-    for (size_t j = 0; j < n; j++) out[j] = slope[j] * out[j] + alpha[j] * u[j];
-}
-
-void NBT(cell_jacobian)(size_t n, size_t ldn, const real *restrict W, const real *restrict alpha,
-                        const real *restrict slope, real *restrict F)
-{
-    for (size_t k = 0; k < n; k++) {
-        for (size_t j = 0; j < n; j++) F[k * ldn + j] = W[j * ldn + k] * slope[j];
-        F[k * ldn + k] += alpha[k];
+    const size_t n = self->n, ldn = self->ldn;
+    const real *slope = self->slope, *alpha = self->alpha;
+    for (size_t j = 0; j < n; j++) {
+        for (size_t i = 0; i < ldn; i += LANES)
+            store(F + j * ldn + i, slope[j] * panel_row(&self->cell, self->theta, j, i));
+        F[j * ldn + j] += alpha[j];
     }
 }

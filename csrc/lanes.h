@@ -2,8 +2,8 @@
  *
  * Units (or symbols) lie in the lanes, parameters in the outer loop, so arithmetic on `vec` is the
  * plain arithmetic of every unit side by side. A sum over lanes is always folded in the same tree
- * of LANES, whatever the width of the machine's registers: same bits on each.
- * Without GNU vectors a lane block is one real and the same code runs serially. */
+ * of LANES, whatever the width of the machine's registers: same bits on each. Needs the vector
+ * extensions of GNU C, which gcc and clang have on every machine; no instruction set. */
 #ifndef NBT_LANES_H
 #define NBT_LANES_H
 
@@ -18,63 +18,158 @@ enum { NBT_FLUSH_EVERY = 64 };
 #define NBT_TINY 1e-150
 #endif
 
-#if defined(__GNUC__)
 typedef real vec __attribute__((vector_size(NBT_LANE_BYTES)));
 typedef word wvec __attribute__((vector_size(NBT_LANE_BYTES)));
 typedef vec vec_in_memory __attribute__((may_alias));
+typedef vec vec_anywhere __attribute__((may_alias, aligned(sizeof(real))));
 #define LANES (NBT_LANE_BYTES / sizeof(real))
+
+NBT_INLINE vec load(const real *p) { return *(const vec_in_memory *)(const void *)p; }
+NBT_INLINE void store(real *p, vec x) { *(vec_in_memory *)(void *)p = x; }
+NBT_INLINE vec load_any(const real *p) { return *(const vec_anywhere *)(const void *)p; }
+NBT_INLINE void store_any(real *p, vec x) { *(vec_anywhere *)(void *)p = x; }
+NBT_INLINE vec spread(real x) { return x - (vec){0}; }
+
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#else
+#define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (wvec){__VA_ARGS__})
+#endif
+
+/* Orders of lanes. Of one block: neighbours, quarters or halves exchanged; the first half or
+ * quarter, or the first 2 or 4 lanes, repeated. Of two: the lower or upper parts of their parts. */
+#if NBT_PRECISION == 32
+#define SWAP_HALVES 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7
+#define SWAP_QUARTERS 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11
+#define TILE_HALF 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7
+#define TILE_QUARTER 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3
+#define EACH_OF_2 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1
+#define EACH_OF_4 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3
+#define LOWER_HALVES 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define UPPER_HALVES 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+#define LOWER_QUARTERS 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27
+#define UPPER_QUARTERS 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31
+#else
+#define SWAP_HALVES 4, 5, 6, 7, 0, 1, 2, 3
+#define SWAP_QUARTERS 2, 3, 0, 1, 6, 7, 4, 5
+#define TILE_HALF 0, 1, 2, 3, 0, 1, 2, 3
+#define TILE_QUARTER 0, 1, 0, 1, 0, 1, 0, 1
+#define EACH_OF_2 0, 0, 0, 0, 1, 1, 1, 1
+#define EACH_OF_4 0, 0, 1, 1, 2, 2, 3, 3
+#define LOWER_HALVES 0, 1, 2, 3, 8, 9, 10, 11
+#define UPPER_HALVES 4, 5, 6, 7, 12, 13, 14, 15
+#define LOWER_QUARTERS 0, 1, 4, 5, 8, 9, 12, 13
+#define UPPER_QUARTERS 2, 3, 6, 7, 10, 11, 14, 15
+#endif
+
 NBT_INLINE vec lanes_first(void)
 { /* 0, 1, 2 … */
     vec x;
     for (size_t l = 0; l < LANES; l++) x[l] = (real)l;
     return x;
 }
+
 /* x where the lane's index differs from `lane`, 0 there. */
 NBT_INLINE vec lanes_without(vec x, real lane)
 {
     const wvec keep = lanes_first() != lane;
     return (vec)((wvec)x & keep);
 }
+
+/* The first `count` lanes of x, 0 in the others. */
+NBT_INLINE vec lanes_only(vec x, size_t count)
+{
+    const wvec keep = lanes_first() < (real)count;
+    return (vec)((wvec)x & keep);
+}
+
 /* The larger of the two in each lane. */
 NBT_INLINE vec lanes_max(vec x, vec y)
 {
     const wvec keep = x > y;
     return (vec)(((wvec)x & keep) | ((wvec)y & ~keep));
 }
-#else
-typedef real vec, vec_in_memory;
-#define LANES 1
-NBT_INLINE vec lanes_without(vec x, real lane) { return lane == 0 ? 0 : x; }
-NBT_INLINE vec lanes_max(vec x, vec y) { return x > y ? x : y; }
-#endif
 
-NBT_INLINE vec load(const real *p) { return *(const vec_in_memory *)(const void *)p; }
-NBT_INLINE void store(real *p, vec x) { *(vec_in_memory *)(void *)p = x; }
-NBT_INLINE vec spread(real x) { return x - (vec){0}; }
+/* A block shared by `group` rows (panels.h): the first LANES / group lanes of x for each of them.
+ */
+NBT_INLINE vec lanes_tile(vec x, size_t group)
+{
+    if (group == 2) return SHUFFLE(x, x, TILE_HALF);
+    if (group == 4) return SHUFFLE(x, x, TILE_QUARTER);
+    return x;
+}
+
+/* x[row] in every lane of each row of the block. */
+NBT_INLINE vec lanes_rows(const real *x, size_t group)
+{
+    if (group == 1) return spread(x[0]);
+    const vec all = load_any(x);
+    return group == 2 ? SHUFFLE(all, all, EACH_OF_2) : SHUFFLE(all, all, EACH_OF_4);
+}
+
+/* The same, 0 from row `count` on. */
+NBT_INLINE vec lanes_some_rows(const real *x, size_t count, size_t group)
+{
+    const vec all = lanes_rows(x, group);
+    if (group == 1) return all;
+    return count < group ? lanes_only(all, count * (LANES / group)) : all;
+}
+
+/* The sum of the rows that share a block, in its first LANES / group lanes; 0 in the others. */
+NBT_INLINE vec lanes_gather(vec x, size_t group)
+{
+    if (group == 1) return x;
+    x += SHUFFLE(x, x, SWAP_HALVES);
+    if (group == 4) x += SHUFFLE(x, x, SWAP_QUARTERS);
+    return lanes_only(x, LANES / group);
+}
+
+/* Half-way sums: of the halves of x, then of those of y; of the quarters of such halves. */
+NBT_INLINE vec fold_halves(vec x, vec y)
+{
+    return SHUFFLE(x, y, LOWER_HALVES) + SHUFFLE(x, y, UPPER_HALVES);
+}
+NBT_INLINE vec fold_quarters(vec x, vec y)
+{
+    return SHUFFLE(x, y, LOWER_QUARTERS) + SHUFFLE(x, y, UPPER_QUARTERS);
+}
+
+/* Sums of each quarter of x, in its own lanes. */
+NBT_INLINE vec fold_within_quarters(vec x)
+{
+#if NBT_PRECISION == 32
+    x += SHUFFLE(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    return x + SHUFFLE(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+#else
+    return x + SHUFFLE(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
+#endif
+}
 
 /* Sum of the lanes, in a fixed tree: halves, quarters, … */
 NBT_INLINE real fold(vec x)
 {
-    real t[LANES];
-#if defined(__GNUC__) && !defined(__clang__) && NBT_PRECISION == 32
-    x += __builtin_shuffle(x, (wvec){8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7});
-    x += __builtin_shuffle(x, (wvec){4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11});
-    x += __builtin_shuffle(x, (wvec){2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13});
-    x += __builtin_shuffle(x, (wvec){1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14});
-    (void)t;
-    return x[0];
-#else
-    memcpy(t, &x, sizeof t);
-    for (size_t half = LANES / 2; half > 0; half /= 2)
-        for (size_t l = 0; l < half; l++) t[l] += t[l + half];
-    return t[0];
-#endif
+    x += SHUFFLE(x, x, SWAP_HALVES);
+    x += SHUFFLE(x, x, SWAP_QUARTERS);
+    return fold_within_quarters(x)[0];
+}
+
+/* out[k] = fold(x[k]) for four blocks, which share the work. */
+NBT_INLINE void fold_four(vec folded, real *out)
+{
+    const vec x = fold_within_quarters(folded);
+    for (size_t k = 0; k < 4; k++) out[k] = x[k * (LANES / 4)];
 }
 
 /* to (count, whole lane blocks) = from. For rows too short to call memcpy for. */
 NBT_INLINE void lanes_copy(size_t count, const real *from, real *to)
 {
     for (size_t i = 0; i < count; i += LANES) store(to + i, load(from + i));
+}
+
+/* to (count, whole lane blocks) += x. */
+NBT_INLINE void lanes_add(size_t count, const real *x, real *to)
+{
+    for (size_t i = 0; i < count; i += LANES) store(to + i, load(to + i) + load(x + i));
 }
 
 /* out[r] = Σ_c M[r,c] x[c]; M (rows, ld), x (ld), ld a multiple of LANES. out must not alias.

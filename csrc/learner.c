@@ -46,10 +46,20 @@ static int best_isa(void)
 
 /* ---- arrays -------------------------------------------------------------------------------- */
 
+static size_t whole(size_t count, size_t unit) { return (count + unit - 1) / unit * unit; }
 static size_t whole_blocks(size_t count, size_t itemsize)
 {
-    const size_t lanes = NBT_LANE_BYTES / itemsize;
-    return (count + lanes - 1) / lanes * lanes;
+    return whole(count, NBT_LANE_BYTES / itemsize);
+}
+
+static nbt_panels panels(size_t rows, size_t columns, size_t itemsize)
+{
+    const size_t lanes = NBT_LANE_BYTES / itemsize, left = columns % lanes;
+    nbt_panels at = {.rows = rows, .ld = whole_blocks(columns, itemsize), .depth = whole(rows, 4)};
+    at.full = left > lanes / 2 ? at.ld : columns - left;
+    at.group = at.full == at.ld ? 0 : left > lanes / 4 ? 2 : 4;
+    at.size = at.ld + at.depth * (at.full + (at.group ? lanes / at.group : 0));
+    return at;
 }
 
 void nbt_learner_init(nbt_learner *self, int isa)
@@ -59,17 +69,20 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->ldm = whole_blocks(self->m, size);
     self->ldA = whole_blocks(self->A, size);
     self->ldP = whole_blocks(self->P, size);
+    self->cell = panels(self->n + self->m, self->n, size);
+    self->out = panels(self->n, self->A, size);
     self->ldS = whole_blocks(self->S, size);
-    self->ldG = self->rule == NBT_RTRL ? whole_blocks(self->P * self->n, size) : 0;
+    self->ldG = self->rule == NBT_RTRL ? whole(self->P * self->n, NBT_STRIP_BYTES / size) : 0;
     self->ldpair = 6 * NBT_LANE_BYTES / size;
     self->kernels = ISAS[isa < 0 ? best_isa() : isa].kernels[self->dtype];
-    self->x_last = -1;
+    self->x_last = self->x_late = -1;
     self->settled = 1;
 }
 
-int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *out)
+int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
 {
-    const size_t n = self->n, A = self->A, P = self->P, K = self->K, S = self->S, T = self->T;
+    const size_t n = self->n, K = self->K, S = self->S, T = self->T;
+    const nbt_panels cell = self->cell, out = self->out;
     const size_t ldn = self->ldn, ldm = self->ldm, ldA = self->ldA, ldP = self->ldP;
     const size_t ldS = self->ldS, ldG = self->ldG, ldpair = self->ldpair;
     const int always = 1, kalman = self->optimizer == NBT_KALMAN;
@@ -77,13 +90,12 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *out)
     const int bptt = self->rule == NBT_BPTT, online = !bptt;
     const int exact = nobacktrack && self->exact_self;
     const int fisher = nobacktrack && self->norm == NBT_FISHER;
-    (void)A, (void)T;
 #define NBT_ROW(name, rows, columns, which)                                                        \
     {#name, offsetof(nbt_learner, name), (size_t)(rows), columns, which},
     const nbt_array arrays[] = {NBT_ARRAYS(NBT_ROW)};
 #undef NBT_ROW
     if (k >= sizeof arrays / sizeof *arrays) return 0;
-    *out = arrays[k];
+    *array = arrays[k];
     return 1;
 }
 
@@ -96,8 +108,10 @@ void nbt_learner_refresh(nbt_learner *self)
     self->settled = 1;
     self->fresh = self->diverged = 0;
     self->x_last = NBT_UNKNOWN_SYMBOL;
+    self->x_late = -1;
     self->rate = nbt_rate(self->schedule, self->step);
     kernels_of(self)->refresh(self);
+    kernels_of(self)->rules[self->rule].refresh(self);
 }
 
 void nbt_learner_settle(nbt_learner *self) { kernels_of(self)->rules[self->rule].settle(self); }

@@ -15,24 +15,35 @@ typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_nor
 
 enum { NBT_UNKNOWN_SYMBOL = -2 };
 enum { NBT_LANE_BYTES = 64 }; /* a lane block (lanes.h): rows are padded to whole ones */
+enum { NBT_STRIP_BYTES = 4 * NBT_LANE_BYTES }; /* columns of RTRL's G that lie together (rtrl.h) */
+
+/* Where a matrix of 1 + rows rows keeps its entries: row 0 (ld numbers), then panels (panels.h). */
+typedef struct {
+    size_t rows, ld; /* rows below row 0; whole lane blocks that hold the columns */
+    size_t full;     /* columns in whole panels */
+    size_t group;    /* rows that share a lane block in the tail panel: 2, 4; 0: there is none */
+    size_t depth;    /* rows, padded to a multiple of 4 */
+    size_t size;     /* numbers in all */
+} nbt_panels;
 
 /* Every array a learner may own: X(name, rows, columns, which).
- * Rows are padded to whole lane blocks (strides ldn, ldA, …); `which` says who needs the array. */
+ * Rows are padded to whole lane blocks (strides ldn, ldA, …), matrices of parameters lie in panels
+ * (sizes cell.size and out.size); `which` says who needs the array. */
 #define NBT_ARRAYS(X)                                                                              \
     /* the network: θ = (b; W; r), leaks, φ, pre-activations */                                    \
-    X(theta, P, ldn, always)                                                                       \
+    X(theta, 1, cell.size, always)                                                                 \
     X(alpha, 1, ldn, always)                                                                       \
-    X(phi, 1 + n, ldA, always)                                                                     \
+    X(phi, 1, out.size, always)                                                                    \
     X(h, 1, ldn, always)                                                                           \
     /* Kalman: diagonal and first row of J, for θ and φ */                                         \
-    X(theta_J, P, ldn, kalman)                                                                     \
-    X(theta_J0, P, ldn, kalman)                                                                    \
-    X(phi_J, 1 + n, ldA, kalman)                                                                   \
-    X(phi_J0, 1 + n, ldA, kalman)                                                                  \
+    X(theta_J, 1, cell.size, kalman)                                                               \
+    X(theta_J0, 1, cell.size, kalman)                                                              \
+    X(phi_J, 1, out.size, kalman)                                                                  \
+    X(phi_J0, 1, out.size, kalman)                                                                 \
     /* NoBackTrack: pairs v̄ w̄, self-influence d, the regressors z of the last transition, s */     \
     X(v, K *S, ldn, nobacktrack)                                                                   \
-    X(w, K *P, ldn, nobacktrack)                                                                   \
-    X(d, P, ldn, exact)                                                                            \
+    X(w, K, cell.size, nobacktrack)                                                                \
+    X(d, 1, cell.size, exact)                                                                      \
     X(z, 1, ldP, online)                                                                           \
     X(fisher, 1, ldn, fisher)                                                                      \
     /* what the next sweep still has to do to w̄ and d (nobacktrack.h) */                           \
@@ -55,22 +66,23 @@ enum { NBT_LANE_BYTES = 64 }; /* a lane block (lanes.h): rows are padded to whol
     X(block_inverse, 1, ldS, nobacktrack)                                                          \
     X(pushed, S, ldn, nobacktrack)                                                                 \
     X(pairs, K, ldpair, nobacktrack)                                                               \
-    /* RTRL: G and its successor, (n, P n) with the columns of a state in one run; F; g */         \
-    X(G, n, ldG, rtrl)                                                                             \
-    X(G_next, n, ldG, rtrl)                                                                        \
+    /* RTRL: G and its successor in strips; Fᵀ; g */                                               \
+    X(G, 1, n *ldG, rtrl)                                                                          \
+    X(G_next, 1, n *ldG, rtrl)                                                                     \
     X(F, n, ldn, rtrl)                                                                             \
     X(g_flat, 1, ldG, rtrl)                                                                        \
-    X(g, P, ldn, rtrl)                                                                             \
+    X(g, 1, cell.size, rtrl)                                                                       \
     /* truncated BPTT: the window and the gradients collected from closed ones */                  \
     X(window_h, T, ldn, bptt)                                                                      \
     X(window_x, T, ldm, bptt)                                                                      \
     X(window_delta, T, ldA, bptt)                                                                  \
-    X(g_theta, P, ldn, bptt)                                                                       \
-    X(g_phi, 1 + n, ldA, bptt)                                                                     \
-    X(back, 1, ldn, bptt)                                                                          \
+    X(g_theta, 1, cell.size, bptt)                                                                 \
+    X(g_phi, 1, out.size, bptt)                                                                    \
+    X(window_a, 1 + T, ldn, bptt)                                                                  \
+    X(window_slope, 1 + T, ldn, bptt)                                                              \
+    X(window_back, T, ldn, bptt)                                                                   \
     /* scratch of every rule */                                                                    \
     X(a, 1, ldn, always)                                                                           \
-    X(a1, 1, ldP, always)                                                                          \
     X(slope, 1, ldn, always)                                                                       \
     X(delta, 1, ldA, always)                                                                       \
     X(H, 1, ldn, always)                                                                           \
@@ -83,6 +95,7 @@ typedef struct {
     size_t n, m, A, P, K, S, T;
     /* row strides, in numbers */
     size_t ldn, ldm, ldA, ldP, ldS, ldG, ldpair;
+    nbt_panels cell, out; /* of θ and what has its shape, of φ */
     /* choices */
     nbt_dtype dtype;
     nbt_rule rule;
@@ -94,13 +107,13 @@ typedef struct {
     double rate;             /* the schedule at this step */
     double lambda;           /* prior × n */
     uint64_t seed;
-    /* counters: time; nothing is pending; norms are those of now; the entry set in one-hot z (-1:
-     * none, NBT_UNKNOWN_SYMBOL); complete steps in the window, and whether the next one's
-     * transition is in it */
+    /* counters: time; nothing is pending; norms are those of now; the entries set in one-hot z and
+     * z_last (-1: none, NBT_UNKNOWN_SYMBOL); complete steps in the window, and whether the next
+     * one's transition is in it */
     uint64_t step;
     int settled, fresh;
     int diverged; /* something that was learned or carried along is not finite */
-    int32_t x_last;
+    int32_t x_last, x_late;
     size_t length;
     int entered;
     int32_t *window_symbol; /* (T) input symbol of a step's transition, -1: it has none */
@@ -127,7 +140,7 @@ typedef struct {
 void nbt_learner_init(nbt_learner *self, int isa);
 
 /* Row k of NBT_ARRAYS for this learner; 0 past the end. */
-int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *out);
+int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array);
 
 /* Recomputes what is derived from h after the arrays were set from outside. */
 void nbt_learner_refresh(nbt_learner *self);

@@ -1,6 +1,6 @@
 #include "nobacktrack.h"
 #include "cell.h"
-#include "lanes.h"
+#include "panels.h"
 #include "reduction.h"
 #include "sweep.h"
 #include <math.h>
@@ -48,8 +48,9 @@ static void follow_fisher(nbt_learner *self)
 
 double NBT(nobacktrack_observe)(nbt_learner *self, size_t y, int learn)
 {
-    const double loss = NBT(readout_observe)(self, y, learn);
+    const double loss = NBT(readout_loss)(self, y, self->delta);
     if (!learn) return loss;
+    NBT(readout_learn)(self);
     if (self->norm == NBT_FISHER) follow_fisher(self);
     gradient_coefficients(self);
     sweep(self, 1);
@@ -98,7 +99,7 @@ static void fold_plain(nbt_learner *self, real *v)
         else
             for (size_t i = s; i < n; i += S) vs[i] += sign[i] * rho[i];
     }
-    NBT(cell_push)(n, ldn, S, (real *)self->theta + ldn, self->alpha, self->slope, v, pushed);
+    NBT(cell_push)(self, S, v, pushed);
     lanes_copy(S * ldn, pushed, v);
 }
 
@@ -107,10 +108,11 @@ static void fold_exact(nbt_learner *self, real *v)
 {
     const size_t n = self->n, ldn = self->ldn, S = self->S;
     const int balanced = self->norm != NBT_NO_NORM;
-    const real *W = (real *)self->theta + ldn, *u = self->u, *slope = self->slope;
+    const nbt_panels *panels = &self->cell;
+    const real *theta = self->theta, *u = self->u, *slope = self->slope;
     const real *sign = self->sign, *block_rho = self->block_rho;
     real *rho = self->rho, *pushed = self->pushed, *column = self->h_next;
-    NBT(cell_push)(n, ldn, S, W, self->alpha, slope, v, pushed);
+    NBT(cell_push)(self, S, v, pushed);
     NBT(rows_norm)(S, ldn, pushed, u, self->block_v);
     NBT(balance)(self->ldS, balanced, self->block_w, self->block_v, self->block_rho,
                  self->block_inverse);
@@ -118,7 +120,7 @@ static void fold_exact(nbt_learner *self, real *v)
     for (size_t i = 0; i < n; i++) {
         vec sum = {0};
         for (size_t c = 0; c < ldn; c += LANES) {
-            const vec row = lanes_without(load(W + i * ldn + c), (real)i - (real)c);
+            const vec row = lanes_without(panel_row(panels, theta, i, c), (real)i - (real)c);
             sum += row * row * load(u + c);
         }
         column[i] = fold(sum) * slope[i] * slope[i];
@@ -132,7 +134,7 @@ static void fold_exact(nbt_learner *self, real *v)
         const real size = sign[i] * rho[i] * slope[i];
         for (size_t c = 0; c < ldn; c += LANES) {
             real *at = v + s * ldn + c;
-            const vec row = lanes_without(load(W + i * ldn + c), (real)i - (real)c);
+            const vec row = lanes_without(panel_row(panels, theta, i, c), (real)i - (real)c);
             store(at, load(at) + size * row);
         }
     }
@@ -164,15 +166,16 @@ static void reduce(nbt_learner *self)
     }
     if (!NBT(all_finite)(self->K * S * ldn, self->v)) self->diverged = 1;
     if (!self->exact_self) return;
-    const real *W = (real *)self->theta + ldn, *slope = self->slope, *alpha = self->alpha;
+    const real *slope = self->slope, *alpha = self->alpha;
     real *keep_d = self->keep_d;
-    for (size_t i = 0; i < n; i++) keep_d[i] = W[i * ldn + i] * slope[i] + alpha[i];
+    for (size_t i = 0; i < n; i++)
+        keep_d[i] = *panel_entry(&self->cell, self->theta, i, i) * slope[i] + alpha[i];
 }
 
 /* w̄, d and J decay; the arrays are settled when this is called. */
 static void flush(nbt_learner *self)
 {
-    const size_t size = self->P * self->ldn;
+    const size_t size = self->cell.size;
     NBT(flush)(self->K * size, self->w);
     if (self->exact_self) NBT(flush)(size, self->d);
     if (self->optimizer == NBT_SGD) return;
@@ -180,17 +183,45 @@ static void flush(nbt_learner *self)
     NBT(flush)(size, self->theta_J0);
 }
 
+/* z_last ← z. O(n) when one-hot. */
+static void keep_regressors(nbt_learner *self)
+{
+    const real *z = self->z;
+    real *z_last = self->z_last, *x = z_last + 1 + self->n;
+    const int known =
+        self->one_hot && self->x_last != NBT_UNKNOWN_SYMBOL && self->x_late != NBT_UNKNOWN_SYMBOL;
+    memcpy(z_last, z, (known ? 1 + self->n : self->P) * sizeof *z);
+    if (known && self->x_late >= 0) x[self->x_late] = 0;
+    if (known && self->x_last >= 0) x[self->x_last] = 1;
+    self->x_late = self->x_last;
+}
+
 void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     if (!self->fresh) sweep(self, 0);
     if (self->step % NBT_FLUSH_EVERY == 0) flush(self);
     reduce(self);
-    if (!self->exact_self) lanes_copy(self->ldP, self->z, self->z_last);
-    NBT(cell_advance)(self, symbol, vector, self->z);
+    if (!self->exact_self) keep_regressors(self);
+    NBT(cell_regress)(self, symbol, vector);
+    NBT(cell_advance)(self, symbol, vector);
     self->settled = self->fresh = 0;
 }
 
 void NBT(nobacktrack_settle)(nbt_learner *self)
 {
     if (!self->settled) sweep(self, 0);
+}
+
+/* Which entry of z is set, after a state was loaded: it may have been edited to several. */
+void NBT(nobacktrack_refresh)(nbt_learner *self)
+{
+    if (!self->one_hot) return;
+    const real *x = (real *)self->z + 1 + self->n;
+    size_t set = 0, where = 0;
+    for (size_t l = 0; l < self->m; l++) {
+        if (x[l] != 0) where = l;
+        set += x[l] != 0;
+    }
+    if (set == 0) self->x_last = -1;
+    if (set == 1 && x[where] == 1) self->x_last = (int32_t)where;
 }

@@ -18,5 +18,6 @@
 double NBT(nobacktrack_observe)(nbt_learner *self, size_t y, int learn);
 void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector);
 void NBT(nobacktrack_settle)(nbt_learner *self);
+void NBT(nobacktrack_refresh)(nbt_learner *self);
 
 #endif

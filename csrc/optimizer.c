@@ -6,68 +6,103 @@ step_size NBT(optimizer_step_size)(const nbt_learner *self)
     return (step_size){(real)self->rate, (real)(1 - decay), (real)self->lambda};
 }
 
-/* Rows p … p + count - 1 of one lane block, their gradients g; count is 1 or 2. */
-NBT_INLINE void kalman_rows(step_size step, qdop *first, size_t count, size_t ld, const vec *g,
-                            real *restrict J, real *restrict J0, real *restrict theta)
+/* What a panel's turns are taken from: an outer product, or a gradient in panels (left = NULL). */
+typedef struct {
+    const real *left;
+    vec right;
+    const real *g;
+} gradient_source;
+
+NBT_INLINE vec gradient_turn(const gradient_source *from, size_t t, size_t rows, size_t group)
 {
-    vec q[2], r[2];
-    for (size_t c = 0; c < count; c++)
-        q[c] = qdop_measure(step, 1, first, g[c], J + c * ld, J0 + c * ld, r + c);
+    if (!from->left) return load(from->g + t * LANES);
+    return lanes_some_rows(from->left + t * group, rows - t * group, group) * from->right;
+}
+
+/* θ ← θ - η g in one turn; returns the new θ. */
+NBT_INLINE vec descend_turn(step_size step, size_t t, size_t rows, size_t group,
+                            const gradient_source *from, real *theta)
+{
+    const vec updated = load(theta + t * LANES) - step.rate * gradient_turn(from, t, rows, group);
+    store(theta + t * LANES, updated);
+    return updated;
+}
+
+/* One panel of θ; 0, or NaN where something became infinite or NaN. */
+NBT_INLINE vec descend_panel(step_size step, size_t turns, size_t rows, size_t group,
+                             const gradient_source *from, real *theta)
+{
+    vec even = {0}, odd = {0};
+    size_t t = 0;
+    for (; t + 2 <= turns; t += 2) {
+        even += descend_turn(step, t, rows, group, from, theta);
+        odd += descend_turn(step, t + 1, rows, group, from, theta);
+    }
+    if (t < turns) even += descend_turn(step, t, rows, group, from, theta);
+    return (even + odd) * 0;
+}
+
+/* Turns t … t + count - 1; count is 1 or 2. */
+NBT_INLINE void kalman_turns(step_size step, qdop *first, size_t count, size_t t, size_t rows,
+                             size_t group, const gradient_source *from, real *J, real *J0,
+                             real *theta)
+{
+    vec g[2], q[2], r[2];
+    for (size_t c = 0; c < count; c++) {
+        const size_t at = (t + c) * LANES;
+        g[c] = gradient_turn(from, t + c, rows, group);
+        q[c] = qdop_measure(step, 1, first, g[c], J + at, J0 + at, r + c);
+    }
     qdop_invert(first, count, r);
-    for (size_t c = 0; c < count; c++) qdop_update(first, g[c], q[c], r[c], theta + c * ld);
+    for (size_t c = 0; c < count; c++)
+        qdop_update(first, g[c], q[c], r[c], theta + (t + c) * LANES);
 }
 
-/* GRADIENT(p): row p of the gradient in lane block i. */
-#define DESCEND(p, check)                                                                          \
-    do {                                                                                           \
-        real *at = theta + (p) * ld + i;                                                           \
-        const vec updated = load(at) - step.rate * (GRADIENT(p));                                  \
-        store(at, updated);                                                                        \
-        check += updated * 0; /* 0, or NaN */                                                      \
-    } while (0)
-
-#define APPLY()                                                                                    \
-    vec check = {0}, other = {0};                                                                  \
-    for (size_t i = 0; i < ld; i += LANES) {                                                       \
-        if (kind == NBT_SGD) {                                                                     \
-            size_t p = 0;                                                                          \
-            for (; p + 2 <= rows; p += 2) {                                                        \
-                DESCEND(p, check);                                                                 \
-                DESCEND(p + 1, other);                                                             \
-            }                                                                                      \
-            if (p < rows) DESCEND(p, check);                                                       \
-            continue;                                                                              \
-        }                                                                                          \
-        qdop first = qdop_first(step, 1, GRADIENT(0), J + i);                                      \
-        size_t p = 1;                                                                              \
-        for (; p + 2 <= rows; p += 2) {                                                            \
-            const vec both[2] = {GRADIENT(p), GRADIENT(p + 1)};                                    \
-            const size_t at = p * ld + i;                                                          \
-            kalman_rows(step, &first, 2, ld, both, J + at, J0 + at, theta + at);                   \
-        }                                                                                          \
-        if (p < rows) {                                                                            \
-            const vec last[1] = {GRADIENT(p)};                                                     \
-            const size_t at = p * ld + i;                                                          \
-            kalman_rows(step, &first, 1, ld, last, J + at, J0 + at, theta + at);                   \
-        }                                                                                          \
-        check += qdop_last(first, theta + i) * 0;                                                  \
-    }                                                                                              \
-    return fold(check + other) == 0
-
-int NBT(optimizer_apply)(nbt_optimizer kind, step_size step, size_t rows, size_t ld,
-                         const real *restrict g, real *restrict J, real *restrict J0,
-                         real *restrict theta)
+NBT_INLINE vec kalman_panel(step_size step, qdop *first, size_t turns, size_t rows, size_t group,
+                            const gradient_source *from, real *J, real *J0, real *theta,
+                            real *theta0)
 {
-#define GRADIENT(p) load(g + (p) * ld + i)
-    APPLY();
-#undef GRADIENT
+    size_t t = 0;
+    for (; t + 2 <= turns; t += 2) kalman_turns(step, first, 2, t, rows, group, from, J, J0, theta);
+    if (t < turns) kalman_turns(step, first, 1, t, rows, group, from, J, J0, theta);
+    return qdop_last(*first, group, theta0) * 0;
 }
 
-int NBT(optimizer_apply_outer)(nbt_optimizer kind, step_size step, size_t rows, size_t ld,
+NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t i, size_t group,
+                           vec g0, const real *left, const real *g, real *J, real *J0, real *theta)
+{
+    const step_size step = NBT(optimizer_step_size)(self);
+    const size_t rows = at->rows, turns = (rows + group - 1) / group;
+    const gradient_source from = {left, left ? lanes_tile(g0, group) : g0,
+                                  g ? panel_of(at, g, i) : NULL};
+    if (self->optimizer == NBT_SGD) {
+        const vec updated = load(theta + i) - step.rate * g0;
+        store(theta + i, updated);
+        return updated * 0 + descend_panel(step, turns, rows, group, &from, panel_of(at, theta, i));
+    }
+    qdop first = qdop_first(step, 1, group, g0, J + i);
+    return kalman_panel(step, &first, turns, rows, group, &from, panel_of(at, J, i),
+                        panel_of(at, J0, i), panel_of(at, theta, i), theta + i);
+}
+
+int NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const real *restrict g,
+                         real *restrict J, real *restrict J0, real *restrict theta)
+{
+    vec check = {0};
+#define PANEL(i, group) check += apply_panel(self, at, i, group, load(g + i), NULL, g, J, J0, theta)
+    EACH_PANEL(at, PANEL);
+#undef PANEL
+    return fold(check) == 0;
+}
+
+int NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
                                const real *restrict left, const real *restrict right,
                                real *restrict J, real *restrict J0, real *restrict theta)
 {
-#define GRADIENT(p) (left[p] * load(right + i))
-    APPLY();
-#undef GRADIENT
+    vec check = {0};
+#define PANEL(i, group)                                                                            \
+    check += apply_panel(self, at, i, group, load(right + i), left, NULL, J, J0, theta)
+    EACH_PANEL(at, PANEL);
+#undef PANEL
+    return fold(check) == 0;
 }

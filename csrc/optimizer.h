@@ -5,12 +5,12 @@
  * D_p = J_pp + λ, q_p = J_0p / D_0, r_p = 1 / (D_p - J_0p q_p):
  *     x_p = (g_p - g_0 q_p) r_p,   x_0 = g_0 / D_0 - Σ_p q_p x_p,   θ ← θ - x,
  *     ‖w‖² = w_0² / D_0 + Σ_p (w_p - w_0 q_p)² r_p.
- * The functions below are one lane block at one row; the sweeps that use them own the loops. */
+ * The functions below are one lane block; the sweeps that use them own the loops. */
 #ifndef NBT_OPTIMIZER_H
 #define NBT_OPTIMIZER_H
 
-#include "lanes.h"
 #include "learner.h"
+#include "panels.h"
 
 /* One step's numbers: SGD's rate, or Kalman's 1 - γ and λ. */
 typedef struct {
@@ -24,12 +24,15 @@ typedef struct {
     vec g0, inverse0, sum; /* g_0, 1 / D_0, Σ q_p x_p so far */
 } qdop;
 
-/* Row 0: J_00 ← keep J_00 + g_0²; only read where nothing is learned. */
-NBT_INLINE qdop qdop_first(step_size step, int learn, vec g0, real *restrict J)
+/* Row 0: J_00 ← keep J_00 + g_0²; only read where nothing is learned. What it gives is laid out for
+ * the turns of its panel. */
+NBT_INLINE qdop qdop_first(step_size step, int learn, size_t group, vec g0, real *restrict J)
 {
     const vec J00 = learn ? step.keep * load(J) + g0 * g0 : load(J);
     if (learn) store(J, J00);
-    return (qdop){g0, 1 / (J00 + step.lambda), J00 * 0}; /* a sum of 0, or of NaN if J overflowed */
+    const vec inverse0 = 1 / (J00 + step.lambda);
+    /* a sum of 0, or of NaN if J overflowed */
+    return (qdop){lanes_tile(g0, group), lanes_tile(inverse0, group), lanes_tile(J00 * 0, group)};
 }
 
 /* Row p ≥ 1, first half: J_pp, J_0p ← keep J + g g; returns q_p and, in *denominator, 1 / r_p.
@@ -74,21 +77,23 @@ NBT_INLINE void qdop_update(qdop *first, vec g, vec q, vec r, real *restrict the
 }
 
 /* After the last row: θ_0 ← θ_0 - x_0. Returns it; it is finite only if every x_p was. */
-NBT_INLINE vec qdop_last(qdop first, real *restrict theta)
+NBT_INLINE vec qdop_last(qdop first, size_t group, real *restrict theta)
 {
-    const vec theta0 = load(theta) - (first.g0 * first.inverse0 - first.sum);
+    const vec own = first.g0 * first.inverse0;
+    const vec x0 = lanes_only(own, LANES / group) - lanes_gather(first.sum, group);
+    const vec theta0 = load(theta) - x0;
     store(theta, theta0);
     return theta0;
 }
 
-/* θ, J, J0 (rows, ld) after the gradient g (rows, ld). J, J0 unused by SGD. Returns whether all is
- * finite. O(rows ld) */
-int NBT(optimizer_apply)(nbt_optimizer kind, step_size step, size_t rows, size_t ld,
-                         const real *restrict g, real *restrict J, real *restrict J0,
-                         real *restrict theta);
+/* θ, J, J0 after the gradient g, all in panels. J, J0 unused by SGD. Returns whether all is finite.
+ * O(rows ld) */
+int NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const real *restrict g,
+                         real *restrict J, real *restrict J0, real *restrict theta);
 
-/* The same for the outer product g[p] = left[p] right, left (rows), right (ld). */
-int NBT(optimizer_apply_outer)(nbt_optimizer kind, step_size step, size_t rows, size_t ld,
+/* The same for the outer product g[0] = right, g[1 + p] = left[p] right; left (rows), right (ld).
+ */
+int NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
                                const real *restrict left, const real *restrict right,
                                real *restrict J, real *restrict J0, real *restrict theta);
 

@@ -1,24 +1,19 @@
 #include "readout.h"
-#include "lanes.h"
 #include "optimizer.h"
+#include "panels.h"
 #include "vmath.h"
 #include <math.h>
 #include <string.h>
 
-static void logits(size_t n, size_t ldA, const real *restrict phi, const real *restrict a,
-                   real *restrict out)
+static void logits(const nbt_learner *self, const real *restrict a, real *restrict out)
 {
-    for (size_t z = 0; z < ldA; z += LANES) {
-        vec sum = load(phi + z), other = {0};
-        const real *row = phi + ldA + z;
-        size_t i = 0;
-        for (; i + 2 <= n; i += 2) {
-            sum += a[i] * load(row + i * ldA);
-            other += a[i + 1] * load(row + (i + 1) * ldA);
-        }
-        if (i < n) sum += a[i] * load(row + i * ldA);
-        store(out + z, sum + other);
-    }
+    const real *phi = self->phi;
+#define PANEL(i, group)                                                                            \
+    store(out + i, load(phi + i) + lanes_gather(panel_sum((vec){0}, panel_of(&self->out, phi, i),  \
+                                                          0, self->n, a, group),                   \
+                                                group))
+    EACH_PANEL(&self->out, PANEL);
+#undef PANEL
 }
 
 /* x ← softmax(x) in place; returns ln Σ exp x. */
@@ -39,42 +34,34 @@ static double softmax(size_t A, size_t ldA, real *x)
     return (double)top + vlog((double)sum);
 }
 
-void NBT(readout_predict)(size_t n, size_t A, size_t ldA, const real *restrict phi,
-                          const real *restrict a, real *restrict p)
+void NBT(readout_predict)(const nbt_learner *self, const real *restrict a, real *restrict p)
 {
-    logits(n, ldA, phi, a, p);
-    softmax(A, ldA, p);
+    logits(self, a, p);
+    softmax(self->A, self->ldA, p);
 }
 
-double NBT(readout_loss)(size_t n, size_t A, size_t ldA, const real *restrict phi,
-                         const real *restrict a, size_t y, real *restrict delta)
+double NBT(readout_loss)(nbt_learner *self, size_t y, real *restrict delta)
 {
-    logits(n, ldA, phi, a, delta);
+    logits(self, self->a, delta);
     const double seen = (double)delta[y];
-    const double loss = softmax(A, ldA, delta) - seen;
+    const double loss = softmax(self->A, self->ldA, delta) - seen;
     delta[y] -= 1;
     return loss;
 }
 
-void NBT(readout_pull)(size_t n, size_t ldA, const real *restrict phi, const real *restrict slope,
+void NBT(readout_pull)(const nbt_learner *self, size_t count, const real *restrict slope,
                        const real *restrict delta, real *restrict H)
 {
-    NBT(rows_dot)(n, ldA, phi + ldA, delta, H);
-    for (size_t i = 0; i < n; i++) H[i] *= slope[i];
+    const size_t n = self->n, ldn = self->ldn;
+    NBT(panels_dot)(&self->out, n, count, self->phi, delta, self->ldA, H, ldn);
+    for (size_t t = 0; t < count; t++)
+        for (size_t i = 0; i < n; i++) H[t * ldn + i] *= slope[t * ldn + i];
 }
 
-double NBT(readout_observe)(nbt_learner *self, size_t y, int learn)
+void NBT(readout_learn)(nbt_learner *self)
 {
-    const size_t n = self->n, ldA = self->ldA;
-    const double loss = NBT(readout_loss)(n, self->A, ldA, self->phi, self->a, y, self->delta);
-    if (!learn) return loss;
-    NBT(readout_pull)(n, ldA, self->phi, self->slope, self->delta, self->H);
-    real *a1 = self->a1;
-    a1[0] = 1;
-    const real *a = self->a;
-    for (size_t i = 0; i < n; i++) a1[1 + i] = a[i];
-    if (!NBT(optimizer_apply_outer)(self->optimizer, NBT(optimizer_step_size)(self), 1 + n, ldA, a1,
-                                    self->delta, self->phi_J, self->phi_J0, self->phi))
+    NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
+    if (!NBT(optimizer_apply_outer)(self, &self->out, self->a, self->delta, self->phi_J,
+                                    self->phi_J0, self->phi))
         self->diverged = 1;
-    return loss;
 }

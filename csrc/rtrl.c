@@ -1,91 +1,103 @@
 #include "rtrl.h"
 #include "cell.h"
-#include "lanes.h"
 #include "optimizer.h"
+#include "panels.h"
 #include "readout.h"
 #include <string.h>
 
 static real *now(const nbt_learner *self) { return self->settled ? self->G : self->G_next; }
 static real *next(const nbt_learner *self) { return self->settled ? self->G_next : self->G; }
 
-/* g (P, ldn) = Σ_k H_k G[k]. O(n nP) */
+#define STRIP (4 * LANES)
+
+/* G[i, p n + i] += z_p for every unit i: ∂f_i/∂θ_i. Within a strip the next entry is one row and
+ * one column on. */
+static void add_regressor(size_t n, size_t p, real z, real *G)
+{
+    for (size_t i = 0; i < n;) {
+        const size_t column = p * n + i, within = column % STRIP;
+        const size_t left = STRIP - within, run = left < n - i ? left : n - i;
+        real *at = G + (column / STRIP * n + i) * STRIP + within;
+        for (size_t k = 0; k < run; k++) at[k * (STRIP + 1)] += z;
+        i += run;
+    }
+}
+
+/* g = Σ_k H_k G[k], from strips into panels. O(n nP) */
 static void gradient(nbt_learner *self)
 {
-    const size_t n = self->n, ldn = self->ldn, ldG = self->ldG;
-    const real *G = now(self), *H = self->H;
+    const size_t n = self->n;
+    const real *H = self->H, *G = now(self);
     real *flat = self->g_flat, *g = self->g;
-    for (size_t c = 0; c < ldG; c += LANES) {
-        vec sum = {0}, other = {0};
-        size_t k = 0;
-        for (; k + 2 <= n; k += 2) {
-            sum += H[k] * load(G + k * ldG + c);
-            other += H[k + 1] * load(G + (k + 1) * ldG + c);
-        }
-        if (k < n) sum += H[k] * load(G + k * ldG + c);
-        store(flat + c, sum + other);
+    for (size_t c = 0; c < self->ldG; c += STRIP, G += n * STRIP) {
+        vec sum[4] = {{0}};
+        for (size_t k = 0; k < n; k++)
+            for (size_t v = 0; v < 4; v++) sum[v] += H[k] * load(G + k * STRIP + v * LANES);
+        for (size_t v = 0; v < 4; v++) store(flat + c + v * LANES, sum[v]);
     }
-    for (size_t p = 0; p < self->P; p++) memcpy(g + p * ldn, flat + p * n, n * sizeof(real));
+    memcpy(g, flat, n * sizeof(real));
+    for (size_t p = 0; p + 1 < self->P; p++)
+        NBT(panels_set_row)(&self->cell, n, p, flat + (1 + p) * n, g);
 }
 
 double NBT(rtrl_observe)(nbt_learner *self, size_t y, int learn)
 {
-    const double loss = NBT(readout_observe)(self, y, learn);
+    const double loss = NBT(readout_loss)(self, y, self->delta);
     if (!learn) return loss;
+    NBT(readout_learn)(self);
     gradient(self);
-    if (!NBT(optimizer_apply)(self->optimizer, NBT(optimizer_step_size)(self), self->P, self->ldn,
-                              self->g, self->theta_J, self->theta_J0, self->theta))
+    if (!NBT(optimizer_apply)(self, &self->cell, self->g, self->theta_J, self->theta_J0,
+                              self->theta))
         self->diverged = 1;
     return loss;
 }
 
-/* A tile of `rows` states by `vecs` lane blocks of F G, all sums in registers. */
-NBT_INLINE void product_tile(size_t n, size_t ldn, size_t ldG, size_t rows, size_t vecs,
-                             const real *restrict F, const real *restrict G, real *restrict out)
+/* `rows` states of one strip of F G from Fᵀ, all sums in registers; adds them to *check. */
+NBT_INLINE void product_tile(size_t n, size_t ldn, size_t rows, const real *restrict F,
+                             const real *restrict G, real *restrict out, vec *check)
 {
     vec sum[4][4];
     for (size_t k = 0; k < rows; k++)
-        for (size_t c = 0; c < vecs; c++) sum[k][c] = (vec){0};
+        for (size_t v = 0; v < 4; v++) sum[k][v] = (vec){0};
     for (size_t j = 0; j < n; j++) {
         vec g[4];
-        for (size_t c = 0; c < vecs; c++) g[c] = load(G + j * ldG + c * LANES);
+        for (size_t v = 0; v < 4; v++) g[v] = load(G + j * STRIP + v * LANES);
         for (size_t k = 0; k < rows; k++)
-            for (size_t c = 0; c < vecs; c++) sum[k][c] += F[k * ldn + j] * g[c];
+            for (size_t v = 0; v < 4; v++) sum[k][v] += F[j * ldn + k] * g[v];
     }
     for (size_t k = 0; k < rows; k++)
-        for (size_t c = 0; c < vecs; c++) store(out + k * ldG + c * LANES, sum[k][c]);
+        for (size_t v = 0; v < 4; v++) {
+            store(out + k * STRIP + v * LANES, sum[k][v]);
+            *check += sum[k][v];
+        }
 }
 
-/* out (n, ldG) = F G. */
-static void product(size_t n, size_t ldn, size_t ldG, const real *restrict F,
-                    const real *restrict G, real *restrict out)
+/* out = F G. Returns 0, or NaN where it is not finite. */
+static vec product(size_t n, size_t ldn, size_t ldG, const real *restrict F, const real *restrict G,
+                   real *restrict out)
 {
-    size_t c = 0;
-    for (; c + 4 * LANES <= ldG; c += 4 * LANES) {
+    vec check = {0};
+    for (size_t c = 0; c < ldG; c += STRIP, G += n * STRIP, out += n * STRIP) {
         size_t k = 0;
-        for (; k + 4 <= n; k += 4)
-            product_tile(n, ldn, ldG, 4, 4, F + k * ldn, G + c, out + k * ldG + c);
-        for (; k < n; k++) product_tile(n, ldn, ldG, 1, 4, F + k * ldn, G + c, out + k * ldG + c);
+        for (; k + 4 <= n; k += 4) product_tile(n, ldn, 4, F + k, G, out + k * STRIP, &check);
+        for (; k < n; k++) product_tile(n, ldn, 1, F + k, G, out + k * STRIP, &check);
     }
-    for (; c < ldG; c += LANES) {
-        size_t k = 0;
-        for (; k + 4 <= n; k += 4)
-            product_tile(n, ldn, ldG, 4, 1, F + k * ldn, G + c, out + k * ldG + c);
-        for (; k < n; k++) product_tile(n, ldn, ldG, 1, 1, F + k * ldn, G + c, out + k * ldG + c);
-    }
+    return check * 0;
 }
 
 void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
-    const size_t n = self->n, ldn = self->ldn, ldG = self->ldG;
-    real *out = next(self), *z = self->z;
-    if (self->step % NBT_FLUSH_EVERY == 0) NBT(flush)(n * ldG, now(self));
-    NBT(cell_jacobian)(n, ldn, (real *)self->theta + ldn, self->alpha, self->slope, self->F);
-    product(n, ldn, ldG, self->F, now(self), out);
-    NBT(cell_advance)(self, symbol, vector, z);
-    for (size_t i = 0; i < n; i++)
-        for (size_t p = 0; p < self->P; p++) out[i * ldG + p * n + i] += z[p];
+    const size_t n = self->n, size = n * self->ldG;
+    if (self->step % NBT_FLUSH_EVERY == 0) NBT(flush)(size, now(self));
+    NBT(cell_jacobian)(self, self->F);
+    const vec check = product(n, self->ldn, self->ldG, self->F, now(self), next(self));
     self->settled = !self->settled;
-    if (!NBT(all_finite)(n * ldG, out)) self->diverged = 1;
+    NBT(cell_regress)(self, symbol, vector);
+    NBT(cell_advance)(self, symbol, vector);
+    const real *z = self->z;
+    for (size_t p = 0; p < self->P; p++)
+        if (z[p] != 0) add_regressor(n, p, z[p], now(self));
+    if (!(fold(check) == 0)) self->diverged = 1;
 }
 
 void NBT(rtrl_settle)(nbt_learner *self)

@@ -1,7 +1,9 @@
 /* rtrl.h: real-time recurrent learning, exact: G = ∂h/∂θ carried forward by (4).
  *
- * G is (n, P n): row k holds ∂h_k/∂θ, entry p n + i that of unit i's parameter p. A step costs the
- * n² · nP multiply-adds of F G. `settled`: G is in the array of that name, not in G_next. */
+ * G is (n, P n): row k holds ∂h_k/∂θ, column p n + i that of unit i's parameter p. It lies in
+ * strips of NBT_STRIP_BYTES of columns, one after another, each with its n rows in one run. A step
+ * costs the n² · nP multiply-adds of F G. `settled`: G is in the array of that name, not in G_next.
+ */
 #ifndef NBT_RTRL_H
 #define NBT_RTRL_H
 

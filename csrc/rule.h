@@ -13,6 +13,8 @@ typedef struct {
     void (*advance)(nbt_learner *self, int32_t symbol, const void *vector);
     /* Applies what is pending to the arrays. */
     void (*settle)(nbt_learner *self);
+    /* Recomputes what the rule derives from arrays that were set from outside. */
+    void (*refresh)(nbt_learner *self);
 } nbt_rule_row;
 
 typedef struct {

@@ -5,54 +5,51 @@ typedef struct {
     vec keep, add, c, w0, norm, inner;
 } pair_lanes;
 
-/* What a lane block carries down the rows. Pointers are to its first lane. */
+/* What a panel carries down its turns. Pointers are to the turns; `rows` parameters below row 0. */
 typedef struct {
-    size_t ldn, pair_size; /* strides of rows, and of pairs in w̄ */
+    size_t rows, pair_size; /* pair_size: from a pair's w̄ to the next */
     step_size step;
     real *theta, *J, *J0, *w, *d;
     pair_lanes *pairs;
     vec H, keep_d, d0, norm_d, norm_q;
     qdop first;
-} lane_block;
+} panel;
 
 enum { PLAIN, METRIC, METRIC_INNER }; /* how w̄ and d are measured */
 
-/* Most rows of one-hot inputs meet a zero in z, and in z_last: then w_i has no part in them, which
- * saves a seventh of their arithmetic. What is measured of a row depends on z alone, since z_last
+/* Most turns of one-hot inputs meet a zero in z, and in z_last: then w_i has no part in them, which
+ * saves a seventh of their arithmetic. What is measured of a turn depends on z alone, since z_last
  * is not known after a state was loaded. */
 typedef enum { PRESENT, LATE, ABSENT } presence; /* in z; only in z_last; in neither */
 
-/* Row p: settles w̄ and d, returns the gradient; *d_out, *w_out: d, and w̄ of the first pair. */
-NBT_INLINE vec settle_row(lane_block *b, size_t p, real z, real z_last, int exact, presence part,
-                          size_t K, vec *d_out, vec *w_out)
+/* One lane block: settles w̄ and d, returns the gradient; *d_out, *w_out: d, and w̄ of pair 0. */
+NBT_INLINE vec settle(const panel *b, real *d_at, real *w_at, vec z, vec z_last, int exact,
+                      presence part, size_t K, vec *d_out, vec *w_out)
 {
-    const size_t at = p * b->ldn;
-    const vec d_before = exact ? load(b->d + at) : spread(z_last);
+    const vec d_before = exact ? load(d_at) : z_last;
     vec d = exact ? b->keep_d * d_before : spread(0);
     if (part == PRESENT) d += z;
-    if (exact) store(b->d + at, d);
+    if (exact) store(d_at, d);
     *d_out = *w_out = d;
     vec g = b->H * d;
     for (size_t k = 0; k < K; k++) {
-        real *wk = b->w + k * b->pair_size + at;
+        real *wk = w_at + k * b->pair_size;
         vec w = b->pairs[k].keep * load(wk);
         if (exact || part != ABSENT) w += b->pairs[k].add * d_before;
         store(wk, w);
         g = k == 0 && !exact && part != PRESENT ? b->pairs[k].c * w : g + b->pairs[k].c * w;
-        if (p == 0) b->pairs[k].w0 = w;
         if (k == 0) *w_out = w;
     }
     return g;
 }
 
-/* Adds row p's part to the norms of w̄ and d: (x - x_0 q)² r, or plain squares. */
-NBT_INLINE void measure_row(lane_block *b, size_t p, vec d, vec w_first, vec q, vec r, int measure,
-                            int exact, presence part, size_t K)
+/* Adds a turn's part to the norms of w̄ and d: (x - x_0 q)² r, or plain squares. */
+NBT_INLINE void measure_turn(panel *b, const real *w_at, vec d, vec w_first, vec q, vec r,
+                             int measure, int exact, presence part, size_t K)
 {
-    const int whole = measure == PLAIN || p == 0;
     vec d_scaled = d;
     if (exact || part == PRESENT) {
-        const vec d_part = whole ? d : d - b->d0 * q;
+        const vec d_part = measure == PLAIN ? d : d - b->d0 * q;
         d_scaled = measure == PLAIN ? d_part : d_part * r;
         b->norm_d += d_part * d_scaled;
     } else if (measure != PLAIN) { /* d = 0: d_0² q² r, its first factor left for the end */
@@ -62,8 +59,8 @@ NBT_INLINE void measure_row(lane_block *b, size_t p, vec d, vec w_first, vec q, 
     }
     for (size_t k = 0; k < K; k++) {
         pair_lanes *pair = b->pairs + k;
-        const vec w = k == 0 ? w_first : load(b->w + k * b->pair_size + p * b->ldn);
-        const vec w_part = whole ? w : w - pair->w0 * q;
+        const vec w = k == 0 ? w_first : load(w_at + k * b->pair_size);
+        const vec w_part = measure == PLAIN ? w : w - pair->w0 * q;
         const vec w_scaled = measure == PLAIN ? w_part : w_part * r;
         pair->norm += w_part * w_scaled;
         if (measure == METRIC_INNER) pair->inner += w_part * d_scaled;
@@ -71,14 +68,14 @@ NBT_INLINE void measure_row(lane_block *b, size_t p, vec d, vec w_first, vec q, 
 }
 
 /* SGD: θ_p ← θ_p - η g_p. */
-NBT_INLINE void descend(const lane_block *b, real *restrict theta, vec g)
+NBT_INLINE void descend(step_size step, real *restrict theta, vec g)
 {
-    store(theta, load(theta) - b->step.rate * g);
+    store(theta, load(theta) - step.rate * g);
 }
 
 /* 0, or NaN where a step of SGD may have been as large as 10^18 (10^150): from the norms, since
  * |g_p| ≤ Σ |c| ‖w̄‖ + |H| ‖d‖. */
-NBT_INLINE vec descent_check(const lane_block *b, size_t K)
+NBT_INLINE vec descent_check(const panel *b, size_t K)
 {
     const real enough = NBT_PRECISION == 32 ? (real)1e2 : (real)1e8;
     const vec h = b->step.rate * b->H;
@@ -90,93 +87,165 @@ NBT_INLINE vec descent_check(const lane_block *b, size_t K)
     return size * enough * 0;
 }
 
-/* Row 0, the biases: J_00 is needed by every other row. */
-NBT_INLINE void sweep_first(lane_block *b, const real *z, const real *z_last, int kalman,
-                            int measure, int exact, size_t K, int learn)
+/* Row 0, the biases, and what it leaves to the turns below it, where `group` rows share a block. */
+NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t group, int kalman,
+                             int measure, int exact, size_t K, int learn)
 {
-    vec d, w;
-    const vec g = settle_row(b, 0, z[0], z_last[0], exact, PRESENT, K, &d, &w);
-    b->d0 = d;
+    const real *z = self->z, *z_last = self->z_last;
+    real *theta = (real *)self->theta + i, *w_at = (real *)self->w + i;
+    real *d_at = exact ? (real *)self->d + i : NULL;
+    vec d, first_w;
+    const vec g =
+        settle(b, d_at, w_at, spread(z[0]), spread(z_last[0]), exact, PRESENT, K, &d, &first_w);
     if (kalman)
-        b->first = qdop_first(b->step, learn, g, b->J);
+        b->first = qdop_first(b->step, learn, group, g, (real *)self->theta_J + i);
     else if (learn)
-        descend(b, b->theta, g);
-    measure_row(b, 0, d, w, spread(0), b->first.inverse0, measure, exact, PRESENT, K);
+        descend(b->step, theta, g);
+
+    const vec r = measure == PLAIN ? spread(1) : b->first.inverse0;
+    const vec scaled = lanes_only(d * r, LANES / group);
+    b->norm_d = d * scaled;
+    b->norm_q = spread(0);
+    b->d0 = lanes_tile(d, group);
+    b->H = lanes_tile(b->H, group);
+    b->keep_d = lanes_tile(b->keep_d, group);
+    for (size_t k = 0; k < K; k++) {
+        pair_lanes *pair = b->pairs + k;
+        const vec w = k == 0 ? first_w : load(w_at + k * b->pair_size);
+        pair->norm = lanes_only(w * r, LANES / group) * w;
+        pair->inner = w * scaled;
+        pair->w0 = lanes_tile(w, group);
+        pair->keep = lanes_tile(pair->keep, group);
+        pair->add = lanes_tile(pair->add, group);
+        pair->c = lanes_tile(pair->c, group);
+    }
 }
 
-/* Rows p … p + count - 1; count is 1 or 2. */
-NBT_INLINE void sweep_rows(lane_block *b, size_t p, size_t count, const real *z, const real *z_last,
-                           int kalman, int measure, int exact, presence part, size_t K, int learn)
+/* Turns t … t + count - 1; count is 1 or 2. */
+NBT_INLINE void sweep_turns(panel *b, size_t t, size_t count, const real *z, const real *z_last,
+                            size_t group, int kalman, int measure, int exact, presence part,
+                            size_t K, int learn)
 {
     vec d[2], w[2], g[2], q[2] = {{0}}, r[2] = {{0}};
     const int metric = kalman && (learn || measure != PLAIN);
     for (size_t c = 0; c < count; c++) {
-        const size_t at = (p + c) * b->ldn;
-        g[c] = settle_row(b, p + c, z[p + c], z_last[p + c], exact, part, K, d + c, w + c);
+        const size_t at = (t + c) * LANES, p = (t + c) * group;
+        g[c] = settle(b, exact ? b->d + at : NULL, b->w + at, lanes_rows(z + p, group),
+                      lanes_rows(z_last + p, group), exact, part, K, d + c, w + c);
         if (metric)
             q[c] = qdop_measure(b->step, learn, &b->first, g[c], b->J + at, b->J0 + at, r + c);
     }
     if (metric) qdop_invert(&b->first, count, r);
     for (size_t c = 0; c < count; c++) {
-        real *theta = b->theta + (p + c) * b->ldn;
-        if (learn && kalman) qdop_update(&b->first, g[c], q[c], r[c], theta);
-        if (learn && !kalman) descend(b, theta, g[c]);
-        measure_row(b, p + c, d[c], w[c], q[c], r[c], measure, exact, part, K);
+        const size_t at = (t + c) * LANES;
+        if (learn && kalman) qdop_update(&b->first, g[c], q[c], r[c], b->theta + at);
+        if (learn && !kalman) descend(b->step, b->theta + at, g[c]);
+        measure_turn(b, b->w + at, d[c], w[c], q[c], r[c], measure, exact, part, K);
     }
+}
+
+/* Pairs of turns first … last - 1. */
+NBT_INLINE void sweep_pairs(panel *b, size_t first, size_t last, const real *z, const real *z_last,
+                            size_t group, int kalman, int measure, int exact, presence part,
+                            size_t K, int learn)
+{
+    for (size_t pair = first; pair < last; pair++)
+        sweep_turns(b, 2 * pair, 2, z, z_last, group, kalman, measure, exact, part, K, learn);
+}
+
+/* The rows below row 0. One-hot inputs: all is absent but the rows of two symbols, and the loops
+ * run from one to the other, so that no turn asks. */
+NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t group, int kalman,
+                            int measure, int exact, size_t K, int learn)
+{
+#define PAIRS(first, last, part)                                                                   \
+    sweep_pairs(b, first, last, z, z_last, group, kalman, measure, exact, part, K, learn)
+    const real *z = (real *)self->z + 1, *z_last = (real *)self->z_last + 1;
+    const size_t turns = (b->rows + group - 1) / group, pairs = turns / 2;
+    const int known =
+        self->one_hot && self->x_last != NBT_UNKNOWN_SYMBOL && self->x_late != NBT_UNKNOWN_SYMBOL;
+    const size_t full = (self->n + 2 * group - 1) / (2 * group);
+    const size_t dense = known && full < pairs ? full : pairs;
+    const size_t here = self->x_last >= 0 ? (self->n + (size_t)self->x_last) / (2 * group) : pairs;
+    const size_t late =
+        !exact && self->x_late >= 0 ? (self->n + (size_t)self->x_late) / (2 * group) : here;
+    size_t next = dense;
+    PAIRS(0, dense, PRESENT);
+    if (late >= next && late < here && late < pairs) {
+        PAIRS(next, late, ABSENT);
+        PAIRS(late, late + 1, LATE);
+        next = late + 1;
+    }
+    if (here >= next && here < pairs) {
+        PAIRS(next, here, ABSENT);
+        PAIRS(here, here + 1, PRESENT);
+        next = here + 1;
+    }
+    if (late >= next && late < pairs) {
+        PAIRS(next, late, ABSENT);
+        PAIRS(late, late + 1, LATE);
+        next = late + 1;
+    }
+    PAIRS(next, pairs, ABSENT);
+    if (2 * pairs < turns)
+        sweep_turns(b, 2 * pairs, 1, z, z_last, group, kalman, measure, exact, PRESENT, K, learn);
+#undef PAIRS
+}
+
+/* One panel, from column i on. Returns 0, or NaN where θ, w̄ or d is not finite. */
+NBT_INLINE vec sweep_panel(nbt_learner *self, step_size step, size_t i, size_t group, int kalman,
+                           int measure, int exact, size_t K, int learn)
+{
+    const nbt_panels *at = &self->cell;
+    const size_t ldn = self->ldn;
+    const real *keep_w = self->keep_w, *add_w = self->add_w, *c = self->c;
+    pair_lanes only;
+    panel b = {
+        .rows = at->rows,
+        .pair_size = at->size,
+        .step = step,
+        .theta = panel_of(at, self->theta, i),
+        .J = kalman ? panel_of(at, self->theta_J, i) : NULL,
+        .J0 = kalman ? panel_of(at, self->theta_J0, i) : NULL,
+        .w = panel_of(at, self->w, i),
+        .d = exact ? panel_of(at, self->d, i) : NULL,
+        .pairs = K == 1 ? &only : self->pairs,
+        .H = load((real *)self->H + i),
+        .keep_d = load((real *)self->keep_d + i),
+    };
+    for (size_t k = 0; k < K; k++)
+        b.pairs[k] = (pair_lanes){.keep = load(keep_w + k * ldn + i),
+                                  .add = load(add_w + k * ldn + i),
+                                  .c = load(c + k * ldn + i)};
+    sweep_biases(self, &b, i, group, kalman, measure, exact, K, learn);
+    sweep_below(self, &b, group, kalman, measure, exact, K, learn);
+
+    vec check = {0};
+    if (learn && kalman) check += qdop_last(b.first, group, (real *)self->theta + i) * 0;
+    if (learn && !kalman) check += descent_check(&b, K);
+    check += b.norm_d * 0;
+    store((real *)self->norm_d + i, lanes_gather(b.norm_d + b.d0 * b.d0 * b.norm_q, group));
+    for (size_t k = 0; k < K; k++) {
+        check += b.pairs[k].norm * 0;
+        store((real *)self->norm_w + k * ldn + i, lanes_gather(b.pairs[k].norm, group));
+        store((real *)self->inner + k * ldn + i, lanes_gather(b.pairs[k].inner, group));
+    }
+    return check;
 }
 
 NBT_INLINE void sweep_all(nbt_learner *self, int kalman, int measure, int exact, size_t K,
                           int learn)
 {
-    const real *z = self->z, *z_last = self->z_last;
-    const real *keep_w = self->keep_w, *add_w = self->add_w, *c = self->c;
-    real *norm_w = self->norm_w, *inner = self->inner;
-    const size_t ldn = self->ldn, P = self->P;
     const step_size step = NBT(optimizer_step_size)(self);
-    pair_lanes only;
     vec check = {0};
-    for (size_t i = 0; i < ldn; i += LANES) {
-        lane_block b = {
-            .ldn = ldn,
-            .pair_size = P * ldn,
-            .step = step,
-            .theta = (real *)self->theta + i,
-            .J = kalman ? (real *)self->theta_J + i : NULL,
-            .J0 = kalman ? (real *)self->theta_J0 + i : NULL,
-            .w = (real *)self->w + i,
-            .d = exact ? (real *)self->d + i : NULL,
-            .pairs = K == 1 ? &only : self->pairs,
-            .H = load((real *)self->H + i),
-            .keep_d = load((real *)self->keep_d + i),
-        };
-        for (size_t k = 0; k < K; k++)
-            b.pairs[k] = (pair_lanes){.keep = load(keep_w + k * ldn + i),
-                                      .add = load(add_w + k * ldn + i),
-                                      .c = load(c + k * ldn + i)};
-        sweep_first(&b, z, z_last, kalman, measure, exact, K, learn);
-        size_t p = 1;
-        for (; p + 2 <= P; p += 2)
-            if (z[p] != 0 || z[p + 1] != 0)
-                sweep_rows(&b, p, 2, z, z_last, kalman, measure, exact, PRESENT, K, learn);
-            else if (!exact && (z_last[p] != 0 || z_last[p + 1] != 0))
-                sweep_rows(&b, p, 2, z, z_last, kalman, measure, exact, LATE, K, learn);
-            else
-                sweep_rows(&b, p, 2, z, z_last, kalman, measure, exact, ABSENT, K, learn);
-        if (p < P) sweep_rows(&b, p, 1, z, z_last, kalman, measure, exact, PRESENT, K, learn);
-        if (learn) check += kalman ? qdop_last(b.first, b.theta) * 0 : descent_check(&b, K);
-        check += b.norm_d * 0;
-        store((real *)self->norm_d + i, b.norm_d + b.d0 * b.d0 * b.norm_q);
-        for (size_t k = 0; k < K; k++) {
-            check += b.pairs[k].norm * 0;
-            store(norm_w + k * ldn + i, b.pairs[k].norm);
-            store(inner + k * ldn + i, b.pairs[k].inner);
-        }
-    }
+#define PANEL(i, group) check += sweep_panel(self, step, i, group, kalman, measure, exact, K, learn)
+    EACH_PANEL(&self->cell, PANEL);
+#undef PANEL
     if (!(fold(check) == 0)) self->diverged = 1;
 }
 
 /* One copy of the loop for each combination that changes what is read or written. */
-NBT_INLINE void sweep_pairs(nbt_learner *self, int kalman, int measure, int exact, int learn)
+NBT_INLINE void sweep_ranks(nbt_learner *self, int kalman, int measure, int exact, int learn)
 {
     if (self->K == 1)
         sweep_all(self, kalman, measure, exact, 1, learn);
@@ -186,9 +255,9 @@ NBT_INLINE void sweep_pairs(nbt_learner *self, int kalman, int measure, int exac
 NBT_INLINE void sweep_self(nbt_learner *self, int kalman, int measure, int learn)
 {
     if (self->exact_self)
-        sweep_pairs(self, kalman, measure, 1, learn);
+        sweep_ranks(self, kalman, measure, 1, learn);
     else
-        sweep_pairs(self, kalman, measure, 0, learn);
+        sweep_ranks(self, kalman, measure, 0, learn);
 }
 NBT_INLINE void sweep_measure(nbt_learner *self, int learn)
 {

@@ -281,10 +281,24 @@ def test_padding_stays_harmless(dtype, name, optimizer):
     trainer.state_dict()
     for key, array in trainer._core.arrays.items():
         assert np.isfinite(array).all(), key
-    for key, used in (("theta", 7), ("alpha", 7), ("h", 7), ("phi", 5)):
-        array = trainer._core.arrays[key]
-        assert array[:, :used].any(), key
-        assert not array[:, used:].any(), key
+    state = trainer.state_dict()
+    for value in state.values():
+        value[...] = 0
+    for key in ("cell.W", "cell.alpha", "state.h", "readout.W"):
+        assert trainer._table.read(key).any()
+        trainer._table.write(key, state[key])
+    for key in ("cell.b", "cell.r", "readout.b"):
+        trainer._table.write(key, state[key])
+    for key in ("theta", "alpha", "h", "phi"):
+        assert not trainer._core.arrays[key].any(), key
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(("n", "A"), [(1, 17), (3, 2), (5, 20), (8, 9), (13, 4), (18, 23), (33, 6)])
+def test_every_width(n, A, dtype, name, optimizer):
+    """Whole panels and tails of every width (csrc/panels.h), for units and for symbols."""
+    pair = few(name, optimizer, n=n, A=A, dtype=dtype, inputs="other")
+    assert not pair.follow(3)
 
 
 @pytest.mark.parametrize(("dtype", "size"), [("float32", 1e15), ("float64", 1e100)])

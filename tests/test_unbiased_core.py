@@ -88,13 +88,9 @@ def samples(trainer, verb, block, seeds):
         core.refresh()
         run(block)
         core.settle()
-        v.append(core.arrays["v"].copy())
-        w.append(core.arrays["w"].copy())
-    K, S, n = state["estimator.v"].shape
-    return (
-        np.array(v).reshape(len(seeds), K, S, -1)[..., :n],
-        np.array(w).reshape(len(seeds), K, -1, v[0].shape[-1])[..., :n],
-    )
+        v.append(trainer._table.read("estimator.v"))
+        w.append(trainer._table.read("estimator.w"))
+    return np.array(v), np.array(w)
 
 
 def influences(trainer, v, w):

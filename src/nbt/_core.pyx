@@ -43,8 +43,13 @@ cdef extern from "learner.h" nogil:
         NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM
     ctypedef enum nbt_status:
         NBT_OK, NBT_BAD_SYMBOL, NBT_DIVERGED
+    enum:
+        NBT_LANE_BYTES, NBT_STRIP_BYTES
+    ctypedef struct nbt_panels:
+        size_t rows, ld, full, group, depth
     ctypedef struct nbt_learner:
         size_t n, m, A, P, K, S, T, length
+        nbt_panels cell, out
         nbt_dtype dtype
         nbt_rule rule
         nbt_activation activation
@@ -162,10 +167,11 @@ def rate(kind, double scale, uint64_t step):
 
 
 def aligned_zeros(rows, columns, dtype):
-    """A (rows, columns) array of zeros on a cache line's boundary."""
+    """A (rows, columns) array of zeros on a cache line's boundary, with a lane block after it that
+    C may read and write back (panels.h)."""
     size = rows * columns * np.dtype(dtype).itemsize
-    memory = np.zeros(size + 64, dtype=np.uint8)
-    start = -memory.ctypes.data % 64
+    memory = np.zeros(size + 2 * NBT_LANE_BYTES, dtype=np.uint8)
+    start = -memory.ctypes.data % NBT_LANE_BYTES
     return memory[start:start + size].view(dtype).reshape(rows, columns)
 
 
@@ -223,6 +229,10 @@ cdef class Learner:
         return self.c.seed
 
     @property
+    def units(self):
+        return self.c.n
+
+    @property
     def symbols(self):
         return self.c.A
 
@@ -233,6 +243,19 @@ cdef class Learner:
     @property
     def one_hot(self):
         return bool(self.c.one_hot)
+
+    @property
+    def strip(self):
+        """Columns of RTRL's G that lie together."""
+        return NBT_STRIP_BYTES // self.dtype.itemsize
+
+    def panels(self, matrix):
+        """Where the entries of θ, φ and of what has their shape lie: arguments of `Panels`."""
+        cdef nbt_panels at = self.c.cell if matrix == "theta" else self.c.out
+        lanes = NBT_LANE_BYTES // self.dtype.itemsize
+        return {"rows": at.rows, "columns": self.c.n if matrix == "theta" else self.c.A,
+                "ld": at.ld, "full": at.full, "width": lanes // at.group if at.group else 0,
+                "depth": at.depth, "lanes": lanes}
 
     def counters(self):
         """Everything that is not in `arrays`: a dict of integers and the window's symbols."""

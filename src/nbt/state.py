@@ -7,16 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nbt.panels import Panels
+
 __all__ = ["StateTable"]
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """An array's public shape, and how to see that part of the padded one."""
+    """An array's public shape, and how that part of the padded one is read and written."""
 
     array: str
     shape: tuple[int, ...]
-    view: Callable[[np.ndarray], np.ndarray]
+    read: Callable[[np.ndarray], np.ndarray]
+    write: Callable[[np.ndarray, np.ndarray], None]
 
 
 class StateTable:
@@ -39,63 +42,88 @@ class StateTable:
         window=0,
     ) -> None:
         self._core = core
-        arrays = core.arrays
-        n_rows = arrays["phi"].shape[0]
-        n, n_parameters = n_rows - 1, arrays["theta"].shape[0]
-        self._n, self._window = n, window
         self._entries: dict[str, _Entry] = {}
-        m = n_parameters - n_rows
-        self._add("cell.b", "theta", (n,), lambda x: x[0, :n])
-        self._add("cell.W", "theta", (n, n), lambda x: x[1 : 1 + n, :n])
-        self._add("cell.r", "theta", (m, n), lambda x: x[1 + n :, :n])
-        self._add("cell.alpha", "alpha", (n,), lambda x: x[0, :n])
-        self._add("state.h", "h", (n,), lambda x: x[0, :n])
-        self._symbols = core.symbols
-        self._add("readout.b", "phi", (self._symbols,), lambda x: x[0, : self._symbols])
-        self._add("readout.W", "phi", (n, self._symbols), lambda x: x[1:, : self._symbols])
+        self._window = window
+        self._theta, self._phi = Panels(**core.panels("theta")), Panels(**core.panels("phi"))
+        n, m, symbols = core.units, core.inputs, core.symbols
+        self._add_plain("cell.b", "theta", (n,), lambda x: x[0, :n])
+        self._add_rows("cell.W", "theta", self._theta, 1, 1 + n)
+        self._add_rows("cell.r", "theta", self._theta, 1 + n, 1 + n + m)
+        self._add_plain("cell.alpha", "alpha", (n,), lambda x: x[0, :n])
+        self._add_plain("state.h", "h", (n,), lambda x: x[0, :n])
+        self._add_plain("readout.b", "phi", (symbols,), lambda x: x[0, :symbols])
+        self._add_rows("readout.W", "phi", self._phi, 1, 1 + n)
         if kalman:
             for name in ("J", "J0"):
-                self._add_matrix(f"optimizer.theta.{name}", f"theta_{name}", n_parameters, n)
-                self._add_matrix(f"optimizer.phi.{name}", f"phi_{name}", n_rows, self._symbols)
+                self._add_whole(f"optimizer.theta.{name}", f"theta_{name}", self._theta)
+                self._add_whole(f"optimizer.phi.{name}", f"phi_{name}", self._phi)
         if rule == "nobacktrack":
-            self._add_nobacktrack(n, n_parameters, rank, blocks, exact_self, norm)
+            self._add_nobacktrack(n, 1 + n + m, rank, blocks, exact_self, norm)
         elif rule == "rtrl":
-            self._add(
-                "estimator.G",
-                "G",
-                (n, n_parameters, n),
-                lambda x: x[:, : n_parameters * n].reshape(n, n_parameters, n),
-            )
+            self._add_rtrl(n, 1 + n + m)
         elif rule == "bptt":
-            self._add_matrix("window.h", "window_h", window, n)
+            self._add_plain("window.h", "window_h", (window, n), lambda x: x[:, :n])
             if not core.one_hot:
-                self._add_matrix("window.x", "window_x", window, m)
-            self._add_matrix("window.delta", "window_delta", window, self._symbols)
-            self._add_matrix("window.g_theta", "g_theta", n_parameters, n)
-            self._add_matrix("window.g_phi", "g_phi", n_rows, self._symbols)
+                self._add_plain("window.x", "window_x", (window, m), lambda x: x[:, :m])
+            self._add_plain(
+                "window.delta", "window_delta", (window, symbols), lambda x: x[:, :symbols]
+            )
+            self._add_whole("window.g_theta", "g_theta", self._theta)
+            self._add_whole("window.g_phi", "g_phi", self._phi)
 
-    def _add(self, key, array, shape, view) -> None:
-        self._entries[key] = _Entry(array, shape, view)
+    def _add_plain(self, key, array, shape, view) -> None:
+        def write(x, value):
+            view(x)[...] = value
 
-    def _add_matrix(self, key, array, rows, columns) -> None:
-        self._add(key, array, (rows, columns), lambda x: x[:, :columns])
+        self._entries[key] = _Entry(array, shape, lambda x: view(x).copy(), write)
+
+    def _add_rows(self, key, array, panels: Panels, first: int, last: int) -> None:
+        """Rows first … last - 1 of a matrix in panels."""
+        self._entries[key] = _Entry(
+            array,
+            (last - first, panels.columns),
+            lambda x: panels.read(x[0], first, last),
+            lambda x, value: panels.write(x[0], value, first),
+        )
+
+    def _add_whole(self, key, array, panels: Panels) -> None:
+        self._add_rows(key, array, panels, 0, 1 + panels.rows)
 
     def _add_nobacktrack(self, n, n_parameters, rank, blocks, exact_self, norm) -> None:
-        self._add(
+        def write_w(x, value):
+            for flat, pair in zip(x, value, strict=True):
+                self._theta.write(flat, pair, 0)
+
+        self._add_plain(
             "estimator.v", "v", (rank, blocks, n), lambda x: x.reshape(rank, blocks, -1)[:, :, :n]
         )
-        self._add(
-            "estimator.w",
+        self._entries["estimator.w"] = _Entry(
             "w",
             (rank, n_parameters, n),
-            lambda x: x.reshape(rank, n_parameters, -1)[:, :, :n],
+            lambda x: np.stack([self._theta.read(flat, 0, n_parameters) for flat in x]),
+            write_w,
         )
         if exact_self:
-            self._add_matrix("estimator.d", "d", n_parameters, n)
+            self._add_whole("estimator.d", "d", self._theta)
         else:
-            self._add("estimator.z", "z", (n_parameters,), lambda x: x[0, :n_parameters])
+            self._add_plain("estimator.z", "z", (n_parameters,), lambda x: x[0, :n_parameters])
         if norm == "fisher":
-            self._add("estimator.fisher", "fisher", (n,), lambda x: x[0, :n])
+            self._add_plain("estimator.fisher", "fisher", (n,), lambda x: x[0, :n])
+
+    def _add_rtrl(self, n, n_parameters) -> None:
+        """G (n, P n), whose columns lie in strips (csrc/rtrl.h)."""
+        strip, count = self._core.strip, n_parameters * n
+
+        def read(x):
+            states = x.reshape(-1, n, strip).transpose(1, 0, 2).reshape(n, -1)
+            return states[:, :count].reshape(n, n_parameters, n).copy()
+
+        def write(x, value):
+            states = np.zeros((n, x.size // n), x.dtype)
+            states[:, :count] = value.reshape(n, count)
+            x[...] = states.reshape(n, -1, strip).transpose(1, 0, 2).reshape(x.shape)
+
+        self._entries["estimator.G"] = _Entry("G", (n, n_parameters, n), read, write)
 
     def _counters(self) -> dict[str, np.ndarray]:
         values = self._core.counters()
@@ -107,18 +135,20 @@ class StateTable:
                 counters["window.x"] = values["symbols"]
         return {key: np.asarray(value) for key, value in counters.items()}
 
+    def read(self, key: str) -> np.ndarray:
+        """A copy of one array, by public name."""
+        entry = self._entries[key]
+        return entry.read(self._core.arrays[entry.array])
+
     def read_all(self) -> dict[str, np.ndarray]:
         """Copies of everything, by public name."""
-        arrays = self._core.arrays
-        state = {
-            key: entry.view(arrays[entry.array]).copy() for key, entry in self._entries.items()
-        }
+        state = {key: self.read(key) for key in self._entries}
         return state | self._counters()
 
     def write(self, key: str, value: np.ndarray) -> None:
         """One array, already checked."""
         entry = self._entries[key]
-        entry.view(self._core.arrays[entry.array])[...] = value
+        entry.write(self._core.arrays[entry.array], np.asarray(value))
 
     def write_all(self, state: Mapping[str, np.ndarray]) -> None:
         """Checks everything, then writes everything."""

@@ -1,0 +1,81 @@
+/* panels.h: matrices whose columns are units (or symbols) and whose rows are their parameters.
+ *
+ * Row 0, the biases, lies by itself: ld numbers. The other rows lie in panels, one after another:
+ * LANES columns, all their rows in one run, so that a walk down the rows is a walk through memory
+ * whatever the size, and no stride is ever a power of two. What is left of the columns is the tail
+ * panel, LANES / 2 or LANES / 4 wide; there 2 or 4 rows share a lane block ("group"), so that few
+ * lanes are padding. A panel is walked in turns of one lane block, `group` rows each.
+ *
+ *     panel at column i:   M + ld + i depth,    turn t: + t LANES,    row p: + p (LANES / group)
+ *
+ * Everything in the padding is 0 and stays it. */
+#ifndef NBT_PANELS_H
+#define NBT_PANELS_H
+
+#include "lanes.h"
+
+/* PANEL(i, group) for every panel of `at`, group a constant: 1, or that of the tail. */
+#define EACH_PANEL(at, PANEL)                                                                      \
+    do {                                                                                           \
+        for (size_t i_ = 0; i_ < (at)->full; i_ += LANES) PANEL(i_, 1);                            \
+        if ((at)->group == 2) PANEL((at)->full, 2);                                                \
+        if ((at)->group == 4) PANEL((at)->full, 4);                                                \
+    } while (0)
+
+/* The panel that begins at column i. */
+NBT_INLINE real *panel_of(const nbt_panels *at, const real *M, size_t i)
+{
+    return (real *)(uintptr_t)M + at->ld + i * at->depth;
+}
+
+/* Lane block i of row p ≥ 0 below the first; 0 in the padding. */
+NBT_INLINE vec panel_row(const nbt_panels *at, const real *M, size_t p, size_t i)
+{
+    if (i < at->full) return load(panel_of(at, M, i) + p * LANES);
+    const size_t width = LANES / at->group;
+    return lanes_only(load_any(panel_of(at, M, i) + p * width), width);
+}
+
+/* Where the entry of column i in row p ≥ 0 below the first is. */
+NBT_INLINE real *panel_entry(const nbt_panels *at, const real *M, size_t p, size_t i)
+{
+    const size_t first = i < at->full ? i / LANES * LANES : at->full;
+    return panel_of(at, M, first) + p * (i < at->full ? LANES : LANES / at->group) + (i - first);
+}
+
+/* sum + Σ_p x[p] M[first + p] over `count` rows of one panel, each lane of the tail's turns by
+ * itself: lanes_gather() is left to the caller. Two chains: the additions wait for each other. */
+NBT_INLINE vec panel_sum(vec sum, const real *panel, size_t first, size_t count, const real *x,
+                         size_t group)
+{
+    const real *row = panel + first * (LANES / group);
+    vec other = {0};
+    size_t p = 0;
+    for (; p + 2 * group <= count; p += 2 * group, row += 2 * LANES) {
+        sum += lanes_rows(x + p, group) * load_any(row);
+        other += lanes_rows(x + p + group, group) * load_any(row + LANES);
+    }
+    for (; p < count; p += group, row += LANES)
+        sum += lanes_some_rows(x + p, count - p, group) * load_any(row);
+    return sum + other;
+}
+
+/* out[t, p] = Σ_c M[p, c] x[t, c] for the first `rows` rows below row 0 and `count` vectors x
+ * (count, ld_x), zero in the padding; out (count, ld_out). O(count rows ld) */
+void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real *restrict M,
+                     const real *restrict x, size_t ld_x, real *restrict out, size_t ld_out);
+
+/* M[first + p] += Σ_t left[t, p] right[t], p < rows, below row 0: `count` outer products of left
+ * (count, ld_left) and right (count, ld_right). O(count rows ld) */
+void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, size_t count,
+                           const real *restrict left, size_t ld_left, const real *restrict right,
+                           size_t ld_right, real *restrict M);
+
+/* M[p] += x (ld), row p below row 0. O(ld) */
+void NBT(panels_add_row)(const nbt_panels *at, size_t p, const real *restrict x, real *restrict M);
+
+/* M[p] = x (columns), row p below row 0. O(columns) */
+void NBT(panels_set_row)(const nbt_panels *at, size_t columns, size_t p, const real *restrict x,
+                         real *restrict M);
+
+#endif
