@@ -209,7 +209,7 @@ def brackets(
     --------
     >>> stream = brackets(2, 2, letters=1)
     >>> stream.alphabet.decode(stream.read(8))
-    '(aa)<aa>'
+    '<aa><aa>'
     """
     low, high = _range(low, high, least=0)
     kinds = _arguments.whole("kinds", kinds, high=len(OPENING))
@@ -276,7 +276,7 @@ def delayed_copy(length: int = 8, delay: int = 16, letters: int = 4, seed: int =
     --------
     >>> stream = delayed_copy(3, 2)
     >>> stream.alphabet.decode(stream.read(9))
-    'dda..:dda'
+    'dba..:dba'
     """
     length = _arguments.whole("length", length, high=LONGEST)
     delay = _arguments.whole("delay", delay, low=0, high=LONGEST)
