@@ -219,7 +219,7 @@ def test_generated_source_has_low_high_and_seed(capsys):
     ("args", "words"),
     [
         (["data:anbn"], "never ends: give --steps or --seconds"),
-        (["data:none", "--steps", "9"], "expected data:anbn"),
+        (["data:none", "--steps", "9"], "expected one of anbn[LOW,HIGH], brackets"),
         (["data:anbn[5,1]", "--steps", "9"], "low <= high"),
         (["data:anbn", "--steps", "9", "--alphabet", "bytes"], "has its own"),
         (["/no/such/file"], "No such file"),

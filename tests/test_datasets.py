@@ -113,7 +113,7 @@ def test_rejection_is_unbiased(monkeypatch):
             top = 2**64 // 3 * 3
             return np.resize(np.array([top, top - 1, 0, 2**64 - 1, 4], np.uint64), count)
 
-    monkeypatch.setattr(datasets.np.random, "PCG64", lambda seed: Raw())
+    monkeypatch.setattr(np.random, "PCG64", lambda seed: Raw())
     stream = datasets.anbn(1, 3)
     assert stream.alphabet.decode(stream.read(16)).startswith("aaa\nbbb\na\nb\naa\n")
 

@@ -4,7 +4,7 @@ NoBackTrack (Ollivier, Tallec, Charpiat 2015) with a C core: a model that learns
 arrives, in memory that does not grow, at a cost a step close to running the network itself.
 """
 
-from nbt import datasets, streams
+from nbt import baselines, datasets, streams
 from nbt.build import __version__, build_info
 from nbt.cells import RNN, LeakyRNN
 from nbt.checkpoint import load
@@ -50,6 +50,7 @@ __all__ = [
     "TruncatedBPTT",
     "Vector",
     "__version__",
+    "baselines",
     "build_info",
     "check_system",
     "datasets",

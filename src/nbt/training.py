@@ -34,9 +34,11 @@ def train(
     Parameters
     ----------
     trainer
-        Has `learn(block)`, which returns the losses of the block's symbols in nats.
+        Has `learn(block)`, which returns the losses of the block's symbols in nats; for a stream
+        of pairs, `learn(inputs, targets)`.
     stream
-        Has `read(n)`, which returns at most n symbols and none at its end.
+        Has `read(n)`, which returns at most n symbols and none at its end, or a pair (inputs,
+        targets) of as many of each.
     steps : int, optional
         Stop after exactly so many symbols.
     seconds : float, optional
@@ -93,16 +95,17 @@ def _loop(trainer, stream, steps, seconds, block, progress, history, hold) -> st
         if seconds is not None and time.perf_counter() - start >= seconds:
             return "seconds"
         want = min(size, limit) if steps is None else min(size, limit, steps - done)
-        symbols = stream.read(want)
-        if not len(symbols):
+        data = stream.read(want)
+        block = data if isinstance(data, tuple) else (data,)
+        if not len(block[0]):
             return "end"
         with hold():
             before = time.perf_counter()
-            losses = trainer.learn(symbols)
+            losses = trainer.learn(*block)
             now = time.perf_counter()
             history.add(losses, now - start)
-            done += len(symbols)
-        size = _next_size(len(symbols), now - before)
+            done += len(losses)
+        size = _next_size(len(losses), now - before)
         if progress is not None:
             progress(history, history.live())
 

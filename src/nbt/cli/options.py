@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from typing import Any
 
 import click
@@ -105,12 +104,10 @@ def build_stream(source: str, alphabet: str | None, seed: int | None) -> Any:
 def _generated(source: str, seed: int | None) -> Any:
     from nbt import datasets
 
-    found = re.fullmatch(r"data:anbn(?:\[\s*(\d+)\s*,\s*(\d+)\s*\])?", source)
-    if not found:
-        raise click.UsageError(f"{source!r}: expected data:anbn or data:anbn[LOW,HIGH]")
-    low, high = found.groups(default="")
     try:
-        return datasets.anbn(int(low or 1), int(high or 32), **given(seed=seed))
+        return datasets.by_name(source.removeprefix("data:"), seed)
+    except DataError:
+        raise
     except ValueError as error:
         raise click.UsageError(f"{source!r}: {error}") from None
 

@@ -66,8 +66,9 @@ def _one_of(name: str) -> click.Choice:
 def train(source: str, **options: Any) -> int:
     """Learn SOURCE and show bits per symbol.
 
-    SOURCE is a file, - for standard input, or data:anbn or data:anbn[LOW,HIGH], words of the
-    letter a, newline, as many b, newline.
+    SOURCE is a file, - for standard input, or a data set: data:anbn, data:anbn[LOW,HIGH], words of
+    the letter a, newline, as many b, newline; data:brackets, data:delayed_copy, data:music,
+    data:shakespeare.
 
     A rate or decay is a number c, meaning c / sqrt(t + 1) at step t, or const:c.
     Each symbol is predicted before it is learned, so the bits are those of unseen data.

@@ -1,0 +1,59 @@
+"""Data to learn from: processes whose entropy rate is known, and a text.
+
+`anbn`, `brackets`, `delayed_copy` and `adding` depend on what was long ago, and say in
+`forgetful_rate` what it costs to forget it; `music` is synthetic music notation; `shakespeare` is
+a text. All are streams (`nbt.streams`), endless but for the text. Those of symbols have a name,
+such as ``"anbn[1,32]"``, that `by_name` and, after ``data:``, the command line take.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from nbt.datasets.notation import music
+from nbt.datasets.texts import shakespeare
+from nbt.datasets.vectors import adding
+from nbt.datasets.words import anbn, brackets, delayed_copy
+from nbt.streams import Stream
+
+__all__ = ["adding", "anbn", "brackets", "by_name", "delayed_copy", "music", "shakespeare"]
+
+NAMED: dict[str, tuple[Callable[..., Stream], tuple[str, ...]]] = {  # with their numbers
+    "anbn": (anbn, ("low", "high")),
+    "brackets": (brackets, ("low", "high", "kinds", "letters")),
+    "delayed_copy": (delayed_copy, ("length", "delay", "letters")),
+    "music": (music, ("length",)),
+    "shakespeare": (shakespeare, ()),
+}
+
+
+def by_name(name: str, seed: int | None = None) -> Stream:
+    """The data set of symbols with this name.
+
+    Parameters
+    ----------
+    name : str
+        Its name, and in square brackets as many of its numbers as you like: ``"anbn"``,
+        ``"anbn[1,64]"``, ``"brackets[5,40,2]"``, ``"delayed_copy[8,16]"``, ``"music"``,
+        ``"shakespeare"``.
+    seed : int, optional
+        Of what is generated.
+
+    Raises
+    ------
+    ValueError
+        There is none; the message names those that there are.
+    """
+    found = re.fullmatch(r"(\w+)(?:\[\s*(\d+(?:\s*,\s*\d+)*)\s*\])?", name)
+    make, arguments = NAMED.get(found[1] if found else "", (None, ()))
+    numbers = [int(number) for number in (found[2] or "").split(",") if number] if found else []
+    if make is None or len(numbers) > len(arguments):
+        raise ValueError(f"name: expected one of {', '.join(map(_form, NAMED))}; got {name!r}")
+    given = dict(zip(arguments, numbers, strict=False))
+    return make(**given) if seed is None or make is shakespeare else make(**given, seed=seed)
+
+
+def _form(name: str) -> str:
+    arguments = NAMED[name][1]
+    return f"{name}[{','.join(map(str.upper, arguments))}]" if arguments else name

@@ -1,0 +1,113 @@
+"""The works of Shakespeare, in one file."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from nbt.errors import DataError, MissingExtra
+from nbt.streams import Stream, text
+
+__all__ = ["shakespeare"]
+
+FILE = "shakespeare.txt"
+SHA256 = "aaaa320aaa06817e9bc9dfcb2572c617fa69d1d619c9647ad9330970edb0e4d4"
+SOURCE = "https://storage.googleapis.com/apache-beam-samples/shakespeare/"
+WORKS = """
+    1kinghenryiv 1kinghenryvi 2kinghenryiv 2kinghenryvi 3kinghenryvi allswellthatendswell
+    antonyandcleopatra asyoulikeit comedyoferrors coriolanus cymbeline hamlet juliuscaesar
+    kinghenryv kinghenryviii kingjohn kinglear kingrichardii kingrichardiii loverscomplaint
+    loveslabourslost macbeth measureforemeasure merchantofvenice merrywivesofwindsor
+    midsummersnightsdream muchadoaboutnothing othello periclesprinceoftyre rapeoflucrece
+    romeoandjuliet sonnets tamingoftheshrew tempest timonofathens titusandronicus
+    troilusandcressida twelfthnight twogentlemenofverona various venusandadonis winterstale
+"""
+
+
+def shakespeare(path: str | os.PathLike[str] | None = None) -> Stream:
+    """The works of Shakespeare: 5 283 837 characters, 80 symbols.
+
+    Parameters
+    ----------
+    path : str or path-like, optional
+        The text, if you have it. Without it, shakespeare.txt in the folder that the environment
+        variable NBT_DATA_DIR names, or in the user's cache. Where it is not there it is downloaded
+        once, which takes the package pooch (``pip install 'nobacktrack[data]'``), and checked.
+
+    Returns
+    -------
+    Stream
+        Not endless; nobody knows its entropy rate.
+
+    Raises
+    ------
+    DataError
+        There is no such file, and it cannot be downloaded.
+    MissingExtra
+        It would have to be downloaded, and pooch is not installed.
+
+    Notes
+    -----
+    The 42 files of the edition known as Moby, in the order of their names, a line break after each.
+    """
+    return text(_downloaded() if path is None else _existing(Path(path)))
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise DataError(f"shakespeare: there is no file {os.fspath(path)!r}")
+    return path
+
+
+def _downloaded() -> Path:
+    """The file in NBT_DATA_DIR as it is, or that in the cache, once its checksum is right."""
+    folder = os.environ.get("NBT_DATA_DIR")
+    if folder and (Path(folder) / FILE).is_file():
+        return Path(folder) / FILE
+    try:
+        import pooch
+    except ImportError:
+        raise MissingExtra(
+            "shakespeare: pooch downloads it: pip install 'nobacktrack[data]'; or give a path, or "
+            f"set NBT_DATA_DIR to a folder with {FILE}"
+        ) from None
+    pooch.get_logger().setLevel(logging.WARNING)
+    try:
+        found = pooch.retrieve(
+            SOURCE,
+            known_hash=f"sha256:{SHA256}",
+            fname=FILE,
+            path=folder or pooch.os_cache("nbt"),
+            downloader=_download,
+        )
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"shakespeare: cannot be downloaded ({_reason(error)}); give a path, or set "
+            f"NBT_DATA_DIR to a folder with {FILE}"
+        ) from error
+    return Path(found)
+
+
+def _download(url: str, output: Any, pooch: Any) -> None:
+    from pooch import HTTPDownloader
+
+    get = HTTPDownloader(timeout=30)
+    with open(output, "wb") as file:
+        for work in WORKS.split():
+            get(f"{url}{work}.txt", file, pooch)
+            file.write(b"\n")
+
+
+def _reason(error: Exception) -> str:
+    """In a few words: what requests says of a failed connection is longer than a line."""
+    import requests
+
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"{urlsplit(SOURCE).netloc} answers {response.status_code}"
+    if isinstance(error, requests.RequestException):
+        return f"no connection to {urlsplit(SOURCE).netloc}"
+    return "what came has another checksum" if isinstance(error, ValueError) else str(error)
