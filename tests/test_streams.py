@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from nbt import streams
+from nbt import files, streams
 from nbt.errors import DataError
 
 TEXT = "naïve café\n\n€uro 😀 done\r\nlast\n"  # one, two, three and four bytes a character
@@ -136,7 +136,7 @@ def test_file_alphabet_is_sorted_and_complete(file):
 
 
 def test_characters_across_the_blocks_of_the_first_pass(file, monkeypatch):
-    monkeypatch.setattr(streams, "BLOCK", 3)
+    monkeypatch.setattr(files, "BLOCK", 3)
     stream = streams.text(file(TEXT))
     assert stream.alphabet.decode(everything(stream, 1000)) == TEXT
 
@@ -182,7 +182,7 @@ def test_bad_utf8_names_the_byte(file, content, offset, block):
 
 
 def test_bad_utf8_in_a_later_block_of_the_first_pass(file, monkeypatch):
-    monkeypatch.setattr(streams, "BLOCK", 4)
+    monkeypatch.setattr(files, "BLOCK", 4)
     with pytest.raises(DataError, match="byte 9 is not UTF-8"):
         streams.text(file(b"ab\xe2\x82\xacabc\n\xff"))
 
@@ -190,14 +190,15 @@ def test_bad_utf8_in_a_later_block_of_the_first_pass(file, monkeypatch):
 def test_missing_file_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         streams.text(tmp_path / "none")
-    for alphabet in (3, None, streams.Alphabet(range(3))):
+    (tmp_path / "some").write_text("abc")
+    for alphabet in (3, streams.Alphabet(range(3)), streams.Alphabet(("a", "b"))):
         with pytest.raises(TypeError, match="alphabet: expected characters or bytes"):
-            streams.text(tmp_path, alphabet)
+            streams.text(tmp_path / "some", alphabet)
 
 
 def test_file_is_closed_with_its_stream(file):
     stream = streams.text(file("abc"))
-    inner = stream._file
+    inner = stream._source._file
     del stream
     assert inner.closed
 
@@ -286,7 +287,7 @@ def test_pipe_gives_what_is_there(standard_input):
 
 def test_pipe_needs_an_alphabet(standard_input):
     standard_input(b"ab")
-    with pytest.raises(DataError, match="alphabet='bytes' or a string"):
+    with pytest.raises(DataError, match="alphabet='bytes', 'grow', or a string"):
         streams.text("-")
 
 

@@ -7,7 +7,7 @@ arrives, in memory that does not grow, at a cost a step close to running the net
 from nbt import baselines, datasets, streams
 from nbt.build import __version__, build_info
 from nbt.cells import RNN, LeakyRNN
-from nbt.checkpoint import load
+from nbt.checkpoint import Checkpoint, load
 from nbt.diagnosis import Diagnosis, diagnose
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
 from nbt.history import History
@@ -32,6 +32,7 @@ __all__ = [
     "RNN",
     "RTRL",
     "SGD",
+    "Checkpoint",
     "CheckpointError",
     "Constant",
     "DataError",

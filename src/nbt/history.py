@@ -108,6 +108,7 @@ class History:
         self._columns = {name: np.zeros(32, kind) for name, kind in KINDS.items()}
         self._rows = 0
         self._now = self._last = _Sum(0, 0.0, 0.0)  # of everything; as it was at the last row
+        self._open = (0, self._last)  # rows and last row, without the one that `finish` adds
 
     def add(self, losses: np.ndarray, seconds: float) -> None:
         """Take in the losses (nats, in order) of the steps up to now, `seconds` since the start.
@@ -117,19 +118,28 @@ class History:
         losses = np.asarray(losses, np.float64)
         if not losses.size:
             return
+        self._reopen()
         before = self._now
         sums = np.cumsum(np.concatenate([[before.nats], losses]))
         for step in _powers(before.step, before.step + losses.size):
             part = (step - before.step) / losses.size
             at = before.seconds + part * (seconds - before.seconds)
             self._row(_Sum(step, float(sums[step - before.step]), at))
+        self._open = self._rows, self._last
         self._now = _Sum(before.step + losses.size, float(sums[-1]), float(seconds))
 
     def finish(self, stopped: str) -> None:
-        """Add the row of the last step, if it is not there yet, and note why it ended."""
+        """Add the row of the last step, if it is not there yet, and note why it ended.
+
+        A history that goes on after all loses that row again.
+        """
         if self._now.step > self._last.step:
             self._row(self._now)
         self.stopped = stopped
+
+    def _reopen(self) -> None:
+        self._rows, self._last = self._open
+        self.stopped = None
 
     def live(self) -> Row:
         """The row of this moment."""
@@ -202,6 +212,43 @@ class History:
         history.stopped = objects[0].get("stopped")
         return history
 
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """What is needed to go on as if it had never stopped: the columns, and the sums."""
+        rows, last = self._open
+        state = {name: column[:rows].copy() for name, column in self._columns.items()}
+        for name, total in (("now", self._now), ("last", last)):
+            state[f"{name}.step"] = np.array(total.step, np.int64)
+            state[f"{name}.sums"] = np.array([total.nats, total.seconds])
+        return state
+
+    @classmethod
+    def from_state(
+        cls, state: Mapping[str, np.ndarray], settings: Mapping[str, Any] | None = None
+    ) -> History:
+        """The history whose `state_dict` this is. Raises `ValueError` if it is none."""
+        history = cls(settings)
+        expected = history.state_dict()
+        if state.keys() != expected.keys():
+            raise ValueError(f"history: expected {sorted(expected)}, got {sorted(state)}")
+        rows = state["step"].size
+        for name, empty in expected.items():
+            shape = (rows,) if name in KINDS else empty.shape
+            if (state[name].dtype, state[name].shape) != (empty.dtype, shape):
+                raise ValueError(f"history.{name}: expected {empty.dtype} of shape {shape}")
+        now, last = (
+            _Sum(int(state[f"{name}.step"]), *map(float, state[f"{name}.sums"]))
+            for name in ("now", "last")
+        )
+        steps = [0, *state["step"].tolist()]
+        if not (all(map(int.__lt__, steps, steps[1:])) and steps[-1] == last.step <= now.step):
+            raise ValueError("history.step: expected steps that grow up to the present")
+        if not np.isfinite([*now, *last]).all():
+            raise ValueError("history.sums: expected finite numbers")
+        for row in zip(*(state[name].tolist() for name in Row._fields), strict=True):
+            history._append(Row(*row))
+        history._now, history._last, history._open = now, last, (rows, last)
+        return history
+
     def _column(self, name: str) -> np.ndarray:
         column = self._columns[name][: self._rows]
         column.flags.writeable = False
@@ -228,6 +275,7 @@ class History:
         self._append(row)
         nats = float(row.average_bits) * int(row.step) / BITS_PER_NAT
         self._now = self._last = _Sum(int(row.step), nats, float(row.seconds))
+        self._open = self._rows, self._last
 
 
 def _powers(after: int, last: int) -> Iterator[int]:

@@ -12,6 +12,17 @@ from nbt.panels import Panels
 __all__ = ["StateTable"]
 
 ACTIVE = -2  # a row that does not wait (csrc/lazy.h)
+LAST_STEP = 2**63 - 1  # a step a state may be at: none is ever reached that 64 bits do not hold
+
+# What has a place for each symbol predicted, on its last axis; and for each input, on which axis.
+OUTPUTS = {
+    *("readout.b", "readout.W", "optimizer.phi.J", "optimizer.phi.J0"),
+    *("window.delta", "window.g_phi"),
+}
+INPUTS = {
+    **dict.fromkeys(("cell.r", "optimizer.theta.J", "optimizer.theta.J0", "window.g_theta"), 0),
+    **{"estimator.d": 0, "estimator.z": 0, "estimator.w": 1, "estimator.G": 1},
+}
 
 
 @dataclass(frozen=True)
@@ -230,6 +241,18 @@ class StateTable:
                 self.write(key, values[key])
             self._core.refresh()
 
+    def grown(self, more: int, inputs_too: bool) -> dict[str, np.ndarray]:
+        """The settled state with zeros for `more` symbols: outputs, and inputs where they are the
+        same symbols. Nothing waits in it."""
+        state = {key: self.read(key) for key in self._entries}
+        for key, value in state.items():
+            axis = -1 if key in OUTPUTS else INPUTS.get(key) if inputs_too else None
+            if axis is not None:
+                widths = [(0, 0)] * value.ndim
+                widths[axis] = (0, more)
+                state[key] = np.pad(value, widths)
+        return state | self._counters()
+
     def _resume_waiting(self, values, rows, since) -> bool:
         """Lets rows wait as they did. False if they are not what the state says: it was edited."""
         active = self._core.stamp == ACTIVE
@@ -276,7 +299,7 @@ class StateTable:
 
     def _checked_counters(self, state) -> dict[str, object]:
         limit = {
-            "step": 2**64 - 1,
+            "step": LAST_STEP,
             "seed": 2**64 - 1,
             "window.length": self._window - 1,
             "window.entered": 1,

@@ -42,26 +42,32 @@ class Trainer:
         self.inputs: Inputs = as_inputs(inputs, readout.symbols)
         self.dtype: str = _arguments.one_of("dtype", dtype, _core.DTYPES)
         seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
-        units = _arguments.whole("units", cell.units, high=LARGEST_UNITS)
+        _arguments.whole("units", cell.units, high=LARGEST_UNITS)
+        self._refuse_too_large(isinstance(optimizer, Kalman), **choices)
+        self._choices = choices
+        self._core, self._table = self._build(seed)
+        self._draw(seed)
+
+    def _build(self, seed: int) -> tuple[_core.Learner, StateTable]:
+        """A learner of this trainer's sizes and choices, every number in it 0."""
+        optimizer, units = self.optimizer, self.cell.units
         kalman = isinstance(optimizer, Kalman)
-        self._refuse_too_large(kalman, **choices)
-        self._core = _core.Learner(
+        core = _core.Learner(
             rule=self._rule,
             dtype=self.dtype,
             n=units,
             m=self.inputs.size,
-            symbols=readout.symbols,
+            symbols=self.readout.symbols,
             one_hot=isinstance(self.inputs, Symbols),
-            activation=cell.activation,
+            activation=self.cell.activation,
             optimizer="kalman" if kalman else "sgd",
             schedule=optimizer.schedule.lower(),
-            lambda_=optimizer.prior_for(cell.activation) * units if kalman else 0.0,
+            lambda_=optimizer.prior_for(self.cell.activation) * units if kalman else 0.0,
             seed=seed,
             isa=os.environ.get("NBT_ISA") or None,
-            **choices,
+            **self._choices,
         )
-        self._table = StateTable(self._core, self._rule, kalman, **choices)
-        self._draw(seed)
+        return core, StateTable(core, self._rule, kalman, **self._choices)
 
     def _refuse_too_large(self, kalman: bool, rank=1, blocks=1, window=0, **_) -> None:
         """Raises before anything is allocated. Sizes are Python integers: nothing overflows."""
@@ -176,13 +182,55 @@ class Trainer:
             not finite. Then nothing was changed.
         """
         with self._core:
-            self._table.write_all(state)
+            self._adopt(state)
 
-    def save(self, path) -> None:
-        """Writes a checkpoint; `nbt.load` takes it back and goes on as if nothing had happened."""
+    def _adopt(self, state, **changes) -> None:
+        """Puts a learner of this state in the place of the one there is: all of it or nothing,
+        whatever interrupts."""
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__, **changes)
+        core, table = copy._build(self.seed)
+        table.write_all(state)
+        self.__dict__.update(changes, _core=core, _table=table)
+
+    def grow(self, symbols: int) -> None:
+        """Makes room for more symbols, as inputs (where the inputs are the symbols predicted) and
+        as outputs; what is known of the old ones stays as it is.
+
+        Everything about the new ones is 0: weights, estimates and covariances. So the logits of the
+        old symbols keep their bits and their probabilities keep their ratios; a new symbol has the
+        logit 0. The cost is that of `load_state_dict`.
+
+        Parameters
+        ----------
+        symbols : int
+            How many there are from now on, not fewer than before.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a number that is none, or smaller. Then nothing was changed.
+        """
+        old = self.readout.symbols
+        symbols = _arguments.whole("symbols", symbols, low=old)
+        own = self.inputs == Symbols(old)
+        changes = {"readout": Softmax(symbols), "inputs": Symbols(symbols) if own else self.inputs}
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__, **changes)
+        copy._refuse_too_large(isinstance(self.optimizer, Kalman), **self._choices)
+        with self._core:
+            self._core.settle()
+            self._adopt(self._table.grown(symbols - old, own), **changes)
+
+    def save(self, path, stream=None, history=None) -> None:
+        """Writes a checkpoint; `nbt.load` takes it back and goes on as if nothing had happened.
+
+        With the stream and the history that it learned with, `nbt.Checkpoint.load` takes those
+        back, too. The file that was there before is kept as ``path + ".previous"``.
+        """
         from nbt import checkpoint
 
-        checkpoint.save(self, path)
+        checkpoint.save(self, path, stream, history)
 
     def describe(self) -> dict:
         """The arguments this trainer was made with, as plain values; `from_description` takes

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import operator
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from nbt.errors import DivergenceError
 from nbt.history import History, Row
+from nbt.interrupts import Interrupts, Terminated
 
 __all__ = ["train"]
 
 LARGEST_BLOCK = 1 << 16
+PATIENCE = 1.0  # seconds to wait for a live stream before looking up
 PACE = 0.04  # seconds that a block should take at most: how soon a time limit or Ctrl-C is heard
 
 
@@ -28,6 +27,8 @@ def train(
     seconds: float | None = None,
     block: int | None = None,
     progress: Callable[[History, Row], None] | None = None,
+    history: History | None = None,
+    interrupts: Interrupts | None = None,
 ) -> History:
     """Let a trainer learn from a stream, each symbol predicted before it is learned.
 
@@ -48,19 +49,27 @@ def train(
         Most symbols learned in one call. By default what takes about 0.04 s. The numbers
         learned do not depend on it.
     progress : callable, optional
-        Called as ``progress(history, row)`` after each block, `row` being the present moment.
+        Called as ``progress(history, row)`` after each block, `row` being the present moment, and
+        about every second while a live stream gives nothing. Trainer, stream and history then
+        agree: what is saved there can be gone on from.
+    history : History, optional
+        What an earlier call returned, or a checkpoint kept: it goes on, and `steps` and `seconds`
+        count what it holds, too.
+    interrupts : Interrupts, optional
+        Which signals end it, and how; by default Ctrl-C.
 
     Returns
     -------
     History
-        With rows at the steps 1, 2, 4, 8, ... of this call and at its end.
+        With rows at the steps 1, 2, 4, 8, ... and at the end.
 
     Raises
     ------
     DivergenceError, DataError
         From the trainer, from the stream.
     KeyboardInterrupt
-        On Ctrl-C, between two blocks. A second Ctrl-C does not wait for the block to end.
+        On Ctrl-C, between two blocks. A second Ctrl-C does not wait for the block to end; only
+        then may the trainer be ahead of stream and history.
 
     Whatever is raised while learning has an attribute `history`: what was measured until the last
     whole block.
@@ -71,10 +80,13 @@ def train(
     """
     steps, block = _whole("steps", steps), _whole("block", block)
     _check(trainer, stream, steps, seconds)
-    history = History(_settings(trainer, stream, steps, seconds))
+    if history is None:
+        history = History(_settings(trainer, stream, steps, seconds))
     try:
-        with _interrupts() as hold:
-            stopped = _loop(trainer, stream, steps, seconds, block, progress, history, hold)
+        with interrupts or Interrupts() as interrupts:
+            stopped = _loop(
+                trainer, stream, steps, seconds, block, progress, history, interrupts.hold
+            )
     except BaseException as error:
         history.finish(_REASONS.get(type(error), "error"))
         error.history = history
@@ -83,74 +95,52 @@ def train(
     return history
 
 
-_REASONS = {DivergenceError: "divergence", KeyboardInterrupt: "interrupt"}
+_REASONS = {
+    DivergenceError: "divergence",
+    KeyboardInterrupt: "interrupt",
+    Terminated: "terminated",
+}
 
 
 def _loop(trainer, stream, steps, seconds, block, progress, history, hold) -> str:
     limit, size = block or LARGEST_BLOCK, 1
-    start, done = time.perf_counter(), 0
+    so_far = history.live()
+    start, done = time.perf_counter() - so_far.seconds, so_far.step
+    wait = getattr(stream, "wait", lambda seconds: True)
     while True:
+        left = math.inf if seconds is None else seconds - (time.perf_counter() - start)
         if steps is not None and done >= steps:
             return "steps"
-        if seconds is not None and time.perf_counter() - start >= seconds:
+        if left <= 0:
             return "seconds"
-        want = min(size, limit) if steps is None else min(size, limit, steps - done)
-        data = stream.read(want)
-        block = data if isinstance(data, tuple) else (data,)
-        if not len(block[0]):
-            return "end"
+        ready = wait(min(PATIENCE, left))
         with hold():
-            before = time.perf_counter()
-            losses = trainer.learn(*block)
-            now = time.perf_counter()
-            history.add(losses, now - start)
-            done += len(losses)
-        size = _next_size(len(losses), now - before)
-        if progress is not None:
-            progress(history, history.live())
+            if ready:
+                data = stream.read(min(size, limit, steps - done if steps else limit))
+                data = data if isinstance(data, tuple) else (data,)
+                if not len(data[0]):
+                    return "end"
+                before = time.perf_counter()
+                losses = _learn(trainer, stream, data)
+                now = time.perf_counter()
+                history.add(losses, now - start)
+                done += len(losses)
+                size = _next_size(len(losses), now - before)
+            if progress is not None:
+                progress(history, history.live())
+
+
+def _learn(trainer: Any, stream: Any, data: tuple[Any, ...]) -> Any:
+    """The losses of a block, which has a new symbol at its beginning or nowhere."""
+    room = getattr(getattr(trainer, "readout", None), "symbols", None)
+    if isinstance(room, int) and len(stream.alphabet) > room:
+        trainer.grow(len(stream.alphabet))
+    return trainer.learn(*data)
 
 
 def _next_size(symbols: int, seconds: float) -> int:
     """Symbols that take about PACE at the speed just seen; at most 4 times as many as before."""
     return max(1, int(symbols * min(4.0, PACE / max(seconds, 1e-9))))
-
-
-@contextlib.contextmanager
-def _interrupts() -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
-    """Give `hold`: within it, a first Ctrl-C waits until its end, so that no loss is lost.
-
-    Elsewhere (waiting for a pipe, say) Ctrl-C acts at once. Handlers of the host's own are left
-    alone, and nothing is done outside the main thread.
-    """
-    held = waiting = False
-
-    def on_interrupt(number, frame):
-        nonlocal waiting
-        if held and not waiting:
-            waiting = True
-        else:
-            signal.default_int_handler(number, frame)
-
-    @contextlib.contextmanager
-    def hold():
-        nonlocal held
-        held = True
-        try:
-            yield
-        finally:
-            held = False
-        if waiting:
-            raise KeyboardInterrupt
-
-    main = threading.current_thread() is threading.main_thread()
-    ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if ours:
-        signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield hold
-    finally:
-        if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _whole(name: str, value: int | None) -> int | None:
@@ -167,7 +157,8 @@ def _check(trainer, stream, steps, seconds) -> None:
     if steps is None and seconds is None and getattr(stream, "endless", False):
         raise ValueError(f"steps or seconds: expected one of them, {stream.name} never ends")
     room = getattr(getattr(trainer, "readout", None), "symbols", None)
-    if isinstance(room, int) and room < len(stream.alphabet):
+    grows = getattr(stream, "grows", False)
+    if isinstance(room, int) and room < len(stream.alphabet) and not grows:
         raise ValueError(f"stream: it has {len(stream.alphabet)} symbols, the readout {room}")
 
 

@@ -1,0 +1,131 @@
+"""Finite sets of symbols, and their numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nbt.errors import DataError
+
+__all__ = ["OTHER", "Alphabet"]
+
+OTHER = "\ufffd"  # what a growing alphabet begins with: whatever comes once it is full
+
+
+@dataclass(frozen=True, repr=False)
+class Alphabet:
+    """A finite set of symbols, numbered 0, 1, ... in a fixed order.
+
+    Parameters
+    ----------
+    symbols : str, bytes, range or tuple of str
+        Distinct characters, distinct bytes, plain numbers `range(k)`, or distinct words.
+
+    Examples
+    --------
+    >>> ab = Alphabet("ab\\n")
+    >>> len(ab), ab.encode("ba").tolist(), ab.decode([0, 1, 2])
+    (3, [1, 0], 'ab\\n')
+    """
+
+    symbols: str | bytes | range | tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        words = isinstance(self.symbols, tuple) and all(type(s) is str for s in self.symbols)
+        if not (words or isinstance(self.symbols, (str, bytes, range))):
+            raise TypeError(
+                f"alphabet: expected str, bytes, range or a tuple of str, got {self.symbols!r}"
+            )
+        if not self.symbols:
+            raise ValueError("alphabet: expected at least one symbol, got none")
+        if isinstance(self.symbols, range):
+            if self.symbols != range(len(self.symbols)):
+                raise ValueError(f"alphabet: expected range(k), got {self.symbols!r}")
+        elif len(set(self.symbols)) < len(self.symbols):
+            seen: set[Any] = set()
+            twice = next(s for s in self.symbols if s in seen or seen.add(s))
+            raise ValueError(f"alphabet: expected distinct symbols, {twice!r} comes twice")
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def __repr__(self) -> str:
+        every_byte = self.symbols == bytes(range(256))
+        return "Alphabet(bytes(range(256)))" if every_byte else f"Alphabet({self.symbols!r})"
+
+    def grown(self, symbol: str) -> Alphabet:
+        """This alphabet and one symbol more, with the next number."""
+        more = (symbol,) if isinstance(self.symbols, tuple) else symbol
+        return Alphabet(self.symbols + more)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Number of each word."""
+        return {word: i for i, word in enumerate(self.symbols)}
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        """Number of each code point or byte; -1 elsewhere, and past the end by clipping."""
+        points = [ord(s) if isinstance(s, str) else s for s in self.symbols]
+        table = np.full(max(points) + 2, -1, np.int32)
+        table[points] = np.arange(len(points), dtype=np.int32)
+        return table
+
+    def numbers(self, data: Any) -> np.ndarray:
+        """Like `encode`, with -1 in the place of what is not in the alphabet."""
+        if isinstance(self.symbols, str):
+            if not isinstance(data, str):
+                raise TypeError(f"data: expected str, got {type(data).__name__}")
+            points = np.frombuffer(data.encode("utf-32-le", "surrogatepass"), "<u4")
+        elif isinstance(self.symbols, bytes):
+            points = np.frombuffer(data, np.uint8)
+        elif isinstance(self.symbols, tuple):
+            return np.array([self._places.get(word, -1) for word in data], np.int32)
+        else:
+            points = integers(data)
+            inside = (points >= 0) & (points < len(self))
+            return np.where(inside, points, -1).astype(np.int32)
+        return self._table.take(points, mode="clip")
+
+    def encode(self, data: str | bytes | Any) -> np.ndarray:
+        """Numbers of the symbols in `data`, int32, shape (T,).
+
+        Takes a str for an alphabet of characters, bytes for bytes, integers for numbers, a sequence
+        of str for words.
+        Raises `DataError` at the first symbol that is not in the alphabet.
+        """
+        codes = self.numbers(data)
+        if codes.size and codes.min() < 0:
+            at = int(np.argmin(codes))
+            raise DataError(f"symbol {data[at]!r} at position {at} is not in the alphabet")
+        return codes
+
+    def decode(self, codes: Any) -> str | bytes | np.ndarray | list[str]:
+        """The symbols with these numbers: str, bytes, a list of words, an array of numbers."""
+        codes = integers(codes)
+        if codes.size and not (codes.min() >= 0 and codes.max() < len(self)):
+            raise DataError(
+                f"expected numbers in [0, {len(self)}), got {codes.min()}..{codes.max()}"
+            )
+        if isinstance(self.symbols, str):
+            return "".join(map(self.symbols.__getitem__, codes.tolist()))
+        if isinstance(self.symbols, bytes):
+            return bytes(map(self.symbols.__getitem__, codes.tolist()))
+        if isinstance(self.symbols, tuple):
+            return [self.symbols[code] for code in codes.tolist()]
+        return codes.astype(np.int32)
+
+
+def integers(data: Any) -> np.ndarray:
+    """A one-dimensional array of integers; an empty one of any type is one."""
+    array = np.asarray(data)
+    if array.size == 0 and array.ndim == 1:
+        return np.zeros(0, np.int32)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise DataError(
+            f"expected a one-dimensional array of integers, got {array.dtype}, shape {array.shape}"
+        )
+    return array

@@ -1,0 +1,209 @@
+"""Opening files and pipes as streams of symbols, in one of several formats."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+import weakref
+from typing import Any
+
+import numpy as np
+
+from nbt.alphabets import OTHER, Alphabet
+from nbt.arrays import symbols
+from nbt.errors import DataError
+from nbt.filestreams import Characters, FileStream, Words
+from nbt.reading import Stream
+from nbt.sources import BLOCK, Source, open_source
+
+__all__ = ["FORMATS", "file", "text"]
+
+COLUMNS = ("csv", "jsonl")
+FORMATS = ("text", "lines", "bytes", "csv", "jsonl", "npy")
+MOST_SYMBOLS = 1024
+MOST_WORDS = 1 << 20  # in a file that is read twice
+
+
+def text(
+    path: str | os.PathLike[str],
+    alphabet: str | Alphabet = "file",
+    *,
+    follow: bool = False,
+    cap: int = MOST_SYMBOLS,
+) -> Stream:
+    r"""A stream over the characters or bytes of a file or of standard input.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file, or "-" for standard input. Memory used does not depend on its size.
+    alphabet : str or Alphabet
+        "file": the characters that occur in it, sorted (UTF-8; the file is read twice, so not for
+        a pipe); "bytes": all 256 bytes, nothing is decoded; "grow": characters as they come; any
+        other string: its characters.
+    follow : bool
+        At the end of the file, wait for more, for ever. When the file is renamed and another takes
+        its name, it is read to its end and then the other one; when it is cut, from its beginning.
+    cap : int
+        At how many symbols an alphabet stops growing. Symbol 0 of one that grows is "\ufffd",
+        and stands for every character that comes after that.
+
+    Raises
+    ------
+    DataError
+        Here or while reading: the file is empty, is not UTF-8, or has a symbol that is not in the
+        alphabet. The message names the line and the byte offset, counted from 0.
+
+    Examples
+    --------
+    >>> stream = text("/usr/share/dict/words")  # doctest: +SKIP
+    >>> stream.alphabet.decode(stream.read(8))  # doctest: +SKIP
+    'A\nA\'s\nAA'
+    """
+    return file(path, "text", alphabet, follow=follow, cap=cap)
+
+
+def file(
+    path: str | os.PathLike[str],
+    format: str = "text",
+    alphabet: str | int | Alphabet | None = None,
+    *,
+    column: str | None = None,
+    follow: bool = False,
+    cap: int = MOST_SYMBOLS,
+) -> Stream:
+    """A stream over a file or standard input, in one of several formats.
+
+    Parameters
+    ----------
+    path, follow, cap
+        As in `text`.
+    format : {"text", "lines", "bytes", "csv", "jsonl", "npy"}
+        What a symbol is. `text`: a character. `lines`: the same, but of a line nothing is given
+        before its end is there. `bytes`: a byte. `csv`, `jsonl`: a record's value in one column, as
+        a word (JSON values as they are written; "" where it is missing). `npy`: an integer of a
+        one-dimensional NumPy array.
+    alphabet : str, int or Alphabet, optional
+        As in `text`; of words, those between commas; of numbers, how many. By default what occurs
+        in a file; for a pipe or a file that is followed `bytes` for text, and else "grow".
+    column : str, optional
+        Name of the column of `csv` (in its first line) or `jsonl`.
+
+    Raises
+    ------
+    DataError, OSError
+        As in `text`.
+    """
+    path = os.fspath(path)
+    if format not in FORMATS:
+        raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
+    if (column is not None) != (format in COLUMNS):
+        need = "the name of one" if column is None else "none"
+        raise ValueError(f"column: expected {need} for format {format!r}, got {column!r}")
+    if format == "npy":
+        return _numbers(path, alphabet)
+    source, close = open_source(path, follow)
+    try:
+        if column is None:
+            stream: FileStream = Characters(source, cap=cap, whole_lines=format == "lines")
+            stream.set_alphabet(_characters(source, format, alphabet))
+        else:
+            stream = Words(source, format, column, cap=cap)
+            stream.set_alphabet(_words(stream, alphabet))
+        if close:
+            weakref.finalize(stream, close)
+    except BaseException:
+        if close:
+            close()
+        raise
+    return stream
+
+
+# ---- alphabets ---------------------------------------------------------------------------------
+
+
+def _characters(source: Source, format: str, alphabet: Any) -> Alphabet:
+    if alphabet is None:
+        alphabet = "file" if not source.live else "grow" if format == "lines" else "bytes"
+    if format == "bytes" and alphabet not in ("bytes", "file"):
+        raise ValueError(f"alphabet: expected none for format 'bytes', got {alphabet!r}")
+    if isinstance(alphabet, Alphabet):
+        if not isinstance(alphabet.symbols, (str, bytes)):
+            raise TypeError(f"alphabet: expected characters or bytes, got {alphabet!r}")
+        return alphabet
+    if not isinstance(alphabet, str):
+        raise TypeError(f"alphabet: expected characters or bytes, got {alphabet!r}")
+    if alphabet == "bytes" or format == "bytes":
+        return Alphabet(bytes(range(256)))
+    if alphabet == "file":
+        return _characters_of(source)
+    return Alphabet(OTHER if alphabet == "grow" else alphabet)
+
+
+def _words(stream: Words, alphabet: Any) -> Alphabet:
+    if isinstance(alphabet, Alphabet):
+        if not isinstance(alphabet.symbols, tuple):
+            raise TypeError(f"alphabet: expected words, got {alphabet!r}")
+        return alphabet
+    if alphabet is None:
+        alphabet = "grow" if stream.live else "file"
+    if not isinstance(alphabet, str):
+        raise TypeError(f"alphabet: expected words, got {alphabet!r}")
+    if alphabet == "grow":
+        return Alphabet((OTHER,))
+    if alphabet != "file":
+        return Alphabet(tuple(alphabet.split(",")))
+    _twice(stream.live, stream.name)
+    first = Words(stream._source, stream._format, stream._column, MOST_WORDS)
+    first.set_alphabet(Alphabet((OTHER,)))
+    while first.read(BLOCK).size:
+        pass
+    first._source.seek({"offset": 0, "hash": 0})
+    return Alphabet(tuple(sorted(first.alphabet.symbols[1:])))
+
+
+def _characters_of(source: Source) -> Alphabet:
+    """Those that occur in a file, sorted."""
+    _twice(source.live, source.name)
+    seen, offset = np.zeros(sys.maxunicode + 1, bool), 0
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    raw = b"."
+    while raw:
+        raw = source.read(BLOCK)
+        held = len(decoder.getstate()[0])
+        try:
+            decoded = decoder.decode(raw, final=not raw)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{source.name}: byte {offset - held + error.start} is not UTF-8 "
+                f"({error.reason}); alphabet='bytes' reads anything"
+            ) from None
+        offset += len(raw)
+        seen[np.frombuffer(decoded.encode("utf-32-le"), "<u4")] = True
+    source.seek({"offset": 0, "hash": 0})
+    if not seen.any():
+        raise DataError(f"{source.name}: is empty")
+    return Alphabet("".join(map(chr, np.flatnonzero(seen).tolist())))
+
+
+def _twice(live: bool, name: str) -> None:
+    if live:
+        raise DataError(
+            f"{name}: alphabet='file' reads the source twice, which a pipe does not allow; "
+            "use alphabet='bytes', 'grow', or a string of its characters"
+        )
+
+
+def _numbers(path: str, alphabet: Any) -> Stream:
+    if isinstance(alphabet, str):
+        alphabet = int(alphabet) if alphabet.isdecimal() else None
+    name = "standard input" if path == "-" else path
+    try:
+        file = io.BytesIO(sys.stdin.buffer.read()) if path == "-" else path
+        return symbols(np.load(file, allow_pickle=False), alphabet=alphabet, name=name)
+    except (ValueError, EOFError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{name}: not an array in a file of NumPy: {error}") from None

@@ -1,0 +1,233 @@
+"""Symbols cut from bytes: characters, and the columns of CSV and JSON lines."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+import zlib
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nbt import _arguments
+from nbt.alphabets import OTHER, Alphabet
+from nbt.errors import DataError
+from nbt.reading import Stream
+from nbt.sources import BLOCK, Source
+
+__all__ = ["Characters", "FileStream", "Words"]
+
+LONGEST_LINE = 1 << 20
+
+
+class FileStream(Stream):
+    """Symbols cut from the bytes of a source. Subclasses give `_cut` and `_size`.
+
+    `_rest` is what was read of the source and not yet given; with `_final` nothing follows it.
+    """
+
+    def __init__(self, source: Source, cap: int) -> None:
+        super().__init__(source.name, Alphabet(range(1)))
+        self._source, self._cap = source, _arguments.whole("cap", cap, low=2)
+        self._begin()
+
+    def set_alphabet(self, alphabet: Alphabet) -> None:
+        """What the symbols are; an alphabet that begins with "\ufffd" grows."""
+        self.alphabet = alphabet
+        self.grows = alphabet.symbols[0] == OTHER
+
+    @property
+    def live(self) -> bool:
+        return self._source.live
+
+    def wait(self, seconds: float) -> bool:
+        there = self._failure or self._cut(1)[1] or self._failure
+        return bool(there) or self._source.wait(seconds)
+
+    # ---- reading -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _cut(self, n: int) -> tuple[Any, int]:
+        """At most `n` whole symbols at the beginning of `_rest`, and how many bytes they are.
+
+        Bytes without a symbol (a heading) may be taken. What stands in the way of the very next one
+        is noted in `_failure`.
+        """
+
+    @abstractmethod
+    def _size(self, symbols: Any) -> int:
+        """How many bytes some first ones of the symbols are that `_cut` gave last."""
+
+    def _next(self, n: int) -> np.ndarray:
+        n = min(n, BLOCK)
+        while not self._failure:
+            symbols, used = self._cut(n)
+            if used:
+                codes = self._codes(symbols, used)
+                if codes.size:
+                    return codes
+            elif not (self._failure or self._final):
+                raw = self._source.read(n)
+                self._rest += raw
+                self._final = not raw and self._source.ended()
+            elif self._final and self._source.turn():
+                self._begin()
+            elif self.position and not self._failure:
+                return np.empty(0, np.int32)
+            else:
+                self._failure = self._failure or f"{self.name}: is empty"
+        raise DataError(self._failure)
+
+    def _codes(self, symbols: Any, used: int) -> np.ndarray:
+        """Numbers of the symbols up to the next that is new; takes them from `_rest`."""
+        codes = self.alphabet.numbers(symbols)
+        if codes.size and codes.min() < 0:
+            at = int(np.argmin(codes))
+            if self.grows and len(self.alphabet) >= self._cap:
+                codes = np.maximum(codes, 0)
+            elif at:
+                codes, used = codes[:at], self._size(symbols[:at])
+            elif self.grows:
+                self.alphabet = self.alphabet.grown(symbols[0])
+                return self._codes(symbols, used)
+            else:
+                self._failure = f"{self._where()}: {_shown(symbols[:1])} is not in the alphabet"
+                return codes[:0]
+        self._take(used)
+        return codes
+
+    def _take(self, used: int) -> None:
+        given, self._rest = self._rest[:used], self._rest[used:]
+        self._crc = zlib.crc32(given, self._crc)
+        self._offset += used
+        self._line += given.count(b"\n")
+
+    def _where(self) -> str:
+        return f"{self.name}: line {self._line}, byte {self._offset}"
+
+    # ---- where it is ---------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """At the beginning of a file."""
+        self._rest, self._final, self._failure = b"", False, ""
+        self._crc = self._offset = 0
+        self._line = 1
+
+    def _hashed(self, part: np.ndarray) -> int:
+        return self._crc
+
+    def _cursor(self) -> dict[str, int]:
+        return {"offset": self._offset, "line": self._line, **self._source.marks()}
+
+    def _seek(self, state: Mapping[str, int]) -> None:
+        if self._source.seek(state):
+            self._begin()
+            self._offset, self._line, self._crc = state["offset"], state["line"], state["hash"]
+        elif self._source.live:  # what was read is gone
+            self._begin()
+        else:
+            raise DataError(
+                f"{self.name}: its first {state['position']} symbols are not those read"
+            )
+
+
+class Characters(FileStream):
+    """Bytes or UTF-8 characters; of whole lines only, where that is wanted."""
+
+    def __init__(self, source: Source, cap: int, whole_lines: bool = False) -> None:
+        super().__init__(source, cap)
+        self._whole_lines = whole_lines
+
+    def _cut(self, n: int) -> tuple[Any, int]:
+        data, final = self._rest[: n + 3], self._final  # room for the last character
+        if self._whole_lines and not final and len(self._rest) < LONGEST_LINE:
+            data = data[: self._rest.rfind(b"\n") + 1]
+        if isinstance(self.alphabet.symbols, bytes):
+            return data[:n], len(data[:n])
+        try:
+            decoded, _ = codecs.utf_8_decode(data, "strict", final and len(data) == len(self._rest))
+        except UnicodeDecodeError as error:
+            decoded = data[: error.start].decode()
+            if not error.start:
+                self._failure = (
+                    f"{self.name}: byte {self._offset} is not UTF-8 ({error.reason}); "
+                    "alphabet='bytes' reads anything"
+                )
+        return decoded[:n], self._size(decoded[:n])
+
+    def _size(self, symbols: Any) -> int:
+        return len(symbols.encode() if isinstance(symbols, str) else symbols)
+
+
+class Words(FileStream):
+    """The values in one column of CSV or of JSON lines: a record a line."""
+
+    def __init__(self, source: Source, format: str, column: str, cap: int) -> None:
+        super().__init__(source, cap)
+        self._format, self._column = format, column
+        self._sizes: list[int] = []
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._place: int | None = None  # of the column, once the heading was read
+
+    def _cut(self, n: int) -> tuple[list[str], int]:
+        words, self._sizes, used = [], [], 0
+        while len(words) < n:
+            end = self._rest.find(b"\n", used) + 1 or (len(self._rest) if self._final else 0)
+            if end <= used:
+                break
+            try:
+                word = self._word(self._rest[used:end].decode().rstrip("\r\n"))
+            except (ValueError, csv.Error) as error:
+                if not words:
+                    self._failure = f"{self._where()}: not a record of {self._format}: {error}"
+                break
+            if word is None:  # a heading or an empty line
+                if words:
+                    break
+                return [], end
+            words.append(word)
+            self._sizes.append(end - used)
+            used = end
+        if not words and not self._failure and len(self._rest) > LONGEST_LINE:
+            self._failure = f"{self._where()}: a record longer than {LONGEST_LINE} bytes"
+        return words, used
+
+    def _size(self, symbols: Any) -> int:
+        return sum(self._sizes[: len(symbols)])
+
+    def _word(self, line: str) -> str | None:
+        if not line.strip():
+            return None
+        if self._format == "jsonl":
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError("expected an object")
+            value = record.get(self._column, "")
+            return value if isinstance(value, str) else json.dumps(value)
+        (fields,) = csv.reader([line], strict=True)
+        if self._place is None:
+            if self._column not in fields:
+                raise ValueError(f"no column {self._column!r} among {', '.join(fields)}")
+            self._place = fields.index(self._column)
+            return None
+        return fields[self._place] if self._place < len(fields) else ""
+
+    def _cursor(self) -> dict[str, int]:
+        return {**super()._cursor(), "column": 0 if self._place is None else self._place + 1}
+
+    def _seek(self, state: Mapping[str, int]) -> None:
+        super()._seek(state)
+        if self._offset:
+            self._place = state["column"] - 1 if state["column"] else None
+
+
+def _shown(symbol: Any) -> str:
+    """One symbol for a message, with its code if it is one character or byte."""
+    if isinstance(symbol, list):
+        return repr(symbol[0])
+    return f"{symbol!r} (code {ord(symbol):#x})"

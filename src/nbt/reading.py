@@ -1,0 +1,120 @@
+"""What every stream can do: give symbols in order, say where it is, and go there again."""
+
+from __future__ import annotations
+
+import operator
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+
+from nbt.alphabets import Alphabet
+from nbt.errors import DataError
+
+__all__ = ["Stream"]
+
+
+class Stream(ABC):
+    """What every stream can do. Subclasses give `_next`, `_cursor` and `_seek`.
+
+    Attributes
+    ----------
+    name : str
+        What to call the source.
+    alphabet : Alphabet
+        Its symbols; `read` gives their numbers.
+    entropy_rate : float or None
+        Bits per symbol of the process that makes the symbols, where it is known.
+    endless : bool
+        Whether it never ends.
+    grows : bool
+        Whether new symbols join the alphabet as they come. Then a block has a symbol that is new
+        at its beginning or nowhere.
+    position : int
+        Symbols read so far.
+    """
+
+    grows = False
+
+    def __init__(
+        self,
+        name: str,
+        alphabet: Alphabet,
+        *,
+        entropy_rate: float | None = None,
+        endless: bool = False,
+    ) -> None:
+        self.name = name
+        self.alphabet = alphabet
+        self.entropy_rate = entropy_rate
+        self.endless = endless
+        self.position = 0
+        self._hash = 0
+
+    @property
+    def live(self) -> bool:
+        """Do the symbols come as they happen, so that reading must not wait for more?"""
+        return False
+
+    def wait(self, seconds: float) -> bool:
+        """Would `read` find something, or the end, at once? Wait for that, at most so long."""
+        return True
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {len(self.alphabet)} symbols, {self.position} read>"
+
+    def read(self, n: int) -> np.ndarray:
+        """The next `n` symbols, fewer before the end, none at the end: int32.
+
+        A pipe gives what is there, at least one symbol, and does not wait for `n`. Raises
+        `DataError` where the source is not what it should be, after every symbol before that place
+        was given.
+        """
+        n = operator.index(n)
+        if n < 1:
+            raise ValueError(f"n: expected at least 1, got {n}")
+        parts, missing = [], n
+        while missing and not (self.live and parts):
+            try:
+                part = self._next(missing)
+            except DataError:  # comes again at the next call
+                if parts:
+                    break
+                raise
+            if not part.size:
+                break
+            self.position += len(part)
+            self._hash = self._hashed(part)
+            missing -= len(part)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int32), *parts])
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the stream is: plain integers, with a running hash (CRC-32) of what was read."""
+        return {"position": self.position, "hash": self._hash, **self._cursor()}
+
+    def _hashed(self, part: np.ndarray) -> int:
+        """The hash once `part` was read, too."""
+        return zlib.crc32(part.astype("<i4", copy=False), self._hash)
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go to where `state` was taken. Raises `DataError` if the source is another one."""
+        keys = self.state_dict().keys()
+        good = isinstance(state, Mapping) and state.keys() == keys
+        if not (good and all(type(v) is int and v >= 0 for v in state.values())):
+            raise ValueError(f"state: expected non-negative integers for {', '.join(keys)}")
+        self._seek(state)
+        self.position, self._hash = state["position"], state["hash"]
+
+    @abstractmethod
+    def _next(self, n: int) -> np.ndarray:
+        """At most `n` symbols, int32, C-contiguous."""
+
+    @abstractmethod
+    def _cursor(self) -> dict[str, int]:
+        """What `_seek` needs beside position and hash."""
+
+    @abstractmethod
+    def _seek(self, state: Mapping[str, int]) -> None:
+        """Go there, or raise `DataError` and stay."""
