@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
 
-.PHONY: build train test test-all bench bench-compare peers peers-test scaling instructions \
+.PHONY: build train test test-all soak anomalies bench bench-compare peers peers-test scaling instructions \
 	instructions-record learning lint format sanitize clean
 
 build: $(VENV)/.installed
@@ -28,6 +28,10 @@ train: build
 
 test: build
 	$(BIN)/python -m pytest -q $(ARGS)
+
+# Two hundred kills and 10^7 steps: some ten minutes.
+soak: build
+	$(BIN)/python -m pytest -q -m soak $(ARGS)
 
 bench: build
 	$(BIN)/python -m pytest -q -c bench/pytest.ini bench $(ARGS)
@@ -93,7 +97,7 @@ SANITIZE := LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-fi
 		-Ccmake.define.NBT_SANITIZE=ON -Ccmake.define.NBT_STRICT=ON .
 	touch $@
 sanitize: .venv-sanitize/.installed
-	$(SANITIZE) .venv-sanitize/bin/python -m pytest -q -p no:cacheprovider -m "not slow" $(ARGS)
+	$(SANITIZE) .venv-sanitize/bin/python -m pytest -q -p no:cacheprovider -m "not slow and not soak" $(ARGS)
 
 clean:
 	rm -rf build dist .venv .venv-sanitize .venv-peers .bench .pytest_cache .ruff_cache .benchmarks

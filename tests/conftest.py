@@ -90,6 +90,12 @@ def sgd_subject(request):
     return request.param
 
 
+@pytest.fixture(params=[subject for subject in SUBJECTS if subject.inputs == "own"], ids=str)
+def own_subject(request):
+    """Those that are fed the symbols they predict."""
+    return request.param
+
+
 def _assert_same_state(a, b):
     assert a.keys() == b.keys()
     for key, value in a.items():

@@ -102,6 +102,8 @@ def test_help_names_every_option():
         *("cell", "activation", "units", "trainer", "window", "rank", "blocks", "exact-self"),
         *("no-exact-self", "norm", "optimizer", "rate", "decay", "prior", "dtype", "seed"),
         *("steps", "seconds", "alphabet", "json", "save", "paper", "help"),
+        *("format", "column", "follow", "cap", "output", "resume", "checkpoint-every", "keep"),
+        *("on-divergence", "report"),
     }
     assert set(re.findall(r"--([\w-]+)", out)) == options
 
@@ -119,7 +121,7 @@ def test_no_control_characters_whatever_the_environment(text, variable):
 def built(monkeypatch, *args):
     """The trainer that a command line makes, without training it."""
     seen = []
-    monkeypatch.setattr("nbt.cli.train._Run.run", lambda self: seen.append(self.trainer) or 0)
+    monkeypatch.setattr("nbt.cli.job.Job.run", lambda self: seen.append(self.trainer) or 0)
     assert run(["train", "data:anbn", "--steps", "9", *args]) == 0
     return repr(seen[0])
 

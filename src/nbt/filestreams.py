@@ -43,6 +43,10 @@ class FileStream(Stream):
     def live(self) -> bool:
         return self._source.live
 
+    @property
+    def repeatable(self) -> bool:
+        return self._source.repeatable
+
     def wait(self, seconds: float) -> bool:
         there = self._failure or self._cut(1)[1] or self._failure
         return bool(there) or self._source.wait(seconds)

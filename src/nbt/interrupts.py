@@ -23,6 +23,8 @@ class Terminated(KeyboardInterrupt):
 class Interrupts:
     """A context manager that turns signals into exceptions, at moments when they do no harm.
 
+    It may be entered again while it is entered.
+
     Parameters
     ----------
     terminate : bool
@@ -48,15 +50,20 @@ class Interrupts:
         if asked and hasattr(signal, "SIGUSR1"):
             self._handlers[signal.SIGUSR1] = (signal.SIG_DFL, self._on_question)
         self._before: dict[int, Any] = {}
+        self._depth = 0
 
     def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread():
+        self._depth += 1
+        if self._depth == 1 and threading.current_thread() is threading.main_thread():
             for number, (default, handler) in self._handlers.items():
                 if signal.getsignal(number) is default:
                     self._before[number] = signal.signal(number, handler)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if self._depth:
+            return
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
@@ -74,12 +81,10 @@ class Interrupts:
             raise self._waiting
 
     def _on_end(self, number: int, frame: FrameType | None) -> None:
-        error = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
-        if self._held and not self._waiting:
-            self._waiting = error
-            return
         self.hurried = self._waiting is not None
-        raise error
+        self._waiting = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+        if self.hurried or not self._held:
+            raise self._waiting
 
     def _on_question(self, number: int, frame: FrameType | None) -> None:
         self._question = True

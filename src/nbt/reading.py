@@ -57,6 +57,11 @@ class Stream(ABC):
         """Do the symbols come as they happen, so that reading must not wait for more?"""
         return False
 
+    @property
+    def repeatable(self) -> bool:
+        """Can it go back to an earlier state, and give the same again?"""
+        return True
+
     def wait(self, seconds: float) -> bool:
         """Would `read` find something, or the end, at once? Wait for that, at most so long."""
         return True

@@ -32,9 +32,12 @@ class Source:
     name : str
     live : bool
         Do bytes come as they happen, so that reading must not wait for more than there are?
+    repeatable : bool
+        Can what was read be read again?
     """
 
     live = False
+    repeatable = True
 
     def __init__(self, name: str, file: Any) -> None:
         self.name = name
@@ -85,6 +88,7 @@ class Pipe(Source):
     """What comes once: standard input, a named pipe. It goes on from wherever it is."""
 
     live = True
+    repeatable = False
 
     def read(self, n: int) -> bytes:
         return self._file.read1(n)

@@ -81,7 +81,7 @@ def train(
     steps, block = _whole("steps", steps), _whole("block", block)
     _check(trainer, stream, steps, seconds)
     if history is None:
-        history = History(_settings(trainer, stream, steps, seconds))
+        history = History(settings(trainer, stream, steps, seconds))
     try:
         with interrupts or Interrupts() as interrupts:
             stopped = _loop(
@@ -162,7 +162,10 @@ def _check(trainer, stream, steps, seconds) -> None:
         raise ValueError(f"stream: it has {len(stream.alphabet)} symbols, the readout {room}")
 
 
-def _settings(trainer, stream, steps, seconds) -> dict[str, Any]:
+def settings(
+    trainer: Any, stream: Any, steps: int | None = None, seconds: float | None = None
+) -> dict[str, Any]:
+    """What a history says of the run that it measured."""
     describe = getattr(trainer, "describe", None)
     return {
         "trainer": describe() if describe else repr(trainer),

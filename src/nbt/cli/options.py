@@ -27,6 +27,32 @@ APPLIES = {  # option: what it needs
 }
 
 
+SOURCES = ("alphabet", "format", "column", "follow", "cap")
+
+
+def source_options(command: Any) -> Any:
+    """The options that say what the symbols of SOURCE are."""
+    for option in (
+        click.option("--cap", type=Count(), help="At how many symbols it stops.  [default: 1024]"),
+        click.option("--follow", is_flag=True, help="Wait for more at the end, as tail -F does."),
+        click.option("--column", metavar="NAME", help="Of csv or jsonl."),
+        click.option(
+            "--alphabet",
+            metavar="file|bytes|grow|CHARACTERS",
+            help="Symbols: those that occur, all bytes, as they come, these.  "
+            "[default: file; bytes or grow for what cannot be read twice]",
+        ),
+        click.option(
+            "--format",
+            type=click.Choice(["text", "lines", "bytes", "csv", "jsonl", "npy"]),
+            help="What a symbol is: a character, the same of whole lines, a byte, a value in a "
+            "column, an integer.  [default: text]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 class Count(click.ParamType):
     """A positive whole number; 1e6 and 1_000_000 will do."""
 
@@ -54,6 +80,27 @@ class Positive(click.ParamType):
         return number
 
 
+class Every(click.ParamType):
+    """A time (60s, 5m, 2h) or a positive whole number of steps."""
+
+    name = "60s|STEPS"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        every(self, value, param, ctx)
+        return value
+
+
+def every(kind: click.ParamType, value: str, param: Any = None, ctx: Any = None) -> dict[str, Any]:
+    """What "60s" or "1000" is, as arguments of `Run`."""
+    scale = {"s": 1, "m": 60, "h": 3600}.get(value[-1:])
+    if scale is None:
+        return {"every_steps": Count().convert(value, param, ctx)}
+    seconds = _real(value[:-1]) * scale
+    if not 0 <= seconds < math.inf:
+        kind.fail(f"{value!r} is neither a time such as 60s nor a number of steps", param, ctx)
+    return {"every_seconds": seconds}
+
+
 class Schedule(click.ParamType):
     """A number c for c / sqrt(t + 1), the same as sqrt:c, or const:c."""
 
@@ -75,30 +122,41 @@ class Schedule(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-def build_stream(source: str, alphabet: str | None, seed: int | None) -> Any:
+def build_stream(
+    source: str,
+    alphabet: Any,
+    seed: int | None,
+    *,
+    format: str | None = None,
+    column: str | None = None,
+    follow: bool | None = False,
+    cap: int | None = None,
+) -> Any:
     """The stream that SOURCE names."""
     from nbt import streams
 
     if source.startswith("data:"):
-        if alphabet is not None:
-            raise click.UsageError(f"--alphabet: {source} has its own")
+        unfit = {"alphabet": isinstance(alphabet, str), "format": format, "column": column}
+        for name, value in {**unfit, "follow": follow, "cap": cap}.items():
+            if value:
+                raise click.UsageError(f"--{name}: {source} has its own")
         return _generated(source, seed)
     pipe = source == "-" or (os.path.exists(source) and not os.path.isfile(source))
-    if pipe and alphabet == "file":
+    if (pipe or follow) and alphabet == "file":
         raise click.UsageError(
             f"--alphabet file reads the source twice, which {source!r} does not allow; "
-            "give bytes or a string of its characters"
+            "give bytes, grow or a string of its characters"
         )
-    if alphabet is None:
-        alphabet = "bytes" if pipe else "file"
     try:
-        return streams.text(source, alphabet)
+        return streams.file(
+            source, format or "text", alphabet, column=column, follow=follow, **given(cap=cap)
+        )
     except DataError:
         raise
     except OSError as error:
         raise click.UsageError(f"{source!r}: {error.strerror}") from None
     except ValueError as error:
-        raise click.UsageError(f"--alphabet: {error}") from None
+        raise click.UsageError(f"--{error}") from None
 
 
 def _generated(source: str, seed: int | None) -> Any:

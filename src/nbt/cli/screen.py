@@ -27,11 +27,14 @@ COLUMNS = (  # two lines of heading, and a width
     ("entropy", "rate", 10),
 )
 
+FIRST_TO_GO = ("entropy", "elapsed", "symbols", "since")  # where a terminal is narrow
+
 STOPPED = {
     "end": "end of the source",
     "steps": "all steps done",
     "seconds": "time is up",
     "interrupt": "interrupted",
+    "terminated": "terminated",
     "divergence": "diverged",
     "error": "stopped by an error",
 }
@@ -55,6 +58,8 @@ class Screen:
         Whether a live line is wanted, should `file` be a terminal.
     steps, seconds : number or None
         Where it will stop.
+    shown : int
+        How many rows of the history were shown before.
     """
 
     def __init__(
@@ -65,13 +70,14 @@ class Screen:
         live: bool = True,
         steps: int | None = None,
         seconds: float | None = None,
+        shown: int = 0,
     ) -> None:
         terminal = file.isatty()
         self._console = _Console(file=file, force_terminal=terminal, highlight=False)
         self._entropy = "" if entropy_rate is None else f"{entropy_rate:.4f}"
-        self._columns = COLUMNS if self._entropy else COLUMNS[:-1]
+        self._columns = _fitting(self._console.width if terminal else None, bool(self._entropy))
         self._steps, self._seconds = steps, seconds
-        self._shown = 0
+        self.shown = shown
         self._next_look = 0.0
         self._live = None
         if live and terminal:  # rich itself leaves dumb terminals alone
@@ -119,23 +125,26 @@ class Screen:
                 Text(text, style="cyan", no_wrap=True, overflow="ellipsis"), refresh=True
             )
 
+    def now(self, history: History) -> None:
+        """Print the line of this moment."""
+        self.say(self._line(history.live()))
+
     def rows(self, history: History) -> None:
         """Print the rows that are new."""
-        for i in range(self._shown, len(history)):
+        for i in range(self.shown, len(history)):
             self.say(self._line(history[i]))
-        self._shown = len(history)
+        self.shown = len(history)
 
     def _line(self, row: Row) -> str:
-        values = (
-            f"{row.average_bits:.4f}",
-            f"{row.since_bits:.4f}",
-            str(row.step),
-            speed(row.symbols_per_second),
-            duration(row.seconds),
-            self._entropy,
-        )
-        columns = zip(values, self._columns, strict=False)  # the last is not always there
-        return "".join(f"{value:>{column[2]}}" for value, column in columns)
+        values = {
+            "average": f"{row.average_bits:.4f}",
+            "since": f"{row.since_bits:.4f}",
+            "step": str(row.step),
+            "symbols": speed(row.symbols_per_second),
+            "elapsed": duration(row.seconds),
+            "entropy": self._entropy,
+        }
+        return "".join(f"{values[name]:>{width}}" for name, _, width in self._columns)
 
     def _left(self, row: Row) -> str:
         left = []
@@ -144,6 +153,16 @@ class Screen:
         if self._seconds is not None:
             left.append(max(0.0, self._seconds - row.seconds))
         return f"{duration(min(left))} left" if left else ""
+
+
+def _fitting(width: int | None, entropy: bool) -> tuple[tuple[str, str, int], ...]:
+    """The columns that there is room for."""
+    columns = COLUMNS if entropy else COLUMNS[:-1]
+    for name in FIRST_TO_GO:
+        if width is None or sum(column[2] for column in columns) < width:
+            break
+        columns = tuple(column for column in columns if column[0] != name)
+    return columns
 
 
 def speed(per_second: float) -> str:

@@ -1,18 +1,27 @@
-"""`nbt train`."""
+"""`nbt train`: what was asked for."""
 
 from __future__ import annotations
 
 import os
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from nbt.cli.options import UNITS, Count, Positive, Schedule, build_stream, build_trainer
-from nbt.errors import CheckpointError, DivergenceError
-
-if TYPE_CHECKING:
-    from nbt.history import History, Row
+from nbt.cli.options import (
+    SOURCES,
+    UNITS,
+    Count,
+    Every,
+    Positive,
+    Schedule,
+    build_stream,
+    build_trainer,
+    every,
+    given,
+    source_options,
+)
+from nbt.errors import CheckpointError
 
 NAMES = {
     "cell": ["rnn", "leaky"],
@@ -22,6 +31,11 @@ NAMES = {
     "norm": ["fisher", "kalman", "euclidean"],
     "dtype": ["float32", "float64"],
 }
+MODEL = (  # what makes the trainer
+    *("cell", "activation", "units", "trainer", "window", "rank", "blocks", "exact_self", "norm"),
+    *("optimizer", "rate", "decay", "prior", "dtype", "seed", "paper"),
+)
+ANEW = ("steps", "seconds", "checkpoint_every", "keep", "on_divergence")  # may change on the way
 
 
 def _one_of(name: str) -> click.Choice:
@@ -29,7 +43,7 @@ def _one_of(name: str) -> click.Choice:
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", required=False)
 @click.option("--cell", type=_one_of("cell"), default="rnn", show_default=True, help="Network.")
 @click.option("--activation", type=_one_of("activation"), help="Of the units.")
 @click.option("--units", type=Count(), help=f"How many.  [default: {UNITS}]")
@@ -55,15 +69,24 @@ def _one_of(name: str) -> click.Choice:
 )
 @click.option("--steps", type=Count(), help="Stop after so many symbols.")
 @click.option("--seconds", type=Positive(), help="Stop after so much time.")
-@click.option(
-    "--alphabet",
-    metavar="file|bytes|CHARACTERS",
-    help="Symbols.  [default: file, those that occur; bytes for a pipe]",
-)
+@source_options
 @click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
 @click.option("--save", metavar="PATH", help="Write the trainer to a file at the end.")
+@click.option("-o", "--output", metavar="RUN", help="Folder of the run, with its checkpoints.")
+@click.option("--resume", is_flag=True, help="Go on with the run in RUN, if there is one.")
+@click.option(
+    "--checkpoint-every", type=Every(), help="60s, 5m, 2h, or so many symbols.  [default: 60s]"
+)
+@click.option("--keep", type=Count(), help="Checkpoints kept in RUN.  [default: 3]")
+@click.option(
+    "--on-divergence",
+    type=click.Choice(["stop", "rollback"]),
+    help="Stop, or go back to the last checkpoint with half the rate.  [default: stop]",
+)
+@click.option("--report", is_flag=True, help="Write RUN/report.html at the end.")
 @click.option("--paper", is_flag=True, help="Settings of the paper; other options come first.")
-def train(source: str, **options: Any) -> int:
+@click.pass_context
+def train(context: click.Context, source: str | None, **options: Any) -> int:
     """Learn SOURCE and show bits per symbol.
 
     SOURCE is a file, - for standard input, or a data set: data:anbn, data:anbn[LOW,HIGH], words of
@@ -73,124 +96,105 @@ def train(source: str, **options: Any) -> int:
     A rate or decay is a number c, meaning c / sqrt(t + 1) at step t, or const:c.
     Each symbol is predicted before it is learned, so the bits are those of unseen data.
     Options without a default here take that of the class in Python.
+
+    With -o RUN everything needed to go on is kept in a folder: after a crash or a stop,
+    --resume goes on to the bit as if nothing had happened. Ctrl-C or SIGTERM ends it, with a
+    checkpoint; a second one at once. SIGUSR1 asks for a checkpoint and a line now.
     """
-    stream = build_stream(source, options["alphabet"], options["seed"])
-    trainer = build_trainer(len(stream.alphabet), options)
+    from nbt.cli.job import Job
+
+    asked = {k for k in options if context.get_parameter_source(k) is ParameterSource.COMMANDLINE}
+    _check_output(options)
+    settings, run, checkpoint, troubles = _settings_of_run(options), None, None, []
+    if settings is not None:
+        source, options = _as_before(settings, source, options, asked)
+        run = context.with_resource(_open_run(options))
+        checkpoint, troubles = run.newest()
+    if source is None:
+        raise click.UsageError("Missing argument 'SOURCE'.", context)
+    alphabet = checkpoint.alphabet if checkpoint else options["alphabet"]
+    stream = build_stream(source, alphabet, options["seed"], **_source(options))
+    trainer = _trainer(stream, options, settings, asked)
     if stream.endless and options["steps"] is None and options["seconds"] is None:
         raise click.UsageError(f"{source} never ends: give --steps or --seconds")
     if options["save"] and not os.path.isdir(os.path.dirname(os.path.realpath(options["save"]))):
         raise click.UsageError(f"--save: there is no folder for {options['save']!r}")
-    return _Run(stream, trainer, options).run()
+    if options["output"] and run is None:
+        run = context.with_resource(_open_run(options))
+        kept = {name: options[name] for name in (*SOURCES, "seed", *ANEW)}
+        run.begin({"source": source, **kept, "trainer": trainer.describe()})
+    return Job(stream, trainer, options, run, checkpoint, troubles).run()
 
 
-class _Run:
-    """One call of `nbt train`, once everything that the user asked for is there."""
+def _check_output(options: dict[str, Any]) -> None:
+    for name in ("resume", "checkpoint_every", "keep", "report"):
+        if options[name] and not options["output"]:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs -o RUN")
+    if options["on_divergence"] == "rollback" and not options["output"]:
+        raise click.UsageError("--on-divergence rollback needs -o RUN")
 
-    def __init__(self, stream: Any, trainer: Any, options: dict[str, Any]) -> None:
-        from nbt.cli.screen import Screen
 
-        self.stream, self.trainer, self.options = stream, trainer, options
-        self.limits = {name: options[name] for name in ("steps", "seconds")}
-        self.screen = Screen(
-            sys.stderr,
-            entropy_rate=stream.entropy_rate,
-            live=not (options["json"] and sys.stdout.isatty()),
-            **self.limits,
+def _settings_of_run(options: dict[str, Any]) -> dict[str, Any] | None:
+    """What the run in RUN was asked for; None if there is none yet."""
+    from nbt.runs import settings_of
+
+    if not options["output"]:
+        return None
+    settings = settings_of(options["output"])
+    if settings is not None and not options["resume"]:
+        raise click.UsageError(f"-o: {options['output']} holds a run; --resume goes on with it")
+    return settings
+
+
+def _as_before(
+    settings: dict[str, Any], source: str | None, options: dict[str, Any], asked: set[str]
+) -> tuple[str, dict[str, Any]]:
+    """The source and the options of the run; what was asked for now must not contradict them."""
+    for name in (*SOURCES, "seed"):
+        if name in asked and options[name] != settings.get(name):
+            raise click.UsageError(
+                f"--{name}: the run in {options['output']} has {settings.get(name)}"
+            )
+        options = {**options, name: settings.get(name)}
+    if source not in (None, settings.get("source")):
+        raise click.UsageError(
+            f"{source}: the run in {options['output']} reads {settings['source']}"
         )
-        self.printed = 0
-
-    def run(self) -> int:
-        """Learn, save, report; the exit code, unless there is an error to raise."""
-        try:
-            self._greet()
-            history, failure = self._learn()
-            saved, failure = self._save(history, failure)
-            if not isinstance(failure, BrokenPipeError):
-                self._report(history, saved)
-            if failure:
-                raise failure
-        except BrokenPipeError:
-            silence()
-        except KeyboardInterrupt:
-            return 130
-        return 0
-
-    def _greet(self) -> None:
-        import nbt
-
-        trainer, stream = self.trainer, self.stream
-        facts = trainer.describe().items()
-        plain = [f"{k}={v!r}" for k, v in facts if k != "trainer" and not isinstance(v, dict)]
-        source = f"{stream.name}, {len(stream.alphabet)} symbols"
-        if stream.entropy_rate is not None:
-            source += f", entropy rate {stream.entropy_rate:.4f} bits per symbol"
-        self.screen.facts(
-            {
-                "nbt": nbt.__version__,
-                "trainer": f"{type(trainer).__name__}({', '.join(plain)})",
-                "network": f"{trainer.cell}, {trainer.readout}",
-                "optimizer": str(trainer.optimizer),
-                "source": source,
-            }
-        )
-        self.screen.say()
-        self.screen.heading()
-
-    def _learn(self) -> tuple[History, BaseException | None]:
-        """What was measured, and what ended it before its time."""
-        from nbt.training import train as learn
-
-        try:
-            with self.screen:
-                history = learn(self.trainer, self.stream, progress=self._show, **self.limits)
-            failure = None
-        except (KeyboardInterrupt, Exception) as error:
-            if getattr(error, "history", None) is None:
-                raise
-            history, failure = error.history, error
-        return history, failure
-
-    def _show(self, history: History, row: Row) -> None:
-        self.screen.update(history, row)
-        self._print_rows(history)
-
-    def _print_rows(self, history: History) -> None:
-        if self.options["json"]:
-            for i in range(self.printed, len(history)):
-                click.echo(history[i].to_json())
-            self.printed = len(history)
-
-    def _save(
-        self, history: History, failure: BaseException | None
-    ) -> tuple[str, BaseException | None]:
-        """Save the trainer, unless it diverged; what to say of it, and what failed."""
-        path = self.options["save"]
-        if path is None:
-            return "no (add --save PATH to keep the trainer)", failure
-        if isinstance(failure, DivergenceError):
-            return "no", failure
-        try:
-            self.trainer.save(path)
-        except (OSError, CheckpointError) as error:
-            return "no", error
-        return f"{path} (to go on in Python: nbt.load({path!r}))", failure
-
-    def _report(self, history: History, saved: str) -> None:
-        from nbt.cli.screen import summary
-
-        self.screen.rows(history)
-        self._print_rows(history)
-        if not len(history):
-            return
-        lines = summary(history, self.trainer, self.stream.entropy_rate)
-        self.screen.say()
-        self.screen.facts({**lines, "saved": saved})
+    before = {name: settings.get(name) for name in ANEW if options[name] is None}
+    return settings["source"], {**options, **before}
 
 
-def silence() -> None:
-    """Whoever read our output has gone: what is left of it goes nowhere."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def _source(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: options[name] for name in SOURCES if name != "alphabet"}
+
+
+def _open_run(options: dict[str, Any]) -> Any:
+    """The folder RUN, locked."""
+    from nbt.runs import Run
+
+    when = every(Every(), options["checkpoint_every"] or "60s")
+    try:
+        return Run(options["output"], **when, **given(keep=options["keep"]))
+    except BlockingIOError:
+        raise click.UsageError(f"-o: {options['output']} is in use by another process") from None
+    except (FileExistsError, NotADirectoryError):
+        raise click.UsageError(f"-o: {options['output']} is not a folder") from None
+
+
+def _trainer(
+    stream: Any, options: dict[str, Any], settings: dict[str, Any] | None, asked: set[str]
+) -> Any:
+    """A new trainer: as described by the run, if there is one; otherwise by the options."""
+    from nbt.trainers import from_description
+
+    if settings is None:
+        return build_trainer(len(stream.alphabet), options)
+    try:
+        trainer = from_description(settings["trainer"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{options['output']}/run.toml: no trainer: {error}") from None
+    if asked & set(MODEL):
+        wanted = build_trainer(trainer.readout.symbols, options)
+        if wanted.describe() != trainer.describe():
+            raise click.UsageError(f"the run in {options['output']} has {trainer}")
+    return trainer

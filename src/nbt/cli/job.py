@@ -1,0 +1,271 @@
+"""One call of `nbt train`, once everything that the user asked for is there."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nbt.errors import CheckpointError, DivergenceError
+from nbt.interrupts import Interrupts, Terminated
+
+if TYPE_CHECKING:
+    from nbt.history import History, Row
+
+MOST_ROLLBACKS = 8
+RETRY = 10.0  # seconds until a folder that could not be written to is tried again
+
+
+class Job:
+    """Learns, shows, keeps.
+
+    Parameters
+    ----------
+    stream, trainer
+        What learns from what; both new.
+    options : dict
+        Of the command line.
+    run : Run or None
+        The folder to keep it in.
+    checkpoint : Checkpoint or None
+        Where to go on.
+    troubles : list of str
+        What was wrong with newer checkpoints.
+    """
+
+    def __init__(
+        self,
+        stream: Any,
+        trainer: Any,
+        options: dict[str, Any],
+        run: Any = None,
+        checkpoint: Any = None,
+        troubles: list[str] | None = None,
+    ) -> None:
+        from nbt.cli.screen import Screen
+        from nbt.history import History
+        from nbt.training import settings
+
+        self.stream, self.trainer, self.options, self.folder = stream, trainer, options, run
+        self.limits = {name: options[name] for name in ("steps", "seconds")}
+        self.history = History(settings(trainer, stream, **self.limits))
+        if checkpoint:
+            self._go_to(checkpoint)
+        self.resumed, self.troubles = checkpoint is not None, troubles or []
+        self.screen = Screen(
+            sys.stderr,
+            entropy_rate=stream.entropy_rate,
+            live=not (options["json"] and sys.stdout.isatty()),
+            shown=len(self.history),
+            **self.limits,
+        )
+        self.printed = len(self.history)
+        self.interrupts = Interrupts(terminate=True, asked=self._asked)
+        self.learning = False
+        self.rollbacks = 0
+        self.retry_at = 0.0
+
+    def _go_to(self, checkpoint: Any) -> None:
+        self.trainer, self.history = checkpoint.trainer, checkpoint.history
+        if checkpoint.stream and self.stream.repeatable:
+            self.stream.load_state_dict(checkpoint.stream["state"])
+
+    def run(self) -> int:
+        """Learn, save, report; the exit code, unless there is an error to raise."""
+        failure: BaseException | None = None
+        try:
+            with self.interrupts:
+                self._greet()
+                if self.folder:
+                    self._keep(always=not self.resumed)
+                failure = self._learn()
+                saved, failure = self._save(failure)
+                if not isinstance(failure, BrokenPipeError):
+                    self._report(saved)
+            if failure:
+                raise failure
+        except BrokenPipeError:
+            silence()
+        except KeyboardInterrupt as error:
+            return 143 if isinstance(error, Terminated) else 130
+        return 0
+
+    def _greet(self) -> None:
+        import nbt
+
+        trainer, stream = self.trainer, self.stream
+        facts = trainer.describe().items()
+        plain = [f"{k}={v!r}" for k, v in facts if k != "trainer" and not isinstance(v, dict)]
+        source = f"{stream.name}, {len(stream.alphabet)} symbols"
+        if stream.entropy_rate is not None:
+            source += f", entropy rate {stream.entropy_rate:.4f} bits per symbol"
+        facts = {
+            "nbt": nbt.__version__,
+            "trainer": f"{type(trainer).__name__}({', '.join(plain)})",
+            "network": f"{trainer.cell}, {trainer.readout}",
+            "optimizer": str(trainer.optimizer),
+            "source": source,
+        }
+        if self.resumed:
+            facts["resumed"] = f"{self.folder.path}, from step {trainer.step:,}"
+        self.screen.facts(facts)
+        for trouble in self.troubles:
+            self.screen.say(f"passed over: {trouble}", "yellow")
+        self.screen.say()
+        self.screen.heading()
+
+    # ---- learning ------------------------------------------------------------------------------
+
+    def _learn(self) -> BaseException | None:
+        """What ended it before its time."""
+        from nbt.training import train as learn
+
+        while True:
+            try:
+                with self.screen:
+                    self.learning = True
+                    learn(
+                        self.trainer,
+                        self.stream,
+                        progress=self._show,
+                        history=self.history,
+                        interrupts=self.interrupts,
+                        block=self.folder and self.folder.every_steps,
+                        **self.limits,
+                    )
+                return None
+            except (KeyboardInterrupt, Exception) as error:
+                if getattr(error, "history", None) is None or self.interrupts.hurried:
+                    raise
+                if not (isinstance(error, DivergenceError) and self._roll_back(error)):
+                    return error
+            finally:
+                self.learning = False
+
+    def _show(self, history: History, row: Row) -> None:
+        self.screen.update(history, row)
+        self._print_rows()
+        if self.folder:
+            self._keep()
+
+    def _print_rows(self) -> None:
+        if self.options["json"]:
+            for i in range(self.printed, len(self.history)):
+                click.echo(self.history[i].to_json())
+        self.printed = max(self.printed, len(self.history))
+
+    def _asked(self) -> None:
+        """SIGUSR1: a line and a checkpoint now."""
+        if self.learning:
+            self.screen.now(self.history)
+            if self.folder:
+                self._keep(always=True)
+
+    def _roll_back(self, error: DivergenceError) -> bool:
+        """Go back to the last checkpoint with half the rate, if that is wanted and may help."""
+        from nbt.trainers import from_description
+
+        wanted = self.options["on_divergence"] == "rollback" and self.rollbacks < MOST_ROLLBACKS
+        checkpoint = self.folder.newest()[0] if wanted else None
+        if checkpoint is None:
+            return False
+        self.rollbacks += 1
+        description = _with_half_the_rate(self.trainer.describe())
+        trainer = from_description({**description, **_sizes(checkpoint.trainer)})
+        trainer.load_state_dict(checkpoint.trainer.state_dict())
+        self._go_to(checkpoint)
+        self.trainer = trainer
+        self.printed = self.screen.shown = len(self.history)
+        self.screen.say(
+            f"{error}: back to step {trainer.step:,} with {trainer.optimizer}", "yellow"
+        )
+        return True
+
+    # ---- keeping -------------------------------------------------------------------------------
+
+    def _keep(self, always: bool = False) -> None:
+        """Rows to metrics.jsonl, and a checkpoint if one is due. A full disk ends nothing: what was
+        learned is in memory only."""
+        if time.monotonic() < self.retry_at and not always:
+            return
+        try:
+            if always or self.folder.due(self.trainer.step):
+                self.folder.save(self._checkpoint())
+            self.folder.rows(self.history)
+            self.retry_at = 0.0
+        except OSError as error:
+            self.retry_at = time.monotonic() + RETRY
+            self.screen.say(f"not saved: {error.filename}: {error.strerror}", "yellow")
+
+    def _checkpoint(self) -> Any:
+        from nbt.checkpoint import Checkpoint
+
+        return Checkpoint.of(self.trainer, self.stream, self.history)
+
+    def _save(self, failure: BaseException | None) -> tuple[str, BaseException | None]:
+        """Save the end, unless it diverged; what to say of it, and what failed."""
+        path = self.options["save"]
+        if isinstance(failure, DivergenceError):
+            last = (
+                f"no; the last checkpoint in {self.folder.path} is sound" if self.folder else "no"
+            )
+            return last, failure
+        said = []
+        try:
+            if self.folder:
+                if not self.folder.holds(self.trainer.step):
+                    self.folder.save(self._checkpoint())
+                self.folder.rows(self.history)
+                said.append(f"{self.folder.path} (--resume goes on with it)")
+                if self.options["report"]:
+                    self._write_report()
+            if path is not None:
+                self.trainer.save(path, self.stream, self.history)
+                said.append(f"{path} (to go on in Python: nbt.load({path!r}))")
+        except (OSError, CheckpointError) as error:
+            return "no", failure or error
+        return ", ".join(said) or "no (add --save PATH to keep the trainer)", failure
+
+    def _write_report(self) -> None:
+        from nbt.durable import replace
+        from nbt.report import html
+
+        page = html(self.history, repr(self.trainer))
+        replace(self.folder.file("report.html"), page.encode("utf-8", "replace"))
+
+    def _report(self, saved: str) -> None:
+        from nbt.cli.screen import summary
+
+        self.screen.rows(self.history)
+        self._print_rows()
+        if not len(self.history):
+            return
+        lines = summary(self.history, self.trainer, self.stream.entropy_rate)
+        self.screen.say()
+        self.screen.facts({**lines, "saved": saved})
+
+
+def _with_half_the_rate(description: dict[str, Any]) -> dict[str, Any]:
+    optimizer = dict(description["optimizer"])
+    name = "rate" if "rate" in optimizer else "decay"
+    schedule = optimizer[name]
+    scale = next(key for key in schedule if key != "kind")
+    optimizer[name] = {**schedule, scale: schedule[scale] / 2}
+    return {**description, "optimizer": optimizer}
+
+
+def _sizes(trainer: Any) -> dict[str, Any]:
+    described = trainer.describe()
+    return {name: described[name] for name in ("readout", "inputs")}
+
+
+def silence() -> None:
+    """Whoever read our output has gone: what is left of it goes nowhere."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
