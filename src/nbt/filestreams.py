@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import time
 import zlib
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from nbt.sources import BLOCK, Source
 __all__ = ["Characters", "FileStream", "Words"]
 
 LONGEST_LINE = 1 << 20
+LIVE_BLOCK = 1 << 16
 
 
 class FileStream(Stream):
@@ -48,8 +50,16 @@ class FileStream(Stream):
         return self._source.repeatable
 
     def wait(self, seconds: float) -> bool:
-        there = self._failure or self._cut(1)[1] or self._failure
-        return bool(there) or self._source.wait(seconds)
+        until = time.monotonic() + seconds
+        while not (self._failure or self._cut(1)[1] or self._failure):
+            if self._final and not self._turn():
+                return True
+            if not self._source.wait(max(0.0, until - time.monotonic())):
+                return False
+            if not self.live:
+                return True
+            self._fill(LIVE_BLOCK)
+        return True
 
     # ---- reading -------------------------------------------------------------------------------
 
@@ -74,16 +84,26 @@ class FileStream(Stream):
                 if codes.size:
                     return codes
             elif not (self._failure or self._final):
-                raw = self._source.read(n)
-                self._rest += raw
-                self._final = not raw and self._source.ended()
-            elif self._final and self._source.turn():
-                self._begin()
+                self._fill(n)
+            elif self._final and self._turn():
+                continue
             elif self.position and not self._failure:
                 return np.empty(0, np.int32)
             else:
                 self._failure = self._failure or f"{self.name}: is empty"
         raise DataError(self._failure)
+
+    def _fill(self, n: int) -> None:
+        raw = self._source.read(n)
+        self._rest += raw
+        self._final = not raw and self._source.ended()
+
+    def _turn(self) -> bool:
+        """Go on with the file that took the place of this one, if there is one."""
+        if not self._source.turn():
+            return False
+        self._begin()
+        return True
 
     def _codes(self, symbols: Any, used: int) -> np.ndarray:
         """Numbers of the symbols up to the next that is new; takes them from `_rest`."""

@@ -72,7 +72,8 @@ class Stream(ABC):
     def read(self, n: int) -> np.ndarray:
         """The next `n` symbols, fewer before the end, none at the end: int32.
 
-        A pipe gives what is there, at least one symbol, and does not wait for `n`. Raises
+        A pipe gives what is there, at least one symbol, and does not wait for `n`; a stream whose
+        alphabet grows stops before a new symbol. Raises
         `DataError` where the source is not what it should be, after every symbol before that place
         was given.
         """
@@ -80,7 +81,7 @@ class Stream(ABC):
         if n < 1:
             raise ValueError(f"n: expected at least 1, got {n}")
         parts, missing = [], n
-        while missing and not (self.live and parts):
+        while missing and not (parts and (self.live or self.grows)):
             try:
                 part = self._next(missing)
             except DataError:  # comes again at the next call

@@ -28,7 +28,7 @@ from nbt.durable import Lock, clean, replace
 from nbt.errors import CheckpointError
 from nbt.history import History
 
-__all__ = ["Run", "settings_of"]
+__all__ = ["Run", "newest", "settings_of"]
 
 KEEP = 3
 LAST = "last.safetensors"
@@ -47,6 +47,27 @@ def settings_of(path: str) -> dict[str, Any] | None:
         return None
     except ValueError as error:
         raise CheckpointError(f"{name}: {error}") from None
+
+
+def newest(path: str) -> tuple[Checkpoint | None, list[str]]:
+    """As `Run.newest`, of a folder that may be another process's."""
+    folder, troubles = os.path.join(path, "checkpoints"), []
+    for name in [os.path.join(folder, LAST), *reversed(_older(folder))]:
+        try:
+            return Checkpoint.load(name), troubles
+        except FileNotFoundError:
+            continue
+        except (CheckpointError, OSError) as error:
+            troubles.append(str(error))
+    if troubles:
+        raise CheckpointError(f"{path}: no sound checkpoint; {'; '.join(troubles)}")
+    return None, []
+
+
+def _older(folder: str) -> list[str]:
+    """Checkpoints before the last one, the oldest first."""
+    names = glob.glob(os.path.join(glob.escape(folder), "step-*.safetensors"))
+    return sorted(name for name in names if re.search(r"step-\d{20}\.safetensors$", name))
 
 
 class Run:
@@ -115,20 +136,10 @@ class Run:
             There are some, and none is sound.
         """
         clean(os.path.join(self._checkpoints, LAST))
-        troubles = []
-        for path in [os.path.join(self._checkpoints, LAST), *reversed(self._older())]:
-            try:
-                checkpoint = Checkpoint.load(path)
-            except FileNotFoundError:
-                continue
-            except (CheckpointError, OSError) as error:
-                troubles.append(str(error))
-                continue
-            self._last_step = None if troubles else checkpoint.trainer.step
-            return checkpoint, troubles
-        if troubles:
-            raise CheckpointError(f"{self.path}: no sound checkpoint; {'; '.join(troubles)}")
-        return None, []
+        checkpoint, troubles = newest(self.path)
+        if checkpoint and not troubles:
+            self._last_step = checkpoint.trainer.step
+        return checkpoint, troubles
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Make it the last one; the one before joins the older ones.
@@ -145,7 +156,7 @@ class Run:
         self._last_time = time.monotonic()  # a disk that is full is not asked again at once
         checkpoint.save(os.path.join(self._checkpoints, LAST), aside)
         self._last_step = step
-        older = self._older()
+        older = _older(self._checkpoints)
         for path in older[: max(0, len(older) - (self._keep - 1))]:
             os.unlink(path)
 
@@ -162,10 +173,6 @@ class Run:
         if self.every_seconds is not None:
             return time.monotonic() - self._last_time >= self.every_seconds
         return False
-
-    def _older(self) -> list[str]:
-        names = glob.glob(os.path.join(glob.escape(self._checkpoints), "step-*.safetensors"))
-        return sorted(name for name in names if re.search(r"step-\d{20}\.safetensors$", name))
 
     # ---- metrics -------------------------------------------------------------------------------
 

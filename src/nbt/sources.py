@@ -135,8 +135,8 @@ class Followed(Source):
     def seek(self, state: Mapping[str, int]) -> bool:
         """A file that was rotated meanwhile is found under its new name, beside the old one."""
         wanted = (state["device"], state["inode"])
-        beside = [one for one in glob.glob(f"{glob.escape(self.name)}?*") if _is(one, wanted)]
-        for path in [self.name, *beside]:
+        known = [one for one in glob.glob(f"{glob.escape(self.name)}*") if _is(one, wanted)]
+        for path in [*known, self.name]:  # by its identity, then by its content
             with contextlib.suppress(OSError):
                 file = _open_file(path)
                 if _crc(file, state["offset"]) == state["hash"] and state["offset"]:

@@ -13,8 +13,12 @@ from collections.abc import Sequence
 import click
 
 from nbt.cli.diagnose import diagnose as diagnose_command
+from nbt.cli.models import info, predict, sample
+from nbt.cli.pipes import silence
+from nbt.cli.score import score
 from nbt.cli.train import train as train_command
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
+from nbt.interrupts import Terminated
 
 __all__ = ["command", "main", "run"]
 
@@ -52,8 +56,8 @@ def command(context: click.Context) -> None:
         context.exit(2)
 
 
-command.add_command(train_command)
-command.add_command(diagnose_command)
+for one in (train_command, score, sample, predict, info, diagnose_command):
+    command.add_command(one)
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -72,6 +76,11 @@ def run(args: Sequence[str] | None = None) -> int:
         return _complain(_with_help(error), 2)
     except click.Abort:
         return 130
+    except KeyboardInterrupt as error:
+        return 143 if isinstance(error, Terminated) else 130
+    except BrokenPipeError:  # whoever read our output has gone
+        silence()
+        return 0
     except (DataError, CheckpointError) as error:
         return _complain(error, 3)
     except DivergenceError as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nbt.cli.pipes import silence
 from nbt.errors import CheckpointError, DivergenceError
 from nbt.interrupts import Interrupts, Terminated
 
@@ -260,12 +260,3 @@ def _with_half_the_rate(description: dict[str, Any]) -> dict[str, Any]:
 def _sizes(trainer: Any) -> dict[str, Any]:
     described = trainer.describe()
     return {name: described[name] for name in ("readout", "inputs")}
-
-
-def silence() -> None:
-    """Whoever read our output has gone: what is left of it goes nowhere."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

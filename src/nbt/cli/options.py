@@ -122,6 +122,19 @@ class Schedule(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+def load_model(path: str) -> Any:
+    """The checkpoint in a file, or the newest of a run's folder."""
+    import nbt
+    from nbt.runs import newest
+
+    if not os.path.isdir(path):
+        return nbt.Checkpoint.load(path)
+    checkpoint = newest(path)[0]
+    if checkpoint is None:
+        raise click.UsageError(f"{path}: there is no checkpoint in this folder")
+    return checkpoint
+
+
 def build_stream(
     source: str,
     alphabet: Any,

@@ -1,0 +1,129 @@
+"""`nbt score`: the surprise of each line."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import sys
+from typing import Any
+
+import click
+
+from nbt.cli.options import (
+    SOURCES,
+    UNITS,
+    Count,
+    build_stream,
+    load_model,
+    source_options,
+)
+
+STRANGE = 4.0  # bits above the line's mean from which a character is highlighted
+
+
+@click.command()
+@click.argument("source")
+@click.option("-m", "--model", metavar="FILE", help="A checkpoint, or the folder of a run.")
+@click.option("--learn", is_flag=True, help="Learn each character after it was predicted.")
+@click.option("--top", type=Count(), help="Only the so many strangest lines, at the end.")
+@click.option("--window", type=Count(), default=10_000, show_default=True, help="Lines to rank in.")
+@click.option("--units", type=Count(), help=f"Of a new model.  [default: {UNITS}]")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines instead of columns.")
+@click.option("--save", metavar="PATH", help="Write the model to a file at the end.")
+@source_options
+def score(source: str, **options: Any) -> int:
+    """Bits of surprise for each line of SOURCE, as it comes.
+
+    Columns, separated by tabs: the line's number, mean bits per character (each predicted from all
+    before it), and the line's rank among the last ones in per cent: 99.9 is stranger than 999 in
+    1000. --top N prints the strangest lines themselves, their strange characters highlighted.
+
+    Without a model a new one learns as it reads. With a model nothing is learned, unless --learn.
+    """
+    from nbt.interrupts import Interrupts
+    from nbt.scoring import listener
+    from nbt.scoring import score as lines
+
+    stream, trainer, learn = _prepare(source, options)
+    reader = trainer if learn else listener(trainer)
+    found = lines(reader, stream, learn=learn, window=options["window"])
+    try:
+        with Interrupts(terminate=True):
+            if options["top"]:
+                _print_top(found, options["top"], options["as_json"])
+            else:
+                for line in found:
+                    print(_json(line) if options["as_json"] else _columns(line), flush=stream.live)
+                sys.stdout.flush()
+    finally:
+        if options["save"]:
+            reader.save(options["save"], stream) if learn else trainer.save(options["save"], stream)
+    return 0
+
+
+def _prepare(source: str, options: dict[str, Any]) -> tuple[Any, Any, bool]:
+    """Stream, trainer, and whether it learns."""
+    import nbt
+
+    choice = {name: options[name] for name in SOURCES if name != "alphabet"}
+    if options["format"] not in (None, "text", "lines", "bytes"):
+        raise click.UsageError(f"--format {options['format']}: lines have characters or bytes")
+    if not options["model"]:
+        alphabet = options["alphabet"] or ("bytes" if options["format"] == "bytes" else "grow")
+        stream = build_stream(source, alphabet, None, **choice)
+        cell = nbt.RNN(options["units"] or UNITS)
+        return stream, nbt.NoBackTrack(cell, nbt.Softmax(len(stream.alphabet))), True
+    if options["units"] or options["alphabet"]:
+        raise click.UsageError("--units and --alphabet are those of the model")
+    checkpoint = load_model(options["model"])
+    stream = build_stream(source, checkpoint.alphabet, None, **choice)
+    return stream, checkpoint.trainer, options["learn"]
+
+
+def _columns(line: Any) -> str:
+    return f"{line.line}\t{line.bits:.4f}\t{line.percentile:.2f}"
+
+
+def _json(line: Any, text: bool = False) -> str:
+    values = {"line": line.line, "bits": line.bits, "percentile": line.percentile}
+    return json.dumps({**values, **({"text": line.text} if text else {})})
+
+
+def _print_top(found: Any, count: int, as_json: bool) -> None:
+    """The strangest lines, the strangest first; what was read until Ctrl-C counts."""
+    best: list[Any] = []
+    stopped = None
+    try:
+        for line in found:
+            item = (line.bits, -line.line, line)
+            if len(best) < count:
+                heapq.heappush(best, item)
+            elif item > best[0]:
+                heapq.heapreplace(best, item)
+    except KeyboardInterrupt as interrupt:
+        stopped = interrupt
+    lines = [item[2] for item in sorted(best, reverse=True)]
+    if as_json:
+        for line in lines:
+            print(_json(line, text=True))
+    else:
+        _print_highlighted(lines)
+    sys.stdout.flush()
+    if stopped:
+        raise stopped
+
+
+def _print_highlighted(lines: list[Any]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    width = max((len(str(line.line)) for line in lines), default=1)
+    console.print(Text(f"{'line':>{max(width, 4)}}   bits  percentile", style="bold"))
+    for line in lines:
+        text = Text(f"{line.line:>{max(width, 4)}} {line.bits:6.2f} {line.percentile:10.2f}  ")
+        limit = line.bits + STRANGE
+        for character, bits in zip(line.text, line.surprise.tolist(), strict=False):
+            shown = character if character.isprintable() else "\ufffd"
+            text.append(shown, style="bold red reverse" if bits > limit else "")
+        console.print(text)
