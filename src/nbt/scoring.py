@@ -17,6 +17,7 @@ __all__ = ["Line", "listener", "score"]
 WINDOW = 10_000
 BLOCK = 1 << 16
 LONGEST = 1 << 20
+QUIET_WINDOW = 1 << 10  # of a listener: nothing is propagated back, so only memory depends on it
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def listener(trainer: Trainer) -> Trainer:
     heard = TruncatedBPTT(
         trainer.cell,
         trainer.readout,
-        window=BLOCK,
+        window=QUIET_WINDOW,
         inputs=trainer.inputs,
         dtype=trainer.dtype,
         seed=trainer.seed,

@@ -14,7 +14,6 @@ import click
 
 from nbt.cli.diagnose import diagnose as diagnose_command
 from nbt.cli.models import info, predict, sample
-from nbt.cli.pipes import silence
 from nbt.cli.score import score
 from nbt.cli.train import train as train_command
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
@@ -78,9 +77,6 @@ def run(args: Sequence[str] | None = None) -> int:
         return 130
     except KeyboardInterrupt as error:
         return 143 if isinstance(error, Terminated) else 130
-    except BrokenPipeError:  # whoever read our output has gone
-        silence()
-        return 0
     except (DataError, CheckpointError) as error:
         return _complain(error, 3)
     except DivergenceError as error:

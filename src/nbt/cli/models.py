@@ -17,6 +17,7 @@ from nbt.cli.options import (
     load_model,
     source_options,
 )
+from nbt.cli.pipes import quietly
 
 MODEL = click.option(
     "-m", "--model", metavar="FILE", required=True, help="A checkpoint, or the folder of a run."
@@ -26,6 +27,7 @@ MODEL = click.option(
 @click.command()
 @click.argument("file")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@quietly
 def info(file: str, as_json: bool) -> int:
     """What the checkpoint FILE holds, or the last one of a run."""
     checkpoint = load_model(file)
@@ -65,6 +67,7 @@ def _facts(checkpoint: Any) -> dict[str, Any]:
 @click.option("--top", type=Count(), default=5, show_default=True, help="So many symbols.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @source_options
+@quietly
 def predict(model: str, source: str | None, top: int, as_json: bool, **options: Any) -> int:
     """The most probable next symbols: after what the model has read, or after SOURCE."""
     from nbt.scoring import BLOCK, listener
@@ -93,6 +96,7 @@ def predict(model: str, source: str | None, top: int, as_json: bool, **options: 
     "--temperature", type=Positive(), default=1.0, show_default=True, help="Below 1: safer."
 )
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True)
+@quietly
 def sample(model: str, count: int, prompt: str, temperature: float, seed: int) -> int:
     """Make up symbols as the model expects them, and print them."""
     from nbt.scoring import listener

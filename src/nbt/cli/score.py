@@ -17,6 +17,7 @@ from nbt.cli.options import (
     load_model,
     source_options,
 )
+from nbt.cli.pipes import quietly
 
 STRANGE = 4.0  # bits above the line's mean from which a character is highlighted
 
@@ -31,6 +32,7 @@ STRANGE = 4.0  # bits above the line's mean from which a character is highlighte
 @click.option("--json", "as_json", is_flag=True, help="JSON lines instead of columns.")
 @click.option("--save", metavar="PATH", help="Write the model to a file at the end.")
 @source_options
+@quietly
 def score(source: str, **options: Any) -> int:
     """Bits of surprise for each line of SOURCE, as it comes.
 
@@ -53,7 +55,7 @@ def score(source: str, **options: Any) -> int:
                 _print_top(found, options["top"], options["as_json"])
             else:
                 for line in found:
-                    print(_json(line) if options["as_json"] else _columns(line), flush=stream.live)
+                    print(_json(line) if options["as_json"] else _columns(line), flush=True)
                 sys.stdout.flush()
     finally:
         if options["save"]:
