@@ -23,6 +23,7 @@ __all__ = ["Characters", "FileStream", "Words"]
 
 LONGEST_LINE = 1 << 20
 LIVE_BLOCK = 1 << 16
+LEAST_BLOCK = 1 << 12
 
 
 class FileStream(Stream):
@@ -94,7 +95,7 @@ class FileStream(Stream):
         raise DataError(self._failure)
 
     def _fill(self, n: int) -> None:
-        raw = self._source.read(n)
+        raw = self._source.read(max(n, LEAST_BLOCK))
         self._rest += raw
         self._final = not raw and self._source.ended()
 
