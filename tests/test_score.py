@@ -170,7 +170,10 @@ def test_the_strangest_lines(log, model, capsys):
         json.loads(one) for one in output(capsys, "score", log, "--top", 2, "--json").splitlines()
     ]
     assert [*top[0]] == ["line", "bits", "percentile", "text"]
-    assert top[0]["bits"] >= top[1]["bits"]
+    assert top[0]["percentile"] >= top[1]["percentile"]
+    fixed = output(capsys, "score", log, "-m", model, "--top", 5, "--json").splitlines()
+    bits = [json.loads(one)["bits"] for one in fixed]
+    assert bits == sorted(bits, reverse=True)
 
 
 def test_strange_characters_are_highlighted(log, model, monkeypatch, capsys):

@@ -33,7 +33,7 @@ SOURCES = ("alphabet", "format", "column", "follow", "cap")
 def source_options(command: Any) -> Any:
     """The options that say what the symbols of SOURCE are."""
     for option in (
-        click.option("--cap", type=Count(), help="At how many symbols it stops.  [default: 1024]"),
+        click.option("--cap", type=Count(), help="Most symbols of grow.  [default: 1024]"),
         click.option("--follow", is_flag=True, help="Wait for more at the end, as tail -F does."),
         click.option("--column", metavar="NAME", help="Of csv or jsonl."),
         click.option(

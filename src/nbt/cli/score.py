@@ -38,7 +38,8 @@ def score(source: str, **options: Any) -> int:
 
     Columns, separated by tabs: the line's number, mean bits per character (each predicted from all
     before it), and the line's rank among the last ones in per cent: 99.9 is stranger than 999 in
-    1000. --top N prints the strangest lines themselves, their strange characters highlighted.
+    1000. --top N prints the strangest lines themselves, their strange characters highlighted: by
+    their bits, or by their rank where the model learns, as everything is strange at first.
 
     Without a model a new one learns as it reads. With a model nothing is learned, unless --learn.
     """
@@ -52,7 +53,7 @@ def score(source: str, **options: Any) -> int:
     try:
         with Interrupts(terminate=True):
             if options["top"]:
-                _print_top(found, options["top"], options["as_json"])
+                _print_top(found, options["top"], options["as_json"], learn)
             else:
                 for line in found:
                     print(_json(line) if options["as_json"] else _columns(line), flush=True)
@@ -91,20 +92,20 @@ def _json(line: Any, text: bool = False) -> str:
     return json.dumps({**values, **({"text": line.text} if text else {})})
 
 
-def _print_top(found: Any, count: int, as_json: bool) -> None:
+def _print_top(found: Any, count: int, as_json: bool, by_rank: bool) -> None:
     """The strangest lines, the strangest first; what was read until Ctrl-C counts."""
     best: list[Any] = []
     stopped = None
     try:
         for line in found:
-            item = (line.bits, -line.line, line)
+            item = (line.percentile if by_rank else 0.0, line.bits, -line.line, line)
             if len(best) < count:
                 heapq.heappush(best, item)
             elif item > best[0]:
                 heapq.heapreplace(best, item)
     except KeyboardInterrupt as interrupt:
         stopped = interrupt
-    lines = [item[2] for item in sorted(best, reverse=True)]
+    lines = [item[-1] for item in sorted(best, reverse=True)]
     if as_json:
         for line in lines:
             print(_json(line, text=True))

@@ -75,7 +75,10 @@ def _one_of(name: str) -> click.Choice:
 @click.option("-o", "--output", metavar="RUN", help="Folder of the run, with its checkpoints.")
 @click.option("--resume", is_flag=True, help="Go on with the run in RUN, if there is one.")
 @click.option(
-    "--checkpoint-every", type=Every(), help="60s, 5m, 2h, or so many symbols.  [default: 60s]"
+    "--checkpoint-every",
+    type=Every(),
+    metavar="60s|STEPS",
+    help="60s, 5m, 2h, or so many symbols.  [default: 60s]",
 )
 @click.option("--keep", type=Count(), help="Checkpoints kept in RUN.  [default: 3]")
 @click.option(
