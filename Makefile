@@ -66,6 +66,10 @@ peers-test: .venv-peers/.installed
 scaling: .venv-peers/.installed
 	.venv-peers/bin/python -m bench.scaling $(ARGS)
 
+# Anomalies in access logs, as in the README.
+anomalies: build
+	$(BIN)/python bench/anomalies.py $(ARGS)
+
 # The learning table of the README: about twenty minutes on two cores.
 learning: build
 	$(BIN)/python bench/learning.py $(ARGS)
