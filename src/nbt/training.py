@@ -28,6 +28,8 @@ def train(
     seconds: float | None = None,
     block: int | None = None,
     progress: Callable[[History, Row], None] | None = None,
+    history: History | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> History:
     """Let a trainer learn from a stream, each symbol predicted before it is learned.
 
@@ -49,6 +51,11 @@ def train(
         learned do not depend on it.
     progress : callable, optional
         Called as ``progress(history, row)`` after each block, `row` being the present moment.
+    history : History, optional
+        An empty one to fill, such as one with denser rows.
+    clock : callable
+        What time it is, in seconds. ``time.thread_time`` counts this thread's CPU time instead of
+        the time that passes: for a comparison that other work on the machine must not disturb.
 
     Returns
     -------
@@ -71,10 +78,11 @@ def train(
     """
     steps, block = _whole("steps", steps), _whole("block", block)
     _check(trainer, stream, steps, seconds)
-    history = History(_settings(trainer, stream, steps, seconds))
+    if history is None:
+        history = History(_settings(trainer, stream, steps, seconds))
     try:
         with _interrupts() as hold:
-            stopped = _loop(trainer, stream, steps, seconds, block, progress, history, hold)
+            stopped = _loop(trainer, stream, steps, seconds, block, progress, history, hold, clock)
     except BaseException as error:
         history.finish(_REASONS.get(type(error), "error"))
         error.history = history
@@ -86,13 +94,13 @@ def train(
 _REASONS = {DivergenceError: "divergence", KeyboardInterrupt: "interrupt"}
 
 
-def _loop(trainer, stream, steps, seconds, block, progress, history, hold) -> str:
+def _loop(trainer, stream, steps, seconds, block, progress, history, hold, clock) -> str:
     limit, size = block or LARGEST_BLOCK, 1
-    start, done = time.perf_counter(), 0
+    start, done = clock(), 0
     while True:
         if steps is not None and done >= steps:
             return "steps"
-        if seconds is not None and time.perf_counter() - start >= seconds:
+        if seconds is not None and clock() - start >= seconds:
             return "seconds"
         want = min(size, limit) if steps is None else min(size, limit, steps - done)
         data = stream.read(want)
@@ -100,9 +108,9 @@ def _loop(trainer, stream, steps, seconds, block, progress, history, hold) -> st
         if not len(block[0]):
             return "end"
         with hold():
-            before = time.perf_counter()
+            before = clock()
             losses = trainer.learn(*block)
-            now = time.perf_counter()
+            now = clock()
             history.add(losses, now - start)
             done += len(losses)
         size = _next_size(len(losses), now - before)
