@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import click
 
+from nbt.cli.compare import compare
+from nbt.cli.reproduce import reproduce
 from nbt.cli.train import train as train_command
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
 
@@ -52,6 +54,8 @@ def command(context: click.Context) -> None:
 
 
 command.add_command(train_command)
+command.add_command(reproduce)
+command.add_command(compare)
 
 
 def main(args: Sequence[str] | None = None) -> None:
