@@ -179,8 +179,8 @@ static void check_step(nbt_learner *self, const real *z, int32_t symbol)
     const real *H = self->H, *c = self->c, rate = (real)self->rate;
     real H2;
     NBT(rows_dot)(1, self->ldn, H, H, &H2);
-    real size = rate * rate * H2 * regressors_norm(self, z, symbol);
-    for (size_t k = 0; k < self->K; k++) size += rate * rate * c[k] * c[k] * whole_norm(self, k);
+    real size = rate * (rate * H2) * regressors_norm(self, z, symbol);
+    for (size_t k = 0; k < self->K; k++) size += rate * c[k] * (rate * c[k]) * whole_norm(self, k);
     if (!(size < most)) self->diverged = 1;
 }
 

@@ -137,3 +137,23 @@ def test_damaged_files(tmp_path, lines, words):
     (tmp_path / "h").write_text("".join(line + "\n" for line in lines))
     with pytest.raises(DataError, match=words):
         History.load(tmp_path / "h")
+
+
+@pytest.mark.parametrize("per_octave", [1, 2, 4, 7])
+@pytest.mark.parametrize("cuts", [[], [1, 2, 3], list(range(1, 1000))])
+def test_rows_as_dense_as_asked(per_octave, cuts):
+    history = History(per_octave=per_octave)
+    begin = 0
+    for end in [*cuts, len(LOSSES)]:
+        history.add(LOSSES[begin:end], seconds=end)
+        begin = end
+    history.finish("steps")
+    marks = {int(2 ** (k / per_octave)) for k in range(12 * per_octave)}
+    assert history.step.tolist() == [*sorted(mark for mark in marks if mark < 1000), 1000]
+    sums = np.cumsum(LOSSES)[history.step - 1] / history.step / math.log(2)
+    np.testing.assert_allclose(history.average_bits, sums, rtol=1e-12)
+
+
+def test_density_must_be_a_positive_integer():
+    with pytest.raises(ValueError, match="per_octave"):
+        History(per_octave=0)

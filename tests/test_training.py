@@ -11,6 +11,7 @@ import pytest
 
 from nbt import datasets, streams
 from nbt.errors import DataError, DivergenceError
+from nbt.history import History
 from nbt.training import train
 
 MAIN = threading.current_thread() is threading.main_thread()
@@ -247,3 +248,20 @@ def test_settings():
         "seconds": None,
     }
     assert type(history.settings["steps"]) is int
+
+
+def test_a_clock_of_the_callers_own():
+    now = iter(range(10**6))
+    history = train(Counting(), datasets.anbn(1, 5), seconds=30, clock=lambda: next(now))
+    assert history.stopped == "seconds"
+    assert history.seconds[-1] >= 29
+
+
+def test_cpu_time_does_not_count_sleep():
+    history = train(Counting(delay=0.002), datasets.anbn(1, 5), steps=50, clock=time.thread_time)
+    assert history.seconds[-1] < 0.09 < 50 * 0.002
+
+
+def test_denser_rows():
+    history = train(Counting(), datasets.anbn(1, 5), steps=9, history=History(per_octave=2))
+    assert history.step.tolist() == [1, 2, 4, 5, 8, 9]

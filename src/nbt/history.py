@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nbt import _arguments
 from nbt.errors import DataError
 
 __all__ = ["History", "Row"]
@@ -74,7 +75,7 @@ class _Sum(NamedTuple):
 
 
 class History:
-    """Losses summed up at the steps 1, 2, 4, 8, ... and at the end.
+    """Losses summed up at the steps 1, 2, 4, 8, ... (or denser) and at the end.
 
     The columns are arrays: `step` (int64), `average_bits`, `since_bits`, `seconds` and
     `symbols_per_second` (float64), see `Row`. Sums are float64, added up in the order of the
@@ -84,6 +85,9 @@ class History:
     ----------
     settings : mapping, optional
         What was run; anything that JSON holds.
+    per_octave : int
+        Rows from a step to its double, at least 1: they are at the whole parts of
+        2^(k / per_octave).
 
     Attributes
     ----------
@@ -102,8 +106,9 @@ class History:
     ([1, 2, 3], [1.0, 1.0, 2.0])
     """
 
-    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, Any] | None = None, per_octave: int = 1) -> None:
         self.settings = dict(settings or {})
+        self.per_octave = _arguments.whole("per_octave", per_octave, high=1000)
         self.stopped: str | None = None
         self._columns = {name: np.zeros(32, kind) for name, kind in KINDS.items()}
         self._rows = 0
@@ -121,7 +126,7 @@ class History:
         self._reopen()
         before = self._now
         sums = np.cumsum(np.concatenate([[before.nats], losses]))
-        for step in _powers(before.step, before.step + losses.size):
+        for step in _marks(before.step, before.step + losses.size, self.per_octave):
             part = (step - before.step) / losses.size
             at = before.seconds + part * (seconds - before.seconds)
             self._row(_Sum(step, float(sums[step - before.step]), at))
@@ -278,12 +283,14 @@ class History:
         self._open = self._rows, self._last
 
 
-def _powers(after: int, last: int) -> Iterator[int]:
-    """The powers of two above `after`, up to `last`."""
-    step = 1 << after.bit_length()
-    while step <= last:
-        yield step
-        step *= 2
+def _marks(after: int, last: int, per_octave: int) -> Iterator[int]:
+    """The whole parts of 2^(k / per_octave) above `after`, up to `last`, each once."""
+    k = max(0, math.floor(per_octave * math.log2(max(after, 1))) - 1)
+    while (step := int(2.0 ** (k / per_octave))) <= last:
+        if step > after:
+            yield step
+            after = step
+        k += 1
 
 
 def _parsed(path: Any, line: int, text: bytes) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def train(
     progress: Callable[[History, Row], None] | None = None,
     history: History | None = None,
     interrupts: Interrupts | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> History:
     """Let a trainer learn from a stream, each symbol predicted before it is learned.
 
@@ -57,6 +58,9 @@ def train(
         count what it holds, too.
     interrupts : Interrupts, optional
         Which signals end it, and how; by default Ctrl-C.
+    clock : callable
+        What time it is, in seconds. ``time.thread_time`` counts this thread's CPU time instead of
+        the time that passes: for a comparison that other work on the machine must not disturb.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def train(
     try:
         with interrupts or Interrupts() as interrupts:
             stopped = _loop(
-                trainer, stream, steps, seconds, block, progress, history, interrupts.hold
+                trainer, stream, steps, seconds, block, progress, history, interrupts.hold, clock
             )
     except BaseException as error:
         history.finish(_REASONS.get(type(error), "error"))
@@ -102,13 +106,13 @@ _REASONS = {
 }
 
 
-def _loop(trainer, stream, steps, seconds, block, progress, history, hold) -> str:
+def _loop(trainer, stream, steps, seconds, block, progress, history, hold, clock) -> str:
     limit, size = block or LARGEST_BLOCK, 1
     so_far = history.live()
-    start, done = time.perf_counter() - so_far.seconds, so_far.step
+    start, done = clock() - so_far.seconds, so_far.step
     wait = getattr(stream, "wait", lambda seconds: True)
     while True:
-        left = math.inf if seconds is None else seconds - (time.perf_counter() - start)
+        left = math.inf if seconds is None else seconds - (clock() - start)
         if steps is not None and done >= steps:
             return "steps"
         if left <= 0:
@@ -120,9 +124,9 @@ def _loop(trainer, stream, steps, seconds, block, progress, history, hold) -> st
                 data = data if isinstance(data, tuple) else (data,)
                 if not len(data[0]):
                     return "end"
-                before = time.perf_counter()
+                before = clock()
                 losses = _learn(trainer, stream, data)
-                now = time.perf_counter()
+                now = clock()
                 history.add(losses, now - start)
                 done += len(losses)
                 size = _next_size(len(losses), now - before)

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 
 import click
 
+from nbt.cli.compare import compare
 from nbt.cli.diagnose import diagnose as diagnose_command
 from nbt.cli.models import info, predict, sample
+from nbt.cli.reproduce import reproduce
 from nbt.cli.score import score
 from nbt.cli.train import train as train_command
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
@@ -55,7 +57,8 @@ def command(context: click.Context) -> None:
         context.exit(2)
 
 
-for one in (train_command, score, sample, predict, info, diagnose_command):
+COMMANDS = (train_command, compare, score, sample, predict, info, diagnose_command, reproduce)
+for one in COMMANDS:
     command.add_command(one)
 
 

@@ -1,0 +1,249 @@
+"""What `nbt reproduce` and `nbt compare` share: options, progress, tables, the way to the end."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from nbt.cli.options import Count
+from nbt.cli.screen import duration
+
+if TYPE_CHECKING:
+    from nbt.experiments import Figure, Study
+    from nbt.experiments.report import Ruling
+    from nbt.experiments.workers import Done, Workers
+
+MARKS = {"held": "green", "did not hold": "red", "mixed": "yellow", "not run": "dim"}
+WIDTH = 110  # columns where nobody knows how many there are
+
+
+class Duration(click.ParamType):
+    """Seconds: 20, 20s, 1.5m, 2h."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        text = str(value).strip()
+        unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)
+        try:
+            seconds = float(text[:-1]) * unit if unit else float(text)
+        except ValueError:
+            seconds = math.nan
+        if not 0 < seconds < math.inf:
+            self.fail(f"{value!r} is not a time such as 20s, 1.5m or 2h", param, ctx)
+        return seconds
+
+
+def options(out: str) -> Callable[[Any], Any]:
+    """The options that both commands have."""
+    kinds = [
+        click.option("--seeds", type=Count(), default=10, show_default=True, help="How many."),
+        click.option(
+            "--budget", type=Duration(), help="CPU time of a run.  [default: 20s, without --steps]"
+        ),
+        click.option("--steps", type=Count(), help="Stop a run after so many symbols."),
+        click.option("--jobs", type=Count(), help="Processes.  [default: one for each CPU]"),
+        click.option(
+            "--out",
+            type=click.Path(file_okay=False),
+            default=out,
+            show_default=True,
+            help="Folder of the results.",
+        ),
+    ]
+
+    def add(command: Any) -> Any:
+        for option in reversed(kinds):
+            command = option(command)
+        return command
+
+    return add
+
+
+def conduct(figures: Sequence[Figure], title: str, given: dict[str, Any]) -> int:
+    """Run what is missing, draw, report; the exit code."""
+    from nbt.experiments import Limits, RunError, Study, plots, report
+
+    plots.pyplot()  # before the long part: a missing extra is said now
+    budget = given["budget"] or (None if given["steps"] else 20.0)
+    study = Study(figures, given["seeds"], Limits(budget, given["steps"]), given["out"])
+    console = Console(stderr=True, highlight=False)
+    try:
+        _run(study, given["jobs"] or cpus(), console)
+    except KeyboardInterrupt:
+        study.reload()
+        left, all_jobs = len(study.left()), len(study.jobs)
+        console.print(
+            f"interrupted: {all_jobs - left} of {all_jobs} runs are kept in {given['out']}; "
+            "the same command goes on from there",
+            soft_wrap=True,
+        )
+        return 130
+    except RunError as error:
+        raise click.ClickException(str(error)) from error
+    path = report.write(study, title, command())
+    _show(study, path)
+    return 0
+
+
+def cpus() -> int:
+    """CPUs that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def command() -> str:
+    """The command under way with every option, as one would type it."""
+    context = click.get_current_context()
+    words = context.command_path.split()
+    for parameter in context.command.params:
+        value = context.params[parameter.name]
+        texts = [_typed(part) for part in (value if isinstance(value, tuple) else [value])]
+        if isinstance(parameter, click.Argument):
+            words += texts
+        elif value is not None:
+            words += [parameter.opts[0], ",".join(texts)]
+    return shlex.join(words)
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}s"
+    return str(getattr(value, "name", value))
+
+
+# ---- progress -----------------------------------------------------------------------------------
+
+
+def _run(study: Study, processes: int, console: Console) -> None:
+    left = study.left()
+    kept = len(study.jobs) - len(left)
+    console.print(
+        f"{len(study.jobs)} runs of {study.limits} or less, {processes} at a time, "
+        f"to {study.folder}",
+        soft_wrap=True,
+    )
+    if kept:
+        console.print(f"{kept} of them are there already")
+    if not left:
+        return
+    columns = (
+        TextColumn("{task.completed:.0f} of {task.total:.0f}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("[dim]{task.fields[now]}", table_column=None),
+    )
+    progress = Progress(*columns, console=console, transient=True, expand=True)
+    with progress:
+        watch = _Watch(progress, console, len(left), study.limits.budget, processes)
+        study.run(processes, watch)
+
+
+class _Watch:
+    """The bar: how many runs are done, the time left, what is running."""
+
+    def __init__(self, progress, console, total: int, budget: float | None, processes: int) -> None:
+        self.progress, self.console, self.total, self.budget = progress, console, total, budget
+        self.processes = processes
+        self.start, self.done = time.monotonic(), 0
+        self.spent = 0.0  # by runs that ended
+        self.task = progress.add_task("", total=total, left="", now="")
+
+    def __call__(self, workers: Workers, done: Done | None) -> None:
+        if done:
+            self.done += 1
+            if not self.console.is_terminal:
+                self.console.print(f"{self.done} of {self.total}: {_outcome(done)}", soft_wrap=True)
+        running = workers.running()
+        names = [str(job) for job, _ in running]
+        self.progress.update(
+            self.task, completed=self.done, left=self._left(running), now="; ".join(names[:1])
+        )
+
+    def _left(self, running: list[tuple[Any, float]]) -> str:
+        """From the runs that ended so far, and those under way as far as they are."""
+        now = time.monotonic() - self.start
+        if self.done:
+            each = now * min(self.processes, self.total) / (self.done + 0.5 * len(running))
+        elif self.budget:
+            each = 1.2 * self.budget
+        else:
+            return ""
+        waiting = self.total - self.done - len(running)
+        rest = waiting * each + sum(max(0.0, each - since) for _, since in running)
+        return f"{duration(max(1.0, rest / min(self.processes, self.total)))} left"
+
+
+def _outcome(done: Done) -> str:
+    if done.failure:
+        return f"{done.job}: {done.failure}"
+    record = done.result
+    if "bits" in record:
+        return f"{done.job}: " + ", ".join(f"{k} {v:.3f}" for k, v in record["bits"].items())
+    if record["diverged_at"] is not None:
+        return f"{done.job}: diverged at step {record['diverged_at']:,}"
+    return f"{done.job}: {record['average_bits'][-1]:.4f} bits in {record['step'][-1]:,} symbols"
+
+
+# ---- tables -------------------------------------------------------------------------------------
+
+
+def _show(study: Study, path: Any) -> None:
+    from nbt.experiments import report
+
+    console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH)
+    evidence = study.evidence()
+    for figure in study.figures:
+        console.print(_figure(figure, report.rows(figure, evidence), evidence))
+    found = report.rulings(study.figures, evidence)
+    if found:
+        console.print(_verdicts(found))
+    click.echo(path)
+
+
+def _figure(figure: Figure, lines: Sequence[Any], evidence: Any) -> Table:
+    from nbt.experiments.report import number
+
+    table = Table(title=figure.title, title_justify="left", title_style="bold", expand=False)
+    table.add_column("rule", no_wrap=True)
+    for head in ("bits, all", "quartiles", "last half", "symbols", "µs each", "diverged"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for line in lines:
+        quartiles = f"{number(line.low)} {number(line.high)}"
+        table.add_row(
+            line.rule.label,
+            number(line.final),
+            quartiles,
+            number(line.last_half),
+            f"{line.symbols:,.0f}",
+            f"{line.microseconds:.2f}",
+            f"{line.diverged} of {line.runs}",
+        )
+    table.add_section()
+    known = evidence.lines.get(figure.source.name, {})
+    for name, bits in sorted(known.items(), key=lambda pair: pair[1]):
+        table.add_row(name, number(bits))
+    return table
+
+
+def _verdicts(found: Sequence[Ruling]) -> Table:
+    table = Table(title="Did it hold?", title_justify="left", title_style="bold", show_lines=True)
+    table.add_column("the paper says", ratio=2)
+    table.add_column("its settings", ratio=3)
+    table.add_column("our defaults", ratio=3)
+    for claim, paper, package in found:
+        cells = [f"[{MARKS[v.outcome]}]{v.outcome}[/]\n{v.measured}" for v in (paper, package)]
+        table.add_row(claim.sentence, *cells)
+    return table

@@ -1,0 +1,214 @@
+"""The sentences of the paper's section 2 that are put to the test.
+
+Each is decided twice: with the paper's own settings, and with the package's defaults in their
+place. What decides is in `deciding`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nbt.experiments import deciding
+from nbt.experiments.curves import Curve
+from nbt.experiments.deciding import NOT_RUN, Verdict
+from nbt.experiments.rules import RULES
+
+__all__ = ["CLAIMS", "Claim", "Evidence"]
+
+
+class MissingError(LookupError):
+    """A rule, or the baselines, were not run."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that was measured.
+
+    Parameters
+    ----------
+    runs : mapping
+        From names (source, rule) to curves in the order of the seeds.
+    lines : mapping
+        From a source's name to bits per symbol by name: compressors, "CTW", "entropy".
+    """
+
+    runs: Mapping[tuple[str, str], Sequence[Curve]]
+    lines: Mapping[str, Mapping[str, float]]
+
+    def one(self, source: str, rule: str) -> Sequence[Curve]:
+        """The curves of a rule."""
+        curves = self.runs.get((source, rule), ())
+        if not curves:
+            raise MissingError(rule)
+        return curves
+
+    def some(self, source: str, rules: Sequence[str]) -> dict[str, Sequence[Curve]]:
+        """The curves of several, by what a person calls them."""
+        return {RULES[rule].short: self.one(source, rule) for rule in rules}
+
+    def line(self, source: str, name: str) -> float:
+        """A rate."""
+        if name not in self.lines.get(source, {}):
+            raise MissingError(name)
+        return self.lines[source][name]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence and how it is decided.
+
+    Parameters
+    ----------
+    name : str
+    figures : tuple of str
+        Where it is seen.
+    sentence : str
+        In our words.
+    by : callable
+        The function of `deciding` that decides.
+    paper, package : callable
+        Of the evidence: the verdict with the paper's settings, with the package's defaults.
+    """
+
+    name: str
+    figures: tuple[str, ...]
+    sentence: str
+    by: Callable[..., Verdict]
+    paper: Callable[[Evidence], Verdict]
+    package: Callable[[Evidence], Verdict]
+
+    @property
+    def rule(self) -> str:
+        """How it is decided, in words."""
+        return self.by.rule  # type: ignore[attr-defined]
+
+    def verdicts(self, evidence: Evidence) -> tuple[Verdict, Verdict]:
+        """With the paper's settings, and with the package's."""
+        return _settled(self.paper, evidence), _settled(self.package, evidence)
+
+
+def _settled(decide: Callable[[Evidence], Verdict], evidence: Evidence) -> Verdict:
+    try:
+        return decide(evidence)
+    except MissingError as missing:
+        return Verdict(NOT_RUN, f"no results of {missing}")
+
+
+EUCLIDEAN = ("euclidean-1", "euclidean-2", "euclidean-10")
+KALMAN = ("kalman-1", "kalman-2", "kalman-10")
+OURS = ("nobacktrack",)
+
+
+def _unstable(rules: Sequence[str]) -> Callable[[Evidence], Verdict]:
+    return lambda e: deciding.unstable(e.some("music", rules), e.some("music", ["rtrl-euclidean"]))
+
+
+def _tracks(rule: str) -> Callable[[Evidence], Verdict]:
+    return lambda e: deciding.tracks(e.one("music", rule), e.one("music", "rtrl-euclidean-0.03"))
+
+
+def _stable(rules: Sequence[str]) -> Callable[[Evidence], Verdict]:
+    return lambda e: deciding.stable(e.some("music", rules))
+
+
+def _on_par(rules: Sequence[str], exact: str) -> Callable[[Evidence], Verdict]:
+    return lambda e: deciding.on_par(e.some("music", rules), e.one("music", exact))
+
+
+def _cost(*pairs: tuple[str, str]) -> Callable[[Evidence], Verdict]:
+    """Of the first pair that was run: a rule and the exact one."""
+
+    def decide(e: Evidence) -> Verdict:
+        there = [pair for pair in pairs if all(e.runs.get(("music", rule)) for rule in pair)]
+        rule, exact = (there or pairs)[0]
+        return deciding.cost(e.one("music", rule), e.one("music", exact))
+
+    return decide
+
+
+def _ahead(rules: Sequence[str]) -> Callable[[Evidence], Verdict]:
+    return lambda e: deciding.ahead(e.one("music", "tbptt-paper"), e.some("music", rules))
+
+
+def _learns(rules: Sequence[str]) -> Callable[[Evidence], Verdict]:
+    return lambda e: deciding.learns(
+        e.some("anbn", rules),
+        e.one("anbn", "tbptt-paper"),
+        e.line("anbn", "entropy"),
+        e.line("anbn", "aⁿbᵖ"),
+    )
+
+
+def _alike(rules: Sequence[str]) -> Callable[[Evidence], Verdict]:
+    names = (*rules, "rtrl-euclidean", "tbptt-paper")
+    return lambda e: deciding.alike(e.some("shakespeare", names), e.line("shakespeare", "CTW"))
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "unstable",
+        ("fig1",),
+        "Euclidean NoBackTrack at 1/√t is unstable, and a higher rank does not cure it.",
+        deciding.unstable,
+        _unstable(EUCLIDEAN),
+        _unstable(["nobacktrack-sgd"]),
+    ),
+    Claim(
+        "tracks",
+        ("fig2",),
+        "At 0.03/√t rank two tracks RTRL closely.",
+        deciding.tracks,
+        _tracks("euclidean-2-0.03"),
+        _tracks("nobacktrack-sgd-0.03"),
+    ),
+    Claim(
+        "stable",
+        ("fig3",),
+        "The Kalman version fully removes the instability.",
+        deciding.stable,
+        _stable(KALMAN),
+        _stable(OURS),
+    ),
+    Claim(
+        "on par",
+        ("fig3",),
+        "Low rank is roughly on par with Kalman RTRL.",
+        deciding.on_par,
+        _on_par(KALMAN, "rtrl-kalman"),
+        _on_par(OURS, "rtrl"),
+    ),
+    Claim(
+        "cost",
+        ("fig1", "fig3", "fig4"),
+        "RTRL costs roughly 20 times more with 20 units.",
+        deciding.cost,
+        _cost(("euclidean-1", "rtrl-euclidean"), ("kalman-1", "rtrl-kalman")),
+        _cost(("nobacktrack", "rtrl")),
+    ),
+    Claim(
+        "ahead",
+        ("fig4",),
+        "Truncated BPTT is slightly ahead of Kalman NoBackTrack on music.",
+        deciding.ahead,
+        _ahead(KALMAN),
+        _ahead(OURS),
+    ),
+    Claim(
+        "learns",
+        ("fig5",),
+        "On aⁿbⁿ Kalman NoBackTrack clearly beats truncated BPTT, which stays nearer to the rate "
+        "of aⁿbᵖ.",
+        deciding.learns,
+        _learns(KALMAN),
+        _learns(OURS),
+    ),
+    Claim(
+        "alike",
+        ("fig6",),
+        "On Shakespeare all rules are alike, and context tree weighting beats them.",
+        deciding.alike,
+        _alike(KALMAN),
+        _alike(OURS),
+    ),
+)

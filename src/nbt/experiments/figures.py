@@ -1,0 +1,99 @@
+"""The paper's six figures, section 2: which source, which rules.
+
+A curve is drawn once for each rule, and a run that two figures share is made once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nbt.experiments.rules import RULES, Rule
+from nbt.experiments.sources import SOURCES, Source
+
+__all__ = ["FIGURES", "Figure"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure.
+
+    Parameters
+    ----------
+    name : str
+        "fig1" to "fig6"; the name of its files.
+    title : str
+    source : Source
+    rules : tuple of Rule
+        First the paper's.
+    note : str
+        What the paper says of it, in our words.
+    lines : tuple of str or None
+        Which baselines and rates are drawn; None: all there are.
+    """
+
+    name: str
+    title: str
+    source: Source
+    rules: tuple[Rule, ...]
+    note: str = ""
+    lines: tuple[str, ...] | None = None
+
+
+KALMAN = ("kalman-1", "kalman-2", "kalman-10")
+LINES = ("gzip", "CTW", "entropy", "aⁿbᵖ")
+EUCLIDEAN = ("euclidean-1", "euclidean-2", "euclidean-10", "rtrl-euclidean", "nobacktrack-sgd")
+
+
+def _figure(name: str, title: str, source: str, rules: tuple[str, ...], note: str) -> Figure:
+    title = f"Figure {name.removeprefix('fig')}: {title}"
+    return Figure(name, title, SOURCES[source], tuple(RULES[rule] for rule in rules), note, LINES)
+
+
+FIGURES: dict[str, Figure] = {
+    figure.name: figure
+    for figure in (
+        _figure(
+            "fig1",
+            "Euclidean, rate 1/√t, synthetic music",
+            "music",
+            EUCLIDEAN,
+            "with a large learning rate Euclidean NoBackTrack is unstable, whatever its rank.",
+        ),
+        _figure(
+            "fig2",
+            "Euclidean, rate 0.03/√t, synthetic music",
+            "music",
+            tuple(f"{rule}-0.03" for rule in EUCLIDEAN),
+            "with a small rate the noise is averaged out: rank two follows RTRL closely.",
+        ),
+        _figure(
+            "fig3",
+            "Kalman, decay 1/√t, synthetic music",
+            "music",
+            (*KALMAN, "rtrl-kalman", "nobacktrack", "rtrl"),
+            "Kalman removes the instability; low rank is on par with RTRL.",
+        ),
+        _figure(
+            "fig4",
+            "Kalman and truncated BPTT, synthetic music",
+            "music",
+            (*KALMAN, "rtrl-kalman", "rtrl-euclidean", "tbptt-paper", "nobacktrack"),
+            "truncated BPTT is slightly ahead: long dependencies do not matter here.",
+        ),
+        _figure(
+            "fig5",
+            "Kalman and truncated BPTT, aⁿbⁿ, leaky network",
+            "anbn",
+            (*KALMAN, "rtrl-kalman", "tbptt-paper", "nobacktrack", "rtrl"),
+            "Kalman NoBackTrack learns most of the dependency, truncated BPTT does not.",
+        ),
+        _figure(
+            "fig6",
+            "Kalman and truncated BPTT, Shakespeare",
+            "shakespeare",
+            (*KALMAN, "rtrl-euclidean", "tbptt-paper", "nobacktrack"),
+            "all rules are alike, and context tree weighting is far ahead of them.",
+        ),
+    )
+}
+"""Every figure by its name."""

@@ -1,0 +1,107 @@
+"""What the rules learn from: a stream for each seed, the network that reads it, known rates."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import nbt
+from nbt.cells import RNN, Cell, LeakyRNN
+from nbt.streams import Stream
+
+__all__ = ["SOURCES", "Source", "file_of"]
+
+UNITS = 20
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source of symbols and the network that learns from it.
+
+    Parameters
+    ----------
+    name : str
+        Unique in a folder of results.
+    title : str
+        What a person reads.
+    open : callable
+        The stream of a seed; a module's function, so that another process can call it.
+    cell : RNN or LeakyRNN
+    file : int or None
+        How many symbols the compressors and context tree weighting are given, of seed 0. None: all
+        of a stream that ends.
+    lines : tuple of (str, float)
+        Known rates beside the stream's own entropy rate, bits per symbol.
+    version : str
+        What tells a file from another one of the same name.
+    """
+
+    name: str
+    title: str
+    open: Callable[[int], Stream]
+    cell: Cell
+    file: int | None = None
+    lines: tuple[tuple[str, float], ...] = ()
+    version: str = ""
+
+
+def read(stream: Stream, most: int | None) -> np.ndarray:
+    """The first symbols of a stream, all of them with `most` None; int32."""
+    parts, left = [], math.inf if most is None else most
+    while left > 0 and len(part := stream.read(int(min(left, BLOCK)))):
+        parts.append(part)
+        left -= len(part)
+    return np.concatenate(parts)
+
+
+def music(seed: int) -> Stream:
+    """10⁵ characters of synthetic music, again and again."""
+    return nbt.datasets.music(seed=seed)
+
+
+def anbn(low: int, high: int, seed: int) -> Stream:
+    """Words aⁿ newline bⁿ newline without end."""
+    return nbt.datasets.anbn(low, high, seed=seed)
+
+
+@functools.lru_cache(1)
+def _shakespeare() -> tuple[Stream, np.ndarray]:
+    stream = nbt.datasets.shakespeare()
+    return stream, read(stream, None)
+
+
+def shakespeare(seed: int) -> Stream:
+    """The works, again and again; the same for every seed."""
+    stream, symbols = _shakespeare()
+    return nbt.streams.symbols(symbols, cycle=True, alphabet=stream.alphabet, name=stream.name)
+
+
+def file_of(source: Source) -> tuple[Stream, np.ndarray]:
+    """The stream of seed 0, and the symbols that compressors are given."""
+    stream = source.open(0)
+    return stream, read(stream, source.file)
+
+
+LOW, HIGH = 1, 32
+
+SOURCES: dict[str, Source] = {
+    source.name: source
+    for source in (
+        Source("music", "synthetic music", music, RNN(UNITS), file=10**5),
+        Source(
+            "anbn",
+            f"aⁿbⁿ, n from {LOW} to {HIGH}",
+            functools.partial(anbn, LOW, HIGH),
+            LeakyRNN(UNITS),
+            file=10**6,
+            lines=(("aⁿbᵖ", 2 * math.log2(HIGH - LOW + 1) / (LOW + HIGH + 2)),),
+        ),
+        Source("shakespeare", "Shakespeare", shakespeare, RNN(UNITS), file=5_283_837),
+    )
+}
+"""Every source of the paper by its name."""

@@ -1,0 +1,276 @@
+"""Figures, rules, jobs, the file of results, and processes."""
+
+import functools
+import json
+import math
+import os
+import time
+
+import numpy as np
+import pytest
+
+import nbt
+from nbt.errors import DataError
+from nbt.experiments import FIGURES, RULES, SOURCES, Figure, Limits, RunError, Source, Study
+from nbt.experiments.jobs import Job, execute, plan
+from nbt.experiments.sources import anbn
+from nbt.experiments.store import Store
+from nbt.experiments.workers import Workers
+
+SMALL = Source("small", "small words", functools.partial(anbn, 1, 4), nbt.LeakyRNN(5), file=500)
+TINY = Limits(budget=None, steps=300)
+FIGURE = Figure("small", "Small", SMALL, (RULES["nobacktrack"], RULES["tbptt"]))
+
+
+def job(rule="nobacktrack", seed=0, limits=TINY, source=SMALL):
+    return Job(source, rule and RULES[rule], seed, limits, 3)
+
+
+# ---- what is run --------------------------------------------------------------------------------
+
+
+def described(name):
+    return RULES[name].build(nbt.LeakyRNN(20), 3, seed=0).describe()
+
+
+@pytest.mark.parametrize("rank", [1, 2, 10])
+def test_the_papers_settings_to_the_letter(rank):
+    literal = {"rank": rank, "blocks": 1, "exact_self": False, "dtype": "float64"}
+    kalman = described(f"kalman-{rank}")
+    assert {**literal, "norm": "kalman"}.items() <= kalman.items()
+    root = {"kind": "InverseSqrt", "scale": 1.0}
+    assert kalman["optimizer"] == {"kind": "Kalman", "decay": root, "prior": 1.0}
+    for suffix, rate in (("", 1.0), ("-0.03", 0.03)):
+        euclidean = described(f"euclidean-{rank}{suffix}")
+        assert {**literal, "norm": "euclidean"}.items() <= euclidean.items()
+        assert euclidean["optimizer"] == {"kind": "SGD", "rate": {**root, "scale": rate}}
+
+
+def test_what_the_paper_compares_with():
+    root = {"kind": "InverseSqrt", "scale": 1.0}
+    assert described("rtrl-kalman")["optimizer"] == {"kind": "Kalman", "decay": root, "prior": 1.0}
+    assert described("rtrl-euclidean")["optimizer"] == {"kind": "SGD", "rate": root}
+    truncated = described("tbptt-paper")
+    assert truncated["window"] == 15
+    assert truncated["optimizer"] == {"kind": "SGD", "rate": root}
+
+
+def test_the_packages_defaults_are_every_default():
+    cell, readout = nbt.LeakyRNN(20), nbt.Softmax(3)
+    assert described("nobacktrack") == nbt.NoBackTrack(cell, readout).describe()
+    assert described("rtrl") == nbt.RTRL(cell, readout).describe()
+    assert described("tbptt") == nbt.TruncatedBPTT(cell, readout).describe()
+
+
+def test_figures_are_those_of_the_paper():
+    assert list(FIGURES) == [f"fig{i}" for i in range(1, 7)]
+    sources = [figure.source.name for figure in FIGURES.values()]
+    assert sources == ["music"] * 4 + ["anbn", "shakespeare"]
+    for figure in FIGURES.values():
+        assert figure.source.cell.units == 20
+        assert isinstance(figure.source.cell, nbt.LeakyRNN) == (figure.name == "fig5")
+        assert any(rule.origin == "package" for rule in figure.rules)
+        ranks = [rule.choices["rank"] for rule in figure.rules if "rank" in rule.choices]
+        assert ranks == [1, 2, 10]
+    assert SOURCES["anbn"].lines == (("aⁿbᵖ", pytest.approx(2 * 5 / 35)),)
+    assert SOURCES["anbn"].open(0).entropy_rate == pytest.approx(5 / 35)
+    symbols = nbt.datasets.anbn(1, 32, seed=3).read(99)
+    assert SOURCES["anbn"].open(3).read(99).tolist() == symbols.tolist()
+
+
+def test_a_run_that_two_figures_share_is_made_once():
+    jobs = plan([FIGURES["fig3"], FIGURES["fig4"]], 2, Limits(1.0))
+    names = [(job.rule and job.rule.name, job.seed) for job in jobs]
+    assert len(names) == len(set(names))
+    rules = {rule.name for name in ("fig3", "fig4") for rule in FIGURES[name].rules}
+    assert len(jobs) == 1 + 2 * len(rules)
+    assert names.count((None, 0)) == 1
+
+
+# ---- one job ------------------------------------------------------------------------------------
+
+
+def test_a_run_is_what_nbt_train_would_do():
+    record = execute(job("kalman-2", seed=7))
+    trainer = RULES["kalman-2"].build(SMALL.cell, 3, seed=7)
+    losses = trainer.learn(SMALL.open(7).read(300)) / math.log(2)
+    assert record["step"][-1] == 300
+    assert record["average_bits"][-1] == pytest.approx(losses.mean(), rel=1e-8)
+    at = record["step"].index(64)
+    assert record["average_bits"][at] == pytest.approx(losses[:64].mean(), rel=1e-8)
+    assert (record["stopped"], record["diverged_at"]) == ("steps", None)
+    assert record["trainer"] == RULES["kalman-2"].build(SMALL.cell, 3, seed=7).describe()
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_the_budget_is_cpu_time():
+    start = time.thread_time()
+    record = execute(job(limits=Limits(budget=0.2)))
+    spent = time.thread_time() - start
+    assert record["stopped"] == "seconds"
+    assert 0.2 <= record["seconds"][-1] < 0.3
+    assert record["seconds"][-1] <= spent
+
+
+def test_every_rule_has_the_same_budget():
+    records = [execute(job(rule, limits=Limits(budget=0.1))) for rule in ("tbptt", "kalman-10")]
+    fast, slow = (record["step"][-1] for record in records)
+    assert fast > 2 * slow
+    assert all(0.1 <= record["seconds"][-1] < 0.2 for record in records)
+
+
+def test_divergence_is_a_result():
+    wild = nbt.experiments.Rule("wild", "wild", nbt.RTRL, nbt.SGD(nbt.Constant(1e30)))
+    record = execute(Job(SMALL, wild, 0, TINY, 3))
+    assert record["stopped"] == "divergence"
+    assert 0 <= record["diverged_at"] < 300
+    assert np.isfinite(record["average_bits"]).all()
+    json.dumps(record, allow_nan=False)
+
+
+def test_baselines():
+    record = execute(job(None))
+    assert record["symbols"] == 500
+    assert set(record["bits"]) == {"gzip", "bzip2", "xz", "CTW"}
+    assert all(0.05 < bits < 8 for bits in record["bits"].values())
+    assert record["entropy_rate"] == pytest.approx(SMALL.open(0).entropy_rate)
+
+
+def test_a_stream_that_ends_ends_a_run():
+    text = functools.partial(_ending, 100)
+    source = Source("text", "text", text, nbt.RNN(4))
+    record = execute(Job(source, RULES["tbptt"], 0, Limits(5.0), 3))
+    assert (record["stopped"], record["step"][-1]) == ("end", 100)
+    assert execute(Job(source, None, 0, TINY, 3))["symbols"] == 100
+
+
+def _ending(length, seed):
+    return nbt.streams.symbols(np.arange(length) % 3)
+
+
+# ---- the file of results ------------------------------------------------------------------------
+
+
+def test_records_are_found_again(tmp_path):
+    path = tmp_path / "results.jsonl"
+    store = Store(path)
+    first = execute(job())
+    store.add(first)
+    store.add(execute(job(seed=1)))
+    for again in (store, Store(path)):
+        assert len(again) == 2
+        assert again.get(job())["average_bits"] == first["average_bits"]
+        assert again.get(job(seed=1))["average_bits"] != first["average_bits"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        job(seed=2),
+        job("tbptt"),
+        job(limits=Limits(None, 301)),
+        job(limits=Limits(1.0, 300)),
+        job(None),
+        Job(SMALL, nbt.experiments.Rule("nobacktrack", "", nbt.RTRL, nbt.SGD()), 0, TINY, 3),
+        job(source=Source("small", "", SMALL.open, nbt.LeakyRNN(6))),
+        job(source=Source("small", "", SMALL.open, SMALL.cell, version="another file")),
+        job(source=Source("other", "", SMALL.open, SMALL.cell)),
+    ],
+)
+def test_a_record_stands_for_its_own_job_only(tmp_path, other):
+    store = Store(tmp_path / "results.jsonl")
+    store.add(execute(job()))
+    assert store.get(job()) is not None
+    assert store.get(other) is None
+
+
+def test_a_line_that_was_cut_off_is_dropped(tmp_path):
+    path = tmp_path / "results.jsonl"
+    store = Store(path)
+    store.add(execute(job()))
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:-20])
+    assert len(Store(path)) == 1
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("line", ["hello", "[]", "{}", '{"format": "nbt-results", "schema": 99}'])
+def test_another_file_is_refused(tmp_path, line):
+    path = tmp_path / "results.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(DataError, match="line 1"):
+        Store(path)
+    assert path.read_text() == line + "\n"
+
+
+# ---- processes ----------------------------------------------------------------------------------
+
+
+def test_jobs_are_done_in_other_processes():
+    with Workers(math.sqrt, 2) as workers:
+        done = [done for done in workers.run([1.0, 4.0, 9.0, 16.0, 25.0]) if done]
+    assert {d.job: d.result for d in done} == {1.0: 1.0, 4.0: 2.0, 9.0: 3.0, 16.0: 4.0, 25.0: 5.0}
+    assert not any(d.failure for d in done)
+
+
+def test_a_job_that_fails_says_so_and_the_others_go_on():
+    with Workers(math.sqrt, 1) as workers:
+        done = {d.job: d for d in workers.run([4.0, -1.0, 9.0]) if d}
+    assert (done[4.0].result, done[9.0].result) == (2.0, 3.0)
+    assert "ValueError" in done[-1.0].failure
+
+
+def test_a_process_that_dies_says_so_and_the_others_go_on():
+    with Workers(os._exit, 1) as workers:
+        done = [d for d in workers.run([3, 4]) if d]
+    assert [d.failure for d in done] == [f"its process ended with exit code {i}" for i in (3, 4)]
+
+
+def test_no_process_is_left_behind():
+    start = time.monotonic()
+    with Workers(time.sleep, 2) as workers:
+        for done in workers.run([30.0, 30.0]):
+            assert done is None
+            assert len(workers.running()) == 2
+            break
+        processes = list(workers._processes.values())
+    assert not any(process.is_alive() for process in processes)
+    assert time.monotonic() - start < 10
+
+
+# ---- all of it ----------------------------------------------------------------------------------
+
+
+def test_a_study_keeps_what_is_done_and_makes_the_rest(tmp_path):
+    study = Study([FIGURE], 2, TINY, tmp_path)
+    assert len(study.left()) == len(study.jobs) == 5
+    study.store.add(execute(study.jobs[1]))
+    assert study.jobs[1] not in study.left()
+    seen = []
+    study.run(2, lambda workers, done: seen.append(done))
+    assert len([done for done in seen if done]) == 4
+    assert study.left() == []
+    again = Study([FIGURE], 2, TINY, tmp_path)
+    assert again.left() == []
+    evidence = again.evidence()
+    assert {name: len(c) for name, c in evidence.runs.items()} == {
+        ("small", "nobacktrack"): 2,
+        ("small", "tbptt"): 2,
+    }
+    compressors, rates = {"gzip", "bzip2", "xz", "CTW"}, {"entropy", "without memory"}
+    assert set(evidence.lines["small"]) == compressors | rates
+    alone = RULES["tbptt"].build(SMALL.cell, 3, 1).learn(SMALL.open(1).read(300)).mean()
+    last = evidence.runs["small", "tbptt"][1]
+    assert last.final == pytest.approx(alone / math.log(2), rel=1e-6)
+
+
+def test_a_failure_is_named_and_the_rest_is_kept(tmp_path):
+    broken = Source("broken", "broken", _open_once, SMALL.cell, file=100)
+    study = Study([Figure("f", "F", broken, (RULES["tbptt"],))], 3, TINY, tmp_path)
+    with pytest.raises(RunError, match=r"seed 1.*numbers in"):
+        study.run(1)
+    assert [str(job) for job in study.left()] == ["broken, BPTT-15 (defaults), seed 1"]
+
+
+def _open_once(seed):
+    return nbt.streams.symbols([0, 1, 2, 7 * (seed == 1)], cycle=True, alphabet=3)
