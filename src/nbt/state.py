@@ -273,7 +273,9 @@ class StateTable:
                 f"{since.dtype} of shape {since.shape}"
             )
         if ((since < ACTIVE) | (since >= steps)).any():
-            raise ValueError(f"waiting.since: expected integers in [{ACTIVE}, {steps}), got {since}")
+            raise ValueError(
+                f"waiting.since: expected integers in [{ACTIVE}, {steps}), got {since}"
+            )
         return since
 
     def _checked(self, key, value, shape) -> np.ndarray:
