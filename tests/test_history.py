@@ -157,3 +157,28 @@ def test_rows_as_dense_as_asked(per_octave, cuts):
 def test_density_must_be_a_positive_integer():
     with pytest.raises(ValueError, match="per_octave"):
         History(per_octave=0)
+
+
+@pytest.mark.parametrize("per_octave", [1, 5])
+@pytest.mark.parametrize("cut", [0, 1, 333, 512, 999])
+def test_goes_on_from_its_state(cut, per_octave):
+    whole, first = History({"seed": 3}, per_octave), History({"seed": 3}, per_octave)
+    whole.add(LOSSES, 10.0)
+    first.add(LOSSES[:cut], cut / 100)
+    first.finish("interrupt")
+    second = History.from_state(first.state_dict(), first.settings)
+    for history in (first, second):  # the one that goes on itself loses its closing row
+        history.add(LOSSES[cut:], 10.0)
+        history.finish("end")
+        assert history.per_octave == per_octave
+    whole.finish("end")
+    for name in ("step", "average_bits", "since_bits"):
+        assert getattr(second, name).tobytes() == getattr(whole, name).tobytes(), name
+        assert getattr(first, name).tobytes() == getattr(whole, name).tobytes(), name
+
+
+@pytest.mark.parametrize("value", [0, 1001, 2.5])
+def test_state_with_a_bad_spacing(value):
+    state = History().state_dict()
+    with pytest.raises((TypeError, ValueError), match="per_octave"):
+        History.from_state({**state, "per_octave": np.array(value)})

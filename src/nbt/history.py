@@ -221,6 +221,7 @@ class History:
         """What is needed to go on as if it had never stopped: the columns, and the sums."""
         rows, last = self._open
         state = {name: column[:rows].copy() for name, column in self._columns.items()}
+        state["per_octave"] = np.array(self.per_octave, np.int64)
         for name, total in (("now", self._now), ("last", last)):
             state[f"{name}.step"] = np.array(total.step, np.int64)
             state[f"{name}.sums"] = np.array([total.nats, total.seconds])
@@ -235,6 +236,10 @@ class History:
         expected = history.state_dict()
         if state.keys() != expected.keys():
             raise ValueError(f"history: expected {sorted(expected)}, got {sorted(state)}")
+        if np.shape(state["per_octave"]) == ():
+            history.per_octave = _arguments.whole(
+                "history.per_octave", state["per_octave"].item(), high=1000
+            )
         rows = state["step"].size
         for name, empty in expected.items():
             shape = (rows,) if name in KINDS else empty.shape
