@@ -153,15 +153,17 @@ NBT_INLINE void sweep_pairs(panel *b, size_t first, size_t last, const real *z, 
         sweep_turns(b, 2 * pair, 2, z, z_last, group, kalman, measure, exact, part, K, learn);
 }
 
-/* The rows below row 0. One-hot inputs: all is absent but the rows of two symbols, and the loops
- * run from one to the other, so that no turn asks. */
-NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t group, int kalman,
-                            int measure, int exact, size_t K, int learn)
+/* Pairs of turns from where the segment before ended, all of one kind. */
+typedef struct {
+    size_t last;
+    presence part;
+} segment;
+
+/* The rows below row 0 in segments; returns how many. One-hot inputs: all is absent but the rows of
+ * two symbols, and the loops run from one to the other, so that no turn asks. */
+NBT_INLINE size_t divide(const nbt_learner *self, size_t pairs, size_t group, int exact,
+                         segment out[6])
 {
-#define PAIRS(first, last, part)                                                                   \
-    sweep_pairs(b, first, last, z, z_last, group, kalman, measure, exact, part, K, learn)
-    const real *z = (real *)self->z + 1, *z_last = (real *)self->z_last + 1;
-    const size_t turns = (b->rows + group - 1) / group, pairs = turns / 2;
     const int known =
         self->one_hot && self->x_last != NBT_UNKNOWN_SYMBOL && self->x_late != NBT_UNKNOWN_SYMBOL;
     const size_t full = (self->n + 2 * group - 1) / (2 * group);
@@ -169,24 +171,42 @@ NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t group, int
     const size_t here = self->x_last >= 0 ? (self->n + (size_t)self->x_last) / (2 * group) : pairs;
     const size_t late =
         !exact && self->x_late >= 0 ? (self->n + (size_t)self->x_late) / (2 * group) : here;
-    size_t next = dense;
-    PAIRS(0, dense, PRESENT);
-    if (late >= next && late < here && late < pairs) {
-        PAIRS(next, late, ABSENT);
-        PAIRS(late, late + 1, LATE);
-        next = late + 1;
+    const size_t lower = late < here ? late : here, upper = late < here ? here : late;
+    size_t count = 0;
+    out[count++] = (segment){dense, PRESENT};
+    if (lower >= dense && lower < upper && lower < pairs) {
+        out[count++] = (segment){lower, ABSENT};
+        out[count++] = (segment){lower + 1, lower == here ? PRESENT : LATE};
     }
-    if (here >= next && here < pairs) {
-        PAIRS(next, here, ABSENT);
-        PAIRS(here, here + 1, PRESENT);
-        next = here + 1;
+    if (upper >= dense && upper < pairs) {
+        out[count++] = (segment){upper, ABSENT};
+        out[count++] = (segment){upper + 1, upper == here ? PRESENT : LATE};
     }
-    if (late >= next && late < pairs) {
-        PAIRS(next, late, ABSENT);
-        PAIRS(late, late + 1, LATE);
-        next = late + 1;
+    out[count++] = (segment){pairs, ABSENT};
+    return count;
+}
+
+NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t group, int kalman,
+                            int measure, int exact, size_t K, int learn)
+{
+#define PAIRS(part)                                                                                \
+    case part:                                                                                     \
+        sweep_pairs(b, first, parts[s].last, z, z_last, group, kalman, measure, exact, part, K,    \
+                    learn);                                                                        \
+        break
+    const real *z = (real *)self->z + 1, *z_last = (real *)self->z_last + 1;
+    const size_t turns = (b->rows + group - 1) / group, pairs = turns / 2;
+    segment parts[6];
+    const size_t count = divide(self, pairs, group, exact, parts);
+    size_t first = 0;
+    for (size_t s = 0; s < count; s++) {
+        switch (parts[s].part) {
+            PAIRS(PRESENT);
+            PAIRS(LATE);
+            PAIRS(ABSENT);
+        }
+        first = parts[s].last;
     }
-    PAIRS(next, pairs, ABSENT);
     if (2 * pairs < turns)
         sweep_turns(b, 2 * pairs, 1, z, z_last, group, kalman, measure, exact, PRESENT, K, learn);
 #undef PAIRS
