@@ -148,9 +148,7 @@ def on_par(rules: Mapping[str, Curves], exact: Curves) -> Verdict:
         worse += [time > PAR, symbols > PAR]
         parts.append(f"{label} {_signed(time)} and {_signed(symbols)}")
     outcome = HELD if not any(worse) else NOT_HELD if all(worse) else MIXED
-    return Verdict(
-        outcome, "loss against the exact rule, same time and same symbols: " + ", ".join(parts)
-    )
+    return Verdict(outcome, "loss against RTRL, same time and same symbols: " + ", ".join(parts))
 
 
 @_by(
@@ -207,8 +205,8 @@ def learns(rules: Mapping[str, Curves], truncated: Curves, floor: float, without
     finals = ", ".join(f"{label} {_final(curves):.3f}" for label, curves in rules.items())
     return Verdict(
         outcome,
-        f"{finals} against {_final(truncated):.3f} bits; its last half {late:.3f}, "
-        f"between {floor:.3f} and {without:.3f}",
+        f"{finals} against {_final(truncated):.3f} bits of truncated BPTT; its last half "
+        f"{late:.3f}, between {floor:.3f} and {without:.3f}",
     )
 
 
@@ -225,7 +223,7 @@ def alike(rules: Mapping[str, Curves], better: float) -> Verdict:
     close, beaten = spread <= PAR, better < best
     outcome = HELD if close and beaten else MIXED if close or beaten else NOT_HELD
     listed = ", ".join(f"{label} {final:.3f}" for label, final in finals.items())
-    return Verdict(outcome, f"{listed} (spread {_percent(spread)}); the baseline {better:.3f} bits")
+    return Verdict(outcome, f"{listed} (spread {_percent(spread)}); CTW {better:.3f} bits")
 
 
 # ---- arithmetic ---------------------------------------------------------------------------------
