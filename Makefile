@@ -89,7 +89,9 @@ format: $(VENV)/.lint
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i csrc/*.c csrc/*.h bench/*.c bench/peers/*.c tests/c/*.c
 
-# The suite with the C code under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The tests that reach into C under AddressSanitizer and UndefinedBehaviorSanitizer.
+REACH_C := kernels contract bits bad_input values unbiased_core waiting vmath full_bptt ctw baselines checkpoint \
+	replicas
 SANITIZE := LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 	PYTHONMALLOC=malloc
@@ -101,7 +103,8 @@ SANITIZE := LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-fi
 		-Ccmake.define.NBT_SANITIZE=ON -Ccmake.define.NBT_STRICT=ON .
 	touch $@
 sanitize: .venv-sanitize/.installed
-	$(SANITIZE) .venv-sanitize/bin/python -m pytest -q -p no:cacheprovider -m "not slow and not soak" $(ARGS)
+	$(SANITIZE) .venv-sanitize/bin/python -m pytest -q -p no:cacheprovider -m "not slow and not soak" \
+		$(REACH_C:%=tests/test_%.py) $(ARGS)
 
 clean:
 	rm -rf build dist .venv .venv-sanitize .venv-peers .bench .pytest_cache .ruff_cache .benchmarks

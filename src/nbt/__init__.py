@@ -22,6 +22,7 @@ from nbt.rank_one_trick import (
     rank_one_variance,
 )
 from nbt.readouts import Softmax
+from nbt.replicas import learn_many
 from nbt.schedules import Constant, InverseSqrt
 from nbt.system import DerivedWarning, System, check_system
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
@@ -56,6 +57,7 @@ __all__ = [
     "check_system",
     "datasets",
     "diagnose",
+    "learn_many",
     "load",
     "rank_one",
     "rank_one_gaussian",

@@ -1,0 +1,84 @@
+"""Trainers side by side learn what they learn one after another."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import nbt
+
+
+def build(seed, **choices):
+    return nbt.NoBackTrack(nbt.LeakyRNN(5), nbt.Softmax(4), seed=seed, **choices)
+
+
+def block(seed, steps):
+    return np.random.default_rng(seed).integers(0, 4, steps)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7, None])
+def test_the_same_bits(threads):
+    steps = (3000, 1, 0, 700, 5000)
+    blocks = [block(seed, count) for seed, count in enumerate(steps)]
+    together = [build(seed) for seed in range(5)]
+    losses = nbt.learn_many(together, blocks, threads=threads)
+    for seed, (loss, trainer) in enumerate(zip(losses, together, strict=True)):
+        alone = build(seed)
+        np.testing.assert_array_equal(loss, alone.learn(blocks[seed]))
+        for key, value in alone.state_dict().items():
+            np.testing.assert_array_equal(trainer.state_dict()[key], value, err_msg=key)
+
+
+def test_pairs_of_inputs_and_targets():
+    x, y = np.random.default_rng(0).normal(size=(900, 2)), block(1, 900)
+    first, second = build(0, inputs=2), build(1)
+    losses = nbt.learn_many([first, second], [(x, y), y])
+    np.testing.assert_array_equal(losses[0], build(0, inputs=2).learn(x, y))
+    np.testing.assert_array_equal(losses[1], build(1).learn(y))
+
+
+def test_one_that_fails_does_not_stop_the_others():
+    good, bad = build(0), build(1)
+    with pytest.raises(ValueError, match=r"x: expected symbols in \[0, 4\), got 9"):
+        nbt.learn_many([bad, good], [[1, 9], block(0, 600)])
+    assert (bad.step, good.step) == (0, 600)
+
+
+def test_nothing_to_do():
+    assert nbt.learn_many([], []) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "threads", "error", "message"),
+    [
+        (1, None, ValueError, "blocks: expected 2, one a trainer, got 1"),
+        (2, 0.5, TypeError, "threads"),
+        (2, -1, ValueError, "threads"),
+    ],
+)
+def test_bad_arguments(count, threads, error, message):
+    trainers = [build(0), build(1)]
+    with pytest.raises(error, match=message):
+        nbt.learn_many(trainers, [[1, 2]] * count, threads=threads)
+    assert [trainer.step for trainer in trainers] == [0, 0]
+
+
+def test_one_trainer_twice():
+    trainer = build(0)
+    with pytest.raises(ValueError, match="one of them twice"):
+        nbt.learn_many([trainer, trainer], [[1], [2]])
+    assert trainer.step == 0
+
+
+def test_ctrl_c_is_heard():
+    trainers = [build(0), build(1)]
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    start = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        nbt.learn_many(trainers, [block(0, 30_000_000)] * 2, threads=2)
+    assert time.perf_counter() - start < 2
+    assert all(0 < trainer.step < 30_000_000 for trainer in trainers)
