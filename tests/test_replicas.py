@@ -74,11 +74,11 @@ def test_one_trainer_twice():
 
 
 def test_ctrl_c_is_heard():
-    trainers = [build(0), build(1)]
+    trainers, many = [build(0), build(1)], block(0, 30_000_000)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     start = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
-        nbt.learn_many(trainers, [block(0, 30_000_000)] * 2, threads=2)
+        nbt.learn_many(trainers, [many, many], threads=2)
     assert time.perf_counter() - start < 2
     assert all(0 < trainer.step < 30_000_000 for trainer in trainers)
