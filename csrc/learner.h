@@ -16,7 +16,7 @@ typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_nor
 enum { NBT_UNKNOWN_SYMBOL = -2 };
 enum { NBT_ALIGN = 64 }; /* bytes: no lane block (lanes.h) is larger */
 /* Rows of symbols that wait (lazy.h): steps of an era and of an epoch, entries of the table. */
-enum { NBT_ERA = 4096, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_EPOCH + 1 };
+enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_EPOCH + 1 };
 
 /* Where a matrix of 1 + rows rows keeps its entries: row 0 (ld numbers), then panels (panels.h). */
 typedef struct {

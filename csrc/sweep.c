@@ -229,7 +229,7 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, step_size step, size_t i, size_t g
         .J0 = kalman ? panel_of(at, self->theta_J0, i) : NULL,
         .w = panel_of(at, self->w, i),
         .d = exact ? panel_of(at, self->d, i) : NULL,
-        .pairs = K == 1 ? &only : self->pairs,
+        .pairs = learn && K == 1 ? &only : self->pairs,
         .H = load((real *)self->H + i),
         .keep_d = load((real *)self->keep_d + i),
     };
@@ -267,7 +267,7 @@ NBT_INLINE void sweep_all(nbt_learner *self, int kalman, int measure, int exact,
 /* One copy of the loop for each combination that changes what is read or written. */
 NBT_INLINE void sweep_ranks(nbt_learner *self, int kalman, int measure, int exact, int learn)
 {
-    if (self->K == 1)
+    if (self->K == 1 && learn) /* steps that only observe are rarer than a third of the build */
         sweep_all(self, kalman, measure, exact, 1, learn);
     else
         sweep_all(self, kalman, measure, exact, self->K, learn);

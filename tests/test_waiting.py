@@ -31,7 +31,7 @@ def without_waiting(state):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("norm", ["euclidean", "fisher", "none"])
 @pytest.mark.parametrize("rank", [1, 3])
-@pytest.mark.parametrize(("units", "steps"), [(20, 300), (7, 300), (6, 5000)])
+@pytest.mark.parametrize(("units", "steps"), [(20, 300), (7, 300), (6, 9000)])
 def test_as_if_no_row_waited(units, steps, rank, norm, dtype):
     """The same symbols as one-hot vectors, where nothing waits."""
     if norm == "none":
@@ -56,10 +56,10 @@ def test_as_if_no_row_waited(units, steps, rank, norm, dtype):
 
 
 @pytest.mark.parametrize("rank", [1, 2])
-@pytest.mark.parametrize("cut", [0, 1, 50, 64, 777, 4095, 4096, 4097, 5000])
+@pytest.mark.parametrize("cut", [0, 1, 50, 64, 777, 8191, 8192, 8193, 8500])
 def test_looked_at_saved_and_resumed(cut, rank):
     """At every place of an epoch and an era: the same bits as never looked at."""
-    x = np.random.default_rng(1).integers(0, 30, 5500)
+    x = np.random.default_rng(1).integers(0, 30, 9000)
     whole, watched = (make(None, 6, rank, symbols=30) for _ in range(2))
     losses = whole.learn(x)
     watched.learn(x[:cut])
@@ -92,7 +92,7 @@ def test_an_edited_state_is_what_it_says(key):
         np.testing.assert_array_equal(edited.state_dict()[name], value, err_msg=name)
 
 
-@pytest.mark.parametrize("since", [-3, 4096])
+@pytest.mark.parametrize("since", [-3, 8192])
 def test_a_stamp_out_of_range_is_refused(since):
     trainer = make(None)
     state = trainer.state_dict()
