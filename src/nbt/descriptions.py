@@ -1,0 +1,40 @@
+"""Frozen values as plain ones, as JSON holds them, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from nbt.cells import RNN, LeakyRNN
+from nbt.inputs import Symbols, Vector
+from nbt.optimizers import SGD, Kalman
+from nbt.readouts import Softmax
+from nbt.schedules import Constant, InverseSqrt
+
+__all__ = ["value_in", "value_out"]
+
+_VALUES = {
+    kind.__name__: kind
+    for kind in (RNN, LeakyRNN, Softmax, SGD, Kalman, Constant, InverseSqrt, Symbols, Vector)
+}
+
+
+def value_out(value) -> object:
+    """A frozen value as {"kind": …, field: …}; anything else as it is."""
+    if not dataclasses.is_dataclass(value):
+        return list(value) if isinstance(value, tuple) else value
+    fields = {
+        field.name: value_out(getattr(value, field.name)) for field in dataclasses.fields(value)
+    }
+    return {"kind": type(value).__name__, **fields}
+
+
+def value_in(value) -> object:
+    """What `value_out` gave, as a value again."""
+    if not isinstance(value, Mapping):
+        return value
+    fields = {key: value_in(part) for key, part in value.items() if key != "kind"}
+    kind = _VALUES.get(value.get("kind"))
+    if kind is None:
+        raise ValueError(f"kind: expected one of {sorted(_VALUES)}, got {value.get('kind')!r}")
+    return kind(**fields)
