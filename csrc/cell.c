@@ -1,5 +1,6 @@
 #include "cell.h"
 #include "panels.h"
+#include "parallel.h"
 #include "vmath.h"
 #include <string.h>
 
@@ -54,11 +55,26 @@ NBT_INLINE void forward_panel(const nbt_learner *self, size_t i, size_t group, c
     store(h_next + i, sum);
 }
 
-void NBT(cell_forward)(const nbt_learner *self, const real *restrict input, real *restrict h_next)
+typedef struct {
+    const real *input;
+    real *h_next;
+} forward_work;
+
+static void forward_panels(nbt_learner *self, const void *what, size_t first, size_t last,
+                           size_t thread)
 {
-#define PANEL(i, group) forward_panel(self, i, group, input, h_next)
-    EACH_PANEL(&self->cell, PANEL);
+    const forward_work *work = what;
+    (void)thread;
+#define PANEL(i, group) forward_panel(self, i, group, work->input, work->h_next)
+    EACH_PANEL_OF(&self->cell, first, last, PANEL);
 #undef PANEL
+}
+
+void NBT(cell_forward)(nbt_learner *self, const real *restrict input, real *restrict h_next)
+{
+    const size_t rows = self->n + (self->one_hot ? 1 : self->m);
+    const forward_work work = {input, h_next};
+    nbt_parallel(self, self->cell.count, rows * self->ldn, forward_panels, &work);
 }
 
 void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector)
@@ -92,20 +108,38 @@ NBT_INLINE void push_panel(const nbt_learner *self, size_t i, size_t group, size
         store(out + s * ldn + i, lanes_gather(sum[s], group) + alpha * load(v + s * ldn + i));
 }
 
-NBT_INLINE void push_tile(const nbt_learner *self, size_t count, const real *v, real *out)
+typedef struct {
+    size_t S;
+    const real *v;
+    real *out;
+} push_work;
+
+/* All vectors meet a panel before the next one is read. */
+NBT_INLINE void push_vectors(const nbt_learner *self, size_t i, size_t group, const push_work *work)
 {
-#define PANEL(i, group) push_panel(self, i, group, count, v, out)
-    EACH_PANEL(&self->cell, PANEL);
+    const size_t ldn = self->ldn, S = work->S;
+    const real *v = work->v;
+    real *out = work->out;
+    size_t s = 0;
+    for (; s + TILE <= S; s += TILE) push_panel(self, i, group, TILE, v + s * ldn, out + s * ldn);
+    for (; s + 2 <= S; s += 2) push_panel(self, i, group, 2, v + s * ldn, out + s * ldn);
+    if (s < S) push_panel(self, i, group, 1, v + s * ldn, out + s * ldn);
+}
+
+static void push_panels(nbt_learner *self, const void *what, size_t first, size_t last,
+                        size_t thread)
+{
+    (void)thread;
+#define PANEL(i, group) push_vectors(self, i, group, what)
+    EACH_PANEL_OF(&self->cell, first, last, PANEL);
 #undef PANEL
 }
 
-void NBT(cell_push)(const nbt_learner *self, size_t S, const real *restrict v, real *restrict out)
+void NBT(cell_push)(nbt_learner *self, size_t S, const real *restrict v, real *restrict out)
 {
-    const size_t ldn = self->ldn;
-    size_t s = 0;
-    for (; s + TILE <= S; s += TILE) push_tile(self, TILE, v + s * ldn, out + s * ldn);
-    for (; s + 2 <= S; s += 2) push_tile(self, 2, v + s * ldn, out + s * ldn);
-    if (s < S) push_tile(self, 1, v + s * ldn, out + s * ldn);
+    const push_work work = {S, v, out};
+    const size_t tiles = (S + TILE - 1) / TILE;
+    nbt_parallel(self, self->cell.count, tiles * self->n * self->ldn, push_panels, &work);
 }
 
 void NBT(cell_pull)(const nbt_learner *self, const real *restrict slope, const real *restrict u,

@@ -21,7 +21,7 @@ void NBT(cell_regress)(nbt_learner *self, int32_t symbol, const real *restrict v
 void NBT(cell_input)(nbt_learner *self, int32_t symbol, const real *restrict vector);
 
 /* h' (ldn) from θ, α, h, a and the input as above. O(nP), O(n²) when one-hot. */
-void NBT(cell_forward)(const nbt_learner *self, const real *restrict input, real *restrict h_next);
+void NBT(cell_forward)(nbt_learner *self, const real *restrict input, real *restrict h_next);
 
 /* The learner's own transition: h ← h', a and slope of h'. Input: symbol or vector (m). */
 void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector);
@@ -30,7 +30,7 @@ void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector);
 void NBT(cell_move)(nbt_learner *self);
 
 /* out[s] = F v[s] for S vectors (S, ldn). v must not alias out. O(S n²) */
-void NBT(cell_push)(const nbt_learner *self, size_t S, const real *restrict v, real *restrict out);
+void NBT(cell_push)(nbt_learner *self, size_t S, const real *restrict v, real *restrict out);
 
 /* out = Fᵀ u, F at the given slopes. O(n²) */
 void NBT(cell_pull)(const nbt_learner *self, const real *restrict slope, const real *restrict u,

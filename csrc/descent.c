@@ -2,6 +2,7 @@
 #include "cell.h"
 #include "lazy.h"
 #include "nobacktrack.h"
+#include "parallel.h"
 #include "readout.h"
 #include "reduction.h"
 
@@ -57,8 +58,8 @@ NBT_INLINE void pass_turns(descent_panel *b, size_t turns, size_t group, size_t 
 
 /* z: the regressors ∂f_i/∂θ_i of the last transition; rows: how many below row 0 the pass visits.
  */
-NBT_INLINE void pass_panel(nbt_learner *self, const real *z, size_t rows, size_t i, size_t group,
-                           size_t K, int learn, int move)
+NBT_INLINE void pass_panel(nbt_learner *self, size_t thread, const real *z, size_t rows, size_t i,
+                           size_t group, size_t K, int learn, int move)
 {
     const nbt_panels *at = &self->cell;
     const size_t ldn = self->ldn, ldP = self->ldP;
@@ -75,7 +76,7 @@ NBT_INLINE void pass_panel(nbt_learner *self, const real *z, size_t rows, size_t
                        .ldP = ldP,
                        .rate = spread(learn ? (real)self->rate : 0),
                        .H = learn ? load((const real *)self->H + i) : spread(0),
-                       .pairs = K == 1 ? &only : self->pairs};
+                       .pairs = K == 1 ? &only : panel_pairs(self, thread)};
     for (size_t k = 0; k < K; k++)
         b.pairs[k] = (descent_pair){
             .keep = spread(keep[k]), .add = load(add + k * ldn + i), .c = spread(c[k])};
@@ -98,12 +99,28 @@ NBT_INLINE void pass_panel(nbt_learner *self, const real *z, size_t rows, size_t
     }
 }
 
-NBT_INLINE void pass_panels(nbt_learner *self, const real *z, size_t rows, size_t K, int learn,
-                            int move)
+/* What a pass is, and panels first … last - 1 of it. */
+typedef struct {
+    const real *z;
+    size_t rows;
+    int learn, move;
+} pass_work;
+
+NBT_INLINE void pass_panels(nbt_learner *self, const pass_work *work, size_t first, size_t last,
+                            size_t thread, size_t K, int learn, int move)
 {
-#define PANEL(i, group) pass_panel(self, z, rows, i, group, K, learn, move)
-    EACH_PANEL(&self->cell, PANEL);
+#define PANEL(i, group) pass_panel(self, thread, work->z, work->rows, i, group, K, learn, move)
+    EACH_PANEL_OF(&self->cell, first, last, PANEL);
 #undef PANEL
+}
+static void pass_one(nbt_learner *self, const void *what, size_t first, size_t last, size_t thread)
+{
+    pass_panels(self, what, first, last, thread, 1, 1, 1);
+}
+static void pass_any(nbt_learner *self, const void *what, size_t first, size_t last, size_t thread)
+{
+    const pass_work *work = what;
+    pass_panels(self, work, first, last, thread, self->K, work->learn, work->move);
 }
 
 /* The row of the symbol that z has; leaves its squared norms in active_norm (K). */
@@ -137,12 +154,9 @@ static void pass(nbt_learner *self, const real *z, int32_t symbol, int learn, in
 {
     const int lazy = self->lazy && symbol != NBT_UNKNOWN_SYMBOL;
     const size_t K = self->K, rows = lazy ? self->n : self->cell.rows;
-    if (K == 1 && learn && move)
-        pass_panels(self, z, rows, 1, 1, 1);
-    else if (K == 1)
-        pass_panels(self, z, rows, 1, learn, move);
-    else
-        pass_panels(self, z, rows, K, learn, move);
+    const pass_work work = {z, rows, learn, move};
+    nbt_parallel(self, self->cell.count, 2 * (1 + K) * self->ldn * rows,
+                 K == 1 && learn && move ? pass_one : pass_any, &work);
     if (!lazy) return;
     if (symbol >= 0) pass_symbol(self, (size_t)symbol, learn, move);
     real *r = self->lazy_step;

@@ -64,6 +64,7 @@ static nbt_panels panels(size_t n, size_t rows, size_t columns, size_t lanes)
     nbt_panels at = {.rows = rows, .ld = whole(columns, lanes), .depth = whole(rows, 4)};
     at.group = left ? group : 0;
     at.full = at.group ? columns - left : at.ld;
+    at.count = at.full / lanes + (at.group != 0);
     at.size = at.ld + at.depth * (at.full + (at.group ? lanes / at.group : 0));
     return at;
 }
@@ -94,7 +95,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
 int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
 {
     const size_t n = self->n, K = self->K, S = self->S, T = self->T;
-    const size_t ldinput = self->ldinput;
+    const size_t threads = self->threads, ldinput = self->ldinput;
     const nbt_panels cell = self->cell, out = self->out;
     const size_t ldn = self->ldn, ldm = self->ldm, ldA = self->ldA, ldP = self->ldP;
     const size_t ldS = self->ldS, ldG = self->ldG, ldpair = self->ldpair;

@@ -22,6 +22,7 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
 typedef struct {
     size_t rows, ld; /* rows below row 0; whole lane blocks that hold the columns */
     size_t full;     /* columns in whole panels */
+    size_t count;    /* panels, the tail among them */
     size_t group;    /* rows that share a lane block in the tail panel: 2, 4; 0: there is none */
     size_t depth;    /* rows, padded to a multiple of 4 */
     size_t size;     /* numbers in all */
@@ -66,7 +67,7 @@ typedef struct {
     X(block_rho, 1, ldS, nobacktrack)                                                              \
     X(block_inverse, 1, ldS, nobacktrack)                                                          \
     X(pushed, K *S, ldn, nobacktrack)                                                              \
-    X(pairs, K, ldpair, nobacktrack)                                                               \
+    X(pairs, threads *K, ldpair, nobacktrack)                                                      \
     /* NoBackTrack in one pass (descent.h), and the rows that wait */                              \
     X(sv, K, ldP, descent)                                                                         \
     X(lazy_q, K, NBT_LAZY_TABLE, lazy)                                                             \
@@ -102,6 +103,7 @@ typedef struct {
 typedef struct {
     /* sizes: units, inputs, symbols, parameters a unit, pairs, blocks, window */
     size_t n, m, A, P, K, S, T;
+    size_t threads; /* at most so many do the work of a step (parallel.h) */
     /* numbers of a lane block, and of the columns of RTRL's G that lie together (rtrl.h) */
     size_t lanes, strip;
     /* row strides, in numbers */

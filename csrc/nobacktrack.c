@@ -1,6 +1,7 @@
 #include "nobacktrack.h"
 #include "cell.h"
 #include "panels.h"
+#include "parallel.h"
 #include "reduction.h"
 #include "sweep.h"
 #include <math.h>
@@ -101,41 +102,62 @@ static void fold_plain(nbt_learner *self, real *v)
     lanes_copy(S * ldn, pushed, v);
 }
 
-/* With exact self-influence, after it: v̄_s ← ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i 0). */
-static void fold_exact(nbt_learner *self, real *v)
+/* column[i], i from first to last - 1: Σ_k u_k F_ki² over k ≠ i. */
+static void column_norms(nbt_learner *self, const void *what, size_t first, size_t last,
+                         size_t thread)
 {
-    const size_t n = self->n, ldn = self->ldn, S = self->S;
-    const int balanced = self->norm != NBT_NO_NORM;
-    const nbt_panels *panels = &self->cell;
-    const real *theta = self->theta, *u = self->u, *slope = self->slope;
-    const real *sign = self->sign, *block_rho = self->block_rho;
-    real *rho = self->rho, *pushed = self->pushed, *column = self->h_next;
-    NBT(cell_push)(self, S, v, pushed);
-    NBT(rows_norm)(S, ldn, pushed, u, self->block_v);
-    NBT(balance)(self->ldS, balanced, self->block_w, self->block_v, self->block_rho,
-                 self->block_inverse);
-
-    for (size_t i = 0; i < n; i++) {
+    (void)what, (void)thread;
+    const real *u = self->u, *slope = self->slope;
+    real *column = self->h_next;
+    for (size_t i = first; i < last; i++) {
         vec sum = {0};
-        for (size_t c = 0; c < ldn; c += LANES) {
-            const vec row = lanes_without(panel_row(panels, theta, i, c), (real)i - (real)c);
-            sum += row * row * load(u + c);
+        for (size_t c = 0; c < self->ldn; c += LANES) {
+            const vec row = panel_row(&self->cell, self->theta, i, c);
+            const vec others = lanes_without(row, (real)i - (real)c);
+            sum += others * others * load(u + c);
         }
         column[i] = fold(sum) * slope[i] * slope[i];
     }
-    NBT(balance)(ldn, balanced, self->norm_d, column, rho, self->rho_inverse);
+}
 
+typedef struct {
+    real *v; /* (S, ldn) */
+} fold_work;
+
+/* Lane blocks first … last - 1 of all v̄_s: ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i 0). */
+static void fold_columns(nbt_learner *self, const void *what, size_t first, size_t last,
+                         size_t thread)
+{
+    (void)thread;
+    const size_t n = self->n, ldn = self->ldn, S = self->S;
+    const real *block_rho = self->block_rho, *pushed = self->pushed;
+    const real *sign = self->sign, *rho = self->rho, *slope = self->slope;
+    real *v = ((const fold_work *)what)->v;
     for (size_t s = 0; s < S; s++)
-        for (size_t c = 0; c < ldn; c += LANES)
+        for (size_t c = first * LANES; c < last * LANES; c += LANES)
             store(v + s * ldn + c, block_rho[s] * load(pushed + s * ldn + c));
     for (size_t i = 0, s = 0; i < n; i++, s = s + 1 == S ? 0 : s + 1) {
         const real size = sign[i] * rho[i] * slope[i];
-        for (size_t c = 0; c < ldn; c += LANES) {
+        for (size_t c = first * LANES; c < last * LANES; c += LANES) {
             real *at = v + s * ldn + c;
-            const vec row = lanes_without(panel_row(panels, theta, i, c), (real)i - (real)c);
-            store(at, load(at) + size * row);
+            const vec row = panel_row(&self->cell, self->theta, i, c);
+            store(at, load(at) + size * lanes_without(row, (real)i - (real)c));
         }
     }
+}
+
+/* With exact self-influence, after it: v̄_s ← ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i 0). */
+static void fold_exact(nbt_learner *self, real *v)
+{
+    const size_t ldn = self->ldn, S = self->S, size = self->n * ldn;
+    const int balanced = self->norm != NBT_NO_NORM;
+    NBT(cell_push)(self, S, v, self->pushed);
+    NBT(rows_norm)(S, ldn, self->pushed, self->u, self->block_v);
+    NBT(balance)(self->ldS, balanced, self->block_w, self->block_v, self->block_rho,
+                 self->block_inverse);
+    nbt_parallel(self, self->n, size, column_norms, NULL);
+    NBT(balance)(ldn, balanced, self->norm_d, self->h_next, self->rho, self->rho_inverse);
+    nbt_parallel(self, ldn / LANES, size, fold_columns, &(fold_work){v});
 }
 
 /* (14), left for the next sweep: w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i, and d ← F_ii d + z. */

@@ -14,13 +14,21 @@
 
 #include "lanes.h"
 
-/* PANEL(i, group) for every panel of `at`, group a constant: 1, or that of the tail. */
-#define EACH_PANEL(at, PANEL)                                                                      \
+/* PANEL(i, group) for panels first … last - 1 of `at`, group a constant: 1, or that of the tail. */
+#define EACH_PANEL_OF(at, first, last, PANEL)                                                      \
     do {                                                                                           \
-        for (size_t i_ = 0; i_ < (at)->full; i_ += LANES) PANEL(i_, 1);                            \
-        if ((at)->group == 2) PANEL((at)->full, 2);                                                \
-        if ((at)->group == 4) PANEL((at)->full, 4);                                                \
+        for (size_t i_ = (first) * LANES; i_ < (last) * LANES && i_ < (at)->full; i_ += LANES)     \
+            PANEL(i_, 1);                                                                          \
+        if ((last) * LANES > (at)->full && (at)->group == 2) PANEL((at)->full, 2);                 \
+        if ((last) * LANES > (at)->full && (at)->group == 4) PANEL((at)->full, 4);                 \
     } while (0)
+#define EACH_PANEL(at, PANEL) EACH_PANEL_OF(at, 0, (at)->count, PANEL)
+
+/* A thread's scratch for what a panel carries of each pair: K times at most 6 lane blocks. */
+NBT_INLINE void *panel_pairs(const nbt_learner *self, size_t thread)
+{
+    return (real *)self->pairs + thread * self->K * self->ldpair;
+}
 
 /* The panel that begins at column i. */
 NBT_INLINE real *panel_of(const nbt_panels *at, const real *M, size_t i)

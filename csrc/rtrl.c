@@ -2,6 +2,7 @@
 #include "cell.h"
 #include "optimizer.h"
 #include "panels.h"
+#include "parallel.h"
 #include "readout.h"
 #include <string.h>
 
@@ -25,18 +26,28 @@ static void add_regressor(size_t n, size_t p, real z, real *G)
     }
 }
 
-/* g = Σ_k H_k G[k], from strips into panels. O(n nP) */
-static void gradient(nbt_learner *self)
+/* Strips first … last - 1 of g = Σ_k H_k G[k]. */
+static void gradient_strips(nbt_learner *self, const void *what, size_t first, size_t last,
+                            size_t thread)
 {
+    (void)what, (void)thread;
     const size_t n = self->n;
-    const real *H = self->H, *G = now(self);
-    real *flat = self->g_flat, *g = self->g;
-    for (size_t c = 0; c < self->ldG; c += STRIP, G += n * STRIP) {
+    const real *H = self->H;
+    for (size_t c = first; c < last; c++) {
+        const real *G = now(self) + c * n * STRIP;
         vec sum[4] = {{0}};
         for (size_t k = 0; k < n; k++)
             for (size_t v = 0; v < 4; v++) sum[v] += H[k] * load(G + k * STRIP + v * LANES);
-        for (size_t v = 0; v < 4; v++) store(flat + c + v * LANES, sum[v]);
+        for (size_t v = 0; v < 4; v++) store((real *)self->g_flat + c * STRIP + v * LANES, sum[v]);
     }
+}
+
+/* g, from strips into panels. O(n nP) */
+static void gradient(nbt_learner *self)
+{
+    const size_t n = self->n;
+    real *flat = self->g_flat, *g = self->g;
+    nbt_parallel(self, self->ldG / STRIP, n * self->ldG, gradient_strips, NULL);
     memcpy(g, flat, n * sizeof(real));
     for (size_t p = 0; p + 1 < self->P; p++)
         NBT(panels_set_row)(&self->cell, n, p, flat + (1 + p) * n, g);
@@ -74,18 +85,23 @@ NBT_INLINE void product_tile(size_t n, size_t ldn, size_t rows, const real *rest
         }
 }
 
-/* out = F G. Returns 0, or NaN where it is not finite. */
-static vec product(size_t n, size_t ldn, size_t ldG, const real *restrict F, const real *restrict G,
-                   real *restrict out)
+/* Strips first … last - 1 of the next G: F G. */
+static void product_strips(nbt_learner *self, const void *what, size_t first, size_t last,
+                           size_t thread)
 {
+    (void)what, (void)thread;
+    const size_t n = self->n, ldn = self->ldn, size = n * STRIP;
+    const real *F = self->F;
     vec check = {0};
-    for (size_t c = 0; c < ldG; c += STRIP, G += n * STRIP, out += n * STRIP) {
+    for (size_t c = first; c < last; c++) {
+        const real *G = now(self) + c * size;
+        real *out = next(self) + c * size;
         size_t k = 0;
         for (; k + ROWS <= n; k += ROWS)
             product_tile(n, ldn, ROWS, F + k, G, out + k * STRIP, &check);
         for (; k < n; k++) product_tile(n, ldn, 1, F + k, G, out + k * STRIP, &check);
     }
-    return check * 0;
+    nbt_report(self, fold(check * 0) == 0);
 }
 
 void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
@@ -93,14 +109,13 @@ void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
     const size_t n = self->n, size = n * self->ldG;
     if (self->step % NBT_FLUSH_EVERY == 0) NBT(flush)(size, now(self));
     NBT(cell_jacobian)(self, self->F);
-    const vec check = product(n, self->ldn, self->ldG, self->F, now(self), next(self));
+    nbt_parallel(self, self->ldG / STRIP, n * size, product_strips, NULL);
     self->settled = !self->settled;
     NBT(cell_regress)(self, symbol, vector);
     NBT(cell_advance)(self, symbol, vector);
     const real *z = self->z;
     for (size_t p = 0; p < self->P; p++)
         if (z[p] != 0) add_regressor(n, p, z[p], now(self));
-    if (!(fold(check) == 0)) self->diverged = 1;
 }
 
 void NBT(rtrl_settle)(nbt_learner *self)

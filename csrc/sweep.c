@@ -1,4 +1,6 @@
 #include "sweep.h"
+#include "panels.h"
+#include "parallel.h"
 
 /* One pair's part of a lane block: what settles w̄, its share of the gradient, its norms so far. */
 typedef struct {
@@ -213,8 +215,8 @@ NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t group, int
 }
 
 /* One panel, from column i on. Returns 0, or NaN where θ, w̄ or d is not finite. */
-NBT_INLINE vec sweep_panel(nbt_learner *self, step_size step, size_t i, size_t group, int kalman,
-                           int measure, int exact, size_t K, int learn)
+NBT_INLINE vec sweep_panel(nbt_learner *self, size_t thread, step_size step, size_t i, size_t group,
+                           int kalman, int measure, int exact, size_t K, int learn)
 {
     const nbt_panels *at = &self->cell;
     const size_t ldn = self->ldn;
@@ -229,7 +231,7 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, step_size step, size_t i, size_t g
         .J0 = kalman ? panel_of(at, self->theta_J0, i) : NULL,
         .w = panel_of(at, self->w, i),
         .d = exact ? panel_of(at, self->d, i) : NULL,
-        .pairs = learn && K == 1 ? &only : self->pairs,
+        .pairs = learn && K == 1 ? &only : panel_pairs(self, thread),
         .H = load((real *)self->H + i),
         .keep_d = load((real *)self->keep_d + i),
     };
@@ -253,48 +255,51 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, step_size step, size_t i, size_t g
     return check;
 }
 
-NBT_INLINE void sweep_all(nbt_learner *self, int kalman, int measure, int exact, size_t K,
-                          int learn)
+/* Panels first … last - 1. */
+NBT_INLINE void sweep_panels(nbt_learner *self, size_t first, size_t last, size_t thread,
+                             int kalman, int measure, int exact, size_t K, int learn)
 {
     const step_size step = NBT(optimizer_step_size)(self);
     vec check = {0};
-#define PANEL(i, group) check += sweep_panel(self, step, i, group, kalman, measure, exact, K, learn)
-    EACH_PANEL(&self->cell, PANEL);
+#define PANEL(i, group)                                                                            \
+    check += sweep_panel(self, thread, step, i, group, kalman, measure, exact, K, learn)
+    EACH_PANEL_OF(&self->cell, first, last, PANEL);
 #undef PANEL
-    if (!(fold(check) == 0)) self->diverged = 1;
+    nbt_report(self, fold(check) == 0);
 }
 
-/* One copy of the loop for each combination that changes what is read or written. */
-NBT_INLINE void sweep_ranks(nbt_learner *self, int kalman, int measure, int exact, int learn)
-{
-    if (self->K == 1 && learn) /* steps that only observe are rarer than a third of the build */
-        sweep_all(self, kalman, measure, exact, 1, learn);
-    else
-        sweep_all(self, kalman, measure, exact, self->K, learn);
-}
-NBT_INLINE void sweep_self(nbt_learner *self, int kalman, int measure, int learn)
-{
-    if (self->exact_self)
-        sweep_ranks(self, kalman, measure, 1, learn);
-    else
-        sweep_ranks(self, kalman, measure, 0, learn);
-}
-NBT_INLINE void sweep_measure(nbt_learner *self, int learn)
-{
-    if (self->optimizer == NBT_SGD)
-        sweep_self(self, 0, PLAIN, learn);
-    else if (self->norm == NBT_EUCLIDEAN || self->norm == NBT_NO_NORM)
-        sweep_self(self, 1, PLAIN, learn);
-    else if (self->norm == NBT_FISHER)
-        sweep_self(self, 1, METRIC, learn);
-    else
-        sweep_self(self, 1, METRIC_INNER, learn);
-}
+/* One copy of the loop for each combination that changes what is read or written. Steps that only
+ * observe share one for every rank: rarer than a third of the build. */
+#define SWEEP(name, kalman, measure, exact, K, learn)                                              \
+    static void name(nbt_learner *self, const void *what, size_t first, size_t last,               \
+                     size_t thread)                                                                \
+    {                                                                                              \
+        (void)what;                                                                                \
+        sweep_panels(self, first, last, thread, kalman, measure, exact, K, learn);                 \
+    }
+#define SWEEPS(name, kalman, measure)                                                              \
+    SWEEP(name##_observe, kalman, measure, 0, self->K, 0)                                          \
+    SWEEP(name##_observe_exact, kalman, measure, 1, self->K, 0)                                    \
+    SWEEP(name##_learn_one, kalman, measure, 0, 1, 1)                                              \
+    SWEEP(name##_learn_one_exact, kalman, measure, 1, 1, 1)                                        \
+    SWEEP(name##_learn, kalman, measure, 0, self->K, 1)                                            \
+    SWEEP(name##_learn_exact, kalman, measure, 1, self->K, 1)                                      \
+    static nbt_part *const name[3][2] = {{name##_observe, name##_observe_exact},                   \
+                                         {name##_learn_one, name##_learn_one_exact},               \
+                                         {name##_learn, name##_learn_exact}};
+SWEEPS(sgd, 0, PLAIN)
+SWEEPS(kalman_plain, 1, PLAIN)
+SWEEPS(kalman_fisher, 1, METRIC)
+SWEEPS(kalman_kalman, 1, METRIC_INNER)
 
 void NBT(sweep)(nbt_learner *self, int learn)
 {
-    if (learn)
-        sweep_measure(self, 1);
-    else
-        sweep_measure(self, 0);
+    const int plain = self->norm == NBT_EUCLIDEAN || self->norm == NBT_NO_NORM;
+    nbt_part *const(*const table)[2] = self->optimizer == NBT_SGD ? sgd
+                                       : plain                    ? kalman_plain
+                                       : self->norm == NBT_FISHER ? kalman_fisher
+                                                                  : kalman_kalman;
+    nbt_part *part = table[learn ? 1 + (self->K > 1) : 0][self->exact_self != 0];
+    const size_t arrays = self->K + (self->optimizer == NBT_KALMAN ? 3 : 1);
+    nbt_parallel(self, self->cell.count, 2 * arrays * self->cell.size, part, NULL);
 }

@@ -101,7 +101,7 @@ def test_help_names_every_option():
     options = {
         *("cell", "activation", "units", "trainer", "window", "rank", "blocks", "exact-self"),
         *("no-exact-self", "norm", "optimizer", "rate", "decay", "prior", "dtype", "seed"),
-        *("steps", "seconds", "alphabet", "json", "save", "paper", "help"),
+        *("threads", "steps", "seconds", "alphabet", "json", "save", "paper", "help"),
         *("format", "column", "follow", "cap", "output", "resume", "checkpoint-every", "keep"),
         *("on-divergence", "report"),
     }

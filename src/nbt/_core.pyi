@@ -44,6 +44,7 @@ class Learner:
         window: int = ...,
         seed: int = ...,
         isa: str | None = ...,
+        threads: int = ...,
     ) -> None: ...
     @property
     def step(self) -> int: ...

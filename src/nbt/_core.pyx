@@ -48,7 +48,7 @@ cdef extern from "learner.h" nogil:
     ctypedef struct nbt_panels:
         size_t rows, ld, full, group, depth
     ctypedef struct nbt_learner:
-        size_t n, m, A, P, K, S, T, length, lanes, strip
+        size_t n, m, A, P, K, S, T, threads, length, lanes, strip
         nbt_panels cell, out
         nbt_dtype dtype
         nbt_rule rule
@@ -195,11 +195,11 @@ cdef class Learner:
     def __cinit__(self, *, str rule, str dtype, size_t n, size_t m, size_t symbols, bint one_hot,
                   str activation, str optimizer, schedule, double lambda_, str norm="euclidean",
                   size_t rank=1, size_t blocks=1, bint exact_self=False, size_t window=0,
-                  uint64_t seed=0, isa=None):
+                  uint64_t seed=0, isa=None, size_t threads=1):
         cdef nbt_array row
         cdef size_t k = 0
         self.c.n, self.c.m, self.c.A, self.c.P = n, m, symbols, 1 + n + m
-        self.c.K, self.c.S, self.c.T = rank, blocks, window
+        self.c.K, self.c.S, self.c.T, self.c.threads = rank, blocks, window, threads
         self.c.dtype, self.c.rule = DTYPES[dtype], RULES[rule]
         self.c.activation, self.c.optimizer = ACTIVATIONS[activation], OPTIMIZERS[optimizer]
         self.c.norm, self.c.exact_self, self.c.one_hot = NORMS[norm], exact_self, one_hot

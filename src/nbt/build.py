@@ -18,9 +18,9 @@ def build_info() -> dict[str, object]:
     Returns
     -------
     dict
-        ``version``; ``compiler``; ``openmp`` (False: this build runs serially); ``isas``, the
-        instruction sets it can use here, and ``isa``, the one in use: the last of them, or what
-        the environment variable ``NBT_ISA`` names.
+        ``version``; ``compiler``; ``openmp`` (False: this build takes one thread a step);
+        ``isas``, the instruction sets it can use here, and ``isa``, the one in use: the last of
+        them, or what the environment variable ``NBT_ISA`` names.
     """
     isas = _core.isas()
     return {

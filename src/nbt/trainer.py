@@ -19,6 +19,7 @@ __all__ = ["Trainer", "build"]
 
 LARGEST_UNITS = 2**16
 MOST_BYTES = 2**40
+MOST_THREADS = 256
 
 
 class Trainer:
@@ -30,13 +31,16 @@ class Trainer:
 
     _rule: str
 
-    def __init__(self, cell, readout, optimizer, *, inputs, dtype, seed, **choices) -> None:
+    def __init__(
+        self, cell, readout, optimizer, *, inputs, dtype, seed, threads, **choices
+    ) -> None:
         self.cell: Cell = _arguments.instance("cell", cell, RNN, LeakyRNN)
         self.readout: Readout = _arguments.instance("readout", readout, Softmax)
         self.optimizer: Optimizer = _arguments.instance("optimizer", optimizer, SGD, Kalman)
         self.inputs: Inputs = as_inputs(inputs, readout.symbols)
         self.dtype: str = _arguments.one_of("dtype", dtype, _core.DTYPES)
         seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
+        self._threads = _arguments.whole("threads", threads, high=MOST_THREADS)
         _arguments.whole("units", cell.units, high=LARGEST_UNITS)
         self._refuse_too_large(isinstance(optimizer, Kalman), **choices)
         self._choices = choices
@@ -60,6 +64,7 @@ class Trainer:
             lambda_=optimizer.prior_for(self.cell.activation) * units if kalman else 0.0,
             seed=seed,
             isa=os.environ.get("NBT_ISA") or None,
+            threads=self._threads,
             **self._choices,
         )
         return core, StateTable(core, self._rule, kalman, **self._choices)
@@ -250,6 +255,18 @@ class Trainer:
         return self._core.step
 
     @property
+    def threads(self) -> int:
+        """At most so many work on a step. May be set; the bits are those of any other number."""
+        return self._threads
+
+    @threads.setter
+    def threads(self, threads: int) -> None:
+        threads = _arguments.whole("threads", threads, high=MOST_THREADS)
+        with self._core:
+            self._core.settle()
+            self._adopt(self._table.read_all(), _threads=threads)
+
+    @property
     def seed(self) -> int:
         """The seed of the first weights and of the signs."""
         return self._core.seed
@@ -269,22 +286,23 @@ class Trainer:
         )
 
     def __reduce__(self):
-        return _rebuild, (type(self), self.describe(), self.state_dict())
+        return _rebuild, (type(self), self.describe(), self.state_dict(), self.threads)
 
     def __copy__(self):
         return self.__deepcopy__({})
 
     def __deepcopy__(self, memo):
-        return _rebuild(type(self), self.describe(), self.state_dict())
+        return _rebuild(type(self), self.describe(), self.state_dict(), self.threads)
 
 
-def build(kind: type[Trainer], description: Mapping) -> Trainer:
+def build(kind: type[Trainer], description: Mapping, threads: int = 1) -> Trainer:
     """A new trainer of this kind with the arguments that `Trainer.describe` gave."""
-    return kind(**{key: value_in(v) for key, v in description.items() if key != "trainer"})
+    arguments = {key: value_in(v) for key, v in description.items() if key != "trainer"}
+    return kind(**arguments, threads=threads)
 
 
-def _rebuild(kind: type[Trainer], description: Mapping, state: Mapping) -> Trainer:
+def _rebuild(kind: type[Trainer], description: Mapping, state: Mapping, threads: int) -> Trainer:
     """The same, in that state."""
-    trainer = build(kind, description)
+    trainer = build(kind, description, threads)
     trainer.load_state_dict(state)
     return trainer

@@ -42,6 +42,9 @@ class NoBackTrack(Trainer):
     dtype : {"float32", "float64"}
     seed : int
         In [0, 2⁶⁴): first weights and signs.
+    threads : int
+        At most so many work on a step, fewer where it is too small to be shared. Any number gives
+        the same bits; it is no part of a description or a checkpoint.
 
     Notes
     -----
@@ -73,6 +76,7 @@ class NoBackTrack(Trainer):
         norm="fisher",
         dtype="float32",
         seed=0,
+        threads=1,
     ) -> None:
         _arguments.instance("cell", cell, RNN, LeakyRNN)
         units = cell.units
@@ -94,6 +98,7 @@ class NoBackTrack(Trainer):
             inputs=inputs,
             dtype=dtype,
             seed=seed,
+            threads=threads,
             rank=self.rank,
             blocks=self.blocks,
             exact_self=self.exact_self,
@@ -134,16 +139,26 @@ class RTRL(Trainer):
 
     Parameters
     ----------
-    cell, readout, optimizer, inputs, dtype, seed
+    cell, readout, optimizer, inputs, dtype, seed, threads
         As in `NoBackTrack`.
     """
 
     _rule = "rtrl"
 
     def __init__(
-        self, cell, readout, optimizer=Kalman(), *, inputs=None, dtype="float32", seed=0
+        self,
+        cell,
+        readout,
+        optimizer=Kalman(),
+        *,
+        inputs=None,
+        dtype="float32",
+        seed=0,
+        threads=1,
     ) -> None:
-        super().__init__(cell, readout, optimizer, inputs=inputs, dtype=dtype, seed=seed)
+        super().__init__(
+            cell, readout, optimizer, inputs=inputs, dtype=dtype, seed=seed, threads=threads
+        )
 
     def influence(self) -> np.ndarray:
         return self.state_dict()["estimator.G"].astype(np.float64)
@@ -160,7 +175,7 @@ class TruncatedBPTT(Trainer):
 
     Parameters
     ----------
-    cell, readout, optimizer, inputs, dtype, seed
+    cell, readout, optimizer, inputs, dtype, seed, threads
         As in `NoBackTrack`.
     window : int
         Steps between two updates.
@@ -183,10 +198,18 @@ class TruncatedBPTT(Trainer):
         inputs=None,
         dtype="float32",
         seed=0,
+        threads=1,
     ) -> None:
         self.window = _arguments.whole("window", window, high=2**20)
         super().__init__(
-            cell, readout, optimizer, inputs=inputs, dtype=dtype, seed=seed, window=self.window
+            cell,
+            readout,
+            optimizer,
+            inputs=inputs,
+            dtype=dtype,
+            seed=seed,
+            threads=threads,
+            window=self.window,
         )
 
     def _own_arguments(self) -> dict:

@@ -54,6 +54,8 @@ class Job:
         self.history = History(settings(trainer, stream, **self.limits))
         if checkpoint:
             self._go_to(checkpoint)
+        if options["threads"]:
+            self.trainer.threads = options["threads"]
         self.resumed, self.troubles = checkpoint is not None, troubles or []
         self.screen = Screen(
             sys.stderr,
@@ -176,6 +178,7 @@ class Job:
         description = _with_half_the_rate(self.trainer.describe())
         trainer = from_description({**description, **_sizes(checkpoint.trainer)})
         trainer.load_state_dict(checkpoint.trainer.state_dict())
+        trainer.threads = self.trainer.threads
         self._go_to(checkpoint)
         self.trainer = trainer
         self.printed = self.screen.shown = len(self.history)

@@ -67,6 +67,7 @@ def _one_of(name: str) -> click.Choice:
 @click.option(
     "--seed", type=click.IntRange(0, 2**64 - 1), help="Of network, signs and generated data."
 )
+@click.option("--threads", type=Count(), help="Of a step, where it is large enough.")
 @click.option("--steps", type=Count(), help="Stop after so many symbols.")
 @click.option("--seconds", type=Positive(), help="Stop after so much time.")
 @source_options
