@@ -4,12 +4,13 @@
 #define NBT_LEARNER_H
 
 #include "schedule.h"
+#include "system.h"
 #include <stddef.h>
 #include <stdint.h>
 
 typedef enum { NBT_F32, NBT_F64 } nbt_dtype;
 typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT } nbt_rule;
-typedef enum { NBT_SIGMOID, NBT_TANH } nbt_activation;
+typedef enum { NBT_SIGMOID, NBT_TANH, NBT_IDENTITY } nbt_activation;
 typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
 typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_norm;
 
@@ -80,9 +81,9 @@ typedef struct {
     X(G_next, 1, n *ldG, rtrl)                                                                     \
     X(F, n, ldn, rtrl)                                                                             \
     X(g_flat, 1, ldG, rtrl)                                                                        \
-    X(g, 1, cell.size, rtrl)                                                                       \
+    X(g, 1, cell.size, rtrl || general)                                                            \
     /* truncated BPTT: the window and the gradients collected from closed ones */                  \
-    X(window_h, T, ldn, bptt)                                                                      \
+    X(window_h, T *phases, ldn, bptt)                                                              \
     X(window_x, T, ldm, bptt)                                                                      \
     X(window_delta, T, ldA, bptt)                                                                  \
     X(g_theta, 1, cell.size, bptt)                                                                 \
@@ -90,6 +91,12 @@ typedef struct {
     X(window_a, 1 + T, ldn, bptt)                                                                  \
     X(window_slope, 1 + T, ldn, bptt)                                                              \
     X(window_back, T, ldn, bptt)                                                                   \
+    /* a system (general.h): x; the values of ∂f/∂θ; the metric's q and r, and scratch (metric.h) */ \
+    X(x, 1, ldm, general)                                                                          \
+    X(values, 1, entries, general)                                                                 \
+    X(metric_q, 1, cell.size, measured)                                                            \
+    X(metric_r, 1, cell.size, measured)                                                            \
+    X(lead, 1, cell.size, measured)                                                                \
     /* scratch of every rule */                                                                    \
     X(input, 1, ldinput, always)                                                                   \
     X(a, 1, ldn, always)                                                                           \
@@ -135,6 +142,15 @@ typedef struct {
     int entered;
     int32_t *window_symbol; /* (T) input symbol of a step's transition, -1: it has none */
     int32_t *stamp;         /* (m) since when a symbol's row waits (lazy.h) */
+    /* a system (general.h), if that is what is trained, rather than a dense cell */
+    int general, failed; /* is it? did one of its functions fail? */
+    size_t phases;       /* the system's, or 1 */
+    nbt_system system;
+    int64_t *indptr;  /* (n + 1) and */
+    int32_t *indices; /* (entries), with the array `values`: ∂f/∂θ */
+    size_t blocks;    /* blocks of θ in the metric (metric.h): */
+    int64_t *block;   /* (blocks + 1) where each begins, and p; */
+    int32_t *first;   /* (p) where that of each parameter does */
 #define NBT_FIELD(name, rows, columns, which) void *name;
     NBT_ARRAYS(NBT_FIELD)
 #undef NBT_FIELD
@@ -145,6 +161,7 @@ typedef enum {
     NBT_OK,
     NBT_BAD_SYMBOL, /* a symbol changed after it was checked */
     NBT_DIVERGED,   /* loss or state is not finite after this step */
+    NBT_FAILED,     /* a function of the system failed; the arrays are of no use any more */
 } nbt_status;
 
 /* What one array is: its field, padded size in numbers, whether this learner has it. */
@@ -171,8 +188,8 @@ void nbt_learner_bring_up(const nbt_learner *self, void *theta, void *w);
 
 /* Probabilities of the next symbol, (A) doubles, from h, or from the state after input x (symbol or
  * vector) when has_x. Changes nothing but scratch. */
-void nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
-                         double *probabilities);
+nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
+                               double *probabilities);
 
 /* What a block is: `steps` steps; symbols or vectors x (steps, m) of the learner's dtype; targets y
  * (NULL: none); input_first: transition, then target; learn: 0 lets time pass only. */

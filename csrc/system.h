@@ -46,4 +46,26 @@ typedef struct {
     int (*rows)(void *self, const nbt_point *at, int64_t *indptr, int32_t *indices, void *values);
 } nbt_system;
 
+/* A system that a user compiled: plain functions on arrays, and `data`, which is passed on. */
+typedef struct {
+    size_t n, p, entries;
+    int (*step)(const void *h, const void *x, const void *theta, void *next, void *data);
+    int (*jvp)(const void *h, const void *x, const void *theta, const void *v, void *out,
+               void *data);
+    int (*vjp)(const void *h, const void *x, const void *theta, const void *u, void *out,
+               void *data);
+    int (*rows)(const void *h, const void *x, const void *theta, int64_t *indptr, int32_t *indices,
+                void *values, void *data);
+    void *data;
+} nbt_compiled;
+
+/* It as a system of m inputs, with one phase; `compiled` is borrowed. What it writes as ∂f/∂θ is
+ * checked each time. */
+nbt_system nbt_system_of(nbt_compiled *compiled, size_t m);
+
+/* Are these CSR arrays (n, p) with at most `entries` entries? An index that a row has twice is not
+ * noticed. O(n + entries) */
+int nbt_csr_valid(size_t n, size_t p, size_t entries, const int64_t *indptr,
+                  const int32_t *indices);
+
 #endif
