@@ -295,7 +295,8 @@ class StateTable:
             )
         if key == "cell.alpha" and not ((array >= 0) & (array <= 1)).all():
             raise ValueError(f"{key}: expected leaks in [0, 1], got {array}")
-        if (key.endswith(".J") or key == "estimator.fisher") and not (array >= 0).all():
+        squares = key.endswith(".J") or key in ("estimator.fisher", "waiting.norm")
+        if squares and not (array >= 0).all():
             raise ValueError(f"{key}: expected means of squares, at least 0, got {array.min()}")
         return array
 
