@@ -308,24 +308,27 @@ def _check_layout(path: str, head: Mapping[str, Any], layout: Any, size: int) ->
 
 def _shapes(trainer: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """The arrays that between them bound every size of the trainer that is described."""
-    n, m, symbols = (
-        trainer["cell"]["units"],
-        trainer["inputs"]["size"],
-        trainer["readout"]["symbols"],
-    )
-    sizes = [n, m, symbols, *(trainer.get(name, 1) for name in ("rank", "blocks", "window"))]
+    n, m = trainer["cell"]["units"], trainer["inputs"]["size"]
+    outputs = _outputs(trainer["readout"])
+    sizes = [n, m, outputs, *(trainer.get(name, 1) for name in ("rank", "blocks", "window"))]
     if not all(type(size) is int and size > 0 for size in sizes):
         raise TypeError(f"trainer: expected positive sizes, got {sizes}")
-    shapes = {"cell.W": (n, n), "cell.r": (m, n), "readout.W": (n, symbols)}
+    shapes = {"cell.W": (n, n), "cell.r": (m, n), "readout.W": (n, outputs)}
     if "rank" in trainer:
         shapes["estimator.v"] = (trainer["rank"], trainer["blocks"], n)
         shapes["estimator.w"] = (trainer["rank"], 1 + n + m, n)
     if "window" in trainer:
         shapes["window.h"] = (trainer["window"], n)
-        shapes["window.delta"] = (trainer["window"], symbols)
+        shapes["window.delta"] = (trainer["window"], outputs)
     if trainer.get("trainer") == "RTRL":
         shapes["estimator.G"] = (n, 1 + n + m, n)
     return shapes
+
+
+def _outputs(readout: Mapping[str, Any]) -> int:
+    if readout["kind"] == "Softmax":
+        return readout["symbols"]
+    return readout["dim"] * (2 if readout["kind"] == "Gaussian" else 1)
 
 
 def _check_digest(path: str, said: str, data: bytes, length: int) -> None:
