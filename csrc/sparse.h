@@ -1,6 +1,7 @@
 /* sparse.h: the rows w_i of ∂f/∂θ, as the CSR arrays indptr, indices and values of a learner.
  *
- * An empty row costs nothing but a look at indptr. */
+ * An empty row costs nothing but a look at indptr. A row whose columns are neighbours, a "run", is
+ * treated as the piece of a vector that it is. */
 #ifndef NBT_SPARSE_H
 #define NBT_SPARSE_H
 
@@ -17,7 +18,7 @@ void NBT(sparse_dot)(const nbt_learner *self, const real *restrict y, real *rest
 /* norm[i] = ‖w_i‖², plain, norm (n). O(entries) */
 void NBT(sparse_norms)(const nbt_learner *self, real *restrict norm);
 
-/* There are none. O(n) */
-void NBT(sparse_clear)(nbt_learner *self);
+/* Which rows are runs; after the arrays were set. O(entries) */
+void NBT(sparse_find_runs)(nbt_learner *self);
 
 #endif

@@ -102,6 +102,7 @@ class GeneralTable(StateTable):
         self._core.indptr[:], used = indptr, len(indices)
         self._core.indices[:used] = indices
         self._core.arrays["values"][0, :used] = data
+        self._core.refresh()
 
     def _checked_rows(self, state):
         indptr, indices = (np.asarray(state[key]) for key in ROWS[:2])
