@@ -32,15 +32,19 @@ static void look(nbt_learner *self, int32_t symbol, const void *vector)
 
 static void predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector, double *p)
 {
-    const real *a = self->a;
+    const int own = self->readout == NBT_OWN_LOSS; /* then h is what is shown */
+    const real *a = own ? self->h : self->a;
     if (has_x) {
         look(self, symbol, vector);
         NBT(cell_activate)(self->ldn, self->activation, self->h_next, self->a_next,
                            self->slope_next);
-        a = self->a_next;
+        a = own ? self->h_next : self->a_next;
     }
     real *out = self->delta;
-    NBT(readout_predict)(self, a, out);
+    if (own)
+        lanes_copy(self->ldn, a, out);
+    else
+        NBT(readout_predict)(self, a, out);
     for (size_t z = 0; z < self->A; z++) p[z] = (double)out[z];
 }
 

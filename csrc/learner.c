@@ -74,19 +74,22 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->kernels = ISAS[isa < 0 ? best_isa() : isa].kernels[self->dtype];
     const size_t lanes = ((const nbt_kernels *)self->kernels)->lanes;
     self->lanes = lanes;
-    self->Y = self->readout == NBT_SOFTMAX    ? 0
-              : self->readout == NBT_GAUSSIAN ? self->A / 2
-                                              : self->A;
+    if (self->readout != NBT_OWN_LOSS) /* it has vectors of any size */
+        self->Y = self->readout == NBT_SOFTMAX    ? 0
+                  : self->readout == NBT_GAUSSIAN ? self->A / 2
+                                                  : self->A;
     self->strip = 4 * lanes;
     self->ldn = whole(self->n, lanes);
     self->ldm = whole(self->m, lanes);
+    self->ldY = whole(self->Y, lanes);
     self->ldA = whole(self->A, lanes);
     self->general = self->system.step != NULL;
     self->phases = self->general ? self->system.phases : 1;
     self->ldP = whole(self->P, lanes);
     self->cell = self->general ? (nbt_panels){.size = whole(self->system.p, lanes)}
                                : panels(self->n, self->n + self->m, self->n, lanes);
-    self->out = panels(self->n, self->n, self->A, lanes);
+    self->out = self->readout == NBT_OWN_LOSS ? (nbt_panels){0}
+                                              : panels(self->n, self->n, self->A, lanes);
     self->ldS = whole(self->S, lanes);
     self->ldG = self->rule != NBT_RTRL ? 0
                 : self->general        ? self->cell.size
@@ -105,6 +108,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t n = self->n, K = self->K, S = self->S, T = self->T;
     const size_t threads = self->threads, ldinput = self->ldinput;
     const nbt_panels cell = self->cell, out = self->out;
+    const size_t ldY = self->ldY;
     const size_t ldn = self->ldn, ldm = self->ldm, ldA = self->ldA, ldP = self->ldP;
     const size_t ldS = self->ldS, ldG = self->ldG, ldpair = self->ldpair;
     const size_t phases = self->phases, entries = self->general ? self->system.entries : 0;
@@ -113,6 +117,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int bptt = self->rule == NBT_BPTT, online = !bptt;
     const int exact = nobacktrack && self->exact_self;
     const int descent = self->descent, lazy = self->lazy;
+    const size_t Kw = self->split ? 1 : K; /* pairs that share the parameters share w̄ */
     const int general = self->general, measured = general && kalman;
     const int fisher = nobacktrack && self->norm == NBT_FISHER;
 #define NBT_ROW(name, rows, columns, which)                                                        \

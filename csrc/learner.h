@@ -12,7 +12,7 @@ typedef enum { NBT_F32, NBT_F64 } nbt_dtype;
 typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT } nbt_rule;
 typedef enum { NBT_SIGMOID, NBT_TANH, NBT_IDENTITY } nbt_activation;
 typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
-typedef enum { NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI } nbt_readout;
+typedef enum { NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI, NBT_OWN_LOSS } nbt_readout;
 typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_norm;
 
 enum { NBT_UNKNOWN_SYMBOL = -2 };
@@ -46,7 +46,7 @@ typedef struct {
     X(phi_J0, 1, out.size, kalman)                                                                 \
     /* NoBackTrack: pairs v̄ w̄, self-influence d, the regressors z of the last transition, s */     \
     X(v, K *S, ldn, nobacktrack)                                                                   \
-    X(w, K, cell.size, nobacktrack)                                                                \
+    X(w, Kw, cell.size, nobacktrack)                                                               \
     X(d, 1, cell.size, exact)                                                                      \
     X(z, 1, ldP, online)                                                                           \
     X(fisher, 1, ldn, fisher)                                                                      \
@@ -94,6 +94,7 @@ typedef struct {
     X(window_back, T, ldn, bptt)                                                                   \
     /* a system (general.h): x; the values of ∂f/∂θ; the metric's q and r, and scratch (metric.h) */ \
     X(x, 1, ldm, general)                                                                          \
+    X(y, 1, ldY, general)                                                                          \
     X(values, 1, entries, general)                                                                 \
     X(metric_q, 1, cell.size, measured)                                                            \
     X(metric_r, 1, cell.size, measured)                                                            \
@@ -116,7 +117,7 @@ typedef struct {
     /* numbers of a lane block, and of the columns of RTRL's G that lie together (rtrl.h) */
     size_t lanes, strip;
     /* row strides, in numbers */
-    size_t ldn, ldm, ldA, ldP, ldS, ldG, ldpair, ldinput;
+    size_t ldn, ldm, ldY, ldA, ldP, ldS, ldG, ldpair, ldinput;
     nbt_panels cell, out; /* of θ and what has its shape, of φ */
     /* choices */
     nbt_dtype dtype;
@@ -155,6 +156,8 @@ typedef struct {
     size_t blocks;    /* blocks of θ in the metric (metric.h): */
     int64_t *block;   /* (blocks + 1) where each begins, and p; */
     int32_t *first;   /* (p) where that of each parameter does */
+    int split;        /* do the K pairs share the parameters, rather than being averaged? */
+    int32_t *pair;    /* (p) which pair a parameter belongs to, then */
 #define NBT_FIELD(name, rows, columns, which) void *name;
     NBT_ARRAYS(NBT_FIELD)
 #undef NBT_FIELD

@@ -44,6 +44,8 @@ typedef struct {
      * indptr (n + 1) begins with 0, never falls and ends with at most `entries`; indices are in
      * [0, p), in any order, each at most once in a row. The pattern may differ from call to call. */
     int (*rows)(void *self, const nbt_point *at, int64_t *indptr, int32_t *indices, void *values);
+    /* *value = ℓ(h, y) in nats, H (n) = ∂ℓ/∂h for a target y; called where there is no readout. */
+    int (*loss)(void *self, const void *h, const void *y, double *value, void *H);
 } nbt_system;
 
 /* A system that a user compiled: plain functions on arrays, and `data`, which is passed on. */
@@ -56,6 +58,7 @@ typedef struct {
                void *data);
     int (*rows)(const void *h, const void *x, const void *theta, int64_t *indptr, int32_t *indices,
                 void *values, void *data);
+    int (*loss)(const void *h, const void *y, double *value, void *H, void *data);
     void *data;
 } nbt_compiled;
 

@@ -42,7 +42,7 @@ cdef extern from "learner.h" nogil:
     ctypedef enum nbt_optimizer:
         NBT_SGD, NBT_KALMAN
     ctypedef enum nbt_readout:
-        NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI
+        NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI, NBT_OWN_LOSS
     ctypedef enum nbt_norm:
         NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM
     ctypedef enum nbt_status:
@@ -75,6 +75,8 @@ cdef extern from "learner.h" nogil:
         size_t blocks
         int64_t* block
         int32_t* first
+        int split
+        int32_t* pair
         int32_t x_last
     ctypedef struct nbt_array:
         const char* name
@@ -141,7 +143,8 @@ cdef extern from *:
 
 RULES = {"nobacktrack": NBT_NOBACKTRACK, "rtrl": NBT_RTRL, "bptt": NBT_BPTT}
 ACTIVATIONS = {"sigmoid": NBT_SIGMOID, "tanh": NBT_TANH, "identity": NBT_IDENTITY}
-READOUTS = {"softmax": NBT_SOFTMAX, "gaussian": NBT_GAUSSIAN, "bernoulli": NBT_BERNOULLI}
+READOUTS = {"softmax": NBT_SOFTMAX, "gaussian": NBT_GAUSSIAN, "bernoulli": NBT_BERNOULLI,
+            "ownloss": NBT_OWN_LOSS}
 OPTIMIZERS = {"sgd": NBT_SGD, "kalman": NBT_KALMAN}
 NORMS = {"euclidean": NBT_EUCLIDEAN, "kalman": NBT_KALMAN_NORM, "fisher": NBT_FISHER,
          "none": NBT_NO_NORM}
@@ -207,7 +210,7 @@ cdef class Learner:
     cdef object window_symbol
     cdef readonly object stamp
     cdef Dynamics dynamics  # a system that is trained, or None
-    cdef readonly object indptr, indices
+    cdef readonly object indptr, indices, pair
     cdef object block, first, run_flags
     cdef bint busy
     cdef double work
@@ -216,7 +219,8 @@ cdef class Learner:
                   str activation, str optimizer, schedule, double lambda_, str readout="softmax",
                   str norm="euclidean", size_t rank=1, size_t blocks=1, bint exact_self=False,
                   size_t window=0, uint64_t seed=0, isa=None, size_t threads=1,
-                  Dynamics dynamics=None, starts=None):
+                  Dynamics dynamics=None, starts=None, size_t targets=0,
+                  bint split=False):
         cdef nbt_array row
         cdef size_t k = 0
         self.c.n, self.c.m, self.c.A, self.c.P = n, m, outputs, 1 + n + m
@@ -227,8 +231,12 @@ cdef class Learner:
         self.c.norm, self.c.exact_self, self.c.one_hot = NORMS[norm], exact_self, one_hot
         self.c.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
         self.c.lambda_, self.c.seed = lambda_, seed
+        self.c.Y = targets  # of a system's own loss
         if dynamics is not None:
             self._take(dynamics, starts)
+        self.c.split = split
+        self.pair = np.zeros(dynamics.c.p if split else 1, np.int32)
+        self.c.pair = <int32_t*><uintptr_t>self.pair.ctypes.data
         nbt_learner_init(&self.c, _isa_row(isa))
         self.dtype = np.dtype(dtype)
         self.arrays = {}
@@ -299,6 +307,11 @@ cdef class Learner:
     def entries(self):
         """Of a system's ∂f/∂θ, at most."""
         return self.c.system.entries
+
+    @property
+    def has_readout(self):
+        """Is there φ, or a loss of the system's own?"""
+        return self.c.readout != NBT_OWN_LOSS
 
     @property
     def phases(self):

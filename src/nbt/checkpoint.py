@@ -333,8 +333,9 @@ def _shapes(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, 
 def _system_shapes(trainer, layout) -> dict[str, tuple[int, ...]]:
     """The same for a system, which has as many states and parameters as the file has."""
     (n,), outputs = layout["state.h"]["shape"], _outputs(trainer["readout"])
-    shapes = {"readout.W": (n, outputs)}
-    for name, size in (("estimator.w", "rank"), ("window.h", "window")):
+    own = trainer["readout"]["kind"] == "OwnLoss"
+    shapes = {} if own else {"readout.W": (n, outputs)}
+    for name, size in (("estimator.v", "rank"), ("window.h", "window")):
         if size in trainer:
             shapes[name] = (trainer[size], *layout[name]["shape"][1:])
     return shapes
@@ -343,6 +344,8 @@ def _system_shapes(trainer, layout) -> dict[str, tuple[int, ...]]:
 def _outputs(readout: Mapping[str, Any]) -> int:
     if readout["kind"] == "Softmax":
         return readout["symbols"]
+    if readout["kind"] == "OwnLoss":
+        return readout["units"]
     return readout["dim"] * (2 if readout["kind"] == "Gaussian" else 1)
 
 

@@ -9,7 +9,7 @@ from nbt.cells import RNN, LeakyRNN
 from nbt.compiled import CompiledSystem
 from nbt.inputs import Symbols, Vector
 from nbt.optimizers import SGD, Kalman
-from nbt.readouts import Bernoulli, Gaussian, Softmax
+from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Softmax
 from nbt.schedules import Constant, InverseSqrt
 from nbt.system import System
 
@@ -18,7 +18,7 @@ __all__ = ["value_in", "value_out"]
 _VALUES = {
     kind.__name__: kind
     for kind in (
-        *(RNN, LeakyRNN, Softmax, Gaussian, Bernoulli, SGD, Kalman),
+        *(RNN, LeakyRNN, Softmax, Gaussian, Bernoulli, OwnLoss, SGD, Kalman),
         *(Constant, InverseSqrt, Symbols, Vector),
     )
 }

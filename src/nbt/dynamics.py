@@ -14,9 +14,10 @@ import numpy as np
 from nbt import _core
 from nbt.cells import RNN, LeakyRNN
 from nbt.compiled import CompiledSystem
+from nbt.readouts import OwnLoss
 from nbt.system import System
 
-__all__ = ["Bound", "bound", "is_dense"]
+__all__ = ["Bound", "bound", "is_dense", "own_loss"]
 
 MOST_ENTRIES = 2**30
 
@@ -50,6 +51,15 @@ def bound(cell, inputs: int, dtype: str, random: np.random.Generator, rule: str)
     raise TypeError(f"cell: expected a cell such as RNN or LeakyRNN, or a System, got {cell!r}")
 
 
+def own_loss(cell) -> OwnLoss:
+    """What stands in for a readout where there is none."""
+    if getattr(cell, "loss", None) is None:
+        raise TypeError(
+            "readout: expected one such as Softmax, or None for a System(loss=...), got None"
+        )
+    return OwnLoss(cell.units, cell.targets or cell.units)
+
+
 def is_dense(cell) -> bool:
     """Is it a fully connected cell, which has rules of its own in C?"""
     return isinstance(cell, RNN | LeakyRNN)
@@ -65,7 +75,7 @@ def _(system: System, inputs: int, dtype: str, random: np.random.Generator, rule
             f"entries: expected System(entries=...), the most that ∂f/∂θ may have at once, for "
             f"{len(state)} states and {len(theta)} parameters"
         )
-    functions = {name: getattr(system, name) for name in ("step", "jvp", "vjp", "rows")}
+    functions = {name: getattr(system, name) for name in ("step", "jvp", "vjp", "rows", "loss")}
     core = _core.PythonDynamics(
         n=len(state),
         m=inputs,
@@ -74,6 +84,7 @@ def _(system: System, inputs: int, dtype: str, random: np.random.Generator, rule
         phases=system.phases,
         dtype=dtype,
         functions=functions,
+        targets=system.targets or len(state),
     )
     return Bound(core, state, theta, system.starts)
 

@@ -10,6 +10,7 @@ from nbt.state import StateTable
 
 __all__ = ["GeneralTable"]
 
+PAIR = "estimator.pair"
 ROWS = ("estimator.rows.indptr", "estimator.rows.indices", "estimator.rows.data")
 
 
@@ -17,7 +18,8 @@ class GeneralTable(StateTable):
     """θ and what has its shape are flat, (p,); `parts` gives names and shapes of what θ consists
     of. The rows w_i of the last transition are CSR arrays, as many entries as there are now."""
 
-    def __init__(self, core, rule: str, kalman: bool, *, parts, **choices) -> None:
+    def __init__(self, core, rule: str, kalman: bool, *, parts, split=None, **choices) -> None:
+        self._split = split is not None
         self._parts, self._rule = parts or {"theta": (core.parameters,)}, rule
         super().__init__(core, rule, kalman, **choices)
 
@@ -37,6 +39,10 @@ class GeneralTable(StateTable):
             for name in ("J", "J0"):
                 self._add_flat(f"optimizer.theta.{name}", f"theta_{name}", p)
 
+    def _add_readout(self, kalman: bool) -> None:
+        if self._core.has_readout:
+            super()._add_readout(kalman)
+
     def _add_flat(self, key, array, p) -> None:
         self._add_plain(key, array, (p,), lambda x: x[0, :p])
 
@@ -45,7 +51,10 @@ class GeneralTable(StateTable):
         m, outputs = self._core.inputs, self._core.outputs
         if rule == "nobacktrack":
             self._add_plain("estimator.v", "v", (rank, n), lambda x: x[:, :n])
-            self._add_plain("estimator.w", "w", (rank, p), lambda x: x[:, :p])
+            if self._split:
+                self._add_flat("estimator.w", "w", p)
+            else:
+                self._add_plain("estimator.w", "w", (rank, p), lambda x: x[:, :p])
             if norm == "fisher":
                 self._add_plain("estimator.fisher", "fisher", (n,), lambda x: x[0, :n])
         elif rule == "rtrl":
@@ -63,10 +72,13 @@ class GeneralTable(StateTable):
                 "window.delta", "window_delta", (window, outputs), lambda x: x[:, :outputs]
             )
             self._add_flat("window.g_theta", "g_theta", p)
-            self._add_whole("window.g_phi", "g_phi", self._phi)
+            if self._core.has_readout:
+                self._add_whole("window.g_phi", "g_phi", self._phi)
 
-    def begin(self, state: np.ndarray, theta: np.ndarray) -> None:
-        """h and θ as they are before the first step."""
+    def begin(self, state: np.ndarray, theta: np.ndarray, rank: int, random) -> None:
+        """h and θ as they are before the first step; which of `rank` pairs covers a parameter."""
+        if self._split:
+            self._core.pair[:] = random.permutation(len(theta)) % rank
         for name, value in (("h", state), ("theta", theta)):
             self._core.arrays[name][0, : len(value)] = value
 
@@ -79,10 +91,11 @@ class GeneralTable(StateTable):
     def _rows(self) -> dict[str, np.ndarray]:
         if not self._has_rows:
             return {}
+        pair = {PAIR: self._core.pair.copy()} if self._split else {}
         used = self._core.indptr[-1]
         values = self._core.arrays["values"][0, :used].copy()
         parts = self._core.indptr.copy(), self._core.indices[:used].copy(), values
-        return dict(zip(ROWS, parts, strict=True))
+        return dict(zip(ROWS, parts, strict=True)) | pair
 
     def read_all(self) -> dict[str, np.ndarray]:
         return super().read_all() | self._rows()
@@ -91,18 +104,30 @@ class GeneralTable(StateTable):
         if not self._has_rows or not isinstance(state, Mapping):
             super().write_all(state)
             return
-        missing = [key for key in ROWS if key not in state]
+        own = (*ROWS, PAIR) if self._split else ROWS
+        missing = [key for key in own if key not in state]
         if missing:
             raise ValueError(
                 "state: expected the names of this trainer's state_dict(), got one that lacks "
                 f"{missing}"
             )
         indptr, indices, data = self._checked_rows(state)
-        super().write_all({key: value for key, value in state.items() if key not in ROWS})
+        pair = self._checked_pair(state) if self._split else self._core.pair
+        super().write_all({key: value for key, value in state.items() if key not in own})
+        self._core.pair[:] = pair
         self._core.indptr[:], used = indptr, len(indices)
         self._core.indices[:used] = indices
         self._core.arrays["values"][0, :used] = data
         self._core.refresh()
+
+    def _checked_pair(self, state) -> np.ndarray:
+        pair, pairs = np.asarray(state[PAIR]), self._entries["estimator.v"].shape[0]
+        shape = (self._core.parameters,)
+        if pair.dtype.kind not in "iu" or pair.shape != shape:
+            raise ValueError(f"{PAIR}: expected integers of shape {shape}, got {pair!r}")
+        if ((pair < 0) | (pair >= pairs)).any():
+            raise ValueError(f"{PAIR}: expected integers in [0, {pairs})")
+        return pair
 
     def _checked_rows(self, state):
         indptr, indices = (np.asarray(state[key]) for key in ROWS[:2])
@@ -123,11 +148,11 @@ class GeneralTable(StateTable):
             raise ValueError(f"{ROWS[1]}: expected each column once in a row")
         return indptr, indices, self._checked(ROWS[2], state[ROWS[2]], indices.shape)
 
-    def influence(self, scale: float) -> np.ndarray:
-        """∂h/∂θ (n, p), float64: the pairs' products times `scale`, and the rows."""
+    def influence(self) -> np.ndarray:
+        """∂h/∂θ (n, p), float64: the mean of the pairs' products, or all of them, and the rows."""
         v, w = (self.read(key).astype(np.float64) for key in ("estimator.v", "estimator.w"))
-        estimate = scale * v.T @ w
-        indptr, indices, data = self._rows().values()
+        estimate = v[self._core.pair].T * w if self._split else v.T @ w / len(v)
+        indptr, indices, data = (self._rows()[key] for key in ROWS)
         rows = np.repeat(np.arange(len(estimate)), np.diff(indptr))
         estimate[rows, indices] += data
         return estimate

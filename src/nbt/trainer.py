@@ -10,11 +10,11 @@ import numpy as np
 
 from nbt import _arguments, _core
 from nbt.descriptions import value_in, value_out
-from nbt.dynamics import Bound, bound, is_dense
+from nbt.dynamics import Bound, bound, is_dense, own_loss
 from nbt.general_state import GeneralTable
 from nbt.inputs import Inputs, Symbols, as_inputs
 from nbt.optimizers import SGD, Kalman, Optimizer
-from nbt.readouts import Readout, Softmax
+from nbt.readouts import OwnLoss, Readout, Softmax
 from nbt.state import StateTable
 
 __all__ = ["Trainer", "build"]
@@ -37,6 +37,7 @@ class Trainer:
         self, cell, readout, optimizer, *, inputs, dtype, seed, threads, **choices
     ) -> None:
         self.cell = cell
+        readout = own_loss(cell) if readout is None else readout
         self.readout: Readout = _arguments.instance("readout", readout, *get_args(Readout))
         self.optimizer: Optimizer = _arguments.instance("optimizer", optimizer, SGD, Kalman)
         self.inputs: Inputs = as_inputs(inputs, readout.targets)
@@ -73,7 +74,8 @@ class Trainer:
             threads=self._threads,
             dynamics=system and system.core,
             starts=system and system.starts,
-            **self._choices,
+            targets=self.readout.targets.size,
+            **self._choices | {"split": "split" in self._choices},
         )
         if system is None:
             return core, StateTable(core, self._rule, kalman, **self._choices)
@@ -111,7 +113,8 @@ class Trainer:
             for key, value in values.items():
                 self._table.write(f"cell.{key}", value)
         else:
-            self._table.begin(system.state, system.theta)
+            random = np.random.default_rng((seed, 1))
+            self._table.begin(system.state, system.theta, self._choices.get("rank", 1), random)
         self._core.refresh()
 
     # ---- the verbs -----------------------------------------------------------------------------
@@ -128,7 +131,7 @@ class Trainer:
         Returns
         -------
         array, float64
-            `Softmax`: (symbols,), probabilities. `Gaussian`: (2, dim), means, then variances.
+            `Softmax`: (symbols,), probabilities. Without a readout: the state (n,). `Gaussian`: (2, dim), means, then variances.
             `Bernoulli`: (dim,), probabilities.
         """
         return self._core.predict(x)
@@ -308,6 +311,8 @@ class Trainer:
     @property
     def parameters(self) -> int:
         """How many numbers are learned: the network's and the readout's."""
+        if isinstance(self.readout, OwnLoss):
+            return self._parameters
         return self._parameters + (1 + self.cell.units) * self.readout.outputs
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ from nbt.trainer import Trainer, build
 __all__ = ["RTRL", "NoBackTrack", "Trainer", "TruncatedBPTT", "from_description"]
 
 SMALL_UNITS = 32
+SPLITS = ("blocks",)
 
 
 class NoBackTrack(Trainer):
@@ -30,6 +31,9 @@ class NoBackTrack(Trainer):
         integer is their size). Default: what is predicted.
     rank : int
         K: independent rank-one estimates that are averaged. Cost and memory grow with it.
+    split : {"blocks"}, optional
+        Instead of averaging, each of the K pairs covers a K-th of the parameters, chosen at random by
+        the seed (section 1.4); w̄ takes the memory of one pair. For systems alone.
     blocks : int, optional
         S: the units are dealt into S groups with a v̄ each; less noise, S n² more multiply-adds a
         step. Default: a block for each unit up to 32 units, 16 blocks for more.
@@ -71,6 +75,7 @@ class NoBackTrack(Trainer):
         *,
         inputs=None,
         rank=1,
+        split=None,
         blocks=None,
         exact_self=None,
         norm="fisher",
@@ -79,7 +84,13 @@ class NoBackTrack(Trainer):
         threads=1,
     ) -> None:
         self.rank = _arguments.whole("rank", rank, high=2**16)
+        self.split = None if split is None else _arguments.one_of("split", split, SPLITS)
         self.blocks, self.exact_self = _form(cell, blocks, exact_self)
+        if self.split and is_dense(cell):
+            raise ValueError(
+                "split: expected None for a dense cell, whose pairs are averaged; 'blocks' is for "
+                f"systems, got {split!r}"
+            )
         self.norm = _arguments.one_of("norm", norm, _core.NORMS)
         if norm == "kalman" and isinstance(optimizer, SGD):
             raise ValueError(
@@ -98,6 +109,7 @@ class NoBackTrack(Trainer):
             blocks=self.blocks,
             exact_self=self.exact_self,
             norm=self.norm,
+            **self._split_choice(),
         )
 
     def _own_arguments(self) -> dict:
@@ -106,11 +118,16 @@ class NoBackTrack(Trainer):
             "blocks": self.blocks,
             "exact_self": self.exact_self,
             "norm": self.norm,
+            **self._split_choice(),
         }
+
+    def _split_choice(self) -> dict:
+        """`split`, where it was asked for."""
+        return {} if self.split is None else {"split": self.split}
 
     def influence(self) -> np.ndarray:
         if not is_dense(self.cell):
-            return self._table.influence(1 / self.rank)
+            return self._table.influence()
         state = self.state_dict()
         n = self.cell.units
         v = state["estimator.v"].astype(np.float64)[
