@@ -1,5 +1,7 @@
 #include "bptt.h"
 #include "cell.h"
+#include "general.h"
+#include "metric.h"
 #include "optimizer.h"
 #include "panels.h"
 #include "readout.h"
@@ -22,8 +24,6 @@ static void backpropagate(nbt_learner *self)
     const size_t n = self->n, ldn = self->ldn;
     real *back = self->h_next;
     memset(back, 0, ldn * sizeof(real));
-    NBT(readout_pull)(self, self->length, row(self->window_slope, 1, ldn), self->window_delta,
-                      self->window_back);
     for (size_t t = self->length; t-- > 0;) {
         real *here = row(self->window_back, t, ldn);
         for (size_t i = 0; i < n; i++) back[i] += here[i];
@@ -36,20 +36,27 @@ static void backpropagate(nbt_learner *self)
     }
 }
 
-/* g_theta, g_phi += the outer products of the window, all at once. O(T (n² + nA + nm)) */
-static void collect(nbt_learner *self)
+/* g_phi += the outer products of the window, all at once. O(T nA) */
+static void collect_phi(nbt_learner *self)
 {
-    const size_t n = self->n, ldn = self->ldn, ldA = self->ldA, count = self->length;
-    const real *back = self->window_back, *delta = self->window_delta, *a = self->window_a;
-    real *g_theta = self->g_theta, *g_phi = self->g_phi;
+    const size_t ldn = self->ldn, ldA = self->ldA, count = self->length;
+    const real *delta = self->window_delta, *a = self->window_a;
+    for (size_t t = 0; t < count; t++) lanes_add(ldA, delta + t * ldA, self->g_phi);
+    NBT(panels_add_outer)(&self->out, 0, self->n, count, a + ldn, ldn, delta, ldA, self->g_phi);
+}
+
+/* The same for g_theta. O(T (n² + nm)) */
+static void collect_theta(nbt_learner *self)
+{
+    const size_t n = self->n, ldn = self->ldn, count = self->length;
+    const real *back = self->window_back, *a = self->window_a;
+    real *g_theta = self->g_theta;
     for (size_t t = 0; t < count; t++) {
-        lanes_add(ldA, delta + t * ldA, g_phi);
         lanes_add(ldn, back + t * ldn, g_theta);
         if (self->one_hot && self->window_symbol[t] >= 0)
             NBT(panels_add_row)(&self->cell, n + (size_t)self->window_symbol[t], back + t * ldn,
                                 g_theta);
     }
-    NBT(panels_add_outer)(&self->out, 0, n, count, a + ldn, ldn, delta, ldA, g_phi);
     NBT(panels_add_outer)(&self->cell, 0, n, count, a, ldn, back, ldn, g_theta);
     if (!self->one_hot)
         NBT(panels_add_outer)(&self->cell, n, self->m, count, self->window_x, self->ldm, back, ldn,
@@ -60,11 +67,34 @@ static void collect(nbt_learner *self)
 static void clear_window(nbt_learner *self)
 {
     self->length = 0;
-    memset(self->window_h, 0, self->T * self->ldn * sizeof(real));
+    memset(self->window_h, 0, self->T * self->phases * self->ldn * sizeof(real));
     memset(self->window_delta, 0, self->T * self->ldA * sizeof(real));
     if (!self->one_hot) memset(self->window_x, 0, self->T * self->ldm * sizeof(real));
     for (size_t t = 0; t < self->T; t++) self->window_symbol[t] = -1;
     remember_activities(self, 0);
+}
+
+/* g_theta, g_phi += the gradients of the window's losses. Returns whether no function failed. */
+static int differentiate(nbt_learner *self)
+{
+    NBT(readout_pull)(self, self->length, row(self->window_slope, 1, self->ldn), self->window_delta,
+                      self->window_back);
+    if (self->general) {
+        NBT(general_backpropagate)(self);
+    } else {
+        backpropagate(self);
+        collect_theta(self);
+    }
+    collect_phi(self);
+    return !self->failed;
+}
+
+/* θ after the gradients that were collected. Returns whether all is finite. */
+static int apply_theta(nbt_learner *self)
+{
+    if (self->general) return NBT(metric_apply)(self, self->g_theta);
+    return NBT(optimizer_apply)(self, &self->cell, self->g_theta, self->theta_J, self->theta_J0,
+                                self->theta);
 }
 
 /* One step is complete; a full window is backpropagated, and learned from if `learn`. */
@@ -74,13 +104,11 @@ static void complete_step(nbt_learner *self, int learn)
     self->entered = 0;
     remember_activities(self, ++self->length);
     if (self->length < self->T) return;
-    backpropagate(self);
-    collect(self);
+    if (!differentiate(self)) return;
     clear_window(self);
     if (!NBT(all_finite)(self->cell.size, self->g_theta)) self->diverged = 1;
     if (!learn) return;
-    int finite = NBT(optimizer_apply)(self, &self->cell, self->g_theta, self->theta_J,
-                                      self->theta_J0, self->theta);
+    int finite = apply_theta(self);
     finite &=
         NBT(optimizer_apply)(self, &self->out, self->g_phi, self->phi_J, self->phi_J0, self->phi);
     if (!finite) self->diverged = 1;
@@ -100,17 +128,22 @@ double NBT(bptt_observe)(nbt_learner *self, nbt_target y, int learn)
     return loss;
 }
 
-void NBT(bptt_advance)(nbt_learner *self, int32_t symbol, const void *vector)
+void NBT(bptt_enter)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     if (self->entered) { /* the last transition met no target */
         memset(row(self->window_delta, self->length, self->ldA), 0, self->ldA * sizeof(real));
         complete_step(self, 0);
     }
-    lanes_copy(self->ldn, self->h, row(self->window_h, self->length, self->ldn));
     self->window_symbol[self->length] = self->one_hot ? symbol : 0;
     if (!self->one_hot)
         memcpy(row(self->window_x, self->length, self->ldm), vector, self->m * sizeof(real));
     self->entered = 1;
+}
+
+void NBT(bptt_advance)(nbt_learner *self, int32_t symbol, const void *vector)
+{
+    NBT(bptt_enter)(self, symbol, vector);
+    lanes_copy(self->ldn, self->h, row(self->window_h, self->length, self->ldn));
     NBT(cell_advance)(self, symbol, vector);
 }
 
@@ -124,7 +157,7 @@ void NBT(bptt_refresh)(nbt_learner *self)
         lanes_copy(ldn, a, row(self->window_a, t + 1, ldn));
         lanes_copy(ldn, slope, row(self->window_slope, t + 1, ldn));
         if (self->window_symbol[t] >= 0)
-            NBT(cell_activate)(ldn, self->activation, row(self->window_h, t, ldn), a, slope);
+            NBT(cell_activate)(ldn, self->activation, row(self->window_h, t * self->phases, ldn), a, slope);
     }
     lanes_copy(ldn, a, self->window_a);
     lanes_copy(ldn, slope, self->window_slope);

@@ -13,4 +13,7 @@ double NBT(bptt_observe)(nbt_learner *self, nbt_target y, int learn);
 void NBT(bptt_advance)(nbt_learner *self, int32_t symbol, const void *vector);
 void NBT(bptt_refresh)(nbt_learner *self);
 
+/* The next step enters the window with its input; its state is still to be kept. */
+void NBT(bptt_enter)(nbt_learner *self, int32_t symbol, const void *vector);
+
 #endif

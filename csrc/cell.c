@@ -9,8 +9,10 @@ void NBT(cell_activate)(size_t ldn, nbt_activation activation, const real *restr
 {
     if (activation == NBT_SIGMOID)
         for (size_t i = 0; i < ldn; i++) a[i] = vsigmoid(h[i], slope + i);
-    else
+    else if (activation == NBT_TANH)
         for (size_t i = 0; i < ldn; i++) a[i] = vtanh(h[i], slope + i);
+    else
+        for (size_t i = 0; i < ldn; i++) a[i] = h[i], slope[i] = 1;
 }
 
 void NBT(cell_regress)(nbt_learner *self, int32_t symbol, const real *restrict vector)

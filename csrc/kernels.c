@@ -2,6 +2,7 @@
 #include "bptt.h"
 #include "cell.h"
 #include "descent.h"
+#include "general.h"
 #include "lazy.h"
 #include "nobacktrack.h"
 #include "readout.h"
@@ -15,15 +16,25 @@ static void refresh(nbt_learner *self)
     NBT(cell_activate)(self->ldn, self->activation, self->h, self->a, self->slope);
 }
 
+/* h_next: the state that input x leads to. */
+static void look(nbt_learner *self, int32_t symbol, const void *vector)
+{
+    if (self->general) {
+        NBT(general_look)(self, symbol, vector);
+        return;
+    }
+    if (self->lazy)
+        NBT(lazy_row)(self, symbol, self->input);
+    else
+        NBT(cell_input)(self, symbol, vector);
+    NBT(cell_forward)(self, self->input, self->h_next);
+}
+
 static void predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector, double *p)
 {
     const real *a = self->a;
     if (has_x) {
-        if (self->lazy)
-            NBT(lazy_row)(self, symbol, self->input);
-        else
-            NBT(cell_input)(self, symbol, vector);
-        NBT(cell_forward)(self, self->input, self->h_next);
+        look(self, symbol, vector);
         NBT(cell_activate)(self->ldn, self->activation, self->h_next, self->a_next,
                            self->slope_next);
         a = self->a_next;
@@ -48,6 +59,15 @@ const nbt_kernels NBT(nbt_kernels_of) = {
                                  NBT(nobacktrack_settle), NBT(nobacktrack_refresh)},
             [NBT_RTRL] = {NBT(rtrl_observe), NBT(rtrl_advance), NBT(rtrl_settle), nothing},
             [NBT_BPTT] = {NBT(bptt_observe), NBT(bptt_advance), nothing, NBT(bptt_refresh)},
+        },
+    .general =
+        {
+            [NBT_NOBACKTRACK] = {NBT(general_nobacktrack_observe), NBT(general_nobacktrack_advance),
+                                 nothing, NBT(general_refresh)},
+            [NBT_RTRL] = {NBT(general_rtrl_observe), NBT(general_rtrl_advance), NBT(rtrl_settle),
+                          NBT(general_refresh)},
+            [NBT_BPTT] = {NBT(bptt_observe), NBT(general_bptt_advance), nothing,
+                          NBT(general_bptt_refresh)},
         },
     .descent = {NBT(descent_observe), NBT(descent_advance), nothing, NBT(descent_refresh)},
     .refresh = refresh,

@@ -81,14 +81,19 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->ldn = whole(self->n, lanes);
     self->ldm = whole(self->m, lanes);
     self->ldA = whole(self->A, lanes);
+    self->general = self->system.step != NULL;
+    self->phases = self->general ? self->system.phases : 1;
     self->ldP = whole(self->P, lanes);
-    self->cell = panels(self->n, self->n + self->m, self->n, lanes);
+    self->cell = self->general ? (nbt_panels){.size = whole(self->system.p, lanes)}
+                               : panels(self->n, self->n + self->m, self->n, lanes);
     self->out = panels(self->n, self->n, self->A, lanes);
     self->ldS = whole(self->S, lanes);
-    self->ldG = self->rule == NBT_RTRL ? whole(self->P * self->n, self->strip) : 0;
+    self->ldG = self->rule != NBT_RTRL ? 0
+                : self->general        ? self->cell.size
+                                       : whole(self->P * self->n, self->strip);
     self->ldinput = self->ldn > self->ldm ? self->ldn : self->ldm;
     self->descent = self->rule == NBT_NOBACKTRACK && self->optimizer == NBT_SGD && self->S == 1 &&
-                    !self->exact_self;
+                    !self->exact_self && !self->general;
     self->lazy = self->descent && self->one_hot && self->m > SMALL_ALPHABET;
     self->ldpair = 6 * lanes;
     self->x_last = self->x_late = -1;
@@ -102,11 +107,13 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const nbt_panels cell = self->cell, out = self->out;
     const size_t ldn = self->ldn, ldm = self->ldm, ldA = self->ldA, ldP = self->ldP;
     const size_t ldS = self->ldS, ldG = self->ldG, ldpair = self->ldpair;
+    const size_t phases = self->phases, entries = self->general ? self->system.entries : 0;
     const int always = 1, kalman = self->optimizer == NBT_KALMAN;
     const int nobacktrack = self->rule == NBT_NOBACKTRACK, rtrl = self->rule == NBT_RTRL;
     const int bptt = self->rule == NBT_BPTT, online = !bptt;
     const int exact = nobacktrack && self->exact_self;
     const int descent = self->descent, lazy = self->lazy;
+    const int general = self->general, measured = general && kalman;
     const int fisher = nobacktrack && self->norm == NBT_FISHER;
 #define NBT_ROW(name, rows, columns, which)                                                        \
     {#name, offsetof(nbt_learner, name), (size_t)(rows), columns, which},
@@ -122,7 +129,9 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
 static const nbt_rule_row *rule_of(const nbt_learner *self)
 {
     const nbt_kernels *kernels = self->kernels;
-    return self->descent ? &kernels->descent : &kernels->rules[self->rule];
+    return self->general   ? &kernels->general[self->rule]
+           : self->descent ? &kernels->descent
+                           : &kernels->rules[self->rule];
 }
 
 static const nbt_kernels *kernels_of(const nbt_learner *self) { return self->kernels; }
@@ -130,7 +139,7 @@ static const nbt_kernels *kernels_of(const nbt_learner *self) { return self->ker
 void nbt_learner_refresh(nbt_learner *self)
 {
     self->settled = 1;
-    self->fresh = self->diverged = 0;
+    self->fresh = self->diverged = self->failed = 0;
     self->x_last = NBT_UNKNOWN_SYMBOL;
     self->x_late = -1;
     self->rate = nbt_rate(self->schedule, self->step);
@@ -145,10 +154,12 @@ void nbt_learner_bring_up(const nbt_learner *self, void *theta, void *w)
     if (self->lazy) kernels_of(self)->bring_up(self, theta, w);
 }
 
-void nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
-                         double *prediction)
+nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
+                               double *prediction)
 {
+    self->failed = 0;
     kernels_of(self)->predict(self, has_x, symbol, vector, prediction);
+    return self->failed ? NBT_FAILED : NBT_OK;
 }
 
 static int outside(int32_t symbol, size_t count) { return symbol < 0 || (size_t)symbol >= count; }
@@ -173,6 +184,7 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
     const size_t size = self->dtype == NBT_F32 ? 4 : 8;
     const int has_target = block->target_symbols || block->target_vectors;
     self->deferred = !block->input_first;
+    self->failed = 0;
     for (size_t t = 0; t < block->steps; t++) {
         *done = t;
         const int32_t x = block->symbols ? block->symbols[t] : 0;
@@ -184,8 +196,9 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
 
         self->rate = nbt_rate(self->schedule, self->step);
         if (block->input_first) rule->advance(self, x, vector);
-        if (has_target) loss[t] = rule->observe(self, y, block->learn);
-        if (!block->input_first) rule->advance(self, x, vector);
+        if (has_target && !self->failed) loss[t] = rule->observe(self, y, block->learn);
+        if (!block->input_first && !self->failed) rule->advance(self, x, vector);
+        if (self->failed) return NBT_FAILED;
         self->step++;
         if ((has_target && !isfinite(loss[t])) || self->diverged || !kernels->finite(self))
             return NBT_DIVERGED;

@@ -4,12 +4,13 @@
 #define NBT_LEARNER_H
 
 #include "schedule.h"
+#include "system.h"
 #include <stddef.h>
 #include <stdint.h>
 
 typedef enum { NBT_F32, NBT_F64 } nbt_dtype;
 typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT } nbt_rule;
-typedef enum { NBT_SIGMOID, NBT_TANH } nbt_activation;
+typedef enum { NBT_SIGMOID, NBT_TANH, NBT_IDENTITY } nbt_activation;
 typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
 typedef enum { NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI } nbt_readout;
 typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_norm;
@@ -81,9 +82,9 @@ typedef struct {
     X(G_next, 1, n *ldG, rtrl)                                                                     \
     X(F, n, ldn, rtrl)                                                                             \
     X(g_flat, 1, ldG, rtrl)                                                                        \
-    X(g, 1, cell.size, rtrl)                                                                       \
+    X(g, 1, cell.size, rtrl || general)                                                            \
     /* truncated BPTT: the window and the gradients collected from closed ones */                  \
-    X(window_h, T, ldn, bptt)                                                                      \
+    X(window_h, T *phases, ldn, bptt)                                                              \
     X(window_x, T, ldm, bptt)                                                                      \
     X(window_delta, T, ldA, bptt)                                                                  \
     X(g_theta, 1, cell.size, bptt)                                                                 \
@@ -91,6 +92,12 @@ typedef struct {
     X(window_a, 1 + T, ldn, bptt)                                                                  \
     X(window_slope, 1 + T, ldn, bptt)                                                              \
     X(window_back, T, ldn, bptt)                                                                   \
+    /* a system (general.h): x; the values of ∂f/∂θ; the metric's q and r, and scratch (metric.h) */ \
+    X(x, 1, ldm, general)                                                                          \
+    X(values, 1, entries, general)                                                                 \
+    X(metric_q, 1, cell.size, measured)                                                            \
+    X(metric_r, 1, cell.size, measured)                                                            \
+    X(lead, 1, cell.size, measured)                                                                \
     /* scratch of every rule */                                                                    \
     X(input, 1, ldinput, always)                                                                   \
     X(a, 1, ldn, always)                                                                           \
@@ -138,6 +145,16 @@ typedef struct {
     int entered;
     int32_t *window_symbol; /* (T) input symbol of a step's transition, -1: it has none */
     int32_t *stamp;         /* (m) since when a symbol's row waits (lazy.h) */
+    /* a system (general.h), if that is what is trained, rather than a dense cell */
+    int general, failed; /* is it? did one of its functions fail? */
+    size_t phases;       /* the system's, or 1 */
+    nbt_system system;
+    int64_t *indptr;  /* (n + 1) and */
+    int32_t *indices; /* (entries), with the array `values`: ∂f/∂θ; */
+    uint8_t *run;     /* (n) are a row's columns neighbours, in rising order? */
+    size_t blocks;    /* blocks of θ in the metric (metric.h): */
+    int64_t *block;   /* (blocks + 1) where each begins, and p; */
+    int32_t *first;   /* (p) where that of each parameter does */
 #define NBT_FIELD(name, rows, columns, which) void *name;
     NBT_ARRAYS(NBT_FIELD)
 #undef NBT_FIELD
@@ -148,6 +165,7 @@ typedef enum {
     NBT_OK,
     NBT_BAD_SYMBOL, /* a symbol changed after it was checked */
     NBT_DIVERGED,   /* loss or state is not finite after this step */
+    NBT_FAILED,     /* a function of the system failed; the arrays are of no use any more */
 } nbt_status;
 
 /* What one array is: its field, padded size in numbers, whether this learner has it. */
@@ -174,8 +192,8 @@ void nbt_learner_bring_up(const nbt_learner *self, void *theta, void *w);
 
 /* What the readout says of the next target (readout.h), (A) doubles, from h, or from the state
  * after input x (symbol or vector) when has_x. Changes nothing but scratch. */
-void nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
-                         double *prediction);
+nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
+                               double *prediction);
 
 /* What one step is compared with: a symbol, or a vector (Y) of the learner's dtype. */
 typedef struct {

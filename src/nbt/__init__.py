@@ -8,6 +8,7 @@ from nbt import baselines, datasets, streams
 from nbt.build import __version__, build_info
 from nbt.cells import RNN, LeakyRNN
 from nbt.checkpoint import Checkpoint, load
+from nbt.compiled import CompiledSystem
 from nbt.diagnosis import Diagnosis, diagnose
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
 from nbt.history import History
@@ -24,7 +25,8 @@ from nbt.rank_one_trick import (
 from nbt.readouts import Bernoulli, Gaussian, Softmax
 from nbt.replicas import learn_many
 from nbt.schedules import Constant, InverseSqrt
-from nbt.system import DerivedWarning, System, check_system
+from nbt.system import DerivedWarning, System
+from nbt.system_check import check_system
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
 from nbt.training import train
 
@@ -36,6 +38,7 @@ __all__ = [
     "Bernoulli",
     "Checkpoint",
     "CheckpointError",
+    "CompiledSystem",
     "Constant",
     "DataError",
     "DerivedWarning",

@@ -10,12 +10,14 @@ Python. No loop over data: those are in csrc/.
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE
 from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
 import numpy as np
 
 from nbt.errors import DivergenceError
+
+include "_dynamics.pxi"
 
 cdef extern from "schedule.h" nogil:
     ctypedef enum nbt_schedule_kind:
@@ -36,7 +38,7 @@ cdef extern from "learner.h" nogil:
     ctypedef enum nbt_rule:
         NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT
     ctypedef enum nbt_activation:
-        NBT_SIGMOID, NBT_TANH
+        NBT_SIGMOID, NBT_TANH, NBT_IDENTITY
     ctypedef enum nbt_optimizer:
         NBT_SGD, NBT_KALMAN
     ctypedef enum nbt_readout:
@@ -44,7 +46,7 @@ cdef extern from "learner.h" nogil:
     ctypedef enum nbt_norm:
         NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM
     ctypedef enum nbt_status:
-        NBT_OK, NBT_BAD_SYMBOL, NBT_DIVERGED
+        NBT_OK, NBT_BAD_SYMBOL, NBT_DIVERGED, NBT_FAILED
     enum:
         NBT_ALIGN, NBT_ERA
     ctypedef struct nbt_panels:
@@ -64,6 +66,16 @@ cdef extern from "learner.h" nogil:
         uint64_t seed, step
         int32_t* window_symbol
         int32_t* stamp
+        int general
+        size_t phases
+        nbt_system system
+        int64_t* indptr
+        int32_t* indices
+        uint8_t* run
+        size_t blocks
+        int64_t* block
+        int32_t* first
+        int32_t x_last
     ctypedef struct nbt_array:
         const char* name
         size_t offset, rows, columns
@@ -80,8 +92,8 @@ cdef extern from "learner.h" nogil:
     void nbt_learner_refresh(nbt_learner* self) noexcept
     void nbt_learner_settle(nbt_learner* self) noexcept
     void nbt_learner_bring_up(const nbt_learner* self, void* theta, void* w) noexcept
-    void nbt_learner_predict(nbt_learner* self, int has_x, int32_t symbol, const void* vector,
-                             double* prediction) noexcept
+    nbt_status nbt_learner_predict(nbt_learner* self, int has_x, int32_t symbol,
+                                   const void* vector, double* prediction) noexcept
     nbt_status nbt_learner_run(nbt_learner* self, const nbt_block* block, double* loss,
                                size_t* done) noexcept
     size_t nbt_first_bad_symbol(const int32_t* symbols, size_t count, size_t limit) noexcept
@@ -128,7 +140,7 @@ cdef extern from *:
     int NBT_OPENMP
 
 RULES = {"nobacktrack": NBT_NOBACKTRACK, "rtrl": NBT_RTRL, "bptt": NBT_BPTT}
-ACTIVATIONS = {"sigmoid": NBT_SIGMOID, "tanh": NBT_TANH}
+ACTIVATIONS = {"sigmoid": NBT_SIGMOID, "tanh": NBT_TANH, "identity": NBT_IDENTITY}
 READOUTS = {"softmax": NBT_SOFTMAX, "gaussian": NBT_GAUSSIAN, "bernoulli": NBT_BERNOULLI}
 OPTIMIZERS = {"sgd": NBT_SGD, "kalman": NBT_KALMAN}
 NORMS = {"euclidean": NBT_EUCLIDEAN, "kalman": NBT_KALMAN_NORM, "fisher": NBT_FISHER,
@@ -194,13 +206,17 @@ cdef class Learner:
     cdef readonly object dtype
     cdef object window_symbol
     cdef readonly object stamp
+    cdef Dynamics dynamics  # a system that is trained, or None
+    cdef readonly object indptr, indices
+    cdef object block, first, run_flags
     cdef bint busy
     cdef double work
 
     def __cinit__(self, *, str rule, str dtype, size_t n, size_t m, size_t outputs, bint one_hot,
                   str activation, str optimizer, schedule, double lambda_, str readout="softmax",
                   str norm="euclidean", size_t rank=1, size_t blocks=1, bint exact_self=False,
-                  size_t window=0, uint64_t seed=0, isa=None, size_t threads=1):
+                  size_t window=0, uint64_t seed=0, isa=None, size_t threads=1,
+                  Dynamics dynamics=None, starts=None):
         cdef nbt_array row
         cdef size_t k = 0
         self.c.n, self.c.m, self.c.A, self.c.P = n, m, outputs, 1 + n + m
@@ -211,6 +227,8 @@ cdef class Learner:
         self.c.norm, self.c.exact_self, self.c.one_hot = NORMS[norm], exact_self, one_hot
         self.c.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
         self.c.lambda_, self.c.seed = lambda_, seed
+        if dynamics is not None:
+            self._take(dynamics, starts)
         nbt_learner_init(&self.c, _isa_row(isa))
         self.dtype = np.dtype(dtype)
         self.arrays = {}
@@ -225,9 +243,30 @@ cdef class Learner:
         self.stamp = np.full(m if self.c.lazy else 1, -1, dtype=np.int32)
         self.c.stamp = <int32_t*><uintptr_t>self.stamp.ctypes.data
         self.work = self.c.P * <double>n * (rank + 2) + n * <double>n * blocks + n * <double>outputs
-        if self.c.rule == NBT_RTRL:
+        if dynamics is not None:
+            self.work = dynamics.c.phases * (dynamics.c.p * <double>(rank + 2) + n * <double>n)
+        if self.c.rule == NBT_RTRL and dynamics is not None:
+            self.work += n * <double>n * dynamics.c.p
+        elif self.c.rule == NBT_RTRL:
             self.work += n * <double>n * self.c.P * n
         nbt_learner_refresh(&self.c)
+
+    cdef int _take(self, Dynamics dynamics, starts) except -1:
+        """A system instead of a dense cell, its parameters in blocks that begin at `starts`."""
+        cdef size_t p = dynamics.c.p
+        self.dynamics, self.c.system, self.c.P = dynamics, dynamics.c, 0
+        self.indptr = np.zeros(dynamics.c.n + 1, np.int64)
+        self.indices = np.zeros(max(dynamics.c.entries, 1), np.int32)
+        self.block = np.concatenate([np.asarray(starts, np.int64), [p]])
+        self.first = np.repeat(self.block[:-1], np.diff(self.block)).astype(np.int32)
+        self.c.indptr = <int64_t*><uintptr_t>self.indptr.ctypes.data
+        self.c.indices = <int32_t*><uintptr_t>self.indices.ctypes.data
+        self.run_flags = np.zeros(dynamics.c.n, np.uint8)
+        self.c.run = <uint8_t*><uintptr_t>self.run_flags.ctypes.data
+        self.c.block = <int64_t*><uintptr_t>self.block.ctypes.data
+        self.c.first = <int32_t*><uintptr_t>self.first.ctypes.data
+        self.c.blocks = len(starts)
+        return 0
 
     # ---- counters ------------------------------------------------------------------------------
 
@@ -250,6 +289,20 @@ cdef class Learner:
     @property
     def inputs(self):
         return self.c.m
+
+    @property
+    def parameters(self):
+        """p of a system."""
+        return self.c.system.p
+
+    @property
+    def entries(self):
+        """Of a system's ∂f/∂θ, at most."""
+        return self.c.system.entries
+
+    @property
+    def phases(self):
+        return self.c.phases
 
     @property
     def one_hot(self):
@@ -349,8 +402,11 @@ cdef class Learner:
             if inputs.symbols != NULL:
                 symbol = inputs.symbols[0]
             PyObject_GetBuffer(p, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-            nbt_learner_predict(&self.c, x is not None, symbol, inputs.vectors, <double*>out.buf)
+            status = nbt_learner_predict(&self.c, x is not None, symbol, inputs.vectors,
+                                         <double*>out.buf)
             PyBuffer_Release(&out)
+            if status == NBT_FAILED:
+                self.dynamics._raise()
         finally:
             self.busy = False
             _release(&inputs)
@@ -407,8 +463,12 @@ cdef class Learner:
         cdef size_t begun = 0, done = 0, size = <size_t>self.dtype.itemsize
         cdef size_t stride = <size_t>(WORK_BETWEEN_SIGNALS / self.work) + 1
         cdef nbt_status status
+        cdef bint hold = self.dynamics is not None and self.dynamics.python
         self._enter()
+        kept = None
         try:
+            if self.dynamics is not None and self.dynamics.fallible:
+                kept = self._keep()
             while begun < block.steps:
                 piece.steps = min(stride, block.steps - begun)
                 if block.symbols != NULL:
@@ -420,7 +480,7 @@ cdef class Learner:
                 if block.target_vectors != NULL:
                     piece.target_vectors = (<const char*>block.target_vectors
                                             + begun * self.c.Y * size)
-                if piece.steps * self.work < 1e5:  # shorter than a change of thread
+                if hold or piece.steps * self.work < 1e5:  # shorter than a change of thread
                     status = nbt_learner_run(&self.c, &piece, loss + begun if loss else NULL, &done)
                 else:
                     with nogil:
@@ -428,6 +488,9 @@ cdef class Learner:
                                                  &done)
                 if status == NBT_BAD_SYMBOL:
                     raise ValueError(f"x or y: a symbol changed during the call, at {begun + done}")
+                if status == NBT_FAILED:
+                    self._put_back(kept)
+                    self.dynamics._raise()
                 if status == NBT_DIVERGED:
                     raise DivergenceError("the loss or the state is not finite after step "
                                           f"{self.c.step - 1}", self.c.step - 1)
@@ -436,6 +499,25 @@ cdef class Learner:
                     PyErr_CheckSignals()
         finally:
             self.busy = False
+        return 0
+
+    cdef object _keep(self):
+        """All that a call changes, for the case that a function of the system fails."""
+        used = self.indptr[self.c.n]
+        arrays = {name: array.copy() for name, array in self.arrays.items() if name in CHANGED}
+        counters = (self.c.step, self.c.length, self.c.entered, self.c.settled, self.c.x_last)
+        return (arrays, self.indptr.copy(), self.indices[:used].copy(),
+                self.arrays["values"][0, :used].copy(), self.window_symbol.copy(),
+                self.run_flags.copy(), counters)
+
+    cdef int _put_back(self, kept) except -1:
+        arrays, indptr, indices, values, symbols, run, counters = kept
+        for name, array in arrays.items():
+            self.arrays[name][...] = array
+        used = len(indices)
+        self.indptr[:], self.indices[:used], self.window_symbol[:] = indptr, indices, symbols
+        self.arrays["values"][0, :used], self.run_flags[:] = values, run
+        self.c.step, self.c.length, self.c.entered, self.c.settled, self.c.x_last = counters
         return 0
 
     cdef int _inputs(self, x, Data* data) except -1:
@@ -452,6 +534,14 @@ cdef class Learner:
         if self.c.readout == NBT_BERNOULLI:
             _check_unit_interval(array, "y")
         return _hold(array, data)
+
+
+# Arrays of a system's learner that are not scratch.
+CHANGED = {
+    "theta", "phi", "h", "a", "slope", "x", "theta_J", "theta_J0", "phi_J", "phi_J0", "metric_q",
+    "metric_r", "v", "w", "fisher", "G", "G_next", "window_h", "window_x", "window_delta",
+    "window_a", "window_slope", "g_theta", "g_phi",
+}
 
 
 cdef int _isa_row(isa) except? -1:

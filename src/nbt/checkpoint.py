@@ -102,8 +102,8 @@ class Checkpoint:
         replace(path, _encode(self, state), aside)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Checkpoint:
-        """Read a file that `save` wrote; `nbt.load` says what it raises."""
+    def load(cls, path: str | os.PathLike[str], cell: Any = None) -> Checkpoint:
+        """Read a file that `save` wrote; `nbt.load` says what `cell` is and what it raises."""
         from nbt import trainers  # trainers has `save` from this module
 
         path = os.fspath(path)
@@ -111,7 +111,8 @@ class Checkpoint:
         symbols = tensors.pop(ALPHABET, None)
         rows = {k[len(HISTORY) :]: tensors.pop(k) for k in list(tensors) if k.startswith(HISTORY)}
         try:
-            trainer = trainers.from_description(head["trainer"])
+            own = {} if cell is None else {"cell": cell}
+            trainer = trainers.from_description(head["trainer"] | own)
             trainer.load_state_dict(tensors)  # checks names, shapes and ranges
             return cls(
                 trainer,
@@ -162,7 +163,7 @@ def save(
     checkpoint.save(path, aside=os.path.realpath(path) + ".previous")
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
     """Build the trainer that was saved to a file.
 
     Parameters
@@ -170,6 +171,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     path : str or path-like
         What `save` wrote. `Checkpoint.load` also gives the alphabet, the place in the stream and
         the history.
+    cell : System or CompiledSystem, optional
+        The system that was trained, whose functions are in no file.
 
     Returns
     -------
@@ -184,7 +187,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     OSError
         The file cannot be read.
     """
-    return Checkpoint.load(path).trainer
+    return Checkpoint.load(path, cell).trainer
 
 
 # ---- writing -----------------------------------------------------------------------------------
@@ -296,7 +299,7 @@ def _check_layout(path: str, head: Mapping[str, Any], layout: Any, size: int) ->
             raise CheckpointError(
                 f"{path}: damaged or cut short: it holds {size} bytes of arrays, not {end}"
             )
-        for name, shape in _shapes(head["trainer"]).items():
+        for name, shape in _shapes(head["trainer"], layout).items():
             found = tuple(layout[name]["shape"]) if name in layout else "nothing"
             if found != shape:
                 raise ValueError(f"{name}: expected shape {shape}, got {found}")
@@ -306,8 +309,10 @@ def _check_layout(path: str, head: Mapping[str, Any], layout: Any, size: int) ->
         raise CheckpointError(f"{path}: holds no trainer of this version: {_why(error)}") from error
 
 
-def _shapes(trainer: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+def _shapes(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """The arrays that between them bound every size of the trainer that is described."""
+    if trainer["cell"]["kind"] in ("System", "CompiledSystem"):
+        return _system_shapes(trainer, layout)
     n, m = trainer["cell"]["units"], trainer["inputs"]["size"]
     outputs = _outputs(trainer["readout"])
     sizes = [n, m, outputs, *(trainer.get(name, 1) for name in ("rank", "blocks", "window"))]
@@ -322,6 +327,16 @@ def _shapes(trainer: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         shapes["window.delta"] = (trainer["window"], outputs)
     if trainer.get("trainer") == "RTRL":
         shapes["estimator.G"] = (n, 1 + n + m, n)
+    return shapes
+
+
+def _system_shapes(trainer, layout) -> dict[str, tuple[int, ...]]:
+    """The same for a system, which has as many states and parameters as the file has."""
+    (n,), outputs = layout["state.h"]["shape"], _outputs(trainer["readout"])
+    shapes = {"readout.W": (n, outputs)}
+    for name, size in (("estimator.w", "rank"), ("window.h", "window")):
+        if size in trainer:
+            shapes[name] = (trainer[size], *layout[name]["shape"][1:])
     return shapes
 
 

@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 
 from nbt.cells import RNN, LeakyRNN
+from nbt.compiled import CompiledSystem
 from nbt.inputs import Symbols, Vector
 from nbt.optimizers import SGD, Kalman
 from nbt.readouts import Bernoulli, Gaussian, Softmax
 from nbt.schedules import Constant, InverseSqrt
+from nbt.system import System
 
 __all__ = ["value_in", "value_out"]
 
@@ -23,7 +25,10 @@ _VALUES = {
 
 
 def value_out(value) -> object:
-    """A frozen value as {"kind": …, field: …}; anything else as it is."""
+    """A frozen value as {"kind": …, field: …}; anything else as it is. Of a system, whose functions
+    are no plain values, the kind alone."""
+    if isinstance(value, System | CompiledSystem):
+        return {"kind": type(value).__name__}
     if not dataclasses.is_dataclass(value):
         return list(value) if isinstance(value, tuple) else value
     fields = {
@@ -37,6 +42,10 @@ def value_in(value) -> object:
     if not isinstance(value, Mapping):
         return value
     fields = {key: value_in(part) for key, part in value.items() if key != "kind"}
+    if value.get("kind") in ("System", "CompiledSystem"):
+        raise ValueError(
+            "cell: the functions of a system are in no checkpoint; expected nbt.load(path, cell=...)"
+        )
     kind = _VALUES.get(value.get("kind"))
     if kind is None:
         raise ValueError(f"kind: expected one of {sorted(_VALUES)}, got {value.get('kind')!r}")

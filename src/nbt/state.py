@@ -68,25 +68,40 @@ class StateTable:
         self._waiting: dict[str, _Entry] = {}
         self._window = window
         self._theta, self._phi = Panels(**core.panels("theta")), Panels(**core.panels("phi"))
-        n, m, outputs = core.units, core.inputs, core.outputs
+        self._add_cell(kalman)
+        self._add_readout(kalman)
+        self._add_rule(
+            rule, rank=rank, blocks=blocks, exact_self=exact_self, norm=norm, window=window
+        )
+
+    def _add_cell(self, kalman: bool) -> None:
+        n, m = self._core.units, self._core.inputs
         self._add_plain("cell.b", "theta", (n,), lambda x: x[0, :n])
         self._add_rows("cell.W", "theta", self._theta, 1, 1 + n)
         self._add_rows("cell.r", "theta", self._theta, 1 + n, 1 + n + m)
         self._add_plain("cell.alpha", "alpha", (n,), lambda x: x[0, :n])
         self._add_plain("state.h", "h", (n,), lambda x: x[0, :n])
+        if kalman:
+            for name in ("J", "J0"):
+                self._add_whole(f"optimizer.theta.{name}", f"theta_{name}", self._theta)
+
+    def _add_readout(self, kalman: bool) -> None:
+        n, outputs = self._core.units, self._core.outputs
         self._add_plain("readout.b", "phi", (outputs,), lambda x: x[0, :outputs])
         self._add_rows("readout.W", "phi", self._phi, 1, 1 + n)
         if kalman:
             for name in ("J", "J0"):
-                self._add_whole(f"optimizer.theta.{name}", f"theta_{name}", self._theta)
                 self._add_whole(f"optimizer.phi.{name}", f"phi_{name}", self._phi)
+
+    def _add_rule(self, rule, *, rank, blocks, exact_self, norm, window) -> None:
+        n, m, outputs = self._core.units, self._core.inputs, self._core.outputs
         if rule == "nobacktrack":
             self._add_nobacktrack(n, 1 + n + m, rank, blocks, exact_self, norm)
         elif rule == "rtrl":
             self._add_rtrl(n, 1 + n + m)
         elif rule == "bptt":
             self._add_plain("window.h", "window_h", (window, n), lambda x: x[:, :n])
-            if not core.one_hot:
+            if not self._core.one_hot:
                 self._add_plain("window.x", "window_x", (window, m), lambda x: x[:, :m])
             self._add_plain(
                 "window.delta", "window_delta", (window, outputs), lambda x: x[:, :outputs]

@@ -10,11 +10,15 @@ def activate(h, activation):
         return np.where(h >= 0.0, 1.0, e) / (1.0 + e)
     if activation == "tanh":
         return np.tanh(h)
+    if activation == "identity":  # a system's own state as it is
+        return np.array(h)
     raise ValueError(f"activation must be 'sigmoid' or 'tanh', not {activation!r}")
 
 
 def slope(h, activation):
     """sigma'(h), same shape as h; not from a(1 - a) or 1 - a^2, where a near 1 leaves no digits."""
+    if activation == "identity":
+        return np.ones_like(h)
     if activation == "sigmoid":
         e = np.exp(-np.abs(h))
         return e / (1.0 + e) ** 2

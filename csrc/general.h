@@ -1,0 +1,47 @@
+/* general.h: the rules for any system (system.h), beside the fast ones for dense cells.
+ *
+ * The same algorithms, readout and optimizers: what is particular to a system is asked of its
+ * functions, and θ, w̄, G and J lie flat in memory, p numbers in a row. A step goes through the
+ * system's phases; a reduction, or a product with F, is done for each of them. When a function
+ * fails, `failed` is set and the rule returns at once. */
+#ifndef NBT_GENERAL_H
+#define NBT_GENERAL_H
+
+#include "rule.h"
+
+/* NoBackTrack: v̄ (K, n), w̄ (K, p), the rows w_i of the last phase. */
+double NBT(general_nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn);
+void NBT(general_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector);
+
+/* RTRL: G (n, p). A phase makes F by n products with unit vectors and costs a multiply-add for each
+ * entry of F that is not 0 and each parameter. */
+double NBT(general_rtrl_observe)(nbt_learner *self, nbt_target y, int learn);
+void NBT(general_rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector);
+
+/* Truncated BPTT (bptt.h), whose window keeps h before each phase of each step. The pass backwards
+ * takes what the readout says of each step in window_back and adds to g_theta. */
+void NBT(general_bptt_advance)(nbt_learner *self, int32_t symbol, const void *vector);
+void NBT(general_backpropagate)(nbt_learner *self);
+
+/* What is derived from a state that was loaded. */
+void NBT(general_refresh)(nbt_learner *self);
+void NBT(general_bptt_refresh)(nbt_learner *self);
+
+/* ---- what the rules share ------------------------------------------------------------------ */
+
+/* x ← the input: one-hot at `symbol`, or `vector` (m). O(m), O(1) when one-hot. */
+void NBT(general_input)(nbt_learner *self, int32_t symbol, const void *vector);
+
+/* Where the system is asked: phase q from state h, with the input last set. */
+nbt_point NBT(general_point)(const nbt_learner *self, const real *h, size_t phase);
+
+/* The system's ∂f/∂θ there, into the CSR arrays; returns whether it did not fail. */
+int NBT(general_rows)(nbt_learner *self, const nbt_point *at);
+
+/* h_next: the state after all phases on an input, from h. */
+void NBT(general_look)(nbt_learner *self, int32_t symbol, const void *vector);
+
+/* h ← the state after the phase `at`, which is from h. Returns whether it did not fail. */
+int NBT(general_step)(nbt_learner *self, const nbt_point *at);
+
+#endif

@@ -1,0 +1,56 @@
+#include "system.h"
+
+int nbt_csr_valid(size_t n, size_t p, size_t entries, const int64_t *indptr, const int32_t *indices)
+{
+    if (indptr[0] != 0) return 0;
+    int valid = 1;
+    for (size_t i = 0; i < n; i++) valid &= indptr[i] <= indptr[i + 1];
+    if (!valid || (size_t)indptr[n] > entries) return 0;
+    const int32_t last = (int32_t)(p - 1);
+    int32_t signs = 0; /* negative if any index is, or last minus one */
+    for (size_t e = 0; e < (size_t)indptr[n]; e++)
+        signs |= indices[e] | (int32_t)((uint32_t)last - (uint32_t)indices[e]);
+    return signs >= 0;
+}
+
+static int compiled_step(void *self, const nbt_point *at, void *next)
+{
+    const nbt_compiled *f = self;
+    return f->step(at->h, at->x, at->theta, next, f->data);
+}
+
+static int compiled_jvp(void *self, const nbt_point *at, const void *v, void *out)
+{
+    const nbt_compiled *f = self;
+    return f->jvp(at->h, at->x, at->theta, v, out, f->data);
+}
+
+static int compiled_vjp(void *self, const nbt_point *at, const void *u, void *out)
+{
+    const nbt_compiled *f = self;
+    return f->vjp(at->h, at->x, at->theta, u, out, f->data);
+}
+
+static int compiled_rows(void *self, const nbt_point *at, int64_t *indptr, int32_t *indices,
+                         void *values)
+{
+    const nbt_compiled *f = self;
+    return f->rows(at->h, at->x, at->theta, indptr, indices, values, f->data) ||
+           !nbt_csr_valid(f->n, f->p, f->entries, indptr, indices);
+}
+
+nbt_system nbt_system_of(nbt_compiled *compiled, size_t m)
+{
+    return (nbt_system){
+        .n = compiled->n,
+        .m = m,
+        .p = compiled->p,
+        .entries = compiled->entries,
+        .phases = 1,
+        .self = compiled,
+        .step = compiled_step,
+        .jvp = compiled_jvp,
+        .vjp = compiled->vjp ? compiled_vjp : 0,
+        .rows = compiled_rows,
+    };
+}

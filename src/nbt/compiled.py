@@ -1,0 +1,137 @@
+"""A system of the user's own in machine code: functions by address, with no Python in the loop."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nbt import _arguments
+from nbt.system import ACTIVATIONS, as_starts, as_vector
+
+__all__ = ["CompiledSystem"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CompiledSystem:
+    """A dynamical system like `System` whose functions are compiled.
+
+    With ``real`` as the `dtype` says, ``double`` or ``float``, they are::
+
+        int step(const real *h, const real *x, const real *theta, real *next, void *data);
+        int jvp(const real *h, const real *x, const real *theta, const real *v, real *out,
+                void *data);
+        int vjp(const real *h, const real *x, const real *theta, const real *u, real *out,
+                void *data);
+        int rows(const real *h, const real *x, const real *theta,
+                 int64_t *indptr, int32_t *indices, real *values, void *data);
+
+    for h (n), x (m) as the trainer's inputs are, one-hot where they are symbols, theta (p). Each
+    writes all of its result, n numbers; `rows` writes indptr (n + 1) and at most `entries` indices
+    and values, each column at most once in a row. A function returns 0; anything else is an error,
+    which undoes the call. They run without the GIL, and must be safe in any thread.
+
+    Parameters
+    ----------
+    step, jvp, rows, vjp
+        Each a function of Numba's ``cfunc``, of `ctypes`, of cffi, a ``scipy.LowLevelCallable``, or
+        an address. `vjp` is for `TruncatedBPTT` alone.
+    state, theta : array (n,), array (p,)
+        h and θ where training begins.
+    entries : int
+        The most entries that ∂f/∂θ has at once.
+    starts, activation
+        As in `System`.
+    data : address or ctypes pointer, optional
+        Handed to every function. Default: the user data of `step` where it is a
+        ``LowLevelCallable``, else NULL.
+    dtype : {"float64", "float32"}
+        The numbers that the functions take; a trainer's must be the same.
+    """
+
+    step: Any
+    jvp: Any
+    rows: Any
+    vjp: Any = None
+    state: Any = None
+    theta: Any = None
+    entries: int | None = None
+    starts: Any = None
+    activation: str = "identity"
+    data: Any = None
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        for name in ("state", "theta"):
+            object.__setattr__(self, name, as_vector(name, getattr(self, name)))
+        _arguments.whole("entries", self.entries, high=2**40)
+        _arguments.one_of("activation", self.activation, ACTIVATIONS)
+        _arguments.one_of("dtype", self.dtype, ("float64", "float32"))
+        object.__setattr__(self, "starts", as_starts(self.starts, len(self.theta)))
+        self.addresses()
+
+    @property
+    def units(self) -> int:
+        """States, n."""
+        return len(self.state)
+
+    def first_values(self) -> tuple[np.ndarray, np.ndarray]:
+        """h and θ where training begins, (n,) and (p,)."""
+        return self.state, self.theta
+
+    def addresses(self) -> dict[str, int]:
+        """Of each function, and of the data; 0 for what there is not."""
+        names = ("step", "jvp", "rows") if self.vjp is None else ("step", "jvp", "rows", "vjp")
+        found = {name: address_of(name, getattr(self, name)) for name in names}
+        data = getattr(self.step, "user_data", None) if self.data is None else self.data
+        return found | {"data": 0 if data is None else address_of("data", data)}
+
+    def __repr__(self) -> str:
+        return f"CompiledSystem({len(self.state)} states, {len(self.theta)} parameters)"
+
+
+def address_of(name: str, function: Any) -> int:
+    """Where a compiled function, or what a pointer points to, is."""
+    address = _address(function)
+    if not address:
+        raise TypeError(
+            f"{name}: expected a function of numba.cfunc, ctypes or cffi, a LowLevelCallable or an "
+            f"address, got {function!r}"
+        )
+    return address
+
+
+def _address(function: Any) -> int | None:
+    if isinstance(function, bool | str | bytes):
+        return None
+    if isinstance(function, int | np.integer):
+        return int(function)
+    if isinstance(function, tuple) and hasattr(function, "function"):  # LowLevelCallable
+        return _address(function.function)
+    if isinstance(getattr(function, "address", None), int):  # Numba
+        return function.address
+    kind = type(function)
+    if kind.__name__ == "PyCapsule":
+        return _capsule(function)
+    if kind.__module__ == "_cffi_backend":
+        import _cffi_backend  # what made it
+
+        ffi = _cffi_backend.FFI()
+        return int(ffi.cast("uintptr_t", function))
+    try:
+        return ctypes.cast(function, ctypes.c_void_p).value
+    except (ctypes.ArgumentError, TypeError):
+        return None
+
+
+def _capsule(capsule: Any) -> int | None:
+    api = ctypes.pythonapi
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = (
+        ctypes.c_char_p,
+        [ctypes.py_object],
+    )
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    return api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))

@@ -1,0 +1,108 @@
+"""Derivatives of a function that were not given: JAX's own where it is JAX's, else by the complex step
+or by central differences."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+__all__ = ["DerivedJvp", "DerivedRows", "difference", "is_jax", "jax_derivatives"]
+
+TINY = 1e-30  # the complex step: no difference is taken, so that nothing is lost
+AGREE = 1e-6
+STEP = np.finfo(float).eps ** (1 / 3)  # of central differences, times max(1, |variable|)
+
+
+def is_jax(step) -> bool:
+    """Is it a function of ``jax.jit``?"""
+    return type(step).__module__.split(".")[0] in ("jax", "jaxlib")
+
+
+def jax_derivatives(step) -> dict:
+    """jvp, vjp and rows of a function of ``jax.jit``, by its own differentiation, compiled."""
+    import jax  # what made it
+
+    @jax.jit
+    def jvp(h, x, theta, v):
+        return jax.jvp(lambda state: step(state, x, theta), (h,), (v,))[1]
+
+    @jax.jit
+    def vjp(h, x, theta, u):
+        return jax.vjp(lambda state: step(state, x, theta), h)[1](u)[0]
+
+    jacobian = jax.jit(jax.jacrev(step, argnums=2))
+
+    def rows(h, x, theta):
+        return sparse_rows(np.asarray(jacobian(h, x, theta)))
+
+    return {"jvp": jvp, "vjp": vjp, "rows": rows}
+
+
+def sparse_rows(dense) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The entries of a matrix (n, p) that are not 0, as CSR arrays."""
+    i, indices = np.nonzero(dense)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(i, minlength=len(dense)))])
+    return indptr, indices, dense[i, indices]
+
+
+class DerivedJvp:
+    """(∂f/∂h) v from `step` alone."""
+
+    def __init__(self, step) -> None:
+        self.along = _Directional(step)
+
+    def __call__(self, h, x, theta, v):
+        return self.along(h, x, theta, v, np.zeros(len(theta)))
+
+
+class DerivedRows:
+    """∂f/∂θ from `step` alone, a column at a time."""
+
+    def __init__(self, step) -> None:
+        self.along = _Directional(step)
+
+    def __call__(self, h, x, theta):
+        units = np.eye(len(theta))
+        dense = np.stack([self.along(h, x, theta, np.zeros(len(h)), e) for e in units], axis=1)
+        return sparse_rows(dense)
+
+
+class _Directional:
+    """The derivative of `step` along (dh, dtheta); which way is settled at the first call."""
+
+    def __init__(self, step) -> None:
+        self.step, self.complex = step, None
+
+    def __call__(self, h, x, theta, dh, dtheta):
+        if self.complex is None:
+            self.complex = self._complex_will_do(h, x, theta)
+        if self.complex:
+            return self._by_complex_step(h, x, theta, dh, dtheta)
+        return difference(self.step, h, x, theta, dh, dtheta)
+
+    def _by_complex_step(self, h, x, theta, dh, dtheta):
+        return np.imag(self.step(h + 1j * TINY * dh, x, theta + 1j * TINY * dtheta)) / TINY
+
+    def _complex_will_do(self, h, x, theta) -> bool:
+        """Whether both ways agree along a direction that no entry is absent from."""
+        random = np.random.default_rng(0)
+        along = random.normal(size=len(h)), random.normal(size=len(theta))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # imaginary parts that were discarded
+                exact = self._by_complex_step(h, x, theta, *along)
+        except Exception:  # whatever a user's function raises for complex numbers
+            return False
+        return np.allclose(exact, difference(self.step, h, x, theta, *along), AGREE, AGREE)
+
+
+def difference(step, h, x, theta, dh, dtheta):
+    """Central difference of `step` along (dh, dtheta)."""
+    largest = max(1.0, np.abs(h).max(), np.abs(theta).max(initial=0.0))
+    length = max(np.abs(dh).max(), np.abs(dtheta).max(initial=0.0))
+    if not length > 0:
+        return np.zeros(len(h))
+    e = STEP * largest / length
+    after, before = (step(h + s * e * dh, x, theta + s * e * dtheta) for s in (1, -1))
+    return (np.asarray(after) - np.asarray(before)) / (2 * e)

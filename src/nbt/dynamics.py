@@ -1,0 +1,100 @@
+"""What a trainer trains when it is no dense cell: a value made into functions that C calls.
+
+`bound` knows one kind of value a line; a new kind registers itself with it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nbt import _core
+from nbt.cells import RNN, LeakyRNN
+from nbt.compiled import CompiledSystem
+from nbt.system import System
+
+__all__ = ["Bound", "bound", "is_dense"]
+
+MOST_ENTRIES = 2**30
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A system of given inputs and precision, ready to be trained.
+
+    Attributes
+    ----------
+    core : _core.Dynamics
+        Its functions; each learner has its own.
+    state, theta : array (n,), array (p,)
+        Where h and θ begin, float64.
+    starts : array of int64
+        First parameter of each block of the Kalman metric, the first of all being 0.
+    parts : mapping of names to shapes
+        How θ is divided for those who look at it: arrays that follow one another.
+    """
+
+    core: _core.Dynamics
+    state: np.ndarray
+    theta: np.ndarray
+    starts: np.ndarray
+    parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@functools.singledispatch
+def bound(cell, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
+    """The functions and first values of a system with `inputs` inputs, for a learning rule."""
+    raise TypeError(f"cell: expected a cell such as RNN or LeakyRNN, or a System, got {cell!r}")
+
+
+def is_dense(cell) -> bool:
+    """Is it a fully connected cell, which has rules of its own in C?"""
+    return isinstance(cell, RNN | LeakyRNN)
+
+
+@bound.register
+def _(system: System, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
+    state, theta = system.first_values()
+    _needs_vjp(system, rule)
+    entries = system.entries or len(state) * len(theta)
+    if entries > MOST_ENTRIES:
+        raise ValueError(
+            f"entries: expected System(entries=...), the most that ∂f/∂θ may have at once, for "
+            f"{len(state)} states and {len(theta)} parameters"
+        )
+    functions = {name: getattr(system, name) for name in ("step", "jvp", "vjp", "rows")}
+    core = _core.PythonDynamics(
+        n=len(state),
+        m=inputs,
+        p=len(theta),
+        entries=entries,
+        phases=system.phases,
+        dtype=dtype,
+        functions=functions,
+    )
+    return Bound(core, state, theta, system.starts)
+
+
+@bound.register
+def _(system: CompiledSystem, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
+    if dtype != system.dtype:
+        raise ValueError(
+            f"dtype: expected {system.dtype!r}, the numbers that this compiled system takes, "
+            f"got {dtype!r}"
+        )
+    state, theta = system.first_values()
+    _needs_vjp(system, rule)
+    core = _core.CompiledDynamics(
+        n=len(state), m=inputs, p=len(theta), entries=system.entries, **system.addresses()
+    )
+    return Bound(core, state, theta, system.starts)
+
+
+def _needs_vjp(system: System | CompiledSystem, rule: str) -> None:
+    if rule == "bptt" and system.vjp is None:
+        raise TypeError(
+            f"vjp: expected {type(system).__name__}(vjp=...), which backpropagation needs, got None"
+        )

@@ -1,0 +1,133 @@
+"""The state's public names where a system is trained rather than a dense cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from nbt.state import StateTable
+
+__all__ = ["GeneralTable"]
+
+ROWS = ("estimator.rows.indptr", "estimator.rows.indices", "estimator.rows.data")
+
+
+class GeneralTable(StateTable):
+    """θ and what has its shape are flat, (p,); `parts` gives names and shapes of what θ consists
+    of. The rows w_i of the last transition are CSR arrays, as many entries as there are now."""
+
+    def __init__(self, core, rule: str, kalman: bool, *, parts, **choices) -> None:
+        self._parts, self._rule = parts or {"theta": (core.parameters,)}, rule
+        super().__init__(core, rule, kalman, **choices)
+
+    def _add_cell(self, kalman: bool) -> None:
+        n, p, first = self._core.units, self._core.parameters, 0
+        for name, shape in self._parts.items():
+            last = first + int(np.prod(shape))
+            self._add_plain(
+                f"cell.{name}",
+                "theta",
+                shape,
+                lambda x, first=first, last=last, shape=shape: x[0, first:last].reshape(shape),
+            )
+            first = last
+        self._add_plain("state.h", "h", (n,), lambda x: x[0, :n])
+        if kalman:
+            for name in ("J", "J0"):
+                self._add_flat(f"optimizer.theta.{name}", f"theta_{name}", p)
+
+    def _add_flat(self, key, array, p) -> None:
+        self._add_plain(key, array, (p,), lambda x: x[0, :p])
+
+    def _add_rule(self, rule, *, rank, blocks, exact_self, norm, window) -> None:
+        n, p, phases = self._core.units, self._core.parameters, self._core.phases
+        m, outputs = self._core.inputs, self._core.outputs
+        if rule == "nobacktrack":
+            self._add_plain("estimator.v", "v", (rank, n), lambda x: x[:, :n])
+            self._add_plain("estimator.w", "w", (rank, p), lambda x: x[:, :p])
+            if norm == "fisher":
+                self._add_plain("estimator.fisher", "fisher", (n,), lambda x: x[0, :n])
+        elif rule == "rtrl":
+            self._add_plain("estimator.G", "G", (n, p), lambda x: x.reshape(n, -1)[:, :p])
+        else:
+            self._add_plain(
+                "window.h",
+                "window_h",
+                (window, phases, n),
+                lambda x: x[:, :n].reshape(window, phases, n),
+            )
+            if not self._core.one_hot:
+                self._add_plain("window.x", "window_x", (window, m), lambda x: x[:, :m])
+            self._add_plain(
+                "window.delta", "window_delta", (window, outputs), lambda x: x[:, :outputs]
+            )
+            self._add_flat("window.g_theta", "g_theta", p)
+            self._add_whole("window.g_phi", "g_phi", self._phi)
+
+    def begin(self, state: np.ndarray, theta: np.ndarray) -> None:
+        """h and θ as they are before the first step."""
+        for name, value in (("h", state), ("theta", theta)):
+            self._core.arrays[name][0, : len(value)] = value
+
+    # ---- the rows ------------------------------------------------------------------------------
+
+    @property
+    def _has_rows(self) -> bool:
+        return self._rule == "nobacktrack"
+
+    def _rows(self) -> dict[str, np.ndarray]:
+        if not self._has_rows:
+            return {}
+        used = self._core.indptr[-1]
+        values = self._core.arrays["values"][0, :used].copy()
+        parts = self._core.indptr.copy(), self._core.indices[:used].copy(), values
+        return dict(zip(ROWS, parts, strict=True))
+
+    def read_all(self) -> dict[str, np.ndarray]:
+        return super().read_all() | self._rows()
+
+    def write_all(self, state: Mapping[str, np.ndarray]) -> None:
+        if not self._has_rows or not isinstance(state, Mapping):
+            super().write_all(state)
+            return
+        missing = [key for key in ROWS if key not in state]
+        if missing:
+            raise ValueError(
+                "state: expected the names of this trainer's state_dict(), got one that lacks "
+                f"{missing}"
+            )
+        indptr, indices, data = self._checked_rows(state)
+        super().write_all({key: value for key, value in state.items() if key not in ROWS})
+        self._core.indptr[:], used = indptr, len(indices)
+        self._core.indices[:used] = indices
+        self._core.arrays["values"][0, :used] = data
+        self._core.refresh()
+
+    def _checked_rows(self, state):
+        indptr, indices = (np.asarray(state[key]) for key in ROWS[:2])
+        n, p, most = self._core.units, self._core.parameters, self._core.entries
+        for key, array in zip(ROWS, (indptr, indices), strict=False):
+            if array.dtype.kind not in "iu" or array.ndim != 1:
+                raise ValueError(f"{key}: expected a vector of integers, got {array!r}")
+        if indptr.shape != (n + 1,) or indptr[0] != 0 or (np.diff(indptr.astype(int)) < 0).any():
+            raise ValueError(f"{ROWS[0]}: expected {n + 1} integers from 0 that never fall")
+        if len(indices) != indptr[-1] or len(indices) > most:
+            raise ValueError(
+                f"{ROWS[1]}: expected {indptr[-1]} columns, at most {most}, got {len(indices)}"
+            )
+        if ((indices < 0) | (indices >= p)).any():
+            raise ValueError(f"{ROWS[1]}: expected columns in [0, {p})")
+        places = np.repeat(np.arange(n), np.diff(indptr.astype(int))) * p + indices
+        if len(np.unique(places)) < len(places):
+            raise ValueError(f"{ROWS[1]}: expected each column once in a row")
+        return indptr, indices, self._checked(ROWS[2], state[ROWS[2]], indices.shape)
+
+    def influence(self, scale: float) -> np.ndarray:
+        """∂h/∂θ (n, p), float64: the pairs' products times `scale`, and the rows."""
+        v, w = (self.read(key).astype(np.float64) for key in ("estimator.v", "estimator.w"))
+        estimate = scale * v.T @ w
+        indptr, indices, data = self._rows().values()
+        rows = np.repeat(np.arange(len(estimate)), np.diff(indptr))
+        estimate[rows, indices] += data
+        return estimate

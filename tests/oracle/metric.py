@@ -1,0 +1,82 @@
+"""The Kalman metric (20)-(27) as a whole matrix: what each reduction keeps of J, and nothing clever.
+
+The parameters x (p,) are dealt into blocks of neighbours, the first of each being like a bias;
+`starts` are the blocks' first indices. A reduction keeps some entries of J (p, p):
+
+    diagonal        J_pp
+    quasi-diagonal  J_pp and J_0p, 0 the block's first entry
+    block           J_pq within a block
+    full            all
+
+and the metric is M = what is kept + lambda Id, completed for quasi-diagonal by the entries
+M_pq = J_0p J_0q / (J_00 + lambda), for which the inverse has the arrow's shape, too.
+"""
+
+import numpy as np
+
+
+def members(p, starts):
+    """The block of each parameter, (p,)."""
+    block = np.zeros(p, int)
+    block[list(starts)] = 1
+    return np.cumsum(block) - 1
+
+
+def kept(reduction, p, starts):
+    """Which entries of J a reduction keeps, bool (p, p)."""
+    block = members(p, starts)
+    same = block[:, None] == block[None, :]
+    first = np.isin(np.arange(p), list(starts))
+    return {
+        "diagonal": np.eye(p, dtype=bool),
+        "quasi-diagonal": np.eye(p, dtype=bool) | (same & (first[:, None] | first[None, :])),
+        "block": same,
+        "full": np.ones((p, p), bool),
+    }[reduction]
+
+
+class Metric:
+    """J (p, p), 0 where nothing is kept; `prior` is lambda, `decay` a function of t."""
+
+    def __init__(self, reduction, starts, decay, prior, J):
+        self.reduction, self.starts, self.decay, self.prior = reduction, starts, decay, prior
+        self.J = np.array(J, float)
+
+    def matrix(self):
+        M = self.J + self.prior * np.eye(len(self.J))
+        if self.reduction != "quasi-diagonal":
+            return M
+        block = members(len(M), self.starts)
+        for b, first in enumerate(self.starts):
+            rest = np.flatnonzero(block == b)[1:]
+            off = np.outer(self.J[first, rest], self.J[first, rest]) / M[first, first]
+            M[np.ix_(rest, rest)] += off - np.diag(np.diag(off))
+        return M
+
+    def accumulate(self, directions, t):
+        """J <- (1 - gamma) J + reduced sum of g g^T over `directions` (R, p)."""
+        keep = kept(self.reduction, len(self.J), self.starts)
+        self.J = (1 - min(1.0, self.decay(t))) * self.J + keep * (directions.T @ directions)
+
+    def step(self, x, g):
+        return x - np.linalg.solve(self.matrix(), g)
+
+    def inner(self, a, b):
+        """a M^-1 b^T for rows of a and b: (59)."""
+        return np.atleast_2d(a) @ np.linalg.solve(self.matrix(), np.atleast_2d(b).T)
+
+
+class Plain:
+    """SGD: x <- x - rate(t) g, and the plain inner product."""
+
+    def __init__(self, rate):
+        self.rate, self.J = rate, None
+
+    def accumulate(self, directions, t):
+        self.size = self.rate(t)
+
+    def step(self, x, g):
+        return x - self.size * g
+
+    def inner(self, a, b):
+        return np.atleast_2d(a) @ np.atleast_2d(b).T
