@@ -1,4 +1,6 @@
 #include "learner.h"
+#include "euler.h"
+#include "network.h"
 #include "rule.h"
 #include <math.h>
 
@@ -183,8 +185,7 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
 
         self->rate = nbt_rate(self->schedule, self->step);
         if (block->input_first) rule->advance(self, x, vector);
-        if (block->targets && !self->failed)
-            loss[t] = rule->observe(self, (size_t)y, block->learn);
+        if (block->targets && !self->failed) loss[t] = rule->observe(self, (size_t)y, block->learn);
         if (!block->input_first && !self->failed) rule->advance(self, x, vector);
         if (self->failed) return NBT_FAILED;
         self->step++;
@@ -193,4 +194,47 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
     }
     *done = block->steps;
     return NBT_OK;
+}
+
+/* ---- systems of the package's own ----------------------------------------------------------- */
+
+static const nbt_kernels *kernels_for(nbt_dtype dtype, int isa)
+{
+    return ISAS[isa < 0 ? best_isa() : isa].kernels[dtype];
+}
+
+static size_t layer_parameters(const nbt_layer *layer)
+{
+    const size_t edges =
+        layer->indptr ? (size_t)layer->indptr[layer->units] : layer->units * layer->units;
+    return edges + layer->units * (1 + layer->inputs + layer->below + (layer->leak != NBT_NO_LEAK));
+}
+
+nbt_system nbt_network_system(nbt_network *self, size_t m, nbt_dtype dtype, int isa)
+{
+    nbt_system system = kernels_for(dtype, isa)->network;
+    const nbt_layer *last = self->layer + self->layers - 1;
+    self->units = last->first + last->units;
+    system.n = self->units;
+    system.m = m;
+    system.p = last->start + layer_parameters(last);
+    system.phases = self->layers;
+    system.self = self;
+    for (size_t l = 0; l < self->layers; l++) {
+        const size_t entries = layer_parameters(self->layer + l);
+        if (entries > system.entries) system.entries = entries;
+    }
+    return system;
+}
+
+nbt_system nbt_euler_system(nbt_euler *self, nbt_dtype dtype, int isa)
+{
+    nbt_system system = self->field;
+    const nbt_system *euler = &kernels_for(dtype, isa)->euler;
+    system.step = euler->step;
+    system.jvp = euler->jvp;
+    system.vjp = self->field.vjp ? euler->vjp : NULL;
+    system.rows = euler->rows;
+    system.self = self;
+    return system;
 }

@@ -6,10 +6,11 @@ arrives, in memory that does not grow, at a cost a step close to running the net
 
 from nbt import baselines, datasets, streams
 from nbt.build import __version__, build_info
-from nbt.cells import RNN, LeakyRNN
+from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
 from nbt.checkpoint import Checkpoint, load
 from nbt.diagnosis import Diagnosis, diagnose
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
+from nbt.graphs import Graph
 from nbt.history import History
 from nbt.hmm import HMM
 from nbt.inputs import Symbols, Vector
@@ -29,6 +30,7 @@ from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
 from nbt.training import train
 
 __all__ = [
+    "CTRNN",
     "HMM",
     "RNN",
     "RTRL",
@@ -36,10 +38,12 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "Constant",
+    "Continuous",
     "DataError",
     "DerivedWarning",
     "Diagnosis",
     "DivergenceError",
+    "Graph",
     "History",
     "InverseSqrt",
     "Kalman",
@@ -47,6 +51,7 @@ __all__ = [
     "MissingExtra",
     "NoBackTrack",
     "Softmax",
+    "Stack",
     "Symbols",
     "System",
     "TruncatedBPTT",

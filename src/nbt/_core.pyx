@@ -608,6 +608,10 @@ def _vectors(x, m, dtype):
     return array
 
 
+# ---- networks ------------------------------------------------------------------------------------
+
+include "_network.pxi"
+
 # ---- the baseline --------------------------------------------------------------------------------
 
 CTW_SYMBOLS, CTW_DEEPEST = NBT_CTW_SYMBOLS, NBT_CTW_DEEPEST

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from nbt.cells import RNN, LeakyRNN
+from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
+from nbt.graphs import Graph
 from nbt.inputs import Symbols, Vector
 from nbt.optimizers import SGD, Kalman
 from nbt.readouts import Softmax
@@ -15,14 +16,17 @@ __all__ = ["value_in", "value_out"]
 
 _VALUES = {
     kind.__name__: kind
-    for kind in (RNN, LeakyRNN, Softmax, SGD, Kalman, Constant, InverseSqrt, Symbols, Vector)
+    for kind in (
+        *(RNN, LeakyRNN, CTRNN, Continuous, Stack, Graph, Softmax, SGD, Kalman),
+        *(Constant, InverseSqrt, Symbols, Vector),
+    )
 }
 
 
 def value_out(value) -> object:
     """A frozen value as {"kind": …, field: …}; anything else as it is."""
     if not dataclasses.is_dataclass(value):
-        return list(value) if isinstance(value, tuple) else value
+        return [value_out(one) for one in value] if isinstance(value, tuple) else value
     fields = {
         field.name: value_out(getattr(value, field.name)) for field in dataclasses.fields(value)
     }
@@ -31,6 +35,8 @@ def value_out(value) -> object:
 
 def value_in(value) -> object:
     """What `value_out` gave, as a value again."""
+    if isinstance(value, list):
+        return [value_in(one) for one in value]
     if not isinstance(value, Mapping):
         return value
     fields = {key: value_in(part) for key, part in value.items() if key != "kind"}
