@@ -58,9 +58,7 @@ def main(units: int, sources: int, repeat: int) -> None:
                 found.append(seconds_a_step(trainer, steps))
         dense, sparse = (1e6 * statistics.median(found[1:]) for found in times)
         shown = (dense, dense * share, sparse)
-        table.add_row(
-            rule, *(f"{t:,.0f} µs" for t in shown), f"{sparse / dense / share:.2f}"
-        )
+        table.add_row(rule, *(f"{t:,.0f} µs" for t in shown), f"{sparse / dense / share:.2f}")
     console = Console(width=100)
     console.print(f"{units} units, {sources} sources and {INPUTS} inputs each, float32, CPU time")
     console.print(table)

@@ -141,6 +141,18 @@ class Network:
             theta[layer.places(name)] = arrays[key]
         return theta
 
+    def moved(self, inputs: int) -> np.ndarray:
+        """Where each number of θ lies once there are so many inputs, not fewer: (size,)."""
+        grown = Network(self.cell, inputs)
+        places = np.empty(self.size, np.int64)
+        pairs = zip(self.names().values(), grown.names().values(), strict=True)
+        for (layer, name), (later, _) in pairs:
+            to = later.places(name)
+            if name == "r":
+                to = np.concatenate([to[: layer.inputs], to[later.inputs :]])
+            places[layer.places(name)] = to
+        return places
+
     def draw(self, random: np.random.Generator) -> np.ndarray:
         """First values of θ, float64."""
         if not isinstance(self.cell, Stack):
