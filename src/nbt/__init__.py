@@ -8,6 +8,7 @@ from nbt import baselines, datasets, streams
 from nbt.build import __version__, build_info
 from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
 from nbt.checkpoint import Checkpoint, load
+from nbt.compiled import CompiledSystem
 from nbt.diagnosis import Diagnosis, diagnose
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
 from nbt.graphs import Graph
@@ -25,7 +26,8 @@ from nbt.rank_one_trick import (
 from nbt.readouts import Softmax
 from nbt.replicas import learn_many
 from nbt.schedules import Constant, InverseSqrt
-from nbt.system import DerivedWarning, System, check_system
+from nbt.system import DerivedWarning, System
+from nbt.system_check import check_system
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
 from nbt.training import train
 
@@ -37,6 +39,7 @@ __all__ = [
     "SGD",
     "Checkpoint",
     "CheckpointError",
+    "CompiledSystem",
     "Constant",
     "Continuous",
     "DataError",

@@ -150,7 +150,7 @@ def _csr_arrays(csr, n, p, entries):
     if not isinstance(csr, tuple):
         csr = tuple(getattr(csr, name, None) for name in ("indptr", "indices", "data"))
     if len(csr) != 3 or any(part is None for part in csr):
-        raise TypeError("rows: expected (indptr, indices, data) or a CSR array with them")
+        raise TypeError("rows: expected (indptr, indices, data) or a CSR array that has them")
     indptr, indices, data = map(np.asarray, csr)
     if indptr.dtype.kind not in "iu" or indices.dtype.kind not in "iu":
         raise TypeError("rows: expected integers in indptr and indices, got "

@@ -102,8 +102,8 @@ class Checkpoint:
         replace(path, _encode(self, state), aside)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Checkpoint:
-        """Read a file that `save` wrote; `nbt.load` says what it raises."""
+    def load(cls, path: str | os.PathLike[str], cell: Any = None) -> Checkpoint:
+        """Read a file that `save` wrote; `nbt.load` says what `cell` is and what it raises."""
         from nbt import trainers  # trainers has `save` from this module
 
         path = os.fspath(path)
@@ -111,7 +111,8 @@ class Checkpoint:
         symbols = tensors.pop(ALPHABET, None)
         rows = {k[len(HISTORY) :]: tensors.pop(k) for k in list(tensors) if k.startswith(HISTORY)}
         try:
-            trainer = trainers.from_description(head["trainer"])
+            own = {} if cell is None else {"cell": cell}
+            trainer = trainers.from_description(head["trainer"] | own)
             trainer.load_state_dict(tensors)  # checks names, shapes and ranges
             return cls(
                 trainer,
@@ -162,7 +163,7 @@ def save(
     checkpoint.save(path, aside=os.path.realpath(path) + ".previous")
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
     """Build the trainer that was saved to a file.
 
     Parameters
@@ -170,6 +171,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     path : str or path-like
         What `save` wrote. `Checkpoint.load` also gives the alphabet, the place in the stream and
         the history.
+    cell : System or CompiledSystem, optional
+        The system that was trained, whose functions are in no file.
 
     Returns
     -------
@@ -184,7 +187,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     OSError
         The file cannot be read.
     """
-    return Checkpoint.load(path).trainer
+    return Checkpoint.load(path, cell).trainer
 
 
 # ---- writing -----------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 
 from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
+from nbt.compiled import CompiledSystem
 from nbt.graphs import Graph
 from nbt.inputs import Symbols, Vector
 from nbt.optimizers import SGD, Kalman
 from nbt.readouts import Softmax
 from nbt.schedules import Constant, InverseSqrt
+from nbt.system import System
 
 __all__ = ["value_in", "value_out"]
 
@@ -24,7 +26,10 @@ _VALUES = {
 
 
 def value_out(value) -> object:
-    """A frozen value as {"kind": …, field: …}; anything else as it is."""
+    """A frozen value as {"kind": …, field: …}; anything else as it is. Of a system, whose functions
+    are no plain values, the kind alone."""
+    if isinstance(value, System | CompiledSystem):
+        return {"kind": type(value).__name__}
     if not dataclasses.is_dataclass(value):
         return [value_out(one) for one in value] if isinstance(value, tuple) else value
     fields = {
@@ -40,6 +45,10 @@ def value_in(value) -> object:
     if not isinstance(value, Mapping):
         return value
     fields = {key: value_in(part) for key, part in value.items() if key != "kind"}
+    if value.get("kind") in ("System", "CompiledSystem"):
+        raise ValueError(
+            "cell: the functions of a system are in no checkpoint; expected nbt.load(path, cell=...)"
+        )
     kind = _VALUES.get(value.get("kind"))
     if kind is None:
         raise ValueError(f"kind: expected one of {sorted(_VALUES)}, got {value.get('kind')!r}")

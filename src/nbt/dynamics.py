@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nbt import _core
-from nbt.system import CompiledSystem, System
+from nbt.cells import RNN, LeakyRNN
+from nbt.compiled import CompiledSystem
+from nbt.system import System
 
-__all__ = ["Bound", "bound"]
+__all__ = ["Bound", "bound", "is_dense"]
 
 MOST_ENTRIES = 2**30
 
@@ -45,7 +47,12 @@ class Bound:
 @functools.singledispatch
 def bound(cell, inputs: int, dtype: str, random: np.random.Generator) -> Bound:
     """The functions and first values of a system with `inputs` inputs."""
-    raise TypeError(f"cell: expected a cell or a system, got {cell!r}")
+    raise TypeError(f"cell: expected a cell such as RNN or LeakyRNN, or a System, got {cell!r}")
+
+
+def is_dense(cell) -> bool:
+    """Is it a fully connected cell, which has rules of its own in C?"""
+    return isinstance(cell, RNN | LeakyRNN)
 
 
 @bound.register

@@ -18,7 +18,7 @@ class GeneralTable(StateTable):
     of. The rows w_i of the last transition are CSR arrays, as many entries as there are now."""
 
     def __init__(self, core, rule: str, kalman: bool, *, parts, **choices) -> None:
-        self._parts, self._rule = parts, rule
+        self._parts, self._rule = parts or {"theta": (core.parameters,)}, rule
         super().__init__(core, rule, kalman, **choices)
 
     def _add_cell(self, kalman: bool) -> None:
@@ -64,6 +64,11 @@ class GeneralTable(StateTable):
             )
             self._add_flat("window.g_theta", "g_theta", p)
             self._add_whole("window.g_phi", "g_phi", self._phi)
+
+    def begin(self, state: np.ndarray, theta: np.ndarray) -> None:
+        """h and θ as they are before the first step."""
+        for name, value in (("h", state), ("theta", theta)):
+            self._core.arrays[name][0, : len(value)] = value
 
     # ---- the rows ------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from nbt.schedules import InverseSqrt, Schedule, as_schedule
 __all__ = ["SGD", "Kalman", "Optimizer"]
 
 
-DEFAULT_PRIOR = {"sigmoid": 1.0, "tanh": 3.0}
+DEFAULT_PRIOR = {"sigmoid": 1.0, "tanh": 3.0, "identity": 1.0}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from nbt.derivatives import difference
@@ -10,7 +12,9 @@ from nbt.system import System, as_vector
 __all__ = ["check_system", "dense_rows"]
 
 
-def check_system(system: System, h, x, theta, y=None, *, tolerance: float = 1e-5) -> float:
+def check_system(
+    system: System, h=None, x=None, theta=None, y=None, *, tolerance: float = 1e-5
+) -> float:
     """Compares every derivative of a system with finite differences at one point.
 
     Choose a point that is typical: nothing at 0, no saturated unit. It takes two steps for each
@@ -19,10 +23,12 @@ def check_system(system: System, h, x, theta, y=None, *, tolerance: float = 1e-5
     Parameters
     ----------
     system : System
-    h : array (n,)
+    h : array (n,), optional
+        Default: where the system begins.
     x
         An input, as `step` takes it.
-    theta : array (p,)
+    theta : array (p,), optional
+        Default: where the system begins.
     y : optional
         A target; with it, the loss is checked, too.
     tolerance : float
@@ -54,12 +60,16 @@ def check_system(system: System, h, x, theta, y=None, *, tolerance: float = 1e-5
     """
     if not isinstance(system, System):
         raise TypeError(f"system: expected System, got {system!r}")
-    check = _Check(system, as_vector("h", h), x, as_vector("theta", theta), tolerance)
-    check.step()
-    check.jvp()
-    check.rows()
-    if system.vjp is not None:
-        check.vjp()
+    h = as_vector("h", system.first_values()[0] if h is None else h)
+    theta = as_vector("theta", system.first_values()[1] if theta is None else theta)
+    check = _Check(system, h, x, theta, tolerance)
+    for phase in range(system.phases):
+        check.phase = {"phase": phase} if system.phases > 1 else {}
+        check.step()
+        check.jvp()
+        check.rows()
+        if system.vjp is not None:
+            check.vjp()
     if y is not None:
         check.loss(y)
     return check.largest
@@ -71,6 +81,7 @@ class _Check:
     def __init__(self, system, h, x, theta, tolerance) -> None:
         self.system, self.h, self.x, self.theta = system, h, x, theta
         self.tolerance, self.largest = tolerance, 0.0
+        self.phase: dict[str, int] = {}
 
     def step(self) -> None:
         first = self._array("step", self._call("step"), self.h.shape)
@@ -122,13 +133,14 @@ class _Check:
             self._compare("loss", "∂ℓ/∂h[{1}]", gradient[j : j + 1], expected, column=j)
 
     def _expected(self, dh, dtheta):
-        return difference(self.system.step, self.h, self.x, self.theta, dh, dtheta)
+        step = functools.partial(self.system.step, **self.phase)
+        return difference(step, self.h, self.x, self.theta, dh, dtheta)
 
     def _call(self, name: str, *more):
         """A function of the system at the point; it must leave its arguments as they are."""
         given = self.h.copy(), self.theta.copy(), *(one.copy() for one in more)
         h, theta, *rest = given
-        result = getattr(self.system, name)(h, self.x, theta, *rest)
+        result = getattr(self.system, name)(h, self.x, theta, *rest, **self.phase)
         for argument, was, now in zip(
             ("h", "theta", "v"), (self.h, self.theta, *more), given, strict=False
         ):
@@ -166,7 +178,9 @@ class _Check:
 
 def dense_rows(csr, n: int, p: int) -> np.ndarray:
     """CSR arrays ``(indptr, indices, data)``, checked, as an array (n, p)."""
-    if not isinstance(csr, tuple) or len(csr) != 3:
+    if not isinstance(csr, tuple):
+        csr = tuple(getattr(csr, name, None) for name in ("indptr", "indices", "data"))
+    if len(csr) != 3 or any(part is None for part in csr):
         raise TypeError(f"rows: expected (indptr, indices, data), got {type(csr).__name__}")
     indptr, indices, data = map(np.asarray, csr)
     if indptr.dtype.kind not in "iu" or indices.dtype.kind not in "iu":

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from nbt import _arguments, _core
-from nbt.cells import RNN, Cell, LeakyRNN
 from nbt.descriptions import value_in, value_out
+from nbt.dynamics import Bound, bound, is_dense
+from nbt.general_state import GeneralTable
 from nbt.inputs import Inputs, Symbols, as_inputs
 from nbt.optimizers import SGD, Kalman, Optimizer
 from nbt.readouts import Readout, Softmax
@@ -34,14 +35,16 @@ class Trainer:
     def __init__(
         self, cell, readout, optimizer, *, inputs, dtype, seed, threads, **choices
     ) -> None:
-        self.cell: Cell = _arguments.instance("cell", cell, RNN, LeakyRNN)
+        self.cell = cell
         self.readout: Readout = _arguments.instance("readout", readout, Softmax)
         self.optimizer: Optimizer = _arguments.instance("optimizer", optimizer, SGD, Kalman)
         self.inputs: Inputs = as_inputs(inputs, readout.symbols)
         self.dtype: str = _arguments.one_of("dtype", dtype, _core.DTYPES)
         seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
         self._threads = _arguments.whole("threads", threads, high=MOST_THREADS)
+        system = self._bound(seed)
         _arguments.whole("units", cell.units, high=LARGEST_UNITS)
+        self._parameters = len(system.theta) if system else self._dense_parameters()
         self._refuse_too_large(isinstance(optimizer, Kalman), **choices)
         self._choices = choices
         self._core, self._table = self._build(seed)
@@ -51,6 +54,7 @@ class Trainer:
         """A learner of this trainer's sizes and choices, every number in it 0."""
         optimizer, units = self.optimizer, self.cell.units
         kalman = isinstance(optimizer, Kalman)
+        system = self._bound(seed)
         core = _core.Learner(
             rule=self._rule,
             dtype=self.dtype,
@@ -65,14 +69,28 @@ class Trainer:
             seed=seed,
             isa=os.environ.get("NBT_ISA") or None,
             threads=self._threads,
+            dynamics=system and system.core,
+            starts=system and system.starts,
             **self._choices,
         )
-        return core, StateTable(core, self._rule, kalman, **self._choices)
+        if system is None:
+            return core, StateTable(core, self._rule, kalman, **self._choices)
+        return core, GeneralTable(core, self._rule, kalman, parts=system.parts, **self._choices)
+
+    def _bound(self, seed: int) -> Bound | None:
+        """The functions and first values of a system; None for a dense cell."""
+        if is_dense(self.cell):
+            return None
+        return bound(self.cell, self.inputs.size, self.dtype, np.random.default_rng(seed))
+
+    def _dense_parameters(self) -> int:
+        n = self.cell.units
+        return n * (1 + n + self.inputs.size)
 
     def _refuse_too_large(self, kalman: bool, rank=1, blocks=1, window=0, **_) -> None:
         """Raises before anything is allocated. Sizes are Python integers: nothing overflows."""
         n, m, symbols = self.cell.units, self.inputs.size, self.readout.symbols
-        parameters = n * (1 + n + m)
+        parameters = self._parameters
         numbers = parameters * (4 + rank + 2 * kalman) + rank * blocks * n
         numbers += (1 + n) * symbols * (2 + 2 * kalman) + window * (n + m + symbols)
         numbers += 2 * n * parameters * (self._rule == "rtrl")
@@ -84,9 +102,13 @@ class Trainer:
             )
 
     def _draw(self, seed: int) -> None:
-        values = self.cell.draw(self.inputs.size, np.random.default_rng(seed))
-        for key, value in values.items():
-            self._table.write(f"cell.{key}", value)
+        system = self._bound(seed)
+        if system is None:
+            values = self.cell.draw(self.inputs.size, np.random.default_rng(seed))
+            for key, value in values.items():
+                self._table.write(f"cell.{key}", value)
+        else:
+            self._table.begin(system.state, system.theta)
         self._core.refresh()
 
     # ---- the verbs -----------------------------------------------------------------------------
@@ -157,7 +179,7 @@ class Trainer:
         -------
         array (units, P, units), float64
             ``[k, p, i]`` is ∂h_k/∂θ for parameter row p of unit i; the rows are the bias, then W,
-            then r.
+            then r. For a system: array (n, p).
 
         Raises
         ------
@@ -214,9 +236,13 @@ class Trainer:
         old = self.readout.symbols
         symbols = _arguments.whole("symbols", symbols, low=old)
         own = self.inputs == Symbols(old)
+        if own and not is_dense(self.cell):
+            raise TypeError("grow: a system's inputs are as many as it was made for")
         changes = {"readout": Softmax(symbols), "inputs": Symbols(symbols) if own else self.inputs}
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__, **changes)
+        if is_dense(self.cell):
+            changes["_parameters"] = copy._parameters = copy._dense_parameters()
         copy._refuse_too_large(isinstance(self.optimizer, Kalman), **self._choices)
         with self._core:
             self._core.settle()
@@ -274,8 +300,7 @@ class Trainer:
     @property
     def parameters(self) -> int:
         """How many numbers are learned: the network's and the readout's."""
-        n = self.cell.units
-        return n * (1 + n + self.inputs.size) + (1 + n) * self.readout.symbols
+        return self._parameters + (1 + self.cell.units) * self.readout.symbols
 
     def __repr__(self) -> str:
         own = "".join(f", {key}={value!r}" for key, value in self._own_arguments().items())
@@ -286,13 +311,17 @@ class Trainer:
         )
 
     def __reduce__(self):
-        return _rebuild, (type(self), self.describe(), self.state_dict(), self.threads)
+        return _rebuild, (type(self), self._described(), self.state_dict(), self.threads)
+
+    def _described(self) -> dict:
+        """`describe`, with a system's own functions where they are no plain values."""
+        return self.describe() if is_dense(self.cell) else self.describe() | {"cell": self.cell}
 
     def __copy__(self):
         return self.__deepcopy__({})
 
     def __deepcopy__(self, memo):
-        return _rebuild(type(self), self.describe(), self.state_dict(), self.threads)
+        return _rebuild(type(self), self._described(), self.state_dict(), self.threads)
 
 
 def build(kind: type[Trainer], description: Mapping, threads: int = 1) -> Trainer:

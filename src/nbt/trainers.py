@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nbt import _arguments, _core
-from nbt.cells import RNN, LeakyRNN
+from nbt.dynamics import is_dense
 from nbt.optimizers import SGD, Kalman
 from nbt.schedules import InverseSqrt
 from nbt.trainer import Trainer, build
@@ -22,7 +22,7 @@ class NoBackTrack(Trainer):
 
     Parameters
     ----------
-    cell : RNN or LeakyRNN
+    cell : RNN, LeakyRNN, System or CompiledSystem
     readout : Softmax
     optimizer : Kalman or SGD
     inputs : Symbols, Vector or int, optional
@@ -33,8 +33,8 @@ class NoBackTrack(Trainer):
     blocks : int, optional
         S: the units are dealt into S groups with a v̄ each; less noise, S n² more multiply-adds a
         step. Default: a block for each unit up to 32 units, 16 blocks for more.
-    exact_self : bool
-        Keep each unit's influence on itself along its own path exactly; only the rest is estimated.
+    exact_self : bool, optional
+        Default: yes, but for systems, which have neither this nor blocks. Keep each unit's influence on itself along its own path exactly; only the rest is estimated.
     norm : {"fisher", "kalman", "euclidean"}
         What balances v̄ and w̄. `kalman`: the invariant norms of Appendix B, for `Kalman` only.
         `fisher`: the same for w̄, and for v̄ a running mean of (∂ℓ/∂h)². `euclidean`: plain.
@@ -72,19 +72,14 @@ class NoBackTrack(Trainer):
         inputs=None,
         rank=1,
         blocks=None,
-        exact_self=True,
+        exact_self=None,
         norm="fisher",
         dtype="float32",
         seed=0,
         threads=1,
     ) -> None:
-        _arguments.instance("cell", cell, RNN, LeakyRNN)
-        units = cell.units
         self.rank = _arguments.whole("rank", rank, high=2**16)
-        if blocks is None:
-            blocks = units if units <= SMALL_UNITS else 16
-        self.blocks = _arguments.whole("blocks", blocks, high=units)
-        self.exact_self = _arguments.flag("exact_self", exact_self)
+        self.blocks, self.exact_self = _form(cell, blocks, exact_self)
         self.norm = _arguments.one_of("norm", norm, _core.NORMS)
         if norm == "kalman" and isinstance(optimizer, SGD):
             raise ValueError(
@@ -114,6 +109,8 @@ class NoBackTrack(Trainer):
         }
 
     def influence(self) -> np.ndarray:
+        if not is_dense(self.cell):
+            return self._table.influence(1 / self.rank)
         state = self.state_dict()
         n = self.cell.units
         v = state["estimator.v"].astype(np.float64)[
@@ -129,6 +126,20 @@ class NoBackTrack(Trainer):
         return estimate
 
     influence.__doc__ = Trainer.influence.__doc__
+
+
+def _form(cell, blocks, exact_self) -> tuple[int, bool]:
+    """Blocks of units and exact self-influence, which only dense cells have."""
+    if is_dense(cell):
+        if blocks is None:
+            blocks = cell.units if cell.units <= SMALL_UNITS else 16
+        exact_self = True if exact_self is None else _arguments.flag("exact_self", exact_self)
+        return _arguments.whole("blocks", blocks, high=cell.units), exact_self
+    if blocks not in (None, 1):
+        raise ValueError(f"blocks: expected 1 for a system, got {blocks!r}")
+    if exact_self not in (None, False):
+        raise ValueError(f"exact_self: expected False for a system, got {exact_self!r}")
+    return 1, False
 
 
 class RTRL(Trainer):
