@@ -292,7 +292,7 @@ def test_every_instruction_set(isa, monkeypatch):
     ("key", "value", "message"),
     [
         ("0.beta", np.full(3, np.inf), "cell.0.beta: expected finite"),
-        ("1.W", np.zeros((4, 4)), r"cell.1.W: expected shape \(8,\), got \(4, 4\)"),
+        ("1.W", np.zeros((4, 4)), r"cell.1.W: expected shape \(7,\), got \(4, 4\)"),
         ("2.tau", np.array([1.0, 0.0]), "cell.2.tau: expected time constants above 0"),
     ],
 )

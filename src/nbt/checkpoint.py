@@ -34,17 +34,23 @@ import safetensors.numpy
 
 from nbt.alphabets import Alphabet
 from nbt.build import __version__
+from nbt.descriptions import value_in
 from nbt.durable import replace
+from nbt.dynamics import is_dense
 from nbt.errors import CheckpointError
 from nbt.history import History
+from nbt.networks import Network
 
 __all__ = ["Checkpoint", "load", "save"]
 
 FORMAT = "nbt-checkpoint"
 SCHEMA = 2
-LONGEST_HEADER = 1 << 20
+LONGEST_HEADER = 1 << 26  # a graph is in it: 3 bytes an edge
 LARGEST_FILE = 1 << 36
-MALFORMED = (AttributeError, ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
+MALFORMED = (
+    *(AttributeError, ArithmeticError, LookupError, MemoryError, RecursionError, TypeError),
+    ValueError,
+)
 NO_DIGEST = "0" * 64
 ALPHABET, HISTORY = "stream.alphabet", "history."
 
@@ -311,14 +317,15 @@ def _check_layout(path: str, head: Mapping[str, Any], layout: Any, size: int) ->
 
 def _shapes(trainer: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """The arrays that between them bound every size of the trainer that is described."""
-    n, m, symbols = (
-        trainer["cell"]["units"],
-        trainer["inputs"]["size"],
-        trainer["readout"]["symbols"],
-    )
-    sizes = [n, m, symbols, *(trainer.get(name, 1) for name in ("rank", "blocks", "window"))]
+    m, symbols = trainer["inputs"]["size"], trainer["readout"]["symbols"]
+    sizes = [m, symbols, *(trainer.get(name, 1) for name in ("rank", "blocks", "window"))]
+    sizes += [trainer["cell"]["units"]] if "units" in trainer["cell"] else []
     if not all(type(size) is int and size > 0 for size in sizes):
         raise TypeError(f"trainer: expected positive sizes, got {sizes}")
+    cell = value_in(trainer["cell"])
+    if not is_dense(cell):
+        return _network_shapes(trainer, Network(cell, m))
+    n = cell.units
     shapes = {"cell.W": (n, n), "cell.r": (m, n), "readout.W": (n, symbols)}
     if "rank" in trainer:
         shapes["estimator.v"] = (trainer["rank"], trainer["blocks"], n)
@@ -328,6 +335,20 @@ def _shapes(trainer: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         shapes["window.delta"] = (trainer["window"], symbols)
     if trainer.get("trainer") == "RTRL":
         shapes["estimator.G"] = (n, 1 + n + m, n)
+    return shapes
+
+
+def _network_shapes(trainer: Mapping[str, Any], network: Network) -> dict[str, tuple[int, ...]]:
+    n, p, symbols = network.units, network.size, trainer["readout"]["symbols"]
+    shapes = {f"cell.{name}": shape for name, shape in network.shapes().items()}
+    shapes["readout.W"] = (n, symbols)
+    if "rank" in trainer:
+        shapes |= {"estimator.v": (trainer["rank"], n), "estimator.w": (trainer["rank"], p)}
+    if "window" in trainer:
+        shapes["window.h"] = (trainer["window"], len(network.layers), n)
+        shapes["window.delta"] = (trainer["window"], symbols)
+    if trainer.get("trainer") == "RTRL":
+        shapes["estimator.G"] = (n, p)
     return shapes
 
 

@@ -5,15 +5,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nbt import _core
-from nbt.cells import RNN, LeakyRNN
+from nbt.cells import CTRNN, RNN, Cell, Continuous, LeakyRNN, Stack
 from nbt.compiled import CompiledSystem
+from nbt.networks import Network
 from nbt.system import System
 
 __all__ = ["Bound", "bound", "is_dense"]
@@ -33,15 +36,18 @@ class Bound:
         Where h and θ begin, float64.
     starts : array of int64
         First parameter of each block of the Kalman metric, the first of all being 0.
-    parts : mapping of names to shapes
-        How θ is divided for those who look at it: arrays that follow one another.
+    parts : mapping of names to arrays of integers
+        What θ consists of: where its numbers lie, each in one array.
+    grown : function of a number of inputs, optional
+        Where each number of θ lies once there are so many, (p,), and the `parts` then.
     """
 
     core: _core.Dynamics
     state: np.ndarray
     theta: np.ndarray
     starts: np.ndarray
-    parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    grown: Callable[[int], tuple[np.ndarray, Mapping[str, np.ndarray]]] | None = None
 
 
 @functools.singledispatch
@@ -52,7 +58,9 @@ def bound(cell, inputs: int, dtype: str, random: np.random.Generator) -> Bound:
 
 def is_dense(cell) -> bool:
     """Is it a fully connected cell, which has rules of its own in C?"""
-    return isinstance(cell, RNN | LeakyRNN)
+    if isinstance(cell, LeakyRNN) and cell.learn_leak:
+        return False
+    return isinstance(cell, RNN | LeakyRNN) and cell.graph is None
 
 
 @bound.register
@@ -89,3 +97,33 @@ def _(system: CompiledSystem, inputs: int, dtype: str, random: np.random.Generat
         n=len(state), m=inputs, p=len(theta), entries=system.entries, **system.addresses()
     )
     return Bound(core, state, theta, system.starts)
+
+
+@bound.register(RNN | LeakyRNN | Stack)
+def _network(cell: Cell, inputs: int, dtype: str, random: np.random.Generator) -> Bound:
+    network = Network(cell, inputs)
+    core = _core.NetworkDynamics(
+        network.layers, inputs=inputs, dtype=dtype, isa=os.environ.get("NBT_ISA") or None
+    )
+
+    def grown(more: int):
+        return network.moved(more), Network(cell, more).parts()
+
+    return Bound(
+        core,
+        np.zeros(network.units),
+        network.draw(random),
+        network.blocks[:-1],
+        network.parts(),
+        grown,
+    )
+
+
+@bound.register
+def _(cell: Continuous, inputs: int, dtype: str, random: np.random.Generator) -> Bound:
+    if isinstance(cell.field, CTRNN):
+        return _network(cell, inputs, dtype, random)
+    field = bound(cell.field, inputs, dtype, random)
+    isa = os.environ.get("NBT_ISA") or None
+    core = _core.EulerDynamics(field.core, dt=cell.dt, dtype=dtype, isa=isa)
+    return dataclasses.replace(field, core=core)

@@ -55,8 +55,14 @@ class Layer:
         """Where each unit's parameters begin, and the last one's end, (units + 1,)."""
         return self.start + np.arange(self.units + 1) * self.others + self.before
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Of an array: b (n,), W (n, n) or (edges,), r (inputs + below, n), leaks (n,)."""
+        if name == "W":
+            return (self.units, self.units) if self.graph is None else (self.edges,)
+        return (self.inputs + self.below, self.units) if name == "r" else (self.units,)
+
     def places(self, name: str) -> np.ndarray:
-        """Where in θ an array lies: b (n,), W (n, n) or (edges,), r (inputs + below, n), leak."""
+        """Where in θ the numbers of an array lie, in its shape."""
         starts = self.starts
         if name == "b":
             return starts[:-1]
@@ -130,15 +136,23 @@ class Network:
                     found[prefix + name] = (layer, name)
         return found
 
+    def parts(self) -> dict[str, np.ndarray]:
+        """Where the numbers of each array lie in θ."""
+        return {key: layer.places(name) for key, (layer, name) in self.names().items()}
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of each array; nothing of that size is made."""
+        return {key: layer.shape(name) for key, (layer, name) in self.names().items()}
+
     def unpack(self, theta: np.ndarray) -> dict[str, np.ndarray]:
         """Copies of the arrays in θ (size,), by name."""
-        return {key: theta[layer.places(name)] for key, (layer, name) in self.names().items()}
+        return {key: theta[places] for key, places in self.parts().items()}
 
     def pack(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
         """θ, float64, of arrays by name."""
         theta = np.zeros(self.size)
-        for key, (layer, name) in self.names().items():
-            theta[layer.places(name)] = arrays[key]
+        for key, places in self.parts().items():
+            theta[places] = arrays[key]
         return theta
 
     def moved(self, inputs: int) -> np.ndarray:

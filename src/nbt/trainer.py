@@ -75,7 +75,9 @@ class Trainer:
         )
         if system is None:
             return core, StateTable(core, self._rule, kalman, **self._choices)
-        return core, GeneralTable(core, self._rule, kalman, parts=system.parts, **self._choices)
+        return core, GeneralTable(
+            core, self._rule, kalman, parts=system.parts, grown=system.grown, **self._choices
+        )
 
     def _bound(self, seed: int) -> Bound | None:
         """The functions and first values of a system; None for a dense cell."""
@@ -236,13 +238,14 @@ class Trainer:
         old = self.readout.symbols
         symbols = _arguments.whole("symbols", symbols, low=old)
         own = self.inputs == Symbols(old)
-        if own and not is_dense(self.cell):
-            raise TypeError("grow: a system's inputs are as many as it was made for")
         changes = {"readout": Softmax(symbols), "inputs": Symbols(symbols) if own else self.inputs}
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__, **changes)
-        if is_dense(self.cell):
-            changes["_parameters"] = copy._parameters = copy._dense_parameters()
+        system = copy._bound(self.seed)
+        if own and system and not system.grown:
+            raise TypeError("grow: a system's inputs are as many as it was made for")
+        size = len(system.theta) if system else copy._dense_parameters()
+        changes["_parameters"] = copy._parameters = size
         copy._refuse_too_large(isinstance(self.optimizer, Kalman), **self._choices)
         with self._core:
             self._core.settle()
