@@ -176,6 +176,7 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
     const nbt_rule_row *rule = rule_of(self);
     const size_t row_size = self->m * (self->dtype == NBT_F32 ? 4 : 8);
     self->deferred = !block->input_first;
+    self->failed = 0;
     for (size_t t = 0; t < block->steps; t++) {
         *done = t;
         const int32_t x = block->symbols ? block->symbols[t] : 0;

@@ -51,8 +51,8 @@ class Bound:
 
 
 @functools.singledispatch
-def bound(cell, inputs: int, dtype: str, random: np.random.Generator) -> Bound:
-    """The functions and first values of a system with `inputs` inputs."""
+def bound(cell, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
+    """The functions and first values of a system with `inputs` inputs, for a learning rule."""
     raise TypeError(f"cell: expected a cell such as RNN or LeakyRNN, or a System, got {cell!r}")
 
 
@@ -64,8 +64,9 @@ def is_dense(cell) -> bool:
 
 
 @bound.register
-def _(system: System, inputs: int, dtype: str, random: np.random.Generator) -> Bound:
+def _(system: System, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
     state, theta = system.first_values()
+    _needs_vjp(system, rule)
     entries = system.entries or len(state) * len(theta)
     if entries > MOST_ENTRIES:
         raise ValueError(
@@ -86,21 +87,31 @@ def _(system: System, inputs: int, dtype: str, random: np.random.Generator) -> B
 
 
 @bound.register
-def _(system: CompiledSystem, inputs: int, dtype: str, random: np.random.Generator) -> Bound:
+def _(system: CompiledSystem, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
     if dtype != system.dtype:
         raise ValueError(
             f"dtype: expected {system.dtype!r}, the numbers that this compiled system takes, "
             f"got {dtype!r}"
         )
     state, theta = system.first_values()
+    _needs_vjp(system, rule)
     core = _core.CompiledDynamics(
         n=len(state), m=inputs, p=len(theta), entries=system.entries, **system.addresses()
     )
     return Bound(core, state, theta, system.starts)
 
 
+def _needs_vjp(system: System | CompiledSystem, rule: str) -> None:
+    if rule == "bptt" and system.vjp is None:
+        raise TypeError(
+            f"vjp: expected {type(system).__name__}(vjp=...), which backpropagation needs, got None"
+        )
+
+
 @bound.register(RNN | LeakyRNN | Stack)
-def _network(cell: Cell, inputs: int, dtype: str, random: np.random.Generator) -> Bound:
+def _network(
+    cell: Cell, inputs: int, dtype: str, random: np.random.Generator, rule: str
+) -> Bound:
     network = Network(cell, inputs)
     core = _core.NetworkDynamics(
         network.layers, inputs=inputs, dtype=dtype, isa=os.environ.get("NBT_ISA") or None
@@ -120,10 +131,10 @@ def _network(cell: Cell, inputs: int, dtype: str, random: np.random.Generator) -
 
 
 @bound.register
-def _(cell: Continuous, inputs: int, dtype: str, random: np.random.Generator) -> Bound:
+def _(cell: Continuous, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
     if isinstance(cell.field, CTRNN):
-        return _network(cell, inputs, dtype, random)
-    field = bound(cell.field, inputs, dtype, random)
+        return _network(cell, inputs, dtype, random, rule)
+    field = bound(cell.field, inputs, dtype, random, rule)
     isa = os.environ.get("NBT_ISA") or None
     core = _core.EulerDynamics(field.core, dt=cell.dt, dtype=dtype, isa=isa)
     return dataclasses.replace(field, core=core)

@@ -83,7 +83,8 @@ class Trainer:
         """The functions and first values of a system; None for a dense cell."""
         if is_dense(self.cell):
             return None
-        return bound(self.cell, self.inputs.size, self.dtype, np.random.default_rng(seed))
+        random = np.random.default_rng(seed)
+        return bound(self.cell, self.inputs.size, self.dtype, random, self._rule)
 
     def _dense_parameters(self) -> int:
         n = self.cell.units
