@@ -4,6 +4,7 @@ K pairs of one trainer are K independent estimates on one trajectory; statistics
 """
 
 import functools
+import itertools
 
 import numpy as np
 import oracle.networks
@@ -60,7 +61,7 @@ def halvings(value):
 def test_the_trajectory_has_a_limit():
     """Euler's method: its error is O(δt)."""
     h = [run("euclidean", steps)[1]["state.h"] for steps in STEPS]
-    errors = [np.abs(a - b).max() for a, b in zip(h, h[1:], strict=False)]
+    errors = [np.abs(a - b).max() for a, b in itertools.pairwise(h)]
     np.testing.assert_allclose(np.divide(errors[1:], errors[:-1]), 0.5, atol=0.1)
 
 
@@ -131,3 +132,64 @@ def test_without_rho_for_the_new_terms_the_estimate_has_no_limit():
     factors = halvings(unbalanced)
     assert (factors > 1.7).all()
     assert factors[-1] > 3
+
+
+# ---- a field of the user's own -------------------------------------------------------------------
+
+
+def field(**more):
+    """A damped oscillator whose stiffness and damping are learned, driven by x."""
+    return nbt.System(
+        step=lambda h, x, theta: np.array([h[1], -theta[0] * h[0] - theta[1] * h[1] + x[0]]),
+        jvp=lambda h, x, theta, v: np.array([v[1], -theta[0] * v[0] - theta[1] * v[1]]),
+        vjp=lambda h, x, theta, u: np.array([-theta[0] * u[1], u[0] - theta[1] * u[1]]),
+        rows=lambda h, x, theta: (np.array([0, 0, 2]), np.arange(2), -h),
+        state=[1.0, 0.5],
+        theta=[2.0, 0.3],
+        **more,
+    )
+
+
+def rolled_out(dt):
+    """The same with Euler's step written out."""
+    plain = field()
+    return nbt.System(
+        step=lambda h, x, theta: h + dt * plain.step(h, x, theta),
+        jvp=lambda h, x, theta, v: v + dt * plain.jvp(h, x, theta, v),
+        vjp=lambda h, x, theta, u: u + dt * plain.vjp(h, x, theta, u),
+        rows=lambda h, x, theta: (np.array([0, 0, 2]), np.arange(2), -dt * h),
+        state=[1.0, 0.5],
+        theta=[2.0, 0.3],
+    )
+
+
+@pytest.mark.parametrize("rule", [nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT])
+def test_a_system_as_a_field(rule):
+    """What a trainer makes of it is what it makes of Euler's step written out."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 1)), rng.integers(0, 3, 60)
+    common = {"inputs": 1, "dtype": "float64", "seed": 2}
+    first, second = (
+        rule(cell, nbt.Softmax(3), nbt.SGD(0.05), **common)
+        for cell in (nbt.Continuous(field(), 0.2), rolled_out(0.2))
+    )
+    np.testing.assert_allclose(first.learn(x, y), second.learn(x, y), rtol=1e-12)
+    states = [trainer.state_dict()["cell.theta"] for trainer in (first, second)]
+    np.testing.assert_allclose(*states, rtol=1e-12)
+    assert np.abs(states[0] - [2.0, 0.3]).min() > 1e-4
+
+
+def test_an_error_in_a_field_is_the_users():
+    broken = field()
+    object.__setattr__(broken, "step", lambda h, x, theta: 1 / 0)
+    trainer = nbt.NoBackTrack(nbt.Continuous(broken, 0.1), nbt.Softmax(2), inputs=1)
+    with pytest.raises(ZeroDivisionError):
+        trainer.learn(np.ones((3, 1)), [0, 1, 0])
+    assert trainer.step == 0
+
+
+def test_fields_that_are_none():
+    with pytest.raises(ValueError, match="field: expected a system of one phase, got 2"):
+        nbt.Continuous(field(phases=2), 0.1)
+    with pytest.raises(TypeError, match=r"cells\[0\].field: expected CTRNN"):
+        nbt.Stack([nbt.Continuous(field(), 0.1)])

@@ -137,7 +137,7 @@ def test_reprs_name_what_is_not_as_by_default():
         (lambda: nbt.CTRNN(2, [1]), ValueError, r"tau: expected 2 numbers, got shape \(1,\)"),
         (lambda: nbt.CTRNN(2, "drawn"), ValueError, "tau: expected one of 'random'"),
         (lambda: nbt.CTRNN(2, activation="relu"), ValueError, "activation: expected one of"),
-        (lambda: nbt.Continuous(nbt.RNN(2), 1), TypeError, "field: expected CTRNN"),
+        (lambda: nbt.Continuous(nbt.RNN(2), 1), TypeError, "field: expected CTRNN or System"),
         (lambda: nbt.Continuous(nbt.CTRNN(2), 0), ValueError, "dt: expected a number above 0"),
         (lambda: nbt.Stack(nbt.RNN(2)), TypeError, "cells: expected a list of cells"),
         (lambda: nbt.Stack([]), ValueError, "cells: expected an integer in"),

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from nbt import _arguments
+from nbt.compiled import CompiledSystem
 from nbt.graphs import Graph, as_graph
+from nbt.system import System
 
 __all__ = ["CTRNN", "RNN", "Cell", "Continuous", "LeakyRNN", "Stack"]
 
@@ -197,8 +199,9 @@ class Continuous:
 
     Parameters
     ----------
-    field : CTRNN
-        F.
+    field : CTRNN, System or CompiledSystem
+        F. Of a system, `step` gives F(h, x, θ) rather than the next state, and `jvp`, `vjp` and
+        `rows` its derivatives.
     dt : float
         Length of a step > 0, in units of time.
 
@@ -208,11 +211,13 @@ class Continuous:
     3
     """
 
-    field: CTRNN
+    field: CTRNN | System | CompiledSystem
     dt: float
 
     def __post_init__(self) -> None:
-        _arguments.instance("field", self.field, CTRNN)
+        _arguments.instance("field", self.field, CTRNN, System, CompiledSystem)
+        if getattr(self.field, "phases", 1) > 1:
+            raise ValueError(f"field: expected a system of one phase, got {self.field.phases}")
         object.__setattr__(self, "dt", _arguments.real("dt", self.dt, above=0))
 
     @property
@@ -222,16 +227,16 @@ class Continuous:
 
     @property
     def activation(self) -> str:
-        """σ of the field."""
+        """σ of the field; what a readout sees of a system's h."""
         return self.field.activation
 
     @property
     def graph(self) -> Graph | None:
-        """The edges of the field."""
+        """The edges of a CTRNN."""
         return self.field.graph
 
     def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
-        """First values of the parameters: the field's."""
+        """First values of the parameters: those of a CTRNN."""
         return self.field.draw(inputs, random)
 
 
@@ -265,6 +270,8 @@ activation='sigmoid')))
             raise TypeError(f"cells: expected a list of cells, got {self.cells!r}")
         for k, cell in enumerate(self.cells):
             _arguments.instance(f"cells[{k}]", cell, RNN, LeakyRNN, Continuous)
+            if isinstance(cell, Continuous):
+                _arguments.instance(f"cells[{k}].field", cell.field, CTRNN)
         _arguments.whole("cells", len(self.cells), high=MOST_LAYERS)
         object.__setattr__(self, "cells", tuple(self.cells))
         for k, cell in enumerate(self.cells):

@@ -10,7 +10,7 @@ rows (n, p) for NoBackTrack; G (n, p) for RTRL; a window that begins empty for T
 
 import numpy as np
 
-from . import cell, readout
+from . import readout
 from .metric import Metric, Plain
 from .philox import signs
 
