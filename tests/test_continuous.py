@@ -12,7 +12,7 @@ import pytest
 
 import nbt
 
-UNITS, PAIRS, TIME = 3, 1500, 2.0
+UNITS, PAIRS, TIME = 3, 10_000, 2.0
 STEPS = (10, 20, 40, 80, 160)  # δt is halved four times
 
 
@@ -68,37 +68,37 @@ def test_the_trajectory_has_a_limit():
 @pytest.mark.parametrize("name", ["v", "w"])
 def test_with_rho_a_step_changes_the_pair_by_the_root_of_dt(name):
     factors = halvings(lambda steps: change("euclidean", steps, name))
-    np.testing.assert_allclose(factors, np.sqrt(0.5), rtol=0.05)
+    np.testing.assert_allclose(factors[-2:], np.sqrt(0.5), rtol=0.05)
 
 
 @pytest.mark.parametrize("name", ["v", "w"])
 def test_with_rho_the_pair_has_a_limit(name):
     """Each halving changes its size by less, the last by a few per cent."""
     factors = halvings(lambda steps: size("euclidean", steps, name))
-    assert abs(factors[-1] - 1) < 0.06
-    assert np.prod(factors) == pytest.approx(1, abs=0.5)
+    assert abs(factors[-1] - 1) < 0.05
+    assert np.prod(factors) == pytest.approx(1, abs=0.4)
 
 
 def test_with_rho_the_estimate_has_a_limit():
     factors = halvings(lambda steps: variance("euclidean", steps))
-    assert (np.abs(factors[-2:] - 1) < 0.1).all()
-    assert np.abs(factors - 1)[-1] < np.abs(factors - 1)[0]
+    assert factors[0] > 1.15
+    assert abs(factors[-1] - 1) < 0.06
 
 
 def test_without_rho_the_pair_has_none():
     """v̄ changes by O(1) a step, whatever δt; w̄ by O(δt): one grows beyond all bounds as δt → 0,
     the other vanishes."""
-    np.testing.assert_allclose(halvings(lambda n: change("none", n, "v")), 1, rtol=0.05)
-    np.testing.assert_allclose(halvings(lambda n: change("none", n, "w")), 0.5, rtol=0.05)
-    np.testing.assert_allclose(halvings(lambda n: size("none", n, "v")), 2, rtol=0.25)
-    np.testing.assert_allclose(halvings(lambda n: size("none", n, "w")), 0.5, rtol=0.15)
+    np.testing.assert_allclose(halvings(lambda n: change("none", n, "v"))[-2:], 1, rtol=0.04)
+    np.testing.assert_allclose(halvings(lambda n: change("none", n, "w"))[-2:], 0.5, rtol=0.04)
+    np.testing.assert_allclose(halvings(lambda n: size("none", n, "v")), 2, rtol=0.15)
+    np.testing.assert_allclose(halvings(lambda n: size("none", n, "w")), 0.5, rtol=0.05)
 
 
 def test_without_rho_the_product_has_a_limit_all_the_same():
     """Without any ρ, halving δt multiplies v̄ by √2 and divides w̄ by it: the paper says no more
     than that the pair has no limit. The variance is larger than with ρ."""
-    assert halvings(lambda n: variance("none", n))[-1] == pytest.approx(1, abs=0.15)
-    assert variance("none", STEPS[-1]) > 2 * variance("euclidean", STEPS[-1])
+    assert halvings(lambda n: variance("none", n))[-1] == pytest.approx(1, abs=0.06)
+    assert variance("none", STEPS[-1]) > 1.8 * variance("euclidean", STEPS[-1])
 
 
 def unbalanced(steps, replicas=400):
@@ -130,8 +130,7 @@ def unbalanced(steps, replicas=400):
 def test_without_rho_for_the_new_terms_the_estimate_has_no_limit():
     """With ρ̄ but without ρ_i, what the paper warns of happens to the estimate itself."""
     factors = halvings(unbalanced)
-    assert (factors > 1.7).all()
-    assert factors[-1] > 3
+    assert (factors > 3).all()
 
 
 # ---- a field of the user's own -------------------------------------------------------------------
