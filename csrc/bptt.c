@@ -116,7 +116,7 @@ static void complete_step(nbt_learner *self, int learn)
     memset(self->g_phi, 0, self->out.size * sizeof(real));
 }
 
-double NBT(bptt_observe)(nbt_learner *self, size_t y, int learn)
+double NBT(bptt_observe)(nbt_learner *self, nbt_target y, int learn)
 {
     const double loss = NBT(readout_loss)(self, y, self->delta);
     real *delta = row(self->window_delta, self->length, self->ldA);

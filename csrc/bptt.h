@@ -9,7 +9,7 @@
 
 #include "rule.h"
 
-double NBT(bptt_observe)(nbt_learner *self, size_t y, int learn);
+double NBT(bptt_observe)(nbt_learner *self, nbt_target y, int learn);
 void NBT(bptt_advance)(nbt_learner *self, int32_t symbol, const void *vector);
 void NBT(bptt_refresh)(nbt_learner *self);
 

@@ -198,7 +198,7 @@ static void check_step(nbt_learner *self, const real *z, int32_t symbol)
     if (!(size < most)) self->diverged = 1;
 }
 
-double NBT(descent_observe)(nbt_learner *self, size_t y, int learn)
+double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn)
 {
     const double loss = NBT(readout_loss)(self, y, self->delta);
     if (!learn) return loss;

@@ -14,7 +14,7 @@
 
 #include "rule.h"
 
-double NBT(descent_observe)(nbt_learner *self, size_t y, int learn);
+double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn);
 void NBT(descent_advance)(nbt_learner *self, int32_t symbol, const void *vector);
 void NBT(descent_refresh)(nbt_learner *self);
 

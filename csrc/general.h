@@ -10,12 +10,12 @@
 #include "rule.h"
 
 /* NoBackTrack: v̄ (K, n), w̄ (K, p), the rows w_i of the last phase. */
-double NBT(general_nobacktrack_observe)(nbt_learner *self, size_t y, int learn);
+double NBT(general_nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn);
 void NBT(general_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector);
 
 /* RTRL: G (n, p). A phase makes F by n products with unit vectors and costs a multiply-add for each
  * entry of F that is not 0 and each parameter. */
-double NBT(general_rtrl_observe)(nbt_learner *self, size_t y, int learn);
+double NBT(general_rtrl_observe)(nbt_learner *self, nbt_target y, int learn);
 void NBT(general_rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector);
 
 /* Truncated BPTT (bptt.h), whose window keeps h before each phase of each step. The pass backwards

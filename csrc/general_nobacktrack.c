@@ -29,7 +29,7 @@ static void gradient(nbt_learner *self)
     NBT(sparse_add)(self, self->H, g);
 }
 
-double NBT(general_nobacktrack_observe)(nbt_learner *self, size_t y, int learn)
+double NBT(general_nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
 {
     const double loss = NBT(readout_loss)(self, y, self->delta);
     if (!learn) return loss;

@@ -14,7 +14,7 @@ static void add_row(size_t ld, real c, const real *restrict row, real *restrict 
     for (size_t j = 0; j < ld; j += LANES) store(out + j, load(out + j) + c * load(row + j));
 }
 
-double NBT(general_rtrl_observe)(nbt_learner *self, size_t y, int learn)
+double NBT(general_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
 {
     const size_t ld = self->ldG;
     const real *H = self->H, *G = now(self);

@@ -76,6 +76,9 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->kernels = ISAS[isa < 0 ? best_isa() : isa].kernels[self->dtype];
     const size_t lanes = ((const nbt_kernels *)self->kernels)->lanes;
     self->lanes = lanes;
+    self->Y = self->readout == NBT_SOFTMAX    ? 0
+              : self->readout == NBT_GAUSSIAN ? self->A / 2
+                                              : self->A;
     self->strip = 4 * lanes;
     self->ldn = whole(self->n, lanes);
     self->ldm = whole(self->m, lanes);
@@ -154,10 +157,10 @@ void nbt_learner_bring_up(const nbt_learner *self, void *theta, void *w)
 }
 
 nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
-                               double *probabilities)
+                               double *prediction)
 {
     self->failed = 0;
-    kernels_of(self)->predict(self, has_x, symbol, vector, probabilities);
+    kernels_of(self)->predict(self, has_x, symbol, vector, prediction);
     return self->failed ? NBT_FAILED : NBT_OK;
 }
 
@@ -170,27 +173,36 @@ size_t nbt_first_bad_symbol(const int32_t *symbols, size_t count, size_t limit)
     return t;
 }
 
+/* A vector of a block that may have none. */
+static const void *row(const void *vectors, size_t offset)
+{
+    return vectors ? (const char *)vectors + offset : NULL;
+}
+
 nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *loss, size_t *done)
 {
     const nbt_kernels *kernels = kernels_of(self);
     const nbt_rule_row *rule = rule_of(self);
-    const size_t row_size = self->m * (self->dtype == NBT_F32 ? 4 : 8);
+    const size_t size = self->dtype == NBT_F32 ? 4 : 8;
+    const int has_target = block->target_symbols || block->target_vectors;
     self->deferred = !block->input_first;
     self->failed = 0;
     for (size_t t = 0; t < block->steps; t++) {
         *done = t;
         const int32_t x = block->symbols ? block->symbols[t] : 0;
-        const int32_t y = block->targets ? block->targets[t] : 0;
-        const void *vector = block->vectors ? (const char *)block->vectors + t * row_size : NULL;
-        if ((self->one_hot && outside(x, self->m)) || outside(y, self->A)) return NBT_BAD_SYMBOL;
+        const int32_t symbol = block->target_symbols ? block->target_symbols[t] : 0;
+        const void *vector = row(block->vectors, t * self->m * size);
+        const nbt_target y = {(size_t)symbol, row(block->target_vectors, t * self->Y * size)};
+        if ((self->one_hot && outside(x, self->m)) || outside(symbol, self->A))
+            return NBT_BAD_SYMBOL;
 
         self->rate = nbt_rate(self->schedule, self->step);
         if (block->input_first) rule->advance(self, x, vector);
-        if (block->targets && !self->failed) loss[t] = rule->observe(self, (size_t)y, block->learn);
+        if (has_target && !self->failed) loss[t] = rule->observe(self, y, block->learn);
         if (!block->input_first && !self->failed) rule->advance(self, x, vector);
         if (self->failed) return NBT_FAILED;
         self->step++;
-        if ((block->targets && !isfinite(loss[t])) || self->diverged || !kernels->finite(self))
+        if ((has_target && !isfinite(loss[t])) || self->diverged || !kernels->finite(self))
             return NBT_DIVERGED;
     }
     *done = block->steps;

@@ -12,6 +12,7 @@ typedef enum { NBT_F32, NBT_F64 } nbt_dtype;
 typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT } nbt_rule;
 typedef enum { NBT_SIGMOID, NBT_TANH, NBT_IDENTITY } nbt_activation;
 typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
+typedef enum { NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI } nbt_readout;
 typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_norm;
 
 enum { NBT_UNKNOWN_SYMBOL = -2 };
@@ -108,8 +109,9 @@ typedef struct {
     X(slope_next, 1, ldn, always)
 
 typedef struct {
-    /* sizes: units, inputs, symbols, parameters a unit, pairs, blocks, window */
-    size_t n, m, A, P, K, S, T;
+    /* sizes: units, inputs, outputs, parameters a unit, pairs, blocks, window; numbers of a target,
+     * 0: it is a symbol */
+    size_t n, m, A, P, K, S, T, Y;
     size_t threads; /* at most so many do the work of a step (parallel.h) */
     /* numbers of a lane block, and of the columns of RTRL's G that lie together (rtrl.h) */
     size_t lanes, strip;
@@ -120,6 +122,7 @@ typedef struct {
     nbt_dtype dtype;
     nbt_rule rule;
     nbt_activation activation;
+    nbt_readout readout;
     nbt_optimizer optimizer;
     nbt_norm norm;
     int exact_self, one_hot; /* inputs are symbols, or vectors */
@@ -186,18 +189,26 @@ void nbt_learner_settle(nbt_learner *self);
 /* Writes rows that wait, as they should be now, into copies of the arrays θ and w̄. */
 void nbt_learner_bring_up(const nbt_learner *self, void *theta, void *w);
 
-/* Probabilities of the next symbol, (A) doubles, from h, or from the state after input x (symbol or
- * vector) when has_x. Changes nothing but scratch. */
+/* What the readout says of the next target (readout.h), (A) doubles, from h, or from the state
+ * after input x (symbol or vector) when has_x. Changes nothing but scratch. */
 nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
-                               double *probabilities);
+                               double *prediction);
 
-/* What a block is: `steps` steps; symbols or vectors x (steps, m) of the learner's dtype; targets y
- * (NULL: none); input_first: transition, then target; learn: 0 lets time pass only. */
+/* What one step is compared with: a symbol, or a vector (Y) of the learner's dtype. */
+typedef struct {
+    size_t symbol;
+    const void *vector;
+} nbt_target;
+
+/* What a block is: `steps` steps; x: symbols, or vectors (steps, m) of the learner's dtype; y:
+ * symbols, or vectors (steps, Y), or none; input_first: transition, then target; learn: 0 lets time
+ * pass only. */
 typedef struct {
     size_t steps;
     const int32_t *symbols;
     const void *vectors;
-    const int32_t *targets;
+    const int32_t *target_symbols;
+    const void *target_vectors;
     int input_first, learn;
 } nbt_block;
 

@@ -46,7 +46,7 @@ void NBT(follow_fisher)(nbt_learner *self)
     for (size_t i = 0; i < self->ldn; i++) s[i] += (H[i] * H[i] - s[i]) * part;
 }
 
-double NBT(nobacktrack_observe)(nbt_learner *self, size_t y, int learn)
+double NBT(nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
 {
     const double loss = NBT(readout_loss)(self, y, self->delta);
     if (!learn) return loss;

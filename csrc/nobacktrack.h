@@ -15,7 +15,7 @@
 
 #include "rule.h"
 
-double NBT(nobacktrack_observe)(nbt_learner *self, size_t y, int learn);
+double NBT(nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn);
 void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector);
 void NBT(nobacktrack_settle)(nbt_learner *self);
 /* Which entry of z is set, after a state was loaded: it may have been edited to several. */

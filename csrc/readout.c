@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-static void logits(const nbt_learner *self, const real *restrict a, real *restrict out)
+/* ŷ; 0 in the padding. */
+static void outputs(const nbt_learner *self, const real *restrict a, real *restrict out)
 {
     const real *phi = self->phi;
 #define PANEL(i, group)                                                                            \
@@ -15,6 +16,8 @@ static void logits(const nbt_learner *self, const real *restrict a, real *restri
     EACH_PANEL(&self->out, PANEL);
 #undef PANEL
 }
+
+/* ---- softmax ------------------------------------------------------------------------------- */
 
 /* x ← softmax(x) in place; returns ln Σ exp x. */
 static double softmax(size_t A, size_t ldA, real *x)
@@ -34,19 +37,96 @@ static double softmax(size_t A, size_t ldA, real *x)
     return (double)top + vlog((double)sum);
 }
 
-void NBT(readout_predict)(const nbt_learner *self, const real *restrict a, real *restrict p)
+static void softmax_predict(const nbt_learner *self, real *out)
 {
-    logits(self, a, p);
-    softmax(self->A, self->ldA, p);
+    softmax(self->A, self->ldA, out);
 }
 
-double NBT(readout_loss)(nbt_learner *self, size_t y, real *restrict delta)
+static double softmax_loss(const nbt_learner *self, nbt_target y, real *delta)
 {
-    logits(self, self->a, delta);
-    const double seen = (double)delta[y];
+    const double seen = (double)delta[y.symbol];
     const double loss = softmax(self->A, self->ldA, delta) - seen;
-    delta[y] -= 1;
+    delta[y.symbol] -= 1;
     return loss;
+}
+
+/* ---- gaussian ------------------------------------------------------------------------------ */
+
+#define LN_2PI 1.8378770664093454836
+#define LOG_VARIANCE_BOUND ((real)20)
+
+/* s, and ∂s/∂u. */
+NBT_INLINE real log_variance(real u, real *slope)
+{
+    const real shrink = 1 / (1 + (u < 0 ? -u : u) / LOG_VARIANCE_BOUND);
+    *slope = shrink * shrink;
+    return u * shrink;
+}
+
+static void gaussian_predict(const nbt_learner *self, real *out)
+{
+    real *u = out + self->Y, slope;
+    for (size_t d = 0; d < self->Y; d++) u[d] = vexp(log_variance(u[d], &slope));
+}
+
+static double gaussian_loss(const nbt_learner *self, nbt_target y, real *delta)
+{
+    const real *target = y.vector;
+    real *mean = delta, *u = delta + self->Y;
+    double loss = (double)self->Y * LN_2PI;
+    for (size_t d = 0; d < self->Y; d++) {
+        real slope;
+        const real s = log_variance(u[d], &slope), precision = vexp(-s);
+        const real error = mean[d] - target[d], square = error * error * precision;
+        mean[d] = error * precision;
+        u[d] = (real)0.5 * (1 - square) * slope;
+        loss += (double)s + (double)square;
+    }
+    return loss / 2;
+}
+
+/* ---- bernoulli ----------------------------------------------------------------------------- */
+
+static void bernoulli_predict(const nbt_learner *self, real *out)
+{
+    real slope;
+    for (size_t d = 0; d < self->Y; d++) out[d] = vsigmoid(out[d], &slope);
+}
+
+static double bernoulli_loss(const nbt_learner *self, nbt_target y, real *delta)
+{
+    const real *target = y.vector;
+    double loss = 0;
+    for (size_t d = 0; d < self->Y; d++) {
+        real slope;
+        const real x = delta[d], small = vexp(x < 0 ? x : -x);
+        loss += (double)(x < 0 ? 0 : x) - (double)target[d] * (double)x + vlog(1 + (double)small);
+        delta[d] = vsigmoid(x, &slope) - target[d];
+    }
+    return loss;
+}
+
+/* ---- the table ----------------------------------------------------------------------------- */
+
+static const struct {
+    void (*predict)(const nbt_learner *self, real *out);                /* from ŷ, in place */
+    double (*loss)(const nbt_learner *self, nbt_target y, real *delta); /* ŷ becomes ∂ℓ/∂ŷ */
+} KINDS[] = {
+    [NBT_SOFTMAX] = {softmax_predict, softmax_loss},
+    [NBT_GAUSSIAN] = {gaussian_predict, gaussian_loss},
+    [NBT_BERNOULLI] = {bernoulli_predict, bernoulli_loss},
+};
+
+void NBT(readout_predict)(const nbt_learner *self, const real *restrict a, real *restrict out)
+{
+    outputs(self, a, out);
+    KINDS[self->readout].predict(self, out);
+}
+
+double NBT(readout_loss)(nbt_learner *self, nbt_target y, real *restrict delta)
+{
+    outputs(self, self->a, delta);
+    return KINDS[self->readout].loss(self, y, delta);
 }
 
 void NBT(readout_pull)(const nbt_learner *self, size_t count, const real *restrict slope,

@@ -53,7 +53,7 @@ static void gradient(nbt_learner *self)
         NBT(panels_set_row)(&self->cell, n, p, flat + (1 + p) * n, g);
 }
 
-double NBT(rtrl_observe)(nbt_learner *self, size_t y, int learn)
+double NBT(rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
 {
     const double loss = NBT(readout_loss)(self, y, self->delta);
     if (!learn) return loss;

@@ -9,7 +9,7 @@
 
 #include "rule.h"
 
-double NBT(rtrl_observe)(nbt_learner *self, size_t y, int learn);
+double NBT(rtrl_observe)(nbt_learner *self, nbt_target y, int learn);
 void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector);
 void NBT(rtrl_settle)(nbt_learner *self);
 

@@ -7,7 +7,7 @@
 
 typedef struct {
     /* Loss (nats) of target y predicted from h; learns from it if `learn`. */
-    double (*observe)(nbt_learner *self, size_t y, int learn);
+    double (*observe)(nbt_learner *self, nbt_target y, int learn);
     /* The transition on input x (symbol, or vector of m numbers), and what the rule carries along.
      */
     void (*advance)(nbt_learner *self, int32_t symbol, const void *vector);

@@ -130,6 +130,7 @@ NBT_INLINE void sweep_turns(panel *b, size_t t, size_t count, const real *z, con
 {
     vec d[2], w[2], g[2], q[2] = {{0}}, r[2] = {{0}};
     const int metric = kalman && (learn || measure != PLAIN);
+#pragma GCC unroll 2
     for (size_t c = 0; c < count; c++) {
         const size_t at = (t + c) * LANES, p = (t + c) * group;
         g[c] = settle(b, exact ? b->d + at : NULL, b->w + at, lanes_rows(z + p, group),
@@ -138,6 +139,7 @@ NBT_INLINE void sweep_turns(panel *b, size_t t, size_t count, const real *z, con
             q[c] = qdop_measure(b->step, learn, &b->first, g[c], b->J + at, b->J0 + at, r + c);
     }
     if (metric) qdop_invert(&b->first, count, r);
+#pragma GCC unroll 2
     for (size_t c = 0; c < count; c++) {
         const size_t at = (t + c) * LANES;
         if (learn && kalman) qdop_update(&b->first, g[c], q[c], r[c], b->theta + at);

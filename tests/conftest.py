@@ -7,7 +7,7 @@ import pytest
 
 import nbt
 
-UNITS, SYMBOLS, INPUTS = 7, 5, 3  # all different, none a whole number of lanes
+UNITS, SYMBOLS, INPUTS, NUMBERS = 7, 5, 3, 4  # all different, none a whole number of lanes
 
 
 def pytest_report_header(config):
@@ -23,13 +23,15 @@ class Subject:
     optimizer: str
     inputs: str
     dtype: str
+    readout: str = "softmax"
 
     def __str__(self):
-        return f"{self.rule}-{self.optimizer}-{self.inputs}-{self.dtype}"
+        kind = "" if self.readout == "softmax" else f"-{self.readout}"
+        return f"{self.rule}-{self.optimizer}-{self.inputs}-{self.dtype}{kind}"
 
     @property
     def forms(self):
-        """Ways to feed it: symbols that are target, then input; or (input, target) pairs."""
+        """Ways to feed it: what is target, then input ("symbols"); or (input, target) pairs."""
         return ("symbols", "pairs") if self.inputs == "own" else ("pairs",)
 
     def build(self, seed=11, optimizer=None):
@@ -42,7 +44,12 @@ class Subject:
         )
         inputs = {"own": None, "other": nbt.Symbols(INPUTS), "vector": INPUTS}[self.inputs]
         common = {"inputs": inputs, "dtype": self.dtype, "seed": seed}
-        cell, readout = nbt.LeakyRNN(UNITS), nbt.Softmax(SYMBOLS)
+        cell = nbt.LeakyRNN(UNITS)
+        readout = {
+            "softmax": nbt.Softmax(SYMBOLS),
+            "gaussian": nbt.Gaussian(NUMBERS),
+            "bernoulli": nbt.Bernoulli(NUMBERS),
+        }[self.readout]
         if self.rule == "rtrl":
             return nbt.RTRL(cell, readout, optimizer, **common)
         if self.rule == "bptt":
@@ -56,12 +63,35 @@ class Subject:
     def data(self, steps, *, form=None, seed=3):
         """(x, y), with y None in the form "symbols"."""
         rng = np.random.default_rng(seed)
+        y = self._targets(steps, rng)
         if (form or self.forms[0]) == "symbols":
-            return rng.integers(0, SYMBOLS, steps), None
-        y = rng.integers(0, SYMBOLS, steps)
+            return y, None
         if self.inputs == "vector":
             return rng.normal(size=(steps, INPUTS)), y
+        if self.inputs == "own" and self.readout != "softmax":
+            return self._targets(steps, rng), y
         return rng.integers(0, SYMBOLS if self.inputs == "own" else INPUTS, steps), y
+
+    def _targets(self, steps, rng):
+        if self.readout == "softmax":
+            return rng.integers(0, SYMBOLS, steps)
+        if self.readout == "bernoulli":
+            return rng.random((steps, NUMBERS))
+        return rng.normal(size=(steps, NUMBERS))
+
+    def prediction(self):
+        """Shape of what `predict` gives."""
+        shapes = {"softmax": (SYMBOLS,), "gaussian": (2, NUMBERS), "bernoulli": (NUMBERS,)}
+        return shapes[self.readout]
+
+    def loss(self, prediction, y):
+        """Of a target, in nats, given what was predicted."""
+        if self.readout == "softmax":
+            return -np.log(prediction[y])
+        if self.readout == "bernoulli":
+            return -np.sum(y * np.log(prediction) + (1 - y) * np.log(1 - prediction))
+        mean, variance = prediction
+        return 0.5 * np.sum(np.log(2 * np.pi * variance) + (y - mean) ** 2 / variance)
 
 
 def part(x, y, steps):
@@ -76,6 +106,17 @@ SUBJECTS = [
     for inputs in ("own", "other", "vector")
     for dtype in ("float32", "float64")
 ]
+SUBJECTS += [
+    Subject(rule, optimizer, inputs, dtype, readout)
+    for rule in ("exact_self", "plain", "rtrl", "bptt")
+    for optimizer in ("sgd", "kalman")
+    for inputs, dtype, readout in (
+        ("own", "float32", "gaussian"),
+        ("vector", "float64", "bernoulli"),
+        ("other", "float64", "gaussian"),
+    )
+]
+SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.readout == "softmax"]
 
 
 @pytest.fixture(params=SUBJECTS, ids=str)
@@ -90,7 +131,13 @@ def sgd_subject(request):
     return request.param
 
 
-@pytest.fixture(params=[subject for subject in SUBJECTS if subject.inputs == "own"], ids=str)
+@pytest.fixture(params=SYMBOL_SUBJECTS, ids=str)
+def symbol_subject(request):
+    """Those that predict symbols."""
+    return request.param
+
+
+@pytest.fixture(params=[subject for subject in SYMBOL_SUBJECTS if subject.inputs == "own"], ids=str)
 def own_subject(request):
     """Those that are fed the symbols they predict."""
     return request.param

@@ -20,12 +20,17 @@ NORMS = ("euclidean", "fisher", "kalman", "none")
 INPUTS = ("own", "other", "vector")
 ORACLES = {"nobacktrack": oracle.NoBackTrack, "rtrl": oracle.RTRL, "bptt": oracle.TruncatedBPTT}
 TRAINERS = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "bptt": nbt.TruncatedBPTT}
+READOUTS = {"softmax": nbt.Softmax, "gaussian": nbt.Gaussian, "bernoulli": nbt.Bernoulli}
 #: Error allowed, relative to the largest entry of an array.
 TOLERANCE = {"float64": 1e-9, "float32": 4e-5}
 
 
 class Pair:
-    """A trainer and its oracle in the same state, and a script that both follow."""
+    """A trainer and its oracle in the same state, and a script that both follow.
+
+    A: symbols of a softmax, or numbers of a target vector. inputs: "own" (what is predicted),
+    "other" (m symbols), "vector" (m numbers).
+    """
 
     def __init__(
         self,
@@ -35,6 +40,7 @@ class Pair:
         activation="sigmoid",
         inputs="own",
         optimizer="kalman",
+        readout="softmax",
         dtype="float64",
         n=7,
         A=5,
@@ -50,13 +56,14 @@ class Pair:
         self.kinds = (
             ("symbols", "pairs", "no target") if inputs == "own" else ("pairs", "no target")
         )
-        self.vectors = inputs == "vector"
+        self.readout = READOUTS[readout](A)
+        self.vectors = inputs == "vector" or (inputs == "own" and readout != "softmax")
         self.oracle_class = ORACLES[rule]
         cell_kind = nbt.LeakyRNN if cell == "leaky" else nbt.RNN
         rate, decay = nbt.InverseSqrt(0.1), nbt.InverseSqrt(0.3)
         self.trainer = TRAINERS[rule](
             cell_kind(n, activation=activation),
-            nbt.Softmax(A),
+            self.readout,
             nbt.SGD(rate) if optimizer == "sgd" else nbt.Kalman(decay, prior),
             inputs={"own": None, "other": nbt.Symbols(m), "vector": nbt.Vector(m)}[inputs],
             dtype=dtype,
@@ -67,30 +74,41 @@ class Pair:
             "activation": activation,
             "inputs": "vector" if self.vectors else "symbols",
             "optimizer": ("sgd", rate) if optimizer == "sgd" else ("kalman", decay, prior),
+            "readout": readout,
             **own,
         }
         state = oracle.initial_state(
             self.rng,
             n,
             self.m,
-            A,
+            self.readout.outputs,
             rule=rule,
-            inputs=self.choices["inputs"],
+            inputs="own vector" if self.vectors and inputs == "own" else self.choices["inputs"],
             leaky=cell == "leaky",
             kalman=optimizer == "kalman",
             step=step,
             **own,
         )
         state["cell.W"] *= 0.8 / np.sqrt(n)  # h and the estimate stay of order one
+        if readout == "gaussian":  # and so do the precisions
+            for key in ("readout.b", "readout.W"):
+                state[key][..., A:] *= 0.8 / np.sqrt(n)
         self.trainer.load_state_dict(state)
         self.start_oracle()
 
     def start_oracle(self):
         self.oracle = self.oracle_class(self.trainer.state_dict(), **self.choices)
 
+    def targets(self, count):
+        if self.readout == nbt.Softmax(self.A):
+            return self.rng.integers(0, self.A, count)
+        if self.readout == nbt.Bernoulli(self.A):
+            return self.rng.random((count, self.A)).astype(self.dtype)
+        return self.rng.normal(size=(count, self.A)).astype(self.dtype)
+
     def steps(self, verb, kind, count):
         """The same few steps in both; returns what differs."""
-        y = self.rng.integers(0, self.A, count)
+        y = self.targets(count)
         if self.vectors:
             x = self.rng.normal(size=(count, self.m)).astype(self.dtype)
         else:
@@ -108,7 +126,7 @@ class Pair:
 
     def difference(self, ours=0.0, theirs=0.0):
         """The largest error of every array, relative to its largest entry, that is too large."""
-        errors = {"loss": np.max(np.abs(ours - theirs) / np.maximum(theirs, 1.0))}
+        errors = {"loss": np.max(np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1.0))}
         state, expected = self.trainer.state_dict(), self.oracle.state_dict()
         state = {key: value for key, value in state.items() if not key.startswith("waiting.")}
         assert state.keys() == expected.keys()

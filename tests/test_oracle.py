@@ -172,7 +172,7 @@ def test_readout_derivatives(activation):
 def test_loss_is_the_log_of_the_probability_in_nats():
     rng = np.random.default_rng(3)
     h, phi = rng.normal(size=3), rng.normal(size=(4, 5))
-    p = readout.probabilities(h, phi, "tanh")
+    p = readout.predict(h, phi, "tanh")
     assert p.sum() == pytest.approx(1.0, rel=1e-14)
     assert (p > 0).all()
     for y in range(5):

@@ -69,7 +69,8 @@ def test_growing_and_resuming(own_subject, tmp_path, cut, assert_same_state, arg
     assert_same_state(second.state_dict(), whole.state_dict())
 
 
-def test_growing_leaves_what_is_known(subject):
+def test_growing_leaves_what_is_known(symbol_subject):
+    subject = symbol_subject
     x, y = subject.data(30)
     trainer = subject.build()
     trainer.learn(*((x,) if y is None else (x, y)))

@@ -23,7 +23,7 @@ from nbt.rank_one_trick import (
     rank_one_tensor,
     rank_one_variance,
 )
-from nbt.readouts import Softmax
+from nbt.readouts import Bernoulli, Gaussian, Softmax
 from nbt.replicas import learn_many
 from nbt.schedules import Constant, InverseSqrt
 from nbt.system import DerivedWarning, System
@@ -37,6 +37,7 @@ __all__ = [
     "RNN",
     "RTRL",
     "SGD",
+    "Bernoulli",
     "Checkpoint",
     "CheckpointError",
     "CompiledSystem",
@@ -46,6 +47,7 @@ __all__ = [
     "DerivedWarning",
     "Diagnosis",
     "DivergenceError",
+    "Gaussian",
     "Graph",
     "History",
     "InverseSqrt",

@@ -6,6 +6,7 @@ import numpy as np
 
 RULES: dict[str, int]
 ACTIVATIONS: dict[str, int]
+READOUTS: dict[str, int]
 OPTIMIZERS: dict[str, int]
 NORMS: dict[str, int]
 SCHEDULES: dict[str, int]
@@ -31,12 +32,13 @@ class Learner:
         dtype: str,
         n: int,
         m: int,
-        symbols: int,
+        outputs: int,
         one_hot: bool,
         activation: str,
         optimizer: str,
         schedule: tuple[str, float],
         lambda_: float,
+        readout: str = ...,
         norm: str = ...,
         rank: int = ...,
         blocks: int = ...,
@@ -51,7 +53,9 @@ class Learner:
     @property
     def seed(self) -> int: ...
     @property
-    def symbols(self) -> int: ...
+    def outputs(self) -> int: ...
+    @property
+    def predicts_inputs(self) -> bool: ...
     @property
     def inputs(self) -> int: ...
     @property

@@ -41,6 +41,8 @@ cdef extern from "learner.h" nogil:
         NBT_SIGMOID, NBT_TANH, NBT_IDENTITY
     ctypedef enum nbt_optimizer:
         NBT_SGD, NBT_KALMAN
+    ctypedef enum nbt_readout:
+        NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI
     ctypedef enum nbt_norm:
         NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM
     ctypedef enum nbt_status:
@@ -50,11 +52,12 @@ cdef extern from "learner.h" nogil:
     ctypedef struct nbt_panels:
         size_t rows, ld, full, group, depth
     ctypedef struct nbt_learner:
-        size_t n, m, A, P, K, S, T, threads, length, lanes, strip
+        size_t n, m, A, P, K, S, T, Y, threads, length, lanes, strip
         nbt_panels cell, out
         nbt_dtype dtype
         nbt_rule rule
         nbt_activation activation
+        nbt_readout readout
         nbt_optimizer optimizer
         nbt_norm norm
         int exact_self, one_hot, lazy, resumed, settled, fresh, entered
@@ -80,7 +83,8 @@ cdef extern from "learner.h" nogil:
         size_t steps
         const int32_t* symbols
         const void* vectors
-        const int32_t* targets
+        const int32_t* target_symbols
+        const void* target_vectors
         int input_first, learn
     void nbt_learner_init(nbt_learner* self, int isa) noexcept
     int nbt_learner_array(const nbt_learner* self, size_t k, nbt_array* out) noexcept
@@ -88,7 +92,7 @@ cdef extern from "learner.h" nogil:
     void nbt_learner_settle(nbt_learner* self) noexcept
     void nbt_learner_bring_up(const nbt_learner* self, void* theta, void* w) noexcept
     nbt_status nbt_learner_predict(nbt_learner* self, int has_x, int32_t symbol,
-                                   const void* vector, double* probabilities) noexcept
+                                   const void* vector, double* prediction) noexcept
     nbt_status nbt_learner_run(nbt_learner* self, const nbt_block* block, double* loss,
                                size_t* done) noexcept
     size_t nbt_first_bad_symbol(const int32_t* symbols, size_t count, size_t limit) noexcept
@@ -136,6 +140,7 @@ cdef extern from *:
 
 RULES = {"nobacktrack": NBT_NOBACKTRACK, "rtrl": NBT_RTRL, "bptt": NBT_BPTT}
 ACTIVATIONS = {"sigmoid": NBT_SIGMOID, "tanh": NBT_TANH, "identity": NBT_IDENTITY}
+READOUTS = {"softmax": NBT_SOFTMAX, "gaussian": NBT_GAUSSIAN, "bernoulli": NBT_BERNOULLI}
 OPTIMIZERS = {"sgd": NBT_SGD, "kalman": NBT_KALMAN}
 NORMS = {"euclidean": NBT_EUCLIDEAN, "kalman": NBT_KALMAN_NORM, "fisher": NBT_FISHER,
          "none": NBT_NO_NORM}
@@ -206,17 +211,18 @@ cdef class Learner:
     cdef bint busy
     cdef double work
 
-    def __cinit__(self, *, str rule, str dtype, size_t n, size_t m, size_t symbols, bint one_hot,
-                  str activation, str optimizer, schedule, double lambda_, str norm="euclidean",
-                  size_t rank=1, size_t blocks=1, bint exact_self=False, size_t window=0,
-                  uint64_t seed=0, isa=None, size_t threads=1, Dynamics dynamics=None,
-                  starts=None):
+    def __cinit__(self, *, str rule, str dtype, size_t n, size_t m, size_t outputs, bint one_hot,
+                  str activation, str optimizer, schedule, double lambda_, str readout="softmax",
+                  str norm="euclidean", size_t rank=1, size_t blocks=1, bint exact_self=False,
+                  size_t window=0, uint64_t seed=0, isa=None, size_t threads=1,
+                  Dynamics dynamics=None, starts=None):
         cdef nbt_array row
         cdef size_t k = 0
-        self.c.n, self.c.m, self.c.A, self.c.P = n, m, symbols, 1 + n + m
+        self.c.n, self.c.m, self.c.A, self.c.P = n, m, outputs, 1 + n + m
         self.c.K, self.c.S, self.c.T, self.c.threads = rank, blocks, window, threads
         self.c.dtype, self.c.rule = DTYPES[dtype], RULES[rule]
         self.c.activation, self.c.optimizer = ACTIVATIONS[activation], OPTIMIZERS[optimizer]
+        self.c.readout = READOUTS[readout]
         self.c.norm, self.c.exact_self, self.c.one_hot = NORMS[norm], exact_self, one_hot
         self.c.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
         self.c.lambda_, self.c.seed = lambda_, seed
@@ -235,7 +241,7 @@ cdef class Learner:
         self.c.window_symbol = <int32_t*><uintptr_t>self.window_symbol.ctypes.data
         self.stamp = np.full(m if self.c.lazy else 1, -1, dtype=np.int32)
         self.c.stamp = <int32_t*><uintptr_t>self.stamp.ctypes.data
-        self.work = self.c.P * <double>n * (rank + 2) + n * <double>n * blocks + n * <double>symbols
+        self.work = self.c.P * <double>n * (rank + 2) + n * <double>n * blocks + n * <double>outputs
         if dynamics is not None:
             self.work = dynamics.c.phases * (dynamics.c.p * <double>(rank + 2) + n * <double>n)
         if self.c.rule == NBT_RTRL and dynamics is not None:
@@ -274,7 +280,7 @@ cdef class Learner:
         return self.c.n
 
     @property
-    def symbols(self):
+    def outputs(self):
         return self.c.A
 
     @property
@@ -298,6 +304,13 @@ cdef class Learner:
     @property
     def one_hot(self):
         return bool(self.c.one_hot)
+
+    @property
+    def predicts_inputs(self):
+        """Are the targets of the same kind and size as the inputs?"""
+        if self.c.Y:
+            return not self.c.one_hot and self.c.m == self.c.Y
+        return self.c.one_hot and self.c.m == self.c.A
 
     @property
     def strip(self):
@@ -366,12 +379,17 @@ cdef class Learner:
     # ---- the two verbs -------------------------------------------------------------------------
 
     def predict(self, x=None):
-        """Probabilities of the next symbol, float64, shape (A,); x: the input that comes first."""
+        """What the readout says of the next target, float64; x: the input that comes first.
+
+        Probabilities (A,), for the Gaussian means and variances (2, Y)."""
         cdef Data inputs
         cdef Py_buffer out
         cdef int32_t symbol = 0
         inputs.held, inputs.symbols, inputs.vectors, inputs.count = False, NULL, NULL, 1
-        p = np.empty(self.c.A)
+        if self.c.readout == NBT_GAUSSIAN:
+            p = np.empty((2, self.c.Y))
+        else:
+            p = np.empty(self.c.A)
         self._enter()
         try:
             if x is not None:
@@ -394,32 +412,35 @@ cdef class Learner:
     def run(self, x, y, bint learn):
         """One block: losses in nats, float64, shape (steps,), or None where there is no target.
 
-        Without y, x is a block of symbols, each first the target and then the input. With y, each
-        x comes first and y is its target. y is ``...`` for inputs without targets.
+        Without y, each x is first the target and then the input. With y, each x comes first and y
+        is its target. y is ``...`` for inputs without targets.
         """
         cdef Data inputs, targets
         cdef Py_buffer out
         cdef nbt_block block
         inputs.held = targets.held = False
-        inputs.symbols, inputs.vectors, targets.symbols = NULL, NULL, NULL
+        inputs.symbols, inputs.vectors = NULL, NULL
+        targets.symbols, targets.vectors = NULL, NULL
         if learn and y is Ellipsis:
             raise TypeError("y: expected targets to learn from, got ...; observe() takes none")
-        if y is None and not (self.c.one_hot and self.c.m == self.c.A):
+        if y is None and not self.predicts_inputs:
             raise TypeError("y: expected targets, because the inputs of this trainer are not the "
-                            "symbols it predicts")
+                            f"{'vectors' if self.c.Y else 'symbols'} it predicts")
         try:
             self._inputs(x, &inputs)
             if y is None:
-                targets.symbols = inputs.symbols
+                if self.c.readout == NBT_BERNOULLI:
+                    _check_unit_interval(x, "x")
+                targets.symbols, targets.vectors = inputs.symbols, inputs.vectors
             elif y is not Ellipsis:
-                _symbols(y, "y", self.c.A, &targets)
+                self._targets(y, &targets)
                 if targets.count != inputs.count:
                     raise ValueError(f"y: expected {inputs.count} targets, one for each x, "
                                      f"got {targets.count}")
             block.steps, block.learn, block.input_first = inputs.count, learn, y is not None
             block.symbols, block.vectors = inputs.symbols, inputs.vectors
-            block.targets = targets.symbols
-            if block.targets == NULL:
+            block.target_symbols, block.target_vectors = targets.symbols, targets.vectors
+            if y is Ellipsis:
                 self._run(&block, NULL)
                 return None
             loss = np.empty(inputs.count)
@@ -436,7 +457,7 @@ cdef class Learner:
     cdef int _run(self, nbt_block* block, double* loss) except -1:
         """Pieces of a few milliseconds without the GIL, signals looked at between them."""
         cdef nbt_block piece = block[0]
-        cdef size_t begun = 0, done = 0, row = self.c.m * <size_t>self.dtype.itemsize
+        cdef size_t begun = 0, done = 0, size = <size_t>self.dtype.itemsize
         cdef size_t stride = <size_t>(WORK_BETWEEN_SIGNALS / self.work) + 1
         cdef nbt_status status
         cdef bint hold = self.dynamics is not None and self.dynamics.python
@@ -450,9 +471,12 @@ cdef class Learner:
                 if block.symbols != NULL:
                     piece.symbols = block.symbols + begun
                 if block.vectors != NULL:
-                    piece.vectors = <const char*>block.vectors + begun * row
-                if block.targets != NULL:
-                    piece.targets = block.targets + begun
+                    piece.vectors = <const char*>block.vectors + begun * self.c.m * size
+                if block.target_symbols != NULL:
+                    piece.target_symbols = block.target_symbols + begun
+                if block.target_vectors != NULL:
+                    piece.target_vectors = (<const char*>block.target_vectors
+                                            + begun * self.c.Y * size)
                 if hold or piece.steps * self.work < 1e5:  # shorter than a change of thread
                     status = nbt_learner_run(&self.c, &piece, loss + begun if loss else NULL, &done)
                 else:
@@ -496,10 +520,16 @@ cdef class Learner:
         """x as symbols or as (steps, m) vectors of the learner's dtype."""
         if self.c.one_hot:
             return _symbols(x, "x", self.c.m, data)
-        array = _vectors(x, self.c.m, self.dtype)
-        PyObject_GetBuffer(array, &data.buffer, PyBUF_C_CONTIGUOUS)
-        data.held, data.vectors, data.count = True, data.buffer.buf, array.shape[0]
-        return 0
+        return _hold(_vectors(x, "x", self.c.m, self.dtype), data)
+
+    cdef int _targets(self, y, Data* data) except -1:
+        """y as symbols, or as (steps, Y) vectors of the learner's dtype."""
+        if not self.c.Y:
+            return _symbols(y, "y", self.c.A, data)
+        array = _vectors(y, "y", self.c.Y, self.dtype)
+        if self.c.readout == NBT_BERNOULLI:
+            _check_unit_interval(array, "y")
+        return _hold(array, data)
 
 
 # Arrays of a system's learner that are not scratch.
@@ -532,6 +562,12 @@ cdef void _release(Data* data) noexcept:
     if data.held:
         PyBuffer_Release(&data.buffer)
         data.held = False
+
+
+cdef int _hold(array, Data* data) except -1:
+    PyObject_GetBuffer(array, &data.buffer, PyBUF_C_CONTIGUOUS)
+    data.held, data.vectors, data.count = True, data.buffer.buf, array.shape[0]
+    return 0
 
 
 cdef int _symbols(x, str name, size_t limit, Data* data) except -1:
@@ -586,26 +622,36 @@ def _as_symbols(x, name):
     return np.require(array, np.int32, ["C", "A"])
 
 
-def _vectors(x, m, dtype):
+def _vectors(x, name, m, dtype):
     """Real numbers of any kind, order and layout as a contiguous (steps, m) array, all finite."""
     if isinstance(x, (str, bytes)):
-        raise TypeError(f"x: expected numbers, got {type(x).__name__}")
+        raise TypeError(f"{name}: expected numbers, got {type(x).__name__}")
     try:
         array = np.asarray(x)
     except ValueError as error:
-        raise ValueError(f"x: expected vectors of {m} numbers, got {error}") from None
+        raise ValueError(f"{name}: expected vectors of {m} numbers, got {error}") from None
     if array.dtype.kind not in "iuf":
-        raise TypeError(f"x: expected real numbers, got {array.dtype} of {type(x).__name__}")
-    if array.ndim == 1:
+        raise TypeError(f"{name}: expected real numbers, got {array.dtype} of {type(x).__name__}")
+    if m == 1 and array.ndim < 2:
+        array = array.reshape(-1, 1)  # steps of one number each
+    elif array.ndim == 1:
         array = array[np.newaxis]
     if array.ndim != 2 or array.shape[1] != m:
-        raise ValueError(f"x: expected shape (steps, {m}), got {np.shape(x)}")
+        raise ValueError(f"{name}: expected shape (steps, {m}), got {np.shape(x)}")
     with np.errstate(over="ignore"):
         array = np.require(array, dtype, ["C", "A"])
     if not np.isfinite(array).all():
         step = int(np.argmin(np.isfinite(array).all(axis=1)))
-        raise ValueError(f"x: expected finite {dtype} numbers, got {array[step]} at step {step}")
+        raise ValueError(
+            f"{name}: expected finite {dtype} numbers, got {array[step]} at step {step}")
     return array
+
+
+def _check_unit_interval(array, name):
+    array = np.asarray(array)
+    bad = (array < 0) | (array > 1)
+    if bad.any():
+        raise ValueError(f"{name}: expected targets in [0, 1], got {array[bad][0]}")
 
 
 # ---- networks ------------------------------------------------------------------------------------

@@ -305,7 +305,7 @@ def _check_layout(path: str, head: Mapping[str, Any], layout: Any, size: int) ->
             raise CheckpointError(
                 f"{path}: damaged or cut short: it holds {size} bytes of arrays, not {end}"
             )
-        for name, shape in _shapes(head["trainer"]).items():
+        for name, shape in _shapes(head["trainer"], layout).items():
             found = tuple(layout[name]["shape"]) if name in layout else "nothing"
             if found != shape:
                 raise ValueError(f"{name}: expected shape {shape}, got {found}")
@@ -315,41 +315,59 @@ def _check_layout(path: str, head: Mapping[str, Any], layout: Any, size: int) ->
         raise CheckpointError(f"{path}: holds no trainer of this version: {_why(error)}") from error
 
 
-def _shapes(trainer: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+def _shapes(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """The arrays that between them bound every size of the trainer that is described."""
-    m, symbols = trainer["inputs"]["size"], trainer["readout"]["symbols"]
-    sizes = [m, symbols, *(trainer.get(name, 1) for name in ("rank", "blocks", "window"))]
-    sizes += [trainer["cell"]["units"]] if "units" in trainer["cell"] else []
+    cell, m, outputs = trainer["cell"], trainer["inputs"]["size"], _outputs(trainer["readout"])
+    sizes = [m, outputs, *(trainer.get(name, 1) for name in ("rank", "blocks", "window"))]
+    sizes += [cell["units"]] if "units" in cell else []
     if not all(type(size) is int and size > 0 for size in sizes):
         raise TypeError(f"trainer: expected positive sizes, got {sizes}")
-    cell = value_in(trainer["cell"])
-    if not is_dense(cell):
-        return _network_shapes(trainer, Network(cell, m))
-    n = cell.units
-    shapes = {"cell.W": (n, n), "cell.r": (m, n), "readout.W": (n, symbols)}
+    if "System" in str(cell.get("field", cell).get("kind")):
+        return _system_shapes(trainer, layout)
+    described = value_in(cell)
+    if not is_dense(described):
+        return _network_shapes(trainer, Network(described, m))
+    n = described.units
+    shapes = {"cell.W": (n, n), "cell.r": (m, n), "readout.W": (n, outputs)}
     if "rank" in trainer:
         shapes["estimator.v"] = (trainer["rank"], trainer["blocks"], n)
         shapes["estimator.w"] = (trainer["rank"], 1 + n + m, n)
     if "window" in trainer:
         shapes["window.h"] = (trainer["window"], n)
-        shapes["window.delta"] = (trainer["window"], symbols)
+        shapes["window.delta"] = (trainer["window"], outputs)
     if trainer.get("trainer") == "RTRL":
         shapes["estimator.G"] = (n, 1 + n + m, n)
     return shapes
 
 
 def _network_shapes(trainer: Mapping[str, Any], network: Network) -> dict[str, tuple[int, ...]]:
-    n, p, symbols = network.units, network.size, trainer["readout"]["symbols"]
+    n, p, outputs = network.units, network.size, _outputs(trainer["readout"])
     shapes = {f"cell.{name}": shape for name, shape in network.shapes().items()}
-    shapes["readout.W"] = (n, symbols)
+    shapes["readout.W"] = (n, outputs)
     if "rank" in trainer:
         shapes |= {"estimator.v": (trainer["rank"], n), "estimator.w": (trainer["rank"], p)}
     if "window" in trainer:
         shapes["window.h"] = (trainer["window"], len(network.layers), n)
-        shapes["window.delta"] = (trainer["window"], symbols)
+        shapes["window.delta"] = (trainer["window"], outputs)
     if trainer.get("trainer") == "RTRL":
         shapes["estimator.G"] = (n, p)
     return shapes
+
+
+def _system_shapes(trainer: Mapping[str, Any], layout: Any) -> dict[str, tuple[int, ...]]:
+    """The same for a system, which has as many states and parameters as the file has."""
+    (n,), outputs = layout["state.h"]["shape"], _outputs(trainer["readout"])
+    shapes = {"readout.W": (n, outputs)}
+    for name, size in (("estimator.w", "rank"), ("window.h", "window")):
+        if size in trainer:
+            shapes[name] = (trainer[size], *layout[name]["shape"][1:])
+    return shapes
+
+
+def _outputs(readout: Mapping[str, Any]) -> int:
+    if readout["kind"] == "Softmax":
+        return readout["symbols"]
+    return readout["dim"] * (2 if readout["kind"] == "Gaussian" else 1)
 
 
 def _check_digest(path: str, said: str, data: bytes, length: int) -> None:

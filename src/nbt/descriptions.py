@@ -10,7 +10,7 @@ from nbt.compiled import CompiledSystem
 from nbt.graphs import Graph
 from nbt.inputs import Symbols, Vector
 from nbt.optimizers import SGD, Kalman
-from nbt.readouts import Softmax
+from nbt.readouts import Bernoulli, Gaussian, Softmax
 from nbt.schedules import Constant, InverseSqrt
 from nbt.system import System
 
@@ -19,7 +19,8 @@ __all__ = ["value_in", "value_out"]
 _VALUES = {
     kind.__name__: kind
     for kind in (
-        *(RNN, LeakyRNN, CTRNN, Continuous, Stack, Graph, Softmax, SGD, Kalman),
+        *(RNN, LeakyRNN, CTRNN, Continuous, Stack, Graph, SGD, Kalman),
+        *(Softmax, Gaussian, Bernoulli),
         *(Constant, InverseSqrt, Symbols, Vector),
     )
 }

@@ -14,6 +14,7 @@ import numpy as np
 from nbt import _arguments
 from nbt.errors import DataError, DivergenceError, MissingExtra
 from nbt.inputs import Symbols
+from nbt.readouts import Softmax
 from nbt.trainers import RTRL, NoBackTrack
 
 __all__ = ["Diagnosis", "DiagnosisRow", "diagnose"]
@@ -359,6 +360,7 @@ def _slope(h: np.ndarray, activation: str) -> np.ndarray:
 
 def _check(trainer, stream) -> None:
     _arguments.instance("trainer", trainer, NoBackTrack)
+    _arguments.instance("trainer.readout", trainer.readout, Softmax)
     symbols = trainer.readout.symbols
     if trainer.inputs != Symbols(symbols):
         raise ValueError(

@@ -45,7 +45,7 @@ class GeneralTable(StateTable):
 
     def _add_rule(self, rule, *, rank, blocks, exact_self, norm, window) -> None:
         n, p, phases = self._core.units, self._core.parameters, self._core.phases
-        m, symbols = self._core.inputs, self._core.symbols
+        m, outputs = self._core.inputs, self._core.outputs
         if rule == "nobacktrack":
             self._add_plain("estimator.v", "v", (rank, n), lambda x: x[:, :n])
             self._add_plain("estimator.w", "w", (rank, p), lambda x: x[:, :p])
@@ -63,7 +63,7 @@ class GeneralTable(StateTable):
             if not self._core.one_hot:
                 self._add_plain("window.x", "window_x", (window, m), lambda x: x[:, :m])
             self._add_plain(
-                "window.delta", "window_delta", (window, symbols), lambda x: x[:, :symbols]
+                "window.delta", "window_delta", (window, outputs), lambda x: x[:, :outputs]
             )
             self._add_flat("window.g_theta", "g_theta", p)
             self._add_whole("window.g_phi", "g_phi", self._phi)

@@ -44,10 +44,10 @@ class Vector:
 Inputs = Symbols | Vector
 
 
-def as_inputs(value: object, symbols: int) -> Inputs:
-    """None is the readout's own symbols, an integer a vector of that size."""
+def as_inputs(value: object, targets: Inputs) -> Inputs:
+    """None is what is predicted, an integer a vector of that size."""
     if value is None:
-        return Symbols(symbols)
+        return targets
     if isinstance(value, Inputs):
         return value
     return Vector(_arguments.whole("inputs", value))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nbt import _arguments
+from nbt.inputs import Inputs, Symbols, Vector
 
-__all__ = ["Readout", "Softmax"]
+__all__ = ["Bernoulli", "Gaussian", "Readout", "Softmax"]
 
 
 @dataclass(frozen=True)
 class Softmax:
     """Probabilities of symbols, p ∝ exp(φ_z + Σ_i φ_iz a_i), equation (48); loss -ln p(y), in nats.
+
+    `predict` gives them, an array (symbols,).
 
     Parameters
     ----------
@@ -29,5 +32,95 @@ class Softmax:
     def __post_init__(self) -> None:
         object.__setattr__(self, "symbols", _arguments.whole("symbols", self.symbols))
 
+    @property
+    def outputs(self) -> int:
+        """Columns of φ."""
+        return self.symbols
 
-Readout = Softmax
+    @property
+    def targets(self) -> Inputs:
+        """What is predicted, as an input."""
+        return Symbols(self.symbols)
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Vectors of real numbers: for each entry a mean and a variance, both learned, both functions
+    of the state.
+
+    Targets are arrays (steps, dim), or (steps,) where dim is 1; `predict` gives an array (2, dim):
+    the means, then the variances.
+
+    Parameters
+    ----------
+    dim : int
+        Numbers of a target, at least 1.
+
+    Notes
+    -----
+    With the outputs ŷ = φ_0 + a φ, the first dim of them the means μ, the others u: the
+    log-variances are s = u / (1 + |u| / c), c = 20, and the loss in nats, the negative logarithm of
+    the density, is ℓ = ½ Σ_d (ln 2π + s_d + (y_d - μ_d)² e^{-s_d}). It can be negative. The bound
+    on s keeps the variance between 2·10⁻⁹ and 5·10⁸: numbers of another scale want to be scaled.
+
+    The gradient for μ grows as the variance shrinks. `Kalman` measures that and steps accordingly;
+    `SGD` does not, and wants a small rate.
+
+    Examples
+    --------
+    >>> Gaussian(2)
+    Gaussian(dim=2)
+    """
+
+    dim: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dim", _arguments.whole("dim", self.dim))
+
+    @property
+    def outputs(self) -> int:
+        """Columns of φ."""
+        return 2 * self.dim
+
+    @property
+    def targets(self) -> Inputs:
+        """What is predicted, as an input."""
+        return Vector(self.dim)
+
+
+@dataclass(frozen=True)
+class Bernoulli:
+    """Vectors of yes and no: for each entry the probability of 1, p = logistic(φ_z + Σ_i φ_iz a_i).
+
+    Targets are arrays (steps, dim) of numbers in [0, 1], or (steps,) where dim is 1; `predict`
+    gives the probabilities (dim,). The loss, in nats, is the cross-entropy -Σ_d (y_d ln p_d +
+    (1 - y_d) ln (1 - p_d)).
+
+    Parameters
+    ----------
+    dim : int
+        Numbers of a target, at least 1.
+
+    Examples
+    --------
+    >>> Bernoulli(88)
+    Bernoulli(dim=88)
+    """
+
+    dim: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dim", _arguments.whole("dim", self.dim))
+
+    @property
+    def outputs(self) -> int:
+        """Columns of φ."""
+        return self.dim
+
+    @property
+    def targets(self) -> Inputs:
+        """What is predicted, as an input."""
+        return Vector(self.dim)
+
+
+Readout = Softmax | Gaussian | Bernoulli

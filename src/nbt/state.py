@@ -14,7 +14,7 @@ __all__ = ["StateTable"]
 ACTIVE = -2  # a row that does not wait (csrc/lazy.h)
 LAST_STEP = 2**63 - 1  # a step a state may be at: none is ever reached that 64 bits do not hold
 
-# What has a place for each symbol predicted, on its last axis; and for each input, on which axis.
+# What has a place for each output, on its last axis; and for each input, on which axis.
 OUTPUTS = {
     *("readout.b", "readout.W", "optimizer.phi.J", "optimizer.phi.J0"),
     *("window.delta", "window.g_phi"),
@@ -47,7 +47,7 @@ def _plain(array, shape, view) -> _Entry:
 class StateTable:
     """What a learner's state consists of: reads it as copies, checks a new one and writes it.
 
-    Shapes are those of design letters: n units, m inputs, A symbols, P = 1 + n + m, K rank, S
+    Shapes are those of design letters: n units, m inputs, A outputs, P = 1 + n + m, K rank, S
     blocks, T window.
     """
 
@@ -86,15 +86,15 @@ class StateTable:
                 self._add_whole(f"optimizer.theta.{name}", f"theta_{name}", self._theta)
 
     def _add_readout(self, kalman: bool) -> None:
-        n, symbols = self._core.units, self._core.symbols
-        self._add_plain("readout.b", "phi", (symbols,), lambda x: x[0, :symbols])
+        n, outputs = self._core.units, self._core.outputs
+        self._add_plain("readout.b", "phi", (outputs,), lambda x: x[0, :outputs])
         self._add_rows("readout.W", "phi", self._phi, 1, 1 + n)
         if kalman:
             for name in ("J", "J0"):
                 self._add_whole(f"optimizer.phi.{name}", f"phi_{name}", self._phi)
 
     def _add_rule(self, rule, *, rank, blocks, exact_self, norm, window) -> None:
-        n, m, symbols = self._core.units, self._core.inputs, self._core.symbols
+        n, m, outputs = self._core.units, self._core.inputs, self._core.outputs
         if rule == "nobacktrack":
             self._add_nobacktrack(n, 1 + n + m, rank, blocks, exact_self, norm)
         elif rule == "rtrl":
@@ -104,7 +104,7 @@ class StateTable:
             if not self._core.one_hot:
                 self._add_plain("window.x", "window_x", (window, m), lambda x: x[:, :m])
             self._add_plain(
-                "window.delta", "window_delta", (window, symbols), lambda x: x[:, :symbols]
+                "window.delta", "window_delta", (window, outputs), lambda x: x[:, :outputs]
             )
             self._add_whole("window.g_theta", "g_theta", self._theta)
             self._add_whole("window.g_phi", "g_phi", self._phi)
@@ -196,6 +196,8 @@ class StateTable:
             counters["window.entered"] = np.int64(values["entered"])
             if self._core.one_hot:
                 counters["window.x"] = values["symbols"]
+            elif self._core.predicts_inputs:
+                counters["window.moved"] = values["symbols"] + 1
         return {key: np.asarray(value) for key, value in counters.items()}
 
     def read(self, key: str) -> np.ndarray:
@@ -312,7 +314,8 @@ class StateTable:
             raise ValueError(f"{key}: expected leaks in [0, 1], got {array}")
         if key.endswith(".tau") and not (array > 0).all():
             raise ValueError(f"{key}: expected time constants above 0, got {array}")
-        if (key.endswith(".J") or key == "estimator.fisher") and not (array >= 0).all():
+        squares = key.endswith(".J") or key in ("estimator.fisher", "waiting.norm")
+        if squares and not (array >= 0).all():
             raise ValueError(f"{key}: expected means of squares, at least 0, got {array.min()}")
         return array
 
@@ -334,8 +337,11 @@ class StateTable:
             if key in limit and not 0 <= int(array) <= limit[key]:
                 raise ValueError(f"{key}: expected an integer in [0, {limit[key]}], got {array}")
             values[key] = array if array.shape else int(array)
+        moved = values.get("window.moved", np.int32(1))
+        if ((moved < 0) | (moved > 1)).any():
+            raise ValueError(f"window.moved: expected 0 or 1, got {moved}")
         free = np.full(max(self._window, 1), -1 if self._core.one_hot else 0, np.int32)
-        symbols = values.get("window.x", free)
+        symbols = values.get("window.x", free + (moved - 1))
         if ((symbols < -1) | (symbols >= self._core.inputs)).any():
             raise ValueError(
                 f"window.x: expected symbols in [-1, {self._core.inputs}), got {symbols}"

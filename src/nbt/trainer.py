@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import get_args
 
 import numpy as np
 
@@ -36,9 +37,9 @@ class Trainer:
         self, cell, readout, optimizer, *, inputs, dtype, seed, threads, **choices
     ) -> None:
         self.cell = cell
-        self.readout: Readout = _arguments.instance("readout", readout, Softmax)
+        self.readout: Readout = _arguments.instance("readout", readout, *get_args(Readout))
         self.optimizer: Optimizer = _arguments.instance("optimizer", optimizer, SGD, Kalman)
-        self.inputs: Inputs = as_inputs(inputs, readout.symbols)
+        self.inputs: Inputs = as_inputs(inputs, readout.targets)
         self.dtype: str = _arguments.one_of("dtype", dtype, _core.DTYPES)
         seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
         self._threads = _arguments.whole("threads", threads, high=MOST_THREADS)
@@ -60,7 +61,8 @@ class Trainer:
             dtype=self.dtype,
             n=units,
             m=self.inputs.size,
-            symbols=self.readout.symbols,
+            outputs=self.readout.outputs,
+            readout=type(self.readout).__name__.lower(),
             one_hot=isinstance(self.inputs, Symbols),
             activation=self.cell.activation,
             optimizer="kalman" if kalman else "sgd",
@@ -92,15 +94,15 @@ class Trainer:
 
     def _refuse_too_large(self, kalman: bool, rank=1, blocks=1, window=0, **_) -> None:
         """Raises before anything is allocated. Sizes are Python integers: nothing overflows."""
-        n, m, symbols = self.cell.units, self.inputs.size, self.readout.symbols
+        n, m, outputs = self.cell.units, self.inputs.size, self.readout.outputs
         parameters = self._parameters
         numbers = parameters * (4 + rank + 2 * kalman) + rank * blocks * n
-        numbers += (1 + n) * symbols * (2 + 2 * kalman) + window * (n + m + symbols)
+        numbers += (1 + n) * outputs * (2 + 2 * kalman) + window * (n + m + outputs)
         numbers += 2 * n * parameters * (self._rule == "rtrl")
         size = numbers * np.dtype(self.dtype).itemsize
         if size > MOST_BYTES:
             raise ValueError(
-                f"units: a trainer of {n} units, {m} inputs and {symbols} symbols takes "
+                f"units: a trainer of {n} units, {m} inputs and {outputs} outputs takes "
                 f"{size / 2**30:.0f} GiB; expected at most {MOST_BYTES / 2**30:.0f} GiB"
             )
 
@@ -117,7 +119,7 @@ class Trainer:
     # ---- the verbs -----------------------------------------------------------------------------
 
     def predict(self, x=None) -> np.ndarray:
-        """Probabilities of the next symbol; changes nothing.
+        """What the readout says of the next target; changes nothing.
 
         Parameters
         ----------
@@ -127,7 +129,9 @@ class Trainer:
 
         Returns
         -------
-        array (symbols,), float64
+        array, float64
+            `Softmax`: (symbols,), probabilities. `Gaussian`: (2, dim), means, then variances.
+            `Bernoulli`: (dim,), probabilities.
         """
         return self._core.predict(x)
 
@@ -137,8 +141,9 @@ class Trainer:
         Parameters
         ----------
         x : array (steps,) of integers, or (steps, m) of numbers
-            Without `y`: symbols, each first the target and then the input. With `y`: inputs.
-        y : array (steps,) of integers, optional
+            Without `y`: what is predicted, each first the target and then the input. With `y`:
+            inputs.
+        y : array (steps,) of integers, or (steps, dim) of numbers, optional
             The target of each input: the state moves on the input, then predicts.
 
         Returns
@@ -234,8 +239,10 @@ class Trainer:
         Raises
         ------
         TypeError, ValueError
-            For a number that is none, or smaller. Then nothing was changed.
+            For a number that is none, or smaller, or a readout without symbols. Then nothing was
+            changed.
         """
+        _arguments.instance("readout", self.readout, Softmax)
         old = self.readout.symbols
         symbols = _arguments.whole("symbols", symbols, low=old)
         own = self.inputs == Symbols(old)
@@ -304,11 +311,11 @@ class Trainer:
     @property
     def parameters(self) -> int:
         """How many numbers are learned: the network's and the readout's."""
-        return self._parameters + (1 + self.cell.units) * self.readout.symbols
+        return self._parameters + (1 + self.cell.units) * self.readout.outputs
 
     def __repr__(self) -> str:
         own = "".join(f", {key}={value!r}" for key, value in self._own_arguments().items())
-        inputs = "" if self.inputs == Symbols(self.readout.symbols) else f", inputs={self.inputs}"
+        inputs = "" if self.inputs == self.readout.targets else f", inputs={self.inputs}"
         return (
             f"{type(self).__name__}({self.cell}, {self.readout}, {self.optimizer}{inputs}{own}, "
             f"dtype={self.dtype!r}, seed={self.seed})  # step {self.step}"

@@ -23,11 +23,11 @@ class NoBackTrack(Trainer):
     Parameters
     ----------
     cell : RNN, LeakyRNN, System or CompiledSystem
-    readout : Softmax
+    readout : Softmax, Gaussian or Bernoulli
     optimizer : Kalman or SGD
     inputs : Symbols, Vector or int, optional
         What the network is fed: symbols of another alphabet than the readout's, or vectors (an
-        integer is their size). Default: the symbols that are predicted.
+        integer is their size). Default: what is predicted.
     rank : int
         K: independent rank-one estimates that are averaged. Cost and memory grow with it.
     blocks : int, optional

@@ -7,7 +7,8 @@ A window has T slots. A slot is a transition and the loss after it: the state `h
 `x`, and `delta` = dloss/dlogits in the state it reached, 0 if nothing is learned from it. `length`
 slots are complete; `entered` says that the transition of the next one is already made, as it is
 between two steps of a self-supervised run. Such a run begins with a loss that no transition
-precedes, which is written as symbol x = -1; so is a free slot.
+precedes, which is written as symbol x = -1; so is a free slot. Where the inputs are vectors,
+`moved` is 0 in such slots.
 """
 
 import numpy as np
@@ -26,13 +27,15 @@ class TruncatedBPTT(Trainer):
         self.window_h = np.array(state["window.h"], dtype=float)
         self.window_x = np.array(state["window.x"])
         self.window_delta = np.array(state["window.delta"], dtype=float)
+        self.own = "window.moved" in state
+        self.moved = np.array(state["window.moved"]) if self.own else np.ones(self.T, int)
         self.g_theta = np.array(state["window.g_theta"], dtype=float)
         self.g_phi = np.array(state["window.g_phi"], dtype=float)
         self.entered = bool(state["window.entered"])
 
     def _observe(self, y, learning):
-        loss = readout.loss(self.h, y, self.phi, self.activation)
-        delta = readout.delta(self.h, y, self.phi, self.activation)
+        loss = readout.loss(self.h, y, self.phi, self.activation, self.readout)
+        delta = readout.delta(self.h, y, self.phi, self.activation, self.readout)
         self._complete(delta if learning else 0.0, learning)
         return loss
 
@@ -41,12 +44,15 @@ class TruncatedBPTT(Trainer):
             self._complete(0.0, learning=False)
         self.window_h[self.length] = self.h
         self.window_x[self.length] = x
+        self.moved[self.length] = 1
         self.entered = True
         super()._advance(x)
 
     def _complete(self, delta, learning):
         """Completes a slot; a full window is differentiated, and learned from if `learning`."""
         self.window_delta[self.length] = delta
+        if not self.entered and self.own:
+            self.moved[self.length] = 0
         self.entered = False
         self.length += 1
         if self.length < self.T:
@@ -59,6 +65,7 @@ class TruncatedBPTT(Trainer):
         self.window_h[:] = 0.0
         self.window_x[:] = -1 if self.inputs == "symbols" else 0.0
         self.window_delta[:] = 0.0
+        self.moved[:] = 0 if self.own else 1
 
     def _backward(self):
         """Adds the gradient of the window's summed losses to g_theta and g_phi."""
@@ -68,7 +75,7 @@ class TruncatedBPTT(Trainer):
             delta = self.window_delta[slot]
             self.g_phi = self.g_phi + readout.gradient(reached, delta, self.activation)
             back = back + readout.backward(reached, delta, self.phi, self.activation)
-            if self.inputs == "vector" or self.window_x[slot] >= 0:
+            if self.moved[slot] if self.inputs == "vector" else self.window_x[slot] >= 0:
                 left, x = self.window_h[slot], self._input(self.window_x[slot])
                 z = cell.regressors(left, x, self.activation)
                 self.g_theta = self.g_theta + np.outer(z, back)
@@ -79,7 +86,7 @@ class TruncatedBPTT(Trainer):
         """Nothing is carried forward."""
 
     def _rule_state(self):
-        return {
+        return ({"window.moved": self.moved} if self.own else {}) | {
             "window.length": np.int64(self.length),
             "window.entered": np.int64(self.entered),
             "window.h": self.window_h,

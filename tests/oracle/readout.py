@@ -1,29 +1,98 @@
-"""The softmax readout (48) and its exact derivatives (10), (11). Losses are in nats."""
+"""What the state says about the next target, and its exact derivatives (10), (11). Losses in nats.
+
+The A outputs are o = phi[0] + a phi[1:] (48). A kind of readout says what they mean:
+
+    softmax     y is one of A symbols, p = exp(o) / sum exp(o)
+    gaussian    y (dim,), A = 2 dim, o = (mean, u), y_d ~ N(mean_d, exp(s_d)),
+                s = u / (1 + |u| / BOUND)
+    bernoulli   y (dim,) in [0, 1], A = dim, p_d = 1 / (1 + exp(-o_d)), cross-entropy
+"""
 
 import numpy as np
 
 from .cell import activate, slope
 
-
-def probabilities(h, phi, activation):
-    """p (A,): the softmax of phi[0] + a phi[1:]."""
-    logits = phi[0] + activate(h, activation) @ phi[1:]
-    exponentials = np.exp(logits - logits.max())
-    return exponentials / exponentials.sum()
+BOUND = 20.0
 
 
-def loss(h, y, phi, activation):
-    """-log p[y]."""
-    logits = phi[0] + activate(h, activation) @ phi[1:]
-    top = logits.max()
-    return top + np.log(np.exp(logits - top).sum()) - logits[y]
+def outputs(h, phi, activation):
+    """o (A,)."""
+    return phi[0] + activate(h, activation) @ phi[1:]
 
 
-def delta(h, y, phi, activation):
-    """dloss/dlogits = p - onehot(y), shape (A,)."""
-    result = probabilities(h, phi, activation)
-    result[y] -= 1.0
-    return result
+class Softmax:
+    @staticmethod
+    def predict(o):
+        exponentials = np.exp(o - o.max())
+        return exponentials / exponentials.sum()
+
+    @staticmethod
+    def loss(o, y):
+        top = o.max()
+        return top + np.log(np.exp(o - top).sum()) - o[y]
+
+    @staticmethod
+    def delta(o, y):
+        result = Softmax.predict(o)
+        result[y] -= 1.0
+        return result
+
+
+class Gaussian:
+    @staticmethod
+    def split(o):
+        mean, u = np.split(o, 2)
+        shrink = 1.0 / (1.0 + np.abs(u) / BOUND)
+        return mean, u * shrink, shrink**2
+
+    @staticmethod
+    def predict(o):
+        mean, s, _ = Gaussian.split(o)
+        return np.stack([mean, np.exp(s)])
+
+    @staticmethod
+    def loss(o, y):
+        mean, s, _ = Gaussian.split(o)
+        return 0.5 * np.sum(np.log(2.0 * np.pi) + s + (y - mean) ** 2 * np.exp(-s))
+
+    @staticmethod
+    def delta(o, y):
+        mean, s, ds = Gaussian.split(o)
+        by_mean = (mean - y) * np.exp(-s)
+        by_s = 0.5 * (1.0 - (y - mean) ** 2 * np.exp(-s))
+        return np.concatenate([by_mean, by_s * ds])
+
+
+class Bernoulli:
+    @staticmethod
+    def predict(o):
+        return activate(o, "sigmoid")
+
+    @staticmethod
+    def loss(o, y):
+        return np.sum(np.logaddexp(0.0, o) - y * o)
+
+    @staticmethod
+    def delta(o, y):
+        return Bernoulli.predict(o) - y
+
+
+KINDS = {"softmax": Softmax, "gaussian": Gaussian, "bernoulli": Bernoulli}
+
+
+def predict(h, phi, activation, kind="softmax"):
+    """Softmax: p (A,). Gaussian: means and variances (2, dim). Bernoulli: p (dim,)."""
+    return KINDS[kind].predict(outputs(h, phi, activation))
+
+
+def loss(h, y, phi, activation, kind="softmax"):
+    """-log p(y), of a density for the Gaussian."""
+    return KINDS[kind].loss(outputs(h, phi, activation), y)
+
+
+def delta(h, y, phi, activation, kind="softmax"):
+    """dloss/do, shape (A,)."""
+    return KINDS[kind].delta(outputs(h, phi, activation), y)
 
 
 def gradient(h, delta, activation):

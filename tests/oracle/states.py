@@ -22,7 +22,9 @@ def initial_state(
     step=None,
     seed=None,
 ):
-    """A state_dict for n units, m inputs, A symbols.
+    """A state_dict for n units, m inputs, A outputs.
+
+    inputs: "symbols", "vector", or "own vector": those that are predicted.
 
     rule: "nobacktrack", "rtrl" or "bptt". With `fresh` the parameters and h are random, and the
     clock, the estimator and the optimizer are at their beginning, all 0. Otherwise they look like
@@ -68,6 +70,8 @@ def initial_state(
             state["window.x"] = np.full(window, -1, np.int32)
         else:
             state["window.x"] = np.zeros((window, m))
+            if inputs == "own vector":
+                state["window.moved"] = np.zeros(window, np.int32)
         state["window.delta"] = np.zeros((window, A))
         state["window.g_theta"] = normal(P, n)
         state["window.g_phi"] = normal(1 + n, A)

@@ -16,6 +16,7 @@ class Trainer:
     activation : "sigmoid" or "tanh"
     inputs : "symbols" (x is an index, one-hot) or "vector" (x is m numbers)
     optimizer : ("sgd", rate) or ("kalman", decay, prior); rate and decay are functions of t
+    readout : "softmax" (y is an index), "gaussian" or "bernoulli" (y is a vector)
     seed : instead of the state's
     frozen : theta and phi stay as they are; whatever the optimizer measures still moves
 
@@ -23,11 +24,23 @@ class Trainer:
     the step was made from.
     """
 
-    def __init__(self, state, *, units, activation, inputs, optimizer, seed=None, frozen=False):
+    def __init__(
+        self,
+        state,
+        *,
+        units,
+        activation,
+        inputs,
+        optimizer,
+        readout="softmax",
+        seed=None,
+        frozen=False,
+    ):
         state = {key: np.array(value) for key, value in state.items()}
         self.n = units
         self.activation = activation
         self.inputs = inputs
+        self.readout = readout
         self.frozen = frozen
         self.theta = np.vstack([state["cell.b"], state["cell.W"], state["cell.r"]]).astype(float)
         self.alpha = state["cell.alpha"].astype(float)
@@ -49,11 +62,11 @@ class Trainer:
         return Kalman(schedule, optimizer[2] * self.n, J, J0)  # Lambda = prior * dim h
 
     def predict(self, x=None):
-        """Probabilities (A,) of the next symbol, now or after a transition on x."""
+        """What the readout says of the next target, now or after a transition on x."""
         h = self.h
         if x is not None:
             h = cell.transition(h, self._input(x), self.theta, self.alpha, self.activation)
-        return readout.probabilities(h, self.phi, self.activation)
+        return readout.predict(h, self.phi, self.activation, self.readout)
 
     def learn(self, x, y=None):
         """Losses (T,) in nats, each measured before its own update."""
@@ -66,7 +79,7 @@ class Trainer:
     def _run(self, x, y, learning):
         losses = []
         for s in range(len(x)):
-            if y is None:  # self-supervised: a symbol is first the target, then the input
+            if y is None:  # self-supervised: x is first the target, then the input
                 losses.append(self._observe(x[s], learning))
                 self._advance(x[s])
             else:  # supervised: first the input, then the target
@@ -76,9 +89,9 @@ class Trainer:
         return np.array(losses)
 
     def _observe(self, y, learning):
-        loss = readout.loss(self.h, y, self.phi, self.activation)
+        loss = readout.loss(self.h, y, self.phi, self.activation, self.readout)
         if learning:
-            delta = readout.delta(self.h, y, self.phi, self.activation)
+            delta = readout.delta(self.h, y, self.phi, self.activation, self.readout)
             self.g_phi = readout.gradient(self.h, delta, self.activation)
             self.H = readout.backward(self.h, delta, self.phi, self.activation)
             self.g_theta = self._gradient(self.H)
