@@ -1,5 +1,6 @@
 #include "metric.h"
 #include "optimizer.h"
+#include "sparse.h"
 #include <string.h>
 
 /* Up to LANES numbers, 0 behind them; and back. */
@@ -141,8 +142,8 @@ void NBT(metric_raise)(const nbt_learner *self, const real *restrict w, real *re
     }
 }
 
-/* One row, `lead` 0 before and after. What a bias w_0 leaves on the parameters that the row does not
- * have is w_0² (Q - Σ q² r), the sum being over those it has. */
+/* One row, `lead` 0 before and after. What a bias w_0 leaves on the parameters that the row does
+ * not have is w_0² (Q - Σ q² r), the sum being over those it has. */
 static real row_norm(const real *q, const real *r, const int32_t *first, size_t count,
                      const int32_t *index, const real *value, real *lead)
 {
@@ -165,6 +166,35 @@ static real row_norm(const real *q, const real *r, const int32_t *first, size_t 
     return own + (rest > 0 ? rest : 0);
 }
 
+/* The same for a row of one block, its bias first, whose first `run` parameters have no gaps. */
+NBT_INLINE real lead_norm(const real *q, const real *r, size_t run, size_t count,
+                          const int32_t *index, const real *value)
+{
+    const size_t bias = (size_t)index[0];
+    const real w0 = value[0];
+    vec own = {0}, taken = {0};
+    for (size_t e = 1; e < run; e += LANES) {
+        const vec qj = load_some(q + bias + e, run - e), rj = load_some(r + bias + e, run - e);
+        const vec part = load_some(value + e, run - e) - w0 * qj;
+        own += part * part * rj;
+        taken += qj * qj * rj;
+    }
+    real sum = fold(own), rest = q[bias] - fold(taken);
+    for (size_t e = run; e < count; e++) {
+        const real qj = q[index[e]], rj = r[index[e]], part = value[e] - w0 * qj;
+        sum += part * part * rj;
+        rest -= qj * qj * rj;
+    }
+    return w0 * w0 * (r[bias] + (rest > 0 ? rest : 0)) + sum;
+}
+
+/* Is row i of one block, with its bias first? Known of rows with a run. */
+NBT_INLINE int leads(const nbt_learner *self, const int32_t *index, size_t run, size_t count)
+{
+    return run > 0 && self->first[index[0]] == index[0] &&
+           self->first[index[count - 1]] == index[0];
+}
+
 void NBT(metric_rows)(nbt_learner *self, real *restrict norm)
 {
     const real *q = self->metric_q, *r = self->metric_r, *value = self->values;
@@ -172,7 +202,9 @@ void NBT(metric_rows)(nbt_learner *self, real *restrict norm)
     const int32_t *index = self->indices;
     for (size_t i = 0; i < self->n; i++) {
         const size_t at = (size_t)indptr[i], count = (size_t)(indptr[i + 1] - indptr[i]);
-        norm[i] =
-            row_norm(q, r, self->first, count, index + at, value + at, self->lead);
+        const size_t run = sparse_run(self, i);
+        norm[i] = leads(self, index + at, run, count)
+                      ? lead_norm(q, r, run, count, index + at, value + at)
+                      : row_norm(q, r, self->first, count, index + at, value + at, self->lead);
     }
 }

@@ -298,6 +298,11 @@ cdef class Learner:
         return self.c.system.entries
 
     @property
+    def rising(self):
+        """Do the columns of a row of the system's ∂f/∂θ rise?"""
+        return bool(self.c.system.rising)
+
+    @property
     def phases(self):
         return self.c.phases
 

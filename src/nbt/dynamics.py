@@ -22,6 +22,7 @@ from nbt.system import System
 __all__ = ["Bound", "bound", "is_dense"]
 
 MOST_ENTRIES = 2**30
+MOST_PARAMETERS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,10 @@ def _network(
     cell: Cell, inputs: int, dtype: str, random: np.random.Generator, rule: str
 ) -> Bound:
     network = Network(cell, inputs)
+    if network.size > MOST_PARAMETERS:
+        raise ValueError(
+            f"units: expected at most {MOST_PARAMETERS} parameters in all, got {network.size}"
+        )
     core = _core.NetworkDynamics(
         network.layers, inputs=inputs, dtype=dtype, isa=os.environ.get("NBT_ISA") or None
     )
