@@ -55,12 +55,16 @@ NBT_INLINE real dot_all(size_t count, const real *x, const real *y)
 /* Σ_e x[e] y[which[e]]. */
 NBT_INLINE real dot_some(size_t count, const real *x, const real *y, const int32_t *which)
 {
-    real s[4] = {0};
+    real s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     size_t e = 0;
-    for (; e + 4 <= count; e += 4)
-        for (size_t k = 0; k < 4; k++) s[k] += x[e + k] * y[which[e + k]];
-    for (; e < count; e++) s[0] += x[e] * y[which[e]];
-    return (s[0] + s[1]) + (s[2] + s[3]);
+    for (; e + 4 <= count; e += 4) {
+        s0 += x[e] * y[which[e]];
+        s1 += x[e + 1] * y[which[e + 1]];
+        s2 += x[e + 2] * y[which[e + 2]];
+        s3 += x[e + 3] * y[which[e + 3]];
+    }
+    for (; e < count; e++) s0 += x[e] * y[which[e]];
+    return (s0 + s1) + (s2 + s3);
 }
 
 NBT_INLINE real dot_sources(const nbt_unit *unit, const real *y)
@@ -210,38 +214,46 @@ int NBT(network_vjp)(void *of, const nbt_point *at, const void *from, void *to)
     return 0;
 }
 
+NBT_INLINE void write_places(size_t count, size_t first, int32_t *indices)
+{
+    for (size_t k = 0; k < count; k++) indices[k] = (int32_t)(first + k);
+}
+
+NBT_INLINE void write_scaled(size_t count, real size, const real *restrict x, real *restrict to)
+{
+    for (size_t k = 0; k < count; k++) to[k] = size * x[k];
+}
+
 /* Writes the entries of one unit and returns how many: gain (1, a, x, a'), and h keep'. */
 NBT_INLINE size_t write_row(const nbt_network *self, const nbt_layer *layer, const nbt_point *at,
-                            size_t i, int32_t *indices, real *values)
+                            size_t i, int32_t *restrict indices, real *restrict values)
 {
     const nbt_unit unit = unit_of(layer, at->theta, i);
-    const real *x = at->x, *a = (real *)self->a + layer->first;
-    const real *below = (real *)self->a + below_of(layer),
-               gain = ((real *)self->gain)[layer->first + i];
-    int32_t place = (int32_t)unit.start;
-    size_t e = 0;
-    indices[e] = place++, values[e++] = gain;
+    const real *a = (real *)self->a + layer->first, gain = ((real *)self->gain)[layer->first + i];
+    const int one_hot = layer->inputs && at->symbol >= 0;
+    size_t e = 1 + unit.count, gap = 0; /* numbers of θ that have no entry so far */
+    values[0] = gain;
     if (unit.sources)
-        for (size_t k = 0; k < unit.count; k++) values[e + k] = gain * a[unit.sources[k]];
+        for (size_t k = 0; k < unit.count; k++) values[1 + k] = gain * a[unit.sources[k]];
     else
-        for (size_t k = 0; k < unit.count; k++) values[e + k] = gain * a[k];
-    for (size_t k = 0; k < unit.count; k++) indices[e + k] = place + (int32_t)k;
-    e += unit.count, place += (int32_t)unit.count;
-    if (layer->inputs && at->symbol >= 0) {
-        indices[e] = place + (int32_t)at->symbol, values[e++] = gain;
+        write_scaled(unit.count, gain, a, values + 1);
+    if (one_hot) {
+        write_places(e, unit.start, indices);
+        indices[e] = (int32_t)(unit.start + e + (size_t)at->symbol);
+        values[e++] = gain;
+        gap = layer->inputs - 1;
     } else {
-        for (size_t l = 0; l < layer->inputs; l++) values[e + l] = gain * x[l];
-        for (size_t l = 0; l < layer->inputs; l++) indices[e + l] = place + (int32_t)l;
+        write_scaled(layer->inputs, gain, at->x, values + e);
         e += layer->inputs;
     }
-    place += (int32_t)layer->inputs;
-    for (size_t k = 0; k < layer->below; k++) values[e + k] = gain * below[k];
-    for (size_t k = 0; k < layer->below; k++) indices[e + k] = place + (int32_t)k;
-    e += layer->below, place += (int32_t)layer->below;
-    if (layer->leak != NBT_LEARNED_LEAK) return e;
-    const size_t k = layer->first + i;
-    indices[e] = place;
-    values[e++] = ((real *)self->keep_slope)[k] * ((const real *)at->h)[k];
+    const size_t done = one_hot ? e : 0;
+    write_scaled(layer->below, gain, (real *)self->a + below_of(layer), values + e);
+    e += layer->below;
+    if (layer->leak == NBT_LEARNED_LEAK) {
+        const size_t k = layer->first + i;
+        values[e++] = ((real *)self->keep_slope)[k] * ((const real *)at->h)[k];
+    }
+    write_places(e - done, unit.start + gap + done, indices + done);
     return e;
 }
 
