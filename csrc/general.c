@@ -29,6 +29,7 @@ int NBT(general_rows)(nbt_learner *self, const nbt_point *at)
 {
     const nbt_system *f = &self->system;
     self->failed |= f->rows(f->self, at, self->indptr, self->indices, self->values) != 0;
+    if (!self->failed) NBT(sparse_find_runs)(self);
     return !self->failed;
 }
 
@@ -53,4 +54,8 @@ void NBT(general_look)(nbt_learner *self, int32_t symbol, const void *vector)
     }
 }
 
-void NBT(general_refresh)(nbt_learner *self) { NBT(metric_refresh)(self); }
+void NBT(general_refresh)(nbt_learner *self)
+{
+    NBT(metric_refresh)(self);
+    NBT(sparse_find_runs)(self);
+}

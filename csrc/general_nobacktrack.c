@@ -6,6 +6,7 @@
 #include "readout.h"
 #include "reduction.h"
 #include "signs.h"
+#include "some.h"
 #include "sparse.h"
 
 static real *pair_v(const nbt_learner *self, size_t k) { return (real *)self->v + k * self->ldn; }
@@ -54,13 +55,7 @@ static void measure(nbt_learner *self, size_t k)
     real *bar = self->block_w, *y = self->g;
     if (k == 0 && measured(self)) NBT(metric_rows)(self, self->norm_d);
     if (k == 0 && !measured(self)) NBT(sparse_norms)(self, self->norm_d);
-    if (measured(self)) {
-        bar[0] = NBT(metric_norm)(self, w);
-    } else {
-        vec sum = {0};
-        for (size_t j = 0; j < self->cell.size; j += LANES) sum += load(w + j) * load(w + j);
-        bar[0] = fold(sum);
-    }
+    bar[0] = measured(self) ? NBT(metric_norm)(self, w) : sum_of_squares(self->cell.size, w);
     if (self->norm != NBT_KALMAN_NORM) return;
     NBT(metric_raise)(self, w, y);
     NBT(sparse_dot)(self, y, (real *)self->inner + k * self->ldn);

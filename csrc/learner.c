@@ -232,7 +232,6 @@ nbt_system nbt_network_system(nbt_network *self, size_t m, nbt_dtype dtype, int 
     system.m = m;
     system.p = last->start + layer_parameters(last);
     system.phases = self->layers;
-    system.rising = 1;
     system.self = self;
     for (size_t l = 0; l < self->layers; l++) {
         const size_t entries = layer_parameters(self->layer + l);

@@ -150,7 +150,8 @@ typedef struct {
     size_t phases;       /* the system's, or 1 */
     nbt_system system;
     int64_t *indptr;  /* (n + 1) and */
-    int32_t *indices; /* (entries), with the array `values`: ∂f/∂θ */
+    int32_t *indices; /* (entries), with the array `values`: ∂f/∂θ; */
+    uint8_t *run;     /* (n) are a row's columns neighbours, in rising order? */
     size_t blocks;    /* blocks of θ in the metric (metric.h): */
     int64_t *block;   /* (blocks + 1) where each begins, and p; */
     int32_t *first;   /* (p) where that of each parameter does */

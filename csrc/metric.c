@@ -1,36 +1,19 @@
 #include "metric.h"
 #include "optimizer.h"
-#include "sparse.h"
-#include <string.h>
-
-/* Up to LANES numbers, 0 behind them; and back. */
-NBT_INLINE vec load_some(const real *p, size_t count)
-{
-    if (count >= LANES) return load_any(p);
-    vec x = {0};
-    memcpy(&x, p, count * sizeof *p);
-    return x;
-}
-NBT_INLINE void store_some(real *p, size_t count, vec x)
-{
-    if (count >= LANES)
-        store_any(p, x);
-    else
-        memcpy(p, &x, count * sizeof *p);
-}
+#include "some.h"
 
 /* ---- the step ------------------------------------------------------------------------------ */
 
 static vec descend(nbt_learner *self, real rate, const real *g)
 {
-    vec check = {0};
+    vec check[2] = {{0}};
     real *theta = self->theta;
     for (size_t j = 0; j < self->cell.size; j += LANES) {
         const vec updated = load(theta + j) - rate * load(g + j);
         store(theta + j, updated);
-        check += updated * 0;
+        check[j / LANES % 2] += updated * 0;
     }
-    return check;
+    return check[0] + check[1];
 }
 
 /* J ← keep J + g gᵀ, q, r and θ where every block is one parameter. */
@@ -142,8 +125,33 @@ void NBT(metric_raise)(const nbt_learner *self, const real *restrict w, real *re
     }
 }
 
-/* One row, `lead` 0 before and after. What a bias w_0 leaves on the parameters that the row does
- * not have is w_0² (Q - Σ q² r), the sum being over those it has. */
+/* What a bias w_0 leaves on the parameters of its block that a row does not have is w_0² (Q - Σ q² r),
+ * the sum being over those it has. */
+static real left_over(real w0, real Q, real covered)
+{
+    return Q > covered ? w0 * w0 * (Q - covered) : 0;
+}
+
+/* ‖w_i‖² of a run within the block that begins at `first` (or where there are no biases, SIZE_MAX),
+ * its columns from j on. */
+static real run_norm(const real *q, const real *r, size_t first, size_t j, size_t count,
+                     const real *value)
+{
+    const int biased = j == first;
+    const real w0 = biased ? value[0] : 0;
+    vec own = {0}, covered = {0};
+    for (size_t e = (size_t)biased; e < count; e += LANES) {
+        const size_t left = count - e;
+        const vec qj = load_some(q + j + e, left), rj = load_some(r + j + e, left);
+        const vec part = load_some(value + e, left) - w0 * qj;
+        own += part * part * rj;
+        covered += qj * qj * rj;
+    }
+    const real rest = biased ? w0 * w0 * r[first] + left_over(w0, q[first], fold(covered)) : 0;
+    return rest + fold(own);
+}
+
+/* Of any row, `lead` being 0 before and after. */
 static real row_norm(const real *q, const real *r, const int32_t *first, size_t count,
                      const int32_t *index, const real *value, real *lead)
 {
@@ -166,45 +174,18 @@ static real row_norm(const real *q, const real *r, const int32_t *first, size_t 
     return own + (rest > 0 ? rest : 0);
 }
 
-/* The same for a row of one block, its bias first, whose first `run` parameters have no gaps. */
-NBT_INLINE real lead_norm(const real *q, const real *r, size_t run, size_t count,
-                          const int32_t *index, const real *value)
-{
-    const size_t bias = (size_t)index[0];
-    const real w0 = value[0];
-    vec own = {0}, taken = {0};
-    for (size_t e = 1; e < run; e += LANES) {
-        const vec qj = load_some(q + bias + e, run - e), rj = load_some(r + bias + e, run - e);
-        const vec part = load_some(value + e, run - e) - w0 * qj;
-        own += part * part * rj;
-        taken += qj * qj * rj;
-    }
-    real sum = fold(own), rest = q[bias] - fold(taken);
-    for (size_t e = run; e < count; e++) {
-        const real qj = q[index[e]], rj = r[index[e]], part = value[e] - w0 * qj;
-        sum += part * part * rj;
-        rest -= qj * qj * rj;
-    }
-    return w0 * w0 * (r[bias] + (rest > 0 ? rest : 0)) + sum;
-}
-
-/* Is row i of one block, with its bias first? Known of rows with a run. */
-NBT_INLINE int leads(const nbt_learner *self, const int32_t *index, size_t run, size_t count)
-{
-    return run > 0 && self->first[index[0]] == index[0] &&
-           self->first[index[count - 1]] == index[0];
-}
-
 void NBT(metric_rows)(nbt_learner *self, real *restrict norm)
 {
     const real *q = self->metric_q, *r = self->metric_r, *value = self->values;
-    const int64_t *indptr = self->indptr;
-    const int32_t *index = self->indices;
+    const int32_t *index = self->indices, *first = self->first;
+    const int diagonal = self->blocks == self->system.p; /* as if every row were within one block */
     for (size_t i = 0; i < self->n; i++) {
-        const size_t at = (size_t)indptr[i], count = (size_t)(indptr[i + 1] - indptr[i]);
-        const size_t run = sparse_run(self, i);
-        norm[i] = leads(self, index + at, run, count)
-                      ? lead_norm(q, r, run, count, index + at, value + at)
-                      : row_norm(q, r, self->first, count, index + at, value + at, self->lead);
+        const size_t at = (size_t)self->indptr[i], count = (size_t)self->indptr[i + 1] - at;
+        const size_t j = count ? (size_t)index[at] : 0;
+        norm[i] = 0;
+        if (count && self->run[i] && (diagonal || first[j] == first[j + count - 1]))
+            norm[i] = run_norm(q, r, diagonal ? SIZE_MAX : (size_t)first[j], j, count, value + at);
+        else if (count)
+            norm[i] = row_norm(q, r, first, count, index + at, value + at, self->lead);
     }
 }

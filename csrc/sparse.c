@@ -1,57 +1,68 @@
 #include "sparse.h"
-#include "lanes.h"
-#include <string.h>
+#include "some.h"
 
-void NBT(sparse_add)(const nbt_learner *self, const real *restrict coefficient, real *restrict out)
+/* One row: how many entries, their columns and values. */
+typedef struct {
+    size_t count;
+    const int32_t *index;
+    const real *value;
+} sparse_row;
+
+static sparse_row row_of(const nbt_learner *self, size_t i)
 {
-    const real *value = self->values;
-    const int32_t *index = self->indices;
+    const size_t begin = (size_t)self->indptr[i], end = (size_t)self->indptr[i + 1];
+    return (sparse_row){end - begin, self->indices + begin, (const real *)self->values + begin};
+}
+
+void NBT(sparse_find_runs)(nbt_learner *self)
+{
     for (size_t i = 0; i < self->n; i++) {
-        const size_t begin = (size_t)self->indptr[i], end = (size_t)self->indptr[i + 1];
-        const size_t run = sparse_run(self, i);
-        const real c = coefficient[i];
-        if (run) {
-            real *to = out + index[begin];
-            for (size_t k = 0; k < run; k++) to[k] += c * value[begin + k];
-        }
-        for (size_t e = begin + run; e < end; e++) out[index[e]] += c * value[e];
+        const sparse_row w = row_of(self, i);
+        int gaps = 0;
+        for (size_t e = 1; e < w.count; e++) gaps |= w.index[e] - w.index[e - 1] - 1;
+        self->run[i] = gaps == 0;
     }
 }
 
-/* Σ x y over a few numbers. */
-NBT_INLINE real short_dot(size_t count, const real *x, const real *y)
+void NBT(sparse_add)(const nbt_learner *self, const real *restrict coefficient, real *restrict out)
 {
-    vec sum = {0};
-    size_t k = 0;
-    for (; k + LANES <= count; k += LANES) sum += load_any(x + k) * load_any(y + k);
-    real rest = 0;
-    for (; k < count; k++) rest += x[k] * y[k];
-    return fold(sum) + rest;
+    for (size_t i = 0; i < self->n; i++) {
+        const sparse_row w = row_of(self, i);
+        const real c = coefficient[i];
+        if (!self->run[i]) {
+            for (size_t e = 0; e < w.count; e++) out[w.index[e]] += c * w.value[e];
+        } else if (w.count) {
+            real *at = out + w.index[0];
+            for (size_t e = 0; e < w.count; e++) at[e] += c * w.value[e];
+        }
+    }
 }
 
 void NBT(sparse_dot)(const nbt_learner *self, const real *restrict y, real *restrict out)
 {
-    const real *value = self->values;
-    const int32_t *index = self->indices;
     for (size_t i = 0; i < self->n; i++) {
-        const size_t begin = (size_t)self->indptr[i], run = sparse_run(self, i);
-        real sum = run ? short_dot(run, value + begin, y + index[begin]) : 0;
-        for (size_t e = begin + run; e < (size_t)self->indptr[i + 1]; e++)
-            sum += value[e] * y[index[e]];
+        const sparse_row w = row_of(self, i);
+        real sum = 0;
+        for (size_t e = 0; e < w.count; e++) sum += w.value[e] * y[w.index[e]];
         out[i] = sum;
     }
 }
 
 void NBT(sparse_norms)(const nbt_learner *self, real *restrict norm)
 {
-    const real *value = self->values;
     for (size_t i = 0; i < self->n; i++) {
-        const size_t begin = (size_t)self->indptr[i], end = (size_t)self->indptr[i + 1];
-        norm[i] = short_dot(end - begin, value + begin, value + begin);
+        const sparse_row w = row_of(self, i);
+        vec sum[2] = {{0}};
+        size_t e = 0;
+        for (; e + 2 * LANES <= w.count; e += 2 * LANES)
+            for (size_t k = 0; k < 2; k++) {
+                const vec value = load_any(w.value + e + k * LANES);
+                sum[k] += value * value;
+            }
+        for (; e < w.count; e += LANES) {
+            const vec value = load_some(w.value + e, w.count - e);
+            sum[0] += value * value;
+        }
+        norm[i] = fold(sum[0] + sum[1]);
     }
-}
-
-void NBT(sparse_clear)(nbt_learner *self)
-{
-    memset(self->indptr, 0, (self->n + 1) * sizeof *self->indptr);
 }

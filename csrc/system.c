@@ -6,9 +6,11 @@ int nbt_csr_valid(size_t n, size_t p, size_t entries, const int64_t *indptr, con
     int valid = 1;
     for (size_t i = 0; i < n; i++) valid &= indptr[i] <= indptr[i + 1];
     if (!valid || (size_t)indptr[n] > entries) return 0;
+    const int32_t last = (int32_t)(p - 1);
+    int32_t signs = 0; /* negative if any index is, or last minus one */
     for (size_t e = 0; e < (size_t)indptr[n]; e++)
-        valid &= (indices[e] >= 0) & ((size_t)(uint32_t)indices[e] < p);
-    return valid;
+        signs |= indices[e] | (int32_t)((uint32_t)last - (uint32_t)indices[e]);
+    return signs >= 0;
 }
 
 static int compiled_step(void *self, const nbt_point *at, void *next)

@@ -32,7 +32,6 @@ typedef struct {
     size_t n, m, p; /* states, inputs, parameters */
     size_t entries; /* of ∂f/∂θ, that any phase at any point may have at most */
     size_t phases;  /* inner steps of a step; 1: the plain form */
-    int rising;     /* do the columns of a row of ∂f/∂θ rise? 0 if not known; 1 saves time */
     void *self;     /* what the functions know besides the point */
 
     /* next (n) = f. */

@@ -1,5 +1,11 @@
 """Systems of one's own that several tests train: rectangular, with parameters that states share."""
 
+import ctypes
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import oracle
 import oracle.cell
@@ -145,3 +151,40 @@ def network(theta, h, activation, alpha=0.0):
         starts=np.arange(n) * P,
         activation=activation,
     )
+
+
+# ---- the same network, compiled --------------------------------------------------------------------
+
+
+class Sizes(ctypes.Structure):
+    """What network.c knows besides its arguments."""
+
+    _fields_ = [("n", ctypes.c_int), ("m", ctypes.c_int)]
+
+
+def compile_network(folder, dtype="float64", flags=("-O3", "-ffast-math", "-march=native")):
+    """tests/c/network.c as a library; None without a compiler."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        return None
+    source, target = Path(__file__).parent / "c" / "network.c", Path(folder) / f"network_{dtype}.so"
+    single = ["-DSINGLE"] if dtype == "float32" else []
+    command = [compiler, "-shared", "-fPIC", *flags, *single, source, "-o", target, "-lm"]
+    subprocess.run(command, check=True, timeout=120)
+    return ctypes.CDLL(str(target))
+
+
+def compiled_network(library, n, m, theta, dtype="float64", **changes):
+    """A network of n sigmoid units and m inputs, its functions by ctypes."""
+    P = 1 + n + m
+    parts = {name: getattr(library, name) for name in ("step", "jvp", "vjp", "rows")}
+    more = {
+        "state": np.zeros(n),
+        "theta": theta,
+        "starts": np.arange(n) * P,
+        "entries": n * P,
+        "activation": "sigmoid",
+        "data": ctypes.pointer(Sizes(n, m)),
+        "dtype": dtype,
+    }
+    return nbt.CompiledSystem(**parts | more | changes)

@@ -71,6 +71,7 @@ cdef extern from "learner.h" nogil:
         nbt_system system
         int64_t* indptr
         int32_t* indices
+        uint8_t* run
         size_t blocks
         int64_t* block
         int32_t* first
@@ -207,7 +208,7 @@ cdef class Learner:
     cdef readonly object stamp
     cdef Dynamics dynamics  # a system that is trained, or None
     cdef readonly object indptr, indices
-    cdef object block, first
+    cdef object block, first, run_flags
     cdef bint busy
     cdef double work
 
@@ -260,6 +261,8 @@ cdef class Learner:
         self.first = np.repeat(self.block[:-1], np.diff(self.block)).astype(np.int32)
         self.c.indptr = <int64_t*><uintptr_t>self.indptr.ctypes.data
         self.c.indices = <int32_t*><uintptr_t>self.indices.ctypes.data
+        self.run_flags = np.zeros(dynamics.c.n, np.uint8)
+        self.c.run = <uint8_t*><uintptr_t>self.run_flags.ctypes.data
         self.c.block = <int64_t*><uintptr_t>self.block.ctypes.data
         self.c.first = <int32_t*><uintptr_t>self.first.ctypes.data
         self.c.blocks = len(starts)
@@ -296,11 +299,6 @@ cdef class Learner:
     def entries(self):
         """Of a system's ∂f/∂θ, at most."""
         return self.c.system.entries
-
-    @property
-    def rising(self):
-        """Do the columns of a row of the system's ∂f/∂θ rise?"""
-        return bool(self.c.system.rising)
 
     @property
     def phases(self):
@@ -509,15 +507,16 @@ cdef class Learner:
         arrays = {name: array.copy() for name, array in self.arrays.items() if name in CHANGED}
         counters = (self.c.step, self.c.length, self.c.entered, self.c.settled, self.c.x_last)
         return (arrays, self.indptr.copy(), self.indices[:used].copy(),
-                self.arrays["values"][0, :used].copy(), self.window_symbol.copy(), counters)
+                self.arrays["values"][0, :used].copy(), self.window_symbol.copy(),
+                self.run_flags.copy(), counters)
 
     cdef int _put_back(self, kept) except -1:
-        arrays, indptr, indices, values, symbols, counters = kept
+        arrays, indptr, indices, values, symbols, run, counters = kept
         for name, array in arrays.items():
             self.arrays[name][...] = array
         used = len(indices)
         self.indptr[:], self.indices[:used], self.window_symbol[:] = indptr, indices, symbols
-        self.arrays["values"][0, :used] = values
+        self.arrays["values"][0, :used], self.run_flags[:] = values, run
         self.c.step, self.c.length, self.c.entered, self.c.settled, self.c.x_last = counters
         return 0
 

@@ -12,7 +12,6 @@ cdef extern from "system.h" nogil:
         size_t phase
     ctypedef struct nbt_system:
         size_t n, m, p, entries, phases
-        int rising
         void* self
         int (*step)(void*, const nbt_point*, void*) noexcept
         int (*jvp)(void*, const nbt_point*, const void*, void*) noexcept

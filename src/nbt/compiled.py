@@ -104,7 +104,7 @@ def address_of(name: str, function: Any) -> int:
 
 
 def _address(function: Any) -> int | None:
-    if isinstance(function, bool):
+    if isinstance(function, bool | str | bytes):
         return None
     if isinstance(function, int | np.integer):
         return int(function)

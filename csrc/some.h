@@ -1,0 +1,36 @@
+/* some.h: lane blocks that begin anywhere and may be short, for arrays that lie flat. */
+#ifndef NBT_SOME_H
+#define NBT_SOME_H
+
+#include "lanes.h"
+
+/* Up to LANES numbers, 0 behind them. */
+NBT_INLINE vec load_some(const real *p, size_t count)
+{
+    if (count >= LANES) return load_any(p);
+    vec x = {0};
+    for (size_t l = 0; l < count; l++) x[l] = p[l];
+    return x;
+}
+
+/* The first of up to LANES numbers. */
+NBT_INLINE void store_some(real *p, size_t count, vec x)
+{
+    if (count >= LANES)
+        store_any(p, x);
+    else
+        for (size_t l = 0; l < count; l++) p[l] = x[l];
+}
+
+/* Σ x[j]² over whole lane blocks. Four chains: additions wait for each other. */
+NBT_INLINE real sum_of_squares(size_t size, const real *x)
+{
+    vec sum[4] = {{0}};
+    size_t j = 0;
+    for (; j + 4 * LANES <= size; j += 4 * LANES)
+        for (size_t k = 0; k < 4; k++) sum[k] += load(x + j + k * LANES) * load(x + j + k * LANES);
+    for (; j < size; j += LANES) sum[0] += load(x + j) * load(x + j);
+    return fold((sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+#endif
