@@ -116,6 +116,7 @@ def test_cells_are_values(cell):
     twins = copy.deepcopy(cell), pickle.loads(pickle.dumps(cell)), value_in(value_out(cell))
     assert {cell, *twins} == {cell}
     assert all(repr(twin) == repr(cell) for twin in twins)
+    assert eval(repr(cell), {name: getattr(nbt, name) for name in nbt.__all__}) == cell
 
 
 def test_reprs_name_what_is_not_as_by_default():
@@ -123,7 +124,7 @@ def test_reprs_name_what_is_not_as_by_default():
     assert repr(nbt.LeakyRNN(2, 0.1, learn_leak=True)) == (
         "LeakyRNN(units=2, leak=0.1, activation='sigmoid', learn_leak=True)"
     )
-    assert repr(CELLS[0]).endswith("graph=Graph(units=4, edges=6))")
+    assert repr(nbt.RNN(50, graph=nbt.Graph.random(50, 7))).endswith("Graph(units=50, edges=350))")
     assert repr(CELLS[3]).endswith("dt=1.0)), skip=False)")
 
 

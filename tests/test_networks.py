@@ -325,9 +325,14 @@ def test_more_symbols_than_at_first():
     trainer = nbt.NoBackTrack(cell, nbt.Softmax(A), seed=2)
     x = np.random.default_rng(0).integers(0, A, 50)
     trainer.learn(x)
-    before, p = trainer.state_dict(), trainer.predict()
+    before, p, G = trainer.state_dict(), trainer.predict(), trainer.influence()
     trainer.grow(A + 2)
     after = trainer.state_dict()
+    moved = Network(cell, A).moved(A + 2)
+    np.testing.assert_array_equal(trainer.influence()[:, moved], G)
+    assert np.count_nonzero(trainer.influence()) == np.count_nonzero(G) > 0
+    J = after["optimizer.theta.J"][moved]
+    np.testing.assert_array_equal(J, before["optimizer.theta.J"])
     np.testing.assert_array_equal(
         after["cell.0.r"], np.vstack([before["cell.0.r"], np.zeros((2, 3))])
     )

@@ -39,6 +39,8 @@ class Bound:
         First parameter of each block of the Kalman metric, the first of all being 0.
     parts : mapping of names to arrays of integers
         What θ consists of: where its numbers lie, each in one array.
+    fixed : int
+        How many numbers of θ are not learned.
     grown : function of a number of inputs, optional
         Where each number of θ lies once there are so many, (p,), and the `parts` then.
     """
@@ -48,6 +50,7 @@ class Bound:
     theta: np.ndarray
     starts: np.ndarray
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    fixed: int = 0
     grown: Callable[[int], tuple[np.ndarray, Mapping[str, np.ndarray]]] | None = None
 
 
@@ -88,7 +91,9 @@ def _(system: System, inputs: int, dtype: str, random: np.random.Generator, rule
 
 
 @bound.register
-def _(system: CompiledSystem, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
+def _(
+    system: CompiledSystem, inputs: int, dtype: str, random: np.random.Generator, rule: str
+) -> Bound:
     if dtype != system.dtype:
         raise ValueError(
             f"dtype: expected {system.dtype!r}, the numbers that this compiled system takes, "
@@ -110,9 +115,7 @@ def _needs_vjp(system: System | CompiledSystem, rule: str) -> None:
 
 
 @bound.register(RNN | LeakyRNN | Stack)
-def _network(
-    cell: Cell, inputs: int, dtype: str, random: np.random.Generator, rule: str
-) -> Bound:
+def _network(cell: Cell, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
     network = Network(cell, inputs)
     if network.size > MOST_PARAMETERS:
         raise ValueError(
@@ -131,6 +134,7 @@ def _network(
         network.draw(random),
         network.blocks[:-1],
         network.parts(),
+        network.size - network.learned,
         grown,
     )
 

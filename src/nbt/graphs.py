@@ -13,6 +13,7 @@ from nbt import _arguments
 __all__ = ["Graph", "as_graph"]
 
 MOST_UNITS = 2**16
+FEW = 32  # edges that a repr names
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,7 +41,7 @@ class Graph:
     --------
     >>> ring = Graph.of([[0, 1, 0], [0, 0, 1], [1, 0, 0]])      # 0 → 1 → 2 → 0
     >>> ring, ring.indices
-    (Graph(units=3, edges=3), array([2, 0, 1], dtype=int32))
+    (Graph.of(([0, 1, 2, 3], [1, 2, 0])), array([2, 0, 1], dtype=int32))
     """
 
     units: int
@@ -177,7 +178,11 @@ class Graph:
         return mask
 
     def __repr__(self) -> str:
-        return f"Graph(units={self.units}, edges={self.edges})"
+        if self.edges > FEW:
+            return f"Graph(units={self.units}, edges={self.edges})"
+        targets = np.repeat(np.arange(self.units), np.diff(self.indptr))[self.by_source]
+        starts = np.cumsum([0, *np.bincount(self.indices, minlength=self.units)])
+        return f"Graph.of(({starts.tolist()}, {targets.tolist()}))"
 
 
 def _integers(name: str, values) -> np.ndarray:

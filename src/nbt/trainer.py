@@ -46,6 +46,7 @@ class Trainer:
         system = self._bound(seed)
         _arguments.whole("units", cell.units, high=LARGEST_UNITS)
         self._parameters = len(system.theta) if system else self._dense_parameters()
+        self._fixed = system.fixed if system else 0
         self._refuse_too_large(isinstance(optimizer, Kalman), **choices)
         self._choices = choices
         self._core, self._table = self._build(seed)
@@ -311,7 +312,7 @@ class Trainer:
     @property
     def parameters(self) -> int:
         """How many numbers are learned: the network's and the readout's."""
-        return self._parameters + (1 + self.cell.units) * self.readout.outputs
+        return self._parameters - self._fixed + (1 + self.cell.units) * self.readout.outputs
 
     def __repr__(self) -> str:
         own = "".join(f", {key}={value!r}" for key, value in self._own_arguments().items())
