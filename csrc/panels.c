@@ -1,32 +1,58 @@
 #include "panels.h"
 
-/* Four rows by `count` vectors: their sums are independent chains, and the rows fold together. */
+/* Four rows by `count` vectors: their sums are independent chains, and the rows fold together.
+ */
 enum { VECTORS = NBT_REGISTER == 64 ? 4 : 2 };
+
+/* M[p] -= rate left[p] x on the way, p < rows, with x the only vector; left = NULL: nothing. */
+typedef struct {
+    const real *left;
+    real rate;
+    size_t rows;
+    vec check; /* finite if everything written is */
+} descent_step;
+
+/* Row p, or the rows of a turn from p on, which were m. Returns m. */
+NBT_INLINE vec move_rows(descent_step *step, size_t p, vec x, size_t group, vec m, real *at)
+{
+    if (!step->left || p >= step->rows) return m;
+    const vec moved = m - step->rate * (lanes_rows(step->left + p, group) * x);
+    store(at, moved);
+    step->check += moved;
+    return m;
+}
+
 NBT_INLINE void dot_tile(const nbt_panels *at, size_t rows, size_t count, size_t p, const real *M,
-                         const real *x, size_t ld_x, real *out, size_t ld_out)
+                         const real *x, size_t ld_x, real *out, size_t ld_out, descent_step *step)
 {
     vec sum[VECTORS][4];
     for (size_t t = 0; t < count; t++)
         for (size_t k = 0; k < 4; k++) sum[t][k] = (vec){0};
     for (size_t i = 0; i < at->full; i += LANES) {
-        const real *row = panel_of(at, M, i) + p * LANES;
+        real *row = panel_of(at, M, i) + p * LANES;
         for (size_t k = 0; k < 4; k++) {
             const vec m = load(row + k * LANES);
             for (size_t t = 0; t < count; t++) sum[t][k] += m * load(x + t * ld_x + i);
+            move_rows(step, p + k, load(x + i), 1, m, row + k * LANES);
         }
     }
-    const real *tail = panel_of(at, M, at->full);
+    real *tail = panel_of(at, M, at->full);
     for (size_t t = 0; t < count; t++) {
         const vec *s = sum[t];
         vec pairs[2] = {fold_halves(s[0], s[1]), fold_halves(s[2], s[3])};
         if (at->group == 2) {
             const vec last = lanes_tile(load(x + t * ld_x + at->full), 2);
-            for (size_t k = 0; k < 2; k++)
-                pairs[k] += load(tail + p * (LANES / 2) + k * LANES) * last;
+            for (size_t k = 0; k < 2; k++) {
+                real *turn = tail + p * (LANES / 2) + k * LANES;
+                pairs[k] += move_rows(step, p + 2 * k, last, 2, load(turn), turn) * last;
+            }
         }
         vec four = fold_quarters(pairs[0], pairs[1]);
-        if (at->group == 4)
-            four += load(tail + p * (LANES / 4)) * lanes_tile(load(x + t * ld_x + at->full), 4);
+        if (at->group == 4) {
+            const vec last = lanes_tile(load(x + t * ld_x + at->full), 4);
+            real *turn = tail + p * (LANES / 4);
+            four += move_rows(step, p, last, 4, load(turn), turn) * last;
+        }
         real sums[4];
         fold_four(four, sums);
         for (size_t k = 0; k < 4 && p + k < rows; k++) out[t * ld_out + p + k] = sums[k];
@@ -36,13 +62,30 @@ NBT_INLINE void dot_tile(const nbt_panels *at, size_t rows, size_t count, size_t
 void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real *restrict M,
                      const real *restrict x, size_t ld_x, real *restrict out, size_t ld_out)
 {
+    descent_step none = {0};
     size_t t = 0;
     for (; t + VECTORS <= count; t += VECTORS)
         for (size_t p = 0; p < rows; p += 4)
-            dot_tile(at, rows, VECTORS, p, M, x + t * ld_x, ld_x, out + t * ld_out, ld_out);
+            dot_tile(at, rows, VECTORS, p, M, x + t * ld_x, ld_x, out + t * ld_out, ld_out, &none);
     for (; t < count; t++)
         for (size_t p = 0; p < rows; p += 4)
-            dot_tile(at, rows, 1, p, M, x + t * ld_x, ld_x, out + t * ld_out, ld_out);
+            dot_tile(at, rows, 1, p, M, x + t * ld_x, ld_x, out + t * ld_out, ld_out, &none);
+}
+
+int NBT(panels_dot_descend)(const nbt_panels *at, size_t rows, real rate, const real *restrict left,
+                            const real *restrict x, real *M, real *restrict out)
+{
+    descent_step step = {left, rate, SIZE_MAX, {0}};
+    for (size_t i = 0; i < at->ld; i += LANES) {
+        const vec moved = load(M + i) - rate * load(x + i);
+        store(M + i, moved);
+        step.check += moved;
+    }
+    size_t p = 0;
+    for (; p + 4 <= rows; p += 4) dot_tile(at, rows, 1, p, M, x, 0, out, 0, &step);
+    step.rows = rows; /* those below are padding */
+    if (p < rows) dot_tile(at, rows, 1, p, M, x, 0, out, 0, &step);
+    return fold(step.check * 0) == 0;
 }
 
 /* Eight turns of sums stay in registers while the outer products pass by. */

@@ -82,6 +82,11 @@ NBT_INLINE vec panel_sum(vec sum, const real *panel, size_t first, size_t count,
 void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real *restrict M,
                      const real *restrict x, size_t ld_x, real *restrict out, size_t ld_out);
 
+/* The same with one vector x (ld), and in the same pass M[0] -= rate x, M[1 + p] -= rate left[p] x,
+ * out from before that. Returns whether all of M is finite. */
+int NBT(panels_dot_descend)(const nbt_panels *at, size_t rows, real rate, const real *restrict left,
+                            const real *restrict x, real *M, real *restrict out);
+
 /* M[first + p] += Σ_t left[t, p] right[t], p < rows, below row 0: `count` outer products of left
  * (count, ld_left), zero up to a whole turn, and right (count, ld_right). O(count rows ld) */
 void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, size_t count,

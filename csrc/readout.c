@@ -138,8 +138,23 @@ void NBT(readout_pull)(const nbt_learner *self, size_t count, const real *restri
         for (size_t i = 0; i < n; i++) H[t * ldn + i] *= slope[t * ldn + i];
 }
 
+/* SGD reads φ once, for H and for its own step: a tenth of a Euclidean step of 20 units. */
+static void descend_outer(nbt_learner *self)
+{
+    real *H = self->H;
+    const real *slope = self->slope;
+    if (!NBT(panels_dot_descend)(&self->out, self->n, (real)self->rate, self->a, self->delta,
+                                 self->phi, H))
+        self->diverged = 1;
+    for (size_t i = 0; i < self->n; i++) H[i] *= slope[i];
+}
+
 void NBT(readout_learn)(nbt_learner *self)
 {
+    if (self->optimizer == NBT_SGD) {
+        descend_outer(self);
+        return;
+    }
     NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
     if (!NBT(optimizer_apply_outer)(self, &self->out, self->a, self->delta, self->phi_J,
                                     self->phi_J0, self->phi))

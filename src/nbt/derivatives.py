@@ -1,4 +1,5 @@
-"""Derivatives of a function that were not given: by the complex step or by central differences."""
+"""Derivatives of a function that were not given: JAX's own where it is JAX's, else by the complex step
+or by central differences."""
 
 from __future__ import annotations
 
@@ -6,11 +7,43 @@ import warnings
 
 import numpy as np
 
-__all__ = ["DerivedJvp", "DerivedRows", "difference"]
+__all__ = ["DerivedJvp", "DerivedRows", "difference", "is_jax", "jax_derivatives"]
 
 TINY = 1e-30  # the complex step: no difference is taken, so that nothing is lost
 AGREE = 1e-6
 STEP = np.finfo(float).eps ** (1 / 3)  # of central differences, times max(1, |variable|)
+
+
+def is_jax(step) -> bool:
+    """Is it a function of ``jax.jit``?"""
+    return type(step).__module__.split(".")[0] in ("jax", "jaxlib")
+
+
+def jax_derivatives(step) -> dict:
+    """jvp, vjp and rows of a function of ``jax.jit``, by its own differentiation, compiled."""
+    import jax  # what made it
+
+    @jax.jit
+    def jvp(h, x, theta, v):
+        return jax.jvp(lambda state: step(state, x, theta), (h,), (v,))[1]
+
+    @jax.jit
+    def vjp(h, x, theta, u):
+        return jax.vjp(lambda state: step(state, x, theta), h)[1](u)[0]
+
+    jacobian = jax.jit(jax.jacrev(step, argnums=2))
+
+    def rows(h, x, theta):
+        return sparse_rows(np.asarray(jacobian(h, x, theta)))
+
+    return {"jvp": jvp, "vjp": vjp, "rows": rows}
+
+
+def sparse_rows(dense) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The entries of a matrix (n, p) that are not 0, as CSR arrays."""
+    i, indices = np.nonzero(dense)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(i, minlength=len(dense)))])
+    return indptr, indices, dense[i, indices]
 
 
 class DerivedJvp:
@@ -32,9 +65,7 @@ class DerivedRows:
     def __call__(self, h, x, theta):
         units = np.eye(len(theta))
         dense = np.stack([self.along(h, x, theta, np.zeros(len(h)), e) for e in units], axis=1)
-        i, indices = np.nonzero(dense)
-        indptr = np.concatenate([[0], np.cumsum(np.bincount(i, minlength=len(h)))])
-        return indptr, indices, dense[i, indices]
+        return sparse_rows(dense)
 
 
 class _Directional:

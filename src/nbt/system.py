@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from nbt import _arguments
-from nbt.derivatives import DerivedJvp, DerivedRows
+from nbt.derivatives import DerivedJvp, DerivedRows, is_jax, jax_derivatives
 
 __all__ = ["ACTIVATIONS", "DerivedWarning", "System", "as_starts", "as_vector"]
 
@@ -68,7 +68,9 @@ class System:
     -----
     Without `jvp` or `rows` they are derived, with a `DerivedWarning`: by the complex step, exact to
     rounding, where `step` takes complex arrays and finite differences agree with it; else by
-    central differences. Derived rows take a step for each parameter, or two.
+    central differences. Derived rows take a step for each parameter, or two. Where `step` is a
+    function of ``jax.jit``, JAX differentiates it, and no warning is needed; without JAX's 64-bit
+    mode that is in single precision.
 
     Examples
     --------
@@ -107,6 +109,10 @@ class System:
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise TypeError(f"{name}: expected a function or None, got {getattr(self, name)!r}")
         self._check_sizes()
+        if is_jax(self.step) and None in (self.jvp, self.rows, self.vjp) and self.phases == 1:
+            for name, function in jax_derivatives(self.step).items():
+                if getattr(self, name) is None:
+                    object.__setattr__(self, name, function)
         for name, derived in (("jvp", DerivedJvp), ("rows", DerivedRows)):
             if getattr(self, name) is None:
                 if self.phases > 1:
