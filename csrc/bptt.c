@@ -5,6 +5,7 @@
 #include "optimizer.h"
 #include "panels.h"
 #include "readout.h"
+#include "whole.h"
 #include <string.h>
 
 /* Row t of a window's array with rows of ld numbers. */
@@ -112,9 +113,10 @@ static void complete_step(nbt_learner *self, int learn)
     clear_window(self);
     if (!NBT(all_finite)(self->cell.size, self->g_theta)) self->diverged = 1;
     if (!learn) return;
-    int finite = apply_theta(self);
-    finite &=
-        NBT(optimizer_apply)(self, &self->out, self->g_phi, self->phi_J, self->phi_J0, self->phi);
+    int finite = self->whole ? NBT(whole_apply)(self) : apply_theta(self);
+    if (!self->whole)
+        finite &= NBT(optimizer_apply)(self, &self->out, self->g_phi, self->phi_J, self->phi_J0,
+                                       self->phi);
     if (!finite) self->diverged = 1;
     memset(self->g_theta, 0, self->cell.size * sizeof(real));
     memset(self->g_phi, 0, self->out.size * sizeof(real));

@@ -41,7 +41,7 @@ double NBT(general_loss)(nbt_learner *self, nbt_target y, int learn)
 {
     if (self->readout == NBT_OWN_LOSS) return own_loss(self, y, self->H);
     const double loss = NBT(readout_loss)(self, y, self->delta);
-    if (learn) NBT(readout_learn)(self);
+    if (learn && !self->whole) NBT(readout_learn)(self);
     return loss;
 }
 

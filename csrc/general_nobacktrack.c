@@ -5,6 +5,7 @@
 #include "reduction.h"
 #include "some.h"
 #include "sparse.h"
+#include "whole.h"
 
 static real *pair_v(const nbt_learner *self, size_t k) { return (real *)self->v + k * self->ldn; }
 static real *pair_w(const nbt_learner *self, size_t k)
@@ -13,7 +14,7 @@ static real *pair_w(const nbt_learner *self, size_t k)
 }
 
 /* g = (1/K) Σ_k (H·v̄_k) w̄_k + Σ_i H_i w_i, (12). O(Kp + entries) */
-static void gradient(nbt_learner *self)
+static void mean_gradient(nbt_learner *self)
 {
     real *g = self->g, *c = self->c;
     NBT(rows_dot)(self->K, self->ldn, self->v, self->H, c);
@@ -31,12 +32,14 @@ double NBT(general_nobacktrack_observe)(nbt_learner *self, nbt_target y, int lea
 {
     const double loss = NBT(general_loss)(self, y, learn);
     if (!learn || self->failed) return loss;
-    if (self->norm == NBT_FISHER) NBT(follow_fisher)(self);
-    if (self->split)
-        NBT(split_gradient)(self);
-    else
+    void (*const gradient)(nbt_learner *) = self->split ? NBT(split_gradient) : mean_gradient;
+    if (self->whole) {
+        if (!NBT(whole_learn)(self, gradient)) self->diverged = 1;
+    } else {
         gradient(self);
-    if (!NBT(metric_apply)(self, self->g)) self->diverged = 1;
+        if (!NBT(metric_apply)(self, self->g)) self->diverged = 1;
+    }
+    if (self->norm == NBT_FISHER) NBT(follow_fisher)(self);
     return loss;
 }
 
@@ -88,7 +91,7 @@ static void flush(nbt_learner *self)
 {
     const size_t size = self->cell.size;
     NBT(flush)((self->split ? 1 : self->K) * size, self->w);
-    if (self->optimizer == NBT_SGD) return;
+    if (self->optimizer == NBT_SGD || self->dense) return;
     NBT(flush)(size, self->theta_J);
     NBT(flush)(size, self->theta_J0);
 }

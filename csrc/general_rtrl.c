@@ -2,6 +2,7 @@
 #include "general.h"
 #include "lanes.h"
 #include "metric.h"
+#include "whole.h"
 #include <string.h>
 
 static real *now(const nbt_learner *self) { return self->settled ? self->G : self->G_next; }
@@ -13,14 +14,24 @@ static void add_row(size_t ld, real c, const real *restrict row, real *restrict 
     for (size_t j = 0; j < ld; j += LANES) store(out + j, load(out + j) + c * load(row + j));
 }
 
-double NBT(general_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
+/* g = Σ_k H_k G[k], (6). O(np) */
+static void exact_gradient(nbt_learner *self)
 {
     const size_t ld = self->ldG;
     const real *H = self->H, *G = now(self);
-    const double loss = NBT(general_loss)(self, y, learn);
-    if (!learn || self->failed) return loss;
     memset(self->g, 0, ld * sizeof(real));
     for (size_t i = 0; i < self->n; i++) add_row(ld, H[i], G + i * ld, self->g);
+}
+
+double NBT(general_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
+{
+    const double loss = NBT(general_loss)(self, y, learn);
+    if (!learn || self->failed) return loss;
+    if (self->whole) {
+        if (!NBT(whole_learn)(self, exact_gradient)) self->diverged = 1;
+        return loss;
+    }
+    exact_gradient(self);
     if (!NBT(metric_apply)(self, self->g)) self->diverged = 1;
     return loss;
 }

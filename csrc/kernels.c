@@ -2,8 +2,10 @@
 #include "bptt.h"
 #include "cell.h"
 #include "descent.h"
+#include "euler.h"
 #include "general.h"
 #include "lazy.h"
+#include "network.h"
 #include "nobacktrack.h"
 #include "readout.h"
 #include "rtrl.h"
@@ -78,4 +80,12 @@ const nbt_kernels NBT(nbt_kernels_of) = {
     .bring_up = settle_rows,
     .predict = predict,
     .finite = finite,
+    .network = {.step = NBT(network_step),
+                .jvp = NBT(network_jvp),
+                .vjp = NBT(network_vjp),
+                .rows = NBT(network_rows)},
+    .euler = {.step = NBT(euler_step),
+              .jvp = NBT(euler_jvp),
+              .vjp = NBT(euler_vjp),
+              .rows = NBT(euler_rows)},
 };

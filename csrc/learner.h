@@ -40,10 +40,10 @@ typedef struct {
     X(phi, 1, out.size, always)                                                                    \
     X(h, 1, ldn, always)                                                                           \
     /* Kalman: diagonal and first row of J, for θ and φ */                                         \
-    X(theta_J, 1, cell.size, kalman)                                                               \
+    X(theta_J, 1, theta_kept, kalman)                                                              \
     X(theta_J0, 1, cell.size, kalman)                                                              \
-    X(phi_J, 1, out.size, kalman)                                                                  \
-    X(phi_J0, 1, out.size, kalman)                                                                 \
+    X(phi_J, 1, phi_kept, kalman)                                                                  \
+    X(phi_J0, 1, phi_size, kalman)                                                                 \
     /* NoBackTrack: pairs v̄ w̄, self-influence d, the regressors z of the last transition, s */     \
     X(v, K *S, ldn, nobacktrack)                                                                   \
     X(w, Kw, cell.size, nobacktrack)                                                               \
@@ -96,9 +96,16 @@ typedef struct {
     X(x, 1, ldm, general)                                                                          \
     X(y, 1, ldY, general)                                                                          \
     X(values, 1, entries, general)                                                                 \
-    X(metric_q, 1, cell.size, measured)                                                            \
+    X(metric_q, 1, theta_kept, measured)                                                           \
     X(metric_r, 1, cell.size, measured)                                                            \
     X(lead, 1, cell.size, measured)                                                                \
+    /* reductions for reference (whole.h): φ flat, its gradient and metric; p, a direction */       \
+    X(phi_flat, 1, phi_size, reference)                                                               \
+    X(phi_g, 1, phi_size, reference)                                                                  \
+    X(phi_q, 1, phi_kept, reference)                                                                  \
+    X(phi_r, 1, phi_size, reference)                                                                  \
+    X(predicted, 1, ldA, reference)                                                                  \
+    X(direction, 1, ldA, reference)                                                                  \
     /* scratch of every rule */                                                                    \
     X(input, 1, ldinput, always)                                                                   \
     X(a, 1, ldn, always)                                                                           \
@@ -156,6 +163,9 @@ typedef struct {
     size_t blocks;    /* blocks of θ in the metric (metric.h): */
     int64_t *block;   /* (blocks + 1) where each begins, and p; */
     int32_t *first;   /* (p) where that of each parameter does */
+    int whole, dense, exact_fisher; /* is it one for reference (whole.h)? with dense blocks? */
+    size_t phi_blocks;              /* those of φ there: */
+    int64_t *phi_block;             /* (phi_blocks + 1) */
     int split;        /* do the K pairs share the parameters, rather than being averaged? */
     int32_t *pair;    /* (p) which pair a parameter belongs to, then */
 #define NBT_FIELD(name, rows, columns, which) void *name;

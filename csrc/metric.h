@@ -21,7 +21,7 @@ int NBT(metric_apply)(nbt_learner *self, const real *restrict g);
 void NBT(metric_refresh)(nbt_learner *self);
 
 /* ‖w‖² = wᵀ (J + λ)⁻¹ w, (59). O(p) */
-real NBT(metric_norm)(const nbt_learner *self, const real *restrict w);
+real NBT(metric_norm)(nbt_learner *self, const real *restrict w);
 
 /* y = (J + λ)⁻¹ w. O(p) */
 void NBT(metric_raise)(const nbt_learner *self, const real *restrict w, real *restrict y);

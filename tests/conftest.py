@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 
 import nbt
+from nbt.networks import Network
 
 UNITS, SYMBOLS, INPUTS, NUMBERS = 7, 5, 3, 4  # all different, none a whole number of lanes
+
+
+CELLS = {  # UNITS in all
+    "dense": nbt.LeakyRNN(UNITS),
+    "graph": nbt.LeakyRNN(UNITS, learn_leak=True, graph=nbt.Graph.random(UNITS, 3)),
+    "stack": nbt.Stack([nbt.LeakyRNN(4), nbt.RNN(3, graph=nbt.Graph.random(3, 1))]),
+    "time": nbt.Continuous(nbt.CTRNN(UNITS), 0.2),
+}
 
 
 def pytest_report_header(config):
@@ -24,9 +33,11 @@ class Subject:
     inputs: str
     dtype: str
     readout: str = "softmax"
+    cell: str = "dense"
 
     def __str__(self):
         kind = "" if self.readout == "softmax" else f"-{self.readout}"
+        kind += "" if self.cell == "dense" else f"-{self.cell}"
         return f"{self.rule}-{self.optimizer}-{self.inputs}-{self.dtype}{kind}"
 
     @property
@@ -44,7 +55,7 @@ class Subject:
         )
         inputs = {"own": None, "other": nbt.Symbols(INPUTS), "vector": INPUTS}[self.inputs]
         common = {"inputs": inputs, "dtype": self.dtype, "seed": seed}
-        cell = nbt.LeakyRNN(UNITS)
+        cell = CELLS[self.cell]
         readout = {
             "softmax": nbt.Softmax(SYMBOLS),
             "gaussian": nbt.Gaussian(NUMBERS),
@@ -56,7 +67,7 @@ class Subject:
             return nbt.TruncatedBPTT(cell, readout, optimizer, window=4, **common)
         if self.rule == "exact_self":
             return nbt.NoBackTrack(cell, readout, optimizer, **common)
-        own = {"rank": 2, "blocks": 3, "exact_self": False}
+        own = {"rank": 2} | ({"blocks": 3, "exact_self": False} if self.cell == "dense" else {})
         norm = "kalman" if self.optimizer == "kalman" else "euclidean"
         return nbt.NoBackTrack(cell, readout, optimizer, norm=norm, **own, **common)
 
@@ -78,6 +89,13 @@ class Subject:
         if self.readout == "bernoulli":
             return rng.random((steps, NUMBERS))
         return rng.normal(size=(steps, NUMBERS))
+
+    def parameters(self, inputs):
+        """How many numbers are learned."""
+        own = UNITS * (1 + UNITS + inputs)
+        if self.cell != "dense":
+            own = Network(CELLS[self.cell], inputs).learned
+        return own + (1 + UNITS) * np.prod(self.prediction())
 
     def prediction(self):
         """Shape of what `predict` gives."""
@@ -114,6 +132,16 @@ SUBJECTS += [
         ("own", "float32", "gaussian"),
         ("vector", "float64", "bernoulli"),
         ("other", "float64", "gaussian"),
+    )
+]
+SUBJECTS += [
+    Subject(rule, optimizer, inputs, dtype, cell=cell)
+    for rule in ("plain", "rtrl", "bptt")
+    for optimizer, inputs, dtype, cell in (
+        ("kalman", "own", "float32", "graph"),
+        ("sgd", "own", "float64", "stack"),
+        ("kalman", "vector", "float32", "stack"),
+        ("sgd", "vector", "float32", "time"),
     )
 ]
 SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.readout == "softmax"]

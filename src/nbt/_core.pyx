@@ -75,7 +75,9 @@ cdef extern from "learner.h" nogil:
         size_t blocks
         int64_t* block
         int32_t* first
-        int split
+        int split, whole, dense, exact_fisher
+        size_t phi_blocks
+        int64_t* phi_block
         int32_t* pair
         int32_t x_last
     ctypedef struct nbt_array:
@@ -211,7 +213,7 @@ cdef class Learner:
     cdef readonly object stamp
     cdef Dynamics dynamics  # a system that is trained, or None
     cdef readonly object indptr, indices, pair
-    cdef object block, first, run_flags
+    cdef object block, first, run_flags, phi_block
     cdef bint busy
     cdef double work
 
@@ -220,7 +222,8 @@ cdef class Learner:
                   str norm="euclidean", size_t rank=1, size_t blocks=1, bint exact_self=False,
                   size_t window=0, uint64_t seed=0, isa=None, size_t threads=1,
                   Dynamics dynamics=None, starts=None, size_t targets=0,
-                  bint split=False):
+                  bint split=False, phi_starts=None, bint dense=False,
+                  bint exact_fisher=False):
         cdef nbt_array row
         cdef size_t k = 0
         self.c.n, self.c.m, self.c.A, self.c.P = n, m, outputs, 1 + n + m
@@ -234,7 +237,11 @@ cdef class Learner:
         self.c.Y = targets  # of a system's own loss
         if dynamics is not None:
             self._take(dynamics, starts)
-        self.c.split = split
+        self.c.split, self.c.dense, self.c.exact_fisher = split, dense, exact_fisher
+        if phi_starts is not None:
+            self.c.whole, self.c.phi_blocks = True, len(phi_starts)
+            self.phi_block = np.append(np.asarray(phi_starts, np.int64), (1 + n) * outputs)
+            self.c.phi_block = <int64_t*><uintptr_t>self.phi_block.ctypes.data
         self.pair = np.zeros(dynamics.c.p if split else 1, np.int32)
         self.c.pair = <int32_t*><uintptr_t>self.pair.ctypes.data
         nbt_learner_init(&self.c, _isa_row(isa))
@@ -307,6 +314,22 @@ cdef class Learner:
     def entries(self):
         """Of a system's ∂f/∂θ, at most."""
         return self.c.system.entries
+
+    @property
+    def whole(self):
+        """Is the metric one for reference (csrc/whole.h)?"""
+        return bool(self.c.whole)
+
+    @property
+    def dense(self):
+        """With dense blocks?"""
+        return bool(self.c.dense)
+
+    def kept(self, name):
+        """Numbers of J, without padding: of dense blocks, or as many as there are parameters."""
+        if self.c.dense:
+            return self.arrays[name].shape[1]
+        return self.c.system.p if name.startswith("theta") else (1 + self.c.n) * self.c.A
 
     @property
     def has_readout(self):
@@ -553,7 +576,7 @@ cdef class Learner:
 CHANGED = {
     "theta", "phi", "h", "a", "slope", "x", "theta_J", "theta_J0", "phi_J", "phi_J0", "metric_q",
     "metric_r", "v", "w", "fisher", "G", "G_next", "window_h", "window_x", "window_delta",
-    "window_a", "window_slope", "g_theta", "g_phi",
+    "window_a", "window_slope", "g_theta", "g_phi", "phi_q", "phi_r",
 }
 
 
@@ -670,6 +693,10 @@ def _check_unit_interval(array, name):
     if bad.any():
         raise ValueError(f"{name}: expected targets in [0, 1], got {array[bad][0]}")
 
+
+# ---- networks ------------------------------------------------------------------------------------
+
+include "_network.pxi"
 
 # ---- the baseline --------------------------------------------------------------------------------
 

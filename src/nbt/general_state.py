@@ -6,42 +6,55 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nbt.state import StateTable
+from nbt.state import StateTable, _Entry
 
 __all__ = ["GeneralTable"]
 
+FLAT = {
+    *("optimizer.theta.J", "optimizer.theta.J0", "estimator.w", "estimator.G", "window.g_theta")
+}
 PAIR = "estimator.pair"
 ROWS = ("estimator.rows.indptr", "estimator.rows.indices", "estimator.rows.data")
 
 
 class GeneralTable(StateTable):
-    """θ and what has its shape are flat, (p,); `parts` gives names and shapes of what θ consists
-    of. The rows w_i of the last transition are CSR arrays, as many entries as there are now."""
+    """θ and what has its shape are flat, (p,); `parts` says by name where what θ consists of lies.
+    The rows w_i of the last transition are CSR arrays, as many entries as there are now."""
 
-    def __init__(self, core, rule: str, kalman: bool, *, parts, split=None, **choices) -> None:
+    def __init__(
+        self, core, rule: str, kalman: bool, *, parts, grown=None, split=None, **choices
+    ) -> None:
         self._split = split is not None
-        self._parts, self._rule = parts or {"theta": (core.parameters,)}, rule
+        self._grown = grown
+        self._parts, self._rule = parts or {"theta": np.arange(core.parameters)}, rule
         super().__init__(core, rule, kalman, **choices)
 
     def _add_cell(self, kalman: bool) -> None:
-        n, p, first = self._core.units, self._core.parameters, 0
-        for name, shape in self._parts.items():
-            last = first + int(np.prod(shape))
-            self._add_plain(
-                f"cell.{name}",
-                "theta",
-                shape,
-                lambda x, first=first, last=last, shape=shape: x[0, first:last].reshape(shape),
-            )
-            first = last
+        n, p = self._core.units, self._core.parameters
+        for name, places in self._parts.items():
+            self._add_places(f"cell.{name}", places)
         self._add_plain("state.h", "h", (n,), lambda x: x[0, :n])
-        if kalman:
+        if kalman and self._core.dense:
+            self._add_flat("optimizer.theta.blocks", "theta_J", self._core.kept("theta_J"))
+        elif kalman:
             for name in ("J", "J0"):
                 self._add_flat(f"optimizer.theta.{name}", f"theta_{name}", p)
 
+    def _add_places(self, key, places) -> None:
+        def write(x, value):
+            x[0, places] = value
+
+        self._entries[key] = _Entry("theta", places.shape, lambda x: x[0, places], write)
+
     def _add_readout(self, kalman: bool) -> None:
-        if self._core.has_readout:
-            super()._add_readout(kalman)
+        if not self._core.has_readout:
+            return
+        super()._add_readout(kalman and not self._core.whole)
+        if kalman and self._core.whole:  # flat, a run for each output
+            names = {"blocks": "J"} if self._core.dense else {"J": "J", "J0": "J0"}
+            for name, of in names.items():
+                size = self._core.kept(f"phi_{of}")
+                self._add_flat(f"optimizer.phi.{name}", f"phi_{of}", size)
 
     def _add_flat(self, key, array, p) -> None:
         self._add_plain(key, array, (p,), lambda x: x[0, :p])
@@ -81,6 +94,30 @@ class GeneralTable(StateTable):
             self._core.pair[:] = random.permutation(len(theta)) % rank
         for name, value in (("h", state), ("theta", theta)):
             self._core.arrays[name][0, : len(value)] = value
+
+    def grown(self, more: int, inputs_too: bool) -> dict[str, np.ndarray]:
+        """As of `StateTable`; where a new symbol's weights lie is the cell's affair."""
+        state = super().grown(more, False) | self._rows()
+        if not inputs_too:
+            return state
+        moved, parts = self._grown(self._core.inputs + more)
+        size = len(np.concatenate([places.ravel() for places in parts.values()]))
+
+        def spread(flat):
+            wide = np.zeros((*flat.shape[:-1], size), flat.dtype)
+            wide[..., moved] = flat
+            return wide
+
+        theta = spread(self._core.arrays["theta"][0, : len(moved)])
+        state |= {f"cell.{name}": theta[places] for name, places in parts.items()}
+        state |= {key: spread(state[key]) for key in FLAT & state.keys()}
+        if self._split:
+            pair = np.arange(size) % len(state["estimator.v"])
+            pair[moved] = state[PAIR]
+            state[PAIR] = pair
+        if self._has_rows:
+            state[ROWS[1]] = moved[state[ROWS[1]]].astype(np.int32)
+        return state
 
     # ---- the rows ------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nbt import _arguments, _core
-from nbt.dynamics import is_dense
+from nbt.dynamics import is_fast
 from nbt.optimizers import SGD, Kalman
 from nbt.schedules import InverseSqrt
 from nbt.trainer import Trainer, build
@@ -33,7 +33,8 @@ class NoBackTrack(Trainer):
         K: independent rank-one estimates that are averaged. Cost and memory grow with it.
     split : {"blocks"}, optional
         Instead of averaging, each of the K pairs covers a K-th of the parameters, chosen at random by
-        the seed (section 1.4); w̄ takes the memory of one pair. For systems alone.
+        the seed (section 1.4); w̄ takes the memory of one pair. Takes the
+        path for systems.
     blocks : int, optional
         S: the units are dealt into S groups with a v̄ each; less noise, S n² more multiply-adds a
         step. Default: a block for each unit up to 32 units, 16 blocks for more.
@@ -85,12 +86,8 @@ class NoBackTrack(Trainer):
     ) -> None:
         self.rank = _arguments.whole("rank", rank, high=2**16)
         self.split = None if split is None else _arguments.one_of("split", split, SPLITS)
-        self.blocks, self.exact_self = _form(cell, blocks, exact_self)
-        if self.split and is_dense(cell):
-            raise ValueError(
-                "split: expected None for a dense cell, whose pairs are averaged; 'blocks' is for "
-                f"systems, got {split!r}"
-            )
+        fast = is_fast(cell, _arguments.instance("optimizer", optimizer, SGD, Kalman), self.split)
+        self.blocks, self.exact_self = _form(cell, blocks, exact_self, fast)
         self.norm = _arguments.one_of("norm", norm, _core.NORMS)
         if norm == "kalman" and isinstance(optimizer, SGD):
             raise ValueError(
@@ -126,7 +123,7 @@ class NoBackTrack(Trainer):
         return {} if self.split is None else {"split": self.split}
 
     def influence(self) -> np.ndarray:
-        if not is_dense(self.cell):
+        if not self._fast:
             return self._table.influence()
         state = self.state_dict()
         n = self.cell.units
@@ -145,9 +142,9 @@ class NoBackTrack(Trainer):
     influence.__doc__ = Trainer.influence.__doc__
 
 
-def _form(cell, blocks, exact_self) -> tuple[int, bool]:
+def _form(cell, blocks, exact_self, fast) -> tuple[int, bool]:
     """Blocks of units and exact self-influence, which only dense cells have."""
-    if is_dense(cell):
+    if fast:
         if blocks is None:
             blocks = cell.units if cell.units <= SMALL_UNITS else 16
         exact_self = True if exact_self is None else _arguments.flag("exact_self", exact_self)

@@ -14,8 +14,11 @@ import click
 from nbt.errors import DataError
 
 UNITS = 20  # the one size for which the classes have no default
+DT = 0.1  # of ctrnn, whose time constants are drawn from [1, 10]
 
 APPLIES = {  # option: what it needs
+    "learn_leak": ("cell", "leaky"),
+    "dt": ("cell", "ctrnn"),
     "rank": ("trainer", "nobacktrack"),
     "blocks": ("trainer", "nobacktrack"),
     "exact_self": ("trainer", "nobacktrack"),
@@ -188,7 +191,6 @@ def build_trainer(symbols: int, options: dict[str, Any]) -> Any:
     import nbt
 
     options = _settled(options)
-    cells = {"rnn": nbt.RNN, "leaky": nbt.LeakyRNN}
     optimizers = {"kalman": nbt.Kalman, "sgd": nbt.SGD}
     trainers = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "tbptt": nbt.TruncatedBPTT}
 
@@ -196,7 +198,7 @@ def build_trainer(symbols: int, options: dict[str, Any]) -> Any:
         return given(**{name: options[name] for name in names})
 
     try:
-        cell = cells[options["cell"]](options["units"] or UNITS, **chosen("activation"))
+        cell = _cell(options, **chosen("activation"))
         settings = chosen("rank", "blocks", "exact_self", "norm", "window", "dtype", "seed")
         if options["optimizer"]:
             optimizer = optimizers[options["optimizer"]]
@@ -208,12 +210,27 @@ def build_trainer(symbols: int, options: dict[str, Any]) -> Any:
         raise click.UsageError("there is not enough memory for a network of this size") from None
 
 
+def _cell(options: dict[str, Any], **chosen: Any) -> Any:
+    """The network, or so many of it in layers."""
+    import nbt
+
+    units = options["units"] or UNITS
+    if options["cell"] == "ctrnn":
+        cell = nbt.Continuous(nbt.CTRNN(units, **chosen), options.get("dt") or DT)
+    elif options["cell"] == "leaky":
+        cell = nbt.LeakyRNN(units, learn_leak=bool(options.get("learn_leak")), **chosen)
+    else:
+        cell = nbt.RNN(units, **chosen)
+    layers = options.get("layers") or 1
+    return cell if layers == 1 else nbt.Stack([cell] * layers)
+
+
 def _settled(options: dict[str, Any]) -> dict[str, Any]:
     """The options with what follows from them, once each fits the others."""
     if not options["optimizer"]:
         options = {**options, "optimizer": _implied_optimizer(options)}
     for name, (kind, wanted) in APPLIES.items():
-        if options[name] is not None and options[kind] != wanted:
+        if options.get(name) is not None and options[kind] != wanted:
             flag = name.replace("_", "-")
             raise click.UsageError(f"--{flag} is for --{kind} {wanted}, not {options[kind]}")
     if options["paper"]:

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from nbt.cli.options import (
+    DT,
     SOURCES,
     UNITS,
     Count,
@@ -24,7 +25,7 @@ from nbt.cli.options import (
 from nbt.errors import CheckpointError
 
 NAMES = {
-    "cell": ["rnn", "leaky"],
+    "cell": ["rnn", "leaky", "ctrnn"],
     "activation": ["sigmoid", "tanh"],
     "trainer": ["nobacktrack", "rtrl", "tbptt"],
     "optimizer": ["kalman", "sgd"],
@@ -32,7 +33,8 @@ NAMES = {
     "dtype": ["float32", "float64"],
 }
 MODEL = (  # what makes the trainer
-    *("cell", "activation", "units", "trainer", "window", "rank", "blocks", "exact_self", "norm"),
+    *("cell", "activation", "units", "layers", "learn_leak", "dt"),
+    *("trainer", "window", "rank", "blocks", "exact_self", "norm"),
     *("optimizer", "rate", "decay", "prior", "dtype", "seed", "paper"),
 )
 ANEW = ("steps", "seconds", "checkpoint_every", "keep", "on_divergence")  # may change on the way
@@ -46,7 +48,10 @@ def _one_of(name: str) -> click.Choice:
 @click.argument("source", required=False)
 @click.option("--cell", type=_one_of("cell"), default="rnn", show_default=True, help="Network.")
 @click.option("--activation", type=_one_of("activation"), help="Of the units.")
-@click.option("--units", type=Count(), help=f"How many.  [default: {UNITS}]")
+@click.option("--units", type=Count(), help=f"How many, in each layer.  [default: {UNITS}]")
+@click.option("--layers", type=Count(), help="Networks one above the other.  [default: 1]")
+@click.option("--learn-leak", is_flag=True, default=None, help="Learn the leaks of leaky.")
+@click.option("--dt", type=Positive(), help=f"Length of a step of ctrnn.  [default: {DT}]")
 @click.option(
     "--trainer",
     type=_one_of("trainer"),
