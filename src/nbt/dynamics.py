@@ -20,7 +20,7 @@ from nbt.networks import Network
 from nbt.readouts import OwnLoss
 from nbt.system import System
 
-__all__ = ["Bound", "bound", "is_dense", "is_fast", "own_loss"]
+__all__ = ["Bound", "bound", "check_cell", "is_dense", "is_fast", "own_loss"]
 
 MOST_ENTRIES = 2**30
 MOST_PARAMETERS = 2**31 - 1
@@ -68,6 +68,12 @@ def own_loss(cell) -> OwnLoss:
             "readout: expected one such as Softmax, or None for a System(loss=...), got None"
         )
     return OwnLoss(cell.units, cell.targets or cell.units)
+
+
+def check_cell(cell) -> None:
+    """Raises unless it is something that can be trained."""
+    if not is_dense(cell) and bound.dispatch(type(cell)) is bound.dispatch(object):
+        bound(cell, 0, "", None, "")  # which says so
 
 
 def is_dense(cell) -> bool:

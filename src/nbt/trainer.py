@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import get_args
 
 import numpy as np
 
 from nbt import _arguments, _core
 from nbt.descriptions import value_in, value_out
-from nbt.dynamics import Bound, bound, is_dense, is_fast, own_loss
+from nbt.dynamics import Bound, bound, check_cell, is_dense, is_fast, own_loss
 from nbt.general_state import GeneralTable
 from nbt.inputs import Inputs, Symbols, as_inputs
 from nbt.optimizers import SGD, Kalman, Optimizer
-from nbt.readouts import OwnLoss, Readout, Softmax
+from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Readout, Softmax
 from nbt.state import StateTable
 
 __all__ = ["Trainer", "build"]
@@ -36,9 +35,12 @@ class Trainer:
     def __init__(
         self, cell, readout, optimizer, *, inputs, dtype, seed, threads, **choices
     ) -> None:
+        check_cell(cell)
         self.cell = cell
         readout = own_loss(cell) if readout is None else readout
-        self.readout: Readout = _arguments.instance("readout", readout, *get_args(Readout))
+        if not isinstance(readout, OwnLoss):
+            _arguments.instance("readout", readout, Softmax, Gaussian, Bernoulli)
+        self.readout: Readout = readout
         self.optimizer: Optimizer = _arguments.instance("optimizer", optimizer, SGD, Kalman)
         self.inputs: Inputs = as_inputs(inputs, readout.targets)
         self._fast = is_fast(cell, optimizer, choices.get("split"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nbt import _arguments, _core
-from nbt.dynamics import is_fast
+from nbt.dynamics import check_cell, is_fast
 from nbt.optimizers import SGD, Kalman
 from nbt.schedules import InverseSqrt
 from nbt.trainer import Trainer, build
@@ -86,6 +86,7 @@ class NoBackTrack(Trainer):
     ) -> None:
         self.rank = _arguments.whole("rank", rank, high=2**16)
         self.split = None if split is None else _arguments.one_of("split", split, SPLITS)
+        check_cell(cell)
         fast = is_fast(cell, _arguments.instance("optimizer", optimizer, SGD, Kalman), self.split)
         self.blocks, self.exact_self = _form(cell, blocks, exact_self, fast)
         self.norm = _arguments.one_of("norm", norm, _core.NORMS)
