@@ -6,6 +6,7 @@
 #include "nobacktrack.h"
 #include "readout.h"
 #include "rtrl.h"
+#include "scaler.h"
 #include <math.h>
 
 static void nothing(nbt_learner *self) { (void)self; }
@@ -22,7 +23,7 @@ static void predict(nbt_learner *self, int has_x, int32_t symbol, const void *ve
         if (self->lazy)
             NBT(lazy_row)(self, symbol, self->input);
         else
-            NBT(cell_input)(self, symbol, vector);
+            NBT(cell_input)(self, symbol, vector ? NBT(scaler_input)(self, vector) : NULL);
         NBT(cell_forward)(self, self->input, self->h_next);
         NBT(cell_activate)(self->ldn, self->activation, self->h_next, self->a_next,
                            self->slope_next);
@@ -54,4 +55,7 @@ const nbt_kernels NBT(nbt_kernels_of) = {
     .bring_up = settle_rows,
     .predict = predict,
     .finite = finite,
+    .input = NBT(scaler_input),
+    .follow = NBT(scaler_follow),
+    .known = NBT(scaler_known),
 };

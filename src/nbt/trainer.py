@@ -33,13 +33,14 @@ class Trainer:
     _rule: str
 
     def __init__(
-        self, cell, readout, optimizer, *, inputs, dtype, seed, threads, **choices
+        self, cell, readout, optimizer, *, inputs, dtype, seed, threads, missing, **choices
     ) -> None:
         self.cell: Cell = _arguments.instance("cell", cell, RNN, LeakyRNN)
         self.readout: Readout = _arguments.instance("readout", readout, *get_args(Readout))
         self.optimizer: Optimizer = _arguments.instance("optimizer", optimizer, SGD, Kalman)
         self.inputs: Inputs = as_inputs(inputs, readout.targets)
         self.dtype: str = _arguments.one_of("dtype", dtype, _core.DTYPES)
+        self.missing: str = _arguments.one_of("missing", missing, _core.MISSING)
         seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
         self._threads = _arguments.whole("threads", threads, high=MOST_THREADS)
         _arguments.whole("units", cell.units, high=LARGEST_UNITS)
@@ -60,6 +61,9 @@ class Trainer:
             outputs=self.readout.outputs,
             readout=type(self.readout).__name__.lower(),
             one_hot=isinstance(self.inputs, Symbols),
+            standardize_inputs=getattr(self.inputs, "standardize", False),
+            standardize_targets=getattr(self.readout, "standardize", False),
+            missing=self.missing,
             activation=self.cell.activation,
             optimizer="kalman" if kalman else "sgd",
             schedule=optimizer.schedule.lower(),
@@ -124,7 +128,8 @@ class Trainer:
         Returns
         -------
         array (steps,), float64
-            The loss of each step in nats, before its own update.
+            The loss of each step in nats, before its own update; NaN where there was no target to
+            compare with (`missing`).
 
         Raises
         ------
@@ -250,6 +255,7 @@ class Trainer:
             "inputs": value_out(self.inputs),
             "dtype": self.dtype,
             "seed": self.seed,
+            "missing": self.missing,
             **self._own_arguments(),
         }
 
@@ -286,10 +292,11 @@ class Trainer:
 
     def __repr__(self) -> str:
         own = "".join(f", {key}={value!r}" for key, value in self._own_arguments().items())
+        missing = "" if self.missing == "error" else f"missing={self.missing!r}, "
         inputs = "" if self.inputs == self.readout.targets else f", inputs={self.inputs}"
         return (
             f"{type(self).__name__}({self.cell}, {self.readout}, {self.optimizer}{inputs}{own}, "
-            f"dtype={self.dtype!r}, seed={self.seed})  # step {self.step}"
+            f"{missing}dtype={self.dtype!r}, seed={self.seed})  # step {self.step}"
         )
 
     def __reduce__(self):
