@@ -158,6 +158,64 @@ class Trainer:
         """
         return self._core.run(x, y, False)
 
+    def simulate(self, steps, *, paths=200, x=None, seed=0) -> np.ndarray:
+        """Futures drawn from what is predicted, each step fed what was drawn before it; changes
+        nothing.
+
+        Parameters
+        ----------
+        steps : int
+            How far ahead.
+        paths : int
+            How many futures, all from the present state.
+        x : array (k,) of integers or (k, m) of numbers, optional
+            Inputs that are known: those of the first k steps, each coming before its target, as in
+            ``learn(x, y)``. Without it, or after them, an input is the target drawn last, which
+            needs a trainer fed with what it predicts; otherwise k is `steps`.
+        seed : int
+            Of the draws, in [0, 2⁶⁴).
+
+        Returns
+        -------
+        array (paths, steps) of int32, or (paths, steps, dim) of float64
+            Symbols of a `Softmax`; numbers of a `Gaussian`; 0 or 1 of a `Bernoulli`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above.
+        """
+        from nbt import forecasting
+
+        return forecasting.simulate(self, steps, paths=paths, x=x, seed=seed)
+
+    def forecast(
+        self, steps, *, quantiles=(0.05, 0.5, 0.95), paths=200, x=None, seed=0
+    ) -> np.ndarray:
+        """Quantiles of the numbers to come, over simulated futures; changes nothing.
+
+        Parameters
+        ----------
+        steps : int
+            How far ahead.
+        quantiles : sequence of numbers in [0, 1]
+        paths, x, seed
+            As in `simulate`.
+
+        Returns
+        -------
+        array (len(quantiles), steps, dim), float64
+            ``[q, k]`` is quantile q of the target k + 1 steps ahead, each number by itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above, or a readout of symbols.
+        """
+        from nbt import forecasting
+
+        return forecasting.forecast(self, steps, quantiles=quantiles, paths=paths, x=x, seed=seed)
+
     # ---- the state -----------------------------------------------------------------------------
 
     def influence(self) -> np.ndarray:
@@ -255,7 +313,7 @@ class Trainer:
             "inputs": value_out(self.inputs),
             "dtype": self.dtype,
             "seed": self.seed,
-            "missing": self.missing,
+            **({} if self.missing == "error" else {"missing": self.missing}),
             **self._own_arguments(),
         }
 
