@@ -26,6 +26,10 @@ typedef struct {
     void (*predict)(nbt_learner *self, int has_x, int32_t symbol, const void *vector, double *p);
     void (*bring_up)(const nbt_learner *self, void *theta, void *w);
     int (*finite)(const nbt_learner *self); /* is the state? */
+    /* scaler.h */
+    const void *(*input)(nbt_learner *self, const void *vector);
+    void (*follow)(nbt_learner *self, const void *input, const void *target);
+    size_t (*known)(size_t count, const void *vector);
 } nbt_kernels;
 
 #endif
