@@ -9,6 +9,7 @@
 #include "nobacktrack.h"
 #include "readout.h"
 #include "rtrl.h"
+#include "scaler.h"
 #include <math.h>
 
 static void nothing(nbt_learner *self) { (void)self; }
@@ -37,7 +38,7 @@ static void predict(nbt_learner *self, int has_x, int32_t symbol, const void *ve
     const int own = self->readout == NBT_OWN_LOSS; /* then h is what is shown */
     const real *a = own ? self->h : self->a;
     if (has_x) {
-        look(self, symbol, vector);
+        look(self, symbol, vector ? NBT(scaler_input)(self, vector) : NULL);
         NBT(cell_activate)(self->ldn, self->activation, self->h_next, self->a_next,
                            self->slope_next);
         a = own ? self->h_next : self->a_next;
@@ -88,4 +89,7 @@ const nbt_kernels NBT(nbt_kernels_of) = {
               .jvp = NBT(euler_jvp),
               .vjp = NBT(euler_vjp),
               .rows = NBT(euler_rows)},
+    .input = NBT(scaler_input),
+    .follow = NBT(scaler_follow),
+    .known = NBT(scaler_known),
 };
