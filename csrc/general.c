@@ -28,8 +28,13 @@ nbt_point NBT(general_point)(const nbt_learner *self, const real *h, size_t phas
 int NBT(general_rows)(nbt_learner *self, const nbt_point *at)
 {
     const nbt_system *f = &self->system;
+    if (self->patterned) {
+        self->failed |= f->rows(f->self, at, NULL, NULL, self->values) != 0;
+        return !self->failed;
+    }
     self->failed |= f->rows(f->self, at, self->indptr, self->indices, self->values) != 0;
     if (!self->failed) NBT(sparse_find_runs)(self);
+    self->patterned = f->fixed && f->phases == 1 && !self->one_hot && !self->failed;
     return !self->failed;
 }
 
@@ -58,4 +63,5 @@ void NBT(general_refresh)(nbt_learner *self)
 {
     NBT(metric_refresh)(self);
     NBT(sparse_find_runs)(self);
+    self->patterned = 0;
 }
