@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
 
-.PHONY: build train test test-all soak anomalies bench bench-compare peers peers-test scaling instructions \
+.PHONY: shares build train test test-all soak anomalies bench bench-compare peers peers-test scaling instructions \
 	instructions-record learning lint format sanitize clean
 
 build: $(VENV)/.installed
@@ -65,6 +65,10 @@ peers-test: .venv-peers/.installed
 # Time a parameter over sizes, as a table and a picture.
 scaling: .venv-peers/.installed
 	.venv-peers/bin/python -m bench.scaling $(ARGS)
+
+# What a step on a graph costs against its share of a dense network's.
+shares: build
+	$(BIN)/python -m bench.shares $(ARGS)
 
 # Anomalies in access logs, as in the README.
 anomalies: build
