@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
 
-.PHONY: shares build train test test-all soak anomalies bench bench-compare peers peers-test scaling instructions \
+.PHONY: shares build train test test-all soak anomalies forecasting bench bench-compare peers peers-test scaling instructions \
 	instructions-record learning lint format sanitize clean
 
 build: $(VENV)/.installed
@@ -73,6 +73,10 @@ shares: build
 # Anomalies in access logs, as in the README.
 anomalies: build
 	$(BIN)/python bench/anomalies.py $(ARGS)
+
+# One-step forecasts of generated series, as in docs/forecasting.md: about five minutes.
+forecasting: build
+	$(BIN)/python bench/forecasting.py $(ARGS)
 
 # The learning table of the README: about twenty minutes on two cores.
 learning: build

@@ -9,6 +9,7 @@
 #include "nobacktrack.h"
 #include "readout.h"
 #include "rtrl.h"
+#include "scaler.h"
 #include <math.h>
 
 static void nothing(nbt_learner *self) { (void)self; }
@@ -36,7 +37,7 @@ static void predict(nbt_learner *self, int has_x, int32_t symbol, const void *ve
 {
     const real *a = self->a;
     if (has_x) {
-        look(self, symbol, vector);
+        look(self, symbol, vector ? NBT(scaler_input)(self, vector) : NULL);
         NBT(cell_activate)(self->ldn, self->activation, self->h_next, self->a_next,
                            self->slope_next);
         a = self->a_next;
@@ -76,6 +77,9 @@ const nbt_kernels NBT(nbt_kernels_of) = {
     .bring_up = settle_rows,
     .predict = predict,
     .finite = finite,
+    .input = NBT(scaler_input),
+    .follow = NBT(scaler_follow),
+    .known = NBT(scaler_known),
     .network = {.step = NBT(network_step),
                 .jvp = NBT(network_jvp),
                 .vjp = NBT(network_vjp),

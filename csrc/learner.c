@@ -85,6 +85,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->ldA = whole(self->A, lanes);
     self->general = self->system.step != NULL;
     self->phases = self->general ? self->system.phases : 1;
+    self->ldY = whole(self->Y, lanes);
     self->ldP = whole(self->P, lanes);
     self->cell = self->general ? (nbt_panels){.size = whole(self->system.p, lanes)}
                                : panels(self->n, self->n + self->m, self->n, lanes);
@@ -107,7 +108,8 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t n = self->n, K = self->K, S = self->S, T = self->T;
     const size_t threads = self->threads, ldinput = self->ldinput;
     const nbt_panels cell = self->cell, out = self->out;
-    const size_t ldn = self->ldn, ldm = self->ldm, ldA = self->ldA, ldP = self->ldP;
+    const size_t ldn = self->ldn, ldm = self->ldm, ldA = self->ldA, ldY = self->ldY;
+    const size_t ldP = self->ldP;
     const size_t ldS = self->ldS, ldG = self->ldG, ldpair = self->ldpair;
     const size_t phases = self->phases, entries = self->general ? self->system.entries : 0;
     const int always = 1, kalman = self->optimizer == NBT_KALMAN;
@@ -116,6 +118,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int exact = nobacktrack && self->exact_self;
     const int descent = self->descent, lazy = self->lazy;
     const int general = self->general, measured = general && kalman;
+    const int scale_x = self->scale_x, scale_y = self->scale_y, vectors = !self->one_hot;
     const int fisher = nobacktrack && self->norm == NBT_FISHER;
 #define NBT_ROW(name, rows, columns, which)                                                        \
     {#name, offsetof(nbt_learner, name), (size_t)(rows), columns, which},
@@ -179,10 +182,31 @@ static const void *row(const void *vectors, size_t offset)
     return vectors ? (const char *)vectors + offset : NULL;
 }
 
-nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *loss, size_t *done)
+/* One step of a block: x a symbol or a vector, y a target or none. Its loss, NaN without a known
+ * target; returns whether all is finite. */
+static int take_step(nbt_learner *self, int32_t x, const void *vector, int has_target, nbt_target y,
+                     int input_first, int learn, double *loss)
 {
     const nbt_kernels *kernels = kernels_of(self);
     const nbt_rule_row *rule = rule_of(self);
+    if (self->missing != NBT_NEVER_MISSING) {
+        const size_t known = y.vector ? kernels->known(self->Y, y.vector) : self->Y;
+        const size_t read = vector ? kernels->known(self->m, vector) : self->m;
+        if (self->missing == NBT_SKIP && (known < self->Y || read < self->m))
+            has_target = learn = 0;
+        if (self->Y && !known) has_target = 0;
+    }
+    *loss = NAN;
+    if (has_target && !input_first) *loss = rule->observe(self, y, learn);
+    if (!self->failed) rule->advance(self, x, vector ? kernels->input(self, vector) : NULL);
+    if (has_target && input_first && !self->failed) *loss = rule->observe(self, y, learn);
+    if (learn && !self->failed && (self->scale_x || self->scale_y))
+        kernels->follow(self, vector, has_target ? y.vector : NULL);
+    return !(has_target && !isfinite(*loss)) && !self->diverged && kernels->finite(self);
+}
+
+nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *loss, size_t *done)
+{
     const size_t size = self->dtype == NBT_F32 ? 4 : 8;
     const int has_target = block->target_symbols || block->target_vectors;
     self->deferred = !block->input_first;
@@ -197,13 +221,13 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
             return NBT_BAD_SYMBOL;
 
         self->rate = nbt_rate(self->schedule, self->step);
-        if (block->input_first) rule->advance(self, x, vector);
-        if (has_target && !self->failed) loss[t] = rule->observe(self, y, block->learn);
-        if (!block->input_first && !self->failed) rule->advance(self, x, vector);
+        double nats;
+        const int finite =
+            take_step(self, x, vector, has_target, y, block->input_first, block->learn, &nats);
         if (self->failed) return NBT_FAILED;
+        if (has_target) loss[t] = nats;
         self->step++;
-        if ((has_target && !isfinite(loss[t])) || self->diverged || !kernels->finite(self))
-            return NBT_DIVERGED;
+        if (!finite) return NBT_DIVERGED;
     }
     *done = block->steps;
     return NBT_OK;

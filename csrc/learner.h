@@ -15,6 +15,10 @@ typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
 typedef enum { NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI } nbt_readout;
 typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_norm;
 
+/* What a NaN does to its step: it never comes; only the input passes, as in a step without target;
+ * only what is known counts. A NaN of an input is read as 0. */
+typedef enum { NBT_NEVER_MISSING, NBT_SKIP, NBT_MASK } nbt_missing;
+
 enum { NBT_UNKNOWN_SYMBOL = -2 };
 enum { NBT_ALIGN = 64 }; /* bytes: no lane block (lanes.h) is larger */
 /* Rows of symbols that wait (lazy.h): steps of an era and of an epoch, entries of the table. */
@@ -98,6 +102,14 @@ typedef struct {
     X(metric_q, 1, cell.size, measured)                                                            \
     X(metric_r, 1, cell.size, measured)                                                            \
     X(lead, 1, cell.size, measured)                                                                \
+    /* online standardisation of inputs and targets (scaler.h), and the input as it is read */     \
+    X(x_seen, 1, ldm, scale_x)                                                                     \
+    X(x_mean, 1, ldm, scale_x)                                                                     \
+    X(x_variance, 1, ldm, scale_x)                                                                 \
+    X(y_seen, 1, ldY, scale_y)                                                                     \
+    X(y_mean, 1, ldY, scale_y)                                                                     \
+    X(y_variance, 1, ldY, scale_y)                                                                 \
+    X(x_read, 1, ldm, vectors)                                                                     \
     /* scratch of every rule */                                                                    \
     X(input, 1, ldinput, always)                                                                   \
     X(a, 1, ldn, always)                                                                           \
@@ -116,7 +128,7 @@ typedef struct {
     /* numbers of a lane block, and of the columns of RTRL's G that lie together (rtrl.h) */
     size_t lanes, strip;
     /* row strides, in numbers */
-    size_t ldn, ldm, ldA, ldP, ldS, ldG, ldpair, ldinput;
+    size_t ldn, ldm, ldA, ldY, ldP, ldS, ldG, ldpair, ldinput;
     nbt_panels cell, out; /* of θ and what has its shape, of φ */
     /* choices */
     nbt_dtype dtype;
@@ -125,6 +137,8 @@ typedef struct {
     nbt_readout readout;
     nbt_optimizer optimizer;
     nbt_norm norm;
+    nbt_missing missing;
+    int scale_x, scale_y;    /* vectors are standardised */
     int exact_self, one_hot; /* inputs are symbols, or vectors */
     int descent, lazy;       /* one pass a step (descent.h); rows of symbols wait (lazy.h) */
     nbt_schedule schedule;   /* rate of SGD, decay of Kalman */
@@ -214,7 +228,8 @@ typedef struct {
     int input_first, learn;
 } nbt_block;
 
-/* Runs a block; loss (steps, nats; untouched without targets); *done: steps completed. */
+/* Runs a block; loss (steps, nats; NaN for a step without a known target, untouched where a block
+ * has no targets); *done: steps completed. */
 nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *loss, size_t *done);
 
 /* Index of the first of `count` symbols that is not in [0, limit); count if there is none. */

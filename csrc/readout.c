@@ -1,6 +1,7 @@
 #include "readout.h"
 #include "optimizer.h"
 #include "panels.h"
+#include "scaler.h"
 #include "vmath.h"
 #include <math.h>
 #include <string.h>
@@ -65,22 +66,28 @@ NBT_INLINE real log_variance(real u, real *slope)
 
 static void gaussian_predict(const nbt_learner *self, real *out)
 {
-    real *u = out + self->Y, slope;
-    for (size_t d = 0; d < self->Y; d++) u[d] = vexp(log_variance(u[d], &slope));
+    real *u = out + self->Y, slope, mean, scale;
+    for (size_t d = 0; d < self->Y; d++) {
+        NBT(scaler_target)(self, d, &mean, &scale);
+        out[d] = mean + scale * out[d];
+        u[d] = scale * scale * vexp(log_variance(u[d], &slope));
+    }
 }
 
 static double gaussian_loss(const nbt_learner *self, nbt_target y, real *delta)
 {
     const real *target = y.vector;
-    real *mean = delta, *u = delta + self->Y;
-    double loss = (double)self->Y * LN_2PI;
+    real *u = delta + self->Y, slope, mean, scale;
+    double loss = 0;
     for (size_t d = 0; d < self->Y; d++) {
-        real slope;
+        const int known = target[d] == target[d];
+        const int varied = NBT(scaler_target)(self, d, &mean, &scale);
         const real s = log_variance(u[d], &slope), precision = vexp(-s);
-        const real error = mean[d] - target[d], square = error * error * precision;
-        mean[d] = error * precision;
-        u[d] = (real)0.5 * (1 - square) * slope;
-        loss += (double)s + (double)square;
+        const real error = delta[d] - (target[d] - mean) / scale;
+        const real square = error * error * precision;
+        if (known) loss += LN_2PI + (double)s + (double)square + 2 * vlog((double)scale);
+        delta[d] = known && varied ? error * precision : 0;
+        u[d] = known && varied ? (real)0.5 * (1 - square) * slope : 0;
     }
     return loss / 2;
 }
@@ -100,8 +107,11 @@ static double bernoulli_loss(const nbt_learner *self, nbt_target y, real *delta)
     for (size_t d = 0; d < self->Y; d++) {
         real slope;
         const real x = delta[d], small = vexp(x < 0 ? x : -x);
-        loss += (double)(x < 0 ? 0 : x) - (double)target[d] * (double)x + vlog(1 + (double)small);
-        delta[d] = vsigmoid(x, &slope) - target[d];
+        const int known = target[d] == target[d];
+        if (known)
+            loss +=
+                (double)(x < 0 ? 0 : x) - (double)target[d] * (double)x + vlog(1 + (double)small);
+        delta[d] = known ? vsigmoid(x, &slope) - target[d] : 0;
     }
     return loss;
 }

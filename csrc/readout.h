@@ -11,7 +11,11 @@
  * ∂s/∂u falls so slowly that s comes back from wherever an outlier took it.
  *
  * bernoulli: y is a vector (Y) in [0, 1], A = Y, p = logistic(ŷ), δ = p - y,
- * ℓ = -Σ (y ln p + (1 - y) ln (1 - p)). */
+ * ℓ = -Σ (y ln p + (1 - y) ln (1 - p)).
+ *
+ * A NaN in y is not known: no loss, δ = 0. Where targets are standardised (scaler.h), gaussian
+ * compares with (y - mean) / scale, ℓ is that of y itself (+ ln scale), what is predicted is in the
+ * units of y, and δ = 0 while a number has not varied. */
 #ifndef NBT_READOUT_H
 #define NBT_READOUT_H
 

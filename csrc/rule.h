@@ -27,6 +27,10 @@ typedef struct {
     void (*bring_up)(const nbt_learner *self, void *theta, void *w);
     int (*finite)(const nbt_learner *self); /* is the state? */
     nbt_system network, euler;              /* the functions of network.h and euler.h */
+    /* scaler.h */
+    const void *(*input)(nbt_learner *self, const void *vector);
+    void (*follow)(nbt_learner *self, const void *input, const void *target);
+    size_t (*known)(size_t count, const void *vector);
 } nbt_kernels;
 
 #endif

@@ -48,6 +48,8 @@ class Pair:
         seed=1,
         step=None,
         prior=0.7,
+        missing="error",
+        standardize=False,
         **own,
     ):
         self.rng = np.random.default_rng(seed)
@@ -56,7 +58,9 @@ class Pair:
         self.kinds = (
             ("symbols", "pairs", "no target") if inputs == "own" else ("pairs", "no target")
         )
-        self.readout = READOUTS[readout](A)
+        self.missing = missing
+        own_scale = (True,) if standardize and readout == "gaussian" else ()
+        self.readout = READOUTS[readout](A, *own_scale)
         self.vectors = inputs == "vector" or (inputs == "own" and readout != "softmax")
         self.oracle_class = ORACLES[rule]
         cell_kind = nbt.LeakyRNN if cell == "leaky" else nbt.RNN
@@ -65,8 +69,13 @@ class Pair:
             cell_kind(n, activation=activation),
             self.readout,
             nbt.SGD(rate) if optimizer == "sgd" else nbt.Kalman(decay, prior),
-            inputs={"own": None, "other": nbt.Symbols(m), "vector": nbt.Vector(m)}[inputs],
+            inputs={
+                "own": nbt.Vector(A, True) if standardize and self.vectors else None,
+                "other": nbt.Symbols(m),
+                "vector": nbt.Vector(m, standardize),
+            }[inputs],
             dtype=dtype,
+            missing=missing,
             **own,
         )
         self.choices = {
@@ -75,6 +84,7 @@ class Pair:
             "inputs": "vector" if self.vectors else "symbols",
             "optimizer": ("sgd", rate) if optimizer == "sgd" else ("kalman", decay, prior),
             "readout": readout,
+            "missing": missing,
             **own,
         }
         state = oracle.initial_state(
@@ -84,6 +94,10 @@ class Pair:
             self.readout.outputs,
             rule=rule,
             inputs="own vector" if self.vectors and inputs == "own" else self.choices["inputs"],
+            scaled={
+                **({"inputs": self.m} if standardize and self.vectors else {}),
+                **({"targets": A} if own_scale else {}),
+            },
             leaky=cell == "leaky",
             kalman=optimizer == "kalman",
             step=step,
@@ -103,21 +117,27 @@ class Pair:
         if self.readout == nbt.Softmax(self.A):
             return self.rng.integers(0, self.A, count)
         if self.readout == nbt.Bernoulli(self.A):
-            return self.rng.random((count, self.A)).astype(self.dtype)
-        return self.rng.normal(size=(count, self.A)).astype(self.dtype)
+            return self.with_gaps(self.rng.random((count, self.A)).astype(self.dtype))
+        return self.with_gaps(self.rng.normal(size=(count, self.A)).astype(self.dtype))
+
+    def with_gaps(self, x):
+        """Some numbers, and some whole steps, are missing."""
+        if self.missing == "error":
+            return x
+        gaps = self.rng.random(x.shape) < (0.1 if self.rng.random() < 0.5 else 0)
+        return np.where(gaps | (self.rng.random((len(x), 1)) < 0.2), x.dtype.type(np.nan), x)
 
     def steps(self, verb, kind, count):
         """The same few steps in both; returns what differs."""
         y = self.targets(count)
         if self.vectors:
             x = self.rng.normal(size=(count, self.m)).astype(self.dtype)
+            x = self.with_gaps(x)
         else:
             x = self.rng.integers(0, self.m, count)
         if kind == "no target":
             assert self.trainer.observe(x, ...) is None
-            for one in x:
-                self.oracle._advance(one)
-                self.oracle.t += 1
+            self.oracle.observe(x, ...)
             return self.difference()
         data = (y,) if kind == "symbols" else (x, y)
         return self.difference(
@@ -126,7 +146,9 @@ class Pair:
 
     def difference(self, ours=0.0, theirs=0.0):
         """The largest error of every array, relative to its largest entry, that is too large."""
-        errors = {"loss": np.max(np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1.0))}
+        assert (np.isnan(ours) == np.isnan(theirs)).all()
+        wrong = np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1.0)
+        errors = {"loss": np.max(np.nan_to_num(wrong, posinf=np.inf))}
         state, expected = self.trainer.state_dict(), self.oracle.state_dict()
         state = {key: value for key, value in state.items() if not key.startswith("waiting.")}
         assert state.keys() == expected.keys()

@@ -8,6 +8,7 @@ RULES: dict[str, int]
 ACTIVATIONS: dict[str, int]
 READOUTS: dict[str, int]
 OPTIMIZERS: dict[str, int]
+MISSING: dict[str, int]
 NORMS: dict[str, int]
 SCHEDULES: dict[str, int]
 DTYPES: dict[str, int]
@@ -60,6 +61,9 @@ class Learner:
         window: int = ...,
         seed: int = ...,
         isa: str | None = ...,
+        missing: str = ...,
+        standardize_inputs: bool = ...,
+        standardize_targets: bool = ...,
         threads: int = ...,
     ) -> None: ...
     @property
@@ -68,6 +72,8 @@ class Learner:
     def seed(self) -> int: ...
     @property
     def outputs(self) -> int: ...
+    @property
+    def targets(self) -> int: ...
     @property
     def predicts_inputs(self) -> bool: ...
     @property

@@ -45,6 +45,8 @@ cdef extern from "learner.h" nogil:
         NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI
     ctypedef enum nbt_norm:
         NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM
+    ctypedef enum nbt_missing:
+        NBT_NEVER_MISSING, NBT_SKIP, NBT_MASK
     ctypedef enum nbt_status:
         NBT_OK, NBT_BAD_SYMBOL, NBT_DIVERGED, NBT_FAILED
     enum:
@@ -60,6 +62,8 @@ cdef extern from "learner.h" nogil:
         nbt_readout readout
         nbt_optimizer optimizer
         nbt_norm norm
+        nbt_missing missing
+        int scale_x, scale_y
         int exact_self, one_hot, lazy, resumed, settled, fresh, entered
         nbt_schedule schedule
         double lambda_ "lambda"
@@ -145,6 +149,7 @@ READOUTS = {"softmax": NBT_SOFTMAX, "gaussian": NBT_GAUSSIAN, "bernoulli": NBT_B
 OPTIMIZERS = {"sgd": NBT_SGD, "kalman": NBT_KALMAN}
 NORMS = {"euclidean": NBT_EUCLIDEAN, "kalman": NBT_KALMAN_NORM, "fisher": NBT_FISHER,
          "none": NBT_NO_NORM}
+MISSING = {"error": NBT_NEVER_MISSING, "skip": NBT_SKIP, "mask": NBT_MASK}
 SCHEDULES = {"constant": NBT_CONSTANT, "inverse_sqrt": NBT_INVERSE_SQRT}
 DTYPES = {"float32": NBT_F32, "float64": NBT_F64}
 
@@ -215,7 +220,8 @@ cdef class Learner:
     def __cinit__(self, *, str rule, str dtype, size_t n, size_t m, size_t outputs, bint one_hot,
                   str activation, str optimizer, schedule, double lambda_, str readout="softmax",
                   str norm="euclidean", size_t rank=1, size_t blocks=1, bint exact_self=False,
-                  size_t window=0, uint64_t seed=0, isa=None, size_t threads=1,
+                  size_t window=0, uint64_t seed=0, isa=None, size_t threads=1, str missing="error",
+                  bint standardize_inputs=False, bint standardize_targets=False,
                   Dynamics dynamics=None, starts=None):
         cdef nbt_array row
         cdef size_t k = 0
@@ -223,7 +229,8 @@ cdef class Learner:
         self.c.K, self.c.S, self.c.T, self.c.threads = rank, blocks, window, threads
         self.c.dtype, self.c.rule = DTYPES[dtype], RULES[rule]
         self.c.activation, self.c.optimizer = ACTIVATIONS[activation], OPTIMIZERS[optimizer]
-        self.c.readout = READOUTS[readout]
+        self.c.readout, self.c.missing = READOUTS[readout], MISSING[missing]
+        self.c.scale_x, self.c.scale_y = standardize_inputs, standardize_targets
         self.c.norm, self.c.exact_self, self.c.one_hot = NORMS[norm], exact_self, one_hot
         self.c.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
         self.c.lambda_, self.c.seed = lambda_, seed
@@ -285,6 +292,11 @@ cdef class Learner:
     @property
     def outputs(self):
         return self.c.A
+
+    @property
+    def targets(self):
+        """Numbers of a target; 0: it is a symbol."""
+        return self.c.Y
 
     @property
     def inputs(self):
@@ -413,7 +425,8 @@ cdef class Learner:
         return p
 
     def run(self, x, y, bint learn):
-        """One block: losses in nats, float64, shape (steps,), or None where there is no target.
+        """One block: losses in nats, float64, shape (steps,), or None where there is no target;
+        NaN for a step whose target is missing.
 
         Without y, each x is first the target and then the input. With y, each x comes first and y
         is its target. y is ``...`` for inputs without targets.
@@ -524,13 +537,13 @@ cdef class Learner:
         """x as symbols or as (steps, m) vectors of the learner's dtype."""
         if self.c.one_hot:
             return _symbols(x, "x", self.c.m, data)
-        return _hold(_vectors(x, "x", self.c.m, self.dtype), data)
+        return _hold(_vectors(x, "x", self.c.m, self.dtype, self.c.missing), data)
 
     cdef int _targets(self, y, Data* data) except -1:
         """y as symbols, or as (steps, Y) vectors of the learner's dtype."""
         if not self.c.Y:
             return _symbols(y, "y", self.c.A, data)
-        array = _vectors(y, "y", self.c.Y, self.dtype)
+        array = _vectors(y, "y", self.c.Y, self.dtype, self.c.missing)
         if self.c.readout == NBT_BERNOULLI:
             _check_unit_interval(array, "y")
         return _hold(array, data)
@@ -626,8 +639,9 @@ def _as_symbols(x, name):
     return np.require(array, np.int32, ["C", "A"])
 
 
-def _vectors(x, name, m, dtype):
-    """Real numbers of any kind, order and layout as a contiguous (steps, m) array, all finite."""
+def _vectors(x, name, m, dtype, missing):
+    """Real numbers of any kind, order and layout as a contiguous (steps, m) array, all finite, or
+    NaN where they may be missing."""
     if isinstance(x, (str, bytes)):
         raise TypeError(f"{name}: expected numbers, got {type(x).__name__}")
     try:
@@ -644,10 +658,12 @@ def _vectors(x, name, m, dtype):
         raise ValueError(f"{name}: expected shape (steps, {m}), got {np.shape(x)}")
     with np.errstate(over="ignore"):
         array = np.require(array, dtype, ["C", "A"])
-    if not np.isfinite(array).all():
-        step = int(np.argmin(np.isfinite(array).all(axis=1)))
+    good = ~np.isinf(array) if missing else np.isfinite(array)
+    if not good.all():
+        step = int(np.argmin(good.all(axis=1)))
+        hint = "; missing='skip' or 'mask' takes NaN" if np.isnan(array[step]).any() else ""
         raise ValueError(
-            f"{name}: expected finite {dtype} numbers, got {array[step]} at step {step}")
+            f"{name}: expected finite {dtype} numbers, got {array[step]} at step {step}{hint}")
     return array
 
 

@@ -29,16 +29,29 @@ class Symbols:
 class Vector:
     """A vector of `size` real numbers a step.
 
+    Parameters
+    ----------
+    size : int
+        Numbers of a vector, at least 1.
+    standardize : bool
+        Feed the network (x - mean) / deviation, each number by itself, instead of x. Mean and
+        deviation are learned as the numbers come: of all of them, and of about the last 2¹⁶ once
+        there are more (the n-th value has the weight max(1/n, 2⁻¹⁶)). They are part of the state
+        (`inputs.mean`, ...), and every x is read with what was known before it. A number that has
+        not varied yet is read as 0.
+
     Examples
     --------
     >>> Vector(4)
-    Vector(size=4)
+    Vector(size=4, standardize=False)
     """
 
     size: int
+    standardize: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", _arguments.whole("size", self.size))
+        _arguments.flag("standardize", self.standardize)
 
 
 Inputs = Symbols | Vector

@@ -12,7 +12,7 @@ import numpy as np
 from nbt.alphabets import Alphabet
 from nbt.errors import DataError
 
-__all__ = ["Stream"]
+__all__ = ["Numbers", "Stream"]
 
 
 class Stream(ABC):
@@ -22,8 +22,8 @@ class Stream(ABC):
     ----------
     name : str
         What to call the source.
-    alphabet : Alphabet
-        Its symbols; `read` gives their numbers.
+    alphabet : Alphabet or None
+        Its symbols; `read` gives their numbers. None: it is a stream of `Numbers`.
     entropy_rate : float or None
         Bits per symbol of the process that makes the symbols, where it is known.
     endless : bool
@@ -36,11 +36,12 @@ class Stream(ABC):
     """
 
     grows = False
+    _nothing = np.empty(0, np.int32)
 
     def __init__(
         self,
         name: str,
-        alphabet: Alphabet,
+        alphabet: Alphabet | None,
         *,
         entropy_rate: float | None = None,
         endless: bool = False,
@@ -94,7 +95,7 @@ class Stream(ABC):
             self._hash = self._hashed(part)
             missing -= len(part)
             parts.append(part)
-        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int32), *parts])
+        return parts[0] if len(parts) == 1 else np.concatenate([self._nothing, *parts])
 
     def state_dict(self) -> dict[str, int]:
         """Where the stream is: plain integers, with a running hash (CRC-32) of what was read."""
@@ -124,3 +125,24 @@ class Stream(ABC):
     @abstractmethod
     def _seek(self, state: Mapping[str, int]) -> None:
         """Go there, or raise `DataError` and stay."""
+
+
+class Numbers(Stream):
+    """A stream of vectors, one a step: `read(n)` gives float64, shape (n, len(columns)).
+
+    Attributes
+    ----------
+    columns : tuple of str
+        What the numbers are.
+    """
+
+    def __init__(self, name: str, columns: tuple[str, ...], *, endless: bool = False) -> None:
+        super().__init__(name, None, endless=endless)
+        self.columns = columns
+        self._nothing = np.empty((0, len(columns)))
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {', '.join(self.columns)}; {self.position} steps read>"
+
+    def _hashed(self, part: np.ndarray) -> int:
+        return zlib.crc32(np.ascontiguousarray(part, "<f8"), self._hash)

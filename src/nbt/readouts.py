@@ -55,13 +55,18 @@ class Gaussian:
     ----------
     dim : int
         Numbers of a target, at least 1.
+    standardize : bool
+        Predict (y - mean) / deviation instead of y, mean and deviation being learned as the targets
+        come, as in `Vector`. Losses and what is predicted remain those of y. Nothing is learned
+        from a number until it has varied.
 
     Notes
     -----
     With the outputs ŷ = φ_0 + a φ, the first dim of them the means μ, the others u: the
     log-variances are s = u / (1 + |u| / c), c = 20, and the loss in nats, the negative logarithm of
     the density, is ℓ = ½ Σ_d (ln 2π + s_d + (y_d - μ_d)² e^{-s_d}). It can be negative. The bound
-    on s keeps the variance between 2·10⁻⁹ and 5·10⁸: numbers of another scale want to be scaled.
+    on s keeps the variance between 2·10⁻⁹ and 5·10⁸: numbers of another scale want
+    ``standardize=True``.
 
     The gradient for μ grows as the variance shrinks. `Kalman` measures that and steps accordingly;
     `SGD` does not, and wants a small rate.
@@ -69,13 +74,15 @@ class Gaussian:
     Examples
     --------
     >>> Gaussian(2)
-    Gaussian(dim=2)
+    Gaussian(dim=2, standardize=False)
     """
 
     dim: int
+    standardize: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", _arguments.whole("dim", self.dim))
+        _arguments.flag("standardize", self.standardize)
 
     @property
     def outputs(self) -> int:
@@ -85,7 +92,7 @@ class Gaussian:
     @property
     def targets(self) -> Inputs:
         """What is predicted, as an input."""
-        return Vector(self.dim)
+        return Vector(self.dim, self.standardize)
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from nbt.history import BITS_PER_NAT
-from nbt.trainers import Trainer, TruncatedBPTT
+from nbt.listening import listener
+from nbt.trainers import Trainer
 
 __all__ = ["Line", "listener", "score"]
 
 WINDOW = 10_000
 BLOCK = 1 << 16
 LONGEST = 1 << 20
-QUIET_WINDOW = 1 << 10  # of a listener: nothing is propagated back, so only memory depends on it
 
 
 @dataclass(frozen=True)
@@ -66,27 +66,6 @@ class _Ranks:
         self._sorted[below] = value
         self._order.append(value)
         return 100.0 * (below + (upto + 1 - below) / 2) / (count + 1)
-
-
-def listener(trainer: Trainer) -> Trainer:
-    """A trainer that predicts as this one does and cannot learn, at the price of the network alone.
-
-    It has the same parameters and the same state, and nothing of what learning needs.
-    """
-    heard = TruncatedBPTT(
-        trainer.cell,
-        trainer.readout,
-        window=QUIET_WINDOW,
-        inputs=trainer.inputs,
-        dtype=trainer.dtype,
-        seed=trainer.seed,
-    )
-    given = trainer.state_dict()
-    state = heard.state_dict()
-    heard.load_state_dict(
-        {k: given[k] if k.startswith(("cell.", "readout.", "state.")) else state[k] for k in state}
-    )
-    return heard
 
 
 def score(trainer: Trainer, stream: Any, *, learn: bool, window: int = WINDOW) -> Iterator[Line]:

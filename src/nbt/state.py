@@ -11,6 +11,7 @@ from nbt.panels import Panels
 
 __all__ = ["StateTable"]
 
+HORIZON = 2**16  # values that a mean and a variance are of (csrc/scaler.h)
 ACTIVE = -2  # a row that does not wait (csrc/lazy.h)
 LAST_STEP = 2**63 - 1  # a step a state may be at: none is ever reached that 64 bits do not hold
 
@@ -89,6 +90,10 @@ class StateTable:
         n, outputs = self._core.units, self._core.outputs
         self._add_plain("readout.b", "phi", (outputs,), lambda x: x[0, :outputs])
         self._add_rows("readout.W", "phi", self._phi, 1, 1 + n)
+        sizes = (("inputs", "x", self._core.inputs), ("targets", "y", self._core.targets))
+        for name, prefix, size in sizes:
+            if f"{prefix}_seen" in self._core.arrays:
+                self._add_scaler(name, prefix, size)
         if kalman:
             for name in ("J", "J0"):
                 self._add_whole(f"optimizer.phi.{name}", f"phi_{name}", self._phi)
@@ -123,6 +128,11 @@ class StateTable:
 
     def _add_whole(self, key, array, panels: Panels) -> None:
         self._add_rows(key, array, panels, 0, 1 + panels.rows)
+
+    def _add_scaler(self, name, prefix, size) -> None:
+        """What is known of numbers that are standardised (csrc/scaler.h)."""
+        for key, array in (("count", "seen"), ("mean", "mean"), ("variance", "variance")):
+            self._add_plain(f"{name}.{key}", f"{prefix}_{array}", (size,), lambda x: x[0, :size])
 
     def _add_nobacktrack(self, n, n_parameters, rank, blocks, exact_self, norm) -> None:
         def write_w(x, value):
@@ -314,7 +324,10 @@ class StateTable:
             raise ValueError(f"{key}: expected leaks in [0, 1], got {array}")
         if key.endswith(".tau") and not (array > 0).all():
             raise ValueError(f"{key}: expected time constants above 0, got {array}")
-        squares = key.endswith(".J") or key in ("estimator.fisher", "waiting.norm")
+        if key.endswith(".count") and not ((array >= 0) & (array <= HORIZON)).all():
+            raise ValueError(f"{key}: expected counts in [0, {HORIZON}], got {array}")
+        squares = key.endswith((".J", ".variance"))
+        squares |= key in ("estimator.fisher", "waiting.norm")
         if squares and not (array >= 0).all():
             raise ValueError(f"{key}: expected means of squares, at least 0, got {array.min()}")
         return array

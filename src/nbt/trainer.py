@@ -34,13 +34,14 @@ class Trainer:
     _rule: str
 
     def __init__(
-        self, cell, readout, optimizer, *, inputs, dtype, seed, threads, **choices
+        self, cell, readout, optimizer, *, inputs, dtype, seed, threads, missing, **choices
     ) -> None:
         self.cell = cell
         self.readout: Readout = _arguments.instance("readout", readout, *get_args(Readout))
         self.optimizer: Optimizer = _arguments.instance("optimizer", optimizer, SGD, Kalman)
         self.inputs: Inputs = as_inputs(inputs, readout.targets)
         self.dtype: str = _arguments.one_of("dtype", dtype, _core.DTYPES)
+        self.missing: str = _arguments.one_of("missing", missing, _core.MISSING)
         seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
         self._threads = _arguments.whole("threads", threads, high=MOST_THREADS)
         system = self._bound(seed)
@@ -65,6 +66,9 @@ class Trainer:
             outputs=self.readout.outputs,
             readout=type(self.readout).__name__.lower(),
             one_hot=isinstance(self.inputs, Symbols),
+            standardize_inputs=getattr(self.inputs, "standardize", False),
+            standardize_targets=getattr(self.readout, "standardize", False),
+            missing=self.missing,
             activation=self.cell.activation,
             optimizer="kalman" if kalman else "sgd",
             schedule=optimizer.schedule.lower(),
@@ -150,7 +154,8 @@ class Trainer:
         Returns
         -------
         array (steps,), float64
-            The loss of each step in nats, before its own update.
+            The loss of each step in nats, before its own update; NaN where there was no target to
+            compare with (`missing`).
 
         Raises
         ------
@@ -178,6 +183,64 @@ class Trainer:
             Losses in nats; None where there are no targets.
         """
         return self._core.run(x, y, False)
+
+    def simulate(self, steps, *, paths=200, x=None, seed=0) -> np.ndarray:
+        """Futures drawn from what is predicted, each step fed what was drawn before it; changes
+        nothing.
+
+        Parameters
+        ----------
+        steps : int
+            How far ahead.
+        paths : int
+            How many futures, all from the present state.
+        x : array (k,) of integers or (k, m) of numbers, optional
+            Inputs that are known: those of the first k steps, each coming before its target, as in
+            ``learn(x, y)``. Without it, or after them, an input is the target drawn last, which
+            needs a trainer fed with what it predicts; otherwise k is `steps`.
+        seed : int
+            Of the draws, in [0, 2⁶⁴).
+
+        Returns
+        -------
+        array (paths, steps) of int32, or (paths, steps, dim) of float64
+            Symbols of a `Softmax`; numbers of a `Gaussian`; 0 or 1 of a `Bernoulli`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above.
+        """
+        from nbt import forecasting
+
+        return forecasting.simulate(self, steps, paths=paths, x=x, seed=seed)
+
+    def forecast(
+        self, steps, *, quantiles=(0.05, 0.5, 0.95), paths=200, x=None, seed=0
+    ) -> np.ndarray:
+        """Quantiles of the numbers to come, over simulated futures; changes nothing.
+
+        Parameters
+        ----------
+        steps : int
+            How far ahead.
+        quantiles : sequence of numbers in [0, 1]
+        paths, x, seed
+            As in `simulate`.
+
+        Returns
+        -------
+        array (len(quantiles), steps, dim), float64
+            ``[q, k]`` is quantile q of the target k + 1 steps ahead, each number by itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above, or a readout of symbols.
+        """
+        from nbt import forecasting
+
+        return forecasting.forecast(self, steps, quantiles=quantiles, paths=paths, x=x, seed=seed)
 
     # ---- the state -----------------------------------------------------------------------------
 
@@ -281,6 +344,7 @@ class Trainer:
             "inputs": value_out(self.inputs),
             "dtype": self.dtype,
             "seed": self.seed,
+            **({} if self.missing == "error" else {"missing": self.missing}),
             **self._own_arguments(),
         }
 
@@ -316,10 +380,11 @@ class Trainer:
 
     def __repr__(self) -> str:
         own = "".join(f", {key}={value!r}" for key, value in self._own_arguments().items())
+        missing = "" if self.missing == "error" else f"missing={self.missing!r}, "
         inputs = "" if self.inputs == self.readout.targets else f", inputs={self.inputs}"
         return (
             f"{type(self).__name__}({self.cell}, {self.readout}, {self.optimizer}{inputs}{own}, "
-            f"dtype={self.dtype!r}, seed={self.seed})  # step {self.step}"
+            f"{missing}dtype={self.dtype!r}, seed={self.seed})  # step {self.step}"
         )
 
     def __reduce__(self):

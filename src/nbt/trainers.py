@@ -45,6 +45,12 @@ class NoBackTrack(Trainer):
     threads : int
         At most so many work on a step, fewer where it is too small to be shared. Any number gives
         the same bits; it is no part of a description or a checkpoint.
+    missing : {"error", "skip", "mask"}
+        What a NaN in a vector does. `error`: the call is refused. `skip`: nothing is learned from
+        its step, whose loss is NaN; only the input passes, as in ``observe(x, ...)``. `mask`: the
+        loss and the gradient are those of the targets that are known; where none is, as `skip`,
+        except that inputs are still standardised by what is known of them. A NaN in an input is
+        read as 0, which is its mean where inputs are standardised.
 
     Notes
     -----
@@ -77,6 +83,7 @@ class NoBackTrack(Trainer):
         dtype="float32",
         seed=0,
         threads=1,
+        missing="error",
     ) -> None:
         self.rank = _arguments.whole("rank", rank, high=2**16)
         self.blocks, self.exact_self = _form(cell, blocks, exact_self)
@@ -94,6 +101,7 @@ class NoBackTrack(Trainer):
             dtype=dtype,
             seed=seed,
             threads=threads,
+            missing=missing,
             rank=self.rank,
             blocks=self.blocks,
             exact_self=self.exact_self,
@@ -150,7 +158,7 @@ class RTRL(Trainer):
 
     Parameters
     ----------
-    cell, readout, optimizer, inputs, dtype, seed, threads
+    cell, readout, optimizer, inputs, dtype, seed, threads, missing
         As in `NoBackTrack`.
     """
 
@@ -166,9 +174,17 @@ class RTRL(Trainer):
         dtype="float32",
         seed=0,
         threads=1,
+        missing="error",
     ) -> None:
         super().__init__(
-            cell, readout, optimizer, inputs=inputs, dtype=dtype, seed=seed, threads=threads
+            cell,
+            readout,
+            optimizer,
+            inputs=inputs,
+            dtype=dtype,
+            seed=seed,
+            threads=threads,
+            missing=missing,
         )
 
     def influence(self) -> np.ndarray:
@@ -186,7 +202,7 @@ class TruncatedBPTT(Trainer):
 
     Parameters
     ----------
-    cell, readout, optimizer, inputs, dtype, seed, threads
+    cell, readout, optimizer, inputs, dtype, seed, threads, missing
         As in `NoBackTrack`.
     window : int
         Steps between two updates.
@@ -210,6 +226,7 @@ class TruncatedBPTT(Trainer):
         dtype="float32",
         seed=0,
         threads=1,
+        missing="error",
     ) -> None:
         self.window = _arguments.whole("window", window, high=2**20)
         super().__init__(
@@ -220,6 +237,7 @@ class TruncatedBPTT(Trainer):
             dtype=dtype,
             seed=seed,
             threads=threads,
+            missing=missing,
             window=self.window,
         )
 

@@ -34,8 +34,7 @@ class TruncatedBPTT(Trainer):
         self.entered = bool(state["window.entered"])
 
     def _observe(self, y, learning):
-        loss = readout.loss(self.h, y, self.phi, self.activation, self.readout)
-        delta = readout.delta(self.h, y, self.phi, self.activation, self.readout)
+        loss, delta = self._score(y)
         self._complete(delta if learning else 0.0, learning)
         return loss
 

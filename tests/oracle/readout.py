@@ -6,6 +6,8 @@ The A outputs are o = phi[0] + a phi[1:] (48). A kind of readout says what they 
     gaussian    y (dim,), A = 2 dim, o = (mean, u), y_d ~ N(mean_d, exp(s_d)),
                 s = u / (1 + |u| / BOUND)
     bernoulli   y (dim,) in [0, 1], A = dim, p_d = 1 / (1 + exp(-o_d)), cross-entropy
+
+An entry of y that is NaN is not known: it adds nothing to the loss and to the gradient.
 """
 
 import numpy as np
@@ -53,14 +55,14 @@ class Gaussian:
     @staticmethod
     def loss(o, y):
         mean, s, _ = Gaussian.split(o)
-        return 0.5 * np.sum(np.log(2.0 * np.pi) + s + (y - mean) ** 2 * np.exp(-s))
+        return 0.5 * np.nansum(np.log(2.0 * np.pi) + s + (y - mean) ** 2 * np.exp(-s))
 
     @staticmethod
     def delta(o, y):
         mean, s, ds = Gaussian.split(o)
         by_mean = (mean - y) * np.exp(-s)
         by_s = 0.5 * (1.0 - (y - mean) ** 2 * np.exp(-s))
-        return np.concatenate([by_mean, by_s * ds])
+        return np.nan_to_num(np.concatenate([by_mean, by_s * ds]), posinf=np.inf, neginf=-np.inf)
 
 
 class Bernoulli:
@@ -70,11 +72,11 @@ class Bernoulli:
 
     @staticmethod
     def loss(o, y):
-        return np.sum(np.logaddexp(0.0, o) - y * o)
+        return np.nansum(np.logaddexp(0.0, o) - y * o)
 
     @staticmethod
     def delta(o, y):
-        return Bernoulli.predict(o) - y
+        return np.nan_to_num(Bernoulli.predict(o) - y)
 
 
 KINDS = {"softmax": Softmax, "gaussian": Gaussian, "bernoulli": Bernoulli}

@@ -11,6 +11,7 @@ def initial_state(
     *,
     rule="nobacktrack",
     inputs="symbols",
+    scaled=(),
     fresh=False,
     kalman=False,
     leaky=True,
@@ -25,6 +26,7 @@ def initial_state(
     """A state_dict for n units, m inputs, A outputs.
 
     inputs: "symbols", "vector", or "own vector": those that are predicted.
+    scaled: "inputs" and "targets" that are standardised, as {name: size}.
 
     rule: "nobacktrack", "rtrl" or "bptt". With `fresh` the parameters and h are random, and the
     clock, the estimator and the optimizer are at their beginning, all 0. Otherwise they look like
@@ -47,6 +49,10 @@ def initial_state(
         "step": np.array((0 if fresh else 3) if step is None else step, np.uint64),
         "seed": np.array(rng.integers(2**63) if seed is None else seed, np.uint64),
     }
+    for name, size in dict(scaled).items():
+        state[f"{name}.count"] = rng.integers(2, 9, size).astype(float) * (not fresh)
+        state[f"{name}.mean"] = normal(size)
+        state[f"{name}.variance"] = (normal(size) ** 2 + 0.3) * (not fresh)
     z = np.zeros(P)
     if not fresh:
         x = np.eye(m)[rng.integers(m)] if inputs == "symbols" else rng.normal(size=m)

@@ -4,6 +4,7 @@ import numpy as np
 
 from . import cell, readout
 from .optimizer import SGD, Kalman
+from .scaler import Scaler
 
 
 class Trainer:
@@ -17,6 +18,9 @@ class Trainer:
     inputs : "symbols" (x is an index, one-hot) or "vector" (x is m numbers)
     optimizer : ("sgd", rate) or ("kalman", decay, prior); rate and decay are functions of t
     readout : "softmax" (y is an index), "gaussian" or "bernoulli" (y is a vector)
+    missing : what a NaN does: "skip", only the input passes, NaN read as 0, and nothing is
+        learned; "mask", the same but for targets that are known. The loss of a step without a known
+        target, or skipped, is NaN.
     seed : instead of the state's
     frozen : theta and phi stay as they are; whatever the optimizer measures still moves
 
@@ -33,6 +37,7 @@ class Trainer:
         inputs,
         optimizer,
         readout="softmax",
+        missing="error",
         seed=None,
         frozen=False,
     ):
@@ -41,6 +46,9 @@ class Trainer:
         self.activation = activation
         self.inputs = inputs
         self.readout = readout
+        self.missing = missing
+        self.scale_x = Scaler(state, "inputs") if "inputs.count" in state else None
+        self.scale_y = Scaler(state, "targets") if "targets.count" in state else None
         self.frozen = frozen
         self.theta = np.vstack([state["cell.b"], state["cell.W"], state["cell.r"]]).astype(float)
         self.alpha = state["cell.alpha"].astype(float)
@@ -65,8 +73,14 @@ class Trainer:
         """What the readout says of the next target, now or after a transition on x."""
         h = self.h
         if x is not None:
-            h = cell.transition(h, self._input(x), self.theta, self.alpha, self.activation)
-        return readout.predict(h, self.phi, self.activation, self.readout)
+            x = self._input(self._read(x))
+            h = cell.transition(h, x, self.theta, self.alpha, self.activation)
+        prediction = readout.predict(h, self.phi, self.activation, self.readout)
+        if self.scale_y:
+            mean, variance = prediction
+            deviation = self.scale_y.deviation
+            return np.stack([self.scale_y.mean + deviation * mean, deviation**2 * variance])
+        return prediction
 
     def learn(self, x, y=None):
         """Losses (T,) in nats, each measured before its own update."""
@@ -80,18 +94,52 @@ class Trainer:
         losses = []
         for s in range(len(x)):
             if y is None:  # self-supervised: x is first the target, then the input
-                losses.append(self._observe(x[s], learning))
-                self._advance(x[s])
+                losses.append(self._target(x[s], x[s], learning))
+                self._pass(x[s], learning and not self._skips(x[s], x[s]))
+            elif y is Ellipsis:  # no target
+                self._pass(x[s], learning=False)
             else:  # supervised: first the input, then the target
-                self._advance(x[s])
-                losses.append(self._observe(y[s], learning))
+                self._pass(x[s], learning and not self._skips(x[s], y[s]))
+                losses.append(self._target(y[s], x[s], learning))
             self.t += 1
         return np.array(losses)
 
+    def _skips(self, x, y):
+        return self.missing == "skip" and bool(np.isnan(x).any() or np.isnan(y).any())
+
+    def _pass(self, x, learning):
+        """The transition on x, then what is learned of x itself."""
+        self._advance(self._read(x))
+        if learning and self.scale_x:
+            self.scale_x.follow(x)
+
+    def _target(self, y, x, learning):
+        if self._skips(x, y) or np.isnan(y).all():
+            return np.nan
+        loss = self._observe(y, learning)
+        if learning and self.scale_y:
+            self.scale_y.follow(y)
+        return loss
+
+    def _read(self, x):
+        """A vector as the network sees it."""
+        if self.scale_x:
+            return self.scale_x.read_input(x)
+        return np.nan_to_num(x) if self.inputs == "vector" else x
+
+    def _score(self, y):
+        """The loss of y, and dloss/doutputs."""
+        arguments = self.h, y, self.phi, self.activation, self.readout
+        if not self.scale_y:
+            return readout.loss(*arguments), readout.delta(*arguments)
+        arguments = self.h, self.scale_y.read_target(y), *arguments[2:]
+        loss = readout.loss(*arguments) + np.log(self.scale_y.deviation)[~np.isnan(y)].sum()
+        varied = np.tile(self.scale_y.variance > 0, 2)
+        return loss, np.where(varied, readout.delta(*arguments), 0.0)
+
     def _observe(self, y, learning):
-        loss = readout.loss(self.h, y, self.phi, self.activation, self.readout)
+        loss, delta = self._score(y)
         if learning:
-            delta = readout.delta(self.h, y, self.phi, self.activation, self.readout)
             self.g_phi = readout.gradient(self.h, delta, self.activation)
             self.H = readout.backward(self.h, delta, self.phi, self.activation)
             self.g_theta = self._gradient(self.H)
@@ -141,6 +189,8 @@ class Trainer:
             "step": np.uint64(self.t),
             "seed": np.uint64(self.seed),
             **self._rule_state(),
+            **(self.scale_x.state() if self.scale_x else {}),
+            **(self.scale_y.state() if self.scale_y else {}),
         }
         for name in ("theta", "phi"):
             optimizer = getattr(self, f"{name}_optimizer")

@@ -1,9 +1,10 @@
-"""Data to learn from: processes whose entropy rate is known, and a text.
+"""Data to learn from: processes whose entropy rate is known, a text, and numbers to forecast.
 
 `anbn`, `brackets`, `delayed_copy` and `adding` depend on what was long ago, and say in
 `forgetful_rate` what it costs to forget it; `music` is synthetic music notation; `shakespeare` is
-a text. All are streams (`nbt.streams`), endless but for the text. Those of symbols have a name,
-such as ``"anbn[1,32]"``, that `by_name` and, after ``data:``, the command line take.
+a text; `mackey_glass`, `lorenz` and `sines` are streams of numbers. All are streams
+(`nbt.streams`), endless but for the text. Those of symbols have a name, such as ``"anbn[1,32]"``,
+that `by_name` and, after ``data:``, the command line take.
 """
 
 from __future__ import annotations
@@ -12,12 +13,24 @@ import re
 from collections.abc import Callable
 
 from nbt.datasets.notation import music
+from nbt.datasets.series import lorenz, mackey_glass, sines
 from nbt.datasets.texts import shakespeare
 from nbt.datasets.vectors import adding
 from nbt.datasets.words import anbn, brackets, delayed_copy
 from nbt.streams import Stream
 
-__all__ = ["adding", "anbn", "brackets", "by_name", "delayed_copy", "music", "shakespeare"]
+__all__ = [
+    "adding",
+    "anbn",
+    "brackets",
+    "by_name",
+    "delayed_copy",
+    "lorenz",
+    "mackey_glass",
+    "music",
+    "shakespeare",
+    "sines",
+]
 
 NAMED: dict[str, tuple[Callable[..., Stream], tuple[str, ...]]] = {  # with their numbers
     "anbn": (anbn, ("low", "high")),

@@ -1,0 +1,275 @@
+"""Numbers to forecast: Mackey-Glass, Lorenz, and a sine whose regime changes."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+
+from nbt import _arguments
+from nbt.datasets.words import checked_seed
+from nbt.reading import Numbers
+
+__all__ = ["lorenz", "mackey_glass", "sines"]
+
+BLOCK = 1024  # steps that are made at once, from one place of the process and their own noise
+
+
+def mackey_glass(tau: float = 17.0, every: float = 6.0, noise: float = 0.0, seed: int = 0):
+    """The Mackey-Glass equation, dx/dt = 0.2 x(t - τ) / (1 + x(t - τ)¹⁰) - 0.1 x(t).
+
+    Chaotic from τ ≈ 16.8 on. M. C. Mackey, L. Glass, *Oscillation and chaos in physiological
+    control systems*, Science 197 (1977).
+
+    Parameters
+    ----------
+    tau : float
+        The delay, from 1 to 1000.
+    every : float
+        Time between two steps that are read, at most `tau`; taken to a whole number of steps of
+        the integration.
+    noise : float
+        Standard deviation of what is added to each number that is read. The process is untouched.
+    seed : int
+        In [0, 2⁶⁴): the beginning (1.2 and a little more, for all times before 0; the first 1000
+        units of time are passed over) and the noise.
+
+    Returns
+    -------
+    Numbers
+        Endless, of one column, "x".
+
+    Notes
+    -----
+    Integrated in steps of about τ / ⌈10 τ⌉: exactly in x(t), with the delayed term linear between
+    two of them. The same seed gives the same numbers on one machine; chaos makes another one's last
+    bits visible.
+
+    Examples
+    --------
+    >>> mackey_glass().read(3).shape
+    (3, 1)
+    """
+    tau = _arguments.real("tau", tau, 1.0, 1000.0)
+    every = _arguments.real("every", every, 0.01, tau)
+    return _MackeyGlass(tau, every, _arguments.real("noise", noise, 0.0), checked_seed(seed))
+
+
+def lorenz(every: float = 0.05, noise: float = 0.0, seed: int = 0):
+    """The Lorenz equations, dx/dt = 10 (y - x), dy/dt = x (28 - z) - y, dz/dt = x y - 8/3 z.
+
+    E. N. Lorenz, *Deterministic nonperiodic flow*, J. Atmos. Sci. 20 (1963).
+
+    Parameters
+    ----------
+    every : float
+        Time between two steps that are read, from 0.01 to 1, taken to a multiple of 0.01.
+    noise, seed
+        As in `mackey_glass`; the beginning is near (1, 1, 25), and the first 25 units of time are
+        passed over.
+
+    Returns
+    -------
+    Numbers
+        Endless, of three columns, "x", "y" and "z".
+
+    Notes
+    -----
+    Integrated by the classical Runge-Kutta method of order 4 in steps of 0.01.
+
+    Examples
+    --------
+    >>> lorenz().read(3).shape
+    (3, 3)
+    """
+    every = _arguments.real("every", every, 0.01, 1.0)
+    return _Lorenz(every, _arguments.real("noise", noise, 0.0), checked_seed(seed))
+
+
+def sines(length: float = 1000.0, noise: float = 0.1, seed: int = 0):
+    """A noisy sine whose regime changes: y_t = a sin φ_t + s ε_t, φ_t = φ_{t-1} + 2π / p.
+
+    A regime is an amplitude a, uniform in [0.5, 2], a period p, uniform in [8, 40], and a noise s,
+    `noise` times a number whose logarithm is uniform in [ln 1/2, ln 2]. Each step, with the
+    probability 1 / length, begins another; φ goes on.
+
+    Parameters
+    ----------
+    length : float
+        Steps of a regime on average, at least 1.
+    noise : float
+        The scale of s, at least 0. ε_t are independent standard normal numbers.
+    seed : int
+        In [0, 2⁶⁴).
+
+    Returns
+    -------
+    Numbers
+        Endless, of one column, "y".
+
+    Examples
+    --------
+    >>> sines().read(3).shape
+    (3, 1)
+    """
+    length = _arguments.real("length", length, 1.0)
+    return _Sines(length, _arguments.real("noise", noise, 0.0), checked_seed(seed))
+
+
+class _Generated(Numbers):
+    """Blocks of BLOCK steps, each made from where the process was at its beginning and random
+    numbers of its own. Subclasses give `_first` and `_make`."""
+
+    def __init__(self, name: str, columns: tuple[str, ...], noise: float, seed: int) -> None:
+        super().__init__(name, columns, endless=True)
+        self._noise, self._seed = noise, seed
+        self._from = self._first(self._random(0))
+        self._begin(0)
+
+    def _random(self, block: int) -> np.random.Generator:
+        """The beginning has number 0, the blocks have 1, 2, …"""
+        return np.random.default_rng([self._seed, block])
+
+    def _begin(self, block: int) -> None:
+        random = self._random(1 + block)
+        self._block, self._until = self._make(self._from, random)
+        if self._noise_outside:
+            self._block = self._block + self._noise * random.standard_normal(self._block.shape)
+
+    _noise_outside = True
+
+    @abstractmethod
+    def _first(self, random: np.random.Generator) -> np.ndarray:
+        """Where the process is before the first step, float64, of one dimension."""
+
+    @abstractmethod
+    def _make(self, at: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The next BLOCK steps, (BLOCK, columns), and where the process is then."""
+
+    def _next(self, n: int) -> np.ndarray:
+        place = self.position % BLOCK
+        if place == 0 and self.position:
+            self._from = self._until
+            self._begin(self.position // BLOCK)
+        return self._block[place : place + n].copy()
+
+    def _cursor(self) -> dict[str, int]:
+        return {"seed": self._seed, "process": int.from_bytes(self._from.tobytes(), "little")}
+
+    def _seek(self, state: Mapping[str, int]) -> None:
+        at = np.frombuffer(state["process"].to_bytes(self._from.nbytes, "little")).copy()
+        if state["seed"] != self._seed or not np.isfinite(at).all():
+            raise ValueError(f"state: expected one of {self.name} with seed {self._seed}")
+        # at the end of a block the next one is not begun yet
+        self._from = at
+        self._begin(max(state["position"] - 1, 0) // BLOCK)
+
+
+class _MackeyGlass(_Generated):
+    """Its place is x on the grid over the last τ."""
+
+    def __init__(self, tau: float, every: float, noise: float, seed: int) -> None:
+        self._delay = math.ceil(10 * tau)  # steps of the integration in τ
+        self._step = tau / self._delay
+        self._stride = max(1, round(every / self._step))
+        super().__init__("mackey_glass", ("x",), noise, seed)
+
+    def _first(self, random: np.random.Generator) -> np.ndarray:
+        past = np.full(self._delay + 1, 1.2 + 0.1 * random.random())
+        return self._run(past, round(1000 / self._step))[-self._delay - 1 :]
+
+    def _make(self, at: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        x = self._run(at, BLOCK * self._stride)
+        steps = x[len(at) :][self._stride - 1 :: self._stride]
+        return steps[:, np.newaxis], x[-len(at) :].copy()
+
+    def _run(self, past: np.ndarray, count: int) -> np.ndarray:
+        """`past`, x at the last `delay` + 1 points, and the next `count`.
+
+        With g, the delayed term, linear over a step, x' = g - x / 10 has the solution
+        x_{k+1} = e x_k + left g_k + right g_{k+1}, e = exp(-h / 10). Over a run of `delay` steps
+        all g are known, and the recursion is a sum.
+        """
+        h, delay = self._step, self._delay
+        e = math.exp(-0.1 * h)
+        right = 10 * (1 - (1 - e) / (0.1 * h))
+        left = 10 * (1 - e) - right
+        x = np.concatenate([past, np.empty(count)])
+        powers = e ** np.arange(delay + 1)
+        for k in range(delay, len(x) - 1, delay):
+            run = min(delay, len(x) - 1 - k)
+            late = x[k - delay : k - delay + run + 1]
+            g = 0.2 * late / (1 + late**10)
+            pushed = left * g[:-1] + right * g[1:]
+            sums = np.cumsum(pushed / powers[1 : run + 1])
+            x[k + 1 : k + run + 1] = powers[1 : run + 1] * (x[k] + sums)
+        return x
+
+
+class _Lorenz(_Generated):
+    """Its place is (x, y, z)."""
+
+    def __init__(self, every: float, noise: float, seed: int) -> None:
+        self._stride = max(1, round(every / 0.01))
+        super().__init__("lorenz", ("x", "y", "z"), noise, seed)
+
+    def _first(self, random: np.random.Generator) -> np.ndarray:
+        return _lorenz_steps(np.array([1.0, 1.0, 25.0]) + random.random(3), 1, 2500)[-1]
+
+    def _make(self, at: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        steps = _lorenz_steps(at, BLOCK, self._stride)
+        return steps, steps[-1]
+
+
+def _lorenz_steps(at: np.ndarray, count: int, stride: int) -> np.ndarray:
+    """(count, 3): every `stride`-th of the steps of the integration after `at`."""
+
+    def slope(x: float, y: float, z: float) -> tuple[float, float, float]:
+        return 10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z
+
+    x, y, z = at.tolist()
+    h, out = 0.01, np.empty((count, 3))
+    for row in out:
+        for _ in range(stride):
+            a, b, c = slope(x, y, z)
+            d, e, f = slope(x + h / 2 * a, y + h / 2 * b, z + h / 2 * c)
+            p, q, r = slope(x + h / 2 * d, y + h / 2 * e, z + h / 2 * f)
+            u, v, w = slope(x + h * p, y + h * q, z + h * r)
+            x += h / 6 * (a + 2 * d + 2 * p + u)
+            y += h / 6 * (b + 2 * e + 2 * q + v)
+            z += h / 6 * (c + 2 * f + 2 * r + w)
+        row[:] = x, y, z
+    return out
+
+
+class _Sines(_Generated):
+    """Its place is φ, a, p and s."""
+
+    _noise_outside = False
+
+    def __init__(self, length: float, noise: float, seed: int) -> None:
+        self._length = length
+        super().__init__("sines", ("y",), noise, seed)
+
+    def _regime(self, random: np.random.Generator) -> list[float]:
+        a, p, s = random.random(3).tolist()
+        return [0.5 + 1.5 * a, 8 + 32 * p, self._noise * 2 ** (2 * s - 1)]
+
+    def _first(self, random: np.random.Generator) -> np.ndarray:
+        return np.array([2 * math.pi * random.random(), *self._regime(random)])
+
+    def _make(self, at: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        changes = np.flatnonzero(random.random(BLOCK) < 1 / self._length).tolist()
+        noise = random.standard_normal(BLOCK)
+        phase, *regime = at.tolist()
+        y = np.empty(BLOCK)
+        for begin, end in zip([0, *changes], [*changes, BLOCK], strict=True):
+            if begin in changes:
+                regime = self._regime(random)
+            a, p, s = regime
+            phases = phase + 2 * math.pi / p * np.arange(1, end - begin + 1)
+            y[begin:end] = a * np.sin(phases) + s * noise[begin:end]
+            phase = float(phases[-1]) % (2 * math.pi) if end > begin else phase
+        return y[:, np.newaxis], np.array([phase, *regime])

@@ -1,0 +1,40 @@
+"""A copy of a trainer that predicts and cannot learn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nbt.trainers import Trainer, TruncatedBPTT
+
+__all__ = ["go_to", "listener"]
+
+QUIET_WINDOW = 1 << 10  # nothing is propagated back, so only memory depends on it
+HEARD = ("cell.", "readout.", "state.", "inputs.", "targets.")  # what predictions depend on
+
+
+def listener(trainer: Trainer) -> Trainer:
+    """A trainer that predicts as this one does and cannot learn, at the price of the network alone.
+
+    It has the same parameters and the same state, and nothing of what learning needs.
+    """
+    heard = TruncatedBPTT(
+        trainer.cell,
+        trainer.readout,
+        window=QUIET_WINDOW,
+        inputs=trainer.inputs,
+        dtype=trainer.dtype,
+        seed=trainer.seed,
+        missing=trainer.missing,
+    )
+    given = trainer.state_dict()
+    state = heard.state_dict()
+    heard.load_state_dict({k: given[k] if k.startswith(HEARD) else state[k] for k in state})
+    return heard
+
+
+def go_to(heard: Trainer, h: np.ndarray) -> None:
+    """Puts a listener into the state h (units,): all that its predictions depend on and that
+    moves."""
+    with heard._core:
+        heard._table.write("state.h", h)
+        heard._core.refresh()
