@@ -54,8 +54,13 @@ double NBT(general_window_loss)(nbt_learner *self, nbt_target y, real *delta)
 int NBT(general_rows)(nbt_learner *self, const nbt_point *at)
 {
     const nbt_system *f = &self->system;
+    if (self->patterned) {
+        self->failed |= f->rows(f->self, at, NULL, NULL, self->values) != 0;
+        return !self->failed;
+    }
     self->failed |= f->rows(f->self, at, self->indptr, self->indices, self->values) != 0;
     if (!self->failed) NBT(sparse_find_runs)(self);
+    self->patterned = f->fixed && f->phases == 1 && !self->one_hot && !self->failed;
     return !self->failed;
 }
 
@@ -97,4 +102,5 @@ void NBT(general_refresh)(nbt_learner *self)
 {
     NBT(metric_refresh)(self);
     NBT(sparse_find_runs)(self);
+    self->patterned = 0;
 }

@@ -272,6 +272,7 @@ nbt_system nbt_network_system(nbt_network *self, size_t m, nbt_dtype dtype, int 
     system.m = m;
     system.p = last->start + layer_parameters(last);
     system.phases = self->layers;
+    system.fixed = 1;
     system.self = self;
     for (size_t l = 0; l < self->layers; l++) {
         const size_t entries = layer_parameters(self->layer + l);
@@ -287,6 +288,7 @@ nbt_system nbt_euler_system(nbt_euler *self, nbt_dtype dtype, int isa)
     system.step = euler->step;
     system.jvp = euler->jvp;
     system.vjp = self->field.vjp ? euler->vjp : NULL;
+    system.fixed = 0;
     system.rows = euler->rows;
     system.self = self;
     return system;

@@ -173,6 +173,7 @@ typedef struct {
     nbt_system system;
     int64_t *indptr;  /* (n + 1) and */
     int32_t *indices; /* (entries), with the array `values`: ∂f/∂θ; */
+    int patterned;    /* are indptr and indices those of every step? */
     uint8_t *run;     /* (n) are a row's columns neighbours, in rising order? */
     size_t blocks;    /* blocks of θ in the metric (metric.h): */
     int64_t *block;   /* (blocks + 1) where each begins, and p; */

@@ -253,7 +253,7 @@ NBT_INLINE size_t write_row(const nbt_network *self, const nbt_layer *layer, con
         const size_t k = layer->first + i;
         values[e++] = ((real *)self->keep_slope)[k] * ((const real *)at->h)[k];
     }
-    write_places(e - done, unit.start + gap + done, indices + done);
+    if (indices) write_places(e - done, unit.start + gap + done, indices + done);
     return e;
 }
 
@@ -265,6 +265,11 @@ int NBT(network_rows)(void *of, const nbt_point *at, int64_t *indptr, int32_t *i
     const size_t n = self->units;
     const size_t end = layer->first + layer->units;
     size_t entries = 0;
+    if (!indices) {
+        for (size_t i = 0; i < layer->units; i++)
+            entries += write_row(self, layer, at, i, NULL, (real *)values + entries);
+        return 0;
+    }
     for (size_t i = 0; i <= layer->first; i++) indptr[i] = 0;
     for (size_t i = layer->first; i < end; i++) {
         entries += write_row(self, layer, at, i - layer->first, indices + entries,

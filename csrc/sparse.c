@@ -60,11 +60,14 @@ void NBT(sparse_norms)(const nbt_learner *self, real *restrict norm)
                 const vec value = load_any(w.value + e + k * LANES);
                 sum[k] += value * value;
             }
-        for (; e < w.count; e += LANES) {
-            const vec value = load_some(w.value + e, w.count - e);
+        if (e + LANES <= w.count) {
+            const vec value = load_any(w.value + e);
             sum[0] += value * value;
+            e += LANES;
         }
-        norm[i] = fold(sum[0] + sum[1]);
+        real rest = 0;
+        for (; e < w.count; e++) rest += w.value[e] * w.value[e];
+        norm[i] = fold(sum[0] + sum[1]) + rest;
     }
 }
 

@@ -256,14 +256,14 @@ def test_unbiased(case, norm):
 # ---- what they promise ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("dtype", "inputs"), [("float32", "symbols"), ("float64", "vector")])
 @pytest.mark.parametrize("case", CASES)
-def test_the_same_bits_however_cut_and_resumed(case, dtype, tmp_path, assert_same_state):
+def test_the_same_bits_however_cut_and_resumed(case, dtype, inputs, tmp_path, assert_same_state):
     own = {"norm": "fisher", "rank": 2}
     whole, cut = (
-        build(case, "nobacktrack", "kalman", "symbols", dtype=dtype, **own)[0] for _ in range(2)
+        build(case, "nobacktrack", "kalman", inputs, dtype=dtype, **own)[0] for _ in range(2)
     )
-    x, y = data("symbols", 100)
+    x, y = data(inputs, 100)
     losses = whole.learn(x, y)
     again = [cut.learn(x[:33], y[:33])]
     cut.save(tmp_path / "cell.nbt")

@@ -1,4 +1,4 @@
-"""Systems of the package's own: networks on any graph (csrc/network.h), Euler's step (csrc/euler.h)."""
+"""Systems of the package's own: networks (csrc/network.h), Euler's step (csrc/euler.h)."""
 
 cdef extern from "network.h" nogil:
     ctypedef enum nbt_leak:

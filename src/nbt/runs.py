@@ -208,4 +208,9 @@ def _toml(values: Mapping[str, Any], table: str = "") -> list[str]:
 
 
 def _toml_value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    if isinstance(value, Mapping):  # in a list
+        parts = (f"{key} = {_toml_value(v)}" for key, v in value.items() if v is not None)
+        return f"{{{', '.join(parts)}}}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
