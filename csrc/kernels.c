@@ -81,12 +81,6 @@ const nbt_kernels NBT(nbt_kernels_of) = {
     .bring_up = settle_rows,
     .predict = predict,
     .finite = finite,
-<<<<<<< HEAD
-=======
-    .input = NBT(scaler_input),
-    .follow = NBT(scaler_follow),
-    .known = NBT(scaler_known),
->>>>>>> cells
     .network = {.step = NBT(network_step),
                 .jvp = NBT(network_jvp),
                 .vjp = NBT(network_vjp),
@@ -95,10 +89,7 @@ const nbt_kernels NBT(nbt_kernels_of) = {
               .jvp = NBT(euler_jvp),
               .vjp = NBT(euler_vjp),
               .rows = NBT(euler_rows)},
-<<<<<<< HEAD
     .input = NBT(scaler_input),
     .follow = NBT(scaler_follow),
     .known = NBT(scaler_known),
-=======
->>>>>>> cells
 };
