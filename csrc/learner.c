@@ -76,9 +76,10 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->kernels = ISAS[isa < 0 ? best_isa() : isa].kernels[self->dtype];
     const size_t lanes = ((const nbt_kernels *)self->kernels)->lanes;
     self->lanes = lanes;
-    self->Y = self->readout == NBT_SOFTMAX    ? 0
-              : self->readout == NBT_GAUSSIAN ? self->A / 2
-                                              : self->A;
+    if (self->readout != NBT_OWN_LOSS) /* it has vectors of any size */
+        self->Y = self->readout == NBT_SOFTMAX    ? 0
+                  : self->readout == NBT_GAUSSIAN ? self->A / 2
+                                                  : self->A;
     self->strip = 4 * lanes;
     self->ldn = whole(self->n, lanes);
     self->ldm = whole(self->m, lanes);
@@ -89,7 +90,8 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->ldP = whole(self->P, lanes);
     self->cell = self->general ? (nbt_panels){.size = whole(self->system.p, lanes)}
                                : panels(self->n, self->n + self->m, self->n, lanes);
-    self->out = panels(self->n, self->n, self->A, lanes);
+    self->out = self->readout == NBT_OWN_LOSS ? (nbt_panels){0}
+                                              : panels(self->n, self->n, self->A, lanes);
     self->ldS = whole(self->S, lanes);
     self->ldG = self->rule != NBT_RTRL ? 0
                 : self->general        ? self->cell.size
@@ -101,6 +103,15 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->ldpair = 6 * lanes;
     self->x_last = self->x_late = -1;
     self->settled = 1;
+}
+
+/* Numbers of dense blocks. */
+static size_t kept(size_t blocks, const int64_t *block)
+{
+    size_t count = 0;
+    for (size_t b = 0; b < blocks; b++)
+        count += (size_t)((block[b + 1] - block[b]) * (block[b + 1] - block[b]));
+    return count;
 }
 
 int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
@@ -117,7 +128,12 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int bptt = self->rule == NBT_BPTT, online = !bptt;
     const int exact = nobacktrack && self->exact_self;
     const int descent = self->descent, lazy = self->lazy;
+    const size_t theta_kept = self->dense ? kept(self->blocks, self->block) : cell.size;
+    const size_t phi_size = self->whole ? whole((1 + n) * self->A, self->lanes) : out.size;
+    const size_t phi_kept = self->dense ? kept(self->phi_blocks, self->phi_block) : phi_size;
+    const size_t Kw = self->split ? 1 : K; /* pairs that share the parameters share w̄ */
     const int general = self->general, measured = general && kalman;
+    const int reference = self->whole;
     const int scale_x = self->scale_x, scale_y = self->scale_y, vectors = !self->one_hot;
     const int fisher = nobacktrack && self->norm == NBT_FISHER;
 #define NBT_ROW(name, rows, columns, which)                                                        \

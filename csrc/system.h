@@ -46,6 +46,8 @@ typedef struct {
      * [0, p), in any order, each at most once in a row. The pattern may differ from call to call; where it is
      * fixed, indptr and indices may be NULL and are still there from another call. */
     int (*rows)(void *self, const nbt_point *at, int64_t *indptr, int32_t *indices, void *values);
+    /* *value = ℓ(h, y) in nats, H (n) = ∂ℓ/∂h for a target y; called where there is no readout. */
+    int (*loss)(void *self, const void *h, const void *y, double *value, void *H);
 } nbt_system;
 
 /* A system that a user compiled: plain functions on arrays, and `data`, which is passed on. */
@@ -58,6 +60,7 @@ typedef struct {
                void *data);
     int (*rows)(const void *h, const void *x, const void *theta, int64_t *indptr, int32_t *indices,
                 void *values, void *data);
+    int (*loss)(const void *h, const void *y, double *value, void *H, void *data);
     void *data;
 } nbt_compiled;
 

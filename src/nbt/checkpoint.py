@@ -36,7 +36,7 @@ from nbt.alphabets import Alphabet
 from nbt.build import __version__
 from nbt.descriptions import value_in
 from nbt.durable import replace
-from nbt.dynamics import is_dense
+from nbt.dynamics import is_fast
 from nbt.errors import CheckpointError
 from nbt.history import History
 from nbt.networks import Network
@@ -324,8 +324,8 @@ def _shapes(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, 
         raise TypeError(f"trainer: expected positive sizes, got {sizes}")
     if "System" in str(cell.get("field", cell).get("kind")):
         return _system_shapes(trainer, layout)
-    described = value_in(cell)
-    if not is_dense(described):
+    described, optimizer = value_in(cell), value_in(trainer["optimizer"])
+    if not is_fast(described, optimizer, trainer.get("split")):
         return _network_shapes(trainer, Network(described, m))
     n = described.units
     shapes = {"cell.W": (n, n), "cell.r": (m, n), "readout.W": (n, outputs)}
@@ -345,7 +345,8 @@ def _network_shapes(trainer: Mapping[str, Any], network: Network) -> dict[str, t
     shapes = {f"cell.{name}": shape for name, shape in network.shapes().items()}
     shapes["readout.W"] = (n, outputs)
     if "rank" in trainer:
-        shapes |= {"estimator.v": (trainer["rank"], n), "estimator.w": (trainer["rank"], p)}
+        shapes["estimator.v"] = (trainer["rank"], n)
+        shapes["estimator.w"] = (p,) if "split" in trainer else (trainer["rank"], p)
     if "window" in trainer:
         shapes["window.h"] = (trainer["window"], len(network.layers), n)
         shapes["window.delta"] = (trainer["window"], outputs)
@@ -357,8 +358,9 @@ def _network_shapes(trainer: Mapping[str, Any], network: Network) -> dict[str, t
 def _system_shapes(trainer: Mapping[str, Any], layout: Any) -> dict[str, tuple[int, ...]]:
     """The same for a system, which has as many states and parameters as the file has."""
     (n,), outputs = layout["state.h"]["shape"], _outputs(trainer["readout"])
-    shapes = {"readout.W": (n, outputs)}
-    for name, size in (("estimator.w", "rank"), ("window.h", "window")):
+    own = trainer["readout"]["kind"] == "OwnLoss"
+    shapes = {} if own else {"readout.W": (n, outputs)}
+    for name, size in (("estimator.v", "rank"), ("window.h", "window")):
         if size in trainer:
             shapes[name] = (trainer[size], *layout[name]["shape"][1:])
     return shapes
@@ -367,6 +369,8 @@ def _system_shapes(trainer: Mapping[str, Any], layout: Any) -> dict[str, tuple[i
 def _outputs(readout: Mapping[str, Any]) -> int:
     if readout["kind"] == "Softmax":
         return readout["symbols"]
+    if readout["kind"] == "OwnLoss":
+        return readout["units"]
     return readout["dim"] * (2 if readout["kind"] == "Gaussian" else 1)
 
 

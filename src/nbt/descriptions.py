@@ -10,7 +10,7 @@ from nbt.compiled import CompiledSystem
 from nbt.graphs import Graph
 from nbt.inputs import Symbols, Vector
 from nbt.optimizers import SGD, Kalman
-from nbt.readouts import Bernoulli, Gaussian, Softmax
+from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Softmax
 from nbt.schedules import Constant, InverseSqrt
 from nbt.system import System
 
@@ -20,7 +20,7 @@ _VALUES = {
     kind.__name__: kind
     for kind in (
         *(RNN, LeakyRNN, CTRNN, Continuous, Stack, Graph, SGD, Kalman),
-        *(Softmax, Gaussian, Bernoulli),
+        *(Softmax, Gaussian, Bernoulli, OwnLoss),
         *(Constant, InverseSqrt, Symbols, Vector),
     )
 }

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nbt import _arguments
-from nbt.dynamics import is_dense
+from nbt.dynamics import is_fast
 from nbt.errors import DataError, DivergenceError, MissingExtra
 from nbt.inputs import Symbols
 from nbt.readouts import Softmax
@@ -362,9 +362,10 @@ def _slope(h: np.ndarray, activation: str) -> np.ndarray:
 def _check(trainer, stream) -> None:
     _arguments.instance("trainer", trainer, NoBackTrack)
     _arguments.instance("trainer.readout", trainer.readout, Softmax)
-    if not is_dense(trainer.cell):
+    if not is_fast(trainer.cell, trainer.optimizer, trainer.split):
         raise ValueError(
-            f"cell: expected RNN or LeakyRNN, all edges and leaks fixed, got {trainer.cell!r}"
+            "trainer: expected one of RNN or LeakyRNN, all edges, leaks fixed, the default metric, "
+            f"got {trainer!r}"
         )
     symbols = trainer.readout.symbols
     if trainer.inputs != Symbols(symbols):

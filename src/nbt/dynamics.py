@@ -17,9 +17,10 @@ from nbt import _core
 from nbt.cells import CTRNN, RNN, Cell, Continuous, LeakyRNN, Stack
 from nbt.compiled import CompiledSystem
 from nbt.networks import Network
+from nbt.readouts import OwnLoss
 from nbt.system import System
 
-__all__ = ["Bound", "bound", "is_dense"]
+__all__ = ["Bound", "bound", "check_cell", "is_dense", "is_fast", "own_loss"]
 
 MOST_ENTRIES = 2**30
 MOST_PARAMETERS = 2**31 - 1
@@ -60,11 +61,31 @@ def bound(cell, inputs: int, dtype: str, random: np.random.Generator, rule: str)
     raise TypeError(f"cell: expected a cell such as RNN or LeakyRNN, or a System, got {cell!r}")
 
 
+def own_loss(cell) -> OwnLoss:
+    """What stands in for a readout where there is none."""
+    if getattr(cell, "loss", None) is None:
+        raise TypeError(
+            "readout: expected one such as Softmax, or None for a System(loss=...), got None"
+        )
+    return OwnLoss(cell.units, cell.targets or cell.units)
+
+
+def check_cell(cell) -> None:
+    """Raises unless it is something that can be trained."""
+    if not is_dense(cell) and bound.dispatch(type(cell)) is bound.dispatch(object):
+        bound(cell, 0, "", None, "")  # which says so
+
+
 def is_dense(cell) -> bool:
     """Is it a fully connected cell, which has rules of its own in C?"""
     if isinstance(cell, LeakyRNN) and cell.learn_leak:
         return False
     return isinstance(cell, RNN | LeakyRNN) and cell.graph is None
+
+
+def is_fast(cell, optimizer, split: str | None = None) -> bool:
+    """Do the rules for dense cells train it? Else the general ones do."""
+    return is_dense(cell) and optimizer.plain and split is None
 
 
 @bound.register
@@ -77,7 +98,7 @@ def _(system: System, inputs: int, dtype: str, random: np.random.Generator, rule
             f"entries: expected System(entries=...), the most that ∂f/∂θ may have at once, for "
             f"{len(state)} states and {len(theta)} parameters"
         )
-    functions = {name: getattr(system, name) for name in ("step", "jvp", "vjp", "rows")}
+    functions = {name: getattr(system, name) for name in ("step", "jvp", "vjp", "rows", "loss")}
     core = _core.PythonDynamics(
         n=len(state),
         m=inputs,
@@ -86,6 +107,7 @@ def _(system: System, inputs: int, dtype: str, random: np.random.Generator, rule
         phases=system.phases,
         dtype=dtype,
         functions=functions,
+        targets=system.targets or len(state),
     )
     return Bound(core, state, theta, system.starts)
 

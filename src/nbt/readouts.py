@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nbt import _arguments
 from nbt.inputs import Inputs, Symbols, Vector
 
-__all__ = ["Bernoulli", "Gaussian", "Readout", "Softmax"]
+__all__ = ["Bernoulli", "Gaussian", "OwnLoss", "Readout", "Softmax"]
 
 
 @dataclass(frozen=True)
@@ -130,4 +130,31 @@ class Bernoulli:
         return Vector(self.dim)
 
 
-Readout = Softmax | Gaussian | Bernoulli
+@dataclass(frozen=True)
+class OwnLoss:
+    """In place of a readout: the loss is a function of the system (`System.loss`) and of its state
+    alone, and nothing but θ is learned. `predict` gives the state, an array (units,).
+
+    Parameters
+    ----------
+    units : int
+        States of the system.
+    dim : int
+        Numbers of a target.
+    """
+
+    units: int
+    dim: int
+
+    @property
+    def outputs(self) -> int:
+        """What the loss sees."""
+        return self.units
+
+    @property
+    def targets(self) -> Inputs:
+        """What is predicted, as an input."""
+        return Vector(self.dim)
+
+
+Readout = Softmax | Gaussian | Bernoulli | OwnLoss

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nbt import _arguments, _core
-from nbt.dynamics import is_dense
+from nbt.dynamics import check_cell, is_fast
 from nbt.optimizers import SGD, Kalman
 from nbt.schedules import InverseSqrt
 from nbt.trainer import Trainer, build
@@ -15,6 +15,7 @@ from nbt.trainer import Trainer, build
 __all__ = ["RTRL", "NoBackTrack", "Trainer", "TruncatedBPTT", "from_description"]
 
 SMALL_UNITS = 32
+SPLITS = ("blocks",)
 
 
 class NoBackTrack(Trainer):
@@ -30,6 +31,10 @@ class NoBackTrack(Trainer):
         integer is their size). Default: what is predicted.
     rank : int
         K: independent rank-one estimates that are averaged. Cost and memory grow with it.
+    split : {"blocks"}, optional
+        Instead of averaging, each of the K pairs covers a K-th of the parameters, chosen at random by
+        the seed (section 1.4); w̄ takes the memory of one pair. Takes the
+        path for systems.
     blocks : int, optional
         S: the units are dealt into S groups with a v̄ each; less noise, S n² more multiply-adds a
         step. Default: a block for each unit up to 32 units, 16 blocks for more.
@@ -77,6 +82,7 @@ class NoBackTrack(Trainer):
         *,
         inputs=None,
         rank=1,
+        split=None,
         blocks=None,
         exact_self=None,
         norm="fisher",
@@ -86,7 +92,10 @@ class NoBackTrack(Trainer):
         missing="error",
     ) -> None:
         self.rank = _arguments.whole("rank", rank, high=2**16)
-        self.blocks, self.exact_self = _form(cell, blocks, exact_self)
+        self.split = None if split is None else _arguments.one_of("split", split, SPLITS)
+        check_cell(cell)
+        fast = is_fast(cell, _arguments.instance("optimizer", optimizer, SGD, Kalman), self.split)
+        self.blocks, self.exact_self = _form(cell, blocks, exact_self, fast)
         self.norm = _arguments.one_of("norm", norm, _core.NORMS)
         if norm == "kalman" and isinstance(optimizer, SGD):
             raise ValueError(
@@ -106,6 +115,7 @@ class NoBackTrack(Trainer):
             blocks=self.blocks,
             exact_self=self.exact_self,
             norm=self.norm,
+            **self._split_choice(),
         )
 
     def _own_arguments(self) -> dict:
@@ -114,11 +124,16 @@ class NoBackTrack(Trainer):
             "blocks": self.blocks,
             "exact_self": self.exact_self,
             "norm": self.norm,
+            **self._split_choice(),
         }
 
+    def _split_choice(self) -> dict:
+        """`split`, where it was asked for."""
+        return {} if self.split is None else {"split": self.split}
+
     def influence(self) -> np.ndarray:
-        if not is_dense(self.cell):
-            return self._table.influence(1 / self.rank)
+        if not self._fast:
+            return self._table.influence()
         state = self.state_dict()
         n = self.cell.units
         v = state["estimator.v"].astype(np.float64)[
@@ -136,9 +151,9 @@ class NoBackTrack(Trainer):
     influence.__doc__ = Trainer.influence.__doc__
 
 
-def _form(cell, blocks, exact_self) -> tuple[int, bool]:
+def _form(cell, blocks, exact_self, fast) -> tuple[int, bool]:
     """Blocks of units and exact self-influence, which only dense cells have."""
-    if is_dense(cell):
+    if fast:
         if blocks is None:
             blocks = cell.units if cell.units <= SMALL_UNITS else 16
         exact_self = True if exact_self is None else _arguments.flag("exact_self", exact_self)
