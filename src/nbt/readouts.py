@@ -57,8 +57,8 @@ class Gaussian:
         Numbers of a target, at least 1.
     standardize : bool
         Predict (y - mean) / deviation instead of y, mean and deviation being learned as the targets
-        come, as in `Vector`. Losses and what is predicted remain those of y. Nothing is learned
-        from a number until it has varied.
+        come, as in `Vector`. Losses and what is predicted remain those of y. Until a number has
+        varied it has no scale: it adds nothing to the loss, and nothing is learned from it.
 
     Notes
     -----
