@@ -4,6 +4,8 @@ import json
 import math
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -239,6 +241,28 @@ def test_asking_a_model(csv, tmp_path, capfd):
     for command in (["sample"], ["score", csv]):
         assert run([*command, "-m", folder]) == 2
         assert "predicts numbers, not symbols" in capfd.readouterr().err
+
+
+def test_optimizers_of_numbers(csv, capfd):
+    """Kalman unless asked otherwise: the rate of plain gradients would depend on the noise."""
+    for args, optimizer in (
+        (["--trainer", "tbptt"], "Kalman"),
+        (["--trainer", "tbptt", "--rate", "const:0.001"], "SGD"),
+        (["--trainer", "rtrl", "--decay", "0.2"], "Kalman"),
+    ):
+        assert run(["train", csv, "--columns", "hour,rain", *args]) == 0
+        assert re.search(rf"^optimizer {optimizer}\(", capfd.readouterr().err, re.M)
+
+
+def test_a_pipe_of_json_lines(tmp_path):
+    rows = "".join(json.dumps({"a": math.sin(t / 5), "b": t}) + "\n" for t in range(300))
+    args = ["train", "-", "--format", "jsonl", "--columns", "a", "--json"]
+    command = [sys.executable, "-m", "nbt", *args]
+    done = subprocess.run(command, input=rows, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert rows[-1]["step"] == 300
+    assert rows[-1]["since_nats"] < rows[4]["since_nats"]
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ class Gaussian:
     ``standardize=True``.
 
     The gradient for μ grows as the variance shrinks. `Kalman` measures that and steps accordingly;
-    `SGD` does not, and wants a small rate.
+    `SGD` does not, and wants a small rate: the default of `TruncatedBPTT` is too large for it.
 
     Examples
     --------

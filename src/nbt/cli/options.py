@@ -260,6 +260,8 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
     """The trainer that the options describe."""
     import nbt
 
+    if isinstance(readout, nbt.Gaussian) and not (options["optimizer"] or options["rate"]):
+        options = {**options, "optimizer": "kalman"}
     options = _settled(options)
     cells = {"rnn": nbt.RNN, "leaky": nbt.LeakyRNN}
     optimizers = {"kalman": nbt.Kalman, "sgd": nbt.SGD}
