@@ -122,9 +122,9 @@ def test_a_step_without_a_loss_is_not_averaged():
     for each in (history, parts):
         each.finish("end")
         assert each.step.tolist() == [1, 2, 4, 6]
-        average = each.average_bits * math.log(2)
-        np.testing.assert_allclose(average, [1, 1, 2, 3])
-        np.testing.assert_allclose(each.since_bits * math.log(2), [1, NAN, 3, 5])
+        np.testing.assert_allclose(each.average_nats, [1, 1, 2, 3])
+        np.testing.assert_allclose(each.average_bits * math.log(2), each.average_nats)
+        np.testing.assert_allclose(each.since_nats, [1, NAN, 3, 5])
     row = json.loads(history[1].to_json(history.unit))
     assert row["since_nats"] is None
     assert row["average_nats"] == pytest.approx(1)

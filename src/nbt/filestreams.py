@@ -255,7 +255,7 @@ class Records(FileStream):
             self._places = self._places_in(state)
 
     def _places_in(self, state: Mapping[str, int]) -> list[int]:
-        places = [place for key, place in state.items() if key.startswith("column")]
+        places = [state[key] for key in self._cursor() if key.startswith("column")]
         return [place - 1 for place in places] if all(places) else []
 
 

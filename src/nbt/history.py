@@ -209,6 +209,16 @@ class History:
         return self._column("since_bits")
 
     @property
+    def average_nats(self) -> np.ndarray:
+        """Nats per step from the start to each row."""
+        return self.average_bits / BITS_PER_NAT
+
+    @property
+    def since_nats(self) -> np.ndarray:
+        """Nats per step from the row before to each row."""
+        return self.since_bits / BITS_PER_NAT
+
+    @property
     def seconds(self) -> np.ndarray:
         """Time from the start to each row."""
         return self._column("seconds")
