@@ -96,6 +96,10 @@ def test_known_inputs_come_first():
     np.testing.assert_array_equal(ahead, moved.simulate(3, seed=2))
     np.testing.assert_array_equal(ahead, trainer.simulate(3, x=data[0], seed=2))
 
+    one = nbt.RTRL(nbt.LeakyRNN(6), nbt.Gaussian(1), inputs=1)
+    expected = one.forecast(2, x=[[0.5], [1.0]])
+    np.testing.assert_array_equal(one.forecast(2, x=[0.5, 1.0]), expected)
+
     driven = nbt.RTRL(nbt.LeakyRNN(6), nbt.Gaussian(2), inputs=3)
     x = np.random.default_rng(0).normal(size=(4, 3))
     driven.learn(x, data[:4])
