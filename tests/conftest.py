@@ -1,5 +1,6 @@
 """What several test files share: trainers that every promise is checked on, and bit equality."""
 
+import signal
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,12 @@ CELLS = {  # UNITS in all
     "stack": nbt.Stack([nbt.LeakyRNN(4), nbt.RNN(3, graph=nbt.Graph.random(3, 1))]),
     "time": nbt.Continuous(nbt.CTRNN(UNITS), 0.2),
 }
+
+
+def pytest_configure(config):
+    """Shells start what runs in the background deaf to Ctrl-C, and its children inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header(config):

@@ -104,7 +104,7 @@ def test_help_names_every_option():
         *("no-exact-self", "norm", "optimizer", "rate", "decay", "prior", "dtype", "seed"),
         *("threads", "steps", "seconds", "alphabet", "json", "save", "paper", "help"),
         *("format", "column", "follow", "cap", "output", "resume", "checkpoint-every", "keep"),
-        *("on-divergence", "report"),
+        *("on-divergence", "report", "columns", "target", "missing"),
     }
     assert set(re.findall(r"--([\w-]+)", out)) == options
 

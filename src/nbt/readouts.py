@@ -57,8 +57,8 @@ class Gaussian:
         Numbers of a target, at least 1.
     standardize : bool
         Predict (y - mean) / deviation instead of y, mean and deviation being learned as the targets
-        come, as in `Vector`. Losses and what is predicted remain those of y. Nothing is learned
-        from a number until it has varied.
+        come, as in `Vector`. Losses and what is predicted remain those of y. Until a number has
+        varied it has no scale: it adds nothing to the loss, and nothing is learned from it.
 
     Notes
     -----
@@ -69,7 +69,7 @@ class Gaussian:
     ``standardize=True``.
 
     The gradient for μ grows as the variance shrinks. `Kalman` measures that and steps accordingly;
-    `SGD` does not, and wants a small rate.
+    `SGD` does not, and wants a small rate: the default of `TruncatedBPTT` is too large for it.
 
     Examples
     --------

@@ -132,10 +132,10 @@ class Trainer:
         arguments = self.h, y, self.phi, self.activation, self.readout
         if not self.scale_y:
             return readout.loss(*arguments), readout.delta(*arguments)
-        arguments = self.h, self.scale_y.read_target(y), *arguments[2:]
+        y = np.where(self.scale_y.variance > 0, self.scale_y.read_target(y), np.nan)  # no scale yet
+        arguments = self.h, y, *arguments[2:]
         loss = readout.loss(*arguments) + np.log(self.scale_y.deviation)[~np.isnan(y)].sum()
-        varied = np.tile(self.scale_y.variance > 0, 2)
-        return loss, np.where(varied, readout.delta(*arguments), 0.0)
+        return loss, readout.delta(*arguments)
 
     def _observe(self, y, learning):
         loss, delta = self._score(y)
