@@ -1,4 +1,4 @@
-"""A network of 20 units as a System in Python, compiled, and built in; bench/systems.py has them."""
+"""A network of 20 units as a System in Python, compiled, and built in: see bench/systems.py."""
 
 import pytest
 

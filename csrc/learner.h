@@ -37,96 +37,95 @@ typedef struct {
 /* Every array a learner may own: X(name, rows, columns, which).
  * Rows are padded to whole lane blocks (strides ldn, ldA, …), matrices of parameters lie in panels
  * (sizes cell.size and out.size); `which` says who needs the array. */
-#define NBT_ARRAYS(X)                                                                                \
-    /* the network: θ = (b; W; r), leaks, φ, pre-activations */                                      \
-    X(theta, 1, cell.size, always)                                                                   \
-    X(alpha, 1, ldn, always)                                                                         \
-    X(phi, 1, out.size, always)                                                                      \
-    X(h, 1, ldn, always)                                                                             \
-    /* Kalman: diagonal and first row of J, for θ and φ */                                           \
-    X(theta_J, 1, theta_kept, kalman)                                                                \
-    X(theta_J0, 1, cell.size, kalman)                                                                \
-    X(phi_J, 1, phi_kept, kalman)                                                                    \
-    X(phi_J0, 1, phi_size, kalman)                                                                   \
-    /* NoBackTrack: pairs v̄ w̄, self-influence d, the regressors z of the last transition, s */       \
-    X(v, K *S, ldn, nobacktrack)                                                                     \
-    X(w, Kw, cell.size, nobacktrack)                                                                 \
-    X(d, 1, cell.size, exact)                                                                        \
-    X(z, 1, ldP, online)                                                                             \
-    X(fisher, 1, ldn, fisher)                                                                        \
-    /* what the next sweep still has to do to w̄ and d (nobacktrack.h) */                             \
-    X(keep_w, K, ldn, nobacktrack)                                                                   \
-    X(add_w, K, ldn, nobacktrack)                                                                    \
-    X(keep_d, 1, ldn, nobacktrack)                                                                   \
-    X(z_last, 1, ldP, nobacktrack)                                                                   \
-    /* NoBackTrack, scratch */                                                                       \
-    X(c, K, ldn, nobacktrack)                                                                        \
-    X(norm_w, K, ldn, nobacktrack)                                                                   \
-    X(norm_d, 1, ldn, nobacktrack)                                                                   \
-    X(inner, K, ldn, nobacktrack)                                                                    \
-    X(u, 1, ldn, nobacktrack)                                                                        \
-    X(rho, 1, ldn, nobacktrack)                                                                      \
-    X(rho_inverse, 1, ldn, nobacktrack)                                                              \
-    X(sign, 1, ldn, nobacktrack)                                                                     \
-    X(block_v, 1, ldS, nobacktrack)                                                                  \
-    X(block_w, 1, ldS, nobacktrack)                                                                  \
-    X(block_rho, 1, ldS, nobacktrack)                                                                \
-    X(block_inverse, 1, ldS, nobacktrack)                                                            \
-    X(pushed, K *S, ldn, nobacktrack)                                                                \
-    X(pairs, threads *K, ldpair, nobacktrack)                                                        \
-    /* NoBackTrack in one pass (descent.h), and the rows that wait */                                \
-    X(sv, K, ldP, descent)                                                                           \
-    X(lazy_q, K, NBT_LAZY_TABLE, lazy)                                                               \
-    X(lazy_r, K, NBT_LAZY_TABLE, lazy)                                                               \
-    X(lazy_norm, 1, K, lazy)                                                                         \
-    X(active_norm, 1, K, lazy)                                                                       \
-    X(lazy_step, 1, K, lazy)                                                                         \
-    /* RTRL: G and its successor in strips; Fᵀ; g */                                                 \
-    X(G, 1, n *ldG, rtrl)                                                                            \
-    X(G_next, 1, n *ldG, rtrl)                                                                       \
-    X(F, n, ldn, rtrl)                                                                               \
-    X(g_flat, 1, ldG, rtrl)                                                                          \
-    X(g, 1, cell.size, rtrl || general)                                                              \
-    /* truncated BPTT: the window and the gradients collected from closed ones */                    \
-    X(window_h, T *phases, ldn, bptt)                                                                \
-    X(window_x, T, ldm, bptt)                                                                        \
-    X(window_delta, T, ldA, bptt)                                                                    \
-    X(g_theta, 1, cell.size, bptt)                                                                   \
-    X(g_phi, 1, out.size, bptt)                                                                      \
-    X(window_a, 1 + T, ldn, bptt)                                                                    \
-    X(window_slope, 1 + T, ldn, bptt)                                                                \
-    X(window_back, T, ldn, bptt)                                                                     \
-    /* a system (general.h): x; the values of ∂f/∂θ; the metric's q and r, and scratch (metric.h) \
-     */                                                                                              \
-    X(x, 1, ldm, general)                                                                            \
-    X(y, 1, ldY, general)                                                                            \
-    X(values, 1, entries, general)                                                                   \
-    X(metric_q, 1, theta_kept, measured)                                                             \
-    X(metric_r, 1, cell.size, measured)                                                              \
-    X(lead, 1, cell.size, measured)                                                                  \
-    /* reductions for reference (whole.h): φ flat, its gradient and metric; p, a direction */        \
-    X(phi_flat, 1, phi_size, reference)                                                              \
-    X(phi_g, 1, phi_size, reference)                                                                 \
-    X(phi_q, 1, phi_kept, reference)                                                                 \
-    X(phi_r, 1, phi_size, reference)                                                                 \
-    X(predicted, 1, ldA, reference)                                                                  \
-    X(direction, 1, ldA, reference)                                                                  \
-    /* online standardisation of inputs and targets (scaler.h), and the input as it is read */       \
-    X(x_seen, 1, ldm, scale_x)                                                                       \
-    X(x_mean, 1, ldm, scale_x)                                                                       \
-    X(x_variance, 1, ldm, scale_x)                                                                   \
-    X(y_seen, 1, ldY, scale_y)                                                                       \
-    X(y_mean, 1, ldY, scale_y)                                                                       \
-    X(y_variance, 1, ldY, scale_y)                                                                   \
-    X(x_read, 1, ldm, vectors)                                                                       \
-    /* scratch of every rule */                                                                      \
-    X(input, 1, ldinput, always)                                                                     \
-    X(a, 1, ldn, always)                                                                             \
-    X(slope, 1, ldn, always)                                                                         \
-    X(delta, 1, ldA, always)                                                                         \
-    X(H, 1, ldn, always)                                                                             \
-    X(h_next, 1, ldn, always)                                                                        \
-    X(a_next, 1, ldn, always)                                                                        \
+#define NBT_ARRAYS(X)                                                                              \
+    /* the network: θ = (b; W; r), leaks, φ, pre-activations */                                    \
+    X(theta, 1, cell.size, always)                                                                 \
+    X(alpha, 1, ldn, always)                                                                       \
+    X(phi, 1, out.size, always)                                                                    \
+    X(h, 1, ldn, always)                                                                           \
+    /* Kalman: diagonal and first row of J, for θ and φ */                                         \
+    X(theta_J, 1, theta_kept, kalman)                                                              \
+    X(theta_J0, 1, cell.size, kalman)                                                              \
+    X(phi_J, 1, phi_kept, kalman)                                                                  \
+    X(phi_J0, 1, phi_size, kalman)                                                                 \
+    /* NoBackTrack: pairs v̄ w̄, self-influence d, the regressors z of the last transition, s */     \
+    X(v, K *S, ldn, nobacktrack)                                                                   \
+    X(w, Kw, cell.size, nobacktrack)                                                               \
+    X(d, 1, cell.size, exact)                                                                      \
+    X(z, 1, ldP, online)                                                                           \
+    X(fisher, 1, ldn, fisher)                                                                      \
+    /* what the next sweep still has to do to w̄ and d (nobacktrack.h) */                           \
+    X(keep_w, K, ldn, nobacktrack)                                                                 \
+    X(add_w, K, ldn, nobacktrack)                                                                  \
+    X(keep_d, 1, ldn, nobacktrack)                                                                 \
+    X(z_last, 1, ldP, nobacktrack)                                                                 \
+    /* NoBackTrack, scratch */                                                                     \
+    X(c, K, ldn, nobacktrack)                                                                      \
+    X(norm_w, K, ldn, nobacktrack)                                                                 \
+    X(norm_d, 1, ldn, nobacktrack)                                                                 \
+    X(inner, K, ldn, nobacktrack)                                                                  \
+    X(u, 1, ldn, nobacktrack)                                                                      \
+    X(rho, 1, ldn, nobacktrack)                                                                    \
+    X(rho_inverse, 1, ldn, nobacktrack)                                                            \
+    X(sign, 1, ldn, nobacktrack)                                                                   \
+    X(block_v, 1, ldS, nobacktrack)                                                                \
+    X(block_w, 1, ldS, nobacktrack)                                                                \
+    X(block_rho, 1, ldS, nobacktrack)                                                              \
+    X(block_inverse, 1, ldS, nobacktrack)                                                          \
+    X(pushed, K *S, ldn, nobacktrack)                                                              \
+    X(pairs, threads *K, ldpair, nobacktrack)                                                      \
+    /* NoBackTrack in one pass (descent.h), and the rows that wait */                              \
+    X(sv, K, ldP, descent)                                                                         \
+    X(lazy_q, K, NBT_LAZY_TABLE, lazy)                                                             \
+    X(lazy_r, K, NBT_LAZY_TABLE, lazy)                                                             \
+    X(lazy_norm, 1, K, lazy)                                                                       \
+    X(active_norm, 1, K, lazy)                                                                     \
+    X(lazy_step, 1, K, lazy)                                                                       \
+    /* RTRL: G and its successor in strips; Fᵀ; g */                                               \
+    X(G, 1, n *ldG, rtrl)                                                                          \
+    X(G_next, 1, n *ldG, rtrl)                                                                     \
+    X(F, n, ldn, rtrl)                                                                             \
+    X(g_flat, 1, ldG, rtrl)                                                                        \
+    X(g, 1, cell.size, rtrl || general)                                                            \
+    /* truncated BPTT: the window and the gradients collected from closed ones */                  \
+    X(window_h, T *phases, ldn, bptt)                                                              \
+    X(window_x, T, ldm, bptt)                                                                      \
+    X(window_delta, T, ldA, bptt)                                                                  \
+    X(g_theta, 1, cell.size, bptt)                                                                 \
+    X(g_phi, 1, out.size, bptt)                                                                    \
+    X(window_a, 1 + T, ldn, bptt)                                                                  \
+    X(window_slope, 1 + T, ldn, bptt)                                                              \
+    X(window_back, T, ldn, bptt)                                                                   \
+    /* a system (general.h): x, y; values of ∂f/∂θ; the metric's q, r, scratch (metric.h) */       \
+    X(x, 1, ldm, general)                                                                          \
+    X(y, 1, ldY, general)                                                                          \
+    X(values, 1, entries, general)                                                                 \
+    X(metric_q, 1, theta_kept, measured)                                                           \
+    X(metric_r, 1, cell.size, measured)                                                            \
+    X(lead, 1, cell.size, measured)                                                                \
+    /* reductions for reference (whole.h): φ flat, its gradient and metric; p, a direction */      \
+    X(phi_flat, 1, phi_size, reference)                                                            \
+    X(phi_g, 1, phi_size, reference)                                                               \
+    X(phi_q, 1, phi_kept, reference)                                                               \
+    X(phi_r, 1, phi_size, reference)                                                               \
+    X(predicted, 1, ldA, reference)                                                                \
+    X(direction, 1, ldA, reference)                                                                \
+    /* online standardisation of inputs and targets (scaler.h), and the input as it is read */     \
+    X(x_seen, 1, ldm, scale_x)                                                                     \
+    X(x_mean, 1, ldm, scale_x)                                                                     \
+    X(x_variance, 1, ldm, scale_x)                                                                 \
+    X(y_seen, 1, ldY, scale_y)                                                                     \
+    X(y_mean, 1, ldY, scale_y)                                                                     \
+    X(y_variance, 1, ldY, scale_y)                                                                 \
+    X(x_read, 1, ldm, vectors)                                                                     \
+    /* scratch of every rule */                                                                    \
+    X(input, 1, ldinput, always)                                                                   \
+    X(a, 1, ldn, always)                                                                           \
+    X(slope, 1, ldn, always)                                                                       \
+    X(delta, 1, ldA, always)                                                                       \
+    X(H, 1, ldn, always)                                                                           \
+    X(h_next, 1, ldn, always)                                                                      \
+    X(a_next, 1, ldn, always)                                                                      \
     X(slope_next, 1, ldn, always)
 
 typedef struct {
