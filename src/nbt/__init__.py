@@ -15,6 +15,7 @@ from nbt.graphs import Graph
 from nbt.history import History
 from nbt.hmm import HMM
 from nbt.inputs import Symbols, Vector
+from nbt.online import RNNClassifier, RNNRegressor
 from nbt.optimizers import SGD, Kalman
 from nbt.rank_one_trick import (
     rank_one,
@@ -55,6 +56,8 @@ __all__ = [
     "LeakyRNN",
     "MissingExtra",
     "NoBackTrack",
+    "RNNClassifier",
+    "RNNRegressor",
     "Softmax",
     "Stack",
     "Symbols",

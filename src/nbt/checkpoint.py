@@ -69,6 +69,8 @@ class Checkpoint:
         state, and refuses it if what comes before that place has another hash.
     history : History or None
         `nbt.train(..., history=history)` goes on with it.
+    estimator : dict or None
+        What an `nbt.RNNClassifier` or `nbt.RNNRegressor` has beside its trainer.
 
     Examples
     --------
@@ -82,6 +84,7 @@ class Checkpoint:
     alphabet: Alphabet | None = None
     stream: Mapping[str, Any] | None = None
     history: History | None = None
+    estimator: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, trainer: Any, stream: Any = None, history: History | None = None) -> Checkpoint:
@@ -125,6 +128,7 @@ class Checkpoint:
                 _alphabet_in(head["stream"], symbols),
                 head["stream"] and {key: head["stream"][key] for key in ("name", "state")},
                 None if head["history"] is None else History.from_state(rows, head["history"]),
+                head.get("estimator"),
             )
         except MALFORMED as error:
             raise CheckpointError(
@@ -183,7 +187,8 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
     Returns
     -------
     nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
-        It goes on as if it had never stopped.
+        It goes on as if it had never stopped. Or the estimator that was saved: `nbt.RNNClassifier`,
+        `nbt.RNNRegressor`.
 
     Raises
     ------
@@ -193,7 +198,17 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
     OSError
         The file cannot be read.
     """
-    return Checkpoint.load(path, cell).trainer
+    checkpoint = Checkpoint.load(path, cell)
+    if checkpoint.estimator is None:
+        return checkpoint.trainer
+    from nbt.online import ESTIMATORS  # it has `save`, too
+
+    try:
+        kind = ESTIMATORS[checkpoint.estimator["estimator"]]
+        return kind.from_description(checkpoint.estimator, checkpoint.trainer)
+    except MALFORMED as error:
+        path = os.fspath(path)
+        raise CheckpointError(f"{path}: holds no estimator of this version: {_why(error)}") from error
 
 
 # ---- writing -----------------------------------------------------------------------------------
@@ -217,6 +232,7 @@ def _encode(checkpoint: Checkpoint, state: Mapping[str, np.ndarray]) -> bytes:
         "trainer": checkpoint.trainer.describe(),
         "stream": stream,
         "history": None if history is None else history.settings,
+        "estimator": checkpoint.estimator,
     }
     return _seal(safetensors.numpy.save(tensors, metadata={"nbt": json.dumps(head)}))
 

@@ -1,0 +1,22 @@
+"""What notebooks show of an object: a small table."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+__all__ = ["table"]
+
+
+def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    """HTML: a title, then a name and a value a row. Colours are the page's own."""
+    lines = "".join(
+        f'<tr><th style="text-align:left;font-weight:normal;opacity:.7">{html.escape(name)}</th>'
+        f'<td style="text-align:left">{html.escape(value)}</td></tr>'
+        for name, value in rows
+    )
+    caption = (
+        '<caption style="text-align:left;font-weight:bold;caption-side:top">'
+        f"{html.escape(title)}</caption>"
+    )
+    return f"<table>{caption}<tbody>{lines}</tbody></table>"
