@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nbt import _arguments
+from nbt import _arguments, showing
 from nbt.errors import DataError
 
 __all__ = ["History", "Row", "shown_unit"]
@@ -192,6 +192,9 @@ class History:
         row, scale, per = self.live(), *shown_unit(self.unit)
         bits = f", {row.average_bits * scale:.4f} {per}" if self._now.step else ""
         return f"<History: {self._now.step} steps{bits}, {self._rows} rows>"
+
+    def _repr_html_(self) -> str:
+        return showing.table("History", showing.history_rows(self))
 
     @property
     def step(self) -> np.ndarray:

@@ -175,6 +175,9 @@ class _Online:
     def _own_rows(self) -> list[tuple[str, str]]:
         return []
 
+    def _own_facts(self) -> list[str]:
+        return []
+
     def _loss_text(self) -> str:
         raise NotImplementedError
 
@@ -182,8 +185,7 @@ class _Online:
         defaults = inspect.signature(type(self)).parameters
         given = {k: v for k, v in self.parameters().items() if v != defaults[k].default}
         arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
-        facts = [f"{len(self.features)} features"]
-        facts += [f"{text.split(':')[0]} {name}" for name, text in self._own_rows()]
+        facts = [_count(len(self.features), "feature"), *self._own_facts()]
         if self._trainer is not None:
             facts.append(f"{self._trainer.parameters} parameters")
         facts.append(f"step {self.step}")
@@ -392,6 +394,9 @@ class RNNClassifier(_Online):
     def _own_rows(self) -> list[tuple[str, str]]:
         return [("labels", _some(self.labels))]
 
+    def _own_facts(self) -> list[str]:
+        return [_count(len(self._labels), "label")]
+
     def _loss_text(self) -> str:
         return f"{self.loss * BITS_PER_NAT:.4f} bits per label"
 
@@ -506,6 +511,10 @@ def _target(y: Any, dtype: str) -> float:
     if abs(result) > np.finfo(dtype).max:
         raise ValueError(f"y: expected a finite {dtype} number, got {y!r}")
     return result
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _some(values: list, most: int = 8) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-__all__ = ["table"]
+__all__ = ["history_rows", "table", "trainer_rows"]
 
 
 def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
@@ -20,3 +20,31 @@ def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
         f"{html.escape(title)}</caption>"
     )
     return f"<table>{caption}<tbody>{lines}</tbody></table>"
+
+
+def trainer_rows(trainer) -> list[tuple[str, str]]:
+    """What a trainer is, how large, how far it has learned."""
+    own = ", ".join(f"{name}={value!r}" for name, value in trainer._own_arguments().items())
+    return [
+        ("network", repr(trainer.cell)),
+        ("inputs", repr(trainer.inputs)),
+        ("readout", repr(trainer.readout)),
+        ("optimizer", repr(trainer.optimizer)),
+        *([("rule", own)] if own else []),
+        ("parameters", f"{trainer.parameters:,}, {trainer.dtype}"),
+        ("steps", f"{trainer.step:,}"),
+    ]
+
+
+def history_rows(history) -> list[tuple[str, str]]:
+    """How far it goes, and the losses so far."""
+    now = history.live()
+    rows = [("steps", f"{now.step:,}"), ("rows", f"{len(history):,}")]
+    if now.step:
+        start, bits = history.tail()
+        rows += [
+            ("bits per symbol", f"{now.average_bits:.4f}"),
+            (f"since step {start:,}", f"{bits:.4f}"),
+            ("seconds", f"{now.seconds:.1f}"),
+        ]
+    return [*rows, ("stopped", history.stopped or "no")]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nbt import _arguments, _core
+from nbt import _arguments, _core, showing
 from nbt.descriptions import value_in, value_out
 from nbt.dynamics import Bound, bound, check_cell, is_dense, is_fast, own_loss
 from nbt.general_state import GeneralTable
@@ -456,6 +456,9 @@ class Trainer:
             f"{type(self).__name__}({self.cell}, {self.readout}, {self.optimizer}{inputs}{own}, "
             f"{missing}dtype={self.dtype!r}, seed={self.seed})  # step {self.step}"
         )
+
+    def _repr_html_(self) -> str:
+        return showing.table(type(self).__name__, showing.trainer_rows(self))
 
     def __reduce__(self):
         return _rebuild, (type(self), self._described(), self.state_dict(), self.threads)
