@@ -51,7 +51,7 @@ def make_trainer(
         if name in options:
             raise TypeError(f"options: expected other arguments than {name!r}")
     return kind(
-        LeakyRNN(UNITS) if cell is None else cell,
+        RNN(UNITS) if cell is None else cell,
         readout,
         inputs=Vector(max(1, inputs), standardize=True),
         missing=missing,
@@ -291,7 +291,7 @@ class RNNClassifier(_Online):
     Parameters
     ----------
     cell : RNN or LeakyRNN, optional
-        Default: ``LeakyRNN(20)``.
+        Default: ``RNN(20)``. `LeakyRNN` remembers longer.
     optimizer : Kalman or SGD, optional
         Default: that of the rule.
     rule : {"NoBackTrack", "RTRL", "TruncatedBPTT"}
@@ -508,7 +508,7 @@ def _target(y: Any, dtype: str) -> float:
         result = float(y)
     except (TypeError, ValueError, OverflowError):
         raise TypeError(f"y: expected a number, got {y!r}") from None
-    if abs(result) > np.finfo(dtype).max:
+    if abs(result) > float(np.finfo(dtype).max):
         raise ValueError(f"y: expected a finite {dtype} number, got {y!r}")
     return result
 

@@ -89,7 +89,7 @@ class RNNClassifier(ClassifierMixin, _Sequence):
     Parameters
     ----------
     cell : RNN or LeakyRNN, optional
-        Default: ``LeakyRNN(20)``.
+        Default: ``RNN(20)``. `LeakyRNN` remembers longer.
     optimizer : Kalman or SGD, optional
         Default: that of the rule.
     rule : {"NoBackTrack", "RTRL", "TruncatedBPTT"}
