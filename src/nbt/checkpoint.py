@@ -208,7 +208,9 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
         return kind.from_description(checkpoint.estimator, checkpoint.trainer)
     except MALFORMED as error:
         path = os.fspath(path)
-        raise CheckpointError(f"{path}: holds no estimator of this version: {_why(error)}") from error
+        raise CheckpointError(
+            f"{path}: holds no estimator of this version: {_why(error)}"
+        ) from error
 
 
 # ---- writing -----------------------------------------------------------------------------------

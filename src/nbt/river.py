@@ -29,5 +29,3 @@ class RNNClassifier(online.RNNClassifier, base.Classifier):
 
 class RNNRegressor(online.RNNRegressor, base.Regressor):
     __doc__ = online.RNNRegressor.__doc__
-
-

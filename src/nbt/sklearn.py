@@ -77,9 +77,7 @@ class _Sequence(BaseEstimator):
     def _outputs(self, X) -> np.ndarray:
         """What the readout says of each row, going on from where learning stopped."""
         check_is_fitted(self)
-        X = validate_data(
-            self, X, reset=False, dtype=np.float64, ensure_all_finite=self._finite()
-        )
+        X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite=self._finite())
         return self.trainer_.predict_along(X)
 
 
