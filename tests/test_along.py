@@ -7,7 +7,6 @@ from test_bad_input import expect
 
 import nbt
 
-
 FED_VECTORS = [subject for subject in SUBJECTS if subject.inputs == "vector"]
 
 

@@ -42,7 +42,9 @@ def build(name, rule, dtype="float64", optimizer=KALMAN, inputs=2, **changes):
         "bptt": {"window": 4},
     }.get(rule, {})
     system = getattr(systems, name)(**changes)
-    return RULES[rule](system, nbt.Softmax(A), optimizer, inputs=inputs, dtype=dtype, seed=9, **own)
+    return RULES[rule](
+        system, nbt.Softmax(A), optimizer, inputs=inputs, dtype=dtype, seed=9, **own
+    )
 
 
 def data(steps, seed=3, inputs=2):
@@ -197,8 +199,7 @@ def test_csr_arrays_of_any_kind():
         lambda *a: Sparse(*systems.Ring.rows(*a)),
         lists,
         lambda *a: tuple(
-            part.astype(k)
-            for part, k in zip(systems.Ring.rows(*a), ("u1", "i2", "f8"), strict=True)
+            part.astype(k) for part, k in zip(systems.Ring.rows(*a), ("u1", "i2", "f8"), strict=True)
         ),
     ]
     states = []

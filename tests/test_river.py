@@ -10,8 +10,9 @@ import nbt
 
 river = pytest.importorskip("river")
 
-import nbt.river  # noqa: E402
 from river import checks, compose, datasets, evaluate, metrics, preprocessing  # noqa: E402
+
+import nbt.river  # noqa: E402
 
 MODELS = {
     "classifier": nbt.river.RNNClassifier,

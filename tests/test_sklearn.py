@@ -7,13 +7,14 @@ import nbt
 
 pytest.importorskip("sklearn", minversion="1.6")
 
-import nbt.sklearn  # noqa: E402
-from sklearn.base import clone  # noqa: E402
-from sklearn.exceptions import NotFittedError  # noqa: E402
-from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score  # noqa: E402
-from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import StandardScaler  # noqa: E402
-from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+import nbt.sklearn
 
 CLASSIFIER, REGRESSOR = nbt.sklearn.RNNClassifier, nbt.sklearn.RNNRegressor
 SEQUENCE = "rows are steps of one sequence: what is predicted depends on the rows before"

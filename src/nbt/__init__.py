@@ -11,11 +11,11 @@ from nbt.checkpoint import Checkpoint, load
 from nbt.compiled import CompiledSystem
 from nbt.diagnosis import Diagnosis, diagnose
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
+from nbt.estimators import RNNClassifier, RNNRegressor
 from nbt.graphs import Graph
 from nbt.history import History
 from nbt.hmm import HMM
 from nbt.inputs import Symbols, Vector
-from nbt.online import RNNClassifier, RNNRegressor
 from nbt.optimizers import SGD, Kalman
 from nbt.rank_one_trick import (
     rank_one,

@@ -201,7 +201,7 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
     checkpoint = Checkpoint.load(path, cell)
     if checkpoint.estimator is None:
         return checkpoint.trainer
-    from nbt.online import ESTIMATORS  # it has `save`, too
+    from nbt.estimators import ESTIMATORS  # it has `save`, too
 
     try:
         kind = ESTIMATORS[checkpoint.estimator["estimator"]]

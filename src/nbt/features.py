@@ -62,7 +62,8 @@ class Features:
         Raises
         ------
         TypeError, ValueError
-            A value is no number, or not finite, or a name is none; it is named. Nothing was learned.
+            A value is no number, or not finite, or a name is none; it is named. Then nothing was
+            learned.
         """
         new = []
         for name, value in _known(x):

@@ -1,4 +1,4 @@
-"""The online estimators as those of river: `pip install "nobacktrack[river]"`.
+"""The estimators as those of river: `pip install "nobacktrack[river]"`.
 
 They take their place in river's pipelines, metrics and `evaluate.progressive_val_score`. What they
 do is what `nbt.RNNClassifier` and `nbt.RNNRegressor` do.
@@ -6,26 +6,24 @@ do is what `nbt.RNNClassifier` and `nbt.RNNRegressor` do.
 
 from __future__ import annotations
 
-from nbt import online
+from nbt import estimators
 from nbt.errors import MissingExtra
 
 try:
     from river import base
 except ImportError as error:
-    raise MissingExtra(
-        'nbt.river: river is not installed; pip install "nobacktrack[river]"'
-    ) from error
+    raise MissingExtra('nbt.river needs river; pip install "nobacktrack[river]"') from error
 
 __all__ = ["RNNClassifier", "RNNRegressor"]
 
 
-class RNNClassifier(online.RNNClassifier, base.Classifier):
-    __doc__ = online.RNNClassifier.__doc__
+class RNNClassifier(estimators.RNNClassifier, base.Classifier):
+    __doc__ = estimators.RNNClassifier.__doc__
 
     @property
     def _multiclass(self) -> bool:
         return True
 
 
-class RNNRegressor(online.RNNRegressor, base.Regressor):
-    __doc__ = online.RNNRegressor.__doc__
+class RNNRegressor(estimators.RNNRegressor, base.Regressor):
+    __doc__ = estimators.RNNRegressor.__doc__

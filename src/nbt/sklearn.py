@@ -11,7 +11,7 @@ import numpy as np
 
 from nbt import _arguments
 from nbt.errors import MissingExtra
-from nbt.online import make_trainer
+from nbt.estimator import make_trainer
 from nbt.readouts import Gaussian, Softmax
 
 try:
@@ -21,7 +21,7 @@ try:
     from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 except ImportError as error:
     raise MissingExtra(
-        'nbt.sklearn: scikit-learn 1.6 or newer is not installed; pip install "nobacktrack[sklearn]"'
+        'nbt.sklearn needs scikit-learn 1.6 or newer; pip install "nobacktrack[sklearn]"'
     ) from error
 
 __all__ = ["RNNClassifier", "RNNRegressor"]
