@@ -421,6 +421,7 @@ def test_files_of_something_else(tmp_path):
     "edit",
     [
         {"estimator": "Other"},
+        {"labels": ["rain"], "started": True, "features": [["a"], ["b"]]},
         {"estimator": None},
         {"labels": ["rain"]},
         {"labels": "rain"},
@@ -444,6 +445,22 @@ def test_files_that_were_edited(edit, tmp_path):
     nbt.Checkpoint(model.trainer, estimator=model.describe() | edit).save(tmp_path / "m")
     with pytest.raises(nbt.CheckpointError, match="holds no estimator"):
         nbt.load(tmp_path / "m")
+    with pytest.raises(nbt.CheckpointError, match=r"holds no estimator|expected RNNC"):
+        nbt.RNNClassifier.load(tmp_path / "m")
+
+
+def test_what_takes_its_place_is_no_mapping(tmp_path):
+    nbt.Checkpoint(learned().trainer, estimator=["a"]).save(tmp_path / "m")
+    with pytest.raises(nbt.CheckpointError, match="estimator: expected a mapping"):
+        nbt.load(tmp_path / "m")
+
+
+def test_a_file_that_could_not_be_read_is_not_written(tmp_path):
+    model = nbt.RNNClassifier(nbt.RNN(2))
+    model.learn_one({}, "x" * 2_000_000)
+    with pytest.raises(nbt.CheckpointError, match="at most"):
+        model.save(tmp_path / "m")
+    assert not list(tmp_path.iterdir())
 
 
 # ---- what is shown -----------------------------------------------------------------------------

@@ -128,7 +128,7 @@ class Checkpoint:
                 _alphabet_in(head["stream"], symbols),
                 head["stream"] and {key: head["stream"][key] for key in ("name", "state")},
                 None if head["history"] is None else History.from_state(rows, head["history"]),
-                head.get("estimator"),
+                _mapping(head.get("estimator")),
             )
         except MALFORMED as error:
             raise CheckpointError(
@@ -203,14 +203,10 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
         return checkpoint.trainer
     from nbt.estimators import ESTIMATORS  # it has `save`, too
 
-    try:
-        kind = ESTIMATORS[checkpoint.estimator["estimator"]]
-        return kind.from_description(checkpoint.estimator, checkpoint.trainer)
-    except MALFORMED as error:
-        path = os.fspath(path)
-        raise CheckpointError(
-            f"{path}: holds no estimator of this version: {_why(error)}"
-        ) from error
+    kind = ESTIMATORS.get(checkpoint.estimator.get("estimator"))
+    if kind is None:
+        raise CheckpointError(f"{os.fspath(path)}: holds no estimator of this version")
+    return kind.restored(path, checkpoint)
 
 
 # ---- writing -----------------------------------------------------------------------------------
@@ -236,7 +232,13 @@ def _encode(checkpoint: Checkpoint, state: Mapping[str, np.ndarray]) -> bytes:
         "history": None if history is None else history.settings,
         "estimator": checkpoint.estimator,
     }
-    return _seal(safetensors.numpy.save(tensors, metadata={"nbt": json.dumps(head)}))
+    data = safetensors.numpy.save(tensors, metadata={"nbt": json.dumps(head)})
+    length = int.from_bytes(data[:8], "little")
+    if length > LONGEST_HEADER:
+        raise CheckpointError(
+            f"names, labels and settings take {length} bytes, at most {LONGEST_HEADER} can be saved"
+        )
+    return _seal(data)
 
 
 def _seal(data: bytes) -> bytes:
@@ -413,6 +415,12 @@ def _alphabet_in(stream: Mapping[str, Any] | None, symbols: np.ndarray | None) -
     if kind == "characters":
         return Alphabet("".join(map(chr, symbols.tolist())))
     return Alphabet(tuple(json.loads(bytes(symbols))) if kind == "words" else bytes(symbols))
+
+
+def _mapping(estimator: Any) -> Mapping[str, Any] | None:
+    if estimator is not None and not isinstance(estimator, Mapping):
+        raise TypeError(f"estimator: expected a mapping, got {estimator!r}")
+    return estimator
 
 
 def _why(error: BaseException) -> str:

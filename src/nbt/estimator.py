@@ -13,6 +13,7 @@ import numpy as np
 from nbt import _arguments
 from nbt.cells import RNN, Cell, LeakyRNN
 from nbt.descriptions import value_in, value_out
+from nbt.errors import CheckpointError
 from nbt.features import KEYS, Features
 from nbt.inputs import Vector
 from nbt.optimizers import SGD, Kalman, Optimizer
@@ -61,7 +62,7 @@ def make_trainer(
 class Estimator:
     """What `RNNClassifier` and `RNNRegressor` share. The trainer is made at the first step."""
 
-    _unit = ""
+    _kind: str
 
     def __init__(self, cell, optimizer, rule, options, max_features, seed) -> None:
         self.cell = cell
@@ -215,7 +216,15 @@ class Estimator:
         """What only this kind of estimator has."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a checkpoint, as trainers do; `nbt.load` takes it back and goes on to the bit."""
+        """Writes a checkpoint, as trainers do; `nbt.load` takes it back and goes on to the bit.
+
+        Raises
+        ------
+        CheckpointError, OSError
+            As `nbt.NoBackTrack.save`.
+        TypeError
+            A label is neither a string nor a number.
+        """
         from nbt.checkpoint import Checkpoint
 
         trainer = self._trainer or self._made()
@@ -227,13 +236,22 @@ class Estimator:
     def load(cls, path: str | os.PathLike[str]):
         """The estimator that was saved to a file; `nbt.load` says what it raises."""
         from nbt.checkpoint import Checkpoint
-        from nbt.errors import CheckpointError
 
-        checkpoint = Checkpoint.load(path)
-        kind = (checkpoint.estimator or {}).get("estimator", "a trainer")
+        return cls.restored(path, Checkpoint.load(path))
+
+    @classmethod
+    def restored(cls, path: str | os.PathLike[str], checkpoint):
+        """The estimator of a checkpoint that was read from that path."""
+        path, description = os.fspath(path), checkpoint.estimator
+        kind = "a trainer" if description is None else description.get("estimator")
         if kind != cls._kind:
-            raise CheckpointError(f"{os.fspath(path)}: expected {cls._kind}, got {kind}")
-        return cls.from_description(checkpoint.estimator, checkpoint.trainer)
+            raise CheckpointError(f"{path}: expected {cls._kind}, got {kind}")
+        try:
+            return cls.from_description(description, checkpoint.trainer)
+        except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{path}: holds no estimator of this version: {type(error).__name__}: {error}"
+            ) from error
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any], trainer: Trainer):
@@ -260,9 +278,9 @@ class Estimator:
         estimator._learned = _arguments.whole("learned", description["learned"], 0, 2**63)
         estimator._nats = _arguments.real("nats", description["nats"])
         if _arguments.flag("started", description["started"]):
-            expected = (max(1, len(columns)), estimator._outputs())
-            if (trainer.inputs.size, trainer.readout.outputs) != expected:
-                raise ValueError(f"estimator: expected a trainer of {expected} inputs and outputs")
+            fresh = estimator._made()
+            if (trainer.inputs, trainer.readout) != (fresh.inputs, fresh.readout):
+                raise ValueError(f"trainer: expected {fresh}, got {trainer}")
             estimator._adopt(trainer)
         return estimator
 
@@ -283,6 +301,7 @@ def _plain(value: Any) -> Any:
 
 
 def count(number: int, noun: str) -> str:
+    """1 label, 2 labels."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 

@@ -132,9 +132,6 @@ class RNNClassifier(Estimator):
     def _readout(self) -> Softmax:
         return Softmax(max(1, len(self._labels)))
 
-    def _outputs(self) -> int:
-        return max(1, len(self._labels))
-
     def _own_rows(self) -> list[tuple[str, str]]:
         return [("labels", some(self.labels))]
 
@@ -226,9 +223,6 @@ class RNNRegressor(Estimator):
 
     def _readout(self) -> Gaussian:
         return Gaussian(1, standardize=True)
-
-    def _outputs(self) -> int:
-        return 2
 
     def _loss_text(self) -> str:
         return f"{self.loss:.4f} nats per target"
