@@ -161,13 +161,14 @@ class Estimator:
     def _rows(self) -> list[tuple[str, str]]:
         """What a notebook shows."""
         trainer = self._trainer or self._made()
+        untaught = f", {self._learned:,} with a target" if self._learned < self.step else ""
         return [
             ("network", repr(trainer.cell)),
             ("learns by", f"{self.rule}, {trainer.optimizer}"),
             ("features", some(self.features)),
             *self._own_rows(),
             ("parameters", f"{trainer.parameters:,}" if self._trainer else "–"),
-            ("steps", f"{self.step:,}, {self._learned:,} of them with a target"),
+            ("steps", f"{self.step:,}{untaught}"),
             ("loss so far", self._loss_text() if self._learned else "–"),
         ]
 

@@ -47,4 +47,4 @@ def history_rows(history) -> list[tuple[str, str]]:
             (f"since step {start:,}", f"{bits:.4f}"),
             ("seconds", f"{now.seconds:.1f}"),
         ]
-    return [*rows, ("stopped", history.stopped or "no")]
+    return [*rows, ("ended by", history.stopped or "nothing yet")]
