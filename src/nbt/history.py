@@ -194,7 +194,14 @@ class History:
         return f"<History: {self._now.step} steps{bits}, {self._rows} rows>"
 
     def _repr_html_(self) -> str:
-        return showing.table("History", showing.history_rows(self))
+        now, (scale, per) = self.live(), shown_unit(self.unit)
+        rows = [("steps", f"{now.step:,}"), ("rows", f"{len(self):,}")]
+        if now.step:
+            start, bits = self.tail()
+            rows += [(per, f"{now.average_bits * scale:.4f}")]
+            rows += [(f"since step {start:,}", f"{bits * scale:.4f}")]
+            rows += [("seconds", f"{now.seconds:.1f}")]
+        return showing.table("History", [*rows, ("ended by", self.stopped or "nothing yet")])
 
     @property
     def step(self) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 
-__all__ = ["history_rows", "table", "trainer_rows"]
+__all__ = ["table", "trainer_rows"]
 
 
 def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
@@ -34,17 +34,3 @@ def trainer_rows(trainer) -> list[tuple[str, str]]:
         ("parameters", f"{trainer.parameters:,}, {trainer.dtype}"),
         ("steps", f"{trainer.step:,}"),
     ]
-
-
-def history_rows(history) -> list[tuple[str, str]]:
-    """How far it goes, and the losses so far."""
-    now = history.live()
-    rows = [("steps", f"{now.step:,}"), ("rows", f"{len(history):,}")]
-    if now.step:
-        start, bits = history.tail()
-        rows += [
-            ("bits per symbol", f"{now.average_bits:.4f}"),
-            (f"since step {start:,}", f"{bits:.4f}"),
-            ("seconds", f"{now.seconds:.1f}"),
-        ]
-    return [*rows, ("ended by", history.stopped or "nothing yet")]

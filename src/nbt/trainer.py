@@ -368,7 +368,7 @@ class Trainer:
             vectors. Then nothing was changed.
         """
         readout, fed = self.readout, self.inputs
-        if symbols is not None:
+        if symbols is not None or inputs is None:
             old = _arguments.instance("readout", self.readout, Softmax).symbols
             readout = Softmax(_arguments.whole("symbols", symbols, low=old))
             fed = Symbols(readout.symbols) if fed == Symbols(old) else fed
