@@ -260,6 +260,7 @@ def test_a_full_row_takes_the_short_way_and_comes_out_the_same():
     assert row.tolist() == [[0.1, 5.0]]
     for x in ({"b": 5}, {"b": 5, "c": 1}, {"b": 5, "a": None}, {"b": 5, "a": "s"}, 5, None, [1, 2]):
         assert not features.fill_known(x, row)
+    assert not features.fill_known({"b": 5, "a": 1, "c": 2}, row)
     one = Features(9, "float64")
     one.learn(3.0)
     assert one.fill_known({0: 4}, row)
@@ -319,6 +320,15 @@ def test_features_that_are_refused(model, name, error, arguments):
         expect(error, name, lambda: model.learn_one(arguments[0], "a new label"))
     expect(error, name, lambda: model.learn_one(*arguments))
     expect(error, name, lambda: model.observe_one(arguments[0]))
+    assert pickle.dumps(model) == before
+
+
+def test_an_infinity_that_took_the_short_way_is_refused():
+    model = nbt.RNNClassifier()
+    model.learn_one({"a": 1.0, "b": 2.0}, "x")
+    before = pickle.dumps(model)
+    for y in ("x", "a new label"):
+        expect(ValueError, "x", lambda y=y: model.learn_one({"a": math.inf, "b": 1.0}, y))
     assert pickle.dumps(model) == before
 
 

@@ -120,6 +120,16 @@ def test_new_classes_may_come(labelled):
     p = model.predict_proba(X)
     assert p.shape == (1200, 3)
     assert p[:, 1].max() < 0.2  # not seen since
+    by_hand = nbt.NoBackTrack(
+        nbt.RNN(20),
+        nbt.Softmax(1),
+        inputs=nbt.Vector(2, standardize=True),
+        seed=model.trainer_.seed,
+    )
+    by_hand.learn(X[:10], np.zeros(10, int))
+    by_hand.grow(3)
+    by_hand.learn(X, np.where(y == "up", 2, 1))  # in the order in which they came
+    np.testing.assert_allclose(p, by_hand.predict_along(X)[:, [1, 0, 2]], rtol=1e-6)
     known = CLASSIFIER(random_state=0).partial_fit(X[:1], y[:1], classes=["up", "zero", "down"])
     assert known.classes_.tolist() == ["down", "up", "zero"]
     known.partial_fit(X, y)
@@ -142,6 +152,8 @@ def test_numbers_and_how_sure():
     model = REGRESSOR(random_state=0).fit(x[:2000], 50 + 7 * x[1:2001, 0])
     mean, std = model.predict(x[2000:2500], return_std=True)
     assert mean.shape == std.shape == (500,)
+    first = model.trainer_.predict(x[2000:2001])[:, 0]
+    np.testing.assert_allclose([mean[0], std[0] ** 2], first, rtol=1e-6)
     assert (std > 0).all()
     assert model.score(x[2000:-1], 50 + 7 * x[2001:, 0]) > 0.95
     both = REGRESSOR(random_state=0).fit(x[:2000], np.c_[x[1:2001], -x[1:2001]])
