@@ -1,5 +1,7 @@
 """Longer input vectors; predictions along a block; the short way into C of one vector."""
 
+import copy
+
 import numpy as np
 import pytest
 from conftest import INPUTS, SUBJECTS
@@ -19,16 +21,37 @@ def test_longer_vectors_leave_what_is_known(subject):
     trainer.grow(inputs=INPUTS + 2)
     wide = np.hstack([x, np.full((33, 2), 3.0)])
     assert (trainer.predict(wide[:1]) == known).all()
-    for key, value in trainer.state_dict().items():
+    for key, value in trainer.state_dict().items() if subject.cell == "dense" else ():
         where = tuple(slice(0, size) for size in before[key].shape)
         assert value[where].tobytes() == before[key].tobytes(), key
         rest = value.copy()
         rest[where] = 0
         assert not rest.any(), key
     trainer.learn(wide, y)
-    learned = trainer.state_dict()["cell.r"][INPUTS:]
-    assert learned.any()
+    if subject.cell == "dense":
+        assert trainer.state_dict()["cell.r"][INPUTS:].any()
     assert trainer.inputs == nbt.Vector(INPUTS + 2)
+
+
+@pytest.mark.parametrize("rule", [nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT])
+@pytest.mark.parametrize(
+    "cell", [nbt.Stack([nbt.RNN(4), nbt.LeakyRNN(3)]), nbt.LeakyRNN(5, learn_leak=True)], ids=repr
+)
+def test_longer_vectors_of_other_cells(cell, rule):
+    """What was known predicts and learns as before where the new numbers are 0."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 2)), rng.integers(3, size=30)
+    wide = np.hstack([x, np.zeros((30, 3))])
+    vector = nbt.Vector(2, standardize=True)
+    trainer = rule(cell, nbt.Softmax(3), nbt.SGD(nbt.Constant(0.1)), inputs=vector)
+    trainer.learn(x[:20], y[:20])
+    other = copy.deepcopy(trainer)
+    other.grow(inputs=5)
+    assert (other.predict(wide[:1]) == trainer.predict(x[:1])).all()
+    other.learn(wide[20:], y[20:])
+    trainer.learn(x[20:], y[20:])
+    np.testing.assert_allclose(other.predict(wide[:1]), trainer.predict(x[:1]), rtol=1e-5)
+    assert other.state_dict()["inputs.count"].tolist() == [30, 30, 10, 10, 10]
 
 
 def test_longer_vectors_are_standardised():

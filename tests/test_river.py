@@ -18,6 +18,7 @@ MODELS = {
     "classifier": nbt.river.RNNClassifier,
     "regressor": nbt.river.RNNRegressor,
     "classifier-rtrl": lambda: nbt.river.RNNClassifier(nbt.LeakyRNN(5), rule="RTRL"),
+    "classifier-stack": lambda: nbt.river.RNNClassifier(nbt.Stack([nbt.RNN(4), nbt.LeakyRNN(3)])),
     "regressor-sgd": lambda: nbt.river.RNNRegressor(nbt.RNN(5), nbt.SGD(nbt.Constant(0.01))),
 }
 

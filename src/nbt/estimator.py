@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nbt import _arguments
-from nbt.cells import RNN, Cell, LeakyRNN
+from nbt.cells import RNN, Cell
 from nbt.descriptions import value_in, value_out
 from nbt.errors import CheckpointError
 from nbt.features import KEYS, Features
@@ -42,8 +42,6 @@ def make_trainer(
     """A new trainer as an estimator's parameters say, with standardised vectors as inputs."""
     kind = RULES[_arguments.one_of("rule", rule, RULES)]
     options = {} if options is None else dict(_arguments.instance("options", options, Mapping))
-    if cell is not None:
-        _arguments.instance("cell", cell, RNN, LeakyRNN)
     if optimizer is not None:
         options["optimizer"] = _arguments.instance("optimizer", optimizer, SGD, Kalman)
     for name in RESERVED:

@@ -34,7 +34,7 @@ class RNNClassifier(Estimator):
 
     Parameters
     ----------
-    cell : RNN or LeakyRNN, optional
+    cell : RNN, LeakyRNN or another cell, optional
         Default: ``RNN(20)``. `LeakyRNN` remembers longer.
     optimizer : Kalman or SGD, optional
         Default: that of the rule.
