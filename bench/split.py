@@ -1,8 +1,8 @@
 """Variance of the estimate with K pairs: averaged, or sharing the parameters (split="blocks").
 
 python -m bench.split: a network of 12 sigmoid units and 4 inputs with fixed weights, 40 steps, the
-variance of the estimate over 400 seeds as a multiple of ‖G‖², euclidean norms; and what a step of it
-takes, compiled, 20 units.
+variance of the estimate over 400 seeds as a multiple of ‖G‖², euclidean norms; and what a step
+takes, compiled, with 20 units.
 """
 
 from __future__ import annotations

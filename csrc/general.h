@@ -13,9 +13,9 @@
 double NBT(general_nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn);
 void NBT(general_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector);
 
-/* Its gradient and its reduction where the K pairs share the parameters (`split`, section 1.4): pair
- * `pair[j]` alone covers parameter j, and w̄ (p) holds the parts of all of them. The estimate is the
- * sum of the pairs' products, not their mean. O(p + entries + Kn) */
+/* Its gradient and its reduction where the K pairs share the parameters (`split`, section 1.4):
+ * pair `pair[j]` alone covers parameter j, and w̄ (p) holds the parts of all of them. The estimate
+ * is the sum of the pairs' products, not their mean. O(p + entries + Kn) */
 void NBT(split_gradient)(nbt_learner *self);
 void NBT(split_reduce)(nbt_learner *self, size_t q);
 

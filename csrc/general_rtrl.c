@@ -51,8 +51,8 @@ static int jacobian(nbt_learner *self, const nbt_point *at)
 }
 
 /* `blocks` lane blocks of columns of F G, their sums in registers. */
-NBT_INLINE void product_strip(size_t n, size_t ldn, size_t ld, size_t blocks, const real *restrict F,
-                              const real *restrict G, real *restrict out)
+NBT_INLINE void product_strip(size_t n, size_t ldn, size_t ld, size_t blocks,
+                              const real *restrict F, const real *restrict G, real *restrict out)
 {
     for (size_t i = 0; i < n; i++) {
         vec sum[4] = {{0}};

@@ -90,8 +90,8 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->ldP = whole(self->P, lanes);
     self->cell = self->general ? (nbt_panels){.size = whole(self->system.p, lanes)}
                                : panels(self->n, self->n + self->m, self->n, lanes);
-    self->out = self->readout == NBT_OWN_LOSS ? (nbt_panels){0}
-                                              : panels(self->n, self->n, self->A, lanes);
+    self->out =
+        self->readout == NBT_OWN_LOSS ? (nbt_panels){0} : panels(self->n, self->n, self->A, lanes);
     self->ldS = whole(self->S, lanes);
     self->ldG = self->rule != NBT_RTRL ? 0
                 : self->general        ? self->cell.size

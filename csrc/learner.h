@@ -96,20 +96,20 @@ typedef struct {
     X(window_a, 1 + T, ldn, bptt)                                                                  \
     X(window_slope, 1 + T, ldn, bptt)                                                              \
     X(window_back, T, ldn, bptt)                                                                   \
-    /* a system (general.h): x; the values of ∂f/∂θ; the metric's q and r, and scratch (metric.h) */ \
+    /* a system (general.h): x, y; values of ∂f/∂θ; the metric's q, r, scratch (metric.h) */       \
     X(x, 1, ldm, general)                                                                          \
     X(y, 1, ldY, general)                                                                          \
     X(values, 1, entries, general)                                                                 \
     X(metric_q, 1, theta_kept, measured)                                                           \
     X(metric_r, 1, cell.size, measured)                                                            \
     X(lead, 1, cell.size, measured)                                                                \
-    /* reductions for reference (whole.h): φ flat, its gradient and metric; p, a direction */       \
-    X(phi_flat, 1, phi_size, reference)                                                               \
-    X(phi_g, 1, phi_size, reference)                                                                  \
-    X(phi_q, 1, phi_kept, reference)                                                                  \
-    X(phi_r, 1, phi_size, reference)                                                                  \
-    X(predicted, 1, ldA, reference)                                                                  \
-    X(direction, 1, ldA, reference)                                                                  \
+    /* reductions for reference (whole.h): φ flat, its gradient and metric; p, a direction */      \
+    X(phi_flat, 1, phi_size, reference)                                                            \
+    X(phi_g, 1, phi_size, reference)                                                               \
+    X(phi_q, 1, phi_kept, reference)                                                               \
+    X(phi_r, 1, phi_size, reference)                                                               \
+    X(predicted, 1, ldA, reference)                                                                \
+    X(direction, 1, ldA, reference)                                                                \
     /* online standardisation of inputs and targets (scaler.h), and the input as it is read */     \
     X(x_seen, 1, ldm, scale_x)                                                                     \
     X(x_mean, 1, ldm, scale_x)                                                                     \
@@ -171,18 +171,18 @@ typedef struct {
     int general, failed; /* is it? did one of its functions fail? */
     size_t phases;       /* the system's, or 1 */
     nbt_system system;
-    int64_t *indptr;  /* (n + 1) and */
-    int32_t *indices; /* (entries), with the array `values`: ∂f/∂θ; */
-    int patterned;    /* are indptr and indices those of every step? */
-    uint8_t *run;     /* (n) are a row's columns neighbours, in rising order? */
-    size_t blocks;    /* blocks of θ in the metric (metric.h): */
-    int64_t *block;   /* (blocks + 1) where each begins, and p; */
-    int32_t *first;   /* (p) where that of each parameter does */
+    int64_t *indptr;                /* (n + 1) and */
+    int32_t *indices;               /* (entries), with the array `values`: ∂f/∂θ; */
+    int patterned;                  /* are indptr and indices those of every step? */
+    uint8_t *run;                   /* (n) are a row's columns neighbours, in rising order? */
+    size_t blocks;                  /* blocks of θ in the metric (metric.h): */
+    int64_t *block;                 /* (blocks + 1) where each begins, and p; */
+    int32_t *first;                 /* (p) where that of each parameter does */
     int whole, dense, exact_fisher; /* is it one for reference (whole.h)? with dense blocks? */
     size_t phi_blocks;              /* those of φ there: */
     int64_t *phi_block;             /* (phi_blocks + 1) */
-    int split;        /* do the K pairs share the parameters, rather than being averaged? */
-    int32_t *pair;    /* (p) which pair a parameter belongs to, then */
+    int split;     /* do the K pairs share the parameters, rather than being averaged? */
+    int32_t *pair; /* (p) which pair a parameter belongs to, then */
 #define NBT_FIELD(name, rows, columns, which) void *name;
     NBT_ARRAYS(NBT_FIELD)
 #undef NBT_FIELD

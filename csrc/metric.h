@@ -1,10 +1,10 @@
 /* metric.h: what a gradient does to the parameters of a system, flat in memory; (12), (20)–(27).
  *
  * The p parameters are dealt into blocks of neighbours, the first of each being its bias. Kalman
- * keeps of J the diagonal J_pp and, of each block, its row J_0p, as optimizer.h does for the columns
- * of a matrix, with the same formulas. Blocks of one parameter each are the diagonal reduction. So
- * that norms need no division, there are for each parameter q_p = J_0p / D_0 and r_p = 1 / (D_p - J_0p
- * q_p); for a block's first, Q = Σ_p q_p² r_p and 1 / D_0. They follow J.
+ * keeps of J the diagonal J_pp and, of each block, its row J_0p, as optimizer.h does for the
+ * columns of a matrix, with the same formulas. Blocks of one parameter each are the diagonal
+ * reduction. So that norms need no division, there are for each parameter q_p = J_0p / D_0 and r_p
+ * = 1 / (D_p - J_0p q_p); for a block's first, Q = Σ_p q_p² r_p and 1 / D_0. They follow J.
  *
  * Arrays are (p), padded to whole lane blocks. */
 #ifndef NBT_METRIC_H
@@ -13,8 +13,8 @@
 #include "learner.h"
 #include "real.h"
 
-/* θ ← θ - x for the step x that the optimizer makes of g; J and what follows it. Returns whether all
- * is finite. O(p) */
+/* θ ← θ - x for the step x that the optimizer makes of g; J and what follows it. Returns whether
+ * all is finite. O(p) */
 int NBT(metric_apply)(nbt_learner *self, const real *restrict g);
 
 /* q and r from J, after a state was loaded. O(p) */

@@ -1,5 +1,5 @@
-#include "metric.h"
 #include "lanes.h"
+#include "metric.h"
 #include <string.h>
 
 /* Where nothing is measured (SGD, or plain norms) the metric is the identity: q = 0, r = 1. */
@@ -11,8 +11,8 @@ typedef struct {
 
 static split_metric metric_of(const nbt_learner *self)
 {
-    const int plain = self->optimizer == NBT_SGD || self->norm == NBT_EUCLIDEAN ||
-                      self->norm == NBT_NO_NORM;
+    const int plain =
+        self->optimizer == NBT_SGD || self->norm == NBT_EUCLIDEAN || self->norm == NBT_NO_NORM;
     return (split_metric){self->metric_q, self->metric_r, self->first, self->pair, plain};
 }
 

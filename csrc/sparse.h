@@ -9,8 +9,7 @@
 #include "real.h"
 
 /* out += Σ_i coefficient[i] w_i, coefficient (n), out (p). O(entries) */
-void NBT(sparse_add)(const nbt_learner *self, const real *restrict coefficient,
-                     real *restrict out);
+void NBT(sparse_add)(const nbt_learner *self, const real *restrict coefficient, real *restrict out);
 
 /* out[i] = ⟨w_i, y⟩, y (p), out (n). O(entries) */
 void NBT(sparse_dot)(const nbt_learner *self, const real *restrict y, real *restrict out);
@@ -18,8 +17,8 @@ void NBT(sparse_dot)(const nbt_learner *self, const real *restrict y, real *rest
 /* norm[i] = ‖w_i‖², plain, norm (n). O(entries) */
 void NBT(sparse_norms)(const nbt_learner *self, real *restrict norm);
 
-/* out[j] += coefficient[k ldn + i] w_ij, and out[k ldn + i] = ⟨w_i, y⟩ of the entries that belong to
- * pair k. O(entries + Kn) */
+/* out[j] += coefficient[k ldn + i] w_ij, and out[k ldn + i] = ⟨w_i, y⟩ of the entries that belong
+ * to pair k. O(entries + Kn) */
 void NBT(sparse_add_split)(const nbt_learner *self, const real *restrict coefficient,
                            real *restrict out);
 void NBT(sparse_dot_split)(const nbt_learner *self, const real *restrict y, real *restrict out);

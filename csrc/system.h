@@ -5,9 +5,9 @@
  * compiled by a user and trampolines into Python are all one of these structs.
  *
  * Numbers are of the learner's dtype. Functions are pure: they depend on the point and on `self`
- * alone, write only their result, whole, and may be called in any order and any number of times, for
- * instance to predict. Results never alias arguments. A function returns 0, or anything else if it
- * failed; then the call that is running is given up, and the trainer is as it was before it.
+ * alone, write only their result, whole, and may be called in any order and any number of times,
+ * for instance to predict. Results never alias arguments. A function returns 0, or anything else if
+ * it failed; then the call that is running is given up, and the trainer is as it was before it.
  *
  * A step may consist of inner steps, the phases 0 … phases - 1 (the rolling form of several layers,
  * (43)–(46)): phase q takes the state that phase q - 1 left, x stays, and the rank-one reduction is
@@ -41,10 +41,11 @@ typedef struct {
     int (*jvp)(void *self, const nbt_point *at, const void *v, void *out);
     /* out (n) = Fᵀ u. u (n). Called by backpropagation alone; may be NULL elsewhere. */
     int (*vjp)(void *self, const nbt_point *at, const void *u, void *out);
-    /* ∂f/∂θ (n, p) as CSR: row i has values[e] in column indices[e] for indptr[i] ≤ e < indptr[i+1].
-     * indptr (n + 1) begins with 0, never falls and ends with at most `entries`; indices are in
-     * [0, p), in any order, each at most once in a row. The pattern may differ from call to call; where it is
-     * fixed, indptr and indices may be NULL and are still there from another call. */
+    /* ∂f/∂θ (n, p) as CSR: row i has values[e] in column indices[e] for indptr[i] ≤ e <
+     * indptr[i+1]. indptr (n + 1) begins with 0, never falls and ends with at most `entries`;
+     * indices are in [0, p), in any order, each at most once in a row. The pattern may differ from
+     * call to call; where it is fixed, indptr and indices may be NULL and are still there from
+     * another call. */
     int (*rows)(void *self, const nbt_point *at, int64_t *indptr, int32_t *indices, void *values);
     /* *value = ℓ(h, y) in nats, H (n) = ∂ℓ/∂h for a target y; called where there is no readout. */
     int (*loss)(void *self, const void *h, const void *y, double *value, void *H);

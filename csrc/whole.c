@@ -13,15 +13,21 @@
 
 nbt_whole NBT(whole_theta)(const nbt_learner *self)
 {
-    return (nbt_whole){self->system.p, self->blocks,  self->block,    self->dense,   self->theta,
+    return (nbt_whole){self->system.p, self->blocks,   self->block,    self->dense,   self->theta,
                        self->theta_J,  self->theta_J0, self->metric_q, self->metric_r};
 }
 
 nbt_whole NBT(whole_phi)(const nbt_learner *self)
 {
-    return (nbt_whole){(1 + self->n) * self->A, self->phi_blocks, self->phi_block,
-                       self->dense,             self->phi_flat,   self->phi_J,
-                       self->phi_J0,            self->phi_q,      self->phi_r};
+    return (nbt_whole){(1 + self->n) * self->A,
+                       self->phi_blocks,
+                       self->phi_block,
+                       self->dense,
+                       self->phi_flat,
+                       self->phi_J,
+                       self->phi_J0,
+                       self->phi_q,
+                       self->phi_r};
 }
 
 /* One block: its size, where it begins among the parameters and, dense, among the numbers of J. */

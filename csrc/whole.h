@@ -1,10 +1,10 @@
 /* whole.h: the Kalman metric in the forms that are for reference: exact Fisher matrices, and
  * reductions other than the one of optimizer.h and metric.h; equations (20)–(27).
  *
- * A target is one set of parameters, θ or φ, flat, in blocks of neighbours. Of each block J keeps its
- * diagonal and first row (arrow), or all of it (dense); a block of everything makes the extended Kalman
- * filter (21)–(22). J is added to one direction after the other, then factored, then solved with. A
- * dense block of b parameters costs b³ a step: for small networks. */
+ * A target is one set of parameters, θ or φ, flat, in blocks of neighbours. Of each block J keeps
+ * its diagonal and first row (arrow), or all of it (dense); a block of everything makes the
+ * extended Kalman filter (21)–(22). J is added to one direction after the other, then factored,
+ * then solved with. A dense block of b parameters costs b³ a step: for small networks. */
 #ifndef NBT_WHOLE_H
 #define NBT_WHOLE_H
 
@@ -13,11 +13,11 @@
 
 typedef struct {
     size_t p, blocks;
-    const int64_t *block;  /* (blocks + 1) */
+    const int64_t *block; /* (blocks + 1) */
     int dense;
-    real *x;       /* (p) the parameters */
-    real *J, *J0;  /* arrow: (p) each; dense: J has b² numbers for each block, row by row */
-    real *q, *r;   /* arrow: as in metric.h; dense: q has the Cholesky factors, in J's places */
+    real *x;      /* (p) the parameters */
+    real *J, *J0; /* arrow: (p) each; dense: J has b² numbers for each block, row by row */
+    real *q, *r;  /* arrow: as in metric.h; dense: q has the Cholesky factors, in J's places */
 } nbt_whole;
 
 nbt_whole NBT(whole_theta)(const nbt_learner *self);
@@ -40,8 +40,8 @@ real NBT(whole_norm)(nbt_learner *self, const real *restrict w);
 void NBT(whole_rows)(nbt_learner *self, real *restrict norm);
 
 /* What observing does in place of the readout's and the optimizer's own ways: J of θ and φ from the
- * Fisher matrix, exact or of the loss's gradient, then both steps. δ is ∂ℓ/∂ŷ; `gradient` makes g of
- * H. Leaves H. Returns whether all is finite. */
+ * Fisher matrix, exact or of the loss's gradient, then both steps. δ is ∂ℓ/∂ŷ; `gradient` makes g
+ * of H. Leaves H. Returns whether all is finite. */
 int NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self));
 
 /* The same for gradients that were collected over a window: g_theta, and g_phi in panels. */

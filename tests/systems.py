@@ -153,13 +153,13 @@ def network(theta, h, activation, alpha=0.0):
     )
 
 
-# ---- the same network, compiled --------------------------------------------------------------------
+# ---- the same network, compiled ------------------------------------------------------------------
 
 
 class Sizes(ctypes.Structure):
     """What network.c knows besides its arguments."""
 
-    _fields_ = [("n", ctypes.c_int), ("m", ctypes.c_int)]
+    _fields_ = (("n", ctypes.c_int), ("m", ctypes.c_int))
 
 
 def compile_network(folder, dtype="float64", flags=("-O3", "-ffast-math", "-march=native")):

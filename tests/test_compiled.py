@@ -36,7 +36,9 @@ def first_theta():
 
 def train(rule, system, dtype="float64", steps=60, seed=5):
     own = {"nobacktrack": {"rank": 2}, "bptt": {"window": 4}}.get(rule, {})
-    trainer = RULES[rule](system, nbt.Softmax(A), nbt.Kalman(0.3), inputs=M, dtype=dtype, seed=5, **own)
+    trainer = RULES[rule](
+        system, nbt.Softmax(A), nbt.Kalman(0.3), inputs=M, dtype=dtype, seed=5, **own
+    )
     rng = np.random.default_rng(seed)
     losses = trainer.learn(rng.normal(size=(steps, M)), rng.integers(0, A, steps))
     return trainer, losses

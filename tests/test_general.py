@@ -145,9 +145,9 @@ class Pair:
 
 CASES = [
     *(("nobacktrack", optimizer, {"norm": norm, "rank": rank})
-      for norm, optimizer, rank in (("euclidean", "sgd", 1), ("none", "sgd", 2), ("fisher", "sgd", 1),
-                                    ("fisher", "kalman", 2), ("kalman", "kalman", 2),
-                                    ("euclidean", "kalman", 1))),
+      for norm, optimizer, rank in (("euclidean", "sgd", 1), ("none", "sgd", 2),
+                                    ("fisher", "sgd", 1), ("fisher", "kalman", 2),
+                                    ("kalman", "kalman", 2), ("euclidean", "kalman", 1))),
     *(("nobacktrack", optimizer, {"norm": norm, "rank": 3, "split": "blocks"})
       for norm, optimizer in (("euclidean", "sgd"), ("none", "sgd"), ("fisher", "kalman"),
                               ("kalman", "kalman"))),
@@ -200,7 +200,7 @@ def test_own_symbols_are_target_then_input(rule):
     np.testing.assert_allclose(trainer.state_dict()["cell.theta"], theirs.theta, rtol=1e-9)
 
 
-# ---- the fast core ---------------------------------------------------------------------------------
+# ---- the fast core -------------------------------------------------------------------------------
 
 DENSE = [
     ("nobacktrack", "sgd", {"norm": "euclidean", "blocks": 1, "exact_self": False}),

@@ -42,9 +42,7 @@ def build(name, rule, dtype="float64", optimizer=KALMAN, inputs=2, **changes):
         "bptt": {"window": 4},
     }.get(rule, {})
     system = getattr(systems, name)(**changes)
-    return RULES[rule](
-        system, nbt.Softmax(A), optimizer, inputs=inputs, dtype=dtype, seed=9, **own
-    )
+    return RULES[rule](system, nbt.Softmax(A), optimizer, inputs=inputs, dtype=dtype, seed=9, **own)
 
 
 def data(steps, seed=3, inputs=2):
@@ -129,7 +127,7 @@ def test_observing_learns_nothing(name, rule):
 @pytest.mark.parametrize("broken", ["step", "jvp", "vjp", "rows"])
 @pytest.mark.parametrize("when", [0, 7])
 def test_an_exception_of_the_users_undoes_the_call(broken, when, rule, assert_same_state):
-    """It comes through as it was raised, and learning can go on as if the call had not been made."""
+    """It comes through as it was raised, and learning goes on as if the call had not been made."""
     calls, armed = [], []
 
     def failing(*arguments):
@@ -143,7 +141,12 @@ def test_an_exception_of_the_users_undoes_the_call(broken, when, rule, assert_sa
     for one in (trainer, untouched):
         one.learn(x[:9], y[:9])
     if not calls:
-        assert (broken, rule) in {("jvp", "bptt"), ("vjp", "rtrl"), ("vjp", "nobacktrack"), ("vjp", "split")}
+        assert (broken, rule) in {
+            ("jvp", "bptt"),
+            ("vjp", "rtrl"),
+            ("vjp", "nobacktrack"),
+            ("vjp", "split"),
+        }
         return
     before = trainer.state_dict()
     armed.append(len(calls) + 1 + when)
@@ -199,7 +202,8 @@ def test_csr_arrays_of_any_kind():
         lambda *a: Sparse(*systems.Ring.rows(*a)),
         lists,
         lambda *a: tuple(
-            part.astype(k) for part, k in zip(systems.Ring.rows(*a), ("u1", "i2", "f8"), strict=True)
+            part.astype(k)
+            for part, k in zip(systems.Ring.rows(*a), ("u1", "i2", "f8"), strict=True)
         ),
     ]
     states = []

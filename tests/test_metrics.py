@@ -1,4 +1,4 @@
-"""Reductions of J and exact Fisher matrices: against whole matrices, and what they leave invariant."""
+"""Reductions of J, exact Fisher matrices: against whole matrices, and what they leave invariant."""
 
 import dataclasses
 
@@ -126,7 +126,7 @@ def test_full_is_the_extended_kalman_filter():
     assert np.abs(trainer.state_dict()["cell.theta"] - system.theta).max() > 0.05
 
 
-# ---- invariance ------------------------------------------------------------------------------------
+# ---- invariance ----------------------------------------------------------------------------------
 
 
 def affine(scale, shift, n=5, m=2):
@@ -164,7 +164,9 @@ def losses_of(optimizer, scale, shift, **more):
     state = trainer.state_dict()
     state["readout.W"] = rng.normal(size=(5, 2))
     if isinstance(optimizer, nbt.Kalman):
-        z = np.concatenate([np.ones((99, 1)), rng.random((99, 5)), rng.normal(size=(99, 2))], axis=1)
+        z = np.concatenate(
+            [np.ones((99, 1)), rng.random((99, 5)), rng.normal(size=(99, 2))], axis=1
+        )
         z[:, 1:6] = scale * z[:, 1:6] + shift
         first = z.T @ z[:, 0]
         first[0] = 0

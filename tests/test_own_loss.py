@@ -74,7 +74,9 @@ def test_a_loss_that_fails_undoes_the_call(rule, wrong, assert_same_state):
 
     trainer = RULES[rule](systems.ring(loss=loss), None, nbt.SGD(RATE), inputs=2)
     before = trainer.state_dict()
-    with pytest.raises((ZeroDivisionError, TypeError, ValueError), match=r"division|loss: (∂ℓ/∂h: )?expected"):
+    with pytest.raises(
+        (ZeroDivisionError, TypeError, ValueError), match=r"division|loss: (∂ℓ/∂h: )?expected"
+    ):
         trainer.learn(*data(20))
     assert_same_state(trainer.state_dict(), before)
 
@@ -87,7 +89,9 @@ def test_targets_of_another_size_than_the_state():
     assert trainer.learn(data(9)[0], np.zeros((9, 1))).shape == (9,)
     with pytest.raises(ValueError, match="y: expected"):
         trainer.learn(data(9)[0], np.zeros((9, 3)))
-    with pytest.raises(TypeError, match=r"readout: expected one such as Softmax, or None for a Sys"):
+    with pytest.raises(
+        TypeError, match=r"readout: expected one such as Softmax, or None for a Sys"
+    ):
         nbt.RTRL(systems.ring(loss=None), None)
     with pytest.raises(TypeError, match=r"readout: expected one such as Softmax"):
         nbt.RTRL(nbt.RNN(3), None)

@@ -169,7 +169,9 @@ def test_missing_derivatives_are_derived_with_a_warning(how, tolerance):
     at, v = point(), np.array([0.3, -2.0, 1.0])
     np.testing.assert_allclose(system.jvp(*at.values(), v),
                                jvp(*at.values(), v), rtol=0, atol=tolerance * 10)  # fmt: skip
-    derived, given = (nbt.system_check.dense_rows(f(*at.values()), N, P) for f in (system.rows, rows))
+    derived, given = (
+        nbt.system_check.dense_rows(f(*at.values()), N, P) for f in (system.rows, rows)
+    )
     np.testing.assert_allclose(derived, given, rtol=0, atol=tolerance * 10)
     assert nbt.check_system(system, **at) < 1e-8
 

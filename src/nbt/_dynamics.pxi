@@ -23,7 +23,8 @@ cdef extern from "system.h" nogil:
         int (*step)(const void*, const void*, const void*, void*, void*) noexcept
         int (*jvp)(const void*, const void*, const void*, const void*, void*, void*) noexcept
         int (*vjp)(const void*, const void*, const void*, const void*, void*, void*) noexcept
-        int (*rows)(const void*, const void*, const void*, int64_t*, int32_t*, void*, void*) noexcept
+        int (*rows)(const void*, const void*, const void*, int64_t*, int32_t*, void*,
+                    void*) noexcept
         int (*loss)(const void*, const void*, double*, void*, void*) noexcept
         void* data
     nbt_system nbt_system_of(nbt_compiled* compiled, size_t m) noexcept

@@ -1,5 +1,5 @@
-"""Derivatives of a function that were not given: JAX's own where it is JAX's, else by the complex step
-or by central differences."""
+"""Derivatives of a function that were not given: JAX's own where it is JAX's, else by the complex
+step or by central differences."""
 
 from __future__ import annotations
 

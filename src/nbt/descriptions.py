@@ -48,7 +48,8 @@ def value_in(value) -> object:
     fields = {key: value_in(part) for key, part in value.items() if key != "kind"}
     if value.get("kind") in ("System", "CompiledSystem"):
         raise ValueError(
-            "cell: the functions of a system are in no checkpoint; expected nbt.load(path, cell=...)"
+            "cell: the functions of a system are in no checkpoint; "
+            "expected nbt.load(path, cell=...)"
         )
     kind = _VALUES.get(value.get("kind"))
     if kind is None:

@@ -101,7 +101,8 @@ class GeneralTable(StateTable):
         if not inputs:
             return state
         state |= {
-            key: padded(state[key], VECTORS[key], inputs) for key in VECTORS.keys() & self._entries.keys()
+            key: padded(state[key], VECTORS[key], inputs)
+            for key in VECTORS.keys() & self._entries.keys()
         }
         moved, parts = self._grown(self._core.inputs + inputs)
         size = len(np.concatenate([places.ravel() for places in parts.values()]))

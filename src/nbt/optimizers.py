@@ -60,11 +60,11 @@ class Kalman:
         Above 0; Λ / units. Default: 1, the paper's value, for sigmoid units, and 3 for tanh units,
         whose slope is four times as large.
     reduction : {"quasi-diagonal", "diagonal", "block", "full"}
-        What is kept of J, of θ and of φ each by itself: as above; its diagonal; the blocks whole; all
-        of it, which makes the extended Kalman filter (21)–(22). The last two are references for small
-        networks: b parameters in a block cost b³ a step.
+        What is kept of J, of θ and of φ each by itself: as above; its diagonal; the blocks whole;
+        all of it, which makes the extended Kalman filter (21)–(22). The last two are references for
+        small networks: b parameters in a block cost b³ a step.
     fisher : {"outer", "exact"}
-        What J is a sum of: outer products of the gradient of the loss, or of its expected ones, the
+        What J is a sum of: outer products of the gradient of the loss, or their expectation, the
         exact Fisher matrix of what is predicted, (24) and (26), at the cost of a gradient for each
         output.
 

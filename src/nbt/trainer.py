@@ -376,7 +376,9 @@ class Trainer:
             _arguments.instance("inputs", fed, Vector)
             fed = replace(fed, size=_arguments.whole("inputs", inputs, low=fed.size))
         if not self.optimizer.plain:
-            raise TypeError(f"grow: expected a trainer with the default metric, not {self.optimizer}")
+            raise TypeError(
+                f"grow: expected a trainer with the default metric, not {self.optimizer}"
+            )
         changes = {"readout": readout, "inputs": fed}
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__, **changes)

@@ -32,14 +32,15 @@ class NoBackTrack(Trainer):
     rank : int
         K: independent rank-one estimates that are averaged. Cost and memory grow with it.
     split : {"blocks"}, optional
-        Instead of averaging, each of the K pairs covers a K-th of the parameters, chosen at random by
-        the seed (section 1.4); w̄ takes the memory of one pair. Takes the
-        path for systems.
+        Instead of averaging, each of the K pairs covers a K-th of the parameters, chosen at random
+        by the seed (section 1.4). w̄ takes the memory of one pair; at equal cost averaging has less
+        variance. It takes the path for systems.
     blocks : int, optional
         S: the units are dealt into S groups with a v̄ each; less noise, S n² more multiply-adds a
         step. Default: a block for each unit up to 32 units, 16 blocks for more.
     exact_self : bool, optional
-        Default: yes, but for systems, which have neither this nor blocks. Keep each unit's influence on itself along its own path exactly; only the rest is estimated.
+        Keep each unit's influence on itself along its own path exactly; only the rest is estimated.
+        Default: yes for fully connected cells; systems have neither this nor blocks.
     norm : {"fisher", "kalman", "euclidean"}
         What balances v̄ and w̄. `kalman`: the invariant norms of Appendix B, for `Kalman` only.
         `fisher`: the same for w̄, and for v̄ a running mean of (∂ℓ/∂h)². `euclidean`: plain.

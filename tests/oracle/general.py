@@ -41,8 +41,18 @@ class General:
     starts : first indices of theta's blocks; activation : what the readout sees of h; m : inputs,
     one-hot where x is an integer."""
 
-    def __init__(self, phases, state, *, m, optimizer, starts=None, activation="identity", exact=False,
-                 readout="softmax"):  # fmt: skip
+    def __init__(
+        self,
+        phases,
+        state,
+        *,
+        m,
+        optimizer,
+        starts=None,
+        activation="identity",
+        exact=False,
+        readout="softmax",
+    ):
         self.exact, self.kind = exact, readout
         self.phases, self.m, self.activation = phases, m, activation
         self.h, self.theta = (np.array(state[key], float) for key in ("h", "theta"))

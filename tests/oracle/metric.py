@@ -1,4 +1,4 @@
-"""The Kalman metric (20)-(27) as a whole matrix: what each reduction keeps of J, and nothing clever.
+"""The Kalman metric (20)-(27) as a whole matrix: what each reduction keeps of J, nothing clever.
 
 The parameters x (p,) are dealt into blocks of neighbours, the first of each being like a bias;
 `starts` are the blocks' first indices. A reduction keeps some entries of J (p, p):
