@@ -113,7 +113,9 @@ def _(system: System, inputs: int, dtype: str, random: np.random.Generator, rule
 
 
 @bound.register
-def _(system: CompiledSystem, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
+def _(
+    system: CompiledSystem, inputs: int, dtype: str, random: np.random.Generator, rule: str
+) -> Bound:
     if dtype != system.dtype:
         raise ValueError(
             f"dtype: expected {system.dtype!r}, the numbers that this compiled system takes, "
