@@ -192,6 +192,17 @@ size_t nbt_first_bad_symbol(const int32_t *symbols, size_t count, size_t limit)
     return t;
 }
 
+size_t nbt_first_bad_number(nbt_dtype dtype, const void *numbers, size_t count, int missing)
+{
+    size_t k = 0;
+    for (; k < count; k++) {
+        const double x =
+            dtype == NBT_F32 ? (double)((const float *)numbers)[k] : ((const double *)numbers)[k];
+        if (missing ? isinf(x) : !isfinite(x)) break;
+    }
+    return k;
+}
+
 /* A vector of a block that may have none. */
 static const void *row(const void *vectors, size_t offset)
 {
@@ -237,6 +248,8 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
             return NBT_BAD_SYMBOL;
 
         self->rate = nbt_rate(self->schedule, self->step);
+        if (block->predictions)
+            kernels_of(self)->predict(self, 1, x, vector, block->predictions + t * self->A);
         double nats;
         const int finite =
             take_step(self, x, vector, has_target, y, block->input_first, block->learn, &nats);

@@ -239,6 +239,7 @@ typedef struct {
     const int32_t *target_symbols;
     const void *target_vectors;
     int input_first, learn;
+    double *predictions; /* (steps, A): what each input leads to expect, before its step; or NULL */
 } nbt_block;
 
 /* Runs a block; loss (steps, nats; NaN for a step without a known target, untouched where a block
@@ -247,6 +248,10 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
 
 /* Index of the first of `count` symbols that is not in [0, limit); count if there is none. */
 size_t nbt_first_bad_symbol(const int32_t *symbols, size_t count, size_t limit);
+
+/* Index of the first of `count` numbers that is infinite, or NaN where none may be missing; count
+ * if there is none. */
+size_t nbt_first_bad_number(nbt_dtype dtype, const void *numbers, size_t count, int missing);
 
 /* Instruction sets compiled in and usable here, in rising order. */
 int nbt_isa_count(void);

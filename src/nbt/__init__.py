@@ -11,6 +11,7 @@ from nbt.checkpoint import Checkpoint, load
 from nbt.compiled import CompiledSystem
 from nbt.diagnosis import Diagnosis, diagnose
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
+from nbt.estimators import RNNClassifier, RNNRegressor
 from nbt.graphs import Graph
 from nbt.history import History
 from nbt.hmm import HMM
@@ -55,6 +56,8 @@ __all__ = [
     "LeakyRNN",
     "MissingExtra",
     "NoBackTrack",
+    "RNNClassifier",
+    "RNNRegressor",
     "Softmax",
     "Stack",
     "Symbols",

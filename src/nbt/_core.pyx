@@ -95,6 +95,7 @@ cdef extern from "learner.h" nogil:
         const int32_t* target_symbols
         const void* target_vectors
         int input_first, learn
+        double* predictions
     void nbt_learner_init(nbt_learner* self, int isa) noexcept
     int nbt_learner_array(const nbt_learner* self, size_t k, nbt_array* out) noexcept
     void nbt_learner_refresh(nbt_learner* self) noexcept
@@ -105,6 +106,8 @@ cdef extern from "learner.h" nogil:
     nbt_status nbt_learner_run(nbt_learner* self, const nbt_block* block, double* loss,
                                size_t* done) noexcept
     size_t nbt_first_bad_symbol(const int32_t* symbols, size_t count, size_t limit) noexcept
+    size_t nbt_first_bad_number(nbt_dtype dtype, const void* numbers, size_t count,
+                                int missing) noexcept
     int nbt_isa_count() noexcept
     const char* nbt_isa_name(int isa) noexcept
     int nbt_isa_usable(int isa) noexcept
@@ -492,6 +495,7 @@ cdef class Learner:
             block.steps, block.learn, block.input_first = inputs.count, learn, y is not None
             block.symbols, block.vectors = inputs.symbols, inputs.vectors
             block.target_symbols, block.target_vectors = targets.symbols, targets.vectors
+            block.predictions = NULL
             if y is Ellipsis:
                 self._run(&block, NULL)
                 return None
@@ -505,6 +509,29 @@ cdef class Learner:
         finally:
             _release(&inputs)
             _release(&targets)
+
+    def predict_along(self, x):
+        """What the readout says of the target of each of a block of inputs, float64 (steps, A);
+        the state moves along them."""
+        cdef Data inputs
+        cdef Py_buffer out
+        cdef nbt_block block
+        inputs.held, inputs.symbols, inputs.vectors = False, NULL, NULL
+        try:
+            self._inputs(x, &inputs)
+            block.steps, block.learn, block.input_first = inputs.count, False, True
+            block.symbols, block.vectors = inputs.symbols, inputs.vectors
+            block.target_symbols, block.target_vectors = NULL, NULL
+            p = np.empty((inputs.count, self.c.A))
+            PyObject_GetBuffer(p, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+            block.predictions = <double*>out.buf
+            try:
+                self._run(&block, NULL)
+            finally:
+                PyBuffer_Release(&out)
+            return p
+        finally:
+            _release(&inputs)
 
     cdef int _run(self, nbt_block* block, double* loss) except -1:
         """Pieces of a few milliseconds without the GIL, signals looked at between them."""
@@ -529,6 +556,8 @@ cdef class Learner:
                 if block.target_vectors != NULL:
                     piece.target_vectors = (<const char*>block.target_vectors
                                             + begun * self.c.Y * size)
+                if block.predictions != NULL:
+                    piece.predictions = block.predictions + begun * self.c.A
                 if hold or piece.steps * self.work < 1e5:  # shorter than a change of thread
                     status = nbt_learner_run(&self.c, &piece, loss + begun if loss else NULL, &done)
                 else:
@@ -573,16 +602,39 @@ cdef class Learner:
         """x as symbols or as (steps, m) vectors of the learner's dtype."""
         if self.c.one_hot:
             return _symbols(x, "x", self.c.m, data)
+        if self._ready(x, self.c.m, data):
+            return 0
         return _hold(_vectors(x, "x", self.c.m, self.dtype, self.c.missing), data)
 
     cdef int _targets(self, y, Data* data) except -1:
         """y as symbols, or as (steps, Y) vectors of the learner's dtype."""
         if not self.c.Y:
             return _symbols(y, "y", self.c.A, data)
+        if self.c.readout == NBT_GAUSSIAN and self._ready(y, self.c.Y, data):
+            return 0
         array = _vectors(y, "y", self.c.Y, self.dtype, self.c.missing)
         if self.c.readout == NBT_BERNOULLI:
             _check_unit_interval(array, "y")
         return _hold(array, data)
+
+    cdef bint _ready(self, x, size_t m, Data* data) except -1:
+        """Is x a number, or a contiguous (steps, m) array of the learner's dtype, that may be used
+        as it is? What `_vectors` finds out, without what that costs a live call."""
+        if type(x) is float and m == 1:
+            data.real, data.real32 = x, <float><double>x
+            data.vectors = &data.real32 if self.c.dtype == NBT_F32 else <void*>&data.real
+            data.count = 1
+        elif (type(x) is np_ndarray and (<object>x).dtype is self.dtype and x.ndim == 2
+                and x.shape[1] == m and x.flags.c_contiguous):
+            _hold(x, data)
+        else:
+            return False
+        if (<uintptr_t>data.vectors % <size_t>self.dtype.itemsize == 0
+                and nbt_first_bad_number(self.c.dtype, data.vectors, data.count * m,
+                                         self.c.missing) == data.count * m):
+            return True
+        _release(data)
+        return False
 
 
 # Arrays of a system's learner that are not scratch.
@@ -607,7 +659,9 @@ cdef struct Data:
     const int32_t* symbols  # or
     const void* vectors
     size_t count
-    int32_t one  # a single symbol's place
+    int32_t one  # a single symbol's place; a single number's
+    double real
+    float real32
     bint held  # is there a buffer to release?
     Py_buffer buffer
 

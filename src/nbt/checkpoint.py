@@ -69,6 +69,8 @@ class Checkpoint:
         state, and refuses it if what comes before that place has another hash.
     history : History or None
         `nbt.train(..., history=history)` goes on with it.
+    estimator : dict or None
+        What an `nbt.RNNClassifier` or `nbt.RNNRegressor` has beside its trainer.
 
     Examples
     --------
@@ -82,6 +84,7 @@ class Checkpoint:
     alphabet: Alphabet | None = None
     stream: Mapping[str, Any] | None = None
     history: History | None = None
+    estimator: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, trainer: Any, stream: Any = None, history: History | None = None) -> Checkpoint:
@@ -125,6 +128,7 @@ class Checkpoint:
                 _alphabet_in(head["stream"], symbols),
                 head["stream"] and {key: head["stream"][key] for key in ("name", "state")},
                 None if head["history"] is None else History.from_state(rows, head["history"]),
+                _mapping(head.get("estimator")),
             )
         except MALFORMED as error:
             raise CheckpointError(
@@ -183,7 +187,8 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
     Returns
     -------
     nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
-        It goes on as if it had never stopped.
+        It goes on as if it had never stopped. Or the estimator that was saved: `nbt.RNNClassifier`,
+        `nbt.RNNRegressor`.
 
     Raises
     ------
@@ -193,7 +198,15 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
     OSError
         The file cannot be read.
     """
-    return Checkpoint.load(path, cell).trainer
+    checkpoint = Checkpoint.load(path, cell)
+    if checkpoint.estimator is None:
+        return checkpoint.trainer
+    from nbt.estimators import ESTIMATORS  # it has `save`, too
+
+    kind = ESTIMATORS.get(checkpoint.estimator.get("estimator"))
+    if kind is None:
+        raise CheckpointError(f"{os.fspath(path)}: holds no estimator of this version")
+    return kind.restored(path, checkpoint)
 
 
 # ---- writing -----------------------------------------------------------------------------------
@@ -217,8 +230,15 @@ def _encode(checkpoint: Checkpoint, state: Mapping[str, np.ndarray]) -> bytes:
         "trainer": checkpoint.trainer.describe(),
         "stream": stream,
         "history": None if history is None else history.settings,
+        "estimator": checkpoint.estimator,
     }
-    return _seal(safetensors.numpy.save(tensors, metadata={"nbt": json.dumps(head)}))
+    data = safetensors.numpy.save(tensors, metadata={"nbt": json.dumps(head)})
+    length = int.from_bytes(data[:8], "little")
+    if length > LONGEST_HEADER:
+        raise CheckpointError(
+            f"names, labels and settings take {length} bytes, at most {LONGEST_HEADER} can be saved"
+        )
+    return _seal(data)
 
 
 def _seal(data: bytes) -> bytes:
@@ -395,6 +415,12 @@ def _alphabet_in(stream: Mapping[str, Any] | None, symbols: np.ndarray | None) -
     if kind == "characters":
         return Alphabet("".join(map(chr, symbols.tolist())))
     return Alphabet(tuple(json.loads(bytes(symbols))) if kind == "words" else bytes(symbols))
+
+
+def _mapping(estimator: Any) -> Mapping[str, Any] | None:
+    if estimator is not None and not isinstance(estimator, Mapping):
+        raise TypeError(f"estimator: expected a mapping, got {estimator!r}")
+    return estimator
 
 
 def _why(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nbt.state import StateTable, _Entry
+from nbt.state import VECTORS, StateTable, _Entry, padded
 
 __all__ = ["GeneralTable"]
 
@@ -95,12 +95,16 @@ class GeneralTable(StateTable):
         for name, value in (("h", state), ("theta", theta)):
             self._core.arrays[name][0, : len(value)] = value
 
-    def grown(self, more: int, inputs_too: bool) -> dict[str, np.ndarray]:
-        """As of `StateTable`; where a new symbol's weights lie is the cell's affair."""
-        state = super().grown(more, False) | self._rows()
-        if not inputs_too:
+    def grown(self, outputs: int, inputs: int) -> dict[str, np.ndarray]:
+        """As of `StateTable`; where a new input's weights lie is the cell's affair."""
+        state = super().grown(outputs, 0) | self._rows()
+        if not inputs:
             return state
-        moved, parts = self._grown(self._core.inputs + more)
+        state |= {
+            key: padded(state[key], VECTORS[key], inputs)
+            for key in VECTORS.keys() & self._entries.keys()
+        }
+        moved, parts = self._grown(self._core.inputs + inputs)
         size = len(np.concatenate([places.ravel() for places in parts.values()]))
 
         def spread(flat):

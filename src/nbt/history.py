@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nbt import _arguments
+from nbt import _arguments, showing
 from nbt.errors import DataError
 
 __all__ = ["History", "Row", "shown_unit"]
@@ -192,6 +192,16 @@ class History:
         row, scale, per = self.live(), *shown_unit(self.unit)
         bits = f", {row.average_bits * scale:.4f} {per}" if self._now.step else ""
         return f"<History: {self._now.step} steps{bits}, {self._rows} rows>"
+
+    def _repr_html_(self) -> str:
+        now, (scale, per) = self.live(), shown_unit(self.unit)
+        rows = [("steps", f"{now.step:,}"), ("rows", f"{len(self):,}")]
+        if now.step:
+            start, bits = self.tail()
+            rows += [(per, f"{now.average_bits * scale:.4f}")]
+            rows += [(f"since step {start:,}", f"{bits * scale:.4f}")]
+            rows += [("seconds", f"{now.seconds:.1f}")]
+        return showing.table("History", [*rows, ("ended by", self.stopped or "nothing yet")])
 
     @property
     def step(self) -> np.ndarray:

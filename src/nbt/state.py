@@ -24,6 +24,14 @@ INPUTS = {
     **dict.fromkeys(("cell.r", "optimizer.theta.J", "optimizer.theta.J0", "window.g_theta"), 0),
     **{"estimator.d": 0, "estimator.z": 0, "estimator.w": 1, "estimator.G": 1},
 }
+VECTORS = {"window.x": 1, "inputs.count": 0, "inputs.mean": 0, "inputs.variance": 0}
+
+
+def padded(array: np.ndarray, axis: int, more: int) -> np.ndarray:
+    """With so many zeros more at the end of an axis."""
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (0, more)
+    return np.pad(array, widths)
 
 
 @dataclass(frozen=True)
@@ -268,16 +276,14 @@ class StateTable:
                 self.write(key, values[key])
             self._core.refresh()
 
-    def grown(self, more: int, inputs_too: bool) -> dict[str, np.ndarray]:
-        """The settled state with zeros for `more` symbols: outputs, and inputs where they are the
-        same symbols. Nothing waits in it."""
+    def grown(self, outputs: int, inputs: int) -> dict[str, np.ndarray]:
+        """The settled state with zeros for so many more outputs and inputs. Nothing waits in it."""
         state = {key: self.read(key) for key in self._entries}
         for key, value in state.items():
-            axis = -1 if key in OUTPUTS else INPUTS.get(key) if inputs_too else None
-            if axis is not None:
-                widths = [(0, 0)] * value.ndim
-                widths[axis] = (0, more)
-                state[key] = np.pad(value, widths)
+            if key in OUTPUTS:
+                state[key] = padded(value, -1, outputs)
+            elif key in INPUTS or key in VECTORS:
+                state[key] = padded(value, (INPUTS | VECTORS)[key], inputs)
         return state | self._counters()
 
     def _resume_waiting(self, values, rows, since) -> bool:

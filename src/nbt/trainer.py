@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from nbt import _arguments, _core
+from nbt import _arguments, _core, showing
 from nbt.descriptions import value_in, value_out
 from nbt.dynamics import Bound, bound, check_cell, is_dense, is_fast, own_loss
 from nbt.general_state import GeneralTable
-from nbt.inputs import Inputs, Symbols, as_inputs
+from nbt.inputs import Inputs, Symbols, Vector, as_inputs
 from nbt.optimizers import SGD, Kalman, Optimizer
 from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Readout, Softmax
 from nbt.state import StateTable
@@ -178,6 +179,25 @@ class Trainer:
         """
         return self._core.predict(x)
 
+    def predict_along(self, x) -> np.ndarray:
+        """What the readout says of the target of each of a block of inputs, one after the other,
+        going on from the state as it is; changes nothing.
+
+        Parameters
+        ----------
+        x : array (steps,) of integers, or (steps, m) of numbers
+            Inputs, for supervised use: the state moves on each, in a copy, then predicts.
+
+        Returns
+        -------
+        array (steps, …), float64
+            For each step what `predict` gives.
+        """
+        from nbt.listening import listener  # a trainer
+
+        outputs = listener(self)._core.predict_along(x)
+        return outputs.reshape(len(outputs), *np.shape(self._core.predict()))
+
     def learn(self, x, y=None) -> np.ndarray:
         """Learns from a block, one step at a time.
 
@@ -325,45 +345,53 @@ class Trainer:
         table.write_all(state)
         self.__dict__.update(changes, _core=core, _table=table)
 
-    def grow(self, symbols: int) -> None:
+    def grow(self, symbols: int | None = None, *, inputs: int | None = None) -> None:
         """Makes room for more symbols, as inputs (where the inputs are the symbols predicted) and
-        as outputs; what is known of the old ones stays as it is.
+        as outputs, or for longer input vectors; what is known of the old ones stays as it is.
 
         Everything about the new ones is 0: weights, estimates and covariances. So the logits of the
         old symbols keep their bits and their probabilities keep their ratios; a new symbol has the
-        logit 0. The cost is that of `load_state_dict`.
+        logit 0. A new number of a vector changes no prediction until something is learned from it.
+        The cost is that of `load_state_dict`.
 
         Parameters
         ----------
-        symbols : int
+        symbols : int, optional
             How many there are from now on, not fewer than before.
+        inputs : int, optional
+            How many numbers an input has from now on, not fewer than before.
 
         Raises
         ------
         TypeError, ValueError
-            For a number that is none, or smaller, or a readout without symbols. Then nothing was
-            changed.
+            For a number that is none, or smaller, a readout without symbols, or inputs that are no
+            vectors. Then nothing was changed.
         """
-        _arguments.instance("readout", self.readout, Softmax)
+        readout, fed = self.readout, self.inputs
+        if symbols is not None or inputs is None:
+            old = _arguments.instance("readout", self.readout, Softmax).symbols
+            readout = Softmax(_arguments.whole("symbols", symbols, low=old))
+            fed = Symbols(readout.symbols) if fed == Symbols(old) else fed
+        if inputs is not None:
+            _arguments.instance("inputs", fed, Vector)
+            fed = replace(fed, size=_arguments.whole("inputs", inputs, low=fed.size))
         if not self.optimizer.plain:
             raise TypeError(
                 f"grow: expected a trainer with the default metric, not {self.optimizer}"
             )
-        old = self.readout.symbols
-        symbols = _arguments.whole("symbols", symbols, low=old)
-        own = self.inputs == Symbols(old)
-        changes = {"readout": Softmax(symbols), "inputs": Symbols(symbols) if own else self.inputs}
+        changes = {"readout": readout, "inputs": fed}
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__, **changes)
         system = copy._bound(self.seed)
-        if own and system and not system.grown:
+        if fed != self.inputs and system and not system.grown:
             raise TypeError("grow: a system's inputs are as many as it was made for")
         size = len(system.theta) if system else copy._dense_parameters()
         changes["_parameters"] = copy._parameters = size
         copy._refuse_too_large(isinstance(self.optimizer, Kalman), **self._choices)
+        outputs = readout.outputs - self.readout.outputs
         with self._core:
             self._core.settle()
-            self._adopt(self._table.grown(symbols - old, own), **changes)
+            self._adopt(self._table.grown(outputs, fed.size - self.inputs.size), **changes)
 
     def save(self, path, stream=None, history=None) -> None:
         """Writes a checkpoint; `nbt.load` takes it back and goes on as if nothing had happened.
@@ -430,6 +458,9 @@ class Trainer:
             f"{type(self).__name__}({self.cell}, {self.readout}, {self.optimizer}{inputs}{own}, "
             f"{missing}dtype={self.dtype!r}, seed={self.seed})  # step {self.step}"
         )
+
+    def _repr_html_(self) -> str:
+        return showing.table(type(self).__name__, showing.trainer_rows(self))
 
     def __reduce__(self):
         return _rebuild, (type(self), self._described(), self.state_dict(), self.threads)

@@ -1,0 +1,36 @@
+"""What notebooks show of an object: a small table."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+
+__all__ = ["table", "trainer_rows"]
+
+
+def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    """HTML: a title, then a name and a value a row. Colours are the page's own."""
+    lines = "".join(
+        f'<tr><th style="text-align:left;font-weight:normal;opacity:.7">{html.escape(name)}</th>'
+        f'<td style="text-align:left">{html.escape(value)}</td></tr>'
+        for name, value in rows
+    )
+    caption = (
+        '<caption style="text-align:left;font-weight:bold;caption-side:top">'
+        f"{html.escape(title)}</caption>"
+    )
+    return f"<table>{caption}<tbody>{lines}</tbody></table>"
+
+
+def trainer_rows(trainer) -> list[tuple[str, str]]:
+    """What a trainer is, how large, how far it has learned."""
+    own = ", ".join(f"{name}={value!r}" for name, value in trainer._own_arguments().items())
+    return [
+        ("network", repr(trainer.cell)),
+        ("inputs", repr(trainer.inputs)),
+        ("readout", repr(trainer.readout)),
+        ("optimizer", repr(trainer.optimizer)),
+        *([("rule", own)] if own else []),
+        ("parameters", f"{trainer.parameters:,}, {trainer.dtype}"),
+        ("steps", f"{trainer.step:,}"),
+    ]

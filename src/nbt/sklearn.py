@@ -1,0 +1,223 @@
+"""Recurrent networks as scikit-learn's estimators: `pip install "nobacktrack[sklearn]"`.
+
+Rows are steps of one sequence, in order: `fit` learns them from a fresh network, `partial_fit` goes
+on, `predict` goes on from the state that learning left, in a copy. So rows must not be shuffled:
+`TimeSeriesSplit` cross-validates, `KFold(shuffle=True)` does not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nbt import _arguments
+from nbt.errors import MissingExtra
+from nbt.estimator import make_trainer
+from nbt.readouts import Gaussian, Softmax
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.utils import check_random_state
+    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+except ImportError as error:
+    raise MissingExtra(
+        'nbt.sklearn needs scikit-learn 1.6 or newer; pip install "nobacktrack[sklearn]"'
+    ) from error
+
+__all__ = ["RNNClassifier", "RNNRegressor"]
+
+
+class _Sequence(BaseEstimator):
+    """What the two share: rows are steps."""
+
+    def __init__(
+        self,
+        cell=None,
+        optimizer=None,
+        rule="NoBackTrack",
+        options=None,
+        epochs=1,
+        missing="error",
+        random_state=None,
+    ) -> None:
+        self.cell = cell
+        self.optimizer = optimizer
+        self.rule = rule
+        self.options = options
+        self.epochs = epochs
+        self.missing = missing
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing != "error"
+        return tags
+
+    def _start(self, readout) -> None:
+        """A new network."""
+        seed = check_random_state(self.random_state).randint(2**31)
+        self.trainer_ = make_trainer(
+            readout,
+            self.n_features_in_,
+            cell=self.cell,
+            optimizer=self.optimizer,
+            rule=self.rule,
+            options=self.options,
+            seed=seed,
+            missing=self.missing,
+        )
+
+    def _pass(self, X, y, epochs) -> None:
+        for _ in range(_arguments.whole("epochs", epochs)):
+            self.trainer_.learn(X, y)
+
+    def _finite(self) -> bool | str:
+        return True if self.missing == "error" else "allow-nan"
+
+    def _outputs(self, X) -> np.ndarray:
+        """What the readout says of each row, going on from where learning stopped."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite=self._finite())
+        return self.trainer_.predict_along(X)
+
+
+class RNNClassifier(ClassifierMixin, _Sequence):
+    """A recurrent network that learns the labels of a sequence, a row a step.
+
+    Parameters
+    ----------
+    cell : RNN, LeakyRNN or another cell, optional
+        Default: ``RNN(20)``. `LeakyRNN` remembers longer.
+    optimizer : Kalman or SGD, optional
+        Default: that of the rule.
+    rule : {"NoBackTrack", "RTRL", "TruncatedBPTT"}
+    options : mapping, optional
+        Further arguments of the rule, ``{"rank": 4}``, say.
+    epochs : int
+        How often `fit` learns the whole sequence.
+    missing : {"error", "skip", "mask"}
+        What a NaN in X does, or in a regressor's y, as in `nbt.NoBackTrack`.
+    random_state : int, RandomState or None
+
+    Attributes
+    ----------
+    classes_ : array (classes,)
+        Sorted. `partial_fit` takes in new ones at any time.
+    trainer_ : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
+        What learns.
+    n_features_in_ : int
+
+    Notes
+    -----
+    X is standardised as it comes. ``predict(X)`` takes the rows of X for what comes after the rows
+    that were learned, so the same row has another prediction in another place; nothing changes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(2000, 2))
+    >>> y = np.roll(X[:, 0] > 0, 1)  # what the first number was a step ago
+    >>> RNNClassifier(random_state=0).fit(X[:1500], y[:1500]).score(X[1500:], y[1500:]) > 0.9
+    True
+    """
+
+    def fit(self, X, y):
+        """Learns a sequence from the beginning."""
+        return self._learn(X, y, None, self.epochs, fresh=True)
+
+    def partial_fit(self, X, y, classes=None):
+        """Goes on learning; `classes` names labels that are still to come."""
+        return self._learn(X, y, classes, 1, fresh=not hasattr(self, "trainer_"))
+
+    def _learn(self, X, y, classes, epochs, fresh):
+        X, y = validate_data(
+            self, X, y, reset=fresh, dtype=np.float64, ensure_all_finite=self._finite()
+        )
+        check_classification_targets(y)
+        seen = np.unique(y) if classes is None else np.union1d(classes, y)
+        known = seen[:0] if fresh else self._arrived
+        new = seen[~np.isin(seen, known)]
+        arrived = np.concatenate([known, new])
+        if fresh:
+            self._start(Softmax(len(arrived)))
+        elif len(new):
+            self.trainer_.grow(len(arrived))
+        self._arrived = arrived  # in the order of the readout
+        self.classes_, self._order = np.unique(arrived, return_index=True)
+        numbers = self._order[np.searchsorted(self.classes_, y)].astype(np.int32)
+        self._pass(X, numbers, epochs)
+        return self
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Probabilities (rows, classes), rows in order, going on from where learning stopped."""
+        p = self._outputs(X)[:, self._order]
+        return p / p.sum(axis=1, keepdims=True)
+
+    def predict(self, X) -> np.ndarray:
+        """The most probable class of each row, as `predict_proba` has it."""
+        p = self.predict_proba(X)
+        return self.classes_[p.argmax(axis=1)]
+
+
+class RNNRegressor(RegressorMixin, _Sequence):
+    """A recurrent network that learns the numbers of a sequence, a row a step: means and variances.
+
+    Parameters
+    ----------
+    cell, optimizer, rule, options, epochs, missing, random_state
+        As in `RNNClassifier`.
+
+    Attributes
+    ----------
+    trainer_ : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
+        What learns.
+    n_features_in_ : int
+
+    Notes
+    -----
+    X and y are standardised as they come; y may have several columns. What `RNNClassifier` says of
+    rows and their order holds here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.sin(np.arange(3000) / 10)[:, np.newaxis]
+    >>> model = RNNRegressor(random_state=0).fit(x[:2000], x[1:2001, 0])
+    >>> model.score(x[2000:-1], x[2001:, 0]) > 0.95
+    True
+    """
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X, y):
+        """Learns a sequence from the beginning."""
+        return self._learn(X, y, self.epochs, fresh=True)
+
+    def partial_fit(self, X, y):
+        """Goes on learning."""
+        return self._learn(X, y, 1, fresh=not hasattr(self, "trainer_"))
+
+    def _learn(self, X, y, epochs, fresh):
+        checks = {"dtype": np.float64, "ensure_all_finite": self._finite()}
+        target = {**checks, "ensure_2d": False, "estimator": self}
+        if y is None:
+            raise ValueError("requires y to be passed, but the target y is None")
+        X, y = validate_data(self, X, y, reset=fresh, validate_separately=(checks, target))
+        check_consistent_length(X, y)
+        if fresh:
+            self._flat = y.ndim == 1
+            self._start(Gaussian(1 if self._flat else y.shape[1], standardize=True))
+        self._pass(X, y, epochs)
+        return self
+
+    def predict(self, X, return_std=False):
+        """Means, and standard deviations if asked, rows in order, going on from where learning
+        stopped; (rows,), or (rows, columns) where y had several."""
+        outputs = self._outputs(X)
+        mean, std = outputs[:, 0], np.sqrt(outputs[:, 1])
+        if self._flat:
+            mean, std = mean[:, 0], std[:, 0]
+        return (mean, std) if return_std else mean
