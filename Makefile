@@ -78,6 +78,10 @@ forecasting: build
 learning: build
 	$(BIN)/python bench/learning.py $(ARGS)
 
+# What the defaults rest on (docs/learning.md): hours; goes on where it stopped.
+study: build
+	$(BIN)/python bench/study.py $(ARGS)
+
 $(VENV)/.lint: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --group lint
 	touch $@

@@ -113,7 +113,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int always = 1, kalman = self->optimizer == NBT_KALMAN;
     const int nobacktrack = self->rule == NBT_NOBACKTRACK, rtrl = self->rule == NBT_RTRL;
     const int bptt = self->rule == NBT_BPTT, online = !bptt;
-    const int exact = nobacktrack && self->exact_self;
+    const int exact = nobacktrack && self->exact_self, windowed = nobacktrack && T;
     const int descent = self->descent, lazy = self->lazy;
     const int general = self->general, measured = general && kalman;
     const int scale_x = self->scale_x, scale_y = self->scale_y, vectors = !self->one_hot;

@@ -65,7 +65,7 @@ static real arrow(nbt_learner *self, step_size step, size_t first, size_t last, 
 
 int NBT(metric_apply)(nbt_learner *self, const real *restrict g)
 {
-    const step_size step = NBT(optimizer_step_size)(self);
+    const step_size step = NBT(optimizer_step_size)(self, self->lambda_theta);
     if (self->optimizer == NBT_SGD) return fold(descend(self, step.rate, g)) == 0;
     if (self->blocks == self->system.p) return fold(diagonal(self, step, g)) == 0;
     real check = 0;
@@ -77,7 +77,7 @@ int NBT(metric_apply)(nbt_learner *self, const real *restrict g)
 void NBT(metric_refresh)(nbt_learner *self)
 {
     if (self->optimizer == NBT_SGD) return;
-    const step_size step = NBT(optimizer_step_size)(self);
+    const step_size step = NBT(optimizer_step_size)(self, self->lambda_theta);
     for (size_t b = 0; b < self->blocks; b++)
         arrow(self, step, (size_t)self->block[b], (size_t)self->block[b + 1], NULL);
 }

@@ -56,6 +56,8 @@ class Subject:
             return nbt.TruncatedBPTT(cell, readout, optimizer, window=4, **common)
         if self.rule == "exact_self":
             return nbt.NoBackTrack(cell, readout, optimizer, **common)
+        if self.rule == "window":
+            return nbt.NoBackTrack(cell, readout, optimizer, blocks=2, window=3, **common)
         own = {"rank": 2, "blocks": 3, "exact_self": False}
         norm = "kalman" if self.optimizer == "kalman" else "euclidean"
         return nbt.NoBackTrack(cell, readout, optimizer, norm=norm, **own, **common)
@@ -101,7 +103,7 @@ def part(x, y, steps):
 
 SUBJECTS = [
     Subject(rule, optimizer, inputs, dtype)
-    for rule in ("exact_self", "plain", "rtrl", "bptt")
+    for rule in ("exact_self", "window", "plain", "rtrl", "bptt")
     for optimizer in ("sgd", "kalman")
     for inputs in ("own", "other", "vector")
     for dtype in ("float32", "float64")

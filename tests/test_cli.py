@@ -100,8 +100,9 @@ def test_help_names_every_option():
     assert code == 0
     options = {
         *("cell", "activation", "units", "trainer", "window", "rank", "blocks", "exact-self"),
-        *("no-exact-self", "norm", "optimizer", "rate", "decay", "prior", "dtype", "seed"),
-        *("threads", "steps", "seconds", "alphabet", "json", "save", "paper", "help"),
+        *("no-exact-self", "norm", "optimizer", "rate", "decay", "prior", "readout-prior"),
+        *("dtype", "seed", "threads"),
+        *("steps", "seconds", "alphabet", "json", "save", "paper", "help"),
         *("format", "column", "follow", "cap", "output", "resume", "checkpoint-every", "keep"),
         *("on-divergence", "report"),
     }
@@ -246,7 +247,7 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--prior", "0"], "positive number"),
         (["TEXT", "--rank", "2", "--trainer", "rtrl"], "--rank is for --trainer nobacktrack"),
         (["TEXT", "--no-exact-self", "--trainer", "tbptt"], "--exact-self is for"),
-        (["TEXT", "--window", "2"], "--window is for --trainer tbptt"),
+        (["TEXT", "--window", "2", "--trainer", "rtrl"], "--window is for --trainer tbptt or"),
         (["TEXT", "--norm", "kalman", "--optimizer", "sgd"], "norm"),
         (["TEXT", "--seed", "-1"], "--seed"),
         (["TEXT", "--alphabet", "aa"], "'a' comes twice"),

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nbt import _arguments
+from nbt.readouts import Readout, Softmax
 from nbt.schedules import InverseSqrt, Schedule, as_schedule
 
 __all__ = ["SGD", "Kalman", "Optimizer"]
 
 
-DEFAULT_PRIOR = {"sigmoid": 1.0, "tanh": 3.0, "identity": 1.0}
+# Λ / units, and Λ of a readout: for symbols as measured (docs/learning.md).
+DEFAULT_PRIOR = {"sigmoid": 0.3, "tanh": 3.0, "identity": 1.0}
+DEFAULT_READOUT_PRIOR = 3.0
+PRIOR_OF_VECTORS = {"sigmoid": 1.0, "tanh": 3.0, "identity": 1.0}
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Kalman:
 
     Each unit's parameters (bias first), and each symbol's in the readout, are one block. Of its
     inverse covariance J, the decayed sum of the gradient's outer products, the diagonal and the
-    bias's row are kept; the step is (J + Λ)⁻¹ g with Λ = prior × units.
+    bias's row are kept; the step is (J + Λ)⁻¹ g.
 
     Parameters
     ----------
@@ -53,26 +57,38 @@ class Kalman:
         γ in J ← (1 - γ) J + g gᵀ, capped at 1. It also sets the size of the steps: less decay,
         smaller steps later on.
     prior : float, optional
-        Above 0; Λ / units. Default: 1, the paper's value, for sigmoid units, and 3 for tanh units,
-        whose slope is four times as large.
+        Above 0; Λ / units of the network's parameters (1 in the paper). Default: 0.3 for sigmoid
+        units, 3 for tanh units, whose slope is four times as large. Where no symbols are predicted,
+        and for systems without an activation: 1 and 3.
+    readout_prior : float, optional
+        Above 0; Λ of the readout's parameters. Default: for `Softmax`, 3, whatever the number of
+        units; where `prior` is given, and for other readouts, the network's, as in the paper.
 
     Examples
     --------
     >>> Kalman(decay=InverseSqrt(1.0), prior=1.0)
-    Kalman(decay=InverseSqrt(scale=1.0), prior=1.0)
+    Kalman(decay=InverseSqrt(scale=1.0), prior=1.0, readout_prior=None)
     """
 
     decay: float | Schedule = InverseSqrt(0.1)
     prior: float | None = None
+    readout_prior: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decay", as_schedule("decay", self.decay))
-        if self.prior is not None:
-            object.__setattr__(self, "prior", _arguments.real("prior", self.prior, above=0))
+        for name in ("prior", "readout_prior"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _arguments.real(name, value, above=0))
 
-    def prior_for(self, activation: str) -> float:
-        """Λ / units for units of this activation."""
-        return DEFAULT_PRIOR[activation] if self.prior is None else self.prior
+    def lambdas(self, cell, readout: Readout) -> tuple[float, float]:
+        """Λ of the parameters of a network of this cell, and of this readout."""
+        symbols = isinstance(readout, Softmax)
+        default = DEFAULT_PRIOR if symbols else PRIOR_OF_VECTORS
+        prior = default[cell.activation] if self.prior is None else self.prior
+        network = prior * cell.units
+        if self.readout_prior is not None:
+            return network, self.readout_prior
+        return network, DEFAULT_READOUT_PRIOR if symbols and self.prior is None else network
 
     @property
     def schedule(self) -> Schedule:
