@@ -19,22 +19,36 @@ static void adjoints(nbt_learner *self)
                       ring_row(self->adjoint, l + 1 < T ? slot_of(self, l + 1) : T, ldn));
 }
 
+/* g += Σ (a, x) λᵀ over slots first … first + count - 1. */
+static void add_slots(nbt_learner *self, size_t first, size_t count)
+{
+    const size_t n = self->n, ldn = self->ldn;
+    const real *adjoint = ring_row(self->adjoint, first, ldn);
+    const real *a = ring_row(self->past_a, first, ldn);
+    NBT(panels_add_outer)(&self->cell, 0, n, count, a, ldn, adjoint, ldn, self->g);
+    if (!self->one_hot)
+        NBT(panels_add_outer)(&self->cell, n, self->m, count,
+                              ring_row(self->past_x, first, self->ldm), self->ldm, adjoint, ldn,
+                              self->g);
+}
+
+/* In the order of lags, wherever the ring begins: a state that was loaded goes on to the bit. */
 void NBT(window_gradient)(nbt_learner *self)
 {
     const size_t n = self->n, ldn = self->ldn, T = self->T;
     const real *adjoint = self->adjoint;
     real *g = self->g;
     adjoints(self);
-    for (size_t t = 0; t < T; t++) {
+    for (size_t l = 0; l < T; l++) {
+        const size_t t = slot_of(self, l);
         if (self->window_symbol[t] < 0) continue;
         lanes_add(ldn, adjoint + t * ldn, g);
         if (self->one_hot)
             NBT(panels_add_row)(&self->cell, n + (size_t)self->window_symbol[t], adjoint + t * ldn,
                                 g);
     }
-    NBT(panels_add_outer)(&self->cell, 0, n, T, self->past_a, ldn, adjoint, ldn, g);
-    if (!self->one_hot)
-        NBT(panels_add_outer)(&self->cell, n, self->m, T, self->past_x, self->ldm, adjoint, ldn, g);
+    add_slots(self, self->head, T - self->head);
+    add_slots(self, 0, self->head);
 }
 
 void NBT(window_clear)(nbt_learner *self)

@@ -174,7 +174,7 @@ VALUES = [
     ("units", ValueError, lambda: from_description(described(cell={"kind": "RNN", "units": 0}))),
     ("seed", ValueError, lambda: from_description(described(seed=-1))),
     ("rank", ValueError, lambda: from_description(described(rank=0))),
-    ("window", TypeError, lambda: from_description(described(window=4))),
+    ("window", TypeError, lambda: from_description(described(window="4"))),
 ]
 
 

@@ -49,6 +49,7 @@ def test_the_papers_settings_to_the_letter(rank):
 
 def test_what_the_paper_compares_with():
     root = {"kind": "InverseSqrt", "scale": 1.0}
+    paper = {"kind": "Kalman", "decay": root, "prior": 1.0, "readout_prior": None}
     assert described("rtrl-kalman")["optimizer"] == paper
     assert described("rtrl-euclidean")["optimizer"] == {"kind": "SGD", "rate": root}
     truncated = described("tbptt-paper")

@@ -315,16 +315,20 @@ def _shapes(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, 
         return _system_shapes(trainer, layout)
     n, m = trainer["cell"]["units"], trainer["inputs"]["size"]
     outputs = _outputs(trainer["readout"])
-    sizes = [n, m, outputs, *(trainer.get(name, 1) for name in ("rank", "blocks", "window"))]
+    window = trainer.get("window", 0)
+    sizes = [n, m, outputs, trainer.get("rank", 1), trainer.get("blocks", 1), window or 1]
     if not all(type(size) is int and size > 0 for size in sizes):
         raise TypeError(f"trainer: expected positive sizes, got {sizes}")
     shapes = {"cell.W": (n, n), "cell.r": (m, n), "readout.W": (n, outputs)}
     if "rank" in trainer:
         shapes["estimator.v"] = (trainer["rank"], trainer["blocks"], n)
         shapes["estimator.w"] = (trainer["rank"], 1 + n + m, n)
-    if "window" in trainer:
-        shapes["window.h"] = (trainer["window"], n)
-        shapes["window.delta"] = (trainer["window"], outputs)
+    if window and trainer.get("trainer") == "NoBackTrack":
+        shapes["window.F"] = (window, n, n)
+        shapes["window.v"] = (trainer["rank"], window, trainer["blocks"], n)
+    elif window:
+        shapes["window.h"] = (window, n)
+        shapes["window.delta"] = (window, outputs)
     if trainer.get("trainer") == "RTRL":
         shapes["estimator.G"] = (n, 1 + n + m, n)
     return shapes
@@ -335,7 +339,7 @@ def _system_shapes(trainer, layout) -> dict[str, tuple[int, ...]]:
     (n,), outputs = layout["state.h"]["shape"], _outputs(trainer["readout"])
     shapes = {"readout.W": (n, outputs)}
     for name, size in (("estimator.w", "rank"), ("window.h", "window")):
-        if size in trainer:
+        if trainer.get(size):
             shapes[name] = (trainer[size], *layout[name]["shape"][1:])
     return shapes
 

@@ -137,22 +137,22 @@ class NoBackTrack(Trainer):
         ]  # (K, unit, state)
         w = state["estimator.w"].astype(np.float64)
         estimate = np.einsum("kij,kpi->jpi", v, w) / self.rank
-        own = state.get("estimator.d")
-        if own is None:
-            own = state["estimator.z"][:, np.newaxis]
-        own = np.broadcast_to(own, (w.shape[1], n)).astype(np.float64)
-        return estimate + self._recent(state, own)
+        return estimate + self._exact_part(state)
 
     influence.__doc__ = Trainer.influence.__doc__
 
-    def _recent(self, state: Mapping[str, np.ndarray], own: np.ndarray) -> np.ndarray:
-        """What is known exactly of ∂h/∂θ: the steps of the window, before them `own` (P, n)."""
+    def _exact_part(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
+        """What is known exactly of ∂h/∂θ (n, P, n): the steps of the window, and before them each
+        unit's own path."""
         n, path = self.cell.units, np.eye(self.cell.units)  # ∂h(t)/∂h(t - l)
+        own = state.get("estimator.d")
+        if own is None:  # w_i, the same for every unit
+            own = np.repeat(state["estimator.z"][:, np.newaxis], n, axis=1)
         exact = np.zeros((n, *own.shape))
         for lag in range(self.window):
             exact += path[:, np.newaxis] * self._regressors(state, lag)[:, np.newaxis]
             path = path @ state["window.F"][lag].astype(np.float64)
-        return exact + path[:, np.newaxis] * own
+        return exact + path[:, np.newaxis] * own.astype(np.float64)
 
     def _regressors(self, state: Mapping[str, np.ndarray], lag: int) -> np.ndarray:
         """(1, a, x) of the transition `lag` before the last; zeros if there was none."""
