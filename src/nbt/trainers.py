@@ -157,7 +157,7 @@ class NoBackTrack(Trainer):
     def _regressors(self, state: Mapping[str, np.ndarray], lag: int) -> np.ndarray:
         """(1, a, x) of the transition `lag` before the last; zeros if there was none."""
         x = state["window.x"][lag]
-        if isinstance(self.inputs, Symbols):
+        if self._core.one_hot:
             there, x = x >= 0, np.arange(self.inputs.size) == x
         else:
             there = lag < state["window.length"]
