@@ -137,6 +137,26 @@ def test_defaults():
     assert (trainer.dtype, trainer.seed, trainer.step) == ("float32", 0, 0)
     assert trainer.inputs == nbt.Symbols(3)
     assert 1 < nbt.NoBackTrack(nbt.RNN(100), nbt.Softmax(3)).blocks < 100
+
+
+@pytest.mark.parametrize(
+    ("units", "given", "expected"),
+    [
+        (32, {}, (32, True, 0)),
+        (33, {}, (4, True, 4)),
+        (33, {"window": 0}, (16, True, 0)),
+        (33, {"blocks": 2}, (2, True, 0)),
+        (33, {"exact_self": False}, (16, False, 0)),
+        (8, {"window": 3}, (8, True, 3)),
+        (33, {"blocks": 5, "window": 2}, (5, True, 2)),
+    ],
+)
+def test_defaults_of_the_form(units, given, expected):
+    trainer = nbt.NoBackTrack(nbt.RNN(units), nbt.Softmax(3), **given)
+    assert (trainer.blocks, trainer.exact_self, trainer.window) == expected
+
+
+def test_default_window_of_truncated_bptt():
     assert nbt.TruncatedBPTT(nbt.RNN(2), nbt.Softmax(3)).window == 15
 
 

@@ -14,7 +14,8 @@ from nbt.trainer import Trainer, build
 
 __all__ = ["RTRL", "NoBackTrack", "Trainer", "TruncatedBPTT", "from_description"]
 
-SMALL_UNITS = 32
+SMALL_UNITS = 32  # up to so many, a block each; for more, measured (docs/learning.md):
+BLOCKS, WINDOWED_BLOCKS, WINDOW = 16, 4, 4
 
 
 class NoBackTrack(Trainer):
@@ -32,14 +33,15 @@ class NoBackTrack(Trainer):
         K: independent rank-one estimates that are averaged. Cost and memory grow with it.
     blocks : int, optional
         S: the units are dealt into S groups with a v̄ each; less noise, S n² more multiply-adds a
-        step. Default: a block for each unit up to 32 units, 16 blocks for more.
+        step. Default: a block for each unit up to 32 units; for more, 4, or 16 without a window.
     exact_self : bool, optional
         Keep each unit's influence on itself along its own path exactly; only the rest is estimated.
         Default: yes, but for systems, which have neither this nor blocks.
-    window : int
+    window : int, optional
         T: the last T steps are kept exactly too, as by backpropagation over them; only paths that
         left their unit before are estimated. Needs `exact_self`. A step costs T (S + 2) n² more
-        multiply-adds; 0: no window.
+        multiply-adds; 0: no window. Default: 4 for more than 32 units, if nothing is said about
+        `blocks`; else 0.
     norm : {"fisher", "kalman", "euclidean"}
         What balances v̄ and w̄. `kalman`: the invariant norms of Appendix B, for `Kalman` only.
         `fisher`: the same for w̄, and for v̄ a running mean of (∂ℓ/∂h)². `euclidean`: plain.
@@ -84,7 +86,7 @@ class NoBackTrack(Trainer):
         rank=1,
         blocks=None,
         exact_self=None,
-        window=0,
+        window=None,
         norm="fisher",
         dtype="float32",
         seed=0,
@@ -92,10 +94,7 @@ class NoBackTrack(Trainer):
         missing="error",
     ) -> None:
         self.rank = _arguments.whole("rank", rank, high=2**16)
-        self.blocks, self.exact_self = _form(cell, blocks, exact_self)
-        self.window = _arguments.whole("window", window, low=0, high=2**16)
-        if self.window and not self.exact_self:
-            raise ValueError(f"window: expected 0 without exact_self, got {window}")
+        self.blocks, self.exact_self, self.window = _form(cell, blocks, exact_self, window)
         self.norm = _arguments.one_of("norm", norm, _core.NORMS)
         if norm == "kalman" and isinstance(optimizer, SGD):
             raise ValueError(
@@ -164,18 +163,27 @@ class NoBackTrack(Trainer):
         return there * np.concatenate([[1.0], state["window.a"][lag], x])
 
 
-def _form(cell, blocks, exact_self) -> tuple[int, bool]:
-    """Blocks of units and exact self-influence, which only dense cells have."""
-    if is_dense(cell):
-        if blocks is None:
-            blocks = cell.units if cell.units <= SMALL_UNITS else 16
-        exact_self = True if exact_self is None else _arguments.flag("exact_self", exact_self)
-        return _arguments.whole("blocks", blocks, high=cell.units), exact_self
-    if blocks not in (None, 1):
-        raise ValueError(f"blocks: expected 1 for a system, got {blocks!r}")
-    if exact_self not in (None, False):
-        raise ValueError(f"exact_self: expected False for a system, got {exact_self!r}")
-    return 1, False
+def _form(cell, blocks, exact_self, window) -> tuple[int, bool, int]:
+    """Blocks of units, exact self-influence and a window, which only dense cells have."""
+    if not is_dense(cell):
+        for name, value, only in (
+            ("blocks", blocks, 1),
+            ("exact_self", exact_self, False),
+            ("window", window, 0),
+        ):
+            if value not in (None, only):
+                raise ValueError(f"{name}: expected {only} for a system, got {value!r}")
+        return 1, False, 0
+    exact_self = True if exact_self is None else _arguments.flag("exact_self", exact_self)
+    small = cell.units <= SMALL_UNITS
+    if window is None:
+        window = 0 if small or blocks is not None or not exact_self else WINDOW
+    window = _arguments.whole("window", window, low=0, high=2**16)
+    if window and not exact_self:
+        raise ValueError(f"window: expected 0 without exact_self, got {window}")
+    if blocks is None:
+        blocks = cell.units if small else WINDOWED_BLOCKS if window else BLOCKS
+    return _arguments.whole("blocks", blocks, high=cell.units), exact_self, window
 
 
 class RTRL(Trainer):
