@@ -1,6 +1,6 @@
 """How far a dependency reaches that was learned: what a word of aⁿ newline bⁿ newline still costs
 once its aⁿ was read, by n. `python docs/pictures.py learning_reach` draws it; the measurements are
-kept in a file beside this one, and made again if it is not there (an hour).
+kept in a file beside this one, and made again if it is not there (some minutes).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import nbt
 
 HERE = Path(__file__).parent
 KEPT = HERE / "learning_reach.json"
-STEPS, SEEDS, HIGHS = 10**6, 5, (64, 128)
+STEPS, SEEDS, HIGHS = 10**6, 3, (64, 128)
 PAPER = {"blocks": 1, "exact_self": False, "norm": "kalman", "window": 0}
 ROOT = nbt.InverseSqrt(1.0)
 RULES = {

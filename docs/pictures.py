@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import hmm_study
+import learning_reach as reach
 import linear_example as linear
 
 import nbt
@@ -30,6 +31,10 @@ def hmm() -> None:
     hmm_study.picture(HERE / "hmm.png")
 
 
+def learning_reach() -> None:
+    reach.picture(HERE / "learning_reach.png")
+
+
 def _diagnose(name: str, optimizer=None, **own) -> None:
     """20 leaky units on aⁿbⁿ, 10 000 steps."""
     optimizer = optimizer or nbt.Kalman()
@@ -39,7 +44,8 @@ def _diagnose(name: str, optimizer=None, **own) -> None:
     nbt.diagnose(trainer, nbt.datasets.anbn(1, 32, seed=0), 10_000).plot(HERE / name)
 
 
-PICTURES = {make.__name__: make for make in (diagnose_default, diagnose_paper, linear_example, hmm)}
+MAKES = diagnose_default, diagnose_paper, linear_example, hmm, learning_reach
+PICTURES = {make.__name__: make for make in MAKES}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or PICTURES:

@@ -180,6 +180,7 @@ def test_a_given_prior_is_that_of_the_readout_too():
     assert nbt.Kalman(prior=0.5, readout_prior=2.0).lambdas(cell, numbers) == (1.5, 2.0)
     assert nbt.Kalman(readout_prior=2.0).lambdas(cell, symbols)[1] == 2.0
     assert nbt.Kalman().lambdas(cell, symbols) == (3 * 0.3, 3.0)
+    assert nbt.Kalman().lambdas(nbt.LeakyRNN(4), symbols) == (4.0, 3.0)
     assert nbt.Kalman().lambdas(cell, numbers) == (3.0, 3.0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nbt import _arguments
+from nbt.cells import RNN
 from nbt.readouts import Readout, Softmax
 from nbt.schedules import InverseSqrt, Schedule, as_schedule
 
@@ -12,9 +13,9 @@ __all__ = ["SGD", "Kalman", "Optimizer"]
 
 
 # Λ / units, and Λ of a readout: for symbols as measured (docs/learning.md).
-DEFAULT_PRIOR = {"sigmoid": 0.3, "tanh": 3.0, "identity": 1.0}
+DEFAULT_PRIOR = {"sigmoid": 1.0, "tanh": 3.0, "identity": 1.0}
+PLAIN_PRIOR = 0.3  # of networks of sigmoid units without leaks
 DEFAULT_READOUT_PRIOR = 3.0
-PRIOR_OF_VECTORS = {"sigmoid": 1.0, "tanh": 3.0, "identity": 1.0}
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ class Kalman:
         γ in J ← (1 - γ) J + g gᵀ, capped at 1. It also sets the size of the steps: less decay,
         smaller steps later on.
     prior : float, optional
-        Above 0; Λ / units of the network's parameters (1 in the paper). Default: 0.3 for sigmoid
-        units, 3 for tanh units, whose slope is four times as large. Where no symbols are predicted,
-        and for systems without an activation: 1 and 3.
+        Above 0; Λ / units of the network's parameters. Default: 1, the paper's value; 3 for tanh
+        units, whose slope is four times as large; 0.3 for sigmoid units without leaks that predict
+        symbols.
     readout_prior : float, optional
         Above 0; Λ of the readout's parameters. Default: for `Softmax`, 3, whatever the number of
         units; where `prior` is given, and for other readouts, the network's, as in the paper.
@@ -83,8 +84,10 @@ class Kalman:
     def lambdas(self, cell, readout: Readout) -> tuple[float, float]:
         """Λ of the parameters of a network of this cell, and of this readout."""
         symbols = isinstance(readout, Softmax)
-        default = DEFAULT_PRIOR if symbols else PRIOR_OF_VECTORS
-        prior = default[cell.activation] if self.prior is None else self.prior
+        prior = DEFAULT_PRIOR[cell.activation] if self.prior is None else self.prior
+        plain = isinstance(cell, RNN) and cell.activation == "sigmoid"
+        if symbols and plain and self.prior is None:
+            prior = PLAIN_PRIOR
         network = prior * cell.units
         if self.readout_prior is not None:
             return network, self.readout_prior
