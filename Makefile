@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
 
-.PHONY: build train test test-all soak anomalies forecasting bench bench-compare peers peers-test scaling instructions \
+.PHONY: shares build train test test-all soak anomalies forecasting bench bench-compare peers peers-test scaling instructions \
 	instructions-record learning lint format sanitize clean
 
 build: $(VENV)/.installed
@@ -66,6 +66,10 @@ peers-test: .venv-peers/.installed
 scaling: .venv-peers/.installed
 	.venv-peers/bin/python -m bench.scaling $(ARGS)
 
+# What a step on a graph costs against its share of a dense network's.
+shares: build
+	$(BIN)/python -m bench.shares $(ARGS)
+
 # Anomalies in access logs, as in the README.
 anomalies: build
 	$(BIN)/python bench/anomalies.py $(ARGS)
@@ -90,7 +94,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror csrc/*.c csrc/*.h bench/*.c bench/peers/*.c tests/c/*.c
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/nbt/_core.pyx
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/nbt/_core.pyx src/nbt/_network.pxi
 
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
@@ -99,7 +103,7 @@ format: $(VENV)/.lint
 
 # The tests that reach into C under AddressSanitizer and UndefinedBehaviorSanitizer.
 REACH_C := kernels contract bits bad_input values unbiased_core waiting vmath full_bptt ctw baselines checkpoint \
-	replicas
+	replicas threads readouts scaler networks continuous general general_contract compiled
 SANITIZE := LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 	PYTHONMALLOC=malloc

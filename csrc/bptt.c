@@ -5,6 +5,7 @@
 #include "optimizer.h"
 #include "panels.h"
 #include "readout.h"
+#include "whole.h"
 #include <string.h>
 
 /* Row t of a window's array with rows of ld numbers. */
@@ -77,15 +78,19 @@ static void clear_window(nbt_learner *self)
 /* g_theta, g_phi += the gradients of the window's losses. Returns whether no function failed. */
 static int differentiate(nbt_learner *self)
 {
-    NBT(readout_pull)(self, self->length, row(self->window_slope, 1, self->ldn), self->window_delta,
-                      self->window_back);
+    const int own = self->readout == NBT_OWN_LOSS; /* δ is H, and there is no φ */
+    if (own)
+        lanes_copy(self->length * self->ldn, self->window_delta, self->window_back);
+    else
+        NBT(readout_pull)(self, self->length, row(self->window_slope, 1, self->ldn),
+                          self->window_delta, self->window_back);
     if (self->general) {
         NBT(general_backpropagate)(self);
     } else {
         backpropagate(self);
         collect_theta(self);
     }
-    collect_phi(self);
+    if (!own) collect_phi(self);
     return !self->failed;
 }
 
@@ -108,9 +113,10 @@ static void complete_step(nbt_learner *self, int learn)
     clear_window(self);
     if (!NBT(all_finite)(self->cell.size, self->g_theta)) self->diverged = 1;
     if (!learn) return;
-    int finite = apply_theta(self);
-    finite &=
-        NBT(optimizer_apply)(self, &self->out, self->g_phi, self->phi_J, self->phi_J0, self->phi);
+    int finite = self->whole ? NBT(whole_apply)(self) : apply_theta(self);
+    if (!self->whole)
+        finite &= NBT(optimizer_apply)(self, &self->out, self->g_phi, self->phi_J, self->phi_J0,
+                                       self->phi);
     if (!finite) self->diverged = 1;
     memset(self->g_theta, 0, self->cell.size * sizeof(real));
     memset(self->g_phi, 0, self->out.size * sizeof(real));
@@ -118,7 +124,9 @@ static void complete_step(nbt_learner *self, int learn)
 
 double NBT(bptt_observe)(nbt_learner *self, nbt_target y, int learn)
 {
-    const double loss = NBT(readout_loss)(self, y, self->delta);
+    const double loss = self->general ? NBT(general_window_loss)(self, y, self->delta)
+                                      : NBT(readout_loss)(self, y, self->delta);
+    if (self->failed) return loss;
     real *delta = row(self->window_delta, self->length, self->ldA);
     if (learn)
         lanes_copy(self->ldA, self->delta, delta);

@@ -2,6 +2,8 @@
 #include "cell.h"
 #include "lanes.h"
 #include "metric.h"
+#include "readout.h"
+#include "signs.h"
 #include "sparse.h"
 #include <string.h>
 
@@ -25,11 +27,40 @@ nbt_point NBT(general_point)(const nbt_learner *self, const real *h, size_t phas
     return (nbt_point){h, self->x, self->theta, self->one_hot ? self->x_last : -1, phase};
 }
 
+/* The system's own loss of y, and H. */
+static double own_loss(nbt_learner *self, nbt_target y, real *H)
+{
+    const nbt_system *f = &self->system;
+    double value = 0;
+    memcpy(self->y, y.vector, self->Y * sizeof(real));
+    self->failed |= f->loss(f->self, self->h, self->y, &value, H) != 0;
+    return value;
+}
+
+double NBT(general_loss)(nbt_learner *self, nbt_target y, int learn)
+{
+    if (self->readout == NBT_OWN_LOSS) return own_loss(self, y, self->H);
+    const double loss = NBT(readout_loss)(self, y, self->delta);
+    if (learn && !self->whole) NBT(readout_learn)(self);
+    return loss;
+}
+
+double NBT(general_window_loss)(nbt_learner *self, nbt_target y, real *delta)
+{
+    if (self->readout == NBT_OWN_LOSS) return own_loss(self, y, delta);
+    return NBT(readout_loss)(self, y, delta);
+}
+
 int NBT(general_rows)(nbt_learner *self, const nbt_point *at)
 {
     const nbt_system *f = &self->system;
+    if (self->patterned) {
+        self->failed |= f->rows(f->self, at, NULL, NULL, self->values) != 0;
+        return !self->failed;
+    }
     self->failed |= f->rows(f->self, at, self->indptr, self->indices, self->values) != 0;
     if (!self->failed) NBT(sparse_find_runs)(self);
+    self->patterned = f->fixed && f->phases == 1 && !self->one_hot && !self->failed;
     return !self->failed;
 }
 
@@ -39,6 +70,19 @@ int NBT(general_step)(nbt_learner *self, const nbt_point *at)
     self->failed |= f->step(f->self, at, self->h_next) != 0;
     if (!self->failed) lanes_copy(self->ldn, self->h_next, self->h);
     return !self->failed;
+}
+
+void NBT(general_signs)(nbt_learner *self, size_t k, size_t q)
+{
+    real *sign = self->sign;
+    for (size_t i = 0; i < self->n;) {
+        const size_t unit = q * self->n + i, within = unit % 128;
+        uint32_t bits[4];
+        nbt_sign_bits(self->seed, (uint32_t)k, self->step, (uint32_t)(unit / 128), bits);
+        const size_t left = self->n - i, count = left < 128 - within ? left : 128 - within;
+        for (size_t b = within; b < within + count; b++)
+            sign[i++] = bits[b / 32] >> (b % 32) & 1 ? 1 : -1;
+    }
 }
 
 void NBT(general_look)(nbt_learner *self, int32_t symbol, const void *vector)
@@ -58,4 +102,5 @@ void NBT(general_refresh)(nbt_learner *self)
 {
     NBT(metric_refresh)(self);
     NBT(sparse_find_runs)(self);
+    self->patterned = 0;
 }

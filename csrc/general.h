@@ -13,6 +13,12 @@
 double NBT(general_nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn);
 void NBT(general_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector);
 
+/* Its gradient and its reduction where the K pairs share the parameters (`split`, section 1.4): pair
+ * `pair[j]` alone covers parameter j, and w̄ (p) holds the parts of all of them. The estimate is the
+ * sum of the pairs' products, not their mean. O(p + entries + Kn) */
+void NBT(split_gradient)(nbt_learner *self);
+void NBT(split_reduce)(nbt_learner *self, size_t q);
+
 /* RTRL: G (n, p). A phase makes F by n products with unit vectors and costs a multiply-add for each
  * entry of F that is not 0 and each parameter. */
 double NBT(general_rtrl_observe)(nbt_learner *self, nbt_target y, int learn);
@@ -27,6 +33,11 @@ void NBT(general_backpropagate)(nbt_learner *self);
 void NBT(general_refresh)(nbt_learner *self);
 void NBT(general_bptt_refresh)(nbt_learner *self);
 
+/* ℓ of y, and H if `learn`: by the readout, which learns, or the system's own loss. For a window,
+ * ∂ℓ/∂ŷ, or H where there is no readout, goes to delta (ldA). Returns 0 if a function failed. */
+double NBT(general_loss)(nbt_learner *self, nbt_target y, int learn);
+double NBT(general_window_loss)(nbt_learner *self, nbt_target y, real *delta);
+
 /* ---- what the rules share ------------------------------------------------------------------ */
 
 /* x ← the input: one-hot at `symbol`, or `vector` (m). O(m), O(1) when one-hot. */
@@ -37,6 +48,9 @@ nbt_point NBT(general_point)(const nbt_learner *self, const real *h, size_t phas
 
 /* The system's ∂f/∂θ there, into the CSR arrays; returns whether it did not fail. */
 int NBT(general_rows)(nbt_learner *self, const nbt_point *at);
+
+/* sign (n) = ±1 for pair k in phase q: those of units q n … q n + n - 1. */
+void NBT(general_signs)(nbt_learner *self, size_t k, size_t q);
 
 /* h_next: the state after all phases on an input, from h. */
 void NBT(general_look)(nbt_learner *self, int32_t symbol, const void *vector);

@@ -2,12 +2,10 @@
 #include "general.h"
 #include "metric.h"
 #include "nobacktrack.h"
-#include "panels.h"
-#include "readout.h"
 #include "reduction.h"
-#include "signs.h"
 #include "some.h"
 #include "sparse.h"
+#include "whole.h"
 
 static real *pair_v(const nbt_learner *self, size_t k) { return (real *)self->v + k * self->ldn; }
 static real *pair_w(const nbt_learner *self, size_t k)
@@ -16,7 +14,7 @@ static real *pair_w(const nbt_learner *self, size_t k)
 }
 
 /* g = (1/K) Σ_k (H·v̄_k) w̄_k + Σ_i H_i w_i, (12). O(Kp + entries) */
-static void gradient(nbt_learner *self)
+static void mean_gradient(nbt_learner *self)
 {
     real *g = self->g, *c = self->c;
     NBT(rows_dot)(self->K, self->ldn, self->v, self->H, c);
@@ -32,12 +30,16 @@ static void gradient(nbt_learner *self)
 
 double NBT(general_nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
 {
-    const double loss = NBT(readout_loss)(self, y, self->delta);
-    if (!learn) return loss;
-    NBT(readout_learn)(self);
+    const double loss = NBT(general_loss)(self, y, learn);
+    if (!learn || self->failed) return loss;
+    void (*const gradient)(nbt_learner *) = self->split ? NBT(split_gradient) : mean_gradient;
+    if (self->whole) {
+        if (!NBT(whole_learn)(self, gradient)) self->diverged = 1;
+    } else {
+        gradient(self);
+        if (!NBT(metric_apply)(self, self->g)) self->diverged = 1;
+    }
     if (self->norm == NBT_FISHER) NBT(follow_fisher)(self);
-    gradient(self);
-    if (!NBT(metric_apply)(self, self->g)) self->diverged = 1;
     return loss;
 }
 
@@ -61,20 +63,6 @@ static void measure(nbt_learner *self, size_t k)
     NBT(sparse_dot)(self, y, (real *)self->inner + k * self->ldn);
 }
 
-/* The signs of phase q are those of units q n … q n + n - 1. */
-static void draw_signs(nbt_learner *self, size_t k, size_t q)
-{
-    real *sign = self->sign;
-    for (size_t i = 0; i < self->n;) {
-        const size_t unit = q * self->n + i, within = unit % 128;
-        uint32_t bits[4];
-        nbt_sign_bits(self->seed, (uint32_t)k, self->step, (uint32_t)(unit / 128), bits);
-        const size_t left = self->n - i, count = left < 128 - within ? left : 128 - within;
-        for (size_t b = within; b < within + count; b++)
-            sign[i++] = bits[b / 32] >> (b % 32) & 1 ? 1 : -1;
-    }
-}
-
 /* (13)–(15) for one pair: v̄ ← ρ̄ v̄ + Σ ε_i ρ_i e_i, w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i. */
 static void reduce(nbt_learner *self, size_t k, size_t q)
 {
@@ -88,7 +76,7 @@ static void reduce(nbt_learner *self, size_t k, size_t q)
     NBT(rows_norm)(1, ldn, v, self->u, self->block_v);
     NBT(balance)(1, balanced, self->block_w, self->block_v, self->block_rho, self->block_inverse);
     NBT(balance)(self->n, balanced, self->norm_d, self->u, self->rho, inverse);
-    draw_signs(self, k, q);
+    NBT(general_signs)(self, k, q);
     for (size_t i = 0; i < self->n; i++) {
         v[i] = block_rho[0] * v[i] + sign[i] * rho[i];
         inverse[i] *= sign[i];
@@ -102,8 +90,8 @@ static void reduce(nbt_learner *self, size_t k, size_t q)
 static void flush(nbt_learner *self)
 {
     const size_t size = self->cell.size;
-    NBT(flush)(self->K * size, self->w);
-    if (self->optimizer == NBT_SGD) return;
+    NBT(flush)((self->split ? 1 : self->K) * size, self->w);
+    if (self->optimizer == NBT_SGD || self->dense) return;
     NBT(flush)(size, self->theta_J);
     NBT(flush)(size, self->theta_J0);
 }
@@ -117,7 +105,8 @@ void NBT(general_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const v
     NBT(general_input)(self, symbol, vector);
     for (size_t q = 0; q < f->phases; q++) {
         const nbt_point at = NBT(general_point)(self, self->h, q);
-        for (size_t k = 0; k < self->K; k++) reduce(self, k, q);
+        if (self->split) NBT(split_reduce)(self, q);
+        for (size_t k = 0; k < self->K && !self->split; k++) reduce(self, k, q);
         for (size_t k = 0; k < self->K && !self->failed; k++)
             self->failed |= f->jvp(f->self, &at, pair_v(self, k), pushed + k * ldn) != 0;
         if (self->failed || !NBT(general_rows)(self, &at) || !NBT(general_step)(self, &at)) return;

@@ -2,7 +2,7 @@
 #include "general.h"
 #include "lanes.h"
 #include "metric.h"
-#include "readout.h"
+#include "whole.h"
 #include <string.h>
 
 static real *now(const nbt_learner *self) { return self->settled ? self->G : self->G_next; }
@@ -14,15 +14,24 @@ static void add_row(size_t ld, real c, const real *restrict row, real *restrict 
     for (size_t j = 0; j < ld; j += LANES) store(out + j, load(out + j) + c * load(row + j));
 }
 
-double NBT(general_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
+/* g = Σ_k H_k G[k], (6). O(np) */
+static void exact_gradient(nbt_learner *self)
 {
     const size_t ld = self->ldG;
     const real *H = self->H, *G = now(self);
-    const double loss = NBT(readout_loss)(self, y, self->delta);
-    if (!learn) return loss;
-    NBT(readout_learn)(self);
     memset(self->g, 0, ld * sizeof(real));
     for (size_t i = 0; i < self->n; i++) add_row(ld, H[i], G + i * ld, self->g);
+}
+
+double NBT(general_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
+{
+    const double loss = NBT(general_loss)(self, y, learn);
+    if (!learn || self->failed) return loss;
+    if (self->whole) {
+        if (!NBT(whole_learn)(self, exact_gradient)) self->diverged = 1;
+        return loss;
+    }
+    exact_gradient(self);
     if (!NBT(metric_apply)(self, self->g)) self->diverged = 1;
     return loss;
 }
@@ -41,19 +50,33 @@ static int jacobian(nbt_learner *self, const nbt_point *at)
     return !self->failed;
 }
 
+/* `blocks` lane blocks of columns of F G, their sums in registers. */
+NBT_INLINE void product_strip(size_t n, size_t ldn, size_t ld, size_t blocks, const real *restrict F,
+                              const real *restrict G, real *restrict out)
+{
+    for (size_t i = 0; i < n; i++) {
+        vec sum[4] = {{0}};
+        for (size_t j = 0; j < n; j++) {
+            const real f = F[j * ldn + i];
+            if (f == 0) continue;
+            for (size_t b = 0; b < blocks; b++) sum[b] += f * load(G + j * ld + b * LANES);
+        }
+        for (size_t b = 0; b < blocks; b++) store(out + i * ld + b * LANES, sum[b]);
+    }
+}
+
 /* (4): G ← F G + ∂f/∂θ. */
 static void carry(nbt_learner *self)
 {
-    const size_t n = self->n, ld = self->ldG;
+    const size_t n = self->n, ldn = self->ldn, ld = self->ldG;
     const real *F = self->F, *G = now(self), *value = self->values;
     real *out = next(self);
-    memset(out, 0, n * ld * sizeof(real));
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < n; j++)
-            if (F[j * self->ldn + i] != 0) add_row(ld, F[j * self->ldn + i], G + j * ld, out + i * ld);
+    size_t c = 0;
+    for (; c + 4 * LANES <= ld; c += 4 * LANES) product_strip(n, ldn, ld, 4, F, G + c, out + c);
+    for (; c < ld; c += LANES) product_strip(n, ldn, ld, 1, F, G + c, out + c);
+    for (size_t i = 0; i < n; i++)
         for (size_t e = (size_t)self->indptr[i]; e < (size_t)self->indptr[i + 1]; e++)
             out[i * ld + (size_t)self->indices[e]] += value[e];
-    }
     self->settled = !self->settled;
 }
 

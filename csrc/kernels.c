@@ -2,8 +2,10 @@
 #include "bptt.h"
 #include "cell.h"
 #include "descent.h"
+#include "euler.h"
 #include "general.h"
 #include "lazy.h"
+#include "network.h"
 #include "nobacktrack.h"
 #include "readout.h"
 #include "rtrl.h"
@@ -33,15 +35,19 @@ static void look(nbt_learner *self, int32_t symbol, const void *vector)
 
 static void predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector, double *p)
 {
-    const real *a = self->a;
+    const int own = self->readout == NBT_OWN_LOSS; /* then h is what is shown */
+    const real *a = own ? self->h : self->a;
     if (has_x) {
         look(self, symbol, vector ? NBT(scaler_input)(self, vector) : NULL);
         NBT(cell_activate)(self->ldn, self->activation, self->h_next, self->a_next,
                            self->slope_next);
-        a = self->a_next;
+        a = own ? self->h_next : self->a_next;
     }
     real *out = self->delta;
-    NBT(readout_predict)(self, a, out);
+    if (own)
+        lanes_copy(self->ldn, a, out);
+    else
+        NBT(readout_predict)(self, a, out);
     for (size_t z = 0; z < self->A; z++) p[z] = (double)out[z];
 }
 
@@ -75,6 +81,14 @@ const nbt_kernels NBT(nbt_kernels_of) = {
     .bring_up = settle_rows,
     .predict = predict,
     .finite = finite,
+    .network = {.step = NBT(network_step),
+                .jvp = NBT(network_jvp),
+                .vjp = NBT(network_vjp),
+                .rows = NBT(network_rows)},
+    .euler = {.step = NBT(euler_step),
+              .jvp = NBT(euler_jvp),
+              .vjp = NBT(euler_vjp),
+              .rows = NBT(euler_rows)},
     .input = NBT(scaler_input),
     .follow = NBT(scaler_follow),
     .known = NBT(scaler_known),

@@ -1,4 +1,6 @@
 #include "learner.h"
+#include "euler.h"
+#include "network.h"
 #include "rule.h"
 #include <math.h>
 
@@ -74,9 +76,10 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->kernels = ISAS[isa < 0 ? best_isa() : isa].kernels[self->dtype];
     const size_t lanes = ((const nbt_kernels *)self->kernels)->lanes;
     self->lanes = lanes;
-    self->Y = self->readout == NBT_SOFTMAX    ? 0
-              : self->readout == NBT_GAUSSIAN ? self->A / 2
-                                              : self->A;
+    if (self->readout != NBT_OWN_LOSS) /* it has vectors of any size */
+        self->Y = self->readout == NBT_SOFTMAX    ? 0
+                  : self->readout == NBT_GAUSSIAN ? self->A / 2
+                                                  : self->A;
     self->strip = 4 * lanes;
     self->ldn = whole(self->n, lanes);
     self->ldm = whole(self->m, lanes);
@@ -87,7 +90,8 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->ldP = whole(self->P, lanes);
     self->cell = self->general ? (nbt_panels){.size = whole(self->system.p, lanes)}
                                : panels(self->n, self->n + self->m, self->n, lanes);
-    self->out = panels(self->n, self->n, self->A, lanes);
+    self->out = self->readout == NBT_OWN_LOSS ? (nbt_panels){0}
+                                              : panels(self->n, self->n, self->A, lanes);
     self->ldS = whole(self->S, lanes);
     self->ldG = self->rule != NBT_RTRL ? 0
                 : self->general        ? self->cell.size
@@ -99,6 +103,15 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->ldpair = 6 * lanes;
     self->x_last = self->x_late = -1;
     self->settled = 1;
+}
+
+/* Numbers of dense blocks. */
+static size_t kept(size_t blocks, const int64_t *block)
+{
+    size_t count = 0;
+    for (size_t b = 0; b < blocks; b++)
+        count += (size_t)((block[b + 1] - block[b]) * (block[b + 1] - block[b]));
+    return count;
 }
 
 int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
@@ -115,7 +128,12 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int bptt = self->rule == NBT_BPTT, online = !bptt;
     const int exact = nobacktrack && self->exact_self, windowed = nobacktrack && T;
     const int descent = self->descent, lazy = self->lazy;
+    const size_t theta_kept = self->dense ? kept(self->blocks, self->block) : cell.size;
+    const size_t phi_size = self->whole ? whole((1 + n) * self->A, self->lanes) : out.size;
+    const size_t phi_kept = self->dense ? kept(self->phi_blocks, self->phi_block) : phi_size;
+    const size_t Kw = self->split ? 1 : K; /* pairs that share the parameters share w̄ */
     const int general = self->general, measured = general && kalman;
+    const int reference = self->whole;
     const int scale_x = self->scale_x, scale_y = self->scale_y, vectors = !self->one_hot;
     const int fisher = nobacktrack && self->norm == NBT_FISHER;
 #define NBT_ROW(name, rows, columns, which)                                                        \
@@ -229,4 +247,49 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
     }
     *done = block->steps;
     return NBT_OK;
+}
+
+/* ---- systems of the package's own ----------------------------------------------------------- */
+
+static const nbt_kernels *kernels_for(nbt_dtype dtype, int isa)
+{
+    return ISAS[isa < 0 ? best_isa() : isa].kernels[dtype];
+}
+
+static size_t layer_parameters(const nbt_layer *layer)
+{
+    const size_t edges =
+        layer->indptr ? (size_t)layer->indptr[layer->units] : layer->units * layer->units;
+    return edges + layer->units * (1 + layer->inputs + layer->below + (layer->leak != NBT_NO_LEAK));
+}
+
+nbt_system nbt_network_system(nbt_network *self, size_t m, nbt_dtype dtype, int isa)
+{
+    nbt_system system = kernels_for(dtype, isa)->network;
+    const nbt_layer *last = self->layer + self->layers - 1;
+    self->units = last->first + last->units;
+    system.n = self->units;
+    system.m = m;
+    system.p = last->start + layer_parameters(last);
+    system.phases = self->layers;
+    system.fixed = 1;
+    system.self = self;
+    for (size_t l = 0; l < self->layers; l++) {
+        const size_t entries = layer_parameters(self->layer + l);
+        if (entries > system.entries) system.entries = entries;
+    }
+    return system;
+}
+
+nbt_system nbt_euler_system(nbt_euler *self, nbt_dtype dtype, int isa)
+{
+    nbt_system system = self->field;
+    const nbt_system *euler = &kernels_for(dtype, isa)->euler;
+    system.step = euler->step;
+    system.jvp = euler->jvp;
+    system.vjp = self->field.vjp ? euler->vjp : NULL;
+    system.fixed = 0;
+    system.rows = euler->rows;
+    system.self = self;
+    return system;
 }

@@ -12,7 +12,7 @@ typedef enum { NBT_F32, NBT_F64 } nbt_dtype;
 typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT } nbt_rule;
 typedef enum { NBT_SIGMOID, NBT_TANH, NBT_IDENTITY } nbt_activation;
 typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
-typedef enum { NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI } nbt_readout;
+typedef enum { NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI, NBT_OWN_LOSS } nbt_readout;
 typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_norm;
 
 /* What a NaN does to its step: it never comes; only the input passes, as in a step without target;
@@ -44,13 +44,13 @@ typedef struct {
     X(phi, 1, out.size, always)                                                                    \
     X(h, 1, ldn, always)                                                                           \
     /* Kalman: diagonal and first row of J, for θ and φ */                                         \
-    X(theta_J, 1, cell.size, kalman)                                                               \
+    X(theta_J, 1, theta_kept, kalman)                                                              \
     X(theta_J0, 1, cell.size, kalman)                                                              \
-    X(phi_J, 1, out.size, kalman)                                                                  \
-    X(phi_J0, 1, out.size, kalman)                                                                 \
+    X(phi_J, 1, phi_kept, kalman)                                                                  \
+    X(phi_J0, 1, phi_size, kalman)                                                                 \
     /* NoBackTrack: pairs v̄ w̄, self-influence d, the regressors z of the last transition, s */     \
     X(v, K *S, ldn, nobacktrack)                                                                   \
-    X(w, K, cell.size, nobacktrack)                                                                \
+    X(w, Kw, cell.size, nobacktrack)                                                               \
     X(d, 1, cell.size, exact)                                                                      \
     X(z, 1, ldP, online)                                                                           \
     X(fisher, 1, ldn, fisher)                                                                      \
@@ -105,10 +105,18 @@ typedef struct {
     X(window_back, T, ldn, bptt)                                                                   \
     /* a system (general.h): x; the values of ∂f/∂θ; the metric's q and r, and scratch (metric.h) */ \
     X(x, 1, ldm, general)                                                                          \
+    X(y, 1, ldY, general)                                                                          \
     X(values, 1, entries, general)                                                                 \
-    X(metric_q, 1, cell.size, measured)                                                            \
+    X(metric_q, 1, theta_kept, measured)                                                           \
     X(metric_r, 1, cell.size, measured)                                                            \
     X(lead, 1, cell.size, measured)                                                                \
+    /* reductions for reference (whole.h): φ flat, its gradient and metric; p, a direction */       \
+    X(phi_flat, 1, phi_size, reference)                                                               \
+    X(phi_g, 1, phi_size, reference)                                                                  \
+    X(phi_q, 1, phi_kept, reference)                                                                  \
+    X(phi_r, 1, phi_size, reference)                                                                  \
+    X(predicted, 1, ldA, reference)                                                                  \
+    X(direction, 1, ldA, reference)                                                                  \
     /* online standardisation of inputs and targets (scaler.h), and the input as it is read */     \
     X(x_seen, 1, ldm, scale_x)                                                                     \
     X(x_mean, 1, ldm, scale_x)                                                                     \
@@ -173,10 +181,16 @@ typedef struct {
     nbt_system system;
     int64_t *indptr;  /* (n + 1) and */
     int32_t *indices; /* (entries), with the array `values`: ∂f/∂θ; */
+    int patterned;    /* are indptr and indices those of every step? */
     uint8_t *run;     /* (n) are a row's columns neighbours, in rising order? */
     size_t blocks;    /* blocks of θ in the metric (metric.h): */
     int64_t *block;   /* (blocks + 1) where each begins, and p; */
     int32_t *first;   /* (p) where that of each parameter does */
+    int whole, dense, exact_fisher; /* is it one for reference (whole.h)? with dense blocks? */
+    size_t phi_blocks;              /* those of φ there: */
+    int64_t *phi_block;             /* (phi_blocks + 1) */
+    int split;        /* do the K pairs share the parameters, rather than being averaged? */
+    int32_t *pair;    /* (p) which pair a parameter belongs to, then */
 #define NBT_FIELD(name, rows, columns, which) void *name;
     NBT_ARRAYS(NBT_FIELD)
 #undef NBT_FIELD

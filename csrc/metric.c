@@ -1,6 +1,7 @@
 #include "metric.h"
 #include "optimizer.h"
 #include "some.h"
+#include "whole.h"
 
 /* ---- the step ------------------------------------------------------------------------------ */
 
@@ -77,6 +78,10 @@ int NBT(metric_apply)(nbt_learner *self, const real *restrict g)
 void NBT(metric_refresh)(nbt_learner *self)
 {
     if (self->optimizer == NBT_SGD) return;
+    if (self->whole) {
+        NBT(whole_refresh)(self);
+        return;
+    }
     const step_size step = NBT(optimizer_step_size)(self, self->lambda_theta);
     for (size_t b = 0; b < self->blocks; b++)
         arrow(self, step, (size_t)self->block[b], (size_t)self->block[b + 1], NULL);
@@ -84,8 +89,9 @@ void NBT(metric_refresh)(nbt_learner *self)
 
 /* ---- norms --------------------------------------------------------------------------------- */
 
-real NBT(metric_norm)(const nbt_learner *self, const real *restrict w)
+real NBT(metric_norm)(nbt_learner *self, const real *restrict w)
 {
+    if (self->dense) return NBT(whole_norm)(self, w);
     const real *q = self->metric_q, *r = self->metric_r;
     vec sum = {0};
     if (self->blocks == self->system.p) {
@@ -109,6 +115,11 @@ real NBT(metric_norm)(const nbt_learner *self, const real *restrict w)
 
 void NBT(metric_raise)(const nbt_learner *self, const real *restrict w, real *restrict y)
 {
+    if (self->dense) {
+        const nbt_whole at = NBT(whole_theta)(self);
+        NBT(whole_solve)(&at, w, y);
+        return;
+    }
     const real *q = self->metric_q, *r = self->metric_r;
     for (size_t b = 0; b < self->blocks; b++) {
         const size_t first = (size_t)self->block[b], last = (size_t)self->block[b + 1];
@@ -176,6 +187,10 @@ static real row_norm(const real *q, const real *r, const int32_t *first, size_t 
 
 void NBT(metric_rows)(nbt_learner *self, real *restrict norm)
 {
+    if (self->dense) {
+        NBT(whole_rows)(self, norm);
+        return;
+    }
     const real *q = self->metric_q, *r = self->metric_r, *value = self->values;
     const int32_t *index = self->indices, *first = self->first;
     const int diagonal = self->blocks == self->system.p; /* as if every row were within one block */

@@ -21,10 +21,18 @@ int NBT(metric_apply)(nbt_learner *self, const real *restrict g);
 void NBT(metric_refresh)(nbt_learner *self);
 
 /* ‖w‖² = wᵀ (J + λ)⁻¹ w, (59). O(p) */
-real NBT(metric_norm)(const nbt_learner *self, const real *restrict w);
+real NBT(metric_norm)(nbt_learner *self, const real *restrict w);
 
 /* y = (J + λ)⁻¹ w. O(p) */
 void NBT(metric_raise)(const nbt_learner *self, const real *restrict w, real *restrict y);
+
+/* The same for the K parts of w that belong to the pairs, each being 0 elsewhere: norm[k], and in y
+ * what (J + λ)⁻¹ makes of each part, at its own entries. O(p) */
+void NBT(metric_norm_split)(const nbt_learner *self, const real *restrict w, real *restrict norm);
+void NBT(metric_raise_split)(nbt_learner *self, const real *restrict w, real *restrict y);
+
+/* norm[k ldn + i] = ‖w_i‖² of the part of the row w_i that belongs to pair k. O(entries + Kn) */
+void NBT(metric_rows_split)(nbt_learner *self, real *restrict norm);
 
 /* norm[i] = ‖w_i‖² for the rows w_i of ∂f/∂θ, norm (n). O(entries) */
 void NBT(metric_rows)(nbt_learner *self, real *restrict norm);

@@ -80,14 +80,14 @@ static double gaussian_loss(const nbt_learner *self, nbt_target y, real *delta)
     real *u = delta + self->Y, slope, mean, scale;
     double loss = 0;
     for (size_t d = 0; d < self->Y; d++) {
-        const int known = target[d] == target[d];
         const int varied = NBT(scaler_target)(self, d, &mean, &scale);
+        const int counts = varied && target[d] == target[d];
         const real s = log_variance(u[d], &slope), precision = vexp(-s);
         const real error = delta[d] - (target[d] - mean) / scale;
         const real square = error * error * precision;
-        if (known) loss += LN_2PI + (double)s + (double)square + 2 * vlog((double)scale);
-        delta[d] = known && varied ? error * precision : 0;
-        u[d] = known && varied ? (real)0.5 * (1 - square) * slope : 0;
+        if (counts) loss += LN_2PI + (double)s + (double)square + 2 * vlog((double)scale);
+        delta[d] = counts ? error * precision : 0;
+        u[d] = counts ? (real)0.5 * (1 - square) * slope : 0;
     }
     return loss / 2;
 }

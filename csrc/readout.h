@@ -15,7 +15,7 @@
  *
  * A NaN in y is not known: no loss, δ = 0. Where targets are standardised (scaler.h), gaussian
  * compares with (y - mean) / scale, ℓ is that of y itself (+ ln scale), what is predicted is in the
- * units of y, and δ = 0 while a number has not varied. */
+ * units of y; a number that has not varied has no scale, and counts as one not known. */
 #ifndef NBT_READOUT_H
 #define NBT_READOUT_H
 

@@ -18,14 +18,15 @@ typedef struct {
 } nbt_rule_row;
 
 typedef struct {
-    size_t lanes;          /* reals of a lane block */
-    nbt_rule_row rules[3]; /* by nbt_rule */
-    nbt_rule_row descent;  /* NoBackTrack where one pass is enough */
+    size_t lanes;            /* reals of a lane block */
+    nbt_rule_row rules[3];   /* by nbt_rule */
+    nbt_rule_row descent;    /* NoBackTrack where one pass is enough */
     nbt_rule_row general[3]; /* by nbt_rule, where a system is trained */
     void (*refresh)(nbt_learner *self);
     void (*predict)(nbt_learner *self, int has_x, int32_t symbol, const void *vector, double *p);
     void (*bring_up)(const nbt_learner *self, void *theta, void *w);
     int (*finite)(const nbt_learner *self); /* is the state? */
+    nbt_system network, euler;              /* the functions of network.h and euler.h */
     /* scaler.h */
     const void *(*input)(nbt_learner *self, const void *vector);
     void (*follow)(nbt_learner *self, const void *input, const void *target);

@@ -1,5 +1,6 @@
 #include "sparse.h"
 #include "some.h"
+#include <string.h>
 
 /* One row: how many entries, their columns and values. */
 typedef struct {
@@ -59,10 +60,37 @@ void NBT(sparse_norms)(const nbt_learner *self, real *restrict norm)
                 const vec value = load_any(w.value + e + k * LANES);
                 sum[k] += value * value;
             }
-        for (; e < w.count; e += LANES) {
-            const vec value = load_some(w.value + e, w.count - e);
+        if (e + LANES <= w.count) {
+            const vec value = load_any(w.value + e);
             sum[0] += value * value;
+            e += LANES;
         }
-        norm[i] = fold(sum[0] + sum[1]);
+        real rest = 0;
+        for (; e < w.count; e++) rest += w.value[e] * w.value[e];
+        norm[i] = fold(sum[0] + sum[1]) + rest;
+    }
+}
+
+void NBT(sparse_add_split)(const nbt_learner *self, const real *restrict coefficient,
+                           real *restrict out)
+{
+    for (size_t i = 0; i < self->n; i++) {
+        const sparse_row w = row_of(self, i);
+        for (size_t e = 0; e < w.count; e++) {
+            const int32_t j = w.index[e];
+            out[j] += coefficient[(size_t)self->pair[j] * self->ldn + i] * w.value[e];
+        }
+    }
+}
+
+void NBT(sparse_dot_split)(const nbt_learner *self, const real *restrict y, real *restrict out)
+{
+    memset(out, 0, self->K * self->ldn * sizeof *out);
+    for (size_t i = 0; i < self->n; i++) {
+        const sparse_row w = row_of(self, i);
+        for (size_t e = 0; e < w.count; e++) {
+            const int32_t j = w.index[e];
+            out[(size_t)self->pair[j] * self->ldn + i] += w.value[e] * y[j];
+        }
     }
 }

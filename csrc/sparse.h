@@ -18,6 +18,12 @@ void NBT(sparse_dot)(const nbt_learner *self, const real *restrict y, real *rest
 /* norm[i] = ‖w_i‖², plain, norm (n). O(entries) */
 void NBT(sparse_norms)(const nbt_learner *self, real *restrict norm);
 
+/* out[j] += coefficient[k ldn + i] w_ij, and out[k ldn + i] = ⟨w_i, y⟩ of the entries that belong to
+ * pair k. O(entries + Kn) */
+void NBT(sparse_add_split)(const nbt_learner *self, const real *restrict coefficient,
+                           real *restrict out);
+void NBT(sparse_dot_split)(const nbt_learner *self, const real *restrict y, real *restrict out);
+
 /* Which rows are runs; after the arrays were set. O(entries) */
 void NBT(sparse_find_runs)(nbt_learner *self);
 

@@ -39,6 +39,12 @@ static int compiled_rows(void *self, const nbt_point *at, int64_t *indptr, int32
            !nbt_csr_valid(f->n, f->p, f->entries, indptr, indices);
 }
 
+static int compiled_loss(void *self, const void *h, const void *y, double *value, void *H)
+{
+    const nbt_compiled *f = self;
+    return f->loss(h, y, value, H, f->data);
+}
+
 nbt_system nbt_system_of(nbt_compiled *compiled, size_t m)
 {
     return (nbt_system){
@@ -52,5 +58,6 @@ nbt_system nbt_system_of(nbt_compiled *compiled, size_t m)
         .jvp = compiled_jvp,
         .vjp = compiled->vjp ? compiled_vjp : 0,
         .rows = compiled_rows,
+        .loss = compiled->loss ? compiled_loss : 0,
     };
 }

@@ -32,6 +32,7 @@ typedef struct {
     size_t n, m, p; /* states, inputs, parameters */
     size_t entries; /* of ∂f/∂θ, that any phase at any point may have at most */
     size_t phases;  /* inner steps of a step; 1: the plain form */
+    int fixed;      /* where inputs are vectors: does the pattern depend on the phase alone? */
     void *self;     /* what the functions know besides the point */
 
     /* next (n) = f. */
@@ -42,8 +43,11 @@ typedef struct {
     int (*vjp)(void *self, const nbt_point *at, const void *u, void *out);
     /* ∂f/∂θ (n, p) as CSR: row i has values[e] in column indices[e] for indptr[i] ≤ e < indptr[i+1].
      * indptr (n + 1) begins with 0, never falls and ends with at most `entries`; indices are in
-     * [0, p), in any order, each at most once in a row. The pattern may differ from call to call. */
+     * [0, p), in any order, each at most once in a row. The pattern may differ from call to call; where it is
+     * fixed, indptr and indices may be NULL and are still there from another call. */
     int (*rows)(void *self, const nbt_point *at, int64_t *indptr, int32_t *indices, void *values);
+    /* *value = ℓ(h, y) in nats, H (n) = ∂ℓ/∂h for a target y; called where there is no readout. */
+    int (*loss)(void *self, const void *h, const void *y, double *value, void *H);
 } nbt_system;
 
 /* A system that a user compiled: plain functions on arrays, and `data`, which is passed on. */
@@ -56,6 +60,7 @@ typedef struct {
                void *data);
     int (*rows)(const void *h, const void *x, const void *theta, int64_t *indptr, int32_t *indices,
                 void *values, void *data);
+    int (*loss)(const void *h, const void *y, double *value, void *H, void *data);
     void *data;
 } nbt_compiled;
 

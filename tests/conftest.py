@@ -1,13 +1,29 @@
 """What several test files share: trainers that every promise is checked on, and bit equality."""
 
+import signal
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 import nbt
+from nbt.networks import Network
 
 UNITS, SYMBOLS, INPUTS, NUMBERS = 7, 5, 3, 4  # all different, none a whole number of lanes
+
+
+CELLS = {  # UNITS in all
+    "dense": nbt.LeakyRNN(UNITS),
+    "graph": nbt.LeakyRNN(UNITS, learn_leak=True, graph=nbt.Graph.random(UNITS, 3)),
+    "stack": nbt.Stack([nbt.LeakyRNN(4), nbt.RNN(3, graph=nbt.Graph.random(3, 1))]),
+    "time": nbt.Continuous(nbt.CTRNN(UNITS), 0.2),
+}
+
+
+def pytest_configure(config):
+    """Shells start what runs in the background deaf to Ctrl-C, and its children inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header(config):
@@ -24,9 +40,11 @@ class Subject:
     inputs: str
     dtype: str
     readout: str = "softmax"
+    cell: str = "dense"
 
     def __str__(self):
         kind = "" if self.readout == "softmax" else f"-{self.readout}"
+        kind += "" if self.cell == "dense" else f"-{self.cell}"
         return f"{self.rule}-{self.optimizer}-{self.inputs}-{self.dtype}{kind}"
 
     @property
@@ -44,7 +62,7 @@ class Subject:
         )
         inputs = {"own": None, "other": nbt.Symbols(INPUTS), "vector": INPUTS}[self.inputs]
         common = {"inputs": inputs, "dtype": self.dtype, "seed": seed}
-        cell = nbt.LeakyRNN(UNITS)
+        cell = CELLS[self.cell]
         readout = {
             "softmax": nbt.Softmax(SYMBOLS),
             "gaussian": nbt.Gaussian(NUMBERS),
@@ -57,8 +75,9 @@ class Subject:
         if self.rule == "exact_self":
             return nbt.NoBackTrack(cell, readout, optimizer, **common)
         if self.rule == "window":
-            return nbt.NoBackTrack(cell, readout, optimizer, blocks=2, window=3, **common)
-        own = {"rank": 2, "blocks": 3, "exact_self": False}
+            own = {"blocks": 2, "window": 3} if self.cell == "dense" else {}
+            return nbt.NoBackTrack(cell, readout, optimizer, **own, **common)
+        own = {"rank": 2} | ({"blocks": 3, "exact_self": False} if self.cell == "dense" else {})
         norm = "kalman" if self.optimizer == "kalman" else "euclidean"
         return nbt.NoBackTrack(cell, readout, optimizer, norm=norm, **own, **common)
 
@@ -80,6 +99,13 @@ class Subject:
         if self.readout == "bernoulli":
             return rng.random((steps, NUMBERS))
         return rng.normal(size=(steps, NUMBERS))
+
+    def parameters(self, inputs):
+        """How many numbers are learned."""
+        own = UNITS * (1 + UNITS + inputs)
+        if self.cell != "dense":
+            own = Network(CELLS[self.cell], inputs).learned
+        return own + (1 + UNITS) * np.prod(self.prediction())
 
     def prediction(self):
         """Shape of what `predict` gives."""
@@ -116,6 +142,16 @@ SUBJECTS += [
         ("own", "float32", "gaussian"),
         ("vector", "float64", "bernoulli"),
         ("other", "float64", "gaussian"),
+    )
+]
+SUBJECTS += [
+    Subject(rule, optimizer, inputs, dtype, cell=cell)
+    for rule in ("plain", "rtrl", "bptt")
+    for optimizer, inputs, dtype, cell in (
+        ("kalman", "own", "float32", "graph"),
+        ("sgd", "own", "float64", "stack"),
+        ("kalman", "vector", "float32", "stack"),
+        ("sgd", "vector", "float32", "time"),
     )
 ]
 SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.readout == "softmax"]

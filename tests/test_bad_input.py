@@ -135,7 +135,6 @@ VALUES = [
     ("blocks", ValueError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, blocks=0)),
     ("blocks", ValueError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, blocks=UNITS + 1)),
     ("exact_self", TypeError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, exact_self=1)),
-    ("exact_self", TypeError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, exact_self=None)),
     ("exact_self", TypeError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, exact_self="no")),
     ("norm", TypeError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, norm=None)),
     ("norm", TypeError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, norm=2)),

@@ -466,6 +466,10 @@ HUGE = 60_000
     [
         ({"cell": {"kind": "LeakyRNN", "units": HUGE}}, "cell.W: expected shape"),
         ({"readout": {"kind": "Softmax", "symbols": HUGE}}, "readout.W: expected shape"),
+        ({"readout": {"kind": "Gaussian", "dim": HUGE}}, "readout.W: expected shape"),
+        ({"readout": {"kind": "Bernoulli", "dim": 2.0}}, "sizes"),
+        ({"readout": {"kind": "Gaussian"}}, "dim"),
+        ({"missing": "never"}, "missing: expected one of"),
         ({"inputs": {"kind": "Vector", "size": HUGE}}, "cell.r: expected shape"),
         ({"rank": HUGE}, "estimator.v: expected shape"),
         ({"blocks": HUGE}, "estimator.v: expected shape"),

@@ -99,12 +99,13 @@ def test_help_names_every_option():
     code, out, _ = call("train", "--help")
     assert code == 0
     options = {
-        *("cell", "activation", "units", "trainer", "window", "rank", "blocks", "exact-self"),
+        *("cell", "activation", "units", "layers", "learn-leak", "dt"),
+        *("trainer", "window", "rank", "blocks", "exact-self"),
         *("no-exact-self", "norm", "optimizer", "rate", "decay", "prior", "readout-prior"),
-        *("dtype", "seed", "threads"),
-        *("steps", "seconds", "alphabet", "json", "save", "paper", "help"),
+        *("dtype", "seed"),
+        *("threads", "steps", "seconds", "alphabet", "json", "save", "paper", "help"),
         *("format", "column", "follow", "cap", "output", "resume", "checkpoint-every", "keep"),
-        *("on-divergence", "report"),
+        *("on-divergence", "report", "columns", "target", "missing"),
     }
     assert set(re.findall(r"--([\w-]+)", out)) == options
 
@@ -159,6 +160,16 @@ def built(monkeypatch, *args):
             lambda: nbt.TruncatedBPTT(
                 nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(nbt.InverseSqrt(0.25), 3.0)
             ),
+        ),
+        (
+            "--cell leaky --learn-leak --layers 2 --units 4",
+            lambda: nbt.NoBackTrack(
+                nbt.Stack([nbt.LeakyRNN(4, learn_leak=True)] * 2), nbt.Softmax(3)
+            ),
+        ),
+        (
+            "--cell ctrnn --dt 0.5 --trainer rtrl",
+            lambda: nbt.RTRL(nbt.Continuous(nbt.CTRNN(20), 0.5), nbt.Softmax(3)),
         ),
         ("--prior 2", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(prior=2.0))),
         ("--optimizer sgd", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.SGD())),
@@ -239,6 +250,9 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--units", "2000000000"], "units"),
         (["TEXT", "--units", "5", "--blocks", "6"], "blocks"),
         (["TEXT", "--cell", "gru"], "gru"),
+        (["TEXT", "--learn-leak"], "--learn-leak is for --cell leaky"),
+        (["TEXT", "--dt", "1", "--cell", "leaky"], "--dt is for --cell ctrnn"),
+        (["TEXT", "--cell", "ctrnn", "--blocks", "2"], "blocks"),
         (["TEXT", "--rate", "0.1", "--optimizer", "kalman"], "--rate is for --optimizer sgd"),
         (["TEXT", "--rate", "0.1", "--decay", "0.1"], "is for --optimizer"),
         (["TEXT", "--decay", "linear:3"], "const:NUMBER"),

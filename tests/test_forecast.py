@@ -5,6 +5,7 @@ import statistics
 
 import numpy as np
 import pytest
+import systems
 from test_bad_input import expect
 
 import nbt
@@ -95,6 +96,10 @@ def test_known_inputs_come_first():
     np.testing.assert_array_equal(ahead, moved.simulate(3, seed=2))
     np.testing.assert_array_equal(ahead, trainer.simulate(3, x=data[0], seed=2))
 
+    one = nbt.RTRL(nbt.LeakyRNN(6), nbt.Gaussian(1), inputs=1)
+    expected = one.forecast(2, x=[[0.5], [1.0]])
+    np.testing.assert_array_equal(one.forecast(2, x=[0.5, 1.0]), expected)
+
     driven = nbt.RTRL(nbt.LeakyRNN(6), nbt.Gaussian(2), inputs=3)
     x = np.random.default_rng(0).normal(size=(4, 3))
     driven.learn(x, data[:4])
@@ -151,3 +156,35 @@ def test_what_is_refused(assert_same_state):
     with pytest.raises(TypeError):
         trainer.forecast(3, horizon=2)
     assert_same_state(trainer.state_dict(), before)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("system", ["ring", "layers"])
+def test_systems_of_the_users_own(system, dtype, assert_same_state):
+    """Vector targets, gaps, scales and futures do not care what is trained."""
+    y = np.random.default_rng(0).normal(size=(60, 2)).cumsum(axis=0) * 0.1
+    y[7], y[20, 1] = np.nan, np.nan
+    for rule in RULES:
+        whole, cut = (
+            rule(
+                getattr(systems, system)(),
+                nbt.Gaussian(2, standardize=True),
+                nbt.Kalman(),
+                missing="mask",
+                dtype=dtype,
+                seed=3,
+            )
+            for _ in range(2)
+        )
+        losses = whole.learn(y)
+        assert np.flatnonzero(np.isnan(losses)).tolist() == [7]
+        one_by_one = [cut.learn(y[t : t + 1]) for t in range(60)]
+        assert np.concatenate(one_by_one).tobytes() == losses.tobytes()
+        assert_same_state(whole.state_dict(), cut.state_dict())
+        path = whole.simulate(4, paths=2, seed=1)[1]
+        noise = np.random.default_rng(1).standard_normal((2, 4, 2))[1]
+        for k in range(4):
+            mean, variance = cut.predict()
+            expected = mean + np.sqrt(variance) * noise[k]
+            np.testing.assert_allclose(path[k], expected, rtol=1e-4, atol=1e-5)
+            cut.observe(path[k : k + 1], ...)

@@ -99,13 +99,16 @@ class Pair:
             "optimizer": ("sgd", RATE)
             if optimizer == "sgd"
             else ("kalman", DECAY, PRIOR, "quasi-diagonal"),
-            **own,
+            **{key: value for key, value in own.items() if key != "split"},
         }
         self.oracle_class = ORACLES[rule]
         self.take_over()
 
     def take_over(self):
         state = oracle_state(self.trainer.state_dict(), self.sizes["starts"])
+        if "estimator.pair" in self.trainer.state_dict():
+            self.choices["pair"] = pair = self.trainer.state_dict()["estimator.pair"]
+            state["w"] = (np.arange(self.choices["rank"])[:, None] == pair) * state["w"]
         self.oracle = self.oracle_class(phases_of(self.system), state, **self.choices)
 
     def steps(self, verb, count):
@@ -124,6 +127,8 @@ class Pair:
 
     def compare(self):
         mine, it = oracle_state(self.trainer.state_dict(), self.sizes["starts"]), self.oracle
+        if "pair" in self.choices:  # each pair's part is where the others have nothing
+            it.w, it_w = it.w.sum(axis=0), it.w
         theirs = {"h": it.h, "theta": it.theta, "phi": it.phi}
         for key in ("v", "w", "rows", "fisher", "G"):
             if getattr(it, key, None) is not None:
@@ -134,6 +139,8 @@ class Pair:
         assert theirs.keys() == mine.keys() - {"step", "seed"}
         for key, value in theirs.items():
             self.close(key, mine[key], value)
+        if "pair" in self.choices:
+            it.w = it_w
 
 
 CASES = [
@@ -141,6 +148,9 @@ CASES = [
       for norm, optimizer, rank in (("euclidean", "sgd", 1), ("none", "sgd", 2), ("fisher", "sgd", 1),
                                     ("fisher", "kalman", 2), ("kalman", "kalman", 2),
                                     ("euclidean", "kalman", 1))),
+    *(("nobacktrack", optimizer, {"norm": norm, "rank": 3, "split": "blocks"})
+      for norm, optimizer in (("euclidean", "sgd"), ("none", "sgd"), ("fisher", "kalman"),
+                              ("kalman", "kalman"))),
     ("rtrl", "sgd", {}),
     ("rtrl", "kalman", {}),
 ]  # fmt: skip

@@ -10,7 +10,13 @@ import systems
 
 import nbt
 
-A, RULES = 4, {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "bptt": nbt.TruncatedBPTT}
+A = 4
+RULES = {
+    "nobacktrack": nbt.NoBackTrack,
+    "split": nbt.NoBackTrack,
+    "rtrl": nbt.RTRL,
+    "bptt": nbt.TruncatedBPTT,
+}
 KALMAN, SGD = nbt.Kalman(nbt.InverseSqrt(0.3), prior=0.5), nbt.SGD(nbt.InverseSqrt(0.1))
 
 
@@ -30,7 +36,11 @@ def dtype(request):
 
 
 def build(name, rule, dtype="float64", optimizer=KALMAN, inputs=2, **changes):
-    own = {"nobacktrack": {"rank": 2}, "bptt": {"window": 4}}.get(rule, {})
+    own = {
+        "nobacktrack": {"rank": 2},
+        "split": {"rank": 2, "split": "blocks"},
+        "bptt": {"window": 4},
+    }.get(rule, {})
     system = getattr(systems, name)(**changes)
     return RULES[rule](
         system, nbt.Softmax(A), optimizer, inputs=inputs, dtype=dtype, seed=9, **own
@@ -133,7 +143,7 @@ def test_an_exception_of_the_users_undoes_the_call(broken, when, rule, assert_sa
     for one in (trainer, untouched):
         one.learn(x[:9], y[:9])
     if not calls:
-        assert (broken, rule) in {("jvp", "bptt"), ("vjp", "rtrl"), ("vjp", "nobacktrack")}
+        assert (broken, rule) in {("jvp", "bptt"), ("vjp", "rtrl"), ("vjp", "nobacktrack"), ("vjp", "split")}
         return
     before = trainer.state_dict()
     armed.append(len(calls) + 1 + when)

@@ -21,11 +21,15 @@ SYSTEMS = {"ring": (systems.ring, systems.RING, 3), "layers": (systems.layers, s
 
 
 @functools.cache
-def seeds(bits, steps):
-    """A seed for each of the 2^(bits steps) sequences of pair 0's signs from step START on."""
+def seeds(bits, steps, pairs=1):
+    """A seed for each of the 2^(bits steps pairs) sequences of the signs from step START on."""
     found, seed = {}, 0
-    while len(found) < 2 ** (bits * steps):
-        words = (_core.sign_bits(seed, 0, START + t, 0)[0] % 2**bits for t in range(steps))
+    while len(found) < 2 ** (bits * steps * pairs):
+        words = (
+            _core.sign_bits(seed, k, START + t, 0)[0] % 2**bits
+            for t in range(steps)
+            for k in range(pairs)
+        )
         found.setdefault(tuple(words), seed)
         seed += 1
     return tuple(found.values())
@@ -39,10 +43,19 @@ def build(kind, system, sizes, optimizer, **own):
 @pytest.mark.parametrize("name", SYSTEMS)
 @pytest.mark.parametrize("case", NORMS, ids=str)
 def test_unbiased_over_all_signs(name, case):
+    check(name, case, SYSTEMS[name][2])
+
+
+@pytest.mark.parametrize("case", NORMS, ids=str)
+def test_unbiased_where_pairs_share_the_parameters(case):
+    check("ring", case, 2, rank=2, split="blocks")
+
+
+def check(name, case, steps, **own):
     optimizer, norm = case
-    make, sizes, steps = SYSTEMS[name]
+    make, sizes, _ = SYSTEMS[name]
     system, rng = make(), np.random.default_rng(6)
-    trainer = build(nbt.NoBackTrack, system, sizes, optimizer, norm=norm)
+    trainer = build(nbt.NoBackTrack, system, sizes, optimizer, norm=norm, **own)
     trainer.learn(rng.normal(size=(START, sizes["m"])), [1, 3])
     state = trainer.state_dict()
     for key in ("readout.W", "estimator.v", "estimator.w"):
@@ -56,7 +69,7 @@ def test_unbiased_over_all_signs(name, case):
     getattr(rtrl, verb)(x, y)
 
     estimates = []
-    for seed in seeds(system.phases * sizes["n"], steps):
+    for seed in seeds(system.phases * sizes["n"], steps, own.get("rank", 1)):
         trainer.load_state_dict(state | {"seed": np.uint64(seed)})
         getattr(trainer, verb)(x, y)
         estimates.append(trainer.influence())

@@ -112,6 +112,18 @@ def test_a_run_is_not_written_over(text, tmp_path, capsys):
     assert last(tmp_path / "run").trainer.step == 300
 
 
+def test_a_run_of_layers_goes_on(text, tmp_path):
+    """Values in a list, in run.toml."""
+    network = ["--cell", "leaky", "--learn-leak", "--layers", "2", "--units", "3"]
+    args = ["train", text, *network, "-o"]
+    assert run([*args, str(tmp_path / "whole"), "--steps", "300"]) == 0
+    assert run([*args, str(tmp_path / "cut"), "--steps", "200"]) == 0
+    assert run([*args, str(tmp_path / "cut"), "--steps", "300", "--resume"]) == 0
+    ends = [last(tmp_path / name).trainer for name in ("whole", "cut")]
+    assert ends[0].cell == nbt.Stack([nbt.LeakyRNN(3, learn_leak=True)] * 2)
+    assert same(*(end.state_dict() for end in ends))
+
+
 def test_resume_begins_where_there_is_nothing(text, tmp_path):
     args = ["train", text, "-o", str(tmp_path / "run"), "--steps", "100", "--resume"]
     assert run(args) == 0

@@ -124,6 +124,8 @@ def test_a_number_that_does_not_vary_teaches_nothing():
         losses = trainer.learn(x, y)
         state = trainer.state_dict()
         assert np.isfinite(losses).all()
+        assert (losses[:2] == 0).all()  # of the other number, too, two values make the first scale
+        assert (losses[2:] != 0).all()
         assert state["targets.variance"][1] == 0
         assert not state["readout.W"][:, [1, 3]].any()
         assert state["readout.W"][:, [0, 2]].any()

@@ -6,11 +6,12 @@ arrives, in memory that does not grow, at a cost a step close to running the net
 
 from nbt import baselines, datasets, streams
 from nbt.build import __version__, build_info
-from nbt.cells import RNN, LeakyRNN
+from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
 from nbt.checkpoint import Checkpoint, load
 from nbt.compiled import CompiledSystem
 from nbt.diagnosis import Diagnosis, diagnose
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
+from nbt.graphs import Graph
 from nbt.history import History
 from nbt.hmm import HMM
 from nbt.inputs import Symbols, Vector
@@ -31,6 +32,7 @@ from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
 from nbt.training import train
 
 __all__ = [
+    "CTRNN",
     "HMM",
     "RNN",
     "RTRL",
@@ -40,11 +42,13 @@ __all__ = [
     "CheckpointError",
     "CompiledSystem",
     "Constant",
+    "Continuous",
     "DataError",
     "DerivedWarning",
     "Diagnosis",
     "DivergenceError",
     "Gaussian",
+    "Graph",
     "History",
     "InverseSqrt",
     "Kalman",
@@ -52,6 +56,7 @@ __all__ = [
     "MissingExtra",
     "NoBackTrack",
     "Softmax",
+    "Stack",
     "Symbols",
     "System",
     "TruncatedBPTT",

@@ -42,7 +42,7 @@ cdef extern from "learner.h" nogil:
     ctypedef enum nbt_optimizer:
         NBT_SGD, NBT_KALMAN
     ctypedef enum nbt_readout:
-        NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI
+        NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI, NBT_OWN_LOSS
     ctypedef enum nbt_norm:
         NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM
     ctypedef enum nbt_missing:
@@ -79,6 +79,10 @@ cdef extern from "learner.h" nogil:
         size_t blocks
         int64_t* block
         int32_t* first
+        int split, whole, dense, exact_fisher
+        size_t phi_blocks
+        int64_t* phi_block
+        int32_t* pair
         int32_t x_last
     ctypedef struct nbt_array:
         const char* name
@@ -145,7 +149,8 @@ cdef extern from *:
 
 RULES = {"nobacktrack": NBT_NOBACKTRACK, "rtrl": NBT_RTRL, "bptt": NBT_BPTT}
 ACTIVATIONS = {"sigmoid": NBT_SIGMOID, "tanh": NBT_TANH, "identity": NBT_IDENTITY}
-READOUTS = {"softmax": NBT_SOFTMAX, "gaussian": NBT_GAUSSIAN, "bernoulli": NBT_BERNOULLI}
+READOUTS = {"softmax": NBT_SOFTMAX, "gaussian": NBT_GAUSSIAN, "bernoulli": NBT_BERNOULLI,
+            "ownloss": NBT_OWN_LOSS}
 OPTIMIZERS = {"sgd": NBT_SGD, "kalman": NBT_KALMAN}
 NORMS = {"euclidean": NBT_EUCLIDEAN, "kalman": NBT_KALMAN_NORM, "fisher": NBT_FISHER,
          "none": NBT_NO_NORM}
@@ -212,8 +217,8 @@ cdef class Learner:
     cdef object window_symbol
     cdef readonly object stamp
     cdef Dynamics dynamics  # a system that is trained, or None
-    cdef readonly object indptr, indices
-    cdef object block, first, run_flags
+    cdef readonly object indptr, indices, pair
+    cdef object block, first, run_flags, phi_block
     cdef bint busy
     cdef double work
 
@@ -223,7 +228,9 @@ cdef class Learner:
                   str norm="euclidean", size_t rank=1, size_t blocks=1, bint exact_self=False,
                   size_t window=0, uint64_t seed=0, isa=None, size_t threads=1, str missing="error",
                   bint standardize_inputs=False, bint standardize_targets=False,
-                  Dynamics dynamics=None, starts=None):
+                  Dynamics dynamics=None, starts=None, size_t targets=0,
+                  bint split=False, phi_starts=None, bint dense=False,
+                  bint exact_fisher=False):
         cdef nbt_array row
         cdef size_t k = 0
         self.c.n, self.c.m, self.c.A, self.c.P = n, m, outputs, 1 + n + m
@@ -235,8 +242,16 @@ cdef class Learner:
         self.c.norm, self.c.exact_self, self.c.one_hot = NORMS[norm], exact_self, one_hot
         self.c.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
         self.c.lambda_theta, self.c.lambda_phi, self.c.seed = lambda_theta, lambda_phi, seed
+        self.c.Y = targets  # of a system's own loss
         if dynamics is not None:
             self._take(dynamics, starts)
+        self.c.split, self.c.dense, self.c.exact_fisher = split, dense, exact_fisher
+        if phi_starts is not None:
+            self.c.whole, self.c.phi_blocks = True, len(phi_starts)
+            self.phi_block = np.append(np.asarray(phi_starts, np.int64), (1 + n) * outputs)
+            self.c.phi_block = <int64_t*><uintptr_t>self.phi_block.ctypes.data
+        self.pair = np.zeros(dynamics.c.p if split else 1, np.int32)
+        self.c.pair = <int32_t*><uintptr_t>self.pair.ctypes.data
         nbt_learner_init(&self.c, _isa_row(isa))
         self.dtype = np.dtype(dtype)
         self.arrays = {}
@@ -314,6 +329,27 @@ cdef class Learner:
     def entries(self):
         """Of a system's ∂f/∂θ, at most."""
         return self.c.system.entries
+
+    @property
+    def whole(self):
+        """Is the metric one for reference (csrc/whole.h)?"""
+        return bool(self.c.whole)
+
+    @property
+    def dense(self):
+        """With dense blocks?"""
+        return bool(self.c.dense)
+
+    def kept(self, name):
+        """Numbers of J, without padding: of dense blocks, or as many as there are parameters."""
+        if self.c.dense:
+            return self.arrays[name].shape[1]
+        return self.c.system.p if name.startswith("theta") else (1 + self.c.n) * self.c.A
+
+    @property
+    def has_readout(self):
+        """Is there φ, or a loss of the system's own?"""
+        return self.c.readout != NBT_OWN_LOSS
 
     @property
     def phases(self):
@@ -563,7 +599,8 @@ cdef class Learner:
 CHANGED = {
     "theta", "phi", "h", "a", "slope", "x", "theta_J", "theta_J0", "phi_J", "phi_J0", "metric_q",
     "metric_r", "v", "w", "fisher", "G", "G_next", "window_h", "window_x", "window_delta",
-    "window_a", "window_slope", "g_theta", "g_phi",
+    "window_a", "window_slope", "g_theta", "g_phi", "phi_q", "phi_r", "x_seen",
+    "x_mean", "x_variance", "y_seen", "y_mean", "y_variance", "x_read",
 }
 
 
@@ -683,6 +720,10 @@ def _check_unit_interval(array, name):
     if bad.any():
         raise ValueError(f"{name}: expected targets in [0, 1], got {array[bad][0]}")
 
+
+# ---- networks ------------------------------------------------------------------------------------
+
+include "_network.pxi"
 
 # ---- the baseline --------------------------------------------------------------------------------
 

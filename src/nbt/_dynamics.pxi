@@ -17,12 +17,14 @@ cdef extern from "system.h" nogil:
         int (*jvp)(void*, const nbt_point*, const void*, void*) noexcept
         int (*vjp)(void*, const nbt_point*, const void*, void*) noexcept
         int (*rows)(void*, const nbt_point*, int64_t*, int32_t*, void*) noexcept
+        int (*loss)(void*, const void*, const void*, double*, void*) noexcept
     ctypedef struct nbt_compiled:
         size_t n, p, entries
         int (*step)(const void*, const void*, const void*, void*, void*) noexcept
         int (*jvp)(const void*, const void*, const void*, const void*, void*, void*) noexcept
         int (*vjp)(const void*, const void*, const void*, const void*, void*, void*) noexcept
         int (*rows)(const void*, const void*, const void*, int64_t*, int32_t*, void*, void*) noexcept
+        int (*loss)(const void*, const void*, double*, void*, void*) noexcept
         void* data
     nbt_system nbt_system_of(nbt_compiled* compiled, size_t m) noexcept
     int nbt_csr_valid(size_t n, size_t p, size_t entries, const int64_t* indptr,
@@ -60,12 +62,14 @@ cdef class CompiledDynamics(Dynamics):
     cdef nbt_compiled compiled
 
     def __cinit__(self, *, size_t n, size_t m, size_t p, size_t entries, uintptr_t step,
-                  uintptr_t jvp, uintptr_t rows, uintptr_t vjp=0, uintptr_t data=0):
+                  uintptr_t jvp, uintptr_t rows, uintptr_t vjp=0, uintptr_t loss=0,
+                  uintptr_t data=0):
         self.compiled.n, self.compiled.p, self.compiled.entries = n, p, entries
         (<uintptr_t*>&self.compiled.step)[0] = step
         (<uintptr_t*>&self.compiled.jvp)[0] = jvp
         (<uintptr_t*>&self.compiled.rows)[0] = rows
         (<uintptr_t*>&self.compiled.vjp)[0] = vjp
+        (<uintptr_t*>&self.compiled.loss)[0] = loss
         self.compiled.data = <void*>data
         self.c = nbt_system_of(&self.compiled, m)
         self.fallible = True
@@ -76,16 +80,20 @@ cdef class PythonDynamics(Dynamics):
     arrays over C's own memory; with several phases also the keyword `phase`."""
 
     cdef object functions, dtype
+    cdef size_t targets  # numbers of a target of `loss`
     cdef dict views
 
     def __cinit__(self, *, size_t n, size_t m, size_t p, size_t entries, size_t phases, dtype,
-                  dict functions):
+                  dict functions, size_t targets=0):
         self.c.n, self.c.m, self.c.p, self.c.entries, self.c.phases = n, m, p, entries, phases
         self.functions, self.dtype, self.views = functions, np.dtype(dtype), {}
         self.c.self = <void*>self
         self.c.step, self.c.jvp, self.c.rows = _python_step, _python_jvp, _python_rows
         if functions["vjp"] is not None:
             self.c.vjp = _python_vjp
+        if functions["loss"] is not None:
+            self.c.loss = _python_loss
+        self.targets = targets
         self.python = self.fallible = True
 
     cdef object view(self, const void* at, size_t count):
@@ -127,6 +135,13 @@ cdef class PythonDynamics(Dynamics):
 
     cdef int vector(self, str name, const nbt_point* at, const void* vector, void* out) except -1:
         return self.give(name, self.call(name, at, vector), self.c.n, out)
+
+    cdef int measure(self, const void* h, const void* y, double* value, void* H) except -1:
+        result = self.functions["loss"](self.view(h, self.c.n), self.view(y, self.targets))
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise TypeError(f"loss: expected (ℓ, ∂ℓ/∂h), got {result!r}")
+        value[0] = float(result[0])
+        return self.give("loss: ∂ℓ/∂h", result[1], self.c.n, H)
 
     cdef int csr(self, const nbt_point* at, int64_t* indptr, int32_t* indices,
                  void* values) except -1:
@@ -203,6 +218,17 @@ cdef int _python_rows(void* self, const nbt_point* at, int64_t* indptr, int32_t*
     dynamics = <PythonDynamics>self
     try:
         dynamics.csr(at, indptr, indices, values)
+        return 0
+    except BaseException as error:
+        dynamics.error = error
+        return -1
+
+
+cdef int _python_loss(void* self, const void* h, const void* y, double* value,
+                      void* H) noexcept with gil:
+    dynamics = <PythonDynamics>self
+    try:
+        dynamics.measure(h, y, value, H)
         return 0
     except BaseException as error:
         dynamics.error = error

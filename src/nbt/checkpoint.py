@@ -34,17 +34,23 @@ import safetensors.numpy
 
 from nbt.alphabets import Alphabet
 from nbt.build import __version__
+from nbt.descriptions import value_in
 from nbt.durable import replace
+from nbt.dynamics import is_fast
 from nbt.errors import CheckpointError
 from nbt.history import History
+from nbt.networks import Network
 
 __all__ = ["Checkpoint", "load", "save"]
 
 FORMAT = "nbt-checkpoint"
 SCHEMA = 2
-LONGEST_HEADER = 1 << 20
+LONGEST_HEADER = 1 << 26  # a graph is in it: 3 bytes an edge
 LARGEST_FILE = 1 << 36
-MALFORMED = (AttributeError, ArithmeticError, LookupError, MemoryError, TypeError, ValueError)
+MALFORMED = (
+    *(AttributeError, ArithmeticError, LookupError, MemoryError, RecursionError, TypeError),
+    ValueError,
+)
 NO_DIGEST = "0" * 64
 ALPHABET, HISTORY = "stream.alphabet", "history."
 
@@ -311,14 +317,18 @@ def _check_layout(path: str, head: Mapping[str, Any], layout: Any, size: int) ->
 
 def _shapes(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """The arrays that between them bound every size of the trainer that is described."""
-    if trainer["cell"]["kind"] in ("System", "CompiledSystem"):
-        return _system_shapes(trainer, layout)
-    n, m = trainer["cell"]["units"], trainer["inputs"]["size"]
-    outputs = _outputs(trainer["readout"])
+    cell, m, outputs = trainer["cell"], trainer["inputs"]["size"], _outputs(trainer["readout"])
     window = trainer.get("window", 0)
-    sizes = [n, m, outputs, trainer.get("rank", 1), trainer.get("blocks", 1), window or 1]
+    sizes = [m, outputs, trainer.get("rank", 1), trainer.get("blocks", 1), window or 1]
+    sizes += [cell["units"]] if "units" in cell else []
     if not all(type(size) is int and size > 0 for size in sizes):
         raise TypeError(f"trainer: expected positive sizes, got {sizes}")
+    if "System" in str(cell.get("field", cell).get("kind")):
+        return _system_shapes(trainer, layout)
+    described, optimizer = value_in(cell), value_in(trainer["optimizer"])
+    if not is_fast(described, optimizer, trainer.get("split")):
+        return _network_shapes(trainer, Network(described, m))
+    n = described.units
     shapes = {"cell.W": (n, n), "cell.r": (m, n), "readout.W": (n, outputs)}
     if "rank" in trainer:
         shapes["estimator.v"] = (trainer["rank"], trainer["blocks"], n)
@@ -334,11 +344,27 @@ def _shapes(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, 
     return shapes
 
 
-def _system_shapes(trainer, layout) -> dict[str, tuple[int, ...]]:
+def _network_shapes(trainer: Mapping[str, Any], network: Network) -> dict[str, tuple[int, ...]]:
+    n, p, outputs = network.units, network.size, _outputs(trainer["readout"])
+    shapes = {f"cell.{name}": shape for name, shape in network.shapes().items()}
+    shapes["readout.W"] = (n, outputs)
+    if "rank" in trainer:
+        shapes["estimator.v"] = (trainer["rank"], n)
+        shapes["estimator.w"] = (p,) if "split" in trainer else (trainer["rank"], p)
+    if "window" in trainer:
+        shapes["window.h"] = (trainer["window"], len(network.layers), n)
+        shapes["window.delta"] = (trainer["window"], outputs)
+    if trainer.get("trainer") == "RTRL":
+        shapes["estimator.G"] = (n, p)
+    return shapes
+
+
+def _system_shapes(trainer: Mapping[str, Any], layout: Any) -> dict[str, tuple[int, ...]]:
     """The same for a system, which has as many states and parameters as the file has."""
     (n,), outputs = layout["state.h"]["shape"], _outputs(trainer["readout"])
-    shapes = {"readout.W": (n, outputs)}
-    for name, size in (("estimator.w", "rank"), ("window.h", "window")):
+    own = trainer["readout"]["kind"] == "OwnLoss"
+    shapes = {} if own else {"readout.W": (n, outputs)}
+    for name, size in (("estimator.v", "rank"), ("window.h", "window")):
         if trainer.get(size):
             shapes[name] = (trainer[size], *layout[name]["shape"][1:])
     return shapes
@@ -347,6 +373,8 @@ def _system_shapes(trainer, layout) -> dict[str, tuple[int, ...]]:
 def _outputs(readout: Mapping[str, Any]) -> int:
     if readout["kind"] == "Softmax":
         return readout["symbols"]
+    if readout["kind"] == "OwnLoss":
+        return readout["units"]
     return readout["dim"] * (2 if readout["kind"] == "Gaussian" else 1)
 
 

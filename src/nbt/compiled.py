@@ -27,6 +27,7 @@ class CompiledSystem:
                 void *data);
         int rows(const real *h, const real *x, const real *theta,
                  int64_t *indptr, int32_t *indices, real *values, void *data);
+        int loss(const real *h, const real *y, double *value, real *H, void *data);
 
     for h (n), x (m) as the trainer's inputs are, one-hot where they are symbols, theta (p). Each
     writes all of its result, n numbers; `rows` writes indptr (n + 1) and at most `entries` indices
@@ -38,6 +39,10 @@ class CompiledSystem:
     step, jvp, rows, vjp
         Each a function of Numba's ``cfunc``, of `ctypes`, of cffi, a ``scipy.LowLevelCallable``, or
         an address. `vjp` is for `TruncatedBPTT` alone.
+    loss : optional
+        ℓ(h, y) and H = ∂ℓ/∂h (n), in place of a readout.
+    targets : int, optional
+        Numbers of y. Default: n.
     state, theta : array (n,), array (p,)
         h and θ where training begins.
     entries : int
@@ -62,6 +67,8 @@ class CompiledSystem:
     activation: str = "identity"
     data: Any = None
     dtype: str = "float64"
+    loss: Any = None
+    targets: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("state", "theta"):
@@ -83,7 +90,8 @@ class CompiledSystem:
 
     def addresses(self) -> dict[str, int]:
         """Of each function, and of the data; 0 for what there is not."""
-        names = ("step", "jvp", "rows") if self.vjp is None else ("step", "jvp", "rows", "vjp")
+        more = [name for name in ("vjp", "loss") if getattr(self, name) is not None]
+        names = ("step", "jvp", "rows", *more)
         found = {name: address_of(name, getattr(self, name)) for name in names}
         data = getattr(self.step, "user_data", None) if self.data is None else self.data
         return found | {"data": 0 if data is None else address_of("data", data)}

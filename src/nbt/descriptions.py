@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from nbt.cells import RNN, LeakyRNN
+from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
 from nbt.compiled import CompiledSystem
+from nbt.graphs import Graph
 from nbt.inputs import Symbols, Vector
 from nbt.optimizers import SGD, Kalman
-from nbt.readouts import Bernoulli, Gaussian, Softmax
+from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Softmax
 from nbt.schedules import Constant, InverseSqrt
 from nbt.system import System
 
@@ -18,7 +19,8 @@ __all__ = ["value_in", "value_out"]
 _VALUES = {
     kind.__name__: kind
     for kind in (
-        *(RNN, LeakyRNN, Softmax, Gaussian, Bernoulli, SGD, Kalman),
+        *(RNN, LeakyRNN, CTRNN, Continuous, Stack, Graph, SGD, Kalman),
+        *(Softmax, Gaussian, Bernoulli, OwnLoss),
         *(Constant, InverseSqrt, Symbols, Vector),
     )
 }
@@ -30,7 +32,7 @@ def value_out(value) -> object:
     if isinstance(value, System | CompiledSystem):
         return {"kind": type(value).__name__}
     if not dataclasses.is_dataclass(value):
-        return list(value) if isinstance(value, tuple) else value
+        return [value_out(one) for one in value] if isinstance(value, tuple) else value
     fields = {
         field.name: value_out(getattr(value, field.name)) for field in dataclasses.fields(value)
     }
@@ -39,6 +41,8 @@ def value_out(value) -> object:
 
 def value_in(value) -> object:
     """What `value_out` gave, as a value again."""
+    if isinstance(value, list):
+        return [value_in(one) for one in value]
     if not isinstance(value, Mapping):
         return value
     fields = {key: value_in(part) for key, part in value.items() if key != "kind"}

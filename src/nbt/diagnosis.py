@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nbt import _arguments
+from nbt.dynamics import is_fast
 from nbt.errors import DataError, DivergenceError, MissingExtra
 from nbt.inputs import Symbols
 from nbt.readouts import Softmax
@@ -359,6 +360,11 @@ def _slope(h: np.ndarray, activation: str) -> np.ndarray:
 def _check(trainer, stream) -> None:
     _arguments.instance("trainer", trainer, NoBackTrack)
     _arguments.instance("trainer.readout", trainer.readout, Softmax)
+    if not is_fast(trainer.cell, trainer.optimizer, trainer.split):
+        raise ValueError(
+            "trainer: expected one of RNN or LeakyRNN, all edges, leaks fixed, the default metric, "
+            f"got {trainer!r}"
+        )
     symbols = trainer.readout.symbols
     if trainer.inputs != Symbols(symbols):
         raise ValueError(

@@ -156,7 +156,7 @@ def _words(stream: Words, alphabet: Any) -> Alphabet:
     if alphabet != "file":
         return Alphabet(tuple(alphabet.split(",")))
     _twice(stream.live, stream.name)
-    first = Words(stream._source, stream._format, stream._column, MOST_WORDS)
+    first = Words(stream._source, stream._format, stream._columns[0], MOST_WORDS)
     first.set_alphabet(Alphabet((OTHER,)))
     while first.read(BLOCK).size:
         pass

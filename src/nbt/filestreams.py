@@ -19,7 +19,7 @@ from nbt.errors import DataError
 from nbt.reading import Stream
 from nbt.sources import BLOCK, Source
 
-__all__ = ["Characters", "FileStream", "Words"]
+__all__ = ["Characters", "FileStream", "Records", "Words"]
 
 LONGEST_LINE = 1 << 20
 LIVE_BLOCK = 1 << 16
@@ -31,6 +31,8 @@ class FileStream(Stream):
 
     `_rest` is what was read of the source and not yet given; with `_final` nothing follows it.
     """
+
+    _unit = "symbols"
 
     def __init__(self, source: Source, cap: int) -> None:
         super().__init__(source.name, Alphabet(range(1)))
@@ -89,7 +91,7 @@ class FileStream(Stream):
             elif self._final and self._turn():
                 continue
             elif self.position and not self._failure:
-                return np.empty(0, np.int32)
+                return self._nothing
             else:
                 self._failure = self._failure or f"{self.name}: is empty"
         raise DataError(self._failure)
@@ -155,7 +157,7 @@ class FileStream(Stream):
             self._begin()
         else:
             raise DataError(
-                f"{self.name}: its first {state['position']} symbols are not those read"
+                f"{self.name}: its first {state['position']} {self._unit} are not those read"
             )
 
 
@@ -187,68 +189,88 @@ class Characters(FileStream):
         return len(symbols.encode() if isinstance(symbols, str) else symbols)
 
 
-class Words(FileStream):
-    """The values in one column of CSV or of JSON lines: a record a line."""
+class Records(FileStream):
+    """Columns of CSV or of JSON lines: a record a line. Subclasses give `_value`."""
 
-    def __init__(self, source: Source, format: str, column: str, cap: int) -> None:
+    def __init__(self, source: Source, format: str, columns: tuple[str, ...], cap: int = 2) -> None:
         super().__init__(source, cap)
-        self._format, self._column = format, column
+        self._format, self._columns = format, columns
         self._sizes: list[int] = []
 
     def _begin(self) -> None:
         super()._begin()
-        self._place: int | None = None  # of the column, once the heading was read
+        self._places: list[int] = []  # of the columns, once the heading was read
 
-    def _cut(self, n: int) -> tuple[list[str], int]:
-        words, self._sizes, used = [], [], 0
-        while len(words) < n:
+    @abstractmethod
+    def _value(self, fields: list[Any]) -> Any:
+        """What is given for a record, of whose fields these are in the columns. ValueError if that
+        cannot be."""
+
+    def _cut(self, n: int) -> tuple[list[Any], int]:
+        values, self._sizes, used = [], [], 0
+        while len(values) < n:
             end = self._rest.find(b"\n", used) + 1 or (len(self._rest) if self._final else 0)
             if end <= used:
                 break
             try:
-                word = self._word(self._rest[used:end].decode().rstrip("\r\n"))
+                fields = self._fields(self._rest[used:end].decode().rstrip("\r\n"))
+                if fields is None:  # a heading or an empty line
+                    if values:
+                        break
+                    return [], end
+                values.append(self._value(fields))
             except (ValueError, csv.Error) as error:
-                if not words:
+                if not values:
                     self._failure = f"{self._where()}: not a record of {self._format}: {error}"
                 break
-            if word is None:  # a heading or an empty line
-                if words:
-                    break
-                return [], end
-            words.append(word)
             self._sizes.append(end - used)
             used = end
-        if not words and not self._failure and len(self._rest) > LONGEST_LINE:
+        if not values and not self._failure and len(self._rest) > LONGEST_LINE:
             self._failure = f"{self._where()}: a record longer than {LONGEST_LINE} bytes"
-        return words, used
+        return values, used
 
     def _size(self, symbols: Any) -> int:
         return sum(self._sizes[: len(symbols)])
 
-    def _word(self, line: str) -> str | None:
+    def _fields(self, line: str) -> list[Any] | None:
         if not line.strip():
             return None
         if self._format == "jsonl":
             record = json.loads(line)
             if not isinstance(record, dict):
                 raise ValueError("expected an object")
-            value = record.get(self._column, "")
-            return value if isinstance(value, str) else json.dumps(value)
+            return [record.get(column, "") for column in self._columns]
         (fields,) = csv.reader([line], strict=True)
-        if self._place is None:
-            if self._column not in fields:
-                raise ValueError(f"no column {self._column!r} among {', '.join(fields)}")
-            self._place = fields.index(self._column)
+        if not self._places:
+            for column in self._columns:
+                if column not in fields:
+                    raise ValueError(f"no column {column!r} among {', '.join(fields)}")
+            self._places = [fields.index(column) for column in self._columns]
             return None
-        return fields[self._place] if self._place < len(fields) else ""
-
-    def _cursor(self) -> dict[str, int]:
-        return {**super()._cursor(), "column": 0 if self._place is None else self._place + 1}
+        return [fields[place] if place < len(fields) else "" for place in self._places]
 
     def _seek(self, state: Mapping[str, int]) -> None:
         super()._seek(state)
         if self._offset:
-            self._place = state["column"] - 1 if state["column"] else None
+            self._places = self._places_in(state)
+
+    def _places_in(self, state: Mapping[str, int]) -> list[int]:
+        places = [state[key] for key in self._cursor() if key.startswith("column")]
+        return [place - 1 for place in places] if all(places) else []
+
+
+class Words(Records):
+    """The values in one column, as words."""
+
+    def __init__(self, source: Source, format: str, column: str, cap: int) -> None:
+        super().__init__(source, format, (column,), cap)
+
+    def _value(self, fields: list[Any]) -> str:
+        return fields[0] if isinstance(fields[0], str) else json.dumps(fields[0])
+
+    def _cursor(self) -> dict[str, int]:
+        place = self._places[0] + 1 if self._places else 0
+        return {**super()._cursor(), "column": place}
 
 
 def _shown(symbol: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nbt import _arguments
+from nbt.inputs import Vector
 from nbt.listening import go_to, listener
 from nbt.readouts import Bernoulli, Gaussian, Softmax
 from nbt.trainer import Trainer
@@ -63,11 +64,11 @@ def forecast(
 
 def _known_inputs(trainer: Trainer, x: Any, steps: int) -> np.ndarray:
     """x as an array of steps; it will be checked as it is observed."""
-    own = type(trainer.inputs) is type(trainer.readout.targets) and (
-        trainer.inputs.size == trainer.readout.targets.size
-    )
+    own = trainer._core.predicts_inputs
     known = np.empty(0) if x is None else np.asarray(x)
-    if x is not None and known.ndim == len(_one_input(trainer)):  # a single step's
+    if isinstance(trainer.inputs, Vector) and trainer.inputs.size == 1:
+        known = known.reshape(-1, 1)
+    elif x is not None and known.ndim == isinstance(trainer.inputs, Vector):  # a single step's
         known = known[np.newaxis]
     if len(known) > steps or not (own or len(known) == steps):
         need = f"at most {steps}" if own else f"{steps}"
@@ -76,11 +77,6 @@ def _known_inputs(trainer: Trainer, x: Any, steps: int) -> np.ndarray:
             f"got {len(known)}"
         )
     return known
-
-
-def _one_input(trainer: Trainer) -> tuple[int, ...]:
-    """Shape of the input of one step."""
-    return () if type(trainer.inputs).__name__ == "Symbols" else (trainer.inputs.size,)
 
 
 def _drawing(readout: Any, paths: int, steps: int, seed: int) -> tuple[Draw, np.ndarray]:

@@ -6,36 +6,55 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nbt.state import StateTable
+from nbt.state import StateTable, _Entry
 
 __all__ = ["GeneralTable"]
 
+FLAT = {
+    *("optimizer.theta.J", "optimizer.theta.J0", "estimator.w", "estimator.G", "window.g_theta")
+}
+PAIR = "estimator.pair"
 ROWS = ("estimator.rows.indptr", "estimator.rows.indices", "estimator.rows.data")
 
 
 class GeneralTable(StateTable):
-    """θ and what has its shape are flat, (p,); `parts` gives names and shapes of what θ consists
-    of. The rows w_i of the last transition are CSR arrays, as many entries as there are now."""
+    """θ and what has its shape are flat, (p,); `parts` says by name where what θ consists of lies.
+    The rows w_i of the last transition are CSR arrays, as many entries as there are now."""
 
-    def __init__(self, core, rule: str, kalman: bool, *, parts, **choices) -> None:
-        self._parts, self._rule = parts or {"theta": (core.parameters,)}, rule
+    def __init__(
+        self, core, rule: str, kalman: bool, *, parts, grown=None, split=None, **choices
+    ) -> None:
+        self._split = split is not None
+        self._grown = grown
+        self._parts, self._rule = parts or {"theta": np.arange(core.parameters)}, rule
         super().__init__(core, rule, kalman, **choices)
 
     def _add_cell(self, kalman: bool) -> None:
-        n, p, first = self._core.units, self._core.parameters, 0
-        for name, shape in self._parts.items():
-            last = first + int(np.prod(shape))
-            self._add_plain(
-                f"cell.{name}",
-                "theta",
-                shape,
-                lambda x, first=first, last=last, shape=shape: x[0, first:last].reshape(shape),
-            )
-            first = last
+        n, p = self._core.units, self._core.parameters
+        for name, places in self._parts.items():
+            self._add_places(f"cell.{name}", places)
         self._add_plain("state.h", "h", (n,), lambda x: x[0, :n])
-        if kalman:
+        if kalman and self._core.dense:
+            self._add_flat("optimizer.theta.blocks", "theta_J", self._core.kept("theta_J"))
+        elif kalman:
             for name in ("J", "J0"):
                 self._add_flat(f"optimizer.theta.{name}", f"theta_{name}", p)
+
+    def _add_places(self, key, places) -> None:
+        def write(x, value):
+            x[0, places] = value
+
+        self._entries[key] = _Entry("theta", places.shape, lambda x: x[0, places], write)
+
+    def _add_readout(self, kalman: bool) -> None:
+        if not self._core.has_readout:
+            return
+        super()._add_readout(kalman and not self._core.whole)
+        if kalman and self._core.whole:  # flat, a run for each output
+            names = {"blocks": "J"} if self._core.dense else {"J": "J", "J0": "J0"}
+            for name, of in names.items():
+                size = self._core.kept(f"phi_{of}")
+                self._add_flat(f"optimizer.phi.{name}", f"phi_{of}", size)
 
     def _add_flat(self, key, array, p) -> None:
         self._add_plain(key, array, (p,), lambda x: x[0, :p])
@@ -45,7 +64,10 @@ class GeneralTable(StateTable):
         m, outputs = self._core.inputs, self._core.outputs
         if rule == "nobacktrack":
             self._add_plain("estimator.v", "v", (rank, n), lambda x: x[:, :n])
-            self._add_plain("estimator.w", "w", (rank, p), lambda x: x[:, :p])
+            if self._split:
+                self._add_flat("estimator.w", "w", p)
+            else:
+                self._add_plain("estimator.w", "w", (rank, p), lambda x: x[:, :p])
             if norm == "fisher":
                 self._add_plain("estimator.fisher", "fisher", (n,), lambda x: x[0, :n])
         elif rule == "rtrl":
@@ -63,12 +85,39 @@ class GeneralTable(StateTable):
                 "window.delta", "window_delta", (window, outputs), lambda x: x[:, :outputs]
             )
             self._add_flat("window.g_theta", "g_theta", p)
-            self._add_whole("window.g_phi", "g_phi", self._phi)
+            if self._core.has_readout:
+                self._add_whole("window.g_phi", "g_phi", self._phi)
 
-    def begin(self, state: np.ndarray, theta: np.ndarray) -> None:
-        """h and θ as they are before the first step."""
+    def begin(self, state: np.ndarray, theta: np.ndarray, rank: int, random) -> None:
+        """h and θ as they are before the first step; which of `rank` pairs covers a parameter."""
+        if self._split:
+            self._core.pair[:] = random.permutation(len(theta)) % rank
         for name, value in (("h", state), ("theta", theta)):
             self._core.arrays[name][0, : len(value)] = value
+
+    def grown(self, more: int, inputs_too: bool) -> dict[str, np.ndarray]:
+        """As of `StateTable`; where a new symbol's weights lie is the cell's affair."""
+        state = super().grown(more, False) | self._rows()
+        if not inputs_too:
+            return state
+        moved, parts = self._grown(self._core.inputs + more)
+        size = len(np.concatenate([places.ravel() for places in parts.values()]))
+
+        def spread(flat):
+            wide = np.zeros((*flat.shape[:-1], size), flat.dtype)
+            wide[..., moved] = flat
+            return wide
+
+        theta = spread(self._core.arrays["theta"][0, : len(moved)])
+        state |= {f"cell.{name}": theta[places] for name, places in parts.items()}
+        state |= {key: spread(state[key]) for key in FLAT & state.keys()}
+        if self._split:
+            pair = np.arange(size) % len(state["estimator.v"])
+            pair[moved] = state[PAIR]
+            state[PAIR] = pair
+        if self._has_rows:
+            state[ROWS[1]] = moved[state[ROWS[1]]].astype(np.int32)
+        return state
 
     # ---- the rows ------------------------------------------------------------------------------
 
@@ -79,10 +128,11 @@ class GeneralTable(StateTable):
     def _rows(self) -> dict[str, np.ndarray]:
         if not self._has_rows:
             return {}
+        pair = {PAIR: self._core.pair.copy()} if self._split else {}
         used = self._core.indptr[-1]
         values = self._core.arrays["values"][0, :used].copy()
         parts = self._core.indptr.copy(), self._core.indices[:used].copy(), values
-        return dict(zip(ROWS, parts, strict=True))
+        return dict(zip(ROWS, parts, strict=True)) | pair
 
     def read_all(self) -> dict[str, np.ndarray]:
         return super().read_all() | self._rows()
@@ -91,18 +141,30 @@ class GeneralTable(StateTable):
         if not self._has_rows or not isinstance(state, Mapping):
             super().write_all(state)
             return
-        missing = [key for key in ROWS if key not in state]
+        own = (*ROWS, PAIR) if self._split else ROWS
+        missing = [key for key in own if key not in state]
         if missing:
             raise ValueError(
                 "state: expected the names of this trainer's state_dict(), got one that lacks "
                 f"{missing}"
             )
         indptr, indices, data = self._checked_rows(state)
-        super().write_all({key: value for key, value in state.items() if key not in ROWS})
+        pair = self._checked_pair(state) if self._split else self._core.pair
+        super().write_all({key: value for key, value in state.items() if key not in own})
+        self._core.pair[:] = pair
         self._core.indptr[:], used = indptr, len(indices)
         self._core.indices[:used] = indices
         self._core.arrays["values"][0, :used] = data
         self._core.refresh()
+
+    def _checked_pair(self, state) -> np.ndarray:
+        pair, pairs = np.asarray(state[PAIR]), self._entries["estimator.v"].shape[0]
+        shape = (self._core.parameters,)
+        if pair.dtype.kind not in "iu" or pair.shape != shape:
+            raise ValueError(f"{PAIR}: expected integers of shape {shape}, got {pair!r}")
+        if ((pair < 0) | (pair >= pairs)).any():
+            raise ValueError(f"{PAIR}: expected integers in [0, {pairs})")
+        return pair
 
     def _checked_rows(self, state):
         indptr, indices = (np.asarray(state[key]) for key in ROWS[:2])
@@ -123,11 +185,11 @@ class GeneralTable(StateTable):
             raise ValueError(f"{ROWS[1]}: expected each column once in a row")
         return indptr, indices, self._checked(ROWS[2], state[ROWS[2]], indices.shape)
 
-    def influence(self, scale: float) -> np.ndarray:
-        """∂h/∂θ (n, p), float64: the pairs' products times `scale`, and the rows."""
+    def influence(self) -> np.ndarray:
+        """∂h/∂θ (n, p), float64: the mean of the pairs' products, or all of them, and the rows."""
         v, w = (self.read(key).astype(np.float64) for key in ("estimator.v", "estimator.w"))
-        estimate = scale * v.T @ w
-        indptr, indices, data = self._rows().values()
+        estimate = v[self._core.pair].T * w if self._split else v.T @ w / len(v)
+        indptr, indices, data = (self._rows()[key] for key in ROWS)
         rows = np.repeat(np.arange(len(estimate)), np.diff(indptr))
         estimate[rows, indices] += data
         return estimate

@@ -13,7 +13,7 @@ import numpy as np
 from nbt import _arguments
 from nbt.errors import DataError
 
-__all__ = ["History", "Row"]
+__all__ = ["History", "Row", "shown_unit"]
 
 FORMAT = "nbt-history"
 SCHEMA = 1
@@ -50,25 +50,34 @@ class Row(NamedTuple):
     seconds: float
     symbols_per_second: float
 
-    def to_json(self) -> str:
-        """One line of JSON; null for what could not be measured."""
+    def to_json(self, unit: str = "bits") -> str:
+        """One line of JSON; null for what could not be measured. unit: "bits" or "nats"."""
         good = {k: v if math.isfinite(v) else None for k, v in self._asdict().items()}
+        if unit == "nats":
+            good = {k.replace("bits", "nats"): _in_nats(k, v) for k, v in good.items()}
         return json.dumps(good)
 
 
+def _in_nats(name: str, value: float | None) -> float | None:
+    return value / BITS_PER_NAT if value is not None and name.endswith("_bits") else value
+
+
 class _Sum(NamedTuple):
-    """Everything from the start up to some step."""
+    """Everything from the start up to some step; `unscored` steps had no loss."""
 
     step: int
     nats: float
     seconds: float
+    unscored: int = 0
 
     def since(self, last: _Sum) -> Row:
         steps, seconds = self.step - last.step, self.seconds - last.seconds
+        scored = self.step - self.unscored
+        fresh = steps - (self.unscored - last.unscored)
         return Row(
             self.step,
-            self.nats / self.step * BITS_PER_NAT if self.step else math.nan,
-            (self.nats - last.nats) / steps * BITS_PER_NAT if steps else math.nan,
+            self.nats / scored * BITS_PER_NAT if scored else math.nan,
+            (self.nats - last.nats) / fresh * BITS_PER_NAT if fresh else math.nan,
             self.seconds,
             steps / seconds if seconds > 0 else math.nan,
         )
@@ -118,20 +127,24 @@ class History:
     def add(self, losses: np.ndarray, seconds: float) -> None:
         """Take in the losses (nats, in order) of the steps up to now, `seconds` since the start.
 
-        The time of a row within them is interpolated.
+        The time of a row within them is interpolated. NaN is a step without a loss: it counts as a
+        step, and not in the averages.
         """
         losses = np.asarray(losses, np.float64)
         if not losses.size:
             return
         self._reopen()
         before = self._now
-        sums = np.cumsum(np.concatenate([[before.nats], losses]))
+        none = np.isnan(losses)
+        sums = np.cumsum(np.concatenate([[before.nats], np.where(none, 0.0, losses)]))
+        gaps = np.cumsum(np.concatenate([[before.unscored], none]), dtype=np.int64)
         for step in _marks(before.step, before.step + losses.size, self.per_octave):
             part = (step - before.step) / losses.size
             at = before.seconds + part * (seconds - before.seconds)
-            self._row(_Sum(step, float(sums[step - before.step]), at))
+            k = step - before.step
+            self._row(_Sum(step, float(sums[k]), at, int(gaps[k])))
         self._open = self._rows, self._last
-        self._now = _Sum(before.step + losses.size, float(sums[-1]), float(seconds))
+        self._now = _Sum(before.step + losses.size, float(sums[-1]), float(seconds), int(gaps[-1]))
 
     def finish(self, stopped: str) -> None:
         """Add the row of the last step, if it is not there yet, and note why it ended.
@@ -146,12 +159,20 @@ class History:
         self._rows, self._last = self._open
         self.stopped = None
 
+    @property
+    def unit(self) -> str:
+        """Of what is shown to a person: "bits" per symbol, or "nats" per step of numbers."""
+        return "nats" if self.settings.get("unit") == "nats" else "bits"
+
     def live(self) -> Row:
         """The row of this moment."""
         return self._now.since(self._last)
 
     def tail(self) -> tuple[int, float]:
-        """The last row at or before half of the steps, and the bits per symbol since then."""
+        """The last row at or before half of the steps, and the bits per symbol since then; the
+        beginning where some steps had no loss."""
+        if self._now.unscored:
+            return 0, self.live().average_bits
         i = int(np.searchsorted(self.step, self._now.step // 2, side="right")) - 1
         start, before = (self[i].step, self[i].average_bits) if i >= 0 else (0, 0.0)
         steps, bits = self._now.step - start, self._now.nats * BITS_PER_NAT
@@ -168,7 +189,8 @@ class History:
         return (self[i] for i in range(self._rows))
 
     def __repr__(self) -> str:
-        bits = f", {self.live().average_bits:.4f} bits per symbol" if self._now.step else ""
+        row, scale, per = self.live(), *shown_unit(self.unit)
+        bits = f", {row.average_bits * scale:.4f} {per}" if self._now.step else ""
         return f"<History: {self._now.step} steps{bits}, {self._rows} rows>"
 
     @property
@@ -185,6 +207,16 @@ class History:
     def since_bits(self) -> np.ndarray:
         """Bits per symbol from the row before to each row."""
         return self._column("since_bits")
+
+    @property
+    def average_nats(self) -> np.ndarray:
+        """Nats per step from the start to each row."""
+        return self.average_bits / BITS_PER_NAT
+
+    @property
+    def since_nats(self) -> np.ndarray:
+        """Nats per step from the row before to each row."""
+        return self.since_bits / BITS_PER_NAT
 
     @property
     def seconds(self) -> np.ndarray:
@@ -220,10 +252,12 @@ class History:
     def state_dict(self) -> dict[str, np.ndarray]:
         """What is needed to go on as if it had never stopped: the columns, and the sums."""
         rows, last = self._open
+        gaps = self._now.unscored > 0  # the same arrays as ever where there are none
         state = {name: column[:rows].copy() for name, column in self._columns.items()}
         state["per_octave"] = np.array(self.per_octave, np.int64)
         for name, total in (("now", self._now), ("last", last)):
             state[f"{name}.step"] = np.array(total.step, np.int64)
+            state |= {f"{name}.unscored": np.array(total.unscored, np.int64)} if gaps else {}
             state[f"{name}.sums"] = np.array([total.nats, total.seconds])
         return state
 
@@ -234,6 +268,8 @@ class History:
         """The history whose `state_dict` this is. Raises `ValueError` if it is none."""
         history = cls(settings)
         expected = history.state_dict()
+        if "now.unscored" in state:
+            expected |= {f"{name}.unscored": np.array(0, np.int64) for name in ("now", "last")}
         if state.keys() != expected.keys():
             raise ValueError(f"history: expected {sorted(expected)}, got {sorted(state)}")
         if np.shape(state["per_octave"]) == ():
@@ -246,12 +282,18 @@ class History:
             if (state[name].dtype, state[name].shape) != (empty.dtype, shape):
                 raise ValueError(f"history.{name}: expected {empty.dtype} of shape {shape}")
         now, last = (
-            _Sum(int(state[f"{name}.step"]), *map(float, state[f"{name}.sums"]))
+            _Sum(
+                int(state[f"{name}.step"]),
+                *map(float, state[f"{name}.sums"]),
+                int(state.get(f"{name}.unscored", 0)),
+            )
             for name in ("now", "last")
         )
         steps = [0, *state["step"].tolist()]
         if not (all(map(int.__lt__, steps, steps[1:])) and steps[-1] == last.step <= now.step):
             raise ValueError("history.step: expected steps that grow up to the present")
+        if not 0 <= last.unscored <= now.unscored <= now.step:
+            raise ValueError("history.unscored: expected counts of steps")
         if not np.isfinite([*now, *last]).all():
             raise ValueError("history.sums: expected finite numbers")
         for row in zip(*(state[name].tolist() for name in Row._fields), strict=True):
@@ -286,6 +328,11 @@ class History:
         nats = float(row.average_bits) * int(row.step) / BITS_PER_NAT
         self._now = self._last = _Sum(int(row.step), nats, float(row.seconds))
         self._open = self._rows, self._last
+
+
+def shown_unit(unit: str) -> tuple[float, str]:
+    """What bits are multiplied by to be shown, and what is said then."""
+    return (1 / BITS_PER_NAT, "nats per step") if unit == "nats" else (1.0, "bits per symbol")
 
 
 def _marks(after: int, last: int, per_octave: int) -> Iterator[int]:

@@ -12,6 +12,8 @@ from nbt.schedules import InverseSqrt, Schedule, as_schedule
 __all__ = ["SGD", "Kalman", "Optimizer"]
 
 
+REDUCTIONS = ("quasi-diagonal", "diagonal", "block", "full")
+FISHERS = ("outer", "exact")
 # Λ / units, and Λ of a readout: for symbols as measured (docs/learning.md).
 DEFAULT_PRIOR = {"sigmoid": 1.0, "tanh": 3.0, "identity": 1.0}
 PLAIN_PRIOR = 0.3  # of networks of sigmoid units without leaks
@@ -38,19 +40,21 @@ class SGD:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", as_schedule("rate", self.rate))
 
+    plain = True  # it has no J to reduce
+
     @property
     def schedule(self) -> Schedule:
         """The one schedule that C follows."""
         return self.rate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Kalman:
-    """Extended Kalman filter with a quasi-diagonal inverse covariance, equations (20)–(27).
+    """Extended Kalman filter with a reduced inverse covariance, equations (20)–(27).
 
-    Each unit's parameters (bias first), and each symbol's in the readout, are one block. Of its
-    inverse covariance J, the decayed sum of the gradient's outer products, the diagonal and the
-    bias's row are kept; the step is (J + Λ)⁻¹ g.
+    Each unit's parameters (bias first), and each output's in the readout, are one block. Of its
+    inverse covariance J, a decayed sum of outer products, the diagonal and the bias's row are kept;
+    the step is (J + Λ)⁻¹ g.
 
     Parameters
     ----------
@@ -64,22 +68,49 @@ class Kalman:
     readout_prior : float, optional
         Above 0; Λ of the readout's parameters. Default: for `Softmax`, 3, whatever the number of
         units; where `prior` is given, and for other readouts, the network's, as in the paper.
+    reduction : {"quasi-diagonal", "diagonal", "block", "full"}
+        What is kept of J, of θ and of φ each by itself: as above; its diagonal; the blocks whole; all
+        of it, which makes the extended Kalman filter (21)–(22). The last two are references for small
+        networks: b parameters in a block cost b³ a step.
+    fisher : {"outer", "exact"}
+        What J is a sum of: outer products of the gradient of the loss, or of its expected ones, the
+        exact Fisher matrix of what is predicted, (24) and (26), at the cost of a gradient for each
+        output.
+
+    Notes
+    -----
+    Any choice but the first of both takes the path for systems, with one block of units and without
+    exact self-influence.
 
     Examples
     --------
     >>> Kalman(decay=InverseSqrt(1.0), prior=1.0)
-    Kalman(decay=InverseSqrt(scale=1.0), prior=1.0, readout_prior=None)
+    Kalman(decay=InverseSqrt(scale=1.0), prior=1.0)
     """
 
     decay: float | Schedule = InverseSqrt(0.1)
     prior: float | None = None
     readout_prior: float | None = None
+    reduction: str = REDUCTIONS[0]
+    fisher: str = FISHERS[0]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decay", as_schedule("decay", self.decay))
+        _arguments.one_of("reduction", self.reduction, REDUCTIONS)
+        _arguments.one_of("fisher", self.fisher, FISHERS)
         for name in ("prior", "readout_prior"):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, _arguments.real(name, value, above=0))
+
+    @property
+    def plain(self) -> bool:
+        """Is it the quasi-diagonal filter of outer products, which every cell has in C?"""
+        return self.reduction == REDUCTIONS[0] and self.fisher == FISHERS[0]
+
+    def __repr__(self) -> str:
+        readout = "" if self.readout_prior is None else f", readout_prior={self.readout_prior}"
+        more = "" if self.plain else f", reduction={self.reduction!r}, fisher={self.fisher!r}"
+        return f"Kalman(decay={self.decay}, prior={self.prior}{readout}{more})"
 
     def lambdas(self, cell, readout: Readout) -> tuple[float, float]:
         """Λ of the parameters of a network of this cell, and of this readout."""

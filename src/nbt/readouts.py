@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from nbt import _arguments
 from nbt.inputs import Inputs, Symbols, Vector
 
-__all__ = ["Bernoulli", "Gaussian", "Readout", "Softmax"]
+__all__ = ["Bernoulli", "Gaussian", "OwnLoss", "Readout", "Softmax"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Gaussian:
         Numbers of a target, at least 1.
     standardize : bool
         Predict (y - mean) / deviation instead of y, mean and deviation being learned as the targets
-        come, as in `Vector`. Losses and what is predicted remain those of y. Nothing is learned
-        from a number until it has varied.
+        come, as in `Vector`. Losses and what is predicted remain those of y. Until a number has
+        varied it has no scale: it adds nothing to the loss, and nothing is learned from it.
 
     Notes
     -----
@@ -69,7 +69,7 @@ class Gaussian:
     ``standardize=True``.
 
     The gradient for μ grows as the variance shrinks. `Kalman` measures that and steps accordingly;
-    `SGD` does not, and wants a small rate.
+    `SGD` does not, and wants a small rate: the default of `TruncatedBPTT` is too large for it.
 
     Examples
     --------
@@ -130,4 +130,31 @@ class Bernoulli:
         return Vector(self.dim)
 
 
-Readout = Softmax | Gaussian | Bernoulli
+@dataclass(frozen=True)
+class OwnLoss:
+    """In place of a readout: the loss is a function of the system (`System.loss`) and of its state
+    alone, and nothing but θ is learned. `predict` gives the state, an array (units,).
+
+    Parameters
+    ----------
+    units : int
+        States of the system.
+    dim : int
+        Numbers of a target.
+    """
+
+    units: int
+    dim: int
+
+    @property
+    def outputs(self) -> int:
+        """What the loss sees."""
+        return self.units
+
+    @property
+    def targets(self) -> Inputs:
+        """What is predicted, as an input."""
+        return Vector(self.dim)
+
+
+Readout = Softmax | Gaussian | Bernoulli | OwnLoss

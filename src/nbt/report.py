@@ -6,7 +6,7 @@ import json
 import math
 from html import escape
 
-from nbt.history import History
+from nbt.history import History, shown_unit
 
 __all__ = ["html"]
 
@@ -24,14 +24,14 @@ code { overflow-wrap: anywhere; } summary { cursor: pointer; }
 
 
 def html(history: History, trainer: str) -> str:
-    """The page. Bits per symbol over the number of symbols, which is shown by its logarithm."""
-    now = history.live()
-    said = f"{now.step:,} symbols"
+    """The page: the loss over the number of steps, which is shown by its logarithm."""
+    now, (scale, per), steps = history.live(), shown_unit(history.unit), _steps(history)
+    said = f"{now.step:,} {steps}"
     if now.step:
-        said += f", {now.average_bits:.4f} bits per symbol, {now.seconds:,.1f} s"
+        said += f", {now.average_bits * scale:.4f} {per}, {now.seconds:,.1f} s"
     rows = "".join(
-        f"<tr><td>{row.step:,}</td><td>{_bits(row.average_bits)}</td>"
-        f"<td>{_bits(row.since_bits)}</td><td>{row.seconds:,.2f}</td></tr>\n"
+        f"<tr><td>{row.step:,}</td><td>{_loss(row.average_bits * scale)}</td>"
+        f"<td>{_loss(row.since_bits * scale)}</td><td>{row.seconds:,.2f}</td></tr>\n"
         for row in history
     )
     source = str(history.settings.get("stream", "stream"))
@@ -43,7 +43,7 @@ def html(history: History, trainer: str) -> str:
 <p>{said}. Stopped: {escape(str(history.stopped or "not yet"))}.</p>
 <p><code>{escape(trainer)}</code></p>
 {_curve(history)}
-<table><tr><th>symbols</th><th>average bits</th><th>since</th><th>seconds</th></tr>
+<table><tr><th>{steps}</th><th>average {history.unit}</th><th>since</th><th>seconds</th></tr>
 {rows}</table>
 <details><summary>Settings</summary><pre>{escape(settings)}</pre></details>
 </body></html>
@@ -57,15 +57,16 @@ def _curve(history: History) -> str:
         return ""
     entropy = history.settings.get("entropy_rate")
     top = 1.05 * max([*everything, entropy or 0.0]) or 1.0
+    low = 1.05 * min([*everything, 0.0])
     last = max(1.0, math.log2(history.live().step))
 
     def x(step: float) -> float:
         return LEFT + math.log2(step) / last * (WIDTH - LEFT - RIGHT)
 
     def y(bits: float) -> float:
-        return TOP + (1 - bits / top) * (HEIGHT - TOP - BOTTOM)
+        return TOP + (top - bits) / (top - low) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [_level(x, y, bits) for bits in _ticks(top)]
+    parts = [_level(x, y, bits) for bits in _ticks(low, top)]
     for power in range(0, math.ceil(last), max(1, math.ceil(last / 8))):
         parts.append(
             f'<text x="{x(2**power):.1f}" y="{HEIGHT - 20}" text-anchor="middle">'
@@ -84,10 +85,11 @@ def _curve(history: History) -> str:
             f'<text x="{WIDTH - RIGHT}" y="{TOP + 14 + 16 * i}" text-anchor="end" '
             f'style="fill:{color}">{label}</text>'
         )
+    _, per = shown_unit(history.unit)
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="bits per symbol">'
-        f'{"".join(parts)}<text x="{WIDTH / 2}" y="{HEIGHT - 4}" text-anchor="middle">symbols'
-        "</text></svg>"
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{per}">'
+        f'{"".join(parts)}<text x="{WIDTH / 2}" y="{HEIGHT - 4}" text-anchor="middle">'
+        f"{_steps(history)}</text></svg>"
     )
 
 
@@ -100,17 +102,22 @@ def _level(x, y, bits: float) -> str:
 
 
 def _points(history: History, name: str) -> list[tuple[int, float]]:
-    pairs = zip(history.step.tolist(), getattr(history, name).tolist(), strict=True)
+    losses = getattr(history, name) * shown_unit(history.unit)[0]
+    pairs = zip(history.step.tolist(), losses.tolist(), strict=True)
     return [(step, bits) for step, bits in pairs if step and math.isfinite(bits)]
 
 
-def _ticks(top: float) -> list[float]:
-    """Round numbers from 0 up to `top`, about five."""
-    rough = top / 5
+def _ticks(low: float, top: float) -> list[float]:
+    """Round numbers from `low`, at most 0, up to `top`, about five."""
+    rough = (top - low) / 5
     unit = 10 ** math.floor(math.log10(rough))
     step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= rough)
-    return [round(i * step, 10) for i in range(int(top / step) + 1)]
+    return [round(i * step, 10) for i in range(math.ceil(low / step), int(top / step) + 1)]
 
 
-def _bits(value: float) -> str:
+def _steps(history: History) -> str:
+    return "steps" if history.unit == "nats" else "symbols"
+
+
+def _loss(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "–"

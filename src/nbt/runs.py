@@ -182,12 +182,12 @@ class Run:
             return
         try:
             if not self._metrics:
-                lines = "".join(row.to_json() + "\n" for row in history)
+                lines = "".join(row.to_json(history.unit) + "\n" for row in history)
                 replace(self.file("metrics.jsonl"), lines.encode())
                 self._metrics = open(self.file("metrics.jsonl"), "ab", buffering=0)  # noqa: SIM115
                 self._rows = len(history)
             for i in range(self._rows, len(history)):
-                self._metrics.write(f"{history[i].to_json()}\n".encode())
+                self._metrics.write(f"{history[i].to_json(history.unit)}\n".encode())
         except OSError as error:
             if self._metrics:  # there may be half a line
                 self._metrics.close()
@@ -208,4 +208,9 @@ def _toml(values: Mapping[str, Any], table: str = "") -> list[str]:
 
 
 def _toml_value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    if isinstance(value, Mapping):  # in a list
+        parts = (f"{key} = {_toml_value(v)}" for key, v in value.items() if v is not None)
+        return f"{{{', '.join(parts)}}}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

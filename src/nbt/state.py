@@ -348,8 +348,10 @@ class StateTable:
             raise ValueError(
                 f"{key}: expected finite {self._core.dtype} numbers, got some that are not"
             )
-        if key == "cell.alpha" and not ((array >= 0) & (array <= 1)).all():
+        if key.endswith(".alpha") and not ((array >= 0) & (array <= 1)).all():
             raise ValueError(f"{key}: expected leaks in [0, 1], got {array}")
+        if key.endswith(".tau") and not (array > 0).all():
+            raise ValueError(f"{key}: expected time constants above 0, got {array}")
         if key.endswith(".count") and not ((array >= 0) & (array <= HORIZON)).all():
             raise ValueError(f"{key}: expected counts in [0, {HORIZON}], got {array}")
         squares = key.endswith((".J", ".variance"))

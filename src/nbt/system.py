@@ -49,6 +49,10 @@ class System:
         ``vjp(h, x, theta, u)`` → (∂f/∂h)ᵀ u, array (n,); for `TruncatedBPTT`.
     loss : callable, optional
         ``loss(h, y)`` → (ℓ, ∂ℓ/∂h), a number and an array (n,).
+        Trainers take it in place of a readout, with arrays (`targets`,) as y; nothing but θ is
+        learned then.
+    targets : int, optional
+        Numbers of a target y of `loss`. Default: n.
     state, theta : array (n,), array (p,), optional
         h and θ where training begins.
     starts : sequence of int, optional
@@ -101,6 +105,7 @@ class System:
     activation: str = "identity"
     entries: int | None = None
     phases: int = 1
+    targets: int | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.step):
@@ -133,6 +138,8 @@ class System:
         if self.entries is not None:
             _arguments.whole("entries", self.entries, high=2**40)
         _arguments.whole("phases", self.phases)
+        if self.targets is not None:
+            _arguments.whole("targets", self.targets)
         if self.theta is not None:
             starts = as_starts(self.starts, len(self.theta))
             object.__setattr__(self, "starts", starts)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import get_args
 
 import numpy as np
 
 from nbt import _arguments, _core
 from nbt.descriptions import value_in, value_out
-from nbt.dynamics import Bound, bound, is_dense
+from nbt.dynamics import Bound, bound, check_cell, is_dense, is_fast, own_loss
 from nbt.general_state import GeneralTable
 from nbt.inputs import Inputs, Symbols, as_inputs
 from nbt.optimizers import SGD, Kalman, Optimizer
-from nbt.readouts import Readout, Softmax
+from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Readout, Softmax
 from nbt.state import StateTable
 
 __all__ = ["Trainer", "build"]
@@ -36,10 +35,17 @@ class Trainer:
     def __init__(
         self, cell, readout, optimizer, *, inputs, dtype, seed, threads, missing, **choices
     ) -> None:
+        check_cell(cell)
         self.cell = cell
-        self.readout: Readout = _arguments.instance("readout", readout, *get_args(Readout))
+        if readout is None and missing == "mask":
+            raise ValueError("missing: expected 'error' or 'skip' without a readout, got 'mask'")
+        readout = own_loss(cell) if readout is None else readout
+        if not isinstance(readout, OwnLoss):
+            _arguments.instance("readout", readout, Softmax, Gaussian, Bernoulli)
+        self.readout: Readout = readout
         self.optimizer: Optimizer = _arguments.instance("optimizer", optimizer, SGD, Kalman)
         self.inputs: Inputs = as_inputs(inputs, readout.targets)
+        self._fast = is_fast(cell, optimizer, choices.get("split"))
         self.dtype: str = _arguments.one_of("dtype", dtype, _core.DTYPES)
         self.missing: str = _arguments.one_of("missing", missing, _core.MISSING)
         seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
@@ -47,8 +53,9 @@ class Trainer:
         system = self._bound(seed)
         _arguments.whole("units", cell.units, high=LARGEST_UNITS)
         self._parameters = len(system.theta) if system else self._dense_parameters()
-        self._refuse_too_large(isinstance(optimizer, Kalman), **choices)
+        self._fixed = system.fixed if system else 0
         self._choices = choices
+        self._refuse_too_large(isinstance(optimizer, Kalman), **choices)
         self._core, self._table = self._build(seed)
         self._draw(seed)
 
@@ -78,19 +85,50 @@ class Trainer:
             isa=os.environ.get("NBT_ISA") or None,
             threads=self._threads,
             dynamics=system and system.core,
-            starts=system and system.starts,
-            **self._choices,
+            targets=self.readout.targets.size,
+            **self._reduction(system),
+            **self._choices | {"split": "split" in self._choices},
         )
         if system is None:
             return core, StateTable(core, self._rule, kalman, **self._choices)
-        return core, GeneralTable(core, self._rule, kalman, parts=system.parts, **self._choices)
+        return core, GeneralTable(
+            core, self._rule, kalman, parts=system.parts, grown=system.grown, **self._choices
+        )
 
     def _bound(self, seed: int) -> Bound | None:
         """The functions and first values of a system; None for a dense cell."""
-        if is_dense(self.cell):
+        if self._fast:
             return None
         random = np.random.default_rng(seed)
         return bound(self.cell, self.inputs.size, self.dtype, random, self._rule)
+
+    def _reduction(self, system: Bound | None) -> dict:
+        """Blocks of θ and φ in the metric, and which is kept of them."""
+        if system is None or self.optimizer.plain:
+            return {"starts": system and system.starts}
+        reduction, exact = self.optimizer.reduction, self.optimizer.fisher == "exact"
+        if isinstance(self.readout, OwnLoss) and (exact or reduction != "diagonal"):
+            raise ValueError(
+                "optimizer: expected the default Kalman or reduction='diagonal' without a readout, "
+                f"got {self.optimizer}"
+            )
+        scaled = getattr(self.readout, "standardize", False) or self.missing == "mask"
+        if exact and scaled:
+            raise ValueError("fisher: expected 'outer' with standardize or missing='mask'")
+        if exact and self._rule == "bptt":
+            raise ValueError("fisher: expected 'outer' for backpropagation, got 'exact'")
+        if self._choices.get("split") and reduction in ("block", "full"):
+            raise ValueError(f"split: expected None with reduction={reduction!r}")
+        rows, columns = 1 + self.cell.units, self.readout.outputs
+        theta = {"diagonal": np.arange(len(system.theta)), "full": [0]}
+        phi = {"diagonal": np.arange(rows * columns), "full": [0]}
+        own = isinstance(self.readout, OwnLoss)
+        return {
+            "starts": theta.get(reduction, system.starts),
+            "phi_starts": None if own else phi.get(reduction, np.arange(columns) * rows),
+            "dense": reduction in ("block", "full"),
+            "exact_fisher": exact,
+        }
 
     def _dense_parameters(self) -> int:
         n = self.cell.units
@@ -105,6 +143,8 @@ class Trainer:
         if self._rule == "nobacktrack":
             numbers += window * n * (n + rank * blocks)
         numbers += 2 * n * parameters * (self._rule == "rtrl")
+        if not self.optimizer.plain and self.optimizer.reduction in ("block", "full"):
+            numbers += 2 * parameters**2 + 2 * ((1 + n) * outputs) ** 2
         size = numbers * np.dtype(self.dtype).itemsize
         if size > MOST_BYTES:
             raise ValueError(
@@ -119,7 +159,8 @@ class Trainer:
             for key, value in values.items():
                 self._table.write(f"cell.{key}", value)
         else:
-            self._table.begin(system.state, system.theta)
+            random = np.random.default_rng((seed, 1))
+            self._table.begin(system.state, system.theta, self._choices.get("rank", 1), random)
         self._core.refresh()
 
     # ---- the verbs -----------------------------------------------------------------------------
@@ -137,7 +178,7 @@ class Trainer:
         -------
         array, float64
             `Softmax`: (symbols,), probabilities. `Gaussian`: (2, dim), means, then variances.
-            `Bernoulli`: (dim,), probabilities.
+            `Bernoulli`: (dim,), probabilities. Without a readout: (n,), the state.
         """
         return self._core.predict(x)
 
@@ -308,16 +349,19 @@ class Trainer:
             changed.
         """
         _arguments.instance("readout", self.readout, Softmax)
+        if not self.optimizer.plain:
+            raise TypeError(f"grow: expected a trainer with the default metric, not {self.optimizer}")
         old = self.readout.symbols
         symbols = _arguments.whole("symbols", symbols, low=old)
         own = self.inputs == Symbols(old)
-        if own and not is_dense(self.cell):
-            raise TypeError("grow: a system's inputs are as many as it was made for")
         changes = {"readout": Softmax(symbols), "inputs": Symbols(symbols) if own else self.inputs}
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__, **changes)
-        if is_dense(self.cell):
-            changes["_parameters"] = copy._parameters = copy._dense_parameters()
+        system = copy._bound(self.seed)
+        if own and system and not system.grown:
+            raise TypeError("grow: a system's inputs are as many as it was made for")
+        size = len(system.theta) if system else copy._dense_parameters()
+        changes["_parameters"] = copy._parameters = size
         copy._refuse_too_large(isinstance(self.optimizer, Kalman), **self._choices)
         with self._core:
             self._core.settle()
@@ -376,7 +420,9 @@ class Trainer:
     @property
     def parameters(self) -> int:
         """How many numbers are learned: the network's and the readout's."""
-        return self._parameters + (1 + self.cell.units) * self.readout.outputs
+        if isinstance(self.readout, OwnLoss):
+            return self._parameters - self._fixed
+        return self._parameters - self._fixed + (1 + self.cell.units) * self.readout.outputs
 
     def __repr__(self) -> str:
         own = "".join(f", {key}={value!r}" for key, value in self._own_arguments().items())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nbt import _arguments, _core
-from nbt.dynamics import is_dense
+from nbt.dynamics import check_cell, is_fast
 from nbt.optimizers import SGD, Kalman
 from nbt.schedules import InverseSqrt
 from nbt.trainer import Trainer, build
@@ -16,6 +16,7 @@ __all__ = ["RTRL", "NoBackTrack", "Trainer", "TruncatedBPTT", "from_description"
 
 SMALL_UNITS = 32  # up to so many, a block each; for more, measured (docs/learning.md):
 BLOCKS, WINDOWED_BLOCKS, WINDOW = 16, 4, 4
+SPLITS = ("blocks",)
 
 
 class NoBackTrack(Trainer):
@@ -31,6 +32,10 @@ class NoBackTrack(Trainer):
         integer is their size). Default: what is predicted.
     rank : int
         K: independent rank-one estimates that are averaged. Cost and memory grow with it.
+    split : {"blocks"}, optional
+        Instead of averaging, each of the K pairs covers a K-th of the parameters, chosen at random by
+        the seed (section 1.4); w̄ takes the memory of one pair. Takes the
+        path for systems.
     blocks : int, optional
         S: the units are dealt into S groups with a v̄ each; less noise, S n² more multiply-adds a
         step. Default: a block for each unit up to 32 units; for more, 4, or 16 without a window.
@@ -84,6 +89,7 @@ class NoBackTrack(Trainer):
         *,
         inputs=None,
         rank=1,
+        split=None,
         blocks=None,
         exact_self=None,
         window=None,
@@ -94,7 +100,11 @@ class NoBackTrack(Trainer):
         missing="error",
     ) -> None:
         self.rank = _arguments.whole("rank", rank, high=2**16)
-        self.blocks, self.exact_self, self.window = _form(cell, blocks, exact_self, window)
+        self.split = None if split is None else _arguments.one_of("split", split, SPLITS)
+        check_cell(cell)
+        fast = is_fast(cell, _arguments.instance("optimizer", optimizer, SGD, Kalman), self.split)
+        form = _form(cell, blocks, exact_self, window, fast)
+        self.blocks, self.exact_self, self.window = form
         self.norm = _arguments.one_of("norm", norm, _core.NORMS)
         if norm == "kalman" and isinstance(optimizer, SGD):
             raise ValueError(
@@ -115,6 +125,7 @@ class NoBackTrack(Trainer):
             exact_self=self.exact_self,
             window=self.window,
             norm=self.norm,
+            **self._split_choice(),
         )
 
     def _own_arguments(self) -> dict:
@@ -124,11 +135,16 @@ class NoBackTrack(Trainer):
             "exact_self": self.exact_self,
             "window": self.window,
             "norm": self.norm,
+            **self._split_choice(),
         }
 
+    def _split_choice(self) -> dict:
+        """`split`, where it was asked for."""
+        return {} if self.split is None else {"split": self.split}
+
     def influence(self) -> np.ndarray:
-        if not is_dense(self.cell):
-            return self._table.influence(1 / self.rank)
+        if not self._fast:
+            return self._table.influence()
         state = self.state_dict()
         n = self.cell.units
         v = state["estimator.v"].astype(np.float64)[
@@ -163,9 +179,9 @@ class NoBackTrack(Trainer):
         return there * np.concatenate([[1.0], state["window.a"][lag], x])
 
 
-def _form(cell, blocks, exact_self, window) -> tuple[int, bool, int]:
+def _form(cell, blocks, exact_self, window, fast) -> tuple[int, bool, int]:
     """Blocks of units, exact self-influence and a window, which only dense cells have."""
-    if not is_dense(cell):
+    if not fast:
         for name, value, only in (
             ("blocks", blocks, 1),
             ("exact_self", exact_self, False),

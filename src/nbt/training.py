@@ -137,7 +137,7 @@ def _loop(trainer, stream, steps, seconds, block, progress, history, hold, clock
 def _learn(trainer: Any, stream: Any, data: tuple[Any, ...]) -> Any:
     """The losses of a block, which has a new symbol at its beginning or nowhere."""
     room = getattr(getattr(trainer, "readout", None), "symbols", None)
-    if isinstance(room, int) and len(stream.alphabet) > room:
+    if isinstance(room, int) and stream.alphabet is not None and len(stream.alphabet) > room:
         trainer.grow(len(stream.alphabet))
     return trainer.learn(*data)
 
@@ -161,6 +161,8 @@ def _check(trainer, stream, steps, seconds) -> None:
     if steps is None and seconds is None and getattr(stream, "endless", False):
         raise ValueError(f"steps or seconds: expected one of them, {stream.name} never ends")
     room = getattr(getattr(trainer, "readout", None), "symbols", None)
+    if stream.alphabet is None:
+        return  # what it gives says whether it fits
     grows = getattr(stream, "grows", False)
     if isinstance(room, int) and room < len(stream.alphabet) and not grows:
         raise ValueError(f"stream: it has {len(stream.alphabet)} symbols, the readout {room}")
@@ -171,10 +173,12 @@ def settings(
 ) -> dict[str, Any]:
     """What a history says of the run that it measured."""
     describe = getattr(trainer, "describe", None)
+    numbers = stream.alphabet is None
+    columns = {key: list(getattr(stream, key, ())) for key in ("columns", "targets")}
     return {
         "trainer": describe() if describe else repr(trainer),
         "stream": getattr(stream, "name", repr(stream)),
-        "symbols": len(stream.alphabet),
+        **({"unit": "nats", **columns} if numbers else {"symbols": len(stream.alphabet)}),
         "entropy_rate": getattr(stream, "entropy_rate", None),
         "steps": steps,
         "seconds": seconds,

@@ -87,6 +87,17 @@ int rows(const real *h, const real *x, const real *theta, int64_t *indptr, int32
     return 0;
 }
 
+int loss(const real *h, const real *y, double *value, real *H, void *data)
+{
+    const sizes *s = data;
+    *value = 0;
+    for (int i = 0; i < s->n; i++) {
+        H[i] = h[i] - y[i];
+        *value += 0.5 * (double)(H[i] * H[i]);
+    }
+    return 0;
+}
+
 /* What goes wrong. */
 int fails(const real *h, const real *x, const real *theta, real *next, void *data)
 {

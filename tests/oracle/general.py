@@ -23,12 +23,27 @@ def dense(csr, n, p):
     return result
 
 
+def fisher_root(o, kind):
+    """Rows c_r with sum c_r c_r^T = I, the Fisher matrix of the outputs o (A,): by expectation over
+    a grid of targets for the softmax; from the variances for the Gaussian."""
+    if kind == "softmax":
+        p = readout.Softmax.predict(o)
+        return np.sqrt(p)[:, None] * (p - np.eye(len(p)))  # of each target's gradient
+    if kind == "gaussian":
+        _, s, ds = readout.Gaussian.split(o)
+        return np.diag(np.concatenate([np.exp(-s / 2), ds / np.sqrt(2)]))
+    p = readout.Bernoulli.predict(o)
+    return np.diag(np.sqrt(p * (1 - p)))
+
+
 class General:
     """phases : list of systems; optimizer : ("sgd", rate) or ("kalman", decay, prior, reduction);
     starts : first indices of theta's blocks; activation : what the readout sees of h; m : inputs,
     one-hot where x is an integer."""
 
-    def __init__(self, phases, state, *, m, optimizer, starts=None, activation="identity"):
+    def __init__(self, phases, state, *, m, optimizer, starts=None, activation="identity", exact=False,
+                 readout="softmax"):  # fmt: skip
+        self.exact, self.kind = exact, readout
         self.phases, self.m, self.activation = phases, m, activation
         self.h, self.theta = (np.array(state[key], float) for key in ("h", "theta"))
         self.phi = np.array(state["phi"], float)
@@ -36,6 +51,8 @@ class General:
         self.t, self.seed = int(state["step"]), int(state["seed"])
         starts = range(self.p) if starts is None else starts
         units = range(0, self.phi.size, 1 + self.n)
+        if optimizer[-1] == "full":
+            starts = units = [0]
         self.metric = self._metric(optimizer, starts, state, "theta")
         self.phi_metric = self._metric(optimizer, units, state, "phi")
 
@@ -62,19 +79,31 @@ class General:
         return self.learn(x, y, learning=False)
 
     def _observe(self, y, learning):
-        loss = readout.loss(self.h, y, self.phi, self.activation)
+        loss = readout.loss(self.h, y, self.phi, self.activation, self.kind)
         if learning:
-            delta = readout.delta(self.h, y, self.phi, self.activation)
+            delta = readout.delta(self.h, y, self.phi, self.activation, self.kind)
             self.H = readout.backward(self.h, delta, self.phi, self.activation)
             g_phi = readout.gradient(self.h, delta, self.activation)
             self._update(self.H @ self.influence(), g_phi)
         return loss
 
+    def _directions(self, g, g_phi):
+        """What J is a sum of: the gradients, or those of the exact Fisher matrix (24), (26)."""
+        if not self.exact:
+            return g[np.newaxis], g_phi.T.ravel()[np.newaxis]
+        o = readout.outputs(self.h, self.phi, self.activation)
+        root = fisher_root(o, self.kind)
+        G, slope = self.influence(), cell.slope(self.h, self.activation)
+        H = (slope[:, None] * self.phi[1:]).T  # do/dh
+        a = np.concatenate([[1.0], cell.activate(self.h, self.activation)])
+        return root @ H @ G, np.stack([np.outer(c, a).ravel() for c in root])
+
     def _update(self, g, g_phi):
         flat = g_phi.T.ravel()
-        self.phi_metric.accumulate(flat[np.newaxis], self.t)
+        of_theta, of_phi = self._directions(g, g_phi)
+        self.phi_metric.accumulate(of_phi, self.t)
         self.phi = self.phi_metric.step(self.phi.T.ravel(), flat).reshape(self.phi.T.shape).T
-        self.metric.accumulate(g[np.newaxis], self.t)
+        self.metric.accumulate(of_theta, self.t)
         self.theta = self.metric.step(self.theta, g)
 
     def _input(self, x):

@@ -68,7 +68,7 @@ class Trainer:
         if kind == "sgd":
             return SGD(schedule)
         J, J0 = (state[f"optimizer.{name}.{key}"].astype(float) for key in ("J", "J0"))
-        own = name == "phi" and len(optimizer) == 4
+        own = name == "phi" and len(optimizer) == 4 and not isinstance(optimizer[3], str)
         prior = optimizer[3] if own else optimizer[2] * self.n  # Lambda = prior * dim h
         return Kalman(schedule, prior, J, J0)
 
@@ -135,10 +135,10 @@ class Trainer:
         arguments = self.h, y, self.phi, self.activation, self.readout
         if not self.scale_y:
             return readout.loss(*arguments), readout.delta(*arguments)
-        arguments = self.h, self.scale_y.read_target(y), *arguments[2:]
+        y = np.where(self.scale_y.variance > 0, self.scale_y.read_target(y), np.nan)  # no scale yet
+        arguments = self.h, y, *arguments[2:]
         loss = readout.loss(*arguments) + np.log(self.scale_y.deviation)[~np.isnan(y)].sum()
-        varied = np.tile(self.scale_y.variance > 0, 2)
-        return loss, np.where(varied, readout.delta(*arguments), 0.0)
+        return loss, readout.delta(*arguments)
 
     def _observe(self, y, learning):
         loss, delta = self._score(y)

@@ -74,7 +74,9 @@ def diagnose(
         _check_plot(plot)
     stream = build_stream(source, options["alphabet"], options["seed"])
     unused = dict.fromkeys([*APPLIES, "trainer"])
-    trainer = build_trainer(len(stream.alphabet), {**unused, **options, "trainer": "nobacktrack"})
+    trainer = build_trainer(
+        nbt.Softmax(len(stream.alphabet)), {**unused, **options, "trainer": "nobacktrack"}
+    )
     begun = False
 
     def show(row: Any) -> None:

@@ -60,6 +60,7 @@ class Job:
         self.screen = Screen(
             sys.stderr,
             entropy_rate=stream.entropy_rate,
+            unit=self.history.unit,
             live=not (options["json"] and sys.stdout.isatty()),
             shown=len(self.history),
             **self.limits,
@@ -101,7 +102,7 @@ class Job:
         trainer, stream = self.trainer, self.stream
         facts = trainer.describe().items()
         plain = [f"{k}={v!r}" for k, v in facts if k != "trainer" and not isinstance(v, dict)]
-        source = f"{stream.name}, {len(stream.alphabet)} symbols"
+        source = f"{stream.name}, {_kind(stream)}"
         if stream.entropy_rate is not None:
             source += f", entropy rate {stream.entropy_rate:.4f} bits per symbol"
         facts = {
@@ -156,7 +157,7 @@ class Job:
     def _print_rows(self) -> None:
         if self.options["json"]:
             for i in range(self.printed, len(self.history)):
-                click.echo(self.history[i].to_json())
+                click.echo(self.history[i].to_json(self.history.unit))
         self.printed = max(self.printed, len(self.history))
 
     def _asked(self) -> None:
@@ -249,6 +250,14 @@ class Job:
         lines = summary(self.history, self.trainer, self.stream.entropy_rate)
         self.screen.say()
         self.screen.facts({**lines, "saved": saved})
+
+
+def _kind(stream: Any) -> str:
+    """What the stream is of."""
+    if stream.alphabet is not None:
+        return f"{len(stream.alphabet)} symbols"
+    targets = getattr(stream, "targets", ())
+    return ", ".join(stream.columns) + (f" -> {', '.join(targets)}" if targets else "")
 
 
 def _with_half_the_rate(description: dict[str, Any]) -> dict[str, Any]:

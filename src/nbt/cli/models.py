@@ -9,6 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
+from nbt.cli.forecasts import columns_of, print_forecast, print_next
 from nbt.cli.options import (
     SOURCES,
     Count,
@@ -56,29 +57,58 @@ def _facts(checkpoint: Any) -> dict[str, Any]:
         "alphabet": None if checkpoint.alphabet is None else repr(checkpoint.alphabet),
         "stream": stream and stream["name"],
         "position": stream and stream["state"] and stream["state"]["position"],
-        "bits": now and round(now.average_bits, 4),
+        **_loss(history, now),
         "seconds": now and round(now.seconds, 1),
     }
+
+
+def _loss(history: Any, now: Any) -> dict[str, float | None]:
+    from nbt.history import shown_unit
+
+    unit = "bits" if history is None else history.unit
+    return {unit: now and round(now.average_bits * shown_unit(unit)[0], 4)}
 
 
 @click.command()
 @MODEL
 @click.argument("source", required=False)
 @click.option("--top", type=Count(), default=5, show_default=True, help="So many symbols.")
+@click.option("--ahead", type=Count(), help="Steps to forecast numbers; 5 %, 50 %, 95 % quantiles.")
+@click.option("--paths", type=Count(), default=200, show_default=True, help="Simulated for that.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @source_options
 @quietly
-def predict(model: str, source: str | None, top: int, as_json: bool, **options: Any) -> int:
-    """The most probable next symbols: after what the model has read, or after SOURCE."""
+def predict(
+    model: str,
+    source: str | None,
+    top: int,
+    ahead: int | None,
+    paths: int,
+    seed: int,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """What comes next, after what the model has read or after SOURCE: the most probable symbols, or
+    of each number the mean and the deviation."""
+    from nbt.readouts import Softmax
     from nbt.scoring import BLOCK, listener
 
     checkpoint = load_model(model)
     trainer = listener(checkpoint.trainer)
+    numbers = not isinstance(trainer.readout, Softmax)
+    if ahead and not numbers:
+        raise click.UsageError(f"--ahead is for numbers, and {model} predicts symbols")
     if source is not None:
-        choice = {name: options[name] for name in SOURCES if name != "alphabet"}
-        stream = build_stream(source, _alphabet(checkpoint, model), None, **choice)
-        while (block := stream.read(BLOCK)).size:
-            trainer.observe(block)
+        stream = _continued(checkpoint, model, source, options, numbers)
+        while len((block := _pair(stream.read(BLOCK)))[0]):
+            trainer.observe(*block)
+    if ahead:
+        print_forecast(checkpoint, trainer, ahead, paths, seed, as_json)
+        return 0
+    if numbers:
+        print_next(checkpoint, trainer, as_json)
+        return 0
     probabilities = trainer.predict()
     for code in np.argsort(-probabilities, kind="stable")[:top].tolist():
         symbol = _symbol(checkpoint.alphabet, code)
@@ -102,7 +132,7 @@ def sample(model: str, count: int, prompt: str, temperature: float, seed: int) -
     from nbt.scoring import listener
 
     checkpoint = load_model(model)
-    alphabet, trainer = _alphabet(checkpoint, model), listener(checkpoint.trainer)
+    alphabet, trainer = alphabet_of(checkpoint, model), listener(checkpoint.trainer)
     if prompt:
         trainer.observe(alphabet.encode(_prompt(alphabet, prompt)))
     generator = np.random.default_rng(seed)
@@ -122,9 +152,29 @@ def _draw(probabilities: np.ndarray, temperature: float, generator: np.random.Ge
     return int(np.searchsorted(weights, generator.random() * weights[-1], side="right"))
 
 
-def _alphabet(checkpoint: Any, model: str) -> Any:
+def _continued(
+    checkpoint: Any, model: str, source: str, options: dict[str, Any], numbers: bool
+) -> Any:
+    """SOURCE as the model's own was read."""
+    choice = {name: options[name] for name in SOURCES if name != "alphabet"}
+    if not numbers:
+        return build_stream(source, alphabet_of(checkpoint, model), None, **choice)
+    columns, targets = columns_of(checkpoint)
+    gaps = checkpoint.trainer.missing
+    return build_stream(source, None, None, **choice, columns=columns, target=targets, missing=gaps)
+
+
+def _pair(block: Any) -> tuple[Any, ...]:
+    return block if isinstance(block, tuple) else (block,)
+
+
+def alphabet_of(checkpoint: Any, model: str) -> Any:
+    """What the symbols of a model stand for."""
+    from nbt.readouts import Softmax
     from nbt.streams import Alphabet
 
+    if not isinstance(checkpoint.trainer.readout, Softmax):
+        raise click.UsageError(f"{model} predicts numbers, not symbols")
     return checkpoint.alphabet or Alphabet(range(checkpoint.trainer.readout.symbols))
 
 

@@ -14,8 +14,11 @@ import click
 from nbt.errors import DataError
 
 UNITS = 20  # the one size for which the classes have no default
+DT = 0.1  # of ctrnn, whose time constants are drawn from [1, 10]
 
 APPLIES = {  # option: what it needs
+    "learn_leak": ("cell", "leaky"),
+    "dt": ("cell", "ctrnn"),
     "rank": ("trainer", "nobacktrack"),
     "blocks": ("trainer", "nobacktrack"),
     "exact_self": ("trainer", "nobacktrack"),
@@ -30,6 +33,7 @@ OF_OPTIMIZERS = tuple(name for name, (kind, _) in APPLIES.items() if kind == "op
 
 
 SOURCES = ("alphabet", "format", "column", "follow", "cap")
+NUMBERS = ("columns", "target", "missing")  # of a source of numbers
 
 
 def source_options(command: Any) -> Any:
@@ -49,6 +53,26 @@ def source_options(command: Any) -> Any:
             type=click.Choice(["text", "lines", "bytes", "csv", "jsonl", "npy"]),
             help="What a symbol is: a character, the same of whole lines, a byte, a value in a "
             "column, an integer.  [default: text]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def number_options(command: Any) -> Any:
+    """The options that say which numbers of SOURCE are learned."""
+    for option in (
+        click.option(
+            "--missing",
+            type=click.Choice(["error", "skip", "mask"]),
+            help="What an empty field does: end it, pass its record, or itself only.  "
+            "[default: error]",
+        ),
+        click.option("--target", metavar="NAMES", help="Numbers that --columns predict."),
+        click.option(
+            "--columns",
+            metavar="NAMES",
+            help="Numbers of csv or jsonl, by name, with commas: each record from those before.",
         ),
     ):
         command = option(command)
@@ -146,16 +170,26 @@ def build_stream(
     column: str | None = None,
     follow: bool | None = False,
     cap: int | None = None,
+    **numbers: Any,
 ) -> Any:
-    """The stream that SOURCE names."""
+    """The stream that SOURCE names; of numbers only where `numbers` are given, or None."""
     from nbt import streams
 
     if source.startswith("data:"):
         unfit = {"alphabet": isinstance(alphabet, str), "format": format, "column": column}
+        unfit |= {name: numbers.get(name) for name in ("columns", "target")}
         for name, value in {**unfit, "follow": follow, "cap": cap}.items():
             if value:
                 raise click.UsageError(f"--{name}: {source} has its own")
-        return _generated(source, seed)
+        stream = _generated(source, seed)
+        if stream.alphabet is None and not numbers:
+            raise click.UsageError(f"{source}: expected symbols, and these are numbers")
+        return stream
+    if numbers.get("columns"):
+        return _table(source, alphabet, format, column, follow, cap, **numbers)
+    for name in ("target", "missing"):
+        if numbers.get(name):
+            raise click.UsageError(f"--{name} needs --columns")
     pipe = source == "-" or (os.path.exists(source) and not os.path.isfile(source))
     if (pipe or follow) and alphabet == "file":
         raise click.UsageError(
@@ -165,6 +199,37 @@ def build_stream(
     try:
         return streams.file(
             source, format or "text", alphabet, column=column, follow=follow, **given(cap=cap)
+        )
+    except DataError:
+        raise
+    except OSError as error:
+        raise click.UsageError(f"{source!r}: {error.strerror}") from None
+    except ValueError as error:
+        raise click.UsageError(f"--{error}") from None
+
+
+def _table(
+    source: str,
+    alphabet: Any,
+    format: str | None,
+    column: str | None,
+    follow: bool | None,
+    cap: int | None,
+    columns: str,
+    target: str | None,
+    missing: str | None,
+) -> Any:
+    from nbt import streams
+
+    for name, value in {"alphabet": alphabet, "column": column, "cap": cap}.items():
+        if value:
+            raise click.UsageError(f"--{name} is for symbols, --columns for numbers")
+    names = ([name.strip() for name in (given or "").split(",")] for given in (columns, target))
+    columns, targets = ([name for name in part if name] for part in names)
+    try:
+        gaps = "keep" if missing in ("skip", "mask") else "error"
+        return streams.table(
+            source, columns, targets, format=format, missing=gaps, follow=bool(follow)
         )
     except DataError:
         raise
@@ -185,12 +250,24 @@ def _generated(source: str, seed: int | None) -> Any:
         raise click.UsageError(f"{source!r}: {error}") from None
 
 
-def build_trainer(symbols: int, options: dict[str, Any]) -> Any:
-    """The trainer that the options describe, for an alphabet of so many symbols."""
+def sizes_of(stream: Any) -> tuple[Any, Any]:
+    """The readout for what a stream gives, and the inputs; None: what is predicted."""
     import nbt
 
+    if stream.alphabet is not None:
+        return nbt.Softmax(len(stream.alphabet)), None
+    inputs = nbt.Vector(len(stream.columns), standardize=True)
+    targets = getattr(stream, "targets", ()) or stream.columns
+    return nbt.Gaussian(len(targets), standardize=True), inputs
+
+
+def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> Any:
+    """The trainer that the options describe."""
+    import nbt
+
+    if isinstance(readout, nbt.Gaussian) and not (options["optimizer"] or options["rate"]):
+        options = {**options, "optimizer": "kalman"}
     options = _settled(options)
-    cells = {"rnn": nbt.RNN, "leaky": nbt.LeakyRNN}
     optimizers = {"kalman": nbt.Kalman, "sgd": nbt.SGD}
     trainers = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "tbptt": nbt.TruncatedBPTT}
 
@@ -198,16 +275,32 @@ def build_trainer(symbols: int, options: dict[str, Any]) -> Any:
         return given(**{name: options[name] for name in names})
 
     try:
-        cell = cells[options["cell"]](options["units"] or UNITS, **chosen("activation"))
+        cell = _cell(options, **chosen("activation"))
         settings = chosen("rank", "blocks", "exact_self", "norm", "window", "dtype", "seed")
+        settings |= given(inputs=inputs, missing=options.get("missing"))
         if options["optimizer"]:
             optimizer = optimizers[options["optimizer"]]
             settings["optimizer"] = optimizer(**chosen(*OF_OPTIMIZERS))
-        return trainers[options["trainer"]](cell, nbt.Softmax(symbols), **settings)
+        return trainers[options["trainer"]](cell, readout, **settings)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except MemoryError:
         raise click.UsageError("there is not enough memory for a network of this size") from None
+
+
+def _cell(options: dict[str, Any], **chosen: Any) -> Any:
+    """The network, or so many of it in layers."""
+    import nbt
+
+    units = options["units"] or UNITS
+    if options["cell"] == "ctrnn":
+        cell = nbt.Continuous(nbt.CTRNN(units, **chosen), options.get("dt") or DT)
+    elif options["cell"] == "leaky":
+        cell = nbt.LeakyRNN(units, learn_leak=bool(options.get("learn_leak")), **chosen)
+    else:
+        cell = nbt.RNN(units, **chosen)
+    layers = options.get("layers") or 1
+    return cell if layers == 1 else nbt.Stack([cell] * layers)
 
 
 def _settled(options: dict[str, Any]) -> dict[str, Any]:
@@ -215,7 +308,7 @@ def _settled(options: dict[str, Any]) -> dict[str, Any]:
     if not options["optimizer"]:
         options = {**options, "optimizer": _implied_optimizer(options)}
     for name, (kind, wanted) in APPLIES.items():
-        if options[name] is not None and options[kind] not in wanted.split(" or "):
+        if options.get(name) is not None and options[kind] not in wanted.split(" or "):
             flag = name.replace("_", "-")
             raise click.UsageError(f"--{flag} is for --{kind} {wanted}, not {options[kind]}")
     if options["paper"]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from nbt.cli.models import alphabet_of
 from nbt.cli.options import (
     SOURCES,
     UNITS,
@@ -79,6 +80,7 @@ def _prepare(source: str, options: dict[str, Any]) -> tuple[Any, Any, bool]:
     if options["units"] or options["alphabet"]:
         raise click.UsageError("--units and --alphabet are those of the model")
     checkpoint = load_model(options["model"])
+    alphabet_of(checkpoint, options["model"])  # refuses a model of numbers
     stream = build_stream(source, checkpoint.alphabet, None, **choice)
     return stream, checkpoint.trainer, options["learn"]
 

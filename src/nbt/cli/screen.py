@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from nbt.history import History, Row
+from nbt.history import History, Row, shown_unit
 
 REFRESH = 0.1  # seconds between two looks of the live line
 
 COLUMNS = (  # two lines of heading, and a width
-    ("average", "bits", 9),
+    ("average", "", 9),
     ("since", "last line", 11),
     ("step", "", 13),
     ("symbols", "per second", 12),
@@ -54,6 +54,8 @@ class Screen:
         Where to.
     entropy_rate : float or None
         Shown in each line, where it is known.
+    unit : {"bits", "nats"}
+        Per symbol, or per step of numbers.
     live : bool
         Whether a live line is wanted, should `file` be a terminal.
     steps, seconds : number or None
@@ -67,6 +69,7 @@ class Screen:
         file: IO[str],
         *,
         entropy_rate: float | None = None,
+        unit: str = "bits",
         live: bool = True,
         steps: int | None = None,
         seconds: float | None = None,
@@ -77,6 +80,7 @@ class Screen:
         self._entropy = "" if entropy_rate is None else f"{entropy_rate:.4f}"
         self._columns = _fitting(self._console.width if terminal else None, bool(self._entropy))
         self._steps, self._seconds = steps, seconds
+        self._scale, self._unit = shown_unit(unit)[0], unit
         self.shown = shown
         self._next_look = 0.0
         self._live = None
@@ -111,8 +115,13 @@ class Screen:
     def heading(self) -> None:
         """Print the names of the columns."""
         for i in (0, 1):
-            names = (f"{column[i]:>{column[2]}}" for column in self._columns)
+            names = (f"{self._name(column[0], column[i]):>{column[2]}}" for column in self._columns)
             self.say("".join(names).rstrip(), "bold")
+
+    def _name(self, column: str, said: str) -> str:
+        if column == "average":
+            return said or self._unit
+        return "steps" if (said, self._unit) == ("symbols", "nats") else said
 
     def update(self, history: History, row: Row) -> None:
         """Print the rows that are new, and rewrite the live line; for `nbt.train(progress=...)`."""
@@ -137,8 +146,8 @@ class Screen:
 
     def _line(self, row: Row) -> str:
         values = {
-            "average": f"{row.average_bits:.4f}",
-            "since": f"{row.since_bits:.4f}",
+            "average": f"{row.average_bits * self._scale:.4f}",
+            "since": f"{row.since_bits * self._scale:.4f}",
             "step": str(row.step),
             "symbols": speed(row.symbols_per_second),
             "elapsed": duration(row.seconds),
@@ -184,15 +193,17 @@ def summary(history: History, trainer: Any, entropy_rate: float | None) -> dict[
     """What is worth knowing at the end, as lines of a name and what it is."""
     end = history.live()
     lines = {"stopped": STOPPED.get(history.stopped, str(history.stopped))}
-    lines["learned"] = f"{end.step:,} symbols in {duration(end.seconds)}"
+    scale, per = shown_unit(history.unit)
+    steps = "steps" if history.unit == "nats" else "symbols"
+    lines["learned"] = f"{end.step:,} {steps} in {duration(end.seconds)}"
     if end.step:
         start, bits = history.tail()
-        lines["average"] = f"{end.average_bits:.4f} bits per symbol"
+        lines["average"] = f"{end.average_bits * scale:.4f} {per}"
         if start:
-            lines["since"] = f"{bits:.4f} bits per symbol since step {start:,}"
+            lines["since"] = f"{bits * scale:.4f} {per} since step {start:,}"
         if entropy_rate is not None:
             lines["entropy"] = f"{entropy_rate:.4f} bits per symbol"
         if end.seconds > 0:
             rate = end.step / end.seconds
-            lines["speed"] = f"{rate:,.0f} symbols per second ({1e6 / rate:.2f} us each)"
+            lines["speed"] = f"{rate:,.0f} {steps} per second ({1e6 / rate:.2f} us each)"
     return {**lines, "size": f"{trainer.parameters:,} parameters"}

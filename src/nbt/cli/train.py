@@ -9,6 +9,8 @@ import click
 from click.core import ParameterSource
 
 from nbt.cli.options import (
+    DT,
+    NUMBERS,
     SOURCES,
     UNITS,
     Count,
@@ -19,12 +21,14 @@ from nbt.cli.options import (
     build_trainer,
     every,
     given,
+    number_options,
+    sizes_of,
     source_options,
 )
 from nbt.errors import CheckpointError
 
 NAMES = {
-    "cell": ["rnn", "leaky"],
+    "cell": ["rnn", "leaky", "ctrnn"],
     "activation": ["sigmoid", "tanh"],
     "trainer": ["nobacktrack", "rtrl", "tbptt"],
     "optimizer": ["kalman", "sgd"],
@@ -32,7 +36,8 @@ NAMES = {
     "dtype": ["float32", "float64"],
 }
 MODEL = (  # what makes the trainer
-    *("cell", "activation", "units", "trainer", "window", "rank", "blocks", "exact_self", "norm"),
+    *("cell", "activation", "units", "layers", "learn_leak", "dt"),
+    *("trainer", "window", "rank", "blocks", "exact_self", "norm"),
     *("optimizer", "rate", "decay", "prior", "readout_prior", "dtype", "seed", "paper"),
 )
 ANEW = ("steps", "seconds", "checkpoint_every", "keep", "on_divergence")  # may change on the way
@@ -46,7 +51,10 @@ def _one_of(name: str) -> click.Choice:
 @click.argument("source", required=False)
 @click.option("--cell", type=_one_of("cell"), default="rnn", show_default=True, help="Network.")
 @click.option("--activation", type=_one_of("activation"), help="Of the units.")
-@click.option("--units", type=Count(), help=f"How many.  [default: {UNITS}]")
+@click.option("--units", type=Count(), help=f"How many, in each layer.  [default: {UNITS}]")
+@click.option("--layers", type=Count(), help="Networks one above the other.  [default: 1]")
+@click.option("--learn-leak", is_flag=True, default=None, help="Learn the leaks of leaky.")
+@click.option("--dt", type=Positive(), help=f"Length of a step of ctrnn.  [default: {DT}]")
 @click.option(
     "--trainer",
     type=_one_of("trainer"),
@@ -72,6 +80,7 @@ def _one_of(name: str) -> click.Choice:
 @click.option("--steps", type=Count(), help="Stop after so many symbols.")
 @click.option("--seconds", type=Positive(), help="Stop after so much time.")
 @source_options
+@number_options
 @click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
 @click.option("--save", metavar="PATH", help="Write the trainer to a file at the end.")
 @click.option("-o", "--output", metavar="RUN", help="Folder of the run, with its checkpoints.")
@@ -92,11 +101,15 @@ def _one_of(name: str) -> click.Choice:
 @click.option("--paper", is_flag=True, help="Settings of the paper; other options come first.")
 @click.pass_context
 def train(context: click.Context, source: str | None, **options: Any) -> int:
-    """Learn SOURCE and show bits per symbol.
+    """Learn SOURCE and show bits per symbol, or nats per record of numbers.
 
     SOURCE is a file, - for standard input, or a data set: data:anbn, data:anbn[LOW,HIGH], words of
     the letter a, newline, as many b, newline; data:brackets, data:delayed_copy, data:music,
     data:shakespeare.
+
+    With --columns it learns numbers: how each record of a CSV file or of JSON lines follows from
+    those before, or with --target some columns from others of the same record. Then the loss is
+    in nats per record. data:mackey_glass, data:lorenz and data:sines are numbers, too.
 
     A rate or decay is a number c, meaning c / sqrt(t + 1) at step t, or const:c.
     Each symbol is predicted before it is learned, so the bits are those of unseen data.
@@ -126,7 +139,7 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
         raise click.UsageError(f"--save: there is no folder for {options['save']!r}")
     if options["output"] and run is None:
         run = context.with_resource(_open_run(options))
-        kept = {name: options[name] for name in (*SOURCES, "seed", *ANEW)}
+        kept = {name: options[name] for name in (*SOURCES, *NUMBERS, "seed", *ANEW)}
         run.begin({"source": source, **kept, "trainer": trainer.describe()})
     return Job(stream, trainer, options, run, checkpoint, troubles).run()
 
@@ -155,7 +168,7 @@ def _as_before(
     settings: dict[str, Any], source: str | None, options: dict[str, Any], asked: set[str]
 ) -> tuple[str, dict[str, Any]]:
     """The source and the options of the run; what was asked for now must not contradict them."""
-    for name in (*SOURCES, "seed"):
+    for name in (*SOURCES, *NUMBERS, "seed"):
         if name in asked and options[name] != settings.get(name):
             raise click.UsageError(
                 f"--{name}: the run in {options['output']} has {settings.get(name)}"
@@ -170,7 +183,7 @@ def _as_before(
 
 
 def _source(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in SOURCES if name != "alphabet"}
+    return {name: options[name] for name in (*SOURCES, *NUMBERS) if name != "alphabet"}
 
 
 def _open_run(options: dict[str, Any]) -> Any:
@@ -193,13 +206,15 @@ def _trainer(
     from nbt.trainers import from_description
 
     if settings is None:
-        return build_trainer(len(stream.alphabet), options)
+        readout, inputs = sizes_of(stream)
+        return build_trainer(readout, options, inputs)
     try:
         trainer = from_description(settings["trainer"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{options['output']}/run.toml: no trainer: {error}") from None
     if asked & set(MODEL):
-        wanted = build_trainer(trainer.readout.symbols, options)
+        inputs = sizes_of(stream)[1]
+        wanted = build_trainer(trainer.readout, options, inputs)
         if wanted.describe() != trainer.describe():
             raise click.UsageError(f"the run in {options['output']} has {trainer}")
     return trainer

@@ -3,8 +3,8 @@
 `anbn`, `brackets`, `delayed_copy` and `adding` depend on what was long ago, and say in
 `forgetful_rate` what it costs to forget it; `music` is synthetic music notation; `shakespeare` is
 a text; `mackey_glass`, `lorenz` and `sines` are streams of numbers. All are streams
-(`nbt.streams`), endless but for the text. Those of symbols have a name, such as ``"anbn[1,32]"``,
-that `by_name` and, after ``data:``, the command line take.
+(`nbt.streams`), endless but for the text. All but `adding` have a name, such as
+``"anbn[1,32]"``, that `by_name` and, after ``data:``, the command line take.
 """
 
 from __future__ import annotations
@@ -38,18 +38,21 @@ NAMED: dict[str, tuple[Callable[..., Stream], tuple[str, ...]]] = {  # with thei
     "delayed_copy": (delayed_copy, ("length", "delay", "letters")),
     "music": (music, ("length",)),
     "shakespeare": (shakespeare, ()),
+    "mackey_glass": (mackey_glass, ()),
+    "lorenz": (lorenz, ()),
+    "sines": (sines, ()),
 }
 
 
 def by_name(name: str, seed: int | None = None) -> Stream:
-    """The data set of symbols with this name.
+    """The data set with this name.
 
     Parameters
     ----------
     name : str
         Its name, and in square brackets as many of its numbers as you like: ``"anbn"``,
         ``"anbn[1,64]"``, ``"brackets[5,40,2]"``, ``"delayed_copy[8,16]"``, ``"music"``,
-        ``"shakespeare"``.
+        ``"shakespeare"``, ``"lorenz"``.
     seed : int, optional
         Of what is generated.
 

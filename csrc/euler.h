@@ -1,0 +1,28 @@
+/* euler.h: a vector field dh/dt = F(h, x, θ), (47), as the system f = h + dt F: one step of Euler's
+ * method. The field is a system (system.h) whose `step` gives F; what its functions give is scaled
+ * and added to. */
+#ifndef NBT_EULER_H
+#define NBT_EULER_H
+
+#include "learner.h"
+#include "real.h"
+#include "system.h"
+
+/* The `self` of the system. */
+typedef struct {
+    nbt_system field;
+    double dt;
+} nbt_euler;
+
+/* The system of a field of one phase; it is borrowed. isa as in nbt_learner_init. */
+nbt_system nbt_euler_system(nbt_euler *self, nbt_dtype dtype, int isa);
+
+/* The functions of system.h; O(n), rows O(entries), and what the field's cost. They fail when the
+ * field's fail. */
+int NBT(euler_step)(void *self, const nbt_point *at, void *next);
+int NBT(euler_jvp)(void *self, const nbt_point *at, const void *v, void *out);
+int NBT(euler_vjp)(void *self, const nbt_point *at, const void *u, void *out);
+int NBT(euler_rows)(void *self, const nbt_point *at, int64_t *indptr, int32_t *indices,
+                    void *values);
+
+#endif

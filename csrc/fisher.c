@@ -1,0 +1,134 @@
+#include "lanes.h"
+#include "optimizer.h"
+#include "panels.h"
+#include "readout.h"
+#include "whole.h"
+#include <math.h>
+#include <string.h>
+
+#if NBT_PRECISION == 32
+#define root sqrtf
+#define ln logf
+#define magnitude fabsf
+#else
+#define root sqrt
+#define ln log
+#define magnitude fabs
+#endif
+
+#define LOG_VARIANCE_BOUND ((real)20) /* readout.c */
+
+/* φ between its panels and one run a column. */
+static void phi_out(nbt_learner *self, const real *panels, real *flat)
+{
+    const size_t rows = 1 + self->n;
+    for (size_t z = 0; z < self->A; z++) {
+        flat[z * rows] = panels[z];
+        for (size_t i = 0; i < self->n; i++)
+            flat[z * rows + 1 + i] = *panel_entry(&self->out, panels, i, z);
+    }
+}
+
+static void phi_back(nbt_learner *self, const real *flat, real *panels)
+{
+    const size_t rows = 1 + self->n;
+    for (size_t z = 0; z < self->A; z++) {
+        panels[z] = flat[z * rows];
+        for (size_t i = 0; i < self->n; i++)
+            *panel_entry(&self->out, panels, i, z) = flat[z * rows + 1 + i];
+    }
+}
+
+/* g = ∂ŷᵀ/∂φ c: (1, a) c_z in column z. */
+static void phi_gradient(const nbt_learner *self, const real *c, real *g)
+{
+    const real *a = self->a;
+    for (size_t z = 0; z < self->A; z++) {
+        *g++ = c[z];
+        for (size_t i = 0; i < self->n; i++) *g++ = a[i] * c[z];
+    }
+}
+
+/* Directions c_r with Σ c_r c_rᵀ the Fisher matrix I of what is predicted, p as readout_predict gives
+ * it: softmax, √p_r (e_r - p); gaussian, e_r / √variance, and e_r ∂s/∂u / √2 for the log-variances;
+ * bernoulli, √(p (1 - p)) e_r. */
+static void direction(const nbt_learner *self, size_t r, const real *p, real *c)
+{
+    const size_t Y = self->Y;
+    if (self->readout == NBT_SOFTMAX) {
+        const real size = root(p[r]);
+        for (size_t z = 0; z < self->A; z++) c[z] = -size * p[z];
+        c[r] += size;
+        return;
+    }
+    memset(c, 0, self->ldA * sizeof *c);
+    if (self->readout == NBT_BERNOULLI) {
+        c[r] = root(p[r] * (1 - p[r]));
+    } else if (r < Y) {
+        c[r] = 1 / root(p[Y + r]);
+    } else {
+        const real shrink = 1 - magnitude(ln(p[r])) / LOG_VARIANCE_BOUND;
+        c[r] = shrink * shrink * root((real)0.5);
+    }
+}
+
+static real decayed(const nbt_learner *self) { return NBT(optimizer_step_size)(self, 0).keep; }
+
+/* J of θ and φ ← (1 - γ) J + the exact Fisher matrices, (24) and (26). */
+static void add_exact(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi,
+                      void (*gradient)(nbt_learner *self))
+{
+    real *p = self->predicted, *c = self->direction;
+    NBT(readout_predict)(self, self->a, p);
+    for (size_t r = 0; r < self->A; r++) {
+        const real keep = r ? 1 : decayed(self);
+        direction(self, r, p, c);
+        NBT(readout_pull)(self, 1, self->slope, c, self->H);
+        gradient(self);
+        NBT(whole_add)(theta, keep, self->g);
+        phi_gradient(self, c, self->phi_g);
+        NBT(whole_add)(phi, keep, self->phi_g);
+    }
+}
+
+int NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
+{
+    const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
+    if (self->exact_fisher) add_exact(self, &theta, &phi, gradient);
+    NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
+    gradient(self);
+    phi_gradient(self, self->delta, self->phi_g);
+    if (!self->exact_fisher) {
+        NBT(whole_add)(&theta, decayed(self), self->g);
+        NBT(whole_add)(&phi, decayed(self), self->phi_g);
+    }
+    NBT(whole_factor)(&theta, (real)self->lambda_theta);
+    NBT(whole_factor)(&phi, (real)self->lambda_phi);
+    phi_out(self, self->phi, self->phi_flat);
+    int finite = NBT(whole_step)(&phi, self->phi_g);
+    phi_back(self, self->phi_flat, self->phi);
+    finite &= NBT(whole_step)(&theta, self->g);
+    return finite;
+}
+
+int NBT(whole_apply)(nbt_learner *self)
+{
+    const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
+    phi_out(self, self->g_phi, self->phi_g);
+    NBT(whole_add)(&theta, decayed(self), self->g_theta);
+    NBT(whole_add)(&phi, decayed(self), self->phi_g);
+    NBT(whole_factor)(&theta, (real)self->lambda_theta);
+    NBT(whole_factor)(&phi, (real)self->lambda_phi);
+    phi_out(self, self->phi, self->phi_flat);
+    int finite = NBT(whole_step)(&phi, self->phi_g);
+    phi_back(self, self->phi_flat, self->phi);
+    finite &= NBT(whole_step)(&theta, self->g_theta);
+    return finite;
+}
+
+void NBT(whole_refresh)(nbt_learner *self)
+{
+    const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
+    NBT(whole_factor)(&theta, (real)self->lambda_theta);
+    if (phi.p) NBT(whole_factor)(&phi, (real)self->lambda_phi);
+}

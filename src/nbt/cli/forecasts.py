@@ -1,0 +1,60 @@
+"""`nbt predict` of a model of numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import click
+import numpy as np
+
+__all__ = ["columns_of", "print_forecast", "print_next"]
+
+QUANTILES = (0.05, 0.5, 0.95)
+
+
+def print_next(checkpoint: Any, trainer: Any, as_json: bool) -> None:
+    """A line for each number: its name, mean and standard deviation, or probability."""
+    prediction = np.atleast_2d(trainer.predict())
+    for name, *values in zip(_names(checkpoint, trainer), *prediction.tolist(), strict=True):
+        if len(values) == 2:
+            row = {"column": name, "mean": values[0], "deviation": math.sqrt(values[1])}
+        else:
+            row = {"column": name, "probability": values[0]}
+        _print(row, as_json)
+
+
+def print_forecast(
+    checkpoint: Any, trainer: Any, steps: int, paths: int, seed: int, as_json: bool
+) -> None:
+    """A line for each step ahead and number, with its quantiles over simulated futures."""
+    try:
+        found = trainer.forecast(steps, quantiles=QUANTILES, paths=paths, seed=seed)
+    except (TypeError, ValueError) as error:
+        raise click.UsageError(f"--ahead: {error}") from None
+    for k in range(steps):
+        for d, name in enumerate(_names(checkpoint, trainer)):
+            levels = {f"{100 * q:g}%": v for q, v in zip(QUANTILES, found[:, k, d], strict=True)}
+            _print({"ahead": k + 1, "column": name, **levels}, as_json)
+
+
+def columns_of(checkpoint: Any) -> tuple[str, str]:
+    """--columns and --target that the model learned with."""
+    settings = checkpoint.history.settings if checkpoint.history is not None else {}
+    return tuple(",".join(settings.get(key) or ()) for key in ("columns", "targets"))
+
+
+def _names(checkpoint: Any, trainer: Any) -> list[Any]:
+    columns, targets = columns_of(checkpoint)
+    names = (targets or columns).split(",")
+    count = trainer.readout.dim
+    return names if len(names) == count and all(names) else list(range(count))
+
+
+def _print(row: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(row))
+    else:
+        values = (f"{v:.6g}" if isinstance(v, float) else str(v) for v in row.values())
+        click.echo("\t".join(values))
