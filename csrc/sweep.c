@@ -90,6 +90,20 @@ NBT_INLINE vec descent_check(const panel *b, size_t K)
     return size * enough * 0;
 }
 
+/* The same for the window's part of the gradient; `first`: of row 0. */
+NBT_INLINE vec recent_check(const panel *b, size_t group, vec first)
+{
+    const real enough = NBT_PRECISION == 32 ? (real)1e2 : (real)1e8;
+    const size_t turns = (b->rows + group - 1) / group;
+    vec size = b->step.rate * first;
+    size *= size;
+    for (size_t t = 0; t < turns; t++) {
+        const vec x = b->step.rate * load(b->recent + t * LANES);
+        size += x * x;
+    }
+    return size * enough * 0;
+}
+
 /* Row 0, the biases, and what it leaves to the turns below it, where `group` rows share a block. */
 NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t group, int kalman,
                              int measure, int exact, size_t K, int learn)
@@ -252,6 +266,8 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, size_t thread, step_size step, siz
     vec check = {0};
     if (learn && kalman) check += qdop_last(b.first, group, (real *)self->theta + i) * 0;
     if (learn && !kalman) check += descent_check(&b, K);
+    if (learn && !kalman && b.recent)
+        check += recent_check(&b, group, load((real *)self->g + i));
     check += b.norm_d * 0;
     store((real *)self->norm_d + i, lanes_gather(b.norm_d + b.d0 * b.d0 * b.norm_q, group));
     for (size_t k = 0; k < K; k++) {

@@ -389,7 +389,7 @@ cdef class Learner:
         newest first where it is a ring."""
         return {"step": self.c.step, "seed": self.c.seed, "length": self.c.length,
                 "entered": bool(self.c.entered),
-                "symbols": np.roll(self.window_symbol, -<int>self.c.head)}
+                "symbols": np.roll(self.window_symbol, -<int>self.c.head, 0)}
 
     def set_counters(self, uint64_t step, uint64_t seed, size_t length, bint entered, symbols):
         """Takes back what `counters` gave. Values must have been checked."""
