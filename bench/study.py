@@ -1,4 +1,4 @@
-"""What makes this kind of learning good: one choice varied at a time, bits per character over seeds.
+"""What makes this kind of learning good: one choice varied at a time; bits per character.
 
 Results are kept in a file, a JSON object a line; what is in it is not run again. docs/learning.md
 tells what was found.
@@ -47,7 +47,9 @@ class Variant:
 
     def build(self, stream: str, symbols: int, seed: int) -> nbt.Trainer:
         kind = nbt.RNN if stream in PLAIN else nbt.LeakyRNN
-        cell = {key: value for key, value in self.cell.items() if kind is not nbt.RNN or key != "leak"}
+        cell = {
+            key: value for key, value in self.cell.items() if kind is not nbt.RNN or key != "leak"
+        }
         optimizer = {} if self.optimizer is None else {"optimizer": self.optimizer}
         trainer = self.rule(
             kind(self.units, **cell), nbt.Softmax(symbols), seed=seed, **optimizer, **self.own
@@ -175,7 +177,11 @@ def measure(run: Run) -> dict[str, Any]:
         name: float(losses[-len(losses) // part :].mean())
         for name, part in (("all", 1), ("half", 2), ("tenth", 10))
     }
-    return asdict(run) | {name: round(mean, 5) for name, mean in means.items()} | {"us": round(took, 3)}
+    return (
+        asdict(run)
+        | {name: round(mean, 5) for name, mean in means.items()}
+        | {"us": round(took, 3)}
+    )
 
 
 def figures(results: list[dict[str, Any]]) -> list[str]:

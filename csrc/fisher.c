@@ -49,9 +49,9 @@ static void phi_gradient(const nbt_learner *self, const real *c, real *g)
     }
 }
 
-/* Directions c_r with Σ c_r c_rᵀ the Fisher matrix I of what is predicted, p as readout_predict gives
- * it: softmax, √p_r (e_r - p); gaussian, e_r / √variance, and e_r ∂s/∂u / √2 for the log-variances;
- * bernoulli, √(p (1 - p)) e_r. */
+/* Directions c_r with Σ c_r c_rᵀ the Fisher matrix I of what is predicted, p as readout_predict
+ * gives it: softmax, √p_r (e_r - p); gaussian, e_r / √variance, and e_r ∂s/∂u / √2 for the
+ * log-variances; bernoulli, √(p (1 - p)) e_r. */
 static void direction(const nbt_learner *self, size_t r, const real *p, real *c)
 {
     const size_t Y = self->Y;

@@ -136,8 +136,8 @@ void NBT(metric_raise)(const nbt_learner *self, const real *restrict w, real *re
     }
 }
 
-/* What a bias w_0 leaves on the parameters of its block that a row does not have is w_0² (Q - Σ q² r),
- * the sum being over those it has. */
+/* What a bias w_0 leaves on the parameters of its block that a row does not have is w_0² (Q - Σ q²
+ * r), the sum being over those it has. */
 static real left_over(real w0, real Q, real covered)
 {
     return Q > covered ? w0 * w0 * (Q - covered) : 0;

@@ -112,8 +112,7 @@ NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t group
     real *theta = (real *)self->theta + i, *w_at = (real *)self->w + i;
     real *d_at = exact ? (real *)self->d + i : NULL;
     vec d, first_w;
-    vec g =
-        settle(b, d_at, w_at, spread(z[0]), spread(z_last[0]), exact, PRESENT, K, &d, &first_w);
+    vec g = settle(b, d_at, w_at, spread(z[0]), spread(z_last[0]), exact, PRESENT, K, &d, &first_w);
     if (b->recent) g += load((real *)self->g + i);
     if (kalman)
         b->first = qdop_first(b->step, learn, group, g, (real *)self->theta_J + i);
@@ -266,8 +265,7 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, size_t thread, step_size step, siz
     vec check = {0};
     if (learn && kalman) check += qdop_last(b.first, group, (real *)self->theta + i) * 0;
     if (learn && !kalman) check += descent_check(&b, K);
-    if (learn && !kalman && b.recent)
-        check += recent_check(&b, group, load((real *)self->g + i));
+    if (learn && !kalman && b.recent) check += recent_check(&b, group, load((real *)self->g + i));
     check += b.norm_d * 0;
     store((real *)self->norm_d + i, lanes_gather(b.norm_d + b.d0 * b.d0 * b.norm_q, group));
     for (size_t k = 0; k < K; k++) {

@@ -60,7 +60,7 @@ void NBT(window_clear)(nbt_learner *self)
         return;
     }
     memset(g, 0, at->ld * sizeof *g);
-#define PANEL(i, group) memset(panel_of(at, g, i), 0, self->n * (LANES / group) * sizeof *g)
+#define PANEL(i, group) memset(panel_of(at, g, i), 0, self->n *(LANES / group) * sizeof *g)
     EACH_PANEL(at, PANEL);
 #undef PANEL
     memset(zero, 0, self->ldn * sizeof *zero);
@@ -112,8 +112,8 @@ static void join_hop(nbt_learner *self, size_t k, real *v, const real *hop, cons
     for (size_t i = 0; i < ldn; i++) add_w[i] *= right[i];
 }
 
-/* u_s = Σ_{i in s} ε_i ρ_i F° e_i, right_i = ε_i / ρ_i. ρ_i from the norm of the d_i there is, T steps
- * old; any ρ_i > 0 is unbiased, so where a norm is 0 it is 1. */
+/* u_s = Σ_{i in s} ε_i ρ_i F° e_i, right_i = ε_i / ρ_i. ρ_i from the norm of the d_i there is, T
+ * steps old; any ρ_i > 0 is unbiased, so where a norm is 0 it is 1. */
 static void start_hop(nbt_learner *self, const real *columns, real *hop, real *right)
 {
     const size_t n = self->n, ldn = self->ldn, S = self->S;

@@ -84,9 +84,10 @@ def picture(path: Path) -> None:
             bits = np.where(np.isfinite(bits), bits, np.nan)
             for run in bits:
                 axes.plot(middle, run, color=COLOURS[rule], linewidth=0.6, alpha=0.4)
-            axes.plot(middle, np.nanmedian(bits, axis=0), "o-", color=COLOURS[rule], label=rule, markersize=4)
-        axes.axhline(math.log2(high), color="#555555", linestyle="--", linewidth=1)
-        axes.text(high, math.log2(high), "who forgets n, on average", ha="right", va="bottom", fontsize=8)
+            median = np.nanmedian(bits, axis=0)
+            axes.plot(middle, median, "o-", color=COLOURS[rule], label=rule, markersize=4)
+        floor = {"color": "#555555", "linestyle": "--", "linewidth": 1}
+        axes.axhline(math.log2(high), label="who forgets n, on average", **floor)
         axes.set(title=f"n uniform in [1; {high}]", xlabel="n", xlim=(0, high))
     panels[0].set(ylabel="bits for bⁿ newline, after aⁿ newline", ylim=(0, 14))
     panels[0].legend(frameon=False, fontsize=8, loc="upper left")

@@ -161,7 +161,7 @@ class StateTable:
 
     def _add_ring(self, n, m, rank, blocks) -> None:
         """The last T steps (csrc/window.h), newest first: F of the transition, (1, a, x) before it,
-        and the terms of the pairs that began in it. A ring, whose newest slot is the core's head."""
+        and the terms of the pairs that began in it. A ring; its newest slot is the core's head."""
         core, steps = self._core, self._window
 
         def add(key, array, axis, shape, view) -> None:

@@ -350,7 +350,9 @@ class Trainer:
         """
         _arguments.instance("readout", self.readout, Softmax)
         if not self.optimizer.plain:
-            raise TypeError(f"grow: expected a trainer with the default metric, not {self.optimizer}")
+            raise TypeError(
+                f"grow: expected a trainer with the default metric, not {self.optimizer}"
+            )
         old = self.readout.symbols
         symbols = _arguments.whole("symbols", symbols, low=old)
         own = self.inputs == Symbols(old)

@@ -9,7 +9,7 @@ d_i, unit i's influence on itself along its own path, with exact self-influence.
 steps own_i is d_i as it was T steps ago, carried on along all paths, and the T regressors since are
 added, carried on likewise:
 
-    G~ = ...  +  sum over l < T of (F(t-1) ... F(t-l))[j, i] z(t-l)  +  (F(t-1) ... F(t-T))[j, i] own
+    G~ = ... + sum over l < T of (F(t-1) ... F(t-l))[j, i] z(t-l) + (F(t-1) ... F(t-T))[j, i] own
 
 so that only paths that left their unit before are estimated. The terms of a pair that begin at step
 t - l wait as `hops[k][l - 1]`, carried on, until own is the d_i they belong to.

@@ -62,7 +62,9 @@ def _one_of(name: str) -> click.Choice:
     show_default=True,
     help="Learning rule.",
 )
-@click.option("--window", type=Count(), help="Steps of tbptt; steps that nobacktrack keeps exactly.")
+@click.option(
+    "--window", type=Count(), help="Steps of tbptt; steps that nobacktrack keeps exactly."
+)
 @click.option("--rank", type=Count(), help="Independent pairs of nobacktrack.")
 @click.option("--blocks", type=Count(), help="Groups of units of nobacktrack.")
 @click.option("--exact-self/--no-exact-self", default=None, help="Exact self-influence.")
