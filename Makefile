@@ -27,7 +27,7 @@ train: build
 	$(BIN)/nbt train $(TEXT) $(ARGS)
 
 test: build
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
 # Two hundred kills and 10^7 steps: some ten minutes.
 soak: build
@@ -81,6 +81,10 @@ forecasting: build
 # The learning table of the README: about twenty minutes on two cores.
 learning: build
 	$(BIN)/python bench/learning.py $(ARGS)
+
+# What the defaults rest on (docs/learning.md): hours; goes on where it stopped.
+study: build
+	$(BIN)/python bench/study.py $(ARGS)
 
 $(VENV)/.lint: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --group lint

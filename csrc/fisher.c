@@ -72,7 +72,7 @@ static void direction(const nbt_learner *self, size_t r, const real *p, real *c)
     }
 }
 
-static real decayed(const nbt_learner *self) { return NBT(optimizer_step_size)(self).keep; }
+static real decayed(const nbt_learner *self) { return NBT(optimizer_step_size)(self, 0).keep; }
 
 /* J of θ and φ ← (1 - γ) J + the exact Fisher matrices, (24) and (26). */
 static void add_exact(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi,
@@ -94,7 +94,6 @@ static void add_exact(nbt_learner *self, const nbt_whole *theta, const nbt_whole
 int NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
 {
     const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
-    const real lambda = NBT(optimizer_step_size)(self).lambda;
     if (self->exact_fisher) add_exact(self, &theta, &phi, gradient);
     NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
     gradient(self);
@@ -103,8 +102,8 @@ int NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
         NBT(whole_add)(&theta, decayed(self), self->g);
         NBT(whole_add)(&phi, decayed(self), self->phi_g);
     }
-    NBT(whole_factor)(&theta, lambda);
-    NBT(whole_factor)(&phi, lambda);
+    NBT(whole_factor)(&theta, (real)self->lambda_theta);
+    NBT(whole_factor)(&phi, (real)self->lambda_phi);
     phi_out(self, self->phi, self->phi_flat);
     int finite = NBT(whole_step)(&phi, self->phi_g);
     phi_back(self, self->phi_flat, self->phi);
@@ -115,12 +114,11 @@ int NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
 int NBT(whole_apply)(nbt_learner *self)
 {
     const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
-    const real lambda = NBT(optimizer_step_size)(self).lambda;
     phi_out(self, self->g_phi, self->phi_g);
     NBT(whole_add)(&theta, decayed(self), self->g_theta);
     NBT(whole_add)(&phi, decayed(self), self->phi_g);
-    NBT(whole_factor)(&theta, lambda);
-    NBT(whole_factor)(&phi, lambda);
+    NBT(whole_factor)(&theta, (real)self->lambda_theta);
+    NBT(whole_factor)(&phi, (real)self->lambda_phi);
     phi_out(self, self->phi, self->phi_flat);
     int finite = NBT(whole_step)(&phi, self->phi_g);
     phi_back(self, self->phi_flat, self->phi);
@@ -131,7 +129,6 @@ int NBT(whole_apply)(nbt_learner *self)
 void NBT(whole_refresh)(nbt_learner *self)
 {
     const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
-    const real lambda = NBT(optimizer_step_size)(self).lambda;
-    NBT(whole_factor)(&theta, lambda);
-    if (phi.p) NBT(whole_factor)(&phi, lambda);
+    NBT(whole_factor)(&theta, (real)self->lambda_theta);
+    if (phi.p) NBT(whole_factor)(&phi, (real)self->lambda_phi);
 }

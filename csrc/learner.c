@@ -126,7 +126,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int always = 1, kalman = self->optimizer == NBT_KALMAN;
     const int nobacktrack = self->rule == NBT_NOBACKTRACK, rtrl = self->rule == NBT_RTRL;
     const int bptt = self->rule == NBT_BPTT, online = !bptt;
-    const int exact = nobacktrack && self->exact_self;
+    const int exact = nobacktrack && self->exact_self, windowed = nobacktrack && T;
     const int descent = self->descent, lazy = self->lazy;
     const size_t theta_kept = self->dense ? kept(self->blocks, self->block) : cell.size;
     const size_t phi_size = self->whole ? whole((1 + n) * self->A, self->lanes) : out.size;

@@ -72,8 +72,15 @@ typedef struct {
     X(block_w, 1, ldS, nobacktrack)                                                                \
     X(block_rho, 1, ldS, nobacktrack)                                                              \
     X(block_inverse, 1, ldS, nobacktrack)                                                          \
-    X(pushed, K *S, ldn, nobacktrack)                                                              \
+    X(pushed, (K + T) * S, ldn, nobacktrack)                                                       \
     X(pairs, threads *K, ldpair, nobacktrack)                                                      \
+    /* NoBackTrack's window (window.h) */                                                          \
+    X(past_F, T *n, ldn, windowed)                                                                 \
+    X(past_a, T, ldn, windowed)                                                                    \
+    X(past_x, T, ldm, windowed && !self->one_hot)                                                  \
+    X(hop, K * T * S, ldn, windowed)                                                               \
+    X(hop_right, K *T, ldn, windowed)                                                              \
+    X(adjoint, T + 1, ldn, windowed)                                                               \
     /* NoBackTrack in one pass (descent.h), and the rows that wait */                              \
     X(sv, K, ldP, descent)                                                                         \
     X(lazy_q, K, NBT_LAZY_TABLE, lazy)                                                             \
@@ -86,7 +93,7 @@ typedef struct {
     X(G_next, 1, n *ldG, rtrl)                                                                     \
     X(F, n, ldn, rtrl)                                                                             \
     X(g_flat, 1, ldG, rtrl)                                                                        \
-    X(g, 1, cell.size, rtrl || general)                                                            \
+    X(g, 1, cell.size, rtrl || general || windowed)                                                \
     /* truncated BPTT: the window and the gradients collected from closed ones */                  \
     X(window_h, T *phases, ldn, bptt)                                                              \
     X(window_x, T, ldm, bptt)                                                                      \
@@ -151,7 +158,7 @@ typedef struct {
     int descent, lazy;       /* one pass a step (descent.h); rows of symbols wait (lazy.h) */
     nbt_schedule schedule;   /* rate of SGD, decay of Kalman */
     double rate;             /* the schedule at this step */
-    double lambda;           /* prior × n */
+    double lambda_theta, lambda_phi; /* Λ of the network and of the readout */
     uint64_t seed;
     /* counters: time; nothing is pending; norms are those of now; the entries set in one-hot z and
      * z_last (-1: none, NBT_UNKNOWN_SYMBOL); complete steps in the window, and whether the next
@@ -165,6 +172,7 @@ typedef struct {
     int deferred, learning, resumed;
     size_t length;
     int entered;
+    size_t head;            /* the newest slot of NoBackTrack's window (window.h) */
     int32_t *window_symbol; /* (T) input symbol of a step's transition, -1: it has none */
     int32_t *stamp;         /* (m) since when a symbol's row waits (lazy.h) */
     /* a system (general.h), if that is what is trained, rather than a dense cell */

@@ -66,7 +66,7 @@ static real arrow(nbt_learner *self, step_size step, size_t first, size_t last, 
 
 int NBT(metric_apply)(nbt_learner *self, const real *restrict g)
 {
-    const step_size step = NBT(optimizer_step_size)(self);
+    const step_size step = NBT(optimizer_step_size)(self, self->lambda_theta);
     if (self->optimizer == NBT_SGD) return fold(descend(self, step.rate, g)) == 0;
     if (self->blocks == self->system.p) return fold(diagonal(self, step, g)) == 0;
     real check = 0;
@@ -82,7 +82,7 @@ void NBT(metric_refresh)(nbt_learner *self)
         NBT(whole_refresh)(self);
         return;
     }
-    const step_size step = NBT(optimizer_step_size)(self);
+    const step_size step = NBT(optimizer_step_size)(self, self->lambda_theta);
     for (size_t b = 0; b < self->blocks; b++)
         arrow(self, step, (size_t)self->block[b], (size_t)self->block[b + 1], NULL);
 }

@@ -4,6 +4,7 @@
 #include "parallel.h"
 #include "reduction.h"
 #include "sweep.h"
+#include "window.h"
 #include <math.h>
 #include <string.h>
 
@@ -53,7 +54,9 @@ double NBT(nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
     NBT(readout_learn)(self);
     if (self->norm == NBT_FISHER) NBT(follow_fisher)(self);
     gradient_coefficients(self);
+    if (self->T) NBT(window_gradient)(self);
     sweep(self, 1);
+    if (self->T) NBT(window_clear)(self);
     return loss;
 }
 
@@ -173,11 +176,16 @@ static void leave_pending(nbt_learner *self, size_t k)
 static void reduce(nbt_learner *self)
 {
     const size_t n = self->n, ldn = self->ldn, S = self->S;
+    if (self->T) NBT(window_turn)(self);
     for (size_t k = 0; k < self->K; k++) {
         real *v = (real *)self->v + k * S * ldn;
         NBT(signs)(self, (uint32_t)k, self->sign);
         NBT(block_sums)(n, ldn, S, (real *)self->norm_w + k * ldn, self->block_w);
         NBT(state_weights)(self, k);
+        if (self->T) {
+            NBT(window_fold)(self, k, v);
+            continue;
+        }
         if (self->exact_self)
             fold_exact(self, v);
         else
@@ -185,7 +193,7 @@ static void reduce(nbt_learner *self)
         leave_pending(self, k);
     }
     if (!NBT(all_finite)(self->K * S * ldn, self->v)) self->diverged = 1;
-    if (!self->exact_self) return;
+    if (!self->exact_self || self->T) return;
     const real *slope = self->slope, *alpha = self->alpha;
     real *keep_d = self->keep_d;
     for (size_t i = 0; i < n; i++)
@@ -221,7 +229,10 @@ void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vec
     if (self->step % NBT_FLUSH_EVERY == 0) flush(self);
     reduce(self);
     if (!self->exact_self) NBT(keep_regressors)(self);
-    NBT(cell_regress)(self, symbol, vector);
+    if (self->T)
+        NBT(window_regress)(self, symbol, vector);
+    else
+        NBT(cell_regress)(self, symbol, vector);
     NBT(cell_advance)(self, symbol, vector);
     self->settled = self->fresh = 0;
 }
@@ -234,6 +245,7 @@ void NBT(nobacktrack_settle)(nbt_learner *self)
 void NBT(nobacktrack_refresh)(nbt_learner *self)
 {
     memset(self->z_last, 0, self->P * sizeof(real));
+    if (self->T) NBT(window_refresh)(self);
     if (!self->one_hot) return;
     const real *x = (real *)self->z + 1 + self->n;
     size_t set = 0, where = 0;

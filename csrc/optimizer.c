@@ -1,9 +1,9 @@
 #include "optimizer.h"
 
-step_size NBT(optimizer_step_size)(const nbt_learner *self)
+step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda)
 {
     const double decay = self->rate < 1 ? self->rate : 1;
-    return (step_size){(real)self->rate, (real)(1 - decay), (real)self->lambda};
+    return (step_size){(real)self->rate, (real)(1 - decay), (real)lambda};
 }
 
 /* What a panel's turns are taken from: an outer product, or a gradient in panels (left = NULL). */
@@ -70,7 +70,8 @@ NBT_INLINE vec kalman_panel(step_size step, qdop *first, size_t turns, size_t gr
 NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t i, size_t group,
                            vec g0, const real *left, const real *g, real *J, real *J0, real *theta)
 {
-    const step_size step = NBT(optimizer_step_size)(self);
+    const double lambda = at == &self->out ? self->lambda_phi : self->lambda_theta;
+    const step_size step = NBT(optimizer_step_size)(self, lambda);
     const size_t turns = (at->rows + group - 1) / group;
     const gradient_source from = {left, left ? lanes_tile(g0, group) : g0,
                                   g ? panel_of(at, g, i) : NULL};

@@ -17,7 +17,8 @@ typedef struct {
     real rate, keep, lambda;
 } step_size;
 
-step_size NBT(optimizer_step_size)(const nbt_learner *self);
+/* lambda: lambda_theta or lambda_phi of the learner. */
+step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda);
 
 /* What rows p ≥ 1 need to know of row 0, and what they leave to it. */
 typedef struct {

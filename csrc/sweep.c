@@ -12,6 +12,7 @@ typedef struct {
     size_t rows, pair_size; /* pair_size: from a pair's w̄ to the next */
     step_size step;
     real *theta, *J, *J0, *w, *d;
+    const real *recent; /* the window's part of the gradient, or NULL */
     pair_lanes *pairs;
     vec H, keep_d, d0, norm_d, norm_q;
     qdop first;
@@ -89,6 +90,20 @@ NBT_INLINE vec descent_check(const panel *b, size_t K)
     return size * enough * 0;
 }
 
+/* The same for the window's part of the gradient; `first`: of row 0. */
+NBT_INLINE vec recent_check(const panel *b, size_t group, vec first)
+{
+    const real enough = NBT_PRECISION == 32 ? (real)1e2 : (real)1e8;
+    const size_t turns = (b->rows + group - 1) / group;
+    vec size = b->step.rate * first;
+    size *= size;
+    for (size_t t = 0; t < turns; t++) {
+        const vec x = b->step.rate * load(b->recent + t * LANES);
+        size += x * x;
+    }
+    return size * enough * 0;
+}
+
 /* Row 0, the biases, and what it leaves to the turns below it, where `group` rows share a block. */
 NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t group, int kalman,
                              int measure, int exact, size_t K, int learn)
@@ -97,8 +112,8 @@ NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t group
     real *theta = (real *)self->theta + i, *w_at = (real *)self->w + i;
     real *d_at = exact ? (real *)self->d + i : NULL;
     vec d, first_w;
-    const vec g =
-        settle(b, d_at, w_at, spread(z[0]), spread(z_last[0]), exact, PRESENT, K, &d, &first_w);
+    vec g = settle(b, d_at, w_at, spread(z[0]), spread(z_last[0]), exact, PRESENT, K, &d, &first_w);
+    if (b->recent) g += load((real *)self->g + i);
     if (kalman)
         b->first = qdop_first(b->step, learn, group, g, (real *)self->theta_J + i);
     else if (learn)
@@ -135,6 +150,7 @@ NBT_INLINE void sweep_turns(panel *b, size_t t, size_t count, const real *z, con
         const size_t at = (t + c) * LANES, p = (t + c) * group;
         g[c] = settle(b, exact ? b->d + at : NULL, b->w + at, lanes_rows(z + p, group),
                       lanes_rows(z_last + p, group), exact, part, K, d + c, w + c);
+        if (exact && b->recent) g[c] += load(b->recent + at);
         if (metric)
             q[c] = qdop_measure(b->step, learn, &b->first, g[c], b->J + at, b->J0 + at, r + c);
     }
@@ -223,6 +239,7 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, size_t thread, step_size step, siz
     const nbt_panels *at = &self->cell;
     const size_t ldn = self->ldn;
     const real *keep_w = self->keep_w, *add_w = self->add_w, *c = self->c;
+    const real *H = self->T ? (real *)self->adjoint + self->T * ldn : self->H;
     pair_lanes only;
     panel b = {
         .rows = at->rows,
@@ -234,7 +251,8 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, size_t thread, step_size step, siz
         .w = panel_of(at, self->w, i),
         .d = exact ? panel_of(at, self->d, i) : NULL,
         .pairs = learn && K == 1 ? &only : panel_pairs(self, thread),
-        .H = load((real *)self->H + i),
+        .recent = self->T ? panel_of(at, self->g, i) : NULL,
+        .H = load(H + i),
         .keep_d = load((real *)self->keep_d + i),
     };
     for (size_t k = 0; k < K; k++)
@@ -247,6 +265,7 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, size_t thread, step_size step, siz
     vec check = {0};
     if (learn && kalman) check += qdop_last(b.first, group, (real *)self->theta + i) * 0;
     if (learn && !kalman) check += descent_check(&b, K);
+    if (learn && !kalman && b.recent) check += recent_check(&b, group, load((real *)self->g + i));
     check += b.norm_d * 0;
     store((real *)self->norm_d + i, lanes_gather(b.norm_d + b.d0 * b.d0 * b.norm_q, group));
     for (size_t k = 0; k < K; k++) {
@@ -261,7 +280,7 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, size_t thread, step_size step, siz
 NBT_INLINE void sweep_panels(nbt_learner *self, size_t first, size_t last, size_t thread,
                              int kalman, int measure, int exact, size_t K, int learn)
 {
-    const step_size step = NBT(optimizer_step_size)(self);
+    const step_size step = NBT(optimizer_step_size)(self, self->lambda_theta);
     vec check = {0};
 #define PANEL(i, group)                                                                            \
     check += sweep_panel(self, thread, step, i, group, kalman, measure, exact, K, learn)

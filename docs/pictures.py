@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import hmm_study
+import learning_reach as reach
 import linear_example as linear
 
 import nbt
@@ -29,6 +30,10 @@ def linear_example() -> None:
 
 def hmm() -> None:
     hmm_study.picture(HERE / "hmm.png")
+
+
+def learning_reach() -> None:
+    reach.picture(HERE / "learning_reach.png")
 
 
 def forecasting() -> None:
@@ -63,10 +68,8 @@ def _diagnose(name: str, optimizer=None, **own) -> None:
     nbt.diagnose(trainer, nbt.datasets.anbn(1, 32, seed=0), 10_000).plot(HERE / name)
 
 
-PICTURES = {
-    make.__name__: make
-    for make in (diagnose_default, diagnose_paper, linear_example, hmm, forecasting)
-}
+MAKES = diagnose_default, diagnose_paper, linear_example, hmm, forecasting, learning_reach
+PICTURES = {make.__name__: make for make in MAKES}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or PICTURES:

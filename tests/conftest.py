@@ -74,6 +74,9 @@ class Subject:
             return nbt.TruncatedBPTT(cell, readout, optimizer, window=4, **common)
         if self.rule == "exact_self":
             return nbt.NoBackTrack(cell, readout, optimizer, **common)
+        if self.rule == "window":
+            own = {"blocks": 2, "window": 3} if self.cell == "dense" else {}
+            return nbt.NoBackTrack(cell, readout, optimizer, **own, **common)
         own = {"rank": 2} | ({"blocks": 3, "exact_self": False} if self.cell == "dense" else {})
         norm = "kalman" if self.optimizer == "kalman" else "euclidean"
         return nbt.NoBackTrack(cell, readout, optimizer, norm=norm, **own, **common)
@@ -126,7 +129,7 @@ def part(x, y, steps):
 
 SUBJECTS = [
     Subject(rule, optimizer, inputs, dtype)
-    for rule in ("exact_self", "plain", "rtrl", "bptt")
+    for rule in ("exact_self", "window", "plain", "rtrl", "bptt")
     for optimizer in ("sgd", "kalman")
     for inputs in ("own", "other", "vector")
     for dtype in ("float32", "float64")

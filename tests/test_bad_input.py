@@ -91,6 +91,8 @@ VALUES = [
     ("prior", ValueError, lambda: nbt.Kalman(prior=0)),
     ("prior", ValueError, lambda: nbt.Kalman(prior=-1.0)),
     ("prior", ValueError, lambda: nbt.Kalman(prior=INF)),
+    ("readout_prior", ValueError, lambda: nbt.Kalman(readout_prior=0)),
+    ("readout_prior", TypeError, lambda: nbt.Kalman(readout_prior="1")),
     ("scale", TypeError, lambda: nbt.InverseSqrt(None)),
     ("scale", ValueError, lambda: nbt.InverseSqrt(-0.3)),
     ("scale", ValueError, lambda: nbt.InverseSqrt(NAN)),
@@ -139,6 +141,8 @@ VALUES = [
     ("norm", ValueError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, norm="euclid")),
     ("norm", ValueError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, norm="kalman")),
     ("window", TypeError, lambda: nbt.TruncatedBPTT(CELL, READOUT, SGD, window=None)),
+    ("window", ValueError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, window=-1)),
+    ("window", ValueError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, exact_self=False, window=2)),
     ("window", TypeError, lambda: nbt.TruncatedBPTT(CELL, READOUT, SGD, window=2.0)),
     ("window", ValueError, lambda: nbt.TruncatedBPTT(CELL, READOUT, SGD, window=0)),
     ("window", ValueError, lambda: nbt.TruncatedBPTT(CELL, READOUT, SGD, window=2**31)),
@@ -169,7 +173,7 @@ VALUES = [
     ("units", ValueError, lambda: from_description(described(cell={"kind": "RNN", "units": 0}))),
     ("seed", ValueError, lambda: from_description(described(seed=-1))),
     ("rank", ValueError, lambda: from_description(described(rank=0))),
-    ("window", TypeError, lambda: from_description(described(window=4))),
+    ("window", TypeError, lambda: from_description(described(window="4"))),
 ]
 
 

@@ -101,7 +101,8 @@ def test_help_names_every_option():
     options = {
         *("cell", "activation", "units", "layers", "learn-leak", "dt"),
         *("trainer", "window", "rank", "blocks", "exact-self"),
-        *("no-exact-self", "norm", "optimizer", "rate", "decay", "prior", "dtype", "seed"),
+        *("no-exact-self", "norm", "optimizer", "rate", "decay", "prior", "readout-prior"),
+        *("dtype", "seed"),
         *("threads", "steps", "seconds", "alphabet", "json", "save", "paper", "help"),
         *("format", "column", "follow", "cap", "output", "resume", "checkpoint-every", "keep"),
         *("on-divergence", "report", "columns", "target", "missing"),
@@ -260,7 +261,7 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--prior", "0"], "positive number"),
         (["TEXT", "--rank", "2", "--trainer", "rtrl"], "--rank is for --trainer nobacktrack"),
         (["TEXT", "--no-exact-self", "--trainer", "tbptt"], "--exact-self is for"),
-        (["TEXT", "--window", "2"], "--window is for --trainer tbptt"),
+        (["TEXT", "--window", "2", "--trainer", "rtrl"], "--window is for --trainer tbptt or"),
         (["TEXT", "--norm", "kalman", "--optimizer", "sgd"], "norm"),
         (["TEXT", "--seed", "-1"], "--seed"),
         (["TEXT", "--alphabet", "aa"], "'a' comes twice"),

@@ -37,7 +37,7 @@ def test_picture(tmp_path, capsys):
 
 def test_the_papers_settings(capsys):
     assert run(["diagnose", SOURCE, *SMALL, "--paper"]) == 0
-    assert "rank=1, blocks=1, exact_self=False, norm='kalman'" in capsys.readouterr().err
+    assert "rank=1, blocks=1, exact_self=False, window=0, norm='kalman'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

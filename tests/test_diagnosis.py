@@ -16,6 +16,7 @@ A, N = 3, 5
 
 FORMS = {
     "default": {},
+    "window": {"blocks": 2, "window": 2},
     "paper": {"blocks": 1, "exact_self": False, "norm": "kalman"},
     "rank": {"rank": 3, "blocks": 2, "exact_self": False, "norm": "fisher"},
 }
@@ -88,7 +89,8 @@ def test_statistics_are_those_of_the_replicas_one_by_one(form):
     K = lone.rank
     G_all = []
     for r in range(R):
-        pairs = {key: crowd[key][r * K : r * K + K] for key in ("estimator.v", "estimator.w")}
+        keys = diagnosis.PAIRS & set(crowd)
+        pairs = {key: crowd[key][r * K : r * K + K] for key in keys}
         lone.load_state_dict(crowd | pairs)
         G_all.append(lone.influence())
     G_all, G = np.array(G_all), run.exact.influence()

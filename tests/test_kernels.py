@@ -50,6 +50,7 @@ class Pair:
         prior=0.7,
         missing="error",
         standardize=False,
+        readout_prior=None,
         **own,
     ):
         self.rng = np.random.default_rng(seed)
@@ -65,10 +66,11 @@ class Pair:
         self.oracle_class = ORACLES[rule]
         cell_kind = nbt.LeakyRNN if cell == "leaky" else nbt.RNN
         rate, decay = nbt.InverseSqrt(0.1), nbt.InverseSqrt(0.3)
+        priors = (prior,) if readout_prior is None else (prior, readout_prior)
         self.trainer = TRAINERS[rule](
             cell_kind(n, activation=activation),
             self.readout,
-            nbt.SGD(rate) if optimizer == "sgd" else nbt.Kalman(decay, prior),
+            nbt.SGD(rate) if optimizer == "sgd" else nbt.Kalman(decay, prior, readout_prior),
             inputs={
                 "own": nbt.Vector(A, True) if standardize and self.vectors else None,
                 "other": nbt.Symbols(m),
@@ -82,7 +84,7 @@ class Pair:
             "units": n,
             "activation": activation,
             "inputs": "vector" if self.vectors else "symbols",
-            "optimizer": ("sgd", rate) if optimizer == "sgd" else ("kalman", decay, prior),
+            "optimizer": ("sgd", rate) if optimizer == "sgd" else ("kalman", decay, *priors),
             "readout": readout,
             "missing": missing,
             **own,
@@ -218,10 +220,27 @@ def test_nobacktrack(choices, dtype):
     assert not any(wrong.values()), {key: value for key, value in wrong.items() if value}
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("choices", product(**COMMON))
+def test_window(choices, dtype):
+    """NoBackTrack that keeps the last steps: longer than the window, and shorter."""
+    wrong = {}
+    for k, (norm, window) in enumerate(itertools.product(NORMS, (1, 2, 5))):
+        own = {"norm": norm, "window": window, "rank": 1 + k % 2, "blocks": (1, 3, 7)[k % 3]}
+        if choices["optimizer"] == "kalman" or norm != "kalman":
+            pair = Pair("nobacktrack", dtype=dtype, seed=k, exact_self=True, **choices, **own)
+            wrong[str(own)] = pair.follow(7)
+    assert not any(wrong.values()), {key: value for key, value in wrong.items() if value}
+
+
 #: The settings that the documentation names, and the other rules.
 FEW = {
     "default": ("nobacktrack", {"blocks": 7, "exact_self": True, "norm": "fisher"}),
     "rank3": ("nobacktrack", {"rank": 3, "blocks": 2, "exact_self": True, "norm": "fisher"}),
+    "window": (
+        "nobacktrack",
+        {"rank": 2, "blocks": 3, "exact_self": True, "window": 3, "norm": "fisher"},
+    ),
     "paper": ("nobacktrack", {"blocks": 1, "exact_self": False, "norm": "kalman"}),
     "plain": ("nobacktrack", {"rank": 2, "blocks": 1, "exact_self": False, "norm": "euclidean"}),
     "rtrl": ("rtrl", {}),
@@ -340,6 +359,11 @@ def test_every_width(n, A, dtype, name, optimizer):
     """Whole panels and tails of every width (csrc/panels.h), for units and for symbols."""
     pair = few(name, optimizer, n=n, A=A, dtype=dtype, inputs="other")
     assert not pair.follow(3)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_the_readout_has_a_prior_of_its_own(dtype, name):
+    assert not few(name, "kalman", dtype=dtype, readout_prior=0.09).follow(5)
 
 
 @pytest.mark.parametrize(("dtype", "size"), [("float32", 1e15), ("float64", 1e100)])

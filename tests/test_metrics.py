@@ -54,7 +54,7 @@ CASES = [
 def test_as_whole_matrices(case, dtype, tolerance):
     rule, reduction, fisher, kind, norm = case
     rng, system = np.random.default_rng(4), systems.ring()
-    optimizer = nbt.Kalman(DECAY, PRIOR, reduction, fisher)
+    optimizer = nbt.Kalman(DECAY, PRIOR, reduction=reduction, fisher=fisher)
     trainer = RULES[rule](
         system, READOUTS[kind], optimizer, inputs=2, dtype=dtype, seed=3, **own(rule, norm)
     )
@@ -83,7 +83,7 @@ def test_as_whole_matrices(case, dtype, tolerance):
 @pytest.mark.parametrize("cell", ["system", "rnn"])
 def test_stopped_and_gone_on_with(rule, reduction, cell, tmp_path, assert_same_state):
     fisher = "outer" if rule == "bptt" else "exact"
-    optimizer = nbt.Kalman(DECAY, PRIOR, reduction, fisher)
+    optimizer = nbt.Kalman(DECAY, PRIOR, reduction=reduction, fisher=fisher)
     cell = systems.ring() if cell == "system" else nbt.LeakyRNN(5)
     trainer, cut = (
         RULES[rule](cell, nbt.Softmax(A), optimizer, inputs=2, **own(rule, "kalman"))
@@ -106,7 +106,7 @@ def test_full_is_the_extended_kalman_filter():
     predicted, gives the same steps."""
     rng, system = np.random.default_rng(6), systems.ring()
     trainer = nbt.RTRL(
-        system, nbt.Gaussian(2), nbt.Kalman(0.0, PRIOR, "full", "exact"), dtype="float64"
+        system, nbt.Gaussian(2), nbt.Kalman(0.0, PRIOR, reduction="full", fisher="exact"), dtype="float64"
     )
     start(trainer, rng)
     P = np.eye(8) / (PRIOR * 3)  # Λ⁻¹
@@ -182,7 +182,7 @@ def losses_of(optimizer, scale, shift, **more):
 def test_the_quasi_diagonal_metric_does_not_see_an_affine_change_of_units(rule):
     """To rounding, but for Λ, which is no invariant: it is the same in any coordinates."""
     plain, changed, diagonal = (
-        losses_of(nbt.Kalman(0.01, 1e-9, reduction), *change, **rule)
+        losses_of(nbt.Kalman(0.01, 1e-9, reduction=reduction), *change, **rule)
         for reduction, change in (
             ("quasi-diagonal", (1, 0)), ("quasi-diagonal", (3, -2)), ("diagonal", (3, -2))
         )

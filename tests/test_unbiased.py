@@ -113,6 +113,34 @@ def test_mean_over_all_signs_is_exact(n, T, norm, optimizer, blocks, exact_self)
         assert variance > 1e-3
 
 
+@pytest.mark.parametrize(("n", "T", "window"), [(2, 6, 1), (2, 7, 3), (3, 5, 1), (3, 4, 2)])
+@pytest.mark.parametrize("norm", NORMS)
+def test_mean_with_a_window_is_exact(norm, n, T, window):
+    """Terms that left their unit up to T - 1 - window steps ago have joined the pairs by then."""
+    steps = [([symbol],) for symbol in (3, 0, 2, 2, 1, 3, 0)[:T]]
+    own = {"norm": norm, "blocks": n - 1, "exact_self": True, "window": window}
+    rtrl = build("rtrl", n, seed=31, optimizer=OPTIMIZERS[norm][-1])
+    for step in steps:
+        rtrl.learn(*step)
+    trainer = build("nobacktrack", n, seed=31, optimizer=OPTIMIZERS[norm][-1], **own)
+    mean, variance, _ = moments(trainer, steps, certain=1)
+    check(mean, rtrl.influence())
+    assert variance > 1e-9
+
+
+def test_a_window_as_long_as_the_run_is_exact():
+    steps = [([symbol],) for symbol in (3, 0, 2, 1)]
+    own = {"norm": "fisher", "blocks": 1, "exact_self": True, "window": 4}
+    rtrl, trainer = (
+        build(rule, 3, seed=31, optimizer=KALMAN, **choices)
+        for rule, choices in (("rtrl", {}), ("nobacktrack", own))
+    )
+    for step in steps:
+        rtrl.learn(*step)
+        trainer.learn(*step)
+        check(trainer.influence(), rtrl.influence())
+
+
 @pytest.mark.parametrize("exact_self", [False, True])
 @pytest.mark.parametrize("norm", NORMS)
 def test_signs_before_anything_happened_do_not_matter(norm, exact_self):

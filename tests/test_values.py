@@ -137,12 +137,32 @@ def test_defaults():
     assert (trainer.dtype, trainer.seed, trainer.step) == ("float32", 0, 0)
     assert trainer.inputs == nbt.Symbols(3)
     assert 1 < nbt.NoBackTrack(nbt.RNN(100), nbt.Softmax(3)).blocks < 100
+
+
+@pytest.mark.parametrize(
+    ("units", "given", "expected"),
+    [
+        (32, {}, (32, True, 0)),
+        (33, {}, (4, True, 4)),
+        (33, {"window": 0}, (16, True, 0)),
+        (33, {"blocks": 2}, (2, True, 0)),
+        (33, {"exact_self": False}, (16, False, 0)),
+        (8, {"window": 3}, (8, True, 3)),
+        (33, {"blocks": 5, "window": 2}, (5, True, 2)),
+    ],
+)
+def test_defaults_of_the_form(units, given, expected):
+    trainer = nbt.NoBackTrack(nbt.RNN(units), nbt.Softmax(3), **given)
+    assert (trainer.blocks, trainer.exact_self, trainer.window) == expected
+
+
+def test_default_window_of_truncated_bptt():
     assert nbt.TruncatedBPTT(nbt.RNN(2), nbt.Softmax(3)).window == 15
 
 
-@pytest.mark.parametrize(("activation", "prior"), [("sigmoid", 1.0), ("tanh", 3.0)])
-def test_default_prior(activation, prior):
-    given = nbt.Kalman(prior=prior)
+@pytest.mark.parametrize(("activation", "prior"), [("sigmoid", 0.3), ("tanh", 3.0)])
+def test_default_priors(activation, prior):
+    given = nbt.Kalman(prior=prior, readout_prior=3.0)
     one, two = (
         nbt.RTRL(nbt.RNN(3, activation), nbt.Softmax(2), optimizer)
         for optimizer in (nbt.Kalman(), given)
@@ -151,6 +171,17 @@ def test_default_prior(activation, prior):
     assert one.learn(x).tobytes() == two.learn(x).tobytes()
     assert nbt.Kalman().prior is None
     assert given.prior == prior
+
+
+def test_a_given_prior_is_that_of_the_readout_too():
+    cell = nbt.RNN(3)
+    symbols, numbers = nbt.Softmax(2), nbt.Gaussian(2)
+    assert nbt.Kalman(prior=0.5).lambdas(cell, symbols) == (1.5, 1.5)
+    assert nbt.Kalman(prior=0.5, readout_prior=2.0).lambdas(cell, numbers) == (1.5, 2.0)
+    assert nbt.Kalman(readout_prior=2.0).lambdas(cell, symbols)[1] == 2.0
+    assert nbt.Kalman().lambdas(cell, symbols) == (3 * 0.3, 3.0)
+    assert nbt.Kalman().lambdas(nbt.LeakyRNN(4), symbols) == (4.0, 3.0)
+    assert nbt.Kalman().lambdas(cell, numbers) == (3.0, 3.0)
 
 
 def test_parameters_are_counted():

@@ -54,7 +54,7 @@ cdef extern from "learner.h" nogil:
     ctypedef struct nbt_panels:
         size_t rows, ld, full, group, depth
     ctypedef struct nbt_learner:
-        size_t n, m, A, P, K, S, T, Y, threads, length, lanes, strip
+        size_t n, m, A, P, K, S, T, Y, threads, length, head, lanes, strip
         nbt_panels cell, out
         nbt_dtype dtype
         nbt_rule rule
@@ -66,7 +66,7 @@ cdef extern from "learner.h" nogil:
         int scale_x, scale_y
         int exact_self, one_hot, lazy, resumed, settled, fresh, entered
         nbt_schedule schedule
-        double lambda_ "lambda"
+        double lambda_theta, lambda_phi
         uint64_t seed, step
         int32_t* window_symbol
         int32_t* stamp
@@ -226,7 +226,8 @@ cdef class Learner:
     cdef double work
 
     def __cinit__(self, *, str rule, str dtype, size_t n, size_t m, size_t outputs, bint one_hot,
-                  str activation, str optimizer, schedule, double lambda_, str readout="softmax",
+                  str activation, str optimizer, schedule, double lambda_theta,
+                  double lambda_phi, str readout="softmax",
                   str norm="euclidean", size_t rank=1, size_t blocks=1, bint exact_self=False,
                   size_t window=0, uint64_t seed=0, isa=None, size_t threads=1, str missing="error",
                   bint standardize_inputs=False, bint standardize_targets=False,
@@ -243,7 +244,7 @@ cdef class Learner:
         self.c.scale_x, self.c.scale_y = standardize_inputs, standardize_targets
         self.c.norm, self.c.exact_self, self.c.one_hot = NORMS[norm], exact_self, one_hot
         self.c.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
-        self.c.lambda_, self.c.seed = lambda_, seed
+        self.c.lambda_theta, self.c.lambda_phi, self.c.seed = lambda_theta, lambda_phi, seed
         self.c.Y = targets  # of a system's own loss
         if dynamics is not None:
             self._take(dynamics, starts)
@@ -268,6 +269,8 @@ cdef class Learner:
         self.stamp = np.full(m if self.c.lazy else 1, -1, dtype=np.int32)
         self.c.stamp = <int32_t*><uintptr_t>self.stamp.ctypes.data
         self.work = self.c.P * <double>n * (rank + 2) + n * <double>n * blocks + n * <double>outputs
+        if self.c.rule == NBT_NOBACKTRACK:
+            self.work += n * <double>n * window * (2 + rank * blocks)
         if dynamics is not None:
             self.work = dynamics.c.phases * (dynamics.c.p * <double>(rank + 2) + n * <double>n)
         if self.c.rule == NBT_RTRL and dynamics is not None:
@@ -371,6 +374,11 @@ cdef class Learner:
         """Columns of RTRL's G that lie together."""
         return self.c.strip
 
+    @property
+    def head(self):
+        """The newest slot of NoBackTrack's window (csrc/window.h)."""
+        return self.c.head
+
     def panels(self, matrix):
         """Where the entries of θ, φ and of what has their shape lie: arguments of `Panels`."""
         cdef nbt_panels at = self.c.cell if matrix == "theta" else self.c.out
@@ -380,14 +388,16 @@ cdef class Learner:
                 "depth": at.depth, "lanes": lanes}
 
     def counters(self):
-        """Everything that is not in `arrays`: a dict of integers and the window's symbols."""
+        """Everything that is not in `arrays`: a dict of integers and the window's symbols, the
+        newest first where it is a ring."""
         return {"step": self.c.step, "seed": self.c.seed, "length": self.c.length,
-                "entered": bool(self.c.entered), "symbols": self.window_symbol.copy()}
+                "entered": bool(self.c.entered),
+                "symbols": np.roll(self.window_symbol, -<int>self.c.head, 0)}
 
     def set_counters(self, uint64_t step, uint64_t seed, size_t length, bint entered, symbols):
         """Takes back what `counters` gave. Values must have been checked."""
         self.c.step, self.c.seed, self.c.length, self.c.entered = step, seed, length, entered
-        self.window_symbol[:] = symbols
+        self.window_symbol[:] = np.roll(symbols, <int>self.c.head)
 
     def settle(self):
         """Applies what is pending to the arrays, so that they say what they mean."""

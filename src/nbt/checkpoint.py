@@ -338,7 +338,8 @@ def _check_layout(path: str, head: Mapping[str, Any], layout: Any, size: int) ->
 def _shapes(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """The arrays that between them bound every size of the trainer that is described."""
     cell, m, outputs = trainer["cell"], trainer["inputs"]["size"], _outputs(trainer["readout"])
-    sizes = [m, outputs, *(trainer.get(name, 1) for name in ("rank", "blocks", "window"))]
+    window = trainer.get("window", 0)
+    sizes = [m, outputs, trainer.get("rank", 1), trainer.get("blocks", 1), window or 1]
     sizes += [cell["units"]] if "units" in cell else []
     if not all(type(size) is int and size > 0 for size in sizes):
         raise TypeError(f"trainer: expected positive sizes, got {sizes}")
@@ -352,9 +353,12 @@ def _shapes(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, 
     if "rank" in trainer:
         shapes["estimator.v"] = (trainer["rank"], trainer["blocks"], n)
         shapes["estimator.w"] = (trainer["rank"], 1 + n + m, n)
-    if "window" in trainer:
-        shapes["window.h"] = (trainer["window"], n)
-        shapes["window.delta"] = (trainer["window"], outputs)
+    if window and trainer.get("trainer") == "NoBackTrack":
+        shapes["window.F"] = (window, n, n)
+        shapes["window.v"] = (trainer["rank"], window, trainer["blocks"], n)
+    elif window:
+        shapes["window.h"] = (window, n)
+        shapes["window.delta"] = (window, outputs)
     if trainer.get("trainer") == "RTRL":
         shapes["estimator.G"] = (n, 1 + n + m, n)
     return shapes
@@ -367,7 +371,7 @@ def _network_shapes(trainer: Mapping[str, Any], network: Network) -> dict[str, t
     if "rank" in trainer:
         shapes["estimator.v"] = (trainer["rank"], n)
         shapes["estimator.w"] = (p,) if "split" in trainer else (trainer["rank"], p)
-    if "window" in trainer:
+    if trainer.get("window"):
         shapes["window.h"] = (trainer["window"], len(network.layers), n)
         shapes["window.delta"] = (trainer["window"], outputs)
     if trainer.get("trainer") == "RTRL":
@@ -381,7 +385,7 @@ def _system_shapes(trainer: Mapping[str, Any], layout: Any) -> dict[str, tuple[i
     own = trainer["readout"]["kind"] == "OwnLoss"
     shapes = {} if own else {"readout.W": (n, outputs)}
     for name, size in (("estimator.v", "rank"), ("window.h", "window")):
-        if size in trainer:
+        if trainer.get(size):
             shapes[name] = (trainer[size], *layout[name]["shape"][1:])
     return shapes
 

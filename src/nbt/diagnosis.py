@@ -23,6 +23,7 @@ __all__ = ["Diagnosis", "DiagnosisRow", "diagnose"]
 OTHER_SIGNS = 0x9E3779B97F4A7C15  # xor-ed to the trainer's seed: the replicas' signs are others
 BLOCK = 1 << 12  # symbols read at once
 DRAWN = 1e-6  # less is rounding
+PAIRS = {"estimator.v", "estimator.w", "window.v", "window.scale"}  # what signs have gone into
 FOLLOWED = ("theta", "alpha", "theta_J", "theta_J0", "fisher")
 
 
@@ -254,13 +255,13 @@ class _Trajectory:
         common = {"inputs": trainer.inputs, "dtype": trainer.dtype, "seed": trainer.seed}
         values = trainer.cell, trainer.readout, trainer.optimizer
         self.exact = RTRL(*values, **common)
-        kept = {k: v for k, v in state.items() if not k.startswith("estimator.")}
+        kept = {k: v for k, v in state.items() if not k.startswith(("estimator.", "window."))}
         self.exact.load_state_dict(kept | {"estimator.G": trainer.influence()})
         common["seed"] ^= OTHER_SIGNS
         own = trainer._own_arguments() | {"rank": replicas * trainer.rank}
         self.crowd = NoBackTrack(*values, **common, **own)
-        for key in ("estimator.v", "estimator.w"):
-            state[key] = np.tile(state[key], (replicas, 1, 1))
+        for key in PAIRS & set(state):
+            state[key] = np.tile(state[key], (replicas, *(1,) * (state[key].ndim - 1)))
         self.crowd.load_state_dict(state | {"seed": np.uint64(common["seed"])})
 
     def step(self, symbol: np.ndarray) -> None:
@@ -287,8 +288,8 @@ class _Trajectory:
         H = slope * (state["readout.W"] @ delta)
         F = state["cell.W"].T * slope + np.diag(state["cell.alpha"])
         G = self.exact.influence()
-        v, w, own = self._pairs()
-        bias, variance = _moments(v, w, own, G)
+        v, w, known = self._pairs()
+        bias, variance = _moments(v, w, known, G)
         size = (G * G).sum()
         return DiagnosisRow(
             step=step,
@@ -296,44 +297,41 @@ class _Trajectory:
             bias=math.sqrt(bias / size),
             standard_error=math.sqrt(variance / self.replicas / size),
             variance=float(variance / size),
-            **_angles(H, v, w, own, np.einsum("j,jpi->pi", H, G)),
+            **_angles(H, v, w, known, np.einsum("j,jpi->pi", H, G)),
             v=_rms(state["estimator.v"]),
             w=_rms(state["estimator.w"]),
             spectral_radius=float(np.abs(np.linalg.eigvals(F)).max()),
         )
 
     def _pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """v (R, K, n units, n states), each unit with its block's; w (R, K, P, n); own (P, n)."""
+        """v (R, K, n units, n states), each unit with its block's; w (R, K, P, n); what the
+        replicas know exactly (n, P, n)."""
         state = self.crowd.state_dict()
         n, K = self.crowd.cell.units, self.leader.rank
         v, w = (state[f"estimator.{key}"].astype(np.float64) for key in "vw")
-        own = state.get("estimator.d")
-        if own is None:  # w_i, the same for every unit
-            own = state["estimator.z"][:, np.newaxis]
         v = v[:, np.arange(n) % self.crowd.blocks]
-        own = np.broadcast_to(own.astype(np.float64), w.shape[1:])
-        return v.reshape(-1, K, n, n), w.reshape(-1, K, *w.shape[1:]), own
+        known = self.crowd._exact_part(state)
+        return v.reshape(-1, K, n, n), w.reshape(-1, K, *w.shape[1:]), known
 
 
-def _moments(v, w, own, G) -> tuple[float, float]:
-    """‖mean G̃ - G‖² and E ‖G̃ - E G̃‖²; `own`, the exact part, is the same in all replicas."""
+def _moments(v, w, known, G) -> tuple[float, float]:
+    """‖mean G̃ - G‖² and E ‖G̃ - E G̃‖²; `known`, the exact part, is the same in all replicas."""
     R, K = v.shape[:2]
     n = G.shape[0]
     bias = mean2 = 0.0
     for i in range(n):  # a unit's block of G at a time: (n, P)
         mean = v[:, :, i].reshape(R * K, n).T @ w[..., i].reshape(R * K, -1) / (R * K)
         mean2 += (mean * mean).sum()
-        mean[i] += own[:, i]
-        bias += ((mean - G[:, :, i]) ** 2).sum()
+        bias += ((mean + known[:, :, i] - G[:, :, i]) ** 2).sum()
     products = np.einsum("rkij,rlij->rkli", v, v) * np.einsum("rkpi,rlpi->rkli", w, w)
     second = products.sum() / K**2
     return float(bias), float(max(0.0, (second - R * mean2) / (R - 1)))
 
 
-def _angles(H, v, w, own, g) -> dict[str, float]:
+def _angles(H, v, w, known, g) -> dict[str, float]:
     """How the replicas' gradients (R, P, n) lie to the exact one."""
     R, K = v.shape[:2]
-    g_all = np.einsum("rki,rkpi->rpi", v @ H, w) / K + H * own
+    g_all = np.einsum("rki,rkpi->rpi", v @ H, w) / K + np.einsum("j,jpi->pi", H, known)
     size = (g * g).sum()
     variance = ((g_all - g_all.mean(axis=0)) ** 2).sum() / (R - 1)
     lengths = np.sqrt((g_all * g_all).sum(axis=(1, 2)) * size)

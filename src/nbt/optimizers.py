@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nbt import _arguments
+from nbt.cells import RNN
+from nbt.readouts import Readout, Softmax
 from nbt.schedules import InverseSqrt, Schedule, as_schedule
 
 __all__ = ["SGD", "Kalman", "Optimizer"]
@@ -12,7 +14,10 @@ __all__ = ["SGD", "Kalman", "Optimizer"]
 
 REDUCTIONS = ("quasi-diagonal", "diagonal", "block", "full")
 FISHERS = ("outer", "exact")
+# Λ / units, and Λ of a readout: for symbols as measured (docs/learning.md).
 DEFAULT_PRIOR = {"sigmoid": 1.0, "tanh": 3.0, "identity": 1.0}
+PLAIN_PRIOR = 0.3  # of networks of sigmoid units without leaks
+DEFAULT_READOUT_PRIOR = 3.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Kalman:
 
     Each unit's parameters (bias first), and each output's in the readout, are one block. Of its
     inverse covariance J, a decayed sum of outer products, the diagonal and the bias's row are kept;
-    the step is (J + Λ)⁻¹ g with Λ = prior × units.
+    the step is (J + Λ)⁻¹ g.
 
     Parameters
     ----------
@@ -57,8 +62,12 @@ class Kalman:
         γ in J ← (1 - γ) J + g gᵀ, capped at 1. It also sets the size of the steps: less decay,
         smaller steps later on.
     prior : float, optional
-        Above 0; Λ / units. Default: 1, the paper's value, for sigmoid units, and 3 for tanh units,
-        whose slope is four times as large.
+        Above 0; Λ / units of the network's parameters. Default: 1, the paper's value; 3 for tanh
+        units, whose slope is four times as large; 0.3 for sigmoid units without leaks that predict
+        symbols.
+    readout_prior : float, optional
+        Above 0; Λ of the readout's parameters. Default: for `Softmax`, 3, whatever the number of
+        units; where `prior` is given, and for other readouts, the network's, as in the paper.
     reduction : {"quasi-diagonal", "diagonal", "block", "full"}
         What is kept of J, of θ and of φ each by itself: as above; its diagonal; the blocks whole;
         all of it, which makes the extended Kalman filter (21)–(22). The last two are references for
@@ -81,6 +90,7 @@ class Kalman:
 
     decay: float | Schedule = InverseSqrt(0.1)
     prior: float | None = None
+    readout_prior: float | None = None
     reduction: str = REDUCTIONS[0]
     fisher: str = FISHERS[0]
 
@@ -88,8 +98,9 @@ class Kalman:
         object.__setattr__(self, "decay", as_schedule("decay", self.decay))
         _arguments.one_of("reduction", self.reduction, REDUCTIONS)
         _arguments.one_of("fisher", self.fisher, FISHERS)
-        if self.prior is not None:
-            object.__setattr__(self, "prior", _arguments.real("prior", self.prior, above=0))
+        for name in ("prior", "readout_prior"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _arguments.real(name, value, above=0))
 
     @property
     def plain(self) -> bool:
@@ -97,12 +108,21 @@ class Kalman:
         return self.reduction == REDUCTIONS[0] and self.fisher == FISHERS[0]
 
     def __repr__(self) -> str:
-        more = f", reduction={self.reduction!r}, fisher={self.fisher!r}"
-        return f"Kalman(decay={self.decay}, prior={self.prior}{'' if self.plain else more})"
+        readout = "" if self.readout_prior is None else f", readout_prior={self.readout_prior}"
+        more = "" if self.plain else f", reduction={self.reduction!r}, fisher={self.fisher!r}"
+        return f"Kalman(decay={self.decay}, prior={self.prior}{readout}{more})"
 
-    def prior_for(self, activation: str) -> float:
-        """Λ / units for units of this activation."""
-        return DEFAULT_PRIOR[activation] if self.prior is None else self.prior
+    def lambdas(self, cell, readout: Readout) -> tuple[float, float]:
+        """Λ of the parameters of a network of this cell, and of this readout."""
+        symbols = isinstance(readout, Softmax)
+        prior = DEFAULT_PRIOR[cell.activation] if self.prior is None else self.prior
+        plain = isinstance(cell, RNN) and cell.activation == "sigmoid"
+        if symbols and plain and self.prior is None:
+            prior = PLAIN_PRIOR
+        network = prior * cell.units
+        if self.readout_prior is not None:
+            return network, self.readout_prior
+        return network, DEFAULT_READOUT_PRIOR if symbols and self.prior is None else network
 
     @property
     def schedule(self) -> Schedule:

@@ -75,7 +75,7 @@ class StateTable:
         self._core = core
         self._entries: dict[str, _Entry] = {}
         self._waiting: dict[str, _Entry] = {}
-        self._window = window
+        self._window, self._rule = window, rule
         self._theta, self._phi = Panels(**core.panels("theta")), Panels(**core.panels("phi"))
         self._add_cell(kalman)
         self._add_readout(kalman)
@@ -110,6 +110,8 @@ class StateTable:
         n, m, outputs = self._core.units, self._core.inputs, self._core.outputs
         if rule == "nobacktrack":
             self._add_nobacktrack(n, 1 + n + m, rank, blocks, exact_self, norm)
+            if window:
+                self._add_ring(n, m, rank, blocks)
         elif rule == "rtrl":
             self._add_rtrl(n, 1 + n + m)
         elif rule == "bptt":
@@ -165,6 +167,31 @@ class StateTable:
         if self._core.lazy:
             self._add_waiting(n, rank)
 
+    def _add_ring(self, n, m, rank, blocks) -> None:
+        """The last T steps (csrc/window.h), newest first: F of the transition, (1, a, x) before it,
+        and the terms of the pairs that began in it. A ring; its newest slot is the core's head."""
+        core, steps = self._core, self._window
+
+        def add(key, array, axis, shape, view) -> None:
+            def read(x):
+                return np.roll(view(x), -core.head, axis)
+
+            def write(x, value):
+                view(x)[...] = np.roll(value, core.head, axis)
+
+            self._entries[key] = _Entry(array, shape, read, write)
+
+        def states(x):
+            return x.reshape(steps, n, -1)[:, :, :n].swapaxes(1, 2)
+
+        add("window.F", "past_F", 0, (steps, n, n), states)
+        add("window.a", "past_a", 0, (steps, n), lambda x: x[:, :n])
+        if not core.one_hot:
+            add("window.x", "past_x", 0, (steps, m), lambda x: x[:, :m])
+        pairs, parts = (rank, steps, blocks, n), (rank, steps, n)
+        add("window.v", "hop", 1, pairs, lambda x: x.reshape(rank, steps, blocks, -1)[..., :n])
+        add("window.scale", "hop_right", 1, parts, lambda x: x.reshape(rank, steps, -1)[..., :n])
+
     def _add_waiting(self, n, rank) -> None:
         """How rows of symbols wait (csrc/lazy.h), beside what they should be now: to go on from
         the latter would round differently."""
@@ -211,10 +238,12 @@ class StateTable:
         counters = {"step": np.uint64(values["step"]), "seed": np.uint64(values["seed"])}
         if self._window:
             counters["window.length"] = np.int64(values["length"])
-            counters["window.entered"] = np.int64(values["entered"])
+            bptt = self._rule == "bptt"
+            if bptt:
+                counters["window.entered"] = np.int64(values["entered"])
             if self._core.one_hot:
                 counters["window.x"] = values["symbols"]
-            elif self._core.predicts_inputs:
+            elif bptt and self._core.predicts_inputs:
                 counters["window.moved"] = values["symbols"] + 1
         return {key: np.asarray(value) for key, value in counters.items()}
 
@@ -342,7 +371,7 @@ class StateTable:
         limit = {
             "step": LAST_STEP,
             "seed": 2**64 - 1,
-            "window.length": self._window - 1,
+            "window.length": self._window - (self._rule == "bptt"),
             "window.entered": 1,
         }
         values = {}

@@ -64,6 +64,7 @@ class Trainer:
         """A learner of this trainer's sizes and choices, every number in it 0."""
         optimizer, units = self.optimizer, self.cell.units
         kalman = isinstance(optimizer, Kalman)
+        lambdas = optimizer.lambdas(self.cell, self.readout) if kalman else (0.0, 0.0)
         system = self._bound(seed)
         core = _core.Learner(
             rule=self._rule,
@@ -79,7 +80,8 @@ class Trainer:
             activation=self.cell.activation,
             optimizer="kalman" if kalman else "sgd",
             schedule=optimizer.schedule.lower(),
-            lambda_=optimizer.prior_for(self.cell.activation) * units if kalman else 0.0,
+            lambda_theta=lambdas[0],
+            lambda_phi=lambdas[1],
             seed=seed,
             isa=os.environ.get("NBT_ISA") or None,
             threads=self._threads,
@@ -139,6 +141,8 @@ class Trainer:
         parameters = self._parameters
         numbers = parameters * (4 + rank + 2 * kalman) + rank * blocks * n
         numbers += (1 + n) * outputs * (2 + 2 * kalman) + window * (n + m + outputs)
+        if self._rule == "nobacktrack":
+            numbers += window * n * (n + rank * blocks)
         numbers += 2 * n * parameters * (self._rule == "rtrl")
         if not self.optimizer.plain and self.optimizer.reduction in ("block", "full"):
             numbers += 2 * parameters**2 + 2 * ((1 + n) * outputs) ** 2

@@ -14,7 +14,8 @@ from nbt.trainer import Trainer, build
 
 __all__ = ["RTRL", "NoBackTrack", "Trainer", "TruncatedBPTT", "from_description"]
 
-SMALL_UNITS = 32
+SMALL_UNITS = 32  # up to so many, a block each; for more, measured (docs/learning.md):
+BLOCKS, WINDOWED_BLOCKS, WINDOW = 16, 4, 4
 SPLITS = ("blocks",)
 
 
@@ -37,10 +38,15 @@ class NoBackTrack(Trainer):
         variance. It takes the path for systems.
     blocks : int, optional
         S: the units are dealt into S groups with a v̄ each; less noise, S n² more multiply-adds a
-        step. Default: a block for each unit up to 32 units, 16 blocks for more.
+        step. Default: a block for each unit up to 32 units; for more, 4, or 16 without a window.
     exact_self : bool, optional
         Keep each unit's influence on itself along its own path exactly; only the rest is estimated.
         Default: yes for fully connected cells; systems have neither this nor blocks.
+    window : int, optional
+        T: the last T steps are kept exactly too, as by backpropagation over them; only paths that
+        left their unit before are estimated. Needs `exact_self`. A step costs T (S + 2) n² more
+        multiply-adds; 0: no window. Default: 4 for more than 32 units, if nothing is said about
+        `blocks`; else 0.
     norm : {"fisher", "kalman", "euclidean"}
         What balances v̄ and w̄. `kalman`: the invariant norms of Appendix B, for `Kalman` only.
         `fisher`: the same for w̄, and for v̄ a running mean of (∂ℓ/∂h)². `euclidean`: plain.
@@ -86,6 +92,7 @@ class NoBackTrack(Trainer):
         split=None,
         blocks=None,
         exact_self=None,
+        window=None,
         norm="fisher",
         dtype="float32",
         seed=0,
@@ -96,7 +103,8 @@ class NoBackTrack(Trainer):
         self.split = None if split is None else _arguments.one_of("split", split, SPLITS)
         check_cell(cell)
         fast = is_fast(cell, _arguments.instance("optimizer", optimizer, SGD, Kalman), self.split)
-        self.blocks, self.exact_self = _form(cell, blocks, exact_self, fast)
+        form = _form(cell, blocks, exact_self, window, fast)
+        self.blocks, self.exact_self, self.window = form
         self.norm = _arguments.one_of("norm", norm, _core.NORMS)
         if norm == "kalman" and isinstance(optimizer, SGD):
             raise ValueError(
@@ -115,6 +123,7 @@ class NoBackTrack(Trainer):
             rank=self.rank,
             blocks=self.blocks,
             exact_self=self.exact_self,
+            window=self.window,
             norm=self.norm,
             **self._split_choice(),
         )
@@ -124,6 +133,7 @@ class NoBackTrack(Trainer):
             "rank": self.rank,
             "blocks": self.blocks,
             "exact_self": self.exact_self,
+            **({"window": self.window} if self.window else {}),
             "norm": self.norm,
             **self._split_choice(),
         }
@@ -142,28 +152,54 @@ class NoBackTrack(Trainer):
         ]  # (K, unit, state)
         w = state["estimator.w"].astype(np.float64)
         estimate = np.einsum("kij,kpi->jpi", v, w) / self.rank
-        own = state.get("estimator.d")
-        if own is None:
-            own = state["estimator.z"][:, np.newaxis]
-        units = np.arange(n)
-        estimate[units, :, units] += np.broadcast_to(own, (w.shape[1], n)).T
-        return estimate
+        return estimate + self._exact_part(state)
 
     influence.__doc__ = Trainer.influence.__doc__
 
+    def _exact_part(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
+        """What is known exactly of ∂h/∂θ (n, P, n): the steps of the window, and before them each
+        unit's own path."""
+        n, path = self.cell.units, np.eye(self.cell.units)  # ∂h(t)/∂h(t - l)
+        own = state.get("estimator.d")
+        if own is None:  # w_i, the same for every unit
+            own = np.repeat(state["estimator.z"][:, np.newaxis], n, axis=1)
+        exact = np.zeros((n, *own.shape))
+        for lag in range(self.window):
+            exact += path[:, np.newaxis] * self._regressors(state, lag)[:, np.newaxis]
+            path = path @ state["window.F"][lag].astype(np.float64)
+        return exact + path[:, np.newaxis] * own.astype(np.float64)
 
-def _form(cell, blocks, exact_self, fast) -> tuple[int, bool]:
-    """Blocks of units and exact self-influence, which only dense cells have."""
-    if fast:
-        if blocks is None:
-            blocks = cell.units if cell.units <= SMALL_UNITS else 16
-        exact_self = True if exact_self is None else _arguments.flag("exact_self", exact_self)
-        return _arguments.whole("blocks", blocks, high=cell.units), exact_self
-    if blocks not in (None, 1):
-        raise ValueError(f"blocks: expected 1 for a system, got {blocks!r}")
-    if exact_self not in (None, False):
-        raise ValueError(f"exact_self: expected False for a system, got {exact_self!r}")
-    return 1, False
+    def _regressors(self, state: Mapping[str, np.ndarray], lag: int) -> np.ndarray:
+        """(1, a, x) of the transition `lag` before the last; zeros if there was none."""
+        x = state["window.x"][lag]
+        if self._core.one_hot:
+            there, x = x >= 0, np.arange(self.inputs.size) == x
+        else:
+            there = lag < state["window.length"]
+        return there * np.concatenate([[1.0], state["window.a"][lag], x])
+
+
+def _form(cell, blocks, exact_self, window, fast) -> tuple[int, bool, int]:
+    """Blocks of units, exact self-influence and a window, which only dense cells have."""
+    if not fast:
+        for name, value, only in (
+            ("blocks", blocks, 1),
+            ("exact_self", exact_self, False),
+            ("window", window, 0),
+        ):
+            if value not in (None, only):
+                raise ValueError(f"{name}: expected {only} for a system, got {value!r}")
+        return 1, False, 0
+    exact_self = True if exact_self is None else _arguments.flag("exact_self", exact_self)
+    small = cell.units <= SMALL_UNITS
+    if window is None:
+        window = 0 if small or blocks is not None or not exact_self else WINDOW
+    window = _arguments.whole("window", window, low=0, high=2**16)
+    if window and not exact_self:
+        raise ValueError(f"window: expected 0 without exact_self, got {window}")
+    if blocks is None:
+        blocks = cell.units if small else WINDOWED_BLOCKS if window else BLOCKS
+    return _arguments.whole("blocks", blocks, high=cell.units), exact_self, window
 
 
 class RTRL(Trainer):

@@ -19,7 +19,7 @@ def initial_state(
     blocks=1,
     exact_self=False,
     norm="euclidean",
-    window=4,
+    window=None,
     step=None,
     seed=None,
 ):
@@ -31,7 +31,8 @@ def initial_state(
     rule: "nobacktrack", "rtrl" or "bptt". With `fresh` the parameters and h are random, and the
     clock, the estimator and the optimizer are at their beginning, all 0. Otherwise they look like
     those of a run under way, and the regressors of the last transition hold a one-hot symbol when
-    `inputs` are symbols. A window of "bptt" always begins empty.
+    `inputs` are symbols. A window of "bptt" (4 steps unless given) always begins empty; that of
+    "nobacktrack" (0) is full, but for its oldest step.
     """
     P = 1 + n + m
 
@@ -66,9 +67,23 @@ def initial_state(
             state["estimator.z"] = z
         if norm == "fisher":
             state["estimator.fisher"] = normal(n) ** 2
+        if window:
+            length = 0 if fresh else max(window - 1, 1)
+            state["window.F"] = normal(window, n, n) * 0.4
+            state["window.a"] = np.zeros((window, n))
+            state["window.a"][:length] = rng.uniform(0.1, 0.9, (length, n))
+            state["window.x"] = np.full(window, -1, np.int32)
+            state["window.x"][:length] = rng.integers(m, size=length)
+            if inputs != "symbols":
+                state["window.x"] = np.zeros((window, m))
+                state["window.x"][:length] = rng.normal(size=(length, m))
+            state["window.length"] = np.array(length, np.int64)
+            state["window.v"] = normal(rank, window, blocks, n)
+            state["window.scale"] = normal(rank, window, n)
     elif rule == "rtrl":
         state["estimator.G"] = normal(n, P, n)
     elif rule == "bptt":
+        window = window or 4
         state["window.length"] = np.array(0, np.int64)
         state["window.entered"] = np.array(0, np.int64)
         state["window.h"] = np.zeros((window, n))

@@ -16,7 +16,8 @@ class Trainer:
     units : n
     activation : "sigmoid" or "tanh"
     inputs : "symbols" (x is an index, one-hot) or "vector" (x is m numbers)
-    optimizer : ("sgd", rate) or ("kalman", decay, prior); rate and decay are functions of t
+    optimizer : ("sgd", rate), ("kalman", decay, prior) or ("kalman", decay, prior, lambda of phi);
+        rate and decay are functions of t
     readout : "softmax" (y is an index), "gaussian" or "bernoulli" (y is a vector)
     missing : what a NaN does: "skip", only the input passes, NaN read as 0, and nothing is
         learned; "mask", the same but for targets that are known. The loss of a step without a known
@@ -67,7 +68,9 @@ class Trainer:
         if kind == "sgd":
             return SGD(schedule)
         J, J0 = (state[f"optimizer.{name}.{key}"].astype(float) for key in ("J", "J0"))
-        return Kalman(schedule, optimizer[2] * self.n, J, J0)  # Lambda = prior * dim h
+        own = name == "phi" and len(optimizer) == 4 and not isinstance(optimizer[3], str)
+        prior = optimizer[3] if own else optimizer[2] * self.n  # Lambda = prior * dim h
+        return Kalman(schedule, prior, J, J0)
 
     def predict(self, x=None):
         """What the readout says of the next target, now or after a transition on x."""

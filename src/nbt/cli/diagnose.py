@@ -20,11 +20,13 @@ SHARED = (  # of `nbt train`, as they are there
     "rank",
     "blocks",
     "exact_self",
+    "window",
     "norm",
     "optimizer",
     "rate",
     "decay",
     "prior",
+    "readout_prior",
     "dtype",
     "seed",
     "alphabet",
@@ -104,7 +106,8 @@ def _greet(trainer: Any, stream: Any, replicas: int) -> None:
         "network": f"{trainer.cell}, {trainer.readout}",
         "optimizer": str(trainer.optimizer),
         "estimate": f"rank={trainer.rank}, blocks={trainer.blocks}, "
-        f"exact_self={trainer.exact_self}, norm={trainer.norm!r}, dtype={trainer.dtype!r}",
+        f"exact_self={trainer.exact_self}, window={trainer.window}, norm={trainer.norm!r}, "
+        f"dtype={trainer.dtype!r}",
         "replicas": f"{replicas} with other signs than seed {trainer.seed}",
         "source": f"{stream.name}, {len(stream.alphabet)} symbols",
     }

@@ -23,11 +23,13 @@ APPLIES = {  # option: what it needs
     "blocks": ("trainer", "nobacktrack"),
     "exact_self": ("trainer", "nobacktrack"),
     "norm": ("trainer", "nobacktrack"),
-    "window": ("trainer", "tbptt"),
+    "window": ("trainer", "tbptt or nobacktrack"),
     "decay": ("optimizer", "kalman"),
     "prior": ("optimizer", "kalman"),
+    "readout_prior": ("optimizer", "kalman"),
     "rate": ("optimizer", "sgd"),
 }
+OF_OPTIMIZERS = tuple(name for name, (kind, _) in APPLIES.items() if kind == "optimizer")
 
 
 SOURCES = ("alphabet", "format", "column", "follow", "cap")
@@ -278,7 +280,7 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
         settings |= given(inputs=inputs, missing=options.get("missing"))
         if options["optimizer"]:
             optimizer = optimizers[options["optimizer"]]
-            settings["optimizer"] = optimizer(**chosen("decay", "prior", "rate"))
+            settings["optimizer"] = optimizer(**chosen(*OF_OPTIMIZERS))
         return trainers[options["trainer"]](cell, readout, **settings)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
@@ -306,7 +308,7 @@ def _settled(options: dict[str, Any]) -> dict[str, Any]:
     if not options["optimizer"]:
         options = {**options, "optimizer": _implied_optimizer(options)}
     for name, (kind, wanted) in APPLIES.items():
-        if options.get(name) is not None and options[kind] != wanted:
+        if options.get(name) is not None and options[kind] not in wanted.split(" or "):
             flag = name.replace("_", "-")
             raise click.UsageError(f"--{flag} is for --{kind} {wanted}, not {options[kind]}")
     if options["paper"]:
@@ -317,7 +319,7 @@ def _settled(options: dict[str, Any]) -> dict[str, Any]:
 
 def _implied_optimizer(options: dict[str, Any]) -> str | None:
     """By its own options; by --paper, which has truncated BPTT with plain gradients; or none."""
-    implied = {APPLIES[name][1] for name in ("decay", "prior", "rate") if options[name] is not None}
+    implied = {APPLIES[name][1] for name in OF_OPTIMIZERS if options[name] is not None}
     if implied:
         return min(implied)
     if options["paper"]:

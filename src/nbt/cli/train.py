@@ -38,7 +38,7 @@ NAMES = {
 MODEL = (  # what makes the trainer
     *("cell", "activation", "units", "layers", "learn_leak", "dt"),
     *("trainer", "window", "rank", "blocks", "exact_self", "norm"),
-    *("optimizer", "rate", "decay", "prior", "dtype", "seed", "paper"),
+    *("optimizer", "rate", "decay", "prior", "readout_prior", "dtype", "seed", "paper"),
 )
 ANEW = ("steps", "seconds", "checkpoint_every", "keep", "on_divergence")  # may change on the way
 
@@ -62,7 +62,9 @@ def _one_of(name: str) -> click.Choice:
     show_default=True,
     help="Learning rule.",
 )
-@click.option("--window", type=Count(), help="Steps of tbptt.")
+@click.option(
+    "--window", type=Count(), help="Steps of tbptt; steps that nobacktrack keeps exactly."
+)
 @click.option("--rank", type=Count(), help="Independent pairs of nobacktrack.")
 @click.option("--blocks", type=Count(), help="Groups of units of nobacktrack.")
 @click.option("--exact-self/--no-exact-self", default=None, help="Exact self-influence.")
@@ -71,6 +73,7 @@ def _one_of(name: str) -> click.Choice:
 @click.option("--rate", type=Schedule(), help="Of sgd.")
 @click.option("--decay", type=Schedule(), help="Of kalman.")
 @click.option("--prior", type=Positive(), help="Of kalman, times the number of units.")
+@click.option("--readout-prior", type=Positive(), help="Of kalman, for the readout.")
 @click.option("--dtype", type=_one_of("dtype"), help="Of all numbers.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**64 - 1), help="Of network, signs and generated data."
