@@ -105,9 +105,8 @@ def test_full_is_the_extended_kalman_filter():
     """(21)–(22): the covariance form, P ← P - P Hᵀ (R + H P Hᵀ)⁻¹ H P for each number that is
     predicted, gives the same steps."""
     rng, system = np.random.default_rng(6), systems.ring()
-    trainer = nbt.RTRL(
-        system, nbt.Gaussian(2), nbt.Kalman(0.0, PRIOR, reduction="full", fisher="exact"), dtype="float64"
-    )
+    optimizer = nbt.Kalman(0.0, PRIOR, reduction="full", fisher="exact")
+    trainer = nbt.RTRL(system, nbt.Gaussian(2), optimizer, dtype="float64")
     start(trainer, rng)
     P = np.eye(8) / (PRIOR * 3)  # Λ⁻¹
     for y in rng.normal(size=(10, 2)):
