@@ -37,13 +37,15 @@ class Group:
 
 
 def trainer(rule: str, units: int, **choices):
-    """A new trainer: ``euclidean``, ``kalman`` (the paper's), ``default``, ``rtrl``."""
+    """A new trainer: ``euclidean``, ``kalman`` (the paper's), ``blocks``, ``default``, ``rtrl``."""
     symbols = choices.pop("symbols", 64)
     network = nbt.RNN(units), nbt.Softmax(symbols)
     if rule == "euclidean":
         return nbt.NoBackTrack(*network, RATE, norm="euclidean", **PAPER | choices)
     if rule == "kalman":
         return nbt.NoBackTrack(*network, nbt.Kalman(), norm="kalman", **PAPER | choices)
+    if rule == "blocks":
+        return nbt.NoBackTrack(*network, blocks=16, exact_self=True, **choices)
     if rule == "rtrl":
         return nbt.RTRL(*network, RATE, **choices)
     return nbt.NoBackTrack(*network, **choices)
@@ -56,8 +58,9 @@ def learning(name: str, learner, symbols: int = 64, **more) -> Contender:
 
 
 def sizes():
-    for rule in ("kalman", "default"):
-        yield learning(f"{rule} 512", trainer(rule, 512))
+    for units in (128, 512):
+        for rule in ("kalman", "blocks", "default"):
+            yield learning(f"{rule} {units}", trainer(rule, units))
 
 
 def precisions(units: int):

@@ -136,8 +136,11 @@ def among_modes():
             yield over(what, units, bound, f"{rule}, {units}", f"forward, {units}")
     yield over("the default / rank 1, Kalman", 20, 1.5, "default, 20", "kalman, 20")
     what = "blocks=16, exact_self / rank 1, Kalman"
-    yield over(what, 128, 1.8, "default, 128", "kalman, 128")
-    yield over(what, 512, 1.8, "default 512", "kalman 512")
+    for units in (128, 512):
+        yield over(what, units, 1.8, f"blocks {units}", f"kalman {units}")
+        yield over(
+            "the default / rank 1, Kalman", units, None, f"default {units}", f"kalman {units}"
+        )
     for units in (20, 128):
         for rule in RULES:
             name = f"{rule} {units}"
