@@ -28,19 +28,19 @@ def make(rule, threads, units, **choices):
 CASES = [
     ("euclidean", 530, {}),
     ("euclidean", 300, {"rank": 3, "dtype": "float64"}),
-    ("paper", 300, {}),
-    ("paper", 301, {"rank": 2}),
-    ("default", 290, {}),
-    ("default", 260, {"rank": 2, "dtype": "float64"}),
+    ("paper", 740, {}),
+    ("paper", 743, {"rank": 2}),
+    ("default", 736, {}),
+    ("default", 741, {"blocks": 5, "dtype": "float64"}),
     ("rtrl", 38, {}),
-    ("bptt", 300, {}),
+    ("bptt", 740, {}),
 ]
 
 
 @pytest.mark.parametrize("threads", [2, 3, 7])
 @pytest.mark.parametrize(("rule", "units", "choices"), CASES)
 def test_the_bits_of_one_thread(rule, units, choices, threads):
-    x = np.random.default_rng(5).integers(0, SYMBOLS, 30)
+    x = np.random.default_rng(5).integers(0, SYMBOLS, 12)
     alone, together = (make(rule, count, units, **choices) for count in (1, threads))
     np.testing.assert_array_equal(alone.learn(x), together.learn(x))
     np.testing.assert_array_equal(alone.observe(x[:5]), together.observe(x[:5]))
@@ -94,7 +94,7 @@ def test_a_forked_child_works_alone():
 import os, warnings, numpy as np, nbt
 warnings.simplefilter("ignore")
 x = np.random.default_rng(0).integers(0, 20, 20)
-make = lambda: nbt.NoBackTrack(nbt.RNN(300), nbt.Softmax(20), threads=2)
+make = lambda: nbt.NoBackTrack(nbt.RNN(600), nbt.Softmax(20), threads=2)
 expected = make().learn(x)
 child = os.fork()
 if child == 0:
