@@ -14,7 +14,8 @@ typedef void nbt_part(nbt_learner *self, const void *what, size_t first, size_t 
                       size_t thread);
 
 /* Fewer numbers than this a thread are not worth waking one, which then waits beside the parts that
- * are not shared and slows them: with a quarter of this, 128 units of Kalman took 1.2 times as long. */
+ * are not shared and slows them: with a quarter of this, 128 units of Kalman took 1.2 times as
+ * long. */
 enum { NBT_GRAIN = 1 << 18 };
 
 /* All of it, with at most self->threads threads; `numbers`: how many it reads or writes. */
