@@ -114,9 +114,10 @@ typedef struct {
     size_t S;
     const real *v;
     real *out;
+    int forward;
 } push_work;
 
-/* All vectors meet a panel before the next one is read. */
+/* All vectors meet a panel before the next one is read, and so does the transition. */
 NBT_INLINE void push_vectors(const nbt_learner *self, size_t i, size_t group, const push_work *work)
 {
     const size_t ldn = self->ldn, S = work->S;
@@ -126,6 +127,7 @@ NBT_INLINE void push_vectors(const nbt_learner *self, size_t i, size_t group, co
     for (; s + TILE <= S; s += TILE) push_panel(self, i, group, TILE, v + s * ldn, out + s * ldn);
     for (; s + 2 <= S; s += 2) push_panel(self, i, group, 2, v + s * ldn, out + s * ldn);
     if (s < S) push_panel(self, i, group, 1, v + s * ldn, out + s * ldn);
+    if (work->forward) forward_panel(self, i, group, self->input, self->h_next);
 }
 
 static void push_panels(nbt_learner *self, const void *what, size_t first, size_t last,
@@ -137,10 +139,11 @@ static void push_panels(nbt_learner *self, const void *what, size_t first, size_
 #undef PANEL
 }
 
-void NBT(cell_push)(nbt_learner *self, size_t S, const real *restrict v, real *restrict out)
+void NBT(cell_push)(nbt_learner *self, size_t S, const real *restrict v, real *restrict out,
+                    int forward)
 {
-    const push_work work = {S, v, out};
-    const size_t tiles = (S + TILE - 1) / TILE;
+    const push_work work = {S, v, out, forward};
+    const size_t tiles = (S + TILE - 1) / TILE + (forward ? 1 : 0);
     nbt_parallel(self, self->cell.count, tiles * self->n * self->ldn, push_panels, &work);
 }
 

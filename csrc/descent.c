@@ -6,7 +6,7 @@
 #include "readout.h"
 #include "reduction.h"
 
-/* One pair's part of a panel: w̄ ← keep w̄ + add z, its share c of the gradient, ‖w̄‖², F v̄. */
+/* One pair's part of a panel: w̄ ← keep w̄ + add z, its share c of θ's step, ‖w̄‖², F v̄. */
 typedef struct {
     vec keep, add, c, norm, pushed;
 } descent_pair;
@@ -17,7 +17,7 @@ typedef struct {
     size_t pair_size;
     const real *z, *in, *sv; /* by row below row 0: z; the transition's z'; σ'_p v̄_p (K, ldP) */
     size_t ldP;
-    vec rate, H, sum;
+    vec H, sum; /* η H; the transition so far */
     descent_pair *pairs;
 } descent_panel;
 
@@ -25,20 +25,18 @@ typedef struct {
 NBT_INLINE void pass_block(descent_panel *b, real *theta_at, real *w_at, vec z, size_t K, int learn,
                            int move, vec *theta)
 {
-    vec g = b->H * z;
+    vec moving = load(theta_at) - b->H * z;
     for (size_t k = 0; k < K; k++) {
         descent_pair *pair = b->pairs + k;
         const vec w = load(w_at + k * b->pair_size);
-        if (learn) g += pair->c * w;
+        moving -= pair->c * w;
         if (!move) continue;
         const vec moved = pair->keep * w + pair->add * z;
         store(w_at + k * b->pair_size, moved);
         pair->norm += moved * moved;
     }
-    *theta = load(theta_at);
-    if (!learn) return;
-    *theta -= b->rate * g;
-    store(theta_at, *theta);
+    *theta = learn ? moving : load(theta_at);
+    if (learn) store(theta_at, moving);
 }
 
 NBT_INLINE void pass_turns(descent_panel *b, size_t turns, size_t group, size_t K, int learn,
@@ -65,6 +63,7 @@ NBT_INLINE void pass_panel(nbt_learner *self, size_t thread, const real *z, size
     const size_t ldn = self->ldn, ldP = self->ldP;
     const size_t turns = (rows + group - 1) / group;
     const real *keep = self->keep_w, *add = self->add_w, *c = self->c, *v = self->v;
+    const real rate = (real)self->rate;
     real *theta = self->theta, *w = self->w;
     descent_pair only;
     descent_panel b = {.theta = panel_of(at, theta, i),
@@ -74,12 +73,11 @@ NBT_INLINE void pass_panel(nbt_learner *self, size_t thread, const real *z, size
                        .in = (const real *)self->z + 1,
                        .sv = self->sv,
                        .ldP = ldP,
-                       .rate = spread(learn ? (real)self->rate : 0),
-                       .H = learn ? load((const real *)self->H + i) : spread(0),
+                       .H = rate * load((const real *)self->H + i),
                        .pairs = K == 1 ? &only : panel_pairs(self, thread)};
     for (size_t k = 0; k < K; k++)
         b.pairs[k] = (descent_pair){
-            .keep = spread(keep[k]), .add = load(add + k * ldn + i), .c = spread(c[k])};
+            .keep = spread(keep[k]), .add = load(add + k * ldn + i), .c = spread(rate * c[k])};
     vec bias;
     pass_block(&b, theta + i, w + i, spread(z[0]), K, learn, move, &bias);
     b.H = lanes_tile(b.H, group);

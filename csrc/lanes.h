@@ -161,6 +161,16 @@ NBT_INLINE real fold(vec x)
     return fold_within_quarters(x)[0];
 }
 
+/* The largest lane, by the same tree. */
+NBT_INLINE real fold_max(vec x)
+{
+    x = lanes_max(x, SHUFFLE(x, x, SWAP_HALVES));
+    x = lanes_max(x, SHUFFLE(x, x, SWAP_QUARTERS));
+    real high = x[0]; /* quarters are equal now */
+    for (size_t l = 1; l < LANES / 4; l++) high = x[l] > high ? x[l] : high;
+    return high;
+}
+
 /* out[k] = fold(x[k]) for four blocks, which share the work. */
 NBT_INLINE void fold_four(vec folded, real *out)
 {

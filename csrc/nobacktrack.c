@@ -83,7 +83,7 @@ void NBT(state_weights)(nbt_learner *self, size_t k)
 }
 
 /* (13) before the transition: v̄_s ← F (ρ̄_s v̄_s + Σ_i ε_i ρ_i e_i). O(S n²) */
-static void fold_plain(nbt_learner *self, real *v)
+static void fold_plain(nbt_learner *self, size_t k, real *v)
 {
     const size_t n = self->n, ldn = self->ldn, S = self->S;
     const int balanced = self->norm != NBT_NO_NORM;
@@ -101,7 +101,7 @@ static void fold_plain(nbt_learner *self, real *v)
         else
             for (size_t i = s; i < n; i += S) vs[i] += sign[i] * rho[i];
     }
-    NBT(cell_push)(self, S, v, pushed);
+    NBT(cell_push)(self, S, v, pushed, k == 0);
     lanes_copy(S * ldn, pushed, v);
 }
 
@@ -111,7 +111,7 @@ static void column_norms(nbt_learner *self, const void *what, size_t first, size
 {
     (void)what, (void)thread;
     const real *u = self->u, *slope = self->slope;
-    real *column = self->h_next;
+    real *column = self->c;
     for (size_t i = first; i < last; i++) {
         vec sum = {0};
         for (size_t c = 0; c < self->ldn; c += LANES) {
@@ -150,16 +150,16 @@ static void fold_columns(nbt_learner *self, const void *what, size_t first, size
 }
 
 /* With exact self-influence, after it: v̄_s ← ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i 0). */
-static void fold_exact(nbt_learner *self, real *v)
+static void fold_exact(nbt_learner *self, size_t k, real *v)
 {
     const size_t ldn = self->ldn, S = self->S, size = self->n * ldn;
     const int balanced = self->norm != NBT_NO_NORM;
-    NBT(cell_push)(self, S, v, self->pushed);
+    NBT(cell_push)(self, S, v, self->pushed, k == 0);
     NBT(rows_norm)(S, ldn, self->pushed, self->u, self->block_v);
     NBT(balance)(self->ldS, balanced, self->block_w, self->block_v, self->block_rho,
                  self->block_inverse);
     nbt_parallel(self, self->n, size, column_norms, NULL);
-    NBT(balance)(ldn, balanced, self->norm_d, self->h_next, self->rho, self->rho_inverse);
+    NBT(balance)(ldn, balanced, self->norm_d, self->c, self->rho, self->rho_inverse);
     nbt_parallel(self, ldn / LANES, size, fold_columns, &(fold_work){v});
 }
 
@@ -173,6 +173,7 @@ static void leave_pending(nbt_learner *self, size_t k)
     for (size_t i = 0; i < ldn; i++) add_w[i] = sign[i] * inverse[i];
 }
 
+/* h_next is made on the way. */
 static void reduce(nbt_learner *self)
 {
     const size_t n = self->n, ldn = self->ldn, S = self->S;
@@ -187,9 +188,9 @@ static void reduce(nbt_learner *self)
             continue;
         }
         if (self->exact_self)
-            fold_exact(self, v);
+            fold_exact(self, k, v);
         else
-            fold_plain(self, v);
+            fold_plain(self, k, v);
         leave_pending(self, k);
     }
     if (!NBT(all_finite)(self->K * S * ldn, self->v)) self->diverged = 1;
@@ -227,13 +228,14 @@ void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vec
 {
     if (!self->fresh) sweep(self, 0);
     if (self->step % NBT_FLUSH_EVERY == 0) flush(self);
+    NBT(cell_input)(self, symbol, vector);
     reduce(self);
     if (!self->exact_self) NBT(keep_regressors)(self);
     if (self->T)
         NBT(window_regress)(self, symbol, vector);
     else
         NBT(cell_regress)(self, symbol, vector);
-    NBT(cell_advance)(self, symbol, vector);
+    NBT(cell_move)(self);
     self->settled = self->fresh = 0;
 }
 

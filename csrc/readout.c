@@ -23,17 +23,15 @@ static void outputs(const nbt_learner *self, const real *restrict a, real *restr
 /* x ← softmax(x) in place; returns ln Σ exp x. */
 static double softmax(size_t A, size_t ldA, real *x)
 {
-    const real nowhere = (real)-INFINITY; /* the padding */
-    for (size_t z = A; z < ldA; z++) x[z] = nowhere;
-    real high[LANES];
-    for (size_t l = 0; l < LANES; l++) high[l] = nowhere;
-    for (size_t z = 0; z < ldA; z += LANES)
-        for (size_t l = 0; l < LANES; l++) high[l] = x[z + l] > high[l] ? x[z + l] : high[l];
-    real top = high[0];
-    for (size_t l = 1; l < LANES; l++) top = high[l] > top ? high[l] : top;
-
-    for (size_t z = 0; z < ldA; z++) x[z] = vexp(x[z] - top);
-    const real sum = NBT(sum)(ldA, x), scale = 1 / sum;
+    for (size_t z = A; z < ldA; z++) x[z] = (real)-INFINITY; /* the padding */
+    vec high = load(x), total = {0};
+    for (size_t z = LANES; z < ldA; z += LANES) high = lanes_max(load(x + z), high);
+    const real top = fold_max(high);
+    for (size_t z = 0; z < ldA; z += LANES) {
+        for (size_t l = 0; l < LANES; l++) x[z + l] = vexp(x[z + l] - top);
+        total += load(x + z);
+    }
+    const real sum = fold(total), scale = 1 / sum;
     for (size_t z = 0; z < ldA; z++) x[z] *= scale;
     return (double)top + vlog((double)sum);
 }

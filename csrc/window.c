@@ -84,7 +84,7 @@ static void fold_old(nbt_learner *self, size_t k, real *v)
     const int balanced = self->norm != NBT_NO_NORM;
     const real *block_rho = self->block_rho;
     real *pushed = self->pushed;
-    NBT(cell_push)(self, S, v, pushed);
+    NBT(cell_push)(self, S, v, pushed, k == 0);
     NBT(rows_norm)(S, ldn, pushed, self->u, self->block_v);
     NBT(balance)(self->ldS, balanced, self->block_w, self->block_v, self->block_rho,
                  self->block_inverse);
@@ -118,7 +118,7 @@ static void start_hop(nbt_learner *self, const real *columns, real *hop, real *r
 {
     const size_t n = self->n, ldn = self->ldn, S = self->S;
     const real *u = self->u, *sign = self->sign, *inverse = self->rho_inverse;
-    real *rho = self->rho, *norm = self->h_next;
+    real *rho = self->rho, *norm = self->c;
     for (size_t i = 0; i < n; i++) {
         vec sum = {0};
         for (size_t c = 0; c < ldn; c += LANES) {
@@ -148,7 +148,7 @@ void NBT(window_fold)(nbt_learner *self, size_t k, real *restrict v)
     real *hops = ring_row(self->hop, k * T * S, ldn), *hop = hops + last * S * ldn;
     real *right = ring_row(self->hop_right, k * T + last, ldn);
     fold_old(self, k, v);
-    NBT(cell_push)(self, T * S, hops, self->pushed);
+    NBT(cell_push)(self, T * S, hops, self->pushed, 0);
     lanes_copy(T * S * ldn, self->pushed, hops);
     join_hop(self, k, v, hop, right);
     start_hop(self, ring_row(self->past_F, last, self->n * ldn), hop, right);
