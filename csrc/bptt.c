@@ -165,8 +165,7 @@ void NBT(bptt_refresh)(nbt_learner *self)
         lanes_copy(ldn, a, row(self->window_a, t + 1, ldn));
         lanes_copy(ldn, slope, row(self->window_slope, t + 1, ldn));
         if (self->window_symbol[t] >= 0)
-            NBT(cell_activate)(ldn, self->activation, row(self->window_h, t * self->phases, ldn), a,
-                               slope);
+            NBT(cell_respond)(self, row(self->window_h, t * self->phases, ldn), a, slope);
     }
     lanes_copy(ldn, a, self->window_a);
     lanes_copy(ldn, slope, self->window_slope);

@@ -15,6 +15,22 @@ void NBT(cell_activate)(size_t ldn, nbt_activation activation, const real *restr
         for (size_t i = 0; i < ldn; i++) a[i] = h[i], slope[i] = 1;
 }
 
+void NBT(cell_respond)(const nbt_learner *self, const real *restrict h, real *restrict a,
+                       real *restrict slope)
+{
+    const size_t n = self->n, ldn = self->ldn;
+    const uint8_t *each = self->activations;
+    if (!each) {
+        NBT(cell_activate)(ldn, self->activation, h, a, slope);
+        return;
+    }
+    for (size_t i = 0, end; i < n; i = end) { /* units that are alike, at once */
+        for (end = i + 1; end < n && each[end] == each[i];) end++;
+        if (end == n) end = ldn;
+        NBT(cell_activate)(end - i, (nbt_activation)each[i], h + i, a + i, slope + i);
+    }
+}
+
 void NBT(cell_regress)(nbt_learner *self, int32_t symbol, const real *restrict vector)
 {
     const size_t n = self->n, m = self->m;
@@ -89,7 +105,7 @@ void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector)
 void NBT(cell_move)(nbt_learner *self)
 {
     lanes_copy(self->ldn, self->h_next, self->h);
-    NBT(cell_activate)(self->ldn, self->activation, self->h, self->a, self->slope);
+    NBT(cell_respond)(self, self->h, self->a, self->slope);
 }
 
 /* Several vectors at once, so that a row of W is read once for all of them. */

@@ -14,6 +14,10 @@
 void NBT(cell_activate)(size_t ldn, nbt_activation activation, const real *restrict h,
                         real *restrict a, real *restrict slope);
 
+/* The same with what the learner's units have: one σ, or each its own. */
+void NBT(cell_respond)(const nbt_learner *self, const real *restrict h, real *restrict a,
+                       real *restrict slope);
+
 /* z (P) = (1, a, x): x one-hot at `symbol`, or `vector` (m). O(n + m), O(n) when one-hot. */
 void NBT(cell_regress)(nbt_learner *self, int32_t symbol, const real *restrict vector);
 

@@ -22,7 +22,7 @@ void NBT(general_bptt_advance)(nbt_learner *self, int32_t symbol, const void *ve
         const nbt_point at = NBT(general_point)(self, self->h, q);
         if (!NBT(general_step)(self, &at)) return;
     }
-    NBT(cell_activate)(self->ldn, self->activation, self->h, self->a, self->slope);
+    NBT(cell_respond)(self, self->h, self->a, self->slope);
 }
 
 /* back ← Fᵀ back through phase q of step t, adding ∂f/∂θᵀ back to g_theta on the way. */

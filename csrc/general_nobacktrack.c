@@ -112,6 +112,6 @@ void NBT(general_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const v
         if (self->failed || !NBT(general_rows)(self, &at) || !NBT(general_step)(self, &at)) return;
         lanes_copy(self->K * ldn, pushed, self->v);
     }
-    NBT(cell_activate)(ldn, self->activation, self->h, self->a, self->slope);
+    NBT(cell_respond)(self, self->h, self->a, self->slope);
     if (!NBT(all_finite)(self->K * ldn, self->v)) self->diverged = 1;
 }

@@ -91,6 +91,6 @@ void NBT(general_rtrl_advance)(nbt_learner *self, int32_t symbol, const void *ve
         carry(self);
         if (!NBT(general_step)(self, &at)) return;
     }
-    NBT(cell_activate)(self->ldn, self->activation, self->h, self->a, self->slope);
+    NBT(cell_respond)(self, self->h, self->a, self->slope);
     if (!NBT(all_finite)(size, now(self))) self->diverged = 1;
 }

@@ -14,10 +14,7 @@
 
 static void nothing(nbt_learner *self) { (void)self; }
 
-static void refresh(nbt_learner *self)
-{
-    NBT(cell_activate)(self->ldn, self->activation, self->h, self->a, self->slope);
-}
+static void refresh(nbt_learner *self) { NBT(cell_respond)(self, self->h, self->a, self->slope); }
 
 /* h_next: the state that input x leads to. */
 static void look(nbt_learner *self, int32_t symbol, const void *vector)
@@ -39,8 +36,7 @@ static void predict(nbt_learner *self, int has_x, int32_t symbol, const void *ve
     const real *a = own ? self->h : self->a;
     if (has_x) {
         look(self, symbol, vector ? NBT(scaler_input)(self, vector) : NULL);
-        NBT(cell_activate)(self->ldn, self->activation, self->h_next, self->a_next,
-                           self->slope_next);
+        NBT(cell_respond)(self, self->h_next, self->a_next, self->slope_next);
         a = own ? self->h_next : self->a_next;
     }
     real *out = self->delta;

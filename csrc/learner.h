@@ -149,6 +149,7 @@ typedef struct {
     nbt_dtype dtype;
     nbt_rule rule;
     nbt_activation activation;
+    const uint8_t *activations; /* (n) those of the units where they differ; NULL: as above */
     nbt_readout readout;
     nbt_optimizer optimizer;
     nbt_norm norm;

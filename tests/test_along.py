@@ -20,7 +20,10 @@ def test_longer_vectors_leave_what_is_known(subject):
     before, known = trainer.state_dict(), trainer.predict(x[:1])
     trainer.grow(inputs=INPUTS + 2)
     wide = np.hstack([x, np.full((33, 2), 3.0)])
-    assert (trainer.predict(wide[:1]) == known).all()
+    if subject.cell == "dense":
+        assert (trainer.predict(wide[:1]) == known).all()
+    else:  # sums over more numbers are taken in another order
+        np.testing.assert_allclose(trainer.predict(wide[:1]), known, rtol=1e-5)
     for key, value in trainer.state_dict().items() if subject.cell == "dense" else ():
         where = tuple(slice(0, size) for size in before[key].shape)
         assert value[where].tobytes() == before[key].tobytes(), key

@@ -47,6 +47,16 @@ CASES = {  # the cell, and its phases in the oracle
             [Plain(3, M, keep=None), Plain(4, M + 3, GRAPH), euler(2, M + 4, 3.0)],
         ).phases,
     ),
+    "stack of both": (
+        nbt.Stack([nbt.RNN(3, "tanh"), nbt.LeakyRNN(4, 0.2, graph=GRAPH), nbt.RNN(2, "tanh")]),
+        Layers(
+            [
+                Plain(3, M, activation="tanh"),
+                Plain(4, M + 3, GRAPH, keep=0.2),
+                Plain(2, M + 4, activation="tanh"),
+            ],
+        ).phases,
+    ),
     "stack of the first input": (
         nbt.Stack([nbt.RNN(4, graph=GRAPH), nbt.LeakyRNN(3, 0.2)], skip=False),
         Layers([Plain(4, M, GRAPH), Plain(3, 4, keep=0.2)], skip=False).phases,
@@ -168,6 +178,38 @@ def test_numbers_that_are_not_learned_keep_their_bits(case):
     np.testing.assert_array_equal(theta_of(trainer)[fixed], before)
 
 
+@pytest.mark.parametrize("rule", ["rtrl", "bptt"])
+def test_the_gradient_is_that_of_the_rolled_out_model(rule):
+    """A step on the loss of a stack whose readout sees two kinds of units: against a complex step
+    through the model (39)-(42) over time and its readout."""
+    steps, rate, cell = 6, 0.5, CASES["stack of both"][0]
+    kind = {"rtrl": nbt.RTRL, "bptt": functools.partial(nbt.TruncatedBPTT, window=steps)}[rule]
+    trainer = kind(cell, nbt.Softmax(A), nbt.SGD(nbt.Constant(rate)), inputs=M, dtype="float64")
+    state = trainer.state_dict()
+    W = np.random.default_rng(1).normal(size=state["readout.W"].shape)
+    trainer.load_state_dict(state | {"readout.W": W})
+    before, (x, y) = theta_of(trainer), data("vector", steps)
+    trainer.observe(x[:-1], y[:-1])
+    trainer.learn(x[-1:], y[-1:])
+    learned = learned_of(cell)
+    step = ((before - theta_of(trainer)) / rate)[learned]
+
+    networks = [Plain(3, M, activation="tanh"), Plain(4, M + 3, GRAPH, keep=0.2)]
+    model = Layers([*networks, Plain(2, M + 4, activation="tanh")])
+
+    def loss(theta):
+        h = np.zeros(cell.units)
+        for one in x:
+            h = model.step(h, one, theta)
+        a = [np.tanh(h[:3]), 1 / (1 + np.exp(-h[3:7])), np.tanh(h[7:])]
+        outputs = np.concatenate(a) @ W
+        return np.log(np.exp(outputs).sum()) - outputs[y[-1]]
+
+    theta = before[learned]
+    exact = [np.imag(loss(theta + 1e-30j * e)) / 1e-30 for e in np.eye(len(theta))]
+    np.testing.assert_allclose(step, exact, rtol=1e-9, atol=1e-12)
+
+
 # ---- against the dense kernels -------------------------------------------------------------------
 
 
@@ -204,6 +246,7 @@ SMALL = {  # n = 3 states in all, and the steps after which the sum is taken
     "graph": (nbt.RNN(3, graph=[[0, 1, 0], [1, 0, 1], [0, 1, 1]]), 4),
     "learned": (nbt.LeakyRNN(3, learn_leak=True), 4),
     "stack": (nbt.Stack([nbt.LeakyRNN(1, 0.7), nbt.RNN(2)]), 4),
+    "stack of both": (nbt.Stack([nbt.RNN(2, "tanh"), nbt.LeakyRNN(1, 0.3)]), 4),
     "learned stack": (nbt.Stack([nbt.LeakyRNN(2, learn_leak=True), nbt.LeakyRNN(1)]), 4),
 }
 

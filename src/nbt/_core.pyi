@@ -49,7 +49,7 @@ class Learner:
         m: int,
         outputs: int,
         one_hot: bool,
-        activation: str,
+        activation: str | Sequence[str],
         optimizer: str,
         schedule: tuple[str, float],
         lambda_theta: float,

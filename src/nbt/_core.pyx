@@ -59,6 +59,7 @@ cdef extern from "learner.h" nogil:
         nbt_dtype dtype
         nbt_rule rule
         nbt_activation activation
+        const uint8_t* activations
         nbt_readout readout
         nbt_optimizer optimizer
         nbt_norm norm
@@ -217,7 +218,7 @@ cdef class Learner:
     cdef nbt_learner c
     cdef readonly dict arrays
     cdef readonly object dtype
-    cdef object window_symbol
+    cdef object window_symbol, activations
     cdef readonly object stamp
     cdef Dynamics dynamics  # a system that is trained, or None
     cdef readonly object indptr, indices, pair
@@ -226,7 +227,7 @@ cdef class Learner:
     cdef double work
 
     def __cinit__(self, *, str rule, str dtype, size_t n, size_t m, size_t outputs, bint one_hot,
-                  str activation, str optimizer, schedule, double lambda_theta,
+                  activation, str optimizer, schedule, double lambda_theta,
                   double lambda_phi, str readout="softmax",
                   str norm="euclidean", size_t rank=1, size_t blocks=1, bint exact_self=False,
                   size_t window=0, uint64_t seed=0, isa=None, size_t threads=1, str missing="error",
@@ -239,7 +240,8 @@ cdef class Learner:
         self.c.n, self.c.m, self.c.A, self.c.P = n, m, outputs, 1 + n + m
         self.c.K, self.c.S, self.c.T, self.c.threads = rank, blocks, window, threads
         self.c.dtype, self.c.rule = DTYPES[dtype], RULES[rule]
-        self.c.activation, self.c.optimizer = ACTIVATIONS[activation], OPTIMIZERS[optimizer]
+        self._take_activation(activation)
+        self.c.optimizer = OPTIMIZERS[optimizer]
         self.c.readout, self.c.missing = READOUTS[readout], MISSING[missing]
         self.c.scale_x, self.c.scale_y = standardize_inputs, standardize_targets
         self.c.norm, self.c.exact_self, self.c.one_hot = NORMS[norm], exact_self, one_hot
@@ -278,6 +280,15 @@ cdef class Learner:
         elif self.c.rule == NBT_RTRL:
             self.work += n * <double>n * self.c.P * n
         nbt_learner_refresh(&self.c)
+
+    cdef int _take_activation(self, activation) except -1:
+        """σ of the units: a name, or one for each of them."""
+        if isinstance(activation, str):
+            self.c.activation = ACTIVATIONS[activation]
+            return 0
+        self.activations = np.array([ACTIVATIONS[one] for one in activation], np.uint8)
+        self.c.activations = <const uint8_t*><uintptr_t>self.activations.ctypes.data
+        return 0
 
     cdef int _take(self, Dynamics dynamics, starts) except -1:
         """A system instead of a dense cell, its parameters in blocks that begin at `starts`."""

@@ -246,12 +246,12 @@ class Stack:
 
     A step moves one layer after the other; each is fed by the input x and by the new activities of
     the layer below, and the rank-one reduction is done after each. The state is that of all
-    layers, and so is what the readout reads.
+    layers, and the readout reads the activities of all of them.
 
     Parameters
     ----------
     cells : sequence of RNN, LeakyRNN or Continuous
-        The layers, from the input on; at least 1, with the same activation.
+        The layers, from the input on; at least 1. Each has its own activation.
     skip : bool
         All layers see x, as in the paper; otherwise the first one alone.
 
@@ -274,20 +274,16 @@ activation='sigmoid')))
                 _arguments.instance(f"cells[{k}].field", cell.field, CTRNN)
         _arguments.whole("cells", len(self.cells), high=MOST_LAYERS)
         object.__setattr__(self, "cells", tuple(self.cells))
-        for k, cell in enumerate(self.cells):
-            if cell.activation != self.activation:
-                raise ValueError(
-                    f"cells[{k}]: expected the activation of the first cell, "
-                    f"{self.activation!r}, got {cell.activation!r}"
-                )
         _arguments.flag("skip", self.skip)
 
     __repr__ = _short_repr
 
     @property
-    def activation(self) -> str:
-        """σ of all layers."""
-        return self.cells[0].activation
+    def activation(self) -> str | tuple[str, ...]:
+        """σ of all layers; where they differ, of each unit: (units,)."""
+        if len({cell.activation for cell in self.cells}) == 1:
+            return self.cells[0].activation
+        return tuple(cell.activation for cell in self.cells for _ in range(cell.units))
 
     @property
     def units(self) -> int:

@@ -62,9 +62,9 @@ class Kalman:
         γ in J ← (1 - γ) J + g gᵀ, capped at 1. It also sets the size of the steps: less decay,
         smaller steps later on.
     prior : float, optional
-        Above 0; Λ / units of the network's parameters. Default: 1, the paper's value; 3 for tanh
-        units, whose slope is four times as large; 0.3 for sigmoid units without leaks that predict
-        symbols.
+        Above 0; Λ / units of the network's parameters. Default: 1, the paper's value; 3 where
+        there are tanh units, whose slope is four times as large; 0.3 for sigmoid units without
+        leaks that predict symbols.
     readout_prior : float, optional
         Above 0; Λ of the readout's parameters. Default: for `Softmax`, 3, whatever the number of
         units; where `prior` is given, and for other readouts, the network's, as in the paper.
@@ -115,7 +115,7 @@ class Kalman:
     def lambdas(self, cell, readout: Readout) -> tuple[float, float]:
         """Λ of the parameters of a network of this cell, and of this readout."""
         symbols = isinstance(readout, Softmax)
-        prior = DEFAULT_PRIOR[cell.activation] if self.prior is None else self.prior
+        prior = _default_prior(cell.activation) if self.prior is None else self.prior
         plain = isinstance(cell, RNN) and cell.activation == "sigmoid"
         if symbols and plain and self.prior is None:
             prior = PLAIN_PRIOR
@@ -128,6 +128,12 @@ class Kalman:
     def schedule(self) -> Schedule:
         """The one schedule that C follows."""
         return self.decay
+
+
+def _default_prior(activation: str | tuple[str, ...]) -> float:
+    """Λ / units of a network; of units of several kinds, what the most cautious of them wants."""
+    kinds = {activation} if isinstance(activation, str) else set(activation)
+    return max(DEFAULT_PRIOR[kind] for kind in kinds)
 
 
 Optimizer = SGD | Kalman

@@ -3,8 +3,17 @@
 import numpy as np
 
 
+def each(function, h, activations):
+    """A function of h and an activation, where each unit has its own."""
+    return np.array([function(h[i], one) for i, one in enumerate(activations)])
+
+
 def activate(h, activation):
-    """The activities a = sigma(h), same shape as h. Only exp of numbers <= 0: nothing overflows."""
+    """The activities a = sigma(h), same shape as h. Only exp of numbers <= 0: nothing overflows.
+
+    activation : a name, or a sequence of names, one for each unit."""
+    if not isinstance(activation, str):
+        return each(activate, h, activation)
     if activation == "sigmoid":
         e = np.exp(-np.abs(h))
         return np.where(h >= 0.0, 1.0, e) / (1.0 + e)
@@ -17,6 +26,8 @@ def activate(h, activation):
 
 def slope(h, activation):
     """sigma'(h), same shape as h; not from a(1 - a) or 1 - a^2, where a near 1 leaves no digits."""
+    if not isinstance(activation, str):
+        return each(slope, h, activation)
     if activation == "identity":
         return np.ones_like(h)
     if activation == "sigmoid":
