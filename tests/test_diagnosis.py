@@ -10,7 +10,7 @@ import oracle.readout
 import pytest
 
 import nbt
-from nbt import diagnosis
+from nbt import diagnosis, trajectory
 
 A, N = 3, 5
 
@@ -35,7 +35,11 @@ def stream(seed=5):
     return nbt.datasets.anbn(1, 4, seed=seed)
 
 
-def trajectory(trainer, symbols):
+def measure(run, step, symbol):
+    return diagnosis._row(run, step, *run.look(np.array([symbol])))
+
+
+def plain_steps(trainer, symbols):
     """Before each step: the exact dh/dtheta by (4), dh'/dh, and the state; plain NumPy."""
     activation = trainer.cell.activation
     state = trainer.state_dict()
@@ -64,7 +68,7 @@ def test_exact_side_is_the_plain_recursion(form, activation):
     rows = {row.step: row for row in nbt.diagnose(build(form, cell=cell), stream(), 50)}
     assert list(rows) == [1, 2, 4, 8, 16, 32, 49]
     trainer = build(form, cell=cell)
-    for t, (G, F, state, _) in enumerate(trajectory(trainer, stream().read(50))):
+    for t, (G, F, state, _) in enumerate(plain_steps(trainer, stream().read(50))):
         if t not in rows:
             continue
         row = rows[t]
@@ -81,15 +85,15 @@ def test_statistics_are_those_of_the_replicas_one_by_one(form):
     """Each replica as a trainer of its own: its influence(), and the gradient made from it."""
     R, T = 4, 20
     symbols = stream().read(T + 1)
-    run = diagnosis._Trajectory(build(form), R)
+    run = trajectory.Trajectory(build(form), R)
     for t in range(T):
         run.step(symbols[t : t + 1])
-    row = run.measure(T, symbols[T])
-    lone, crowd = build(form), run.crowd.state_dict()
+    row = measure(run, T, symbols[T])
+    lone, crowd = build(form), run.replicas.trainers[0].state_dict()
     K = lone.rank
     G_all = []
     for r in range(R):
-        keys = diagnosis.PAIRS & set(crowd)
+        keys = trajectory.PAIRS & set(crowd)
         pairs = {key: crowd[key][r * K : r * K + K] for key in keys}
         lone.load_state_dict(crowd | pairs)
         G_all.append(lone.influence())
@@ -113,11 +117,11 @@ def test_statistics_are_those_of_the_replicas_one_by_one(form):
 @pytest.mark.parametrize("form", ["default", "rank"])
 def test_replicas_are_on_the_trajectory_and_unbiased(form, dtype):
     """Same states bit for bit, same J and s; and a bias no larger than chance allows."""
-    run = diagnosis._Trajectory(build(form, dtype=dtype), 500)
+    run = trajectory.Trajectory(build(form, dtype=dtype), 500)
     symbols = stream().read(301)
     for t in range(300):
         run.step(symbols[t : t + 1])
-    states = [one.state_dict() for one in (run.leader, run.exact, run.crowd)]
+    states = [one.state_dict() for one in (run.leader, run.exact, run.replicas.trainers[0])]
     for key in states[0]:
         if key.startswith(("cell.", "state.", "optimizer.theta.", "step")):
             for other in states[1:]:
@@ -126,23 +130,23 @@ def test_replicas_are_on_the_trajectory_and_unbiased(form, dtype):
     v = states[2]["estimator.v"]
     pairs = {pair.tobytes() for pair in [*v, *states[0]["estimator.v"]]}
     assert len(pairs) == len(v) + run.leader.rank  # no two alike, nor like the trainer's own
-    row = run.measure(300, symbols[300])
+    row = measure(run, 300, symbols[300])
     assert row.variance > 1e-3
     assert 0.3 * row.standard_error < row.bias < 2 * row.standard_error
 
 
 def test_a_bias_would_be_seen():
     """Replicas that do not follow the parameters miss the exact influence by far."""
-    run = diagnosis._Trajectory(build(optimizer=nbt.SGD(nbt.Constant(0.5))), 500)
+    run = trajectory.Trajectory(build(optimizer=nbt.SGD(nbt.Constant(0.5))), 500)
     symbols = stream().read(301)
     for t in range(300):
         run.leader.learn(symbols[t : t + 1])
-        for one in (run.exact, run.crowd):
+        for one in (run.exact, run.replicas.trainers[0]):
             if one is run.exact:
                 source, target = run.leader._core.arrays, one._core.arrays
                 target["theta"][...] = source["theta"]
             one.observe(symbols[t : t + 1])
-    row = run.measure(300, symbols[300])
+    row = measure(run, 300, symbols[300])
     assert row.bias > 5 * row.standard_error
 
 
@@ -190,15 +194,15 @@ def test_a_trainer_under_way_starts_from_its_estimate():
     trainer = build()
     symbols = stream().read(100)
     trainer.learn(symbols[:50])
-    run = diagnosis._Trajectory(trainer, 4)
-    row = run.measure(0, symbols[50])
+    run = trajectory.Trajectory(trainer, 4)
+    row = measure(run, 0, symbols[50])
     assert (row.bias, row.variance) == pytest.approx((0, 0), abs=1e-12)
     assert row.exact == pytest.approx(np.linalg.norm(trainer.influence()))
     for t in range(50, 100):
         run.step(symbols[t : t + 1])
     trainer.learn(symbols[50:])
     assert run.leader.state_dict()["cell.W"].tobytes() == trainer.state_dict()["cell.W"].tobytes()
-    assert run.measure(50, symbols[0]).variance > 0
+    assert measure(run, 50, symbols[0]).variance > 0
 
 
 def test_an_ending_stream(tmp_path):
@@ -211,7 +215,7 @@ def test_an_ending_stream(tmp_path):
         8,
         10,
     ]
-    with pytest.raises(nbt.DataError, match="expected at least 2 symbols"):
+    with pytest.raises(nbt.DataError, match="expected at least 2 steps"):
         nbt.diagnose(build(), short, 1000)
 
 
@@ -222,7 +226,7 @@ def test_bad_arguments():
     small = nbt.NoBackTrack(nbt.RNN(N), nbt.Softmax(2))
     for trainer, steps, replicas, error, message in [
         (rtrl, 10, 9, TypeError, "trainer: expected NoBackTrack"),
-        (other, 10, 9, ValueError, "trainer: expected one whose inputs"),
+        (other, 10, 9, TypeError, "y: expected targets"),
         (small, 10, 9, ValueError, "stream: it has 3 symbols, the readout 2"),
         (good, 1, 9, ValueError, "steps"),
         (good, 10, 1, ValueError, "replicas"),

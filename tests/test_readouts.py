@@ -216,11 +216,6 @@ def test_sizes_that_are_none(kind, dim):
         kind(dim)
 
 
-def test_diagnosis_is_of_symbols():
-    trainer = nbt.NoBackTrack(nbt.RNN(5), nbt.Gaussian(2))
-    expect(TypeError, "trainer.readout", lambda: nbt.diagnose(trainer, np.zeros((5, 2)), steps=5))
-
-
 @pytest.mark.parametrize("moved", [2, -1, 0.5])
 def test_a_window_that_is_none(moved):
     trainer = nbt.TruncatedBPTT(nbt.RNN(5), nbt.Gaussian(2), window=3)

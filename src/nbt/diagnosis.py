@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import os
@@ -12,25 +11,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nbt import _arguments
-from nbt.dynamics import is_fast
 from nbt.errors import DataError, DivergenceError, MissingExtra
-from nbt.inputs import Symbols
-from nbt.readouts import Softmax
-from nbt.trainers import RTRL, NoBackTrack
+from nbt.trainers import NoBackTrack
+from nbt.trajectory import Trajectory
 
 __all__ = ["Diagnosis", "DiagnosisRow", "diagnose"]
 
-OTHER_SIGNS = 0x9E3779B97F4A7C15  # xor-ed to the trainer's seed: the replicas' signs are others
-BLOCK = 1 << 12  # symbols read at once
+BLOCK = 1 << 12  # steps read at once
 DRAWN = 1e-6  # less is rounding
-PAIRS = {"estimator.v", "estimator.w", "window.v", "window.scale"}  # what signs have gone into
-FOLLOWED = ("theta", "alpha", "theta_J", "theta_J0", "fisher")
 
 
 class DiagnosisRow(NamedTuple):
-    """What was measured before one step; norms are Euclidean (Frobenius).
+    """What was measured in one step, before its update; norms are Euclidean (Frobenius).
 
-    G is the exact ∂h/∂θ, G̃ the estimate, g = (∂ℓ/∂h) G and g̃ the gradients for the symbol to come.
+    G is the exact ∂h/∂θ, G̃ the estimate, g = (∂ℓ/∂h) G and g̃ the gradients for the target to come:
+    as the step begins, or, where an input comes first, after its transition. The gradients are 0
+    where there is no target, and angle and variance then NaN.
 
     Attributes
     ----------
@@ -52,7 +48,7 @@ class DiagnosisRow(NamedTuple):
     v, w : float
         ‖v̄‖ and ‖w̄‖ of the trainer's own estimate (root mean square over its pairs).
     spectral_radius : float
-        Of ∂h(t+1)/∂h(t).
+        Of ∂h(t+1)/∂h(t) over the whole step: all layers of a stack, all phases of a system.
     """
 
     step: int
@@ -179,9 +175,9 @@ def diagnose(
     Parameters
     ----------
     trainer : NoBackTrack
-        Fed with the symbols that it predicts.
+        Of any cell or system, with any readout.
     stream
-        Has `read(n)`.
+        Has `read(n)`: blocks of what is predicted, or pairs (inputs, targets).
     steps : int
         How many to take, at least 2. Fewer, if the stream ends.
     replicas : int
@@ -198,14 +194,14 @@ def diagnose(
     TypeError, ValueError
         For arguments that are not as above.
     DataError
-        The stream has fewer than 2 symbols left.
+        The stream has fewer than 2 steps left.
     DivergenceError
         Its attribute `diagnosis` has what was measured until then.
 
     Notes
     -----
     A step costs one of RTRL and `replicas` of the trainer, and a Python loop around them. All are
-    of the trainer's dtype, so that they see the same states, bit for bit.
+    of the trainer's dtype, and see the same states, bit for bit.
 
     Examples
     --------
@@ -220,7 +216,7 @@ def diagnose(
     _check(trainer, stream)
     steps = _arguments.whole("steps", steps, low=2, high=2**31)
     replicas = _arguments.whole("replicas", replicas, low=2, high=2**16 // trainer.rank)
-    run = _Trajectory(trainer, replicas)
+    run = Trajectory(trainer, replicas)
     result = Diagnosis(
         {
             "trainer": trainer.describe(),
@@ -230,88 +226,51 @@ def diagnose(
         }
     )
     try:
-        for t, (symbol, last) in enumerate(_symbols(stream, steps)):
-            if t and (last or t & (t - 1) == 0):
-                result.rows.append(run.measure(t, int(symbol[0])))
+        for t, (data, last) in enumerate(_steps(stream, steps)):
+            for row in _one_step(run, t, data, t and (last or t & (t - 1) == 0)):
+                result.rows.append(row)
                 if progress is not None:
-                    progress(result.rows[-1])
-            run.step(symbol)
+                    progress(row)
             result.settings["steps"] = t + 1
     except DivergenceError as error:
         error.diagnosis = result
         raise
     if not result.rows:
         name = getattr(stream, "name", stream)
-        raise DataError(f"{name}: expected at least 2 symbols, got fewer")
+        raise DataError(f"{name}: expected at least 2 steps, got fewer")
     return result
 
 
-class _Trajectory:
-    """The copy that learns, and what is carried along behind it."""
+def _one_step(run: Trajectory, t: int, data: tuple[np.ndarray, ...], wanted) -> Iterator:
+    """Takes a step; the row of the moment at which the target comes, if it is wanted: before the
+    step, or, where an input comes first, after its transition."""
+    paired, seen = len(data) > 1, run.look(*data) if wanted else ()
+    if seen and not paired:
+        yield _row(run, t, *seen)
+    run.step(*data)
+    if seen and paired:
+        yield _row(run, t, *seen)
 
-    def __init__(self, trainer: NoBackTrack, replicas: int) -> None:
-        self.leader, self.replicas = copy.copy(trainer), replicas
-        state = trainer.state_dict()
-        common = {"inputs": trainer.inputs, "dtype": trainer.dtype, "seed": trainer.seed}
-        values = trainer.cell, trainer.readout, trainer.optimizer
-        self.exact = RTRL(*values, **common)
-        kept = {k: v for k, v in state.items() if not k.startswith(("estimator.", "window."))}
-        self.exact.load_state_dict(kept | {"estimator.G": trainer.influence()})
-        common["seed"] ^= OTHER_SIGNS
-        own = trainer._own_arguments() | {"rank": replicas * trainer.rank}
-        self.crowd = NoBackTrack(*values, **common, **own)
-        for key in PAIRS & set(state):
-            state[key] = np.tile(state[key], (replicas, *(1,) * (state[key].ndim - 1)))
-        self.crowd.load_state_dict(state | {"seed": np.uint64(common["seed"])})
 
-    def step(self, symbol: np.ndarray) -> None:
-        """The leader learns; the others take the same transition with the same parameters."""
-        self.leader.learn(symbol)
-        source = self.leader._core.arrays
-        for follower in (self.exact, self.crowd):
-            target = follower._core.arrays
-            for name in FOLLOWED:
-                if name in target and name in source:
-                    target[name][...] = source[name]
-            follower.observe(symbol)
-
-    def measure(self, step: int, symbol: int) -> DiagnosisRow:
-        """The row of this moment, `symbol` being the next."""
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return self._measure(step, symbol)
-
-    def _measure(self, step: int, symbol: int) -> DiagnosisRow:
-        state = {key: value.astype(np.float64) for key, value in self.leader.state_dict().items()}
-        slope = _slope(state["state.h"], self.leader.cell.activation)
-        delta = self.leader.predict()
-        delta[symbol] -= 1
-        H = slope * (state["readout.W"] @ delta)
-        F = state["cell.W"].T * slope + np.diag(state["cell.alpha"])
-        G = self.exact.influence()
-        v, w, known = self._pairs()
+def _row(run: Trajectory, step: int, H: np.ndarray, F: np.ndarray) -> DiagnosisRow:
+    """The row of this moment, from ∂ℓ/∂h and ∂h(t+1)/∂h(t)."""
+    own, G = run.leader.state_dict(), run.exact.influence()
+    v, w, known = run.replicas.factors()
+    G = G.reshape(known.shape)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         bias, variance = _moments(v, w, known, G)
         size = (G * G).sum()
         return DiagnosisRow(
             step=step,
             exact=math.sqrt(size),
-            bias=math.sqrt(bias / size),
-            standard_error=math.sqrt(variance / self.replicas / size),
+            bias=float(np.sqrt(bias / size)),
+            standard_error=float(np.sqrt(variance / len(v) / size)),
             variance=float(variance / size),
             **_angles(H, v, w, known, np.einsum("j,jpi->pi", H, G)),
-            v=_rms(state["estimator.v"]),
-            w=_rms(state["estimator.w"]),
+            v=_rms(own["estimator.v"]),
+            w=_rms(own["estimator.w"]),
             spectral_radius=float(np.abs(np.linalg.eigvals(F)).max()),
         )
-
-    def _pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """v (R, K, n units, n states), each unit with its block's; w (R, K, P, n); what the
-        replicas know exactly (n, P, n)."""
-        state = self.crowd.state_dict()
-        n, K = self.crowd.cell.units, self.leader.rank
-        v, w = (state[f"estimator.{key}"].astype(np.float64) for key in "vw")
-        v = v[:, np.arange(n) % self.crowd.blocks]
-        known = self.crowd._exact_part(state)
-        return v.reshape(-1, K, n, n), w.reshape(-1, K, *w.shape[1:]), known
 
 
 def _moments(v, w, known, G) -> tuple[float, float]:
@@ -319,7 +278,7 @@ def _moments(v, w, known, G) -> tuple[float, float]:
     R, K = v.shape[:2]
     n = G.shape[0]
     bias = mean2 = 0.0
-    for i in range(n):  # a unit's block of G at a time: (n, P)
+    for i in range(G.shape[2]):  # parameters with the same v̄ at a time: (n, rows)
         mean = v[:, :, i].reshape(R * K, n).T @ w[..., i].reshape(R * K, -1) / (R * K)
         mean2 += (mean * mean).sum()
         bias += ((mean + known[:, :, i] - G[:, :, i]) ** 2).sum()
@@ -348,44 +307,28 @@ def _rms(pairs: np.ndarray) -> float:
     return math.sqrt((pairs * pairs).sum() / len(pairs))
 
 
-def _slope(h: np.ndarray, activation: str) -> np.ndarray:
-    """σ'(h), without cancellation for large |h|."""
-    if activation == "sigmoid":
-        e = np.exp(-np.abs(h))
-        return e / (1 + e) ** 2
-    e = np.exp(-2 * np.abs(h))
-    return 4 * e / (1 + e) ** 2
-
-
 def _check(trainer, stream) -> None:
     _arguments.instance("trainer", trainer, NoBackTrack)
-    _arguments.instance("trainer.readout", trainer.readout, Softmax)
-    if not is_fast(trainer.cell, trainer.optimizer, trainer.split):
-        raise ValueError(
-            "trainer: expected one of RNN or LeakyRNN, all edges, leaks fixed, the default metric, "
-            f"got {trainer!r}"
-        )
-    symbols = trainer.readout.symbols
-    if trainer.inputs != Symbols(symbols):
-        raise ValueError(
-            f"trainer: expected one whose inputs are the symbols it predicts, got {trainer.inputs}"
-        )
-    if symbols < len(stream.alphabet):
-        raise ValueError(f"stream: it has {len(stream.alphabet)} symbols, the readout {symbols}")
+    room, alphabet = getattr(trainer.readout, "symbols", None), getattr(stream, "alphabet", None)
+    if room is None or alphabet is None:
+        return  # what it gives says whether it fits
+    if room < len(alphabet):
+        raise ValueError(f"stream: it has {len(alphabet)} symbols, the readout {room}")
 
 
-def _symbols(stream, steps: int) -> Iterator[tuple[np.ndarray, bool]]:
-    """Up to `steps` symbols, (1,) each, and whether it is the last."""
+def _steps(stream, steps: int) -> Iterator[tuple[tuple[np.ndarray, ...], bool]]:
+    """Up to `steps` steps, what is learned in each, and whether it is the last."""
     before, left = None, steps
     while left:
-        block = np.asarray(stream.read(min(left, BLOCK)))
-        if not len(block):
+        block = stream.read(min(left, BLOCK))
+        block = tuple(map(np.asarray, block if isinstance(block, tuple) else (block,)))
+        if not len(block[0]):
             break
-        left -= len(block)
-        for i in range(len(block)):
+        left -= len(block[0])
+        for i in range(len(block[0])):
             if before is not None:
                 yield before, False
-            before = block[i : i + 1]
+            before = tuple(part[i : i + 1] for part in block)
     if before is not None:
         yield before, True
 

@@ -193,7 +193,11 @@ class GeneralTable(StateTable):
         """∂h/∂θ (n, p), float64: the mean of the pairs' products, or all of them, and the rows."""
         v, w = (self.read(key).astype(np.float64) for key in ("estimator.v", "estimator.w"))
         estimate = v[self._core.pair].T * w if self._split else v.T @ w / len(v)
+        return estimate + self.regressors()
+
+    def regressors(self) -> np.ndarray:
+        """∂f/∂θ of the last transition (n, p), float64: the rows w_i."""
         indptr, indices, data = (self._rows()[key] for key in ROWS)
-        rows = np.repeat(np.arange(len(estimate)), np.diff(indptr))
-        estimate[rows, indices] += data
-        return estimate
+        dense = np.zeros((self._core.units, self._core.parameters))
+        dense[np.repeat(np.arange(len(dense)), np.diff(indptr)), indices] = data
+        return dense

@@ -32,6 +32,7 @@ class Trainer:
     """
 
     _rule: str
+    _general = False  # takes the path for systems even with a dense cell
 
     def __init__(
         self, cell, readout, optimizer, *, inputs, dtype, seed, threads, missing, **choices
@@ -46,7 +47,7 @@ class Trainer:
         self.readout: Readout = readout
         self.optimizer: Optimizer = _arguments.instance("optimizer", optimizer, SGD, Kalman)
         self.inputs: Inputs = as_inputs(inputs, readout.targets)
-        self._fast = is_fast(cell, optimizer, choices.get("split"))
+        self._fast = not self._general and is_fast(cell, optimizer, choices.get("split"))
         self.dtype: str = _arguments.one_of("dtype", dtype, _core.DTYPES)
         self.missing: str = _arguments.one_of("missing", missing, _core.MISSING)
         seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)

@@ -157,8 +157,10 @@ class NoBackTrack(Trainer):
     influence.__doc__ = Trainer.influence.__doc__
 
     def _exact_part(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
-        """What is known exactly of ∂h/∂θ (n, P, n): the steps of the window, and before them each
-        unit's own path."""
+        """What is known exactly of ∂h/∂θ: the steps of the window, and before them each unit's own
+        path, (n, P, n); of a system the last transition, (n, p)."""
+        if not self._fast:
+            return self._table.regressors()
         n, path = self.cell.units, np.eye(self.cell.units)  # ∂h(t)/∂h(t - l)
         own = state.get("estimator.d")
         if own is None:  # w_i, the same for every unit
