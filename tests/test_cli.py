@@ -99,7 +99,7 @@ def test_help_names_every_option():
     code, out, _ = call("train", "--help")
     assert code == 0
     options = {
-        *("cell", "activation", "units", "layers", "learn-leak", "dt"),
+        *("cell", "activation", "units", "sources", "layers", "learn-leak", "dt"),
         *("trainer", "window", "rank", "blocks", "exact-self"),
         *("no-exact-self", "norm", "optimizer", "rate", "decay", "prior", "readout-prior"),
         *("dtype", "seed"),
@@ -165,6 +165,20 @@ def built(monkeypatch, *args):
             "--cell leaky --learn-leak --layers 2 --units 4",
             lambda: nbt.NoBackTrack(
                 nbt.Stack([nbt.LeakyRNN(4, learn_leak=True)] * 2), nbt.Softmax(3)
+            ),
+        ),
+        (
+            "--units 30 --sources 4 --layers 2 --seed 8",
+            lambda: nbt.NoBackTrack(
+                nbt.Stack([nbt.RNN(30, graph=nbt.Graph.random(30, 4, seed)) for seed in (8, 9)]),
+                nbt.Softmax(3),
+                seed=8,
+            ),
+        ),
+        (
+            "--cell leaky --learn-leak --units 3 --sources 2",
+            lambda: nbt.NoBackTrack(
+                nbt.LeakyRNN(3, learn_leak=True, graph=nbt.Graph.random(3, 2)), nbt.Softmax(3)
             ),
         ),
         (
@@ -253,6 +267,7 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--learn-leak"], "--learn-leak is for --cell leaky"),
         (["TEXT", "--dt", "1", "--cell", "leaky"], "--dt is for --cell ctrnn"),
         (["TEXT", "--cell", "ctrnn", "--blocks", "2"], "blocks"),
+        (["TEXT", "--units", "5", "--sources", "5"], "sources: expected an integer in [0, 4]"),
         (["TEXT", "--rate", "0.1", "--optimizer", "kalman"], "--rate is for --optimizer sgd"),
         (["TEXT", "--rate", "0.1", "--decay", "0.1"], "is for --optimizer"),
         (["TEXT", "--decay", "linear:3"], "const:NUMBER"),

@@ -27,6 +27,46 @@ def test_table_and_json_are_those_of_python(capsys):
     assert "\x1b" not in err
 
 
+@pytest.mark.parametrize(
+    ("source", "args", "cell", "readout"),
+    [
+        (
+            SOURCE,
+            ["--cell", "leaky", "--learn-leak", "--layers", "2", "--units", "3"],
+            nbt.Stack([nbt.LeakyRNN(3, learn_leak=True)] * 2),
+            "Softmax",
+        ),
+        (
+            SOURCE,
+            ["--units", "6", "--sources", "2", "--activation", "tanh"],
+            nbt.RNN(6, "tanh", nbt.Graph.random(6, 2)),
+            "Softmax",
+        ),
+        (
+            SOURCE,
+            ["--cell", "ctrnn", "--dt", "0.5", "--units", "4"],
+            nbt.Continuous(nbt.CTRNN(4), 0.5),
+            "Softmax",
+        ),
+        ("data:sines", ["--units", "4"], nbt.RNN(4), "Gaussian"),
+        ("TABLE", ["--units", "4", "--columns", "a", "--target", "b"], nbt.RNN(4), "Gaussian"),
+    ],
+)
+def test_every_network_of_nbt_train(source, args, cell, readout, tmp_path, capsys):
+    """Layers, graphs, learned leaks, continuous time, numbers, inputs with targets."""
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n" + "".join(f"{k % 7},{k % 3}\n" for k in range(50)))
+    source = str(table) if source == "TABLE" else source
+    small = ["--replicas", "4", "--steps", "20", "--json"]
+    assert run(["diagnose", source, *args, *small]) == 0
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 4, 8, 16, 19]
+    assert rows[-1]["variance"] > 0
+    assert repr(cell) in err
+    assert readout in err
+
+
 def test_picture(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     path = tmp_path / "picture.png"
@@ -60,6 +100,11 @@ def test_errors_are_one_line(args, code, message, capsys, monkeypatch, tmp_path)
     assert last.startswith("nbt: error: ")
     assert message in last
     assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_source_is_said(capsys):
+    assert run(["diagnose"]) == 2
+    assert "Missing argument 'SOURCE'" in capsys.readouterr().err
 
 
 def test_a_missing_extra_is_said_before_anything_runs(capsys, monkeypatch):

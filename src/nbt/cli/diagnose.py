@@ -7,16 +7,27 @@ from typing import Any
 
 import click
 
-from nbt.cli.options import APPLIES, Count, build_stream, build_trainer
+from nbt.cli.options import (
+    APPLIES,
+    NUMBERS,
+    Count,
+    build_stream,
+    build_trainer,
+    kind_of,
+    sizes_of,
+)
 from nbt.cli.train import train
 
 STEPS, REPLICAS = 10_000, 100
 
 SHARED = (  # of `nbt train`, as they are there
-    "source",
     "cell",
     "activation",
     "units",
+    "sources",
+    "layers",
+    "learn_leak",
+    "dt",
     "rank",
     "blocks",
     "exact_self",
@@ -29,7 +40,12 @@ SHARED = (  # of `nbt train`, as they are there
     "readout_prior",
     "dtype",
     "seed",
+    "format",
     "alphabet",
+    "column",
+    "columns",
+    "target",
+    "missing",
     "paper",
 )
 
@@ -48,6 +64,7 @@ COLUMNS = (  # field, two lines of heading, width
 
 
 @click.command(params=[option for option in train.params if option.name in SHARED])
+@click.argument("source")
 @click.option(
     "--steps", type=Count(), default=STEPS, show_default=True, help="Stop after so many symbols."
 )
@@ -72,11 +89,11 @@ def diagnose(
 
     if plot is not None:
         _check_plot(plot)
-    stream = build_stream(source, options["alphabet"], options["seed"])
+    read = {name: options[name] for name in ("format", "column", *NUMBERS)}
+    stream = build_stream(source, options["alphabet"], options["seed"], **read)
     unused = dict.fromkeys([*APPLIES, "trainer"])
-    trainer = build_trainer(
-        nbt.Softmax(len(stream.alphabet)), {**unused, **options, "trainer": "nobacktrack"}
-    )
+    readout, inputs = sizes_of(stream)
+    trainer = build_trainer(readout, {**unused, **options, "trainer": "nobacktrack"}, inputs)
     begun = False
 
     def show(row: Any) -> None:
@@ -109,7 +126,7 @@ def _greet(trainer: Any, stream: Any, replicas: int) -> None:
         f"exact_self={trainer.exact_self}, window={trainer.window}, norm={trainer.norm!r}, "
         f"dtype={trainer.dtype!r}",
         "replicas": f"{replicas} with other signs than seed {trainer.seed}",
-        "source": f"{stream.name}, {len(stream.alphabet)} symbols",
+        "source": f"{stream.name}, {kind_of(stream)}",
     }
     for name, value in facts.items():
         click.echo(click.style(f"{name:<10}", bold=True) + value, err=True)
@@ -140,7 +157,9 @@ def _check_plot(path: str) -> None:
 
 
 def _short(value: float) -> str:
-    """Three digits; what is only rounding as 0."""
+    """Three digits; what is only rounding as 0; what is not defined as -."""
     if isinstance(value, int):
         return str(value)
+    if value != value:
+        return "-"
     return f"{value if abs(value) > 1e-12 else 0:.3g}"

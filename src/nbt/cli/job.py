@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nbt.cli.options import kind_of
 from nbt.cli.pipes import silence
 from nbt.errors import CheckpointError, DivergenceError
 from nbt.interrupts import Interrupts, Terminated
@@ -102,7 +103,7 @@ class Job:
         trainer, stream = self.trainer, self.stream
         facts = trainer.describe().items()
         plain = [f"{k}={v!r}" for k, v in facts if k != "trainer" and not isinstance(v, dict)]
-        source = f"{stream.name}, {_kind(stream)}"
+        source = f"{stream.name}, {kind_of(stream)}"
         if stream.entropy_rate is not None:
             source += f", entropy rate {stream.entropy_rate:.4f} bits per symbol"
         facts = {
@@ -250,14 +251,6 @@ class Job:
         lines = summary(self.history, self.trainer, self.stream.entropy_rate)
         self.screen.say()
         self.screen.facts({**lines, "saved": saved})
-
-
-def _kind(stream: Any) -> str:
-    """What the stream is of."""
-    if stream.alphabet is not None:
-        return f"{len(stream.alphabet)} symbols"
-    targets = getattr(stream, "targets", ())
-    return ", ".join(stream.columns) + (f" -> {', '.join(targets)}" if targets else "")
 
 
 def _with_half_the_rate(description: dict[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,10 @@ Only what the user gave is passed on: the defaults are those of the classes.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -196,10 +198,18 @@ def build_stream(
             f"--alphabet file reads the source twice, which {source!r} does not allow; "
             "give bytes, grow or a string of its characters"
         )
-    try:
+    with _said_of(source):
         return streams.file(
             source, format or "text", alphabet, column=column, follow=follow, **given(cap=cap)
         )
+
+
+@contextlib.contextmanager
+def _said_of(source: str) -> Iterator[None]:
+    """What is wrong with a file, or with an argument that has the name of an option, as an error of
+    the command line; what is wrong with the data stays as it is."""
+    try:
+        yield
     except DataError:
         raise
     except OSError as error:
@@ -226,17 +236,11 @@ def _table(
             raise click.UsageError(f"--{name} is for symbols, --columns for numbers")
     names = ([name.strip() for name in (given or "").split(",")] for given in (columns, target))
     columns, targets = ([name for name in part if name] for part in names)
-    try:
-        gaps = "keep" if missing in ("skip", "mask") else "error"
+    gaps = "keep" if missing in ("skip", "mask") else "error"
+    with _said_of(source):
         return streams.table(
             source, columns, targets, format=format, missing=gaps, follow=bool(follow)
         )
-    except DataError:
-        raise
-    except OSError as error:
-        raise click.UsageError(f"{source!r}: {error.strerror}") from None
-    except ValueError as error:
-        raise click.UsageError(f"--{error}") from None
 
 
 def _generated(source: str, seed: int | None) -> Any:
@@ -259,6 +263,14 @@ def sizes_of(stream: Any) -> tuple[Any, Any]:
     inputs = nbt.Vector(len(stream.columns), standardize=True)
     targets = getattr(stream, "targets", ()) or stream.columns
     return nbt.Gaussian(len(targets), standardize=True), inputs
+
+
+def kind_of(stream: Any) -> str:
+    """What a stream is of, for people."""
+    if stream.alphabet is not None:
+        return f"{len(stream.alphabet)} symbols"
+    targets = getattr(stream, "targets", ())
+    return ", ".join(stream.columns) + (f" -> {', '.join(targets)}" if targets else "")
 
 
 def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> Any:
@@ -289,18 +301,27 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
 
 
 def _cell(options: dict[str, Any], **chosen: Any) -> Any:
-    """The network, or so many of it in layers."""
+    """The network, or so many of it in layers, each with a graph of its own."""
+    import nbt
+
+    layers = options["layers"] or 1
+    if layers > 1:
+        return nbt.Stack([_layer(options, k, **chosen) for k in range(layers)])
+    return _layer(options, 0, **chosen)
+
+
+def _layer(options: dict[str, Any], k: int, **chosen: Any) -> Any:
     import nbt
 
     units = options["units"] or UNITS
+    if options["sources"]:
+        seed = ((options["seed"] or 0) + k) % 2**64
+        chosen["graph"] = nbt.Graph.random(units, options["sources"], seed)
     if options["cell"] == "ctrnn":
-        cell = nbt.Continuous(nbt.CTRNN(units, **chosen), options.get("dt") or DT)
-    elif options["cell"] == "leaky":
-        cell = nbt.LeakyRNN(units, learn_leak=bool(options.get("learn_leak")), **chosen)
-    else:
-        cell = nbt.RNN(units, **chosen)
-    layers = options.get("layers") or 1
-    return cell if layers == 1 else nbt.Stack([cell] * layers)
+        return nbt.Continuous(nbt.CTRNN(units, **chosen), options["dt"] or DT)
+    if options["cell"] == "leaky":
+        return nbt.LeakyRNN(units, learn_leak=bool(options["learn_leak"]), **chosen)
+    return nbt.RNN(units, **chosen)
 
 
 def _settled(options: dict[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ NAMES = {
     "dtype": ["float32", "float64"],
 }
 MODEL = (  # what makes the trainer
-    *("cell", "activation", "units", "layers", "learn_leak", "dt"),
+    *("cell", "activation", "units", "sources", "layers", "learn_leak", "dt"),
     *("trainer", "window", "rank", "blocks", "exact_self", "norm"),
     *("optimizer", "rate", "decay", "prior", "readout_prior", "dtype", "seed", "paper"),
 )
@@ -52,6 +52,9 @@ def _one_of(name: str) -> click.Choice:
 @click.option("--cell", type=_one_of("cell"), default="rnn", show_default=True, help="Network.")
 @click.option("--activation", type=_one_of("activation"), help="Of the units.")
 @click.option("--units", type=Count(), help=f"How many, in each layer.  [default: {UNITS}]")
+@click.option(
+    "--sources", type=Count(), help="Units that feed each, drawn from its layer.  [default: all]"
+)
 @click.option("--layers", type=Count(), help="Networks one above the other.  [default: 1]")
 @click.option("--learn-leak", is_flag=True, default=None, help="Learn the leaks of leaky.")
 @click.option("--dt", type=Positive(), help=f"Length of a step of ctrnn.  [default: {DT}]")
