@@ -1,4 +1,4 @@
-"""Reductions of J, exact Fisher matrices: against whole matrices, and what they leave invariant."""
+"""Reductions of J and exact Fisher matrices: against whole matrices."""
 
 import dataclasses
 
@@ -125,74 +125,7 @@ def test_full_is_the_extended_kalman_filter():
     assert np.abs(trainer.state_dict()["cell.theta"] - system.theta).max() > 0.05
 
 
-# ---- invariance ----------------------------------------------------------------------------------
-
-
-def affine(scale, shift, n=5, m=2):
-    """A network of units a' = scale a + shift in place of a, the same function of x as with a."""
-    rng = np.random.default_rng(8)
-    P = 1 + n + m
-    b, W, r = rng.normal(size=n), rng.normal(size=(n, n)) / 2, rng.normal(size=(m, n))
-    # Σ_j W_ji a_j = Σ_j (W_ji / scale) (a'_j - shift)
-    theta = np.vstack([b - shift / scale * W.sum(axis=0), W / scale, r]).T.ravel()
-
-    def units(h):
-        return scale / (1 + np.exp(-h)) + shift
-
-    def slopes(h):
-        a = 1 / (1 + np.exp(-h))
-        return scale * a * (1 - a)
-
-    return nbt.System(
-        step=lambda h, x, t: t.reshape(n, P) @ np.concatenate([[1.0], units(h), x]),
-        jvp=lambda h, x, t, v: t.reshape(n, P)[:, 1 : 1 + n] @ (slopes(h) * v),
-        rows=lambda h, x, t: (
-            np.arange(n + 1) * P, np.arange(n * P), np.tile(np.concatenate([[1.0], units(h), x]), n)
-        ),
-        state=np.zeros(n), theta=theta, starts=np.arange(n) * P, activation="sigmoid",
-    )  # fmt: skip
-
-
-def losses_of(optimizer, scale, shift, **more):
-    """Of 150 steps. Kalman's J begins as what regressors z z^T of that network may have left."""
-    rng = np.random.default_rng(9)
-    kind = nbt.NoBackTrack if more else nbt.RTRL
-    trainer = kind(
-        affine(scale, shift), nbt.Softmax(2), optimizer, inputs=2, dtype="float64", **more
-    )
-    state = trainer.state_dict()
-    state["readout.W"] = rng.normal(size=(5, 2))
-    if isinstance(optimizer, nbt.Kalman):
-        z = np.concatenate(
-            [np.ones((99, 1)), rng.random((99, 5)), rng.normal(size=(99, 2))], axis=1
-        )
-        z[:, 1:6] = scale * z[:, 1:6] + shift
-        first = z.T @ z[:, 0]
-        first[0] = 0
-        state["optimizer.theta.J"] = np.tile((z**2).sum(axis=0), 5)
-        state["optimizer.theta.J0"] = np.tile(first, 5)
-        state["optimizer.phi.J"] += 50  # the readout sees the same in both
-    trainer.load_state_dict(state)
-    x = rng.normal(size=(150, 2))
-    return trainer.learn(x, (x[:, 0] > 0).astype(int))
-
-
-@pytest.mark.parametrize("rule", [{}, {"norm": "kalman"}], ids=["rtrl", "nobacktrack"])
-def test_the_quasi_diagonal_metric_does_not_see_an_affine_change_of_units(rule):
-    """To rounding, but for Λ, which is no invariant: it is the same in any coordinates."""
-    plain, changed, diagonal = (
-        losses_of(nbt.Kalman(0.01, 1e-9, reduction=reduction), *change, **rule)
-        for reduction, change in (
-            ("quasi-diagonal", (1, 0)), ("quasi-diagonal", (3, -2)), ("diagonal", (3, -2))
-        )
-    )  # fmt: skip
-    np.testing.assert_allclose(changed, plain, rtol=0, atol=1e-7)
-    assert np.abs(diagonal - plain).max() > 1e-2
-
-
-def test_gradient_descent_sees_it():
-    plain, changed = (losses_of(nbt.SGD(0.2), *change) for change in ((1, 0), (3, -2)))
-    assert np.abs(changed - plain).max() > 0.1
+# ---- arguments -----------------------------------------------------------------------------------
 
 
 def test_arguments():
