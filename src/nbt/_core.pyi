@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import EllipsisType
 from typing import Any
 
@@ -12,6 +12,7 @@ MISSING: dict[str, int]
 NORMS: dict[str, int]
 SCHEDULES: dict[str, int]
 DTYPES: dict[str, int]
+LEAKS: dict[str | None, int]
 CTW_SYMBOLS: int
 CTW_DEEPEST: int
 CTW_RECORD: np.dtype
@@ -27,6 +28,36 @@ class Dynamics:
     @property
     def sizes(self) -> dict[str, int]: ...
 
+class CompiledDynamics(Dynamics):
+    def __init__(
+        self,
+        *,
+        n: int,
+        m: int,
+        p: int,
+        entries: int,
+        step: int,
+        jvp: int,
+        rows: int,
+        vjp: int = ...,
+        loss: int = ...,
+        data: int = ...,
+    ) -> None: ...
+
+class PythonDynamics(Dynamics):
+    def __init__(
+        self,
+        *,
+        n: int,
+        m: int,
+        p: int,
+        entries: int,
+        phases: int,
+        dtype: Any,
+        functions: Mapping[str, Callable[..., Any] | None],
+        targets: int = ...,
+    ) -> None: ...
+
 class NetworkDynamics(Dynamics):
     def __init__(
         self, layers: Sequence[Any], *, inputs: int, dtype: str, isa: str | None = ...
@@ -40,6 +71,10 @@ class EulerDynamics(Dynamics):
 class Learner:
     arrays: dict[str, np.ndarray]
     dtype: np.dtype
+    stamp: np.ndarray
+    indptr: np.ndarray
+    indices: np.ndarray
+    pair: np.ndarray
     def __init__(
         self,
         *,
@@ -62,33 +97,65 @@ class Learner:
         window: int = ...,
         seed: int = ...,
         isa: str | None = ...,
+        threads: int = ...,
         missing: str = ...,
         standardize_inputs: bool = ...,
         standardize_targets: bool = ...,
-        threads: int = ...,
+        dynamics: Dynamics | None = ...,
+        starts: Sequence[int] | np.ndarray | None = ...,
+        targets: int = ...,
+        split: bool = ...,
+        phi_starts: Sequence[int] | np.ndarray | None = ...,
+        dense: bool = ...,
+        exact_fisher: bool = ...,
     ) -> None: ...
     @property
     def step(self) -> int: ...
     @property
     def seed(self) -> int: ...
     @property
+    def units(self) -> int: ...
+    @property
     def outputs(self) -> int: ...
     @property
     def targets(self) -> int: ...
     @property
-    def predicts_inputs(self) -> bool: ...
-    @property
     def inputs(self) -> int: ...
     @property
+    def parameters(self) -> int: ...
+    @property
+    def entries(self) -> int: ...
+    @property
+    def whole(self) -> bool: ...
+    @property
+    def dense(self) -> bool: ...
+    def kept(self, name: str) -> int: ...
+    @property
+    def has_readout(self) -> bool: ...
+    @property
+    def phases(self) -> int: ...
+    @property
     def one_hot(self) -> bool: ...
+    @property
+    def predicts_inputs(self) -> bool: ...
+    @property
+    def strip(self) -> int: ...
+    @property
+    def head(self) -> int: ...
+    def panels(self, matrix: str) -> dict[str, int]: ...
     def counters(self) -> dict[str, Any]: ...
     def set_counters(
         self, step: int, seed: int, length: int, entered: bool, symbols: np.ndarray
     ) -> None: ...
     def settle(self) -> None: ...
+    def refresh(self, resumed: bool = ...) -> None: ...
+    @property
+    def lazy(self) -> bool: ...
+    @property
+    def era(self) -> int: ...
+    def brought_up(self) -> dict[str, np.ndarray]: ...
     def __enter__(self) -> None: ...
     def __exit__(self, *_: object) -> None: ...
-    def refresh(self) -> None: ...
     def predict(self, x: Any = ...) -> np.ndarray: ...
     def predict_along(self, x: Any) -> np.ndarray: ...
     def run(self, x: Any, y: Any | None | EllipsisType, learn: bool) -> np.ndarray | None: ...
