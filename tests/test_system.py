@@ -8,46 +8,12 @@ import oracle
 import oracle.cell
 import oracle.system
 import pytest
+from systems import RING, Ring
 
 import nbt
 
-N, M, P = 3, 2, 8  # states, inputs, parameters: neither square nor one block of parameters a state
-
-
-def step(h, x, theta):
-    """Three units on a ring, which share theta[7]; theta[0] acts on two of them."""
-    a = np.tanh(h)
-    drive = theta[0] * np.array([1.0, 1.0, 0.0]) + theta[1:4] * np.roll(a, 1)
-    return 0.5 * h + drive + theta[4:7] * (x[0] - x[1] * h) + theta[7] ** 2 * a
-
-
-def jvp(h, x, theta, v):
-    da = (1 - np.tanh(h) ** 2) * v
-    return 0.5 * v + theta[1:4] * np.roll(da, 1) - theta[4:7] * x[1] * v + theta[7] ** 2 * da
-
-
-def vjp(h, x, theta, u):
-    slope = 1 - np.tanh(h) ** 2
-    back = slope * np.roll(theta[1:4] * u, -1)
-    return 0.5 * u + back - theta[4:7] * x[1] * u + theta[7] ** 2 * slope * u
-
-
-def rows(h, x, theta):
-    a = np.tanh(h)
-    indices = [[0, 1, 4, 7], [7, 2, 5, 0], [3, 6, 7]]
-    data = [
-        [1.0, a[2], x[0] - x[1] * h[0], 2 * theta[7] * a[0]],
-        [2 * theta[7] * a[1], a[0], x[0] - x[1] * h[1], 1.0],
-        [a[1], x[0] - x[1] * h[2], 2 * theta[7] * a[2]],
-    ]
-    return np.array([0, 4, 8, 11]), np.concatenate(indices), np.concatenate(data)
-
-
-def loss(h, y):
-    error = h - y
-    return 0.5 * (error**2).sum() + 0.1 * np.cos(h[0]), error - np.array([0.1 * np.sin(h[0]), 0, 0])
-
-
+N, M, P = (RING[size] for size in "nmp")  # neither square nor one block of parameters a state
+step, jvp, vjp, rows, loss = Ring.step, Ring.jvp, Ring.vjp, Ring.rows, Ring.loss
 GOOD = {"step": step, "jvp": jvp, "rows": rows, "vjp": vjp, "loss": loss}
 
 

@@ -62,7 +62,15 @@ class Estimator:
 
     _kind: str
 
-    def __init__(self, cell, optimizer, rule, options, max_features, seed) -> None:
+    def __init__(
+        self,
+        cell: Cell | None = None,
+        optimizer: Optimizer | None = None,
+        rule: str = "NoBackTrack",
+        options: Mapping[str, Any] | None = None,
+        max_features: int = 1000,
+        seed: int = 0,
+    ) -> None:
         self.cell = cell
         self.optimizer = optimizer
         self.rule = rule

@@ -178,17 +178,6 @@ class RNNRegressor(Estimator):
 
     _kind = "RNNRegressor"
 
-    def __init__(
-        self,
-        cell: Cell | None = None,
-        optimizer: Optimizer | None = None,
-        rule: str = "NoBackTrack",
-        options: Mapping[str, Any] | None = None,
-        max_features: int = 1000,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(cell, optimizer, rule, options, max_features, seed)
-
     def learn_one(self, x: Any, y: float) -> None:
         """The state moves on x, the network predicts, and learns from the number y.
 
