@@ -266,7 +266,7 @@ def test_bad_arguments():
     for starts in ([1, 2], [0, 0], [0, 8], [[0]], []):
         with pytest.raises(ValueError, match="starts: expected rising integers"):
             systems.ring(starts=starts)
-    with pytest.raises(TypeError, match="grow"):
+    with pytest.raises(TypeError, match="inputs: expected 2, as many as the system"):
         nbt.RTRL(system, nbt.Softmax(2)).grow(3)
 
 

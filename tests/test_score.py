@@ -277,6 +277,34 @@ def test_info(model, capsys):
     assert json.loads(output(capsys, "info", model, "--json"))["alphabet"] is None
 
 
+@pytest.mark.parametrize("kind", [nbt.RNNClassifier, nbt.RNNRegressor])
+def test_info_of_an_estimator(kind, tmp_path, capsys):
+    path, numbers = tmp_path / "model.nbt", kind is nbt.RNNRegressor
+    model = kind(nbt.LeakyRNN(4), max_features=9)
+    model.save(path)
+    assert json.loads(output(capsys, "info", path, "--json"))["scaling"] == {}
+    for t in range(30):
+        model.learn_one({"a": t % 5, "b": "xy"[t % 2]}, t % 3 if numbers else "pqr"[t % 3])
+    model.save(path)
+    facts = json.loads(output(capsys, "info", path, "--json"))
+    assert facts["estimator"] == repr(model).partition("  #")[0]
+    assert facts["inputs"] == "Vector(size=3, standardize=True)"
+    assert facts["features"] == ["a", "b"]
+    assert facts["learned"] == 30
+    assert list(facts["scaling"]) == ["a", "b=x", "b=y"]
+    assert facts["scaling"]["a"] == pytest.approx([2, np.sqrt(2)])
+    assert facts["scaling"]["b=x"][0] == pytest.approx(0.5)
+    if numbers:
+        assert facts["targets"]["y"] == pytest.approx([1, np.sqrt(2 / 3)])
+        assert facts["nats"] == round(model.loss, 4)
+    else:
+        assert facts["labels"] == ["p", "q", "r"]
+        assert facts["bits"] == round(model.loss / np.log(2), 4)
+    plain = output(capsys, "info", path)
+    assert re.search(r"^scaling +3: a 2 ± 1.414, b=x 0.5", plain, re.M)
+    assert re.search(r"^targets +1: y 1 ± " if numbers else "^labels +3: p, q, r$", plain, re.M)
+
+
 def test_predict(model, log, capsys):
     rows = [json.loads(x) for x in output(capsys, "predict", "-m", model, "--json").splitlines()]
     trainer, alphabet = nbt.load(model), nbt.Checkpoint.load(model).alphabet

@@ -41,7 +41,7 @@ from nbt.errors import CheckpointError
 from nbt.history import History
 from nbt.networks import Network
 
-__all__ = ["Checkpoint", "load", "save"]
+__all__ = ["Checkpoint", "load", "model_of", "save"]
 
 FORMAT = "nbt-checkpoint"
 SCHEMA = 2
@@ -119,6 +119,11 @@ class Checkpoint:
         head, tensors = _read(path)
         symbols = tensors.pop(ALPHABET, None)
         rows = {k[len(HISTORY) :]: tensors.pop(k) for k in list(tensors) if k.startswith(HISTORY)}
+        if cell is None and _is_system(head["trainer"]["cell"]):
+            raise CheckpointError(
+                f"{path}: the functions of a system are in no checkpoint; "
+                "expected nbt.load(path, cell=...)"
+            )
         try:
             own = {} if cell is None else {"cell": cell}
             trainer = trainers.from_description(head["trainer"] | own)
@@ -198,7 +203,12 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
     OSError
         The file cannot be read.
     """
-    checkpoint = Checkpoint.load(path, cell)
+    return model_of(path, Checkpoint.load(path, cell))
+
+
+def model_of(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Any:
+    """What was saved in a checkpoint that was read from that path: its trainer, or an estimator
+    around it."""
     if checkpoint.estimator is None:
         return checkpoint.trainer
     from nbt.estimators import ESTIMATORS  # it has `save`, too
@@ -343,7 +353,7 @@ def _shapes(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, 
     sizes += [cell["units"]] if "units" in cell else []
     if not all(type(size) is int and size > 0 for size in sizes):
         raise TypeError(f"trainer: expected positive sizes, got {sizes}")
-    if "System" in str(cell.get("field", cell).get("kind")):
+    if _is_system(cell):
         return _system_shapes(trainer, layout)
     described, optimizer = value_in(cell), value_in(trainer["optimizer"])
     if not is_fast(described, optimizer, trainer.get("split")):
@@ -388,6 +398,11 @@ def _system_shapes(trainer: Mapping[str, Any], layout: Any) -> dict[str, tuple[i
         if trainer.get(size):
             shapes[name] = (trainer[size], *layout[name]["shape"][1:])
     return shapes
+
+
+def _is_system(cell: Mapping[str, Any]) -> bool:
+    """Is what is described a system of the user's own, or a step of one in continuous time?"""
+    return "System" in str(cell.get("field", cell).get("kind"))
 
 
 def _outputs(readout: Mapping[str, Any]) -> int:

@@ -109,12 +109,17 @@ class Estimator:
         """A trainer with a column for everything in x, and x in the row."""
         if self._trainer is not None and self._features.fill_known(x, self._row):
             return
+        before = self._features.__getstate__()
         new = self._features.learn(x)
-        if self._trainer is None:
-            self._adopt(self._made())
-        elif new and len(self._features) > self._trainer.inputs.size:
-            self._trainer.grow(inputs=len(self._features))
-            self._adopt(self._trainer)
+        try:
+            if self._trainer is None:
+                self._adopt(self._made())
+            elif new and len(self._features) > self._trainer.inputs.size:
+                self._trainer.grow(inputs=len(self._features))
+                self._adopt(self._trainer)
+        except BaseException:
+            self._features.__setstate__(before)
+            raise
         self._features.fill(x, self._row)
 
     def _readout(self) -> Readout:
@@ -147,6 +152,16 @@ class Estimator:
     def features(self) -> list:
         """The names that it has taken in."""
         return self._features.names()
+
+    @property
+    def columns(self) -> list[str]:
+        """What the inputs of the trainer stand for: a number's name, or name=string."""
+        return ["=".join(map(str, column)) for column in self._features.columns]
+
+    @property
+    def learned(self) -> int:
+        """Steps with a target that were learned."""
+        return self._learned
 
     @property
     def step(self) -> int:
@@ -240,11 +255,12 @@ class Estimator:
         )
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]):
-        """The estimator that was saved to a file; `nbt.load` says what it raises."""
+    def load(cls, path: str | os.PathLike[str], cell: Cell | None = None):
+        """The estimator that was saved to a file; `nbt.load` says what `cell` is and what it
+        raises."""
         from nbt.checkpoint import Checkpoint
 
-        return cls.restored(path, Checkpoint.load(path))
+        return cls.restored(path, Checkpoint.load(path, cell))
 
     @classmethod
     def restored(cls, path: str | os.PathLike[str], checkpoint):
@@ -269,11 +285,11 @@ class Estimator:
         KeyError, TypeError, ValueError
             The description is not one, or not one of this trainer.
         """
-        plain = {k: v for k, v in description["parameters"].items() if k != "options"}
-        estimator = cls(
-            **{k: value_in(v) for k, v in plain.items()},
-            options=description["parameters"]["options"],
-        )
+        given = dict(description["parameters"])
+        if given["cell"] == value_out(trainer.cell):  # a system has its functions there alone
+            given["cell"] = trainer.cell
+        options = given.pop("options")
+        estimator = cls(**{k: value_in(v) for k, v in given.items()}, options=options)
         columns = [tuple(column) for column in description["features"]]
         if not all(len(c) in (1, 2) and all(type(p) in KEYS for p in c) for c in columns):
             raise TypeError("features: expected names, or pairs of a name and a string")

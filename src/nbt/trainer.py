@@ -389,7 +389,10 @@ class Trainer:
         copy.__dict__.update(self.__dict__, **changes)
         system = copy._bound(self.seed)
         if fed != self.inputs and system and not system.grown:
-            raise TypeError("grow: a system's inputs are as many as it was made for")
+            raise TypeError(
+                f"inputs: expected {self.inputs.size}, as many as the system was made for, "
+                f"got {fed.size}"
+            )
         size = len(system.theta) if system else copy._dense_parameters()
         changes["_parameters"] = copy._parameters = size
         copy._refuse_too_large(isinstance(self.optimizer, Kalman), **self._choices)

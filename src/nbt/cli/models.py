@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import Any
 
@@ -32,14 +33,25 @@ MODEL = click.option(
 def info(file: str, as_json: bool) -> int:
     """What the checkpoint FILE holds, or the last one of a run."""
     checkpoint = load_model(file)
-    facts = _facts(checkpoint)
+    facts = _facts(checkpoint) | _estimator_facts(file, checkpoint)
     if as_json:
         click.echo(json.dumps(facts))
         return 0
     for name, value in facts.items():
         if value is not None:
-            click.echo(f"{name:<12}{value:,}" if isinstance(value, int) else f"{name:<12}{value}")
+            click.echo(f"{name:<12}{_shown(value)}")
     return 0
+
+
+def _shown(value: Any) -> str:
+    """A fact on one line."""
+    from nbt.estimator import some
+
+    if isinstance(value, list):
+        return some(value)
+    if isinstance(value, dict):
+        return some([f"{name} {mean:.4g} ± {std:.4g}" for name, (mean, std) in value.items()])
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _facts(checkpoint: Any) -> dict[str, Any]:
@@ -49,6 +61,7 @@ def _facts(checkpoint: Any) -> dict[str, Any]:
         "trainer": type(trainer).__name__,
         "cell": str(trainer.cell),
         "readout": str(trainer.readout),
+        "inputs": None if trainer.inputs == trainer.readout.targets else str(trainer.inputs),
         "optimizer": str(trainer.optimizer),
         "dtype": trainer.dtype,
         "seed": trainer.seed,
@@ -59,6 +72,34 @@ def _facts(checkpoint: Any) -> dict[str, Any]:
         "position": stream and stream["state"] and stream["state"]["position"],
         **_loss(history, now),
         "seconds": now and round(now.seconds, 1),
+    }
+
+
+def _estimator_facts(file: str, checkpoint: Any) -> dict[str, Any]:
+    """Of a classifier or a regressor: what it is, its features and labels, the mean and deviation
+    by which numbers are standardised, and what was learned."""
+    from nbt.checkpoint import model_of
+
+    if checkpoint.estimator is None:
+        return {}
+    model, state = model_of(file, checkpoint), checkpoint.trainer.state_dict()
+
+    def scales(of: str, names: list[str]) -> dict[str, list[float]]:
+        """Of those that have come."""
+        columns = (state[f"{of}.{key}"].tolist() for key in ("count", "mean", "variance"))
+        rows = zip(names, *columns, strict=False)
+        return {name: [mean, variance**0.5] for name, count, mean, variance in rows if count}
+
+    numbers = "targets.mean" in state
+    unit, scale = ("nats", 1.0) if numbers else ("bits", 1 / math.log(2))
+    return {
+        "estimator": repr(model).partition("  #")[0],
+        "features": model.features,
+        "scaling": scales("inputs", model.columns),
+        "labels": None if numbers else model.labels,
+        "targets": scales("targets", ["y"]) if numbers else None,
+        "learned": model.learned,
+        unit: round(model.loss * scale, 4) if model.learned else None,
     }
 
 
