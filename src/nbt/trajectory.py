@@ -96,13 +96,13 @@ class Trajectory:
             one.observe(*data)
 
     def _follow(self, names: tuple[str, ...]) -> None:
-        core = self.leader._core
-        source = core.arrays | ({"theta": core.brought_up()["theta"]} if core.lazy else {})
+        source = _settled(self.leader)
         for one in (self.exact, *self.replicas.trainers):
-            target = one._core.arrays
-            for name in names:
-                if name in target and name in source:
-                    target[name][...] = source[name]
+            for name, array in _settled(one).items():
+                new = source.get(name, array) if name in names else array
+                if new is not one._core.arrays[name]:
+                    one._core.arrays[name][...] = new
+            one._core.refresh()
 
 
 class Replicas:
@@ -157,6 +157,13 @@ class Replicas:
             return w
         mine = state["estimator.pair"] == np.arange(self.rank)[:, np.newaxis]
         return self.rank * np.where(mine, w, 0)
+
+
+def _settled(trainer: Trainer) -> dict[str, np.ndarray]:
+    """The arrays of its core, saying what they mean; rows that wait are brought up in copies."""
+    core = trainer._core
+    core.settle()
+    return core.arrays | (core.brought_up() if core.lazy else {})
 
 
 def _set(trainer: Trainer, state: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) -> None:
