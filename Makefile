@@ -94,7 +94,7 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror csrc/*.c csrc/*.h bench/*.c bench/peers/*.c tests/c/*.c
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/nbt/_core.pyx src/nbt/_network.pxi
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/nbt/_core.pyx src/nbt/_*.pxi
 
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .

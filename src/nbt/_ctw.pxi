@@ -1,0 +1,138 @@
+"""Context tree weighting (csrc/ctw.h), the baseline."""
+
+cdef extern from "ctw.h" nogil:
+    enum:
+        NBT_CTW_SYMBOLS, NBT_CTW_BITS, NBT_CTW_DEEPEST
+    ctypedef struct nbt_ctw_record:
+        pass
+    ctypedef struct nbt_ctw:
+        size_t symbols, depth
+        double alpha
+        uint32_t limit
+        size_t capacity, n_buckets, n_history
+        nbt_ctw_record* pool
+        uint32_t* buckets
+        uint8_t* history
+        size_t used, room
+        uint64_t step
+    void nbt_ctw_init(nbt_ctw* self) noexcept
+    void nbt_ctw_refresh(nbt_ctw* self) noexcept
+    size_t nbt_ctw_first_bad_record(const nbt_ctw* self) noexcept
+    void nbt_ctw_predict(const nbt_ctw* self, double* probabilities) noexcept
+    nbt_status nbt_ctw_run(nbt_ctw* self, size_t steps, const int32_t* symbols, int learning,
+                           double* loss, size_t* done) noexcept
+
+CTW_SYMBOLS, CTW_DEEPEST = NBT_CTW_SYMBOLS, NBT_CTW_DEEPEST
+CTW_RECORD = np.dtype([("value", np.uint64), ("words", np.uint32, 4)])
+assert CTW_RECORD.itemsize == sizeof(nbt_ctw_record)
+
+# Symbols between two looks at signals, and in a call too short for a change of thread.
+cdef size_t SYMBOLS_BETWEEN_SIGNALS = 1 << 12, FEW_SYMBOLS = 1 << 4
+
+
+cdef class ContextTree:
+    """Context tree weighting: choices, borrowed arrays, the loop over a block. See csrc/ctw.h.
+
+    `pool`, `history` and the hash table are NumPy arrays that C reads and writes in place.
+    """
+
+    cdef nbt_ctw c
+    cdef readonly object pool, history
+    cdef object buckets
+    cdef bint busy
+
+    def __cinit__(self, *, size_t symbols, size_t depth, double alpha, uint32_t limit,
+                  size_t nodes, size_t buckets, size_t history):
+        self.c.symbols, self.c.depth, self.c.alpha, self.c.limit = symbols, depth, alpha, limit
+        self.c.capacity, self.c.n_buckets, self.c.n_history = nodes, buckets, history
+        self.pool = np.zeros(nodes, CTW_RECORD)
+        self.buckets = np.zeros(buckets, np.uint32)
+        self.history = np.zeros(history, np.uint8)
+        self.c.pool = <nbt_ctw_record*><uintptr_t>self.pool.ctypes.data
+        self.c.buckets = <uint32_t*><uintptr_t>self.buckets.ctypes.data
+        self.c.history = <uint8_t*><uintptr_t>self.history.ctypes.data
+        nbt_ctw_init(&self.c)
+
+    @property
+    def step(self):
+        return self.c.step
+
+    @property
+    def used(self):
+        return self.c.used
+
+    def load(self, records, history, uint64_t step):
+        """Takes back records (CTW_RECORD) and last symbols; ValueError if one is damaged."""
+        cdef nbt_ctw there = self.c
+        cdef size_t bad
+        with self:
+            there.pool = <nbt_ctw_record*><uintptr_t>records.ctypes.data
+            there.used = len(records)
+            bad = nbt_ctw_first_bad_record(&there)
+            if bad < there.used:
+                raise ValueError(f"tree.records: number {bad} is damaged")
+            memcpy(self.c.pool, there.pool, there.used * sizeof(nbt_ctw_record))
+            self.history[:len(history)] = history
+            self.c.used, self.c.step = there.used, step
+            nbt_ctw_refresh(&self.c)
+
+    def __enter__(self):
+        """Alone with the arrays: any other call is refused meanwhile."""
+        self._enter()
+
+    def __exit__(self, *_):
+        self.busy = False
+
+    cdef int _enter(self) except -1:
+        if self.busy:
+            raise RuntimeError("this trainer is in use by another call")
+        self.busy = True
+        return 0
+
+    def predict(self):
+        """Probabilities of the next symbol, float64, shape (symbols,)."""
+        cdef Py_buffer out
+        p = np.empty(self.c.symbols)
+        with self:
+            PyObject_GetBuffer(p, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+            nbt_ctw_predict(&self.c, <double*>out.buf)
+            PyBuffer_Release(&out)
+        return p
+
+    def run(self, x, bint learn):
+        """One block: losses in nats, float64, shape (steps,)."""
+        cdef Data data
+        cdef Py_buffer out
+        data.held = False
+        try:
+            _symbols(x, "x", self.c.symbols, &data)
+            loss = np.empty(data.count)
+            PyObject_GetBuffer(loss, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+            try:
+                self._run(&data, learn, <double*>out.buf)
+            finally:
+                PyBuffer_Release(&out)
+            return loss
+        finally:
+            _release(&data)
+
+    cdef int _run(self, Data* data, bint learn, double* loss) except -1:
+        """Pieces of a few milliseconds without the GIL, signals looked at between them."""
+        cdef size_t begun = 0, done = 0, steps
+        cdef nbt_status status
+        with self:
+            while begun < data.count:
+                steps = min(SYMBOLS_BETWEEN_SIGNALS, data.count - begun)
+                if steps < FEW_SYMBOLS:
+                    status = nbt_ctw_run(&self.c, steps, data.symbols + begun, learn, loss + begun,
+                                         &done)
+                else:
+                    with nogil:
+                        status = nbt_ctw_run(&self.c, steps, data.symbols + begun, learn,
+                                             loss + begun, &done)
+                if status == NBT_BAD_SYMBOL:
+                    raise ValueError(f"x: a symbol changed during the call, at {begun + done}")
+                begun += steps
+                if begun < data.count:
+                    PyErr_CheckSignals()
+        return 0
