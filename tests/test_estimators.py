@@ -10,7 +10,7 @@ import pytest
 from test_bad_input import expect
 
 import nbt
-from nbt import checkpoint
+from nbt import sealed
 from nbt.features import Features
 
 NAN = float("nan")
@@ -467,7 +467,7 @@ def test_what_takes_its_place_is_no_mapping(tmp_path):
 
 
 def test_a_file_that_could_not_be_read_is_not_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "LONGEST_HEADER", 10_000)
+    monkeypatch.setattr(sealed, "LONGEST_HEADER", 10_000)
     model = nbt.RNNClassifier(nbt.RNN(2))
     model.learn_one({}, "x" * 20_000)
     with pytest.raises(nbt.CheckpointError, match="at most"):

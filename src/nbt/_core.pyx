@@ -654,7 +654,7 @@ cdef int _isa_row(isa) except? -1:
     return names.index(isa)
 
 
-# ---- what callers pass; systems of the package; the baseline --------------------------------------
+# ---- what callers pass; systems of the package; the baseline -------------------------------------
 
 include "_blocks.pxi"
 include "_network.pxi"
