@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
-from nbt import _arguments, _core, showing
+from nbt import _arguments, showing
 from nbt.descriptions import value_in, value_out
-from nbt.dynamics import Bound, bound, check_cell, is_dense, is_fast, own_loss
-from nbt.general_state import GeneralTable
-from nbt.inputs import Inputs, Symbols, Vector, as_inputs
-from nbt.optimizers import SGD, Kalman, Optimizer
-from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Readout, Softmax
-from nbt.state import StateTable
+from nbt.dynamics import Bound, is_dense
+from nbt.inputs import Inputs
+from nbt.optimizers import Optimizer
+from nbt.plan import Plan
+from nbt.readouts import Readout
 
 __all__ = ["Trainer", "build"]
-
-LARGEST_UNITS = 2**16
-MOST_BYTES = 2**40
-MOST_THREADS = 256
 
 
 class Trainer:
@@ -37,133 +30,72 @@ class Trainer:
     def __init__(
         self, cell, readout, optimizer, *, inputs, dtype, seed, threads, missing, **choices
     ) -> None:
-        check_cell(cell)
-        self.cell = cell
-        if readout is None and missing == "mask":
-            raise ValueError("missing: expected 'error' or 'skip' without a readout, got 'mask'")
-        readout = own_loss(cell) if readout is None else readout
-        if not isinstance(readout, OwnLoss):
-            _arguments.instance("readout", readout, Softmax, Gaussian, Bernoulli)
-        self.readout: Readout = readout
-        self.optimizer: Optimizer = _arguments.instance("optimizer", optimizer, SGD, Kalman)
-        self.inputs: Inputs = as_inputs(inputs, readout.targets)
-        self._fast = not self._general and is_fast(cell, optimizer, choices.get("split"))
-        self.dtype: str = _arguments.one_of("dtype", dtype, _core.DTYPES)
-        self.missing: str = _arguments.one_of("missing", missing, _core.MISSING)
+        self._plan = Plan.of(
+            self._rule,
+            cell,
+            readout,
+            optimizer,
+            inputs=inputs,
+            dtype=dtype,
+            threads=threads,
+            missing=missing,
+            general=self._general,
+            choices=choices,
+        )
         seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
-        self._threads = _arguments.whole("threads", threads, high=MOST_THREADS)
-        system = self._bound(seed)
-        _arguments.whole("units", cell.units, high=LARGEST_UNITS)
-        self._parameters = len(system.theta) if system else self._dense_parameters()
-        self._fixed = system.fixed if system else 0
-        self._choices = choices
-        self._refuse_too_large(isinstance(optimizer, Kalman), **choices)
-        self._core, self._table = self._build(seed)
-        self._draw(seed)
+        system = self._plan.bound(seed)
+        self._plan.check_size(system)
+        self._parameters = self._plan.parameters(system)
+        self._core, self._table = self._plan.build(seed)
+        self._draw(seed, system)
 
-    def _build(self, seed: int) -> tuple[_core.Learner, StateTable]:
-        """A learner of this trainer's sizes and choices, every number in it 0."""
-        optimizer, units = self.optimizer, self.cell.units
-        kalman = isinstance(optimizer, Kalman)
-        lambdas = optimizer.lambdas(self.cell, self.readout) if kalman else (0.0, 0.0)
-        system = self._bound(seed)
-        core = _core.Learner(
-            rule=self._rule,
-            dtype=self.dtype,
-            n=units,
-            m=self.inputs.size,
-            outputs=self.readout.outputs,
-            readout=type(self.readout).__name__.lower(),
-            one_hot=isinstance(self.inputs, Symbols),
-            standardize_inputs=getattr(self.inputs, "standardize", False),
-            standardize_targets=getattr(self.readout, "standardize", False),
-            missing=self.missing,
-            activation=self.cell.activation,
-            optimizer="kalman" if kalman else "sgd",
-            schedule=optimizer.schedule.lower(),
-            lambda_theta=lambdas[0],
-            lambda_phi=lambdas[1],
-            seed=seed,
-            isa=os.environ.get("NBT_ISA") or None,
-            threads=self._threads,
-            dynamics=system and system.core,
-            targets=self.readout.targets.size,
-            **self._reduction(system),
-            **self._choices | {"split": "split" in self._choices},
-        )
-        if system is None:
-            return core, StateTable(core, self._rule, kalman, **self._choices)
-        return core, GeneralTable(
-            core, self._rule, kalman, parts=system.parts, grown=system.grown, **self._choices
-        )
-
-    def _bound(self, seed: int) -> Bound | None:
-        """The functions and first values of a system; None for a dense cell."""
-        if self._fast:
-            return None
-        random = np.random.default_rng(seed)
-        return bound(self.cell, self.inputs.size, self.dtype, random, self._rule)
-
-    def _reduction(self, system: Bound | None) -> dict:
-        """Blocks of θ and φ in the metric, and which is kept of them."""
-        if system is None or self.optimizer.plain:
-            return {"starts": system and system.starts}
-        reduction, exact = self.optimizer.reduction, self.optimizer.fisher == "exact"
-        if isinstance(self.readout, OwnLoss) and (exact or reduction != "diagonal"):
-            raise ValueError(
-                "optimizer: expected the default Kalman or reduction='diagonal' without a readout, "
-                f"got {self.optimizer}"
-            )
-        scaled = getattr(self.readout, "standardize", False) or self.missing == "mask"
-        if exact and scaled:
-            raise ValueError("fisher: expected 'outer' with standardize or missing='mask'")
-        if exact and self._rule == "bptt":
-            raise ValueError("fisher: expected 'outer' for backpropagation, got 'exact'")
-        if self._choices.get("split") and reduction in ("block", "full"):
-            raise ValueError(f"split: expected None with reduction={reduction!r}")
-        rows, columns = 1 + self.cell.units, self.readout.outputs
-        theta = {"diagonal": np.arange(len(system.theta)), "full": [0]}
-        phi = {"diagonal": np.arange(rows * columns), "full": [0]}
-        own = isinstance(self.readout, OwnLoss)
-        return {
-            "starts": theta.get(reduction, system.starts),
-            "phi_starts": None if own else phi.get(reduction, np.arange(columns) * rows),
-            "dense": reduction in ("block", "full"),
-            "exact_fisher": exact,
-        }
-
-    def _dense_parameters(self) -> int:
-        n = self.cell.units
-        return n * (1 + n + self.inputs.size)
-
-    def _refuse_too_large(self, kalman: bool, rank=1, blocks=1, window=0, **_) -> None:
-        """Raises before anything is allocated. Sizes are Python integers: nothing overflows."""
-        n, m, outputs = self.cell.units, self.inputs.size, self.readout.outputs
-        parameters = self._parameters
-        numbers = parameters * (4 + rank + 2 * kalman) + rank * blocks * n
-        numbers += (1 + n) * outputs * (2 + 2 * kalman) + window * (n + m + outputs)
-        if self._rule == "nobacktrack":
-            numbers += window * n * (n + rank * blocks)
-        numbers += 2 * n * parameters * (self._rule == "rtrl")
-        if not self.optimizer.plain and self.optimizer.reduction in ("block", "full"):
-            numbers += 2 * parameters**2 + 2 * ((1 + n) * outputs) ** 2
-        size = numbers * np.dtype(self.dtype).itemsize
-        if size > MOST_BYTES:
-            raise ValueError(
-                f"units: a trainer of {n} units, {m} inputs and {outputs} outputs takes "
-                f"{size / 2**30:.0f} GiB; expected at most {MOST_BYTES / 2**30:.0f} GiB"
-            )
-
-    def _draw(self, seed: int) -> None:
-        system = self._bound(seed)
+    def _draw(self, seed: int, system: Bound | None) -> None:
+        """First values, into a state of zeros."""
         if system is None:
             values = self.cell.draw(self.inputs.size, np.random.default_rng(seed))
             for key, value in values.items():
                 self._table.write(f"cell.{key}", value)
         else:
             random = np.random.default_rng((seed, 1))
-            self._table.begin(system.state, system.theta, self._choices.get("rank", 1), random)
+            self._table.begin(system.state, system.theta, self._plan.choices.get("rank", 1), random)
         self._core.refresh()
+
+    # ---- what it is made of --------------------------------------------------------------------
+
+    @property
+    def cell(self):
+        """What is trained."""
+        return self._plan.cell
+
+    @property
+    def readout(self) -> Readout:
+        """What is predicted."""
+        return self._plan.readout
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """What is done with the gradient."""
+        return self._plan.optimizer
+
+    @property
+    def inputs(self) -> Inputs:
+        """What it is fed."""
+        return self._plan.inputs
+
+    @property
+    def dtype(self) -> str:
+        """Of all its numbers: "float32" or "float64"."""
+        return self._plan.dtype
+
+    @property
+    def missing(self) -> str:
+        """What a NaN does."""
+        return self._plan.missing
+
+    @property
+    def _fast(self) -> bool:
+        """Do the rules for dense cells train it?"""
+        return self._plan.fast
 
     # ---- the verbs -----------------------------------------------------------------------------
 
@@ -344,9 +276,7 @@ class Trainer:
     def _adopt(self, state, **changes) -> None:
         """Puts a learner of this state in the place of the one there is: all of it or nothing,
         whatever interrupts."""
-        copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__, **changes)
-        core, table = copy._build(self.seed)
+        core, table = changes.get("_plan", self._plan).build(self.seed)
         table.write_all(state)
         self.__dict__.update(changes, _core=core, _table=table)
 
@@ -372,34 +302,20 @@ class Trainer:
             For a number that is none, or smaller, a readout without symbols, or inputs that are no
             vectors. Then nothing was changed.
         """
-        readout, fed = self.readout, self.inputs
-        if symbols is not None or inputs is None:
-            old = _arguments.instance("readout", self.readout, Softmax).symbols
-            readout = Softmax(_arguments.whole("symbols", symbols, low=old))
-            fed = Symbols(readout.symbols) if fed == Symbols(old) else fed
-        if inputs is not None:
-            _arguments.instance("inputs", fed, Vector)
-            fed = replace(fed, size=_arguments.whole("inputs", inputs, low=fed.size))
-        if not self.optimizer.plain:
-            raise TypeError(
-                f"grow: expected a trainer with the default metric, not {self.optimizer}"
-            )
-        changes = {"readout": readout, "inputs": fed}
-        copy = object.__new__(type(self))
-        copy.__dict__.update(self.__dict__, **changes)
-        system = copy._bound(self.seed)
-        if fed != self.inputs and system and not system.grown:
+        plan = self._plan.grown(symbols, inputs)
+        system = plan.bound(self.seed)
+        more = plan.inputs.size - self.inputs.size
+        if more and system and not system.grown:
             raise TypeError(
                 f"inputs: expected {self.inputs.size}, as many as the system was made for, "
-                f"got {fed.size}"
+                f"got {plan.inputs.size}"
             )
-        size = len(system.theta) if system else copy._dense_parameters()
-        changes["_parameters"] = copy._parameters = size
-        copy._refuse_too_large(isinstance(self.optimizer, Kalman), **self._choices)
-        outputs = readout.outputs - self.readout.outputs
+        plan.check_size(system)
         with self._core:
             self._core.settle()
-            self._adopt(self._table.grown(outputs, fed.size - self.inputs.size), **changes)
+            outputs = plan.readout.outputs - self.readout.outputs
+            changes = {"_plan": plan, "_parameters": plan.parameters(system)}
+            self._adopt(self._table.grown(outputs, more), **changes)
 
     def save(self, path, stream=None, history=None) -> None:
         """Writes a checkpoint; `nbt.load` takes it back and goes on as if nothing had happened.
@@ -437,14 +353,14 @@ class Trainer:
     @property
     def threads(self) -> int:
         """At most so many work on a step. May be set; the bits are those of any other number."""
-        return self._threads
+        return self._plan.threads
 
     @threads.setter
     def threads(self, threads: int) -> None:
-        threads = _arguments.whole("threads", threads, high=MOST_THREADS)
+        plan = self._plan.with_threads(threads)
         with self._core:
             self._core.settle()
-            self._adopt(self._table.read_all(), _threads=threads)
+            self._adopt(self._table.read_all(), _plan=plan)
 
     @property
     def seed(self) -> int:
@@ -454,9 +370,7 @@ class Trainer:
     @property
     def parameters(self) -> int:
         """How many numbers are learned: the network's and the readout's."""
-        if isinstance(self.readout, OwnLoss):
-            return self._parameters - self._fixed
-        return self._parameters - self._fixed + (1 + self.cell.units) * self.readout.outputs
+        return self._parameters
 
     def __repr__(self) -> str:
         own = "".join(f", {key}={value!r}" for key, value in self._own_arguments().items())
