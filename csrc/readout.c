@@ -24,14 +24,11 @@ static void outputs(const nbt_learner *self, const real *restrict a, real *restr
 static double softmax(size_t A, size_t ldA, real *x)
 {
     for (size_t z = A; z < ldA; z++) x[z] = (real)-INFINITY; /* the padding */
-    vec high = load(x), total = {0};
+    vec high = load(x);
     for (size_t z = LANES; z < ldA; z += LANES) high = lanes_max(load(x + z), high);
     const real top = fold_max(high);
-    for (size_t z = 0; z < ldA; z += LANES) {
-        for (size_t l = 0; l < LANES; l++) x[z + l] = vexp(x[z + l] - top);
-        total += load(x + z);
-    }
-    const real sum = fold(total), scale = 1 / sum;
+    for (size_t z = 0; z < ldA; z++) x[z] = vexp(x[z] - top);
+    const real sum = NBT(sum)(ldA, x), scale = 1 / sum;
     for (size_t z = 0; z < ldA; z++) x[z] *= scale;
     return (double)top + vlog((double)sum);
 }
