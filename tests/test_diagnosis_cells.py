@@ -194,3 +194,24 @@ def test_a_step_without_a_target_has_no_gradient():
     row = {row.step: row for row in nbt.diagnose(trainer, source, 9, replicas=3)}[4]
     assert np.isnan(row.cosine)
     assert np.isfinite(row.variance)
+
+
+def test_a_compiled_system(tmp_path):
+    """As the same network in Python."""
+    library = systems.compile_network(tmp_path)
+    if library is None:
+        pytest.skip("no C compiler")
+    theta, h = np.random.default_rng(3).normal(size=(1 + 4 + M, 4)) / 2, np.zeros(4)
+    cells = (
+        systems.compiled_network(library, 4, M, theta.T.ravel()),
+        systems.network(theta, h, "sigmoid"),
+    )
+    x, y = data("stack of pairs", 33)
+    rows = []
+    for cell in cells:
+        trainer = nbt.NoBackTrack(cell, nbt.Bernoulli(2), inputs=M, dtype="float64", seed=2)
+        blocks = [(x, y), (x[:0], y[:0])]
+        source = SimpleNamespace(name="pairs", alphabet=None, read=lambda n, b=blocks: b.pop(0))
+        rows.append(nbt.diagnose(trainer, source, 33, replicas=20)[-1])
+    np.testing.assert_allclose(rows[0], rows[1], rtol=1e-6)
+    assert rows[0].variance > 1e-3

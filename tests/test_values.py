@@ -182,6 +182,8 @@ def test_a_given_prior_is_that_of_the_readout_too():
     assert nbt.Kalman().lambdas(cell, symbols) == (3 * 0.3, 3.0)
     assert nbt.Kalman().lambdas(nbt.LeakyRNN(4), symbols) == (4.0, 3.0)
     assert nbt.Kalman().lambdas(cell, numbers) == (3.0, 3.0)
+    both = nbt.Stack([nbt.LeakyRNN(4), nbt.RNN(2, "tanh")])
+    assert nbt.Kalman().lambdas(both, numbers) == (18.0, 18.0)
 
 
 def test_parameters_are_counted():

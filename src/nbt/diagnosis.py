@@ -140,9 +140,11 @@ class Diagnosis:
         draw(norms, "v", "‖v̄‖", marker="s")
         draw(norms, "w", "‖w̄‖", marker="^")
         norms.set(title="norms", yscale="log", xlabel="step")
-        radius.plot(step, self.column("spectral_radius"), marker="o")
+        values = self.column("spectral_radius")
+        top = 1.05 * np.max(values, initial=1, where=np.isfinite(values))
+        radius.plot(step, values, marker="o")
         radius.axhline(1, color="0.6", linewidth=0.8)
-        radius.set(title="spectral radius of ∂h(t+1)/∂h(t)", xlabel="step", ylim=(0, None))
+        radius.set(title="spectral radius of ∂h(t+1)/∂h(t)", xlabel="step", ylim=(0, top))
         error.set_xscale("log")
         for axes in (error, angle, norms):
             axes.legend(fontsize="small")
