@@ -33,8 +33,8 @@ void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector);
 /* h ← h_next, and its a and slope. O(n) */
 void NBT(cell_move)(nbt_learner *self);
 
-/* out[s] = F v[s] for S vectors (S, ldn); v must not alias out. With `forward` also self->h_next from
- * self->input: θ is read once for both. O(S n²) */
+/* out[s] = F v[s] for S vectors (S, ldn); v must not alias out. With `forward` also self->h_next
+ * from self->input: θ is read once for both. O(S n²) */
 void NBT(cell_push)(nbt_learner *self, size_t S, const real *restrict v, real *restrict out,
                     int forward);
 
