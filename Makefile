@@ -84,7 +84,7 @@ learning: build
 
 # What the defaults rest on (docs/learning.md): hours; goes on where it stopped.
 study: build
-	$(BIN)/python bench/study.py $(ARGS)
+	$(BIN)/python -m bench.study $(ARGS)
 
 $(VENV)/.lint: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --group lint

@@ -1,7 +1,7 @@
 """What makes this kind of learning good: one choice varied at a time; bits per character.
 
-Results are kept in a file, a JSON object a line; what is in it is not run again. docs/learning.md
-tells what was found.
+Results are kept in a file, a JSON object a line; what is in it is not run again, and a run is also
+the shorter ones. docs/learning.md tells what was found.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from bench.study import runs, tables
-from bench.study.variants import GROUPS, STREAMS, variant
+from bench.study.variants import DEFAULT, GROUPS, STREAMS, variant
 
 
 @click.command(help=__doc__.splitlines()[0])
@@ -23,26 +23,25 @@ from bench.study.variants import GROUPS, STREAMS, variant
 @click.option("--steps", type=click.IntRange(runs.PARTS), default=10**6, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--show", is_flag=True, help="Make no runs: the table of those there are.")
-@click.option("--equal-time", is_flag=True, help="Cut all curves at the shortest one's CPU time.")
-@click.option("--seconds", type=float, help="Cut them at this CPU time instead.")
+@click.option("--equal-time", is_flag=True, help="As many steps as the default takes time for.")
+@click.option("--wide", is_flag=True, help="A row for each variant, all streams beside each other.")
 @click.option("--markdown", type=Path, help="Also write the table there.")
-def main(
-    out, groups, only, streams, seeds, steps, jobs, show, equal_time, seconds, markdown
-) -> None:
-    names = [name for group in groups or GROUPS for name in GROUPS[group]]
+def main(out, groups, only, streams, seeds, steps, jobs, show, equal_time, wide, markdown) -> None:
+    names = [DEFAULT, *(name for group in groups or GROUPS for name in GROUPS[group])]
     plan = [
         runs.Run(stream, name, seed, steps)
         for stream in streams or ("anbn", "text", "music", "brackets")
         for name in dict.fromkeys(names)
-        if (not only or name in only) and variant(name).suits(stream)
+        if (not only or name in only or name == DEFAULT) and variant(name).suits(stream)
         for seed in range(seeds)
     ]
-    known = runs.load(out)
+    kept = runs.Kept(out)
     if not show:
-        known |= dict(runs.complete(out, plan, known, jobs))
-    shown = tables.longest(plan, known) if equal_time or seconds else plan
-    lines = tables.lines_of(shown, known)
-    tables.show(tables.rows(lines, equal_time or seconds is not None, seconds), markdown)
+        kept.complete(plan, jobs)
+    lines = tables.lines_of(plan, kept)
+    seconds = tables.time_of(lines, DEFAULT, steps) if equal_time else {}
+    rows = tables.wide_rows if wide else tables.rows
+    tables.show(rows(lines, steps, seconds), markdown)
 
 
 if __name__ == "__main__":

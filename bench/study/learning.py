@@ -68,8 +68,11 @@ def power_decay(scale: float, exponent: float) -> Learn:
         losses, begin = [], 0
         for piece in pieces(symbols, lambda begin: 1 + int(GROWTH * begin)):
             decay = min(1.0, scale / (begin + len(piece) / 2) ** exponent)
-            last, trainer = trainer, type(trainer)(
-                trainer.cell, trainer.readout, nbt.Kalman(decay=decay), seed=trainer.seed
+            last, trainer = (
+                trainer,
+                type(trainer)(
+                    trainer.cell, trainer.readout, nbt.Kalman(decay=decay), seed=trainer.seed
+                ),
             )
             trainer.load_state_dict(last.state_dict())
             losses.append(trainer.learn(piece))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
@@ -26,6 +26,11 @@ class Run:
     variant: str
     seed: int
     steps: int
+
+    @property
+    def line(self) -> tuple[str, str]:
+        """Runs of one line of a table."""
+        return self.stream, self.variant
 
 
 @dataclass(frozen=True)
@@ -61,26 +66,35 @@ def measure(run: Run) -> Result:
     return Result(seconds, [round(float(mean), 4) for mean in means])
 
 
-def load(path: Path) -> dict[Run, Result]:
-    if not path.exists():
-        return {}
-    results = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return {_made(Run, result): _made(Result, result) for result in results}
+class Kept:
+    """The runs that were made, by the file they are in."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._longest: dict[tuple[str, str, int], tuple[Run, Result]] = {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            self._add(*(_made(kind, json.loads(line)) for kind in (Run, Result)))
+
+    def _add(self, run: Run, made: Result) -> None:
+        before = self.of(run)
+        if before is None or before[0].steps <= run.steps:
+            self._longest[*run.line, run.seed] = run, made
+
+    def of(self, run: Run) -> tuple[Run, Result] | None:
+        """The longest that was made of this stream, variant and seed."""
+        return self._longest.get((*run.line, run.seed))
+
+    def complete(self, runs: Iterable[Run], jobs: int) -> None:
+        """Makes those that were not made, or were shorter; each is kept when it is done."""
+        left = [run for run in runs if (made := self.of(run)) is None or made[0].steps < run.steps]
+        with ProcessPoolExecutor(jobs) as pool, self._path.open("a", encoding="utf-8") as file:
+            waiting = {pool.submit(measure, run): run for run in left}
+            for done in as_completed(waiting):
+                run, result = waiting[done], done.result()
+                file.write(json.dumps(asdict(run) | asdict(result)) + "\n")
+                file.flush()
+                self._add(run, result)
 
 
 def _made(kind: type, result: dict[str, Any]):
     return kind(**{each.name: result[each.name] for each in fields(kind)})
-
-
-def complete(
-    path: Path, runs: Iterable[Run], known: dict[Run, Result], jobs: int
-) -> Iterator[tuple[Run, Result]]:
-    """Makes the runs that are not known, each written to the file when it is done."""
-    left = [run for run in runs if run not in known]
-    with ProcessPoolExecutor(jobs) as pool, path.open("a", encoding="utf-8") as file:
-        waiting = {pool.submit(measure, run): run for run in left}
-        for done in as_completed(waiting):
-            run, result = waiting[done], done.result()
-            file.write(json.dumps(asdict(run) | asdict(result)) + "\n")
-            file.flush()
-            yield run, result

@@ -10,31 +10,21 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.study.runs import PARTS, Result, Run
+from bench.study.runs import PARTS, Kept, Result, Run
 
 HEADINGS = ["stream", "variant", "steps", "seeds", "all", "worst", "last half", "worst"]
 HEADINGS += ["last tenth", "worst", "peak", "µs", "diverged"]
-NAMES = 2  # columns of text
 Lines = dict[tuple[str, str], list[tuple[Run, Result]]]
+Rows = list[list[str]]
 
 
-def lines_of(runs: Iterable[Run], known: dict[Run, Result]) -> Lines:
-    """The runs that were made, by stream and variant."""
+def lines_of(runs: Iterable[Run], kept: Kept) -> Lines:
+    """The longest runs that were made of these, by stream and variant."""
     lines: Lines = {}
     for run in runs:
-        if run in known:
-            lines.setdefault((run.stream, run.variant), []).append((run, known[run]))
+        if made := kept.of(run):
+            lines.setdefault(run.line, []).append(made)
     return lines
-
-
-def longest(runs: Iterable[Run], known: dict[Run, Result]) -> list[Run]:
-    """The runs of these streams, variants and seeds that were made, each as long as there is."""
-    wanted = {(run.stream, run.variant, run.seed): run for run in runs}
-    for run in known:
-        key = run.stream, run.variant, run.seed
-        if key in wanted and (wanted[key] not in known or run.steps > wanted[key].steps):
-            wanted[key] = run
-    return list(wanted.values())
 
 
 def cost(results: Iterable[tuple[Run, Result]]) -> float:
@@ -43,10 +33,10 @@ def cost(results: Iterable[tuple[Run, Result]]) -> float:
     return float(np.median(times)) if times else math.nan
 
 
-def common_time(lines: Lines, stream: str) -> float:
-    """The CPU seconds that every variant on a stream has at least run."""
-    of_stream = [results for (name, _), results in lines.items() if name == stream]
-    return float(np.nanmin([cost(each) * min(r.steps for r, _ in each) / 1e6 for each in of_stream]))
+def within(results: list[tuple[Run, Result]], seconds: float) -> float:
+    """How many steps that time is enough for."""
+    per_step = cost(results)
+    return math.inf if math.isnan(per_step) else 1e6 * seconds / per_step
 
 
 def curve(run: Run, made: Result, steps: float) -> np.ndarray:
@@ -58,38 +48,69 @@ def curve(run: Run, made: Result, steps: float) -> np.ndarray:
     return np.diff(at) * run.steps / steps
 
 
+def spread(results: list[tuple[Run, Result]], steps: float, part: int) -> list[str]:
+    """Bits over the last so-many-th part of the first steps: median and worst over seeds."""
+    values = [curve(run, made, steps)[-(PARTS // part) :].mean() for run, made in results]
+    return [f"{np.median(values):.3f}", f"{max(values):.3f}"]
+
+
 def figures(results: list[tuple[Run, Result]], steps: float) -> list[str]:
-    """Over all, the last half and the last tenth, median and worst; the worst hundredth of the last
-    half of all; microseconds; how many diverged."""
-    curves = [curve(run, made, steps) for run, made in results]
-    cells = [f"{steps:.2g}", str(len(results))]
-    for part in (1, 2, 10):
-        values = [bits[-(PARTS // part) :].mean() for bits in curves]
-        cells += [f"{np.median(values):.3f}", f"{max(values):.3f}"]
-    cells.append(f"{max(bits[PARTS // 2 :].max() for bits in curves):.3f}")
+    """Over all, the last half and the last tenth; the worst hundredth of the last half of all;
+    microseconds; how many diverged."""
+    parts = [cell for part in (1, 2, 10) for cell in spread(results, steps, part)]
+    peak = max(curve(run, made, steps)[PARTS // 2 :].max() for run, made in results)
     diverged = sum(made.bits is None for _, made in results)
-    return [*cells, f"{cost(results):.1f}", str(diverged)]
+    cells = [f"{steps:.3g}", str(len(results)), *parts]
+    return [*cells, f"{peak:.3f}", f"{cost(results):.1f}", str(diverged)]
 
 
-def rows(lines: Lines, equal_time: bool, seconds: float | None = None) -> list[list[str]]:
-    out = []
+def length(results: list[tuple[Run, Result]], steps: int, seconds: float) -> float:
+    """So many steps, and no more than the CPU time is enough for, or than were run."""
+    return min(steps, within(results, seconds), *(run.steps for run, _ in results))
+
+
+def rows(lines: Lines, steps: int, seconds: dict[str, float]) -> Rows:
+    """Headings, and a row for each stream and variant; `seconds`: the CPU time for a stream."""
+    out = [HEADINGS]
     for (stream, name), results in lines.items():
-        steps = float(min(run.steps for run, _ in results))
-        if equal_time:
-            at = common_time(lines, stream) if seconds is None else seconds
-            steps = min(steps, 1e6 * at / cost(results))
-        out.append([stream, name, *figures(results, steps)])
+        at = length(results, steps, seconds.get(stream, math.inf))
+        out.append([stream, name, *figures(results, at)])
     return out
 
 
-def show(lines: list[list[str]], markdown: Path | None) -> None:
-    table = Table(*HEADINGS)
-    for column in table.columns[NAMES:]:
+def wide_rows(lines: Lines, steps: int, seconds: dict[str, float]) -> Rows:
+    """Headings, and a row for each variant: median and worst on each stream, over all; at equal
+    CPU time over the last tenth."""
+    streams = list(dict.fromkeys(stream for stream, _ in lines))
+    out = [["variant", *(cell for stream in streams for cell in (stream, "worst"))]]
+    for name in dict.fromkeys(name for _, name in lines):
+        row = [name]
+        for stream in streams:
+            results = lines.get((stream, name))
+            limit = seconds.get(stream, math.inf)
+            part = 10 if seconds else 1
+            row += spread(results, length(results, steps, limit), part) if results else ["", ""]
+        out.append(row)
+    return out
+
+
+def time_of(lines: Lines, name: str, steps: int) -> dict[str, float]:
+    """The CPU seconds that a variant takes for so many steps, by stream."""
+    return {
+        stream: cost(results) * steps / 1e6
+        for (stream, variant), results in lines.items()
+        if variant == name
+    }
+
+
+def show(rows: Rows, markdown: Path | None) -> None:
+    texts = rows[0].index("variant") + 1  # columns of text, before those of numbers
+    table = Table(*rows[0])
+    for column in table.columns[texts:]:
         column.justify = "right"
-    for line in lines:
-        table.add_row(*line)
+    for row in rows[1:]:
+        table.add_row(*row)
     Console(width=150).print(table)
     if markdown:
-        ruled = ["---"] * NAMES + ["---:"] * (len(HEADINGS) - NAMES)
-        whole = [HEADINGS, ruled, *lines]
-        markdown.write_text("\n".join(f"| {' | '.join(line)} |" for line in whole) + "\n")
+        ruled = [rows[0], ["---"] * texts + ["---:"] * (len(rows[0]) - texts), *rows[1:]]
+        markdown.write_text("\n".join(f"| {' | '.join(row)} |" for row in ruled) + "\n")

@@ -83,12 +83,13 @@ def log_leaks(longest: float, units: int = 20) -> Variant:
 
 
 FIRST = nbt.InverseSqrt(1.0)
+DEFAULT = "default"
 SIZES = (20, 32, 40, 64, 128, 256)
 EXPONENTS = ((0.01, 1 / 3), (1.0, 2 / 3), (10.0, 1.0))
 MEMORIES = ((1, 0), (4, 0), (1, 4), (4, 4), (20, 4), (1, 8), (4, 8))
 GROUPS: dict[str, dict[str, Variant]] = {
     "reference": {
-        "default": Variant(),
+        DEFAULT: Variant(),
         "RTRL": Variant(nbt.RTRL),
         "the paper's": Variant(
             optimizer=nbt.Kalman(FIRST, prior=1.0),
@@ -97,7 +98,8 @@ GROUPS: dict[str, dict[str, Variant]] = {
         "TBPTT-15, SGD 1/√t": Variant(nbt.TruncatedBPTT, optimizer=nbt.SGD(FIRST)),
     },
     "prior": {
-        f"prior {prior:g}": kalman(prior=prior, readout_prior=3.0) for prior in (0.03, 0.1, 0.3, 1, 3)
+        f"prior {prior:g}": kalman(prior=prior, readout_prior=3.0)
+        for prior in (0.03, 0.1, 0.3, 1, 3)
     }
     | {f"readout prior {prior:g}": kalman(readout_prior=prior) for prior in (0.3, 1, 10, 30)},
     "decay": {
