@@ -71,18 +71,20 @@ class Kept:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._longest: dict[tuple[str, str, int], tuple[Run, Result]] = {}
+        self._made: dict[tuple[str, str, int], list[tuple[Run, Result]]] = {}
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
             self._add(*(_made(kind, json.loads(line)) for kind in (Run, Result)))
 
     def _add(self, run: Run, made: Result) -> None:
-        before = self.of(run)
-        if before is None or before[0].steps <= run.steps:
-            self._longest[*run.line, run.seed] = run, made
+        self._made.setdefault((*run.line, run.seed), []).append((run, made))
 
     def of(self, run: Run) -> tuple[Run, Result] | None:
-        """The longest that was made of this stream, variant and seed."""
-        return self._longest.get((*run.line, run.seed))
+        """This run, or the shortest that goes on from it, or else the longest that was made."""
+        made = self._made.get((*run.line, run.seed), [])
+        enough = [each for each in made if each[0].steps >= run.steps]
+        if enough:
+            return min(enough, key=lambda each: each[0].steps)
+        return max(made, key=lambda each: each[0].steps, default=None)
 
     def complete(self, runs: Iterable[Run], jobs: int) -> None:
         """Makes those that were not made, or were shorter; each is kept when it is done."""

@@ -19,7 +19,7 @@ Rows = list[list[str]]
 
 
 def lines_of(runs: Iterable[Run], kept: Kept) -> Lines:
-    """The longest runs that were made of these, by stream and variant."""
+    """What was made of these runs, by stream and variant."""
     lines: Lines = {}
     for run in runs:
         if made := kept.of(run):
