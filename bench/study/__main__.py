@@ -23,7 +23,7 @@ from bench.study.variants import DEFAULT, GROUPS, STREAMS, variant
 @click.option("--steps", type=click.IntRange(runs.PARTS), default=10**6, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--show", is_flag=True, help="Make no runs: the table of those there are.")
-@click.option("--equal-time", is_flag=True, help="As many steps as the default takes time for.")
+@click.option("--equal-time", is_flag=True, help="Steps of the default; others in its CPU time.")
 @click.option("--wide", is_flag=True, help="A row for each variant, all streams beside each other.")
 @click.option("--markdown", type=Path, help="Also write the table there.")
 def main(out, groups, only, streams, seeds, steps, jobs, show, equal_time, wide, markdown) -> None:

@@ -64,32 +64,32 @@ def figures(results: list[tuple[Run, Result]], steps: float) -> list[str]:
     return [*cells, f"{peak:.3f}", f"{cost(results):.1f}", str(diverged)]
 
 
-def length(results: list[tuple[Run, Result]], steps: int, seconds: float) -> float:
-    """So many steps, and no more than the CPU time is enough for, or than were run."""
-    return min(steps, within(results, seconds), *(run.steps for run, _ in results))
+def length(results: list[tuple[Run, Result]], steps: int, seconds: float | None) -> float:
+    """So many steps, or what the CPU time is enough for; no more than were run."""
+    wanted = steps if seconds is None else within(results, seconds)
+    return min(wanted, *(run.steps for run, _ in results))
 
 
 def rows(lines: Lines, steps: int, seconds: dict[str, float]) -> Rows:
     """Headings, and a row for each stream and variant; `seconds`: the CPU time for a stream."""
     out = [HEADINGS]
     for (stream, name), results in lines.items():
-        at = length(results, steps, seconds.get(stream, math.inf))
+        at = length(results, steps, seconds.get(stream))
         out.append([stream, name, *figures(results, at)])
     return out
 
 
 def wide_rows(lines: Lines, steps: int, seconds: dict[str, float]) -> Rows:
     """Headings, and a row for each variant: median and worst on each stream, over all; at equal
-    CPU time over the last tenth."""
+    CPU time over the last half."""
     streams = list(dict.fromkeys(stream for stream, _ in lines))
     out = [["variant", *(cell for stream in streams for cell in (stream, "worst"))]]
     for name in dict.fromkeys(name for _, name in lines):
         row = [name]
         for stream in streams:
             results = lines.get((stream, name))
-            limit = seconds.get(stream, math.inf)
-            part = 10 if seconds else 1
-            row += spread(results, length(results, steps, limit), part) if results else ["", ""]
+            at = results and length(results, steps, seconds.get(stream))
+            row += spread(results, at, 2 if seconds else 1) if results else ["", ""]
         out.append(row)
     return out
 

@@ -130,7 +130,8 @@ GROUPS: dict[str, dict[str, Variant]] = {
     }
     | {"mean weighted by t": Variant(learn=learning.tail(0.5))},
     "units": {f"{units} units": own(units=units) for units in SIZES}
-    | {f"{n} units, blocks 1, window 8": own(units=n, blocks=1, window=8) for n in SIZES},
+    | {f"{n} units, blocks 1, window 8": own(units=n, blocks=1, window=8) for n in SIZES}
+    | {f"{n} units, blocks 16, window 0": own(units=n, blocks=16, window=0) for n in SIZES},
 }
 
 
