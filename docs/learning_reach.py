@@ -1,6 +1,6 @@
 """How far a dependency reaches that was learned: what a word of aⁿ newline bⁿ newline still costs
 once its aⁿ was read, by n. `python docs/pictures.py learning_reach` draws it; the measurements are
-kept in a file beside this one, and made again if it is not there (five minutes).
+kept in a file beside this one, and made again if it is not there (some minutes).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import nbt
 
 HERE = Path(__file__).parent
 KEPT = HERE / "learning_reach.json"
-STEPS, SEEDS, HIGHS = 10**6, 10, (64, 128)
+STEPS, SEEDS, HIGHS = 10**6, 3, (64, 128)
 PAPER = {"blocks": 1, "exact_self": False, "norm": "kalman", "window": 0}
 ROOT = nbt.InverseSqrt(1.0)
 RULES = {
@@ -57,13 +57,13 @@ def measure(rule: str, high: int, seed: int) -> list[float | None]:
 
 
 def measured() -> dict[str, dict[str, list[list[float | None]]]]:
-    """{range: {rule: one list of eight a seed}}, from the file; what is missing is made."""
-    values = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    for high in HIGHS:
-        of_range = values.setdefault(str(high), {})
-        for rule in RULES:
-            runs = of_range.setdefault(rule, [])
-            runs += [measure(rule, high, seed) for seed in range(len(runs), SEEDS)]
+    """{range: {rule: one list of eight a seed}}, from the file, or made and kept there."""
+    if KEPT.exists():
+        return json.loads(KEPT.read_text())
+    values = {
+        str(high): {rule: [measure(rule, high, seed) for seed in range(SEEDS)] for rule in RULES}
+        for high in HIGHS
+    }
     KEPT.write_text(json.dumps(values))
     return values
 
