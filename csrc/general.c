@@ -51,17 +51,41 @@ double NBT(general_window_loss)(nbt_learner *self, nbt_target y, real *delta)
     return NBT(readout_loss)(self, y, delta);
 }
 
+/* Is the pattern the one that was surveyed last? */
+static int seen(const nbt_learner *self)
+{
+    const size_t rows = (self->n + 1) * sizeof *self->indptr;
+    if (!self->surveyed || memcmp(self->indptr, self->seen_indptr, rows)) return 0;
+    const size_t entries = (size_t)self->indptr[self->n] * sizeof *self->indices;
+    return !memcmp(self->indices, self->seen_indices, entries);
+}
+
+void NBT(general_survey)(nbt_learner *self)
+{
+    const size_t entries = (size_t)self->indptr[self->n];
+    memcpy(self->seen_indptr, self->indptr, (self->n + 1) * sizeof *self->indptr);
+    memcpy(self->seen_indices, self->indices, entries * sizeof *self->indices);
+    NBT(sparse_survey)(self);
+}
+
 int NBT(general_rows)(nbt_learner *self, const nbt_point *at)
 {
     const nbt_system *f = &self->system;
+    int64_t *indptr = self->indptr;
+    int32_t *indices = self->indices;
     if (self->patterned) {
         self->failed |= f->rows(f->self, at, NULL, NULL, self->values) != 0;
         return !self->failed;
     }
-    self->failed |= f->rows(f->self, at, self->indptr, self->indices, self->values) != 0;
-    if (!self->failed) NBT(sparse_find_runs)(self);
-    self->patterned = f->fixed && f->phases == 1 && !self->one_hot && !self->failed;
-    return !self->failed;
+    self->failed |= f->rows(f->self, at, indptr, indices, self->values) != 0;
+    if (self->failed || seen(self)) return !self->failed;
+    if (f->unchecked && !nbt_csr_valid(self->n, f->p, f->entries, indptr, indices)) {
+        self->failed = 1;
+        return 0;
+    }
+    NBT(general_survey)(self);
+    self->patterned = f->fixed && f->phases == 1 && at->symbol < 0;
+    return 1;
 }
 
 int NBT(general_step)(nbt_learner *self, const nbt_point *at)
@@ -101,6 +125,5 @@ void NBT(general_look)(nbt_learner *self, int32_t symbol, const void *vector)
 void NBT(general_refresh)(nbt_learner *self)
 {
     NBT(metric_refresh)(self);
-    NBT(sparse_find_runs)(self);
-    self->patterned = 0;
+    self->patterned = self->surveyed = 0;
 }

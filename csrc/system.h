@@ -33,6 +33,7 @@ typedef struct {
     size_t entries; /* of ∂f/∂θ, that any phase at any point may have at most */
     size_t phases;  /* inner steps of a step; 1: the plain form */
     int fixed;      /* where inputs are vectors: does the pattern depend on the phase alone? */
+    int unchecked;  /* must what `rows` writes be checked? */
     void *self;     /* what the functions know besides the point */
 
     /* next (n) = f. */
@@ -65,8 +66,7 @@ typedef struct {
     void *data;
 } nbt_compiled;
 
-/* It as a system of m inputs, with one phase; `compiled` is borrowed. What it writes as ∂f/∂θ is
- * checked each time. */
+/* It as a system of m inputs, with one phase; `compiled` is borrowed. Its rows are unchecked. */
 nbt_system nbt_system_of(nbt_compiled *compiled, size_t m);
 
 /* Are these CSR arrays (n, p) with at most `entries` entries? An index that a row has twice is not
