@@ -3,6 +3,7 @@
 #include "lanes.h"
 #include "metric.h"
 #include "readout.h"
+#include "reduction.h"
 #include "signs.h"
 #include "sparse.h"
 #include <string.h>
@@ -68,23 +69,50 @@ void NBT(general_survey)(nbt_learner *self)
     NBT(sparse_survey)(self);
 }
 
+/* What follows of the arrays that `rows` wrote; `dense`: one pattern for all symbols. */
+static int follow_pattern(nbt_learner *self, int dense)
+{
+    const nbt_system *f = &self->system;
+    if (self->failed || self->patterned || seen(self)) return !self->failed;
+    self->failed =
+        f->unchecked && !nbt_csr_valid(f->n, f->p, f->entries, self->indptr, self->indices);
+    if (self->failed) return 0;
+    NBT(general_survey)(self);
+    self->patterned = f->fixed && f->phases == 1 && dense;
+    return 1;
+}
+
 int NBT(general_rows)(nbt_learner *self, const nbt_point *at)
 {
     const nbt_system *f = &self->system;
-    int64_t *indptr = self->indptr;
-    int32_t *indices = self->indices;
-    if (self->patterned) {
-        self->failed |= f->rows(f->self, at, NULL, NULL, self->values) != 0;
-        return !self->failed;
-    }
+    int64_t *indptr = self->patterned ? NULL : self->indptr;
+    int32_t *indices = self->patterned ? NULL : self->indices;
     self->failed |= f->rows(f->self, at, indptr, indices, self->values) != 0;
-    if (self->failed || seen(self)) return !self->failed;
-    if (f->unchecked && !nbt_csr_valid(self->n, f->p, f->entries, indptr, indices)) {
-        self->failed = 1;
-        return 0;
+    return follow_pattern(self, at->symbol < 0);
+}
+
+int NBT(general_move)(nbt_learner *self, const nbt_point *at)
+{
+    const nbt_system *f = &self->system;
+    const size_t K = self->K, ldn = self->ldn;
+    real *v = self->v, *pushed = self->pushed;
+    if (f->move) {
+        int64_t *indptr = self->patterned ? NULL : self->indptr;
+        int32_t *indices = self->patterned ? NULL : self->indices;
+        self->failed |= f->move(f->self, at, K, ldn, v, self->h_next, pushed, indptr, indices,
+                                self->values) != 0;
+        if (!follow_pattern(self, 1)) return 0;
+        lanes_copy(ldn, self->h_next, self->h);
+    } else {
+        nbt_point dense = *at;
+        dense.symbol = -1;
+        for (size_t k = 0; k < K && !self->failed; k++)
+            self->failed |= f->jvp(f->self, at, v + k * ldn, pushed + k * ldn) != 0;
+        if (self->failed || !NBT(general_rows)(self, &dense)) return 0;
+        if (!NBT(general_step)(self, at)) return 0;
     }
-    NBT(general_survey)(self);
-    self->patterned = f->fixed && f->phases == 1 && at->symbol < 0;
+    NBT(sparse_spread)(self);
+    lanes_copy(K * ldn, pushed, v);
     return 1;
 }
 
@@ -99,6 +127,10 @@ int NBT(general_step)(nbt_learner *self, const nbt_point *at)
 void NBT(general_signs)(nbt_learner *self, size_t k, size_t q)
 {
     real *sign = self->sign;
+    if (q == 0) {
+        NBT(signs)(self, (uint32_t)k, sign);
+        return;
+    }
     for (size_t i = 0; i < self->n;) {
         const size_t unit = q * self->n + i, within = unit % 128;
         uint32_t bits[4];

@@ -145,23 +145,14 @@ static void flush(nbt_learner *self)
 
 void NBT(general_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
-    const nbt_system *f = &self->system;
     const size_t ldn = self->ldn;
-    real *pushed = self->pushed;
     if (self->step % NBT_FLUSH_EVERY == 0) flush(self);
     NBT(general_input)(self, symbol, vector);
-    for (size_t q = 0; q < f->phases; q++) {
+    for (size_t q = 0; q < self->phases; q++) {
         const nbt_point at = NBT(general_point)(self, self->h, q);
-        nbt_point dense = at; /* one pattern for all symbols */
-        dense.symbol = -1;
         if (self->split) NBT(split_reduce)(self, q);
         for (size_t k = 0; k < self->K && !self->split; k++) reduce(self, k, q);
-        for (size_t k = 0; k < self->K && !self->failed; k++)
-            self->failed |= f->jvp(f->self, &at, pair_v(self, k), pushed + k * ldn) != 0;
-        if (self->failed || !NBT(general_rows)(self, &dense) || !NBT(general_step)(self, &at))
-            return;
-        NBT(sparse_spread)(self);
-        lanes_copy(self->K * ldn, pushed, self->v);
+        if (!NBT(general_move)(self, &at)) return;
     }
     NBT(cell_respond)(self, self->h, self->a, self->slope);
     if (!NBT(all_finite)(self->K * ldn, self->v)) self->diverged = 1;

@@ -1,6 +1,6 @@
 #include "network.h"
 #include "cell.h"
-#include "lanes.h"
+#include "some.h"
 #include "vmath.h"
 #include <string.h>
 
@@ -43,13 +43,8 @@ NBT_INLINE real dot_all(size_t count, const real *x, const real *y)
         s0 += load_any(x + e) * load_any(y + e);
         s1 += load_any(x + e + LANES) * load_any(y + e + LANES);
     }
-    if (e + LANES <= count) {
-        s0 += load_any(x + e) * load_any(y + e);
-        e += LANES;
-    }
-    real rest = 0;
-    for (; e < count; e++) rest += x[e] * y[e];
-    return fold(s0 + s1) + rest;
+    for (; e < count; e += LANES) s0 += load_some(x + e, count - e) * load_some(y + e, count - e);
+    return fold(s0 + s1);
 }
 
 /* Σ_e x[e] y[which[e]]. */
@@ -71,6 +66,63 @@ NBT_INLINE real dot_sources(const nbt_unit *unit, const real *y)
 {
     return unit->sources ? dot_some(unit->count, unit->W, y, unit->sources)
                          : dot_all(unit->count, unit->W, y);
+}
+
+/* What a unit gathers from others: Σ W a, Σ W v. */
+typedef struct {
+    real a, v;
+} gathered;
+
+/* Over all of a layer; values = size a. */
+NBT_INLINE gathered gather_all(size_t count, const real *W, real size, const real *a, const real *v,
+                               real *restrict values)
+{
+    vec sum_a[2] = {{0}}, sum_v[2] = {{0}};
+    size_t e = 0;
+    for (; e + 2 * LANES <= count; e += 2 * LANES)
+        for (size_t k = 0; k < 2; k++) {
+            const size_t at = e + k * LANES;
+            const vec w = load_any(W + at), here = load_any(a + at);
+            sum_a[k] += w * here;
+            sum_v[k] += w * load_any(v + at);
+            store_any(values + at, size * here);
+        }
+    for (; e < count; e += LANES) {
+        const vec w = load_some(W + e, count - e), here = load_some(a + e, count - e);
+        sum_a[0] += w * here;
+        sum_v[0] += w * load_some(v + e, count - e);
+        store_some(values + e, count - e, size * here);
+    }
+    real sums[4];
+    const vec none = {0};
+    fold_four(fold_quarters(fold_halves(sum_a[0] + sum_a[1], sum_v[0] + sum_v[1]),
+                            fold_halves(none, none)),
+              sums);
+    return (gathered){sums[0], sums[1]};
+}
+
+/* Over a unit's sources, each looked up once. */
+NBT_INLINE gathered gather_some(size_t count, const int32_t *restrict which, const real *restrict W,
+                                real size, const real *restrict a, const real *restrict v,
+                                real *restrict values)
+{
+    real a0 = 0, a1 = 0, v0 = 0, v1 = 0;
+    size_t e = 0;
+    for (; e + 2 <= count; e += 2) {
+        const real x = a[which[e]], y = a[which[e + 1]];
+        values[e] = size * x;
+        values[e + 1] = size * y;
+        a0 += W[e] * x;
+        a1 += W[e + 1] * y;
+        v0 += W[e] * v[which[e]];
+        v1 += W[e + 1] * v[which[e + 1]];
+    }
+    for (; e < count; e++) {
+        values[e] = size * a[which[e]];
+        a0 += W[e] * a[which[e]];
+        v0 += W[e] * v[which[e]];
+    }
+    return (gathered){a0 + a1, v0 + v1};
 }
 
 /* to[…] += size x[…] over a unit's sources. */
@@ -224,7 +276,16 @@ NBT_INLINE void write_scaled(size_t count, real size, const real *restrict x, re
     for (size_t k = 0; k < count; k++) to[k] = size * x[k];
 }
 
-/* Writes the entries of one unit and returns how many: gain (1, a, x, a'), and h keep'. */
+/* ∂f_i/∂leak: h keep', or 0 where it is not learned. */
+NBT_INLINE real leak_entry(const nbt_network *self, const nbt_layer *layer, const nbt_point *at,
+                           size_t i)
+{
+    const size_t k = layer->first + i;
+    if (layer->leak != NBT_LEARNED_LEAK) return 0;
+    return ((real *)self->keep_slope)[k] * ((const real *)at->h)[k];
+}
+
+/* Writes the entries of one unit and returns how many: gain (1, a, x, a'), and of its leak. */
 NBT_INLINE size_t write_row(const nbt_network *self, const nbt_layer *layer, const nbt_point *at,
                             size_t i, int32_t *restrict indices, real *restrict values)
 {
@@ -249,10 +310,7 @@ NBT_INLINE size_t write_row(const nbt_network *self, const nbt_layer *layer, con
     const size_t done = one_hot ? e : 0;
     write_scaled(layer->below, gain, (real *)self->a + below_of(layer), values + e);
     e += layer->below;
-    if (layer->leak == NBT_LEARNED_LEAK) {
-        const size_t k = layer->first + i;
-        values[e++] = ((real *)self->keep_slope)[k] * ((const real *)at->h)[k];
-    }
+    if (layer->leak != NBT_NO_LEAK) values[e++] = leak_entry(self, layer, at, i);
     if (indices) write_places(e - done, unit.start + gap + done, indices + done);
     return e;
 }
@@ -277,5 +335,61 @@ int NBT(network_rows)(void *of, const nbt_point *at, int64_t *indptr, int32_t *i
         indptr[i + 1] = (int64_t)entries;
     }
     for (size_t i = end; i < n; i++) indptr[i + 1] = (int64_t)entries;
+    return 0;
+}
+
+/* How many entries each unit has where inputs are vectors, and where they are. */
+static void write_pattern(const nbt_layer *layer, size_t n, int64_t *indptr, int32_t *indices)
+{
+    const size_t end = layer->first + layer->units;
+    const size_t last = unit_of(layer, NULL, layer->units).start - layer->start;
+    for (size_t i = 0; i < layer->first; i++) indptr[i] = 0;
+    for (size_t i = 0; i < layer->units; i++)
+        indptr[layer->first + i] = (int64_t)(unit_of(layer, NULL, i).start - layer->start);
+    for (size_t i = end; i <= n; i++) indptr[i] = (int64_t)last;
+    write_places(last, layer->start, indices);
+}
+
+int NBT(network_move)(void *of, const nbt_point *at, size_t count, size_t ld, const void *along,
+                      void *to, void *to_v, int64_t *indptr, int32_t *indices, void *values)
+{
+    nbt_network *self = of;
+    const nbt_layer *layer = layer_at(self, at);
+    const size_t n = self->units, first = layer->first, under = below_of(layer);
+    const real *h = at->h, *x = at->x, *v = along, *a = self->a, *slope = self->slope;
+    const real *gain = self->gain, *keep = self->keep;
+    real *next = to, *out = to_v, *pushed = self->pushed, *row = values;
+    for (size_t k = 1; k < count; k++) NBT(network_jvp)(of, at, v + k * ld, out + k * ld);
+    for (size_t i = under; i < first + layer->units; i++) pushed[i] = slope[i] * v[i];
+    if (layer->units < n) {
+        memcpy(next, h, n * sizeof *next);
+        memcpy(out, v, n * sizeof *out);
+    }
+    if (indices) write_pattern(layer, n, indptr, indices);
+    for (size_t u = 0; u < layer->units; u++) {
+        const nbt_unit unit = unit_of(layer, at->theta, u);
+        const size_t i = first + u;
+        *row++ = gain[i];
+        gathered sum =
+            unit.sources ? gather_some(unit.count, unit.sources, unit.W, gain[i], a + first,
+                                       pushed + first, row)
+                         : gather_all(unit.count, unit.W, gain[i], a + first, pushed + first, row);
+        row += unit.count;
+        sum.a += *unit.b;
+        if (layer->inputs)
+            sum.a += at->symbol < 0 ? dot_all(layer->inputs, unit.r, x) : unit.r[at->symbol];
+        write_scaled(layer->inputs, gain[i], x, row);
+        row += layer->inputs;
+        if (layer->below) {
+            const gathered more =
+                gather_all(layer->below, unit.below, gain[i], a + under, pushed + under, row);
+            sum.a += more.a;
+            sum.v += more.v;
+            row += layer->below;
+        }
+        if (layer->leak != NBT_NO_LEAK) *row++ = leak_entry(self, layer, at, u);
+        next[i] = keep[i] * h[i] + gain[i] * sum.a;
+        out[i] = keep[i] * v[i] + gain[i] * sum.v;
+    }
     return 0;
 }

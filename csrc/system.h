@@ -48,6 +48,10 @@ typedef struct {
      * call to call; where it is fixed, indptr and indices may be NULL and are still there from
      * another call. */
     int (*rows)(void *self, const nbt_point *at, int64_t *indptr, int32_t *indices, void *values);
+    /* At once, for `count` vectors v and out (count, ld), what step, jvp and, with x as a vector,
+     * rows give. NULL: they are called one after the other. */
+    int (*move)(void *self, const nbt_point *at, size_t count, size_t ld, const void *v, void *next,
+                void *out, int64_t *indptr, int32_t *indices, void *values);
     /* *value = ℓ(h, y) in nats, H (n) = ∂ℓ/∂h for a target y; called where there is no readout. */
     int (*loss)(void *self, const void *h, const void *y, double *value, void *H);
 } nbt_system;
