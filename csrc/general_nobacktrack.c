@@ -100,9 +100,11 @@ static void fold_rows(nbt_learner *self, size_t k, real keep, const real *c)
     }
     const real *z = NBT(sparse_own)(self);
     for (size_t s = 0; s < self->spans; s++) {
-        const size_t last = (size_t)self->span[s + 1];
+        const size_t first = (size_t)self->span[s], last = (size_t)self->span[s + 1];
+        const size_t begin = after_odd(first, last);
         const real own = self->owner[s] < 0 ? 0 : c[self->owner[s]];
-        for (size_t j = (size_t)self->span[s]; j < last; j += LANES)
+        if (begin > first) w[first] = keep * w[first] + own * z[first];
+        for (size_t j = begin; j < last; j += LANES)
             store_some(w + j, last - j, keep * load_any(w + j) + own * load_any(z + j));
     }
 }

@@ -106,8 +106,9 @@ NBT_INLINE void arrow_block(const pass *at, work todo, totals *all, size_t first
 NBT_INLINE void descend_span(const pass *at, work todo, totals *all, size_t first, size_t last,
                              real H, real *z2)
 {
+    const size_t begin = after_odd(first, last);
     vec squares = {0};
-    for (size_t j = first; j < last; j += LANES) {
+    for (size_t j = begin; j < last; j += LANES) {
         const size_t count = last - j;
         const vec z = load_some(at->z + j, count), w = load_some(at->w + j, count);
         if (todo.learn) {
@@ -119,6 +120,12 @@ NBT_INLINE void descend_span(const pass *at, work todo, totals *all, size_t firs
         all->w2 += w * w;
     }
     *z2 = fold(squares);
+    if (begin == first) return;
+    const real z0 = at->z[first], w0 = at->w[first];
+    if (todo.learn) at->theta[first] -= at->step.rate * (H * z0 + at->c * w0);
+    *z2 += z0 * z0;
+    all->first_w2 += w0 * w0;
+    all->first_check += at->theta[first] * 0;
 }
 
 static pass pass_of(const nbt_learner *self, const real *z)

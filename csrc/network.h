@@ -37,8 +37,8 @@ typedef struct {
     nbt_layer *layer;     /* (layers) */
     /* scratch (n) of the dtype: a = σ(h), slope = σ'(h) and the h they are of; keep, gain, the
      * derivative of keep and the numbers of θ they are of: memos whose keys are every bit, so that
-     * calls at one point share the exponentials; slope v */
-    void *h, *a, *slope, *leak, *keep, *gain, *keep_slope, *pushed;
+     * calls at one point share the exponentials; slope v; and (2 n) a beside slope v */
+    void *h, *a, *slope, *leak, *keep, *gain, *keep_slope, *pushed, *both;
     int *known; /* (layers) which memos there are; 0: none yet */
 } nbt_network;
 

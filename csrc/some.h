@@ -23,6 +23,12 @@ NBT_INLINE void store_some(real *p, size_t count, vec x)
     store_any(p, (vec)(((wvec)x & mine) | ((wvec)load_any(p) & ~mine)));
 }
 
+/* Where whole blocks begin: one number that would be left over goes first, by itself. */
+NBT_INLINE size_t after_odd(size_t first, size_t last)
+{
+    return first + ((last - first) % LANES == 1);
+}
+
 /* Σ x[j]² over whole lane blocks. Four chains: additions wait for each other. */
 NBT_INLINE real sum_of_squares(size_t size, const real *x)
 {
