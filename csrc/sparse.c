@@ -115,6 +115,19 @@ void NBT(sparse_add)(const nbt_learner *self, const real *restrict coefficient, 
     }
 }
 
+void NBT(sparse_add_rows)(const nbt_learner *self, size_t ld, real *restrict out)
+{
+    for (size_t i = 0; i < self->n; i++, out += ld) {
+        const sparse_row w = row_of(self, i);
+        if (!self->run[i]) {
+            for (size_t e = 0; e < w.count; e++) out[w.index[e]] += w.value[e];
+        } else if (w.count) {
+            real *at = out + w.index[0];
+            for (size_t e = 0; e < w.count; e++) at[e] += w.value[e];
+        }
+    }
+}
+
 void NBT(sparse_dot)(const nbt_learner *self, const real *restrict y, real *restrict out)
 {
     for (size_t i = 0; i < self->n; i++) {

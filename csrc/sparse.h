@@ -11,6 +11,9 @@
 /* out += Σ_i coefficient[i] w_i, coefficient (n), out (p). O(entries) */
 void NBT(sparse_add)(const nbt_learner *self, const real *restrict coefficient, real *restrict out);
 
+/* out[i ld + j] += w_ij, out (n, ld). O(entries) */
+void NBT(sparse_add_rows)(const nbt_learner *self, size_t ld, real *restrict out);
+
 /* out[i] = ⟨w_i, y⟩, y (p), out (n). O(entries) */
 void NBT(sparse_dot)(const nbt_learner *self, const real *restrict y, real *restrict out);
 
