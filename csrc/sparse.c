@@ -101,6 +101,15 @@ const void *NBT(sparse_own)(const nbt_learner *self)
     return self->complete ? self->values : self->own;
 }
 
+/* out += c w for a run, out being where it begins. */
+static void add_run(const sparse_row *w, real c, real *restrict out)
+{
+    const size_t begin = after_odd(0, w->count);
+    if (begin) out[0] += c * w->value[0];
+    for (size_t e = begin; e < w->count; e += LANES)
+        store_some(out + e, w->count - e, load_any(out + e) + c * load_any(w->value + e));
+}
+
 void NBT(sparse_add)(const nbt_learner *self, const real *restrict coefficient, real *restrict out)
 {
     for (size_t i = 0; i < self->n; i++) {
@@ -109,8 +118,7 @@ void NBT(sparse_add)(const nbt_learner *self, const real *restrict coefficient, 
         if (!self->run[i]) {
             for (size_t e = 0; e < w.count; e++) out[w.index[e]] += c * w.value[e];
         } else if (w.count) {
-            real *at = out + w.index[0];
-            for (size_t e = 0; e < w.count; e++) at[e] += c * w.value[e];
+            add_run(&w, c, out + w.index[0]);
         }
     }
 }
@@ -122,8 +130,7 @@ void NBT(sparse_add_rows)(const nbt_learner *self, size_t ld, real *restrict out
         if (!self->run[i]) {
             for (size_t e = 0; e < w.count; e++) out[w.index[e]] += w.value[e];
         } else if (w.count) {
-            real *at = out + w.index[0];
-            for (size_t e = 0; e < w.count; e++) at[e] += w.value[e];
+            add_run(&w, 1, out + w.index[0]);
         }
     }
 }
