@@ -52,11 +52,12 @@ double NBT(general_window_loss)(nbt_learner *self, nbt_target y, real *delta)
     return NBT(readout_loss)(self, y, delta);
 }
 
-/* Is the pattern the one that was surveyed last? */
+/* Is the pattern the one that was surveyed last? Not kept of systems that say when it changes. */
 static int seen(const nbt_learner *self)
 {
     const size_t rows = (self->n + 1) * sizeof *self->indptr;
-    if (!self->surveyed || memcmp(self->indptr, self->seen_indptr, rows)) return 0;
+    if (self->system.fixed || !self->surveyed) return 0;
+    if (memcmp(self->indptr, self->seen_indptr, rows)) return 0;
     const size_t entries = (size_t)self->indptr[self->n] * sizeof *self->indices;
     return !memcmp(self->indices, self->seen_indices, entries);
 }
@@ -64,8 +65,10 @@ static int seen(const nbt_learner *self)
 void NBT(general_survey)(nbt_learner *self)
 {
     const size_t entries = (size_t)self->indptr[self->n];
-    memcpy(self->seen_indptr, self->indptr, (self->n + 1) * sizeof *self->indptr);
-    memcpy(self->seen_indices, self->indices, entries * sizeof *self->indices);
+    if (!self->system.fixed) {
+        memcpy(self->seen_indptr, self->indptr, (self->n + 1) * sizeof *self->indptr);
+        memcpy(self->seen_indices, self->indices, entries * sizeof *self->indices);
+    }
     NBT(sparse_survey)(self);
 }
 

@@ -189,6 +189,7 @@ typedef struct {
     int surveyed;
     uint8_t *run;                   /* (n) are a row's columns neighbours, in rising order? */
     int owned, complete;            /* does a parameter act on one state alone (sparse.h)? each? */
+    size_t own_begin, own_end;      /* where the array `own` may differ from 0 */
     size_t spans;                   /* then the pieces, */
     int64_t *span;                  /* (spans + 1), */
     int32_t *owner;                 /* (spans), at most blocks or n of them, and one more */

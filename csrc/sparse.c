@@ -86,14 +86,19 @@ void NBT(sparse_spread)(nbt_learner *self)
 {
     if (!self->owned || self->complete) return;
     real *z = self->own;
-    memset(z, 0, self->cell.size * sizeof *z);
+    memset(z + self->own_begin, 0, (self->own_end - self->own_begin) * sizeof *z);
+    size_t begin = self->system.p, end = 0;
     for (size_t i = 0; i < self->n; i++) {
         const sparse_row w = row_of(self, i);
-        if (w.count && self->run[i])
-            memcpy(z + w.index[0], w.value, w.count * sizeof *z);
-        else
-            for (size_t e = 0; e < w.count; e++) z[w.index[e]] = w.value[e];
+        if (!w.count) continue;
+        const extent at = extent_of(&w, self->run[i]);
+        if (end == 0) begin = (size_t)at.first;
+        end = (size_t)at.last + 1;
+        for (size_t e = 0; e < w.count && !self->run[i]; e++) z[w.index[e]] = w.value[e];
+        if (self->run[i]) memcpy(z + at.first, w.value, w.count * sizeof *z);
     }
+    self->own_begin = end ? begin : 0;
+    self->own_end = end;
 }
 
 const void *NBT(sparse_own)(const nbt_learner *self)
