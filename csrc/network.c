@@ -352,16 +352,20 @@ int NBT(network_rows)(void *of, const nbt_point *at, int64_t *indptr, int32_t *i
     return 0;
 }
 
-/* How many entries each unit has where inputs are vectors, and where they are. */
+/* The pattern where inputs are vectors: all of the layer's parameters, unit by unit. */
 static void write_pattern(const nbt_layer *layer, size_t n, int64_t *indptr, int32_t *indices)
 {
     const size_t end = layer->first + layer->units;
-    const size_t last = unit_of(layer, NULL, layer->units).start - layer->start;
+    const size_t others = 1 + layer->inputs + layer->below + (layer->leak != NBT_NO_LEAK);
+    size_t entries = 0;
     for (size_t i = 0; i < layer->first; i++) indptr[i] = 0;
-    for (size_t i = 0; i < layer->units; i++)
-        indptr[layer->first + i] = (int64_t)(unit_of(layer, NULL, i).start - layer->start);
-    for (size_t i = end; i <= n; i++) indptr[i] = (int64_t)last;
-    write_places(last, layer->start, indices);
+    for (size_t u = 0; u < layer->units; u++) {
+        indptr[layer->first + u] = (int64_t)entries;
+        entries += others;
+        entries += layer->indptr ? (size_t)(layer->indptr[u + 1] - layer->indptr[u]) : layer->units;
+    }
+    for (size_t i = end; i <= n; i++) indptr[i] = (int64_t)entries;
+    write_places(entries, layer->start, indices);
 }
 
 /* What the units of a layer gather, of the pairs of h and v: a, and v pushed through the slopes. */
