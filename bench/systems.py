@@ -1,6 +1,7 @@
 """A network of 20 units as a System in Python, as a CompiledSystem in C, and as the built-in cell.
 
-python -m bench.systems prints what a step of each takes, alternately in one process.
+python -m bench.systems prints what a step of each takes: the best of several blocks, one form after
+the other.
 """
 
 from __future__ import annotations
@@ -78,27 +79,28 @@ def data(steps, vectors):
     return (random.normal(size=(steps, SYMBOLS)), y) if vectors else (y,)
 
 
-def microseconds(trainer, vectors):
-    """Of one step, the best of several blocks."""
+def microseconds(trainers, vectors, repeats):
+    """Of one step of each, the best of several blocks taken in turn."""
     steps = 200
-    block, best = data(steps, vectors), np.inf
-    trainer.learn(*block)
-    for _ in range(7):
-        begun = time.perf_counter()
-        trainer.learn(*block)
-        best = min(best, time.perf_counter() - begun)
-    return 1e6 * best / steps
+    block, best = data(steps, vectors), [np.inf] * len(trainers)
+    for turn in range(1 + repeats):
+        for k, trainer in enumerate(trainers):
+            begun = time.perf_counter()
+            trainer.learn(*block)
+            if turn:
+                best[k] = min(best[k], time.perf_counter() - begun)
+    return [1e6 * seconds / steps for seconds in best]
 
 
-def main() -> None:
+def main(repeats: int = 40) -> None:
     with tempfile.TemporaryDirectory() as folder:
         library = systems.compile_network(folder)
         print(f"{'rule':20}{'inputs':9}" + "".join(f"{form:>10}" for form in FORMS)
               + "  python/compiled  compiled/built-in")  # fmt: skip
         for rule in RULES:
             for vectors in (False, True):
-                times = [microseconds(make(rule, form, library, vectors=vectors), vectors)
-                         for form in FORMS]  # fmt: skip
+                trainers = [make(rule, form, library, vectors=vectors) for form in FORMS]
+                times = microseconds(trainers, vectors, repeats)
                 print(f"{rule:20}{'vectors' if vectors else 'symbols':9}"
                       + "".join(f"{t:10.2f}" for t in times)
                       + f"{times[0] / times[1]:17.1f}{times[1] / times[2]:19.2f}")  # fmt: skip

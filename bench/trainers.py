@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import nbt
+import atexit
+import functools
+import tempfile
 
-__all__ = ["SYMBOLS", "TRAINERS", "affordable", "make", "round_steps"]
+import numpy as np
+
+import nbt
+from bench import systems
+
+__all__ = ["SYMBOLS", "SYSTEMS", "TRAINERS", "affordable", "make", "round_steps"]
 
 SYMBOLS = 64
 WINDOW = 15
@@ -21,13 +28,38 @@ TRAINERS = {
     "rtrl-sgd": lambda *a, **k: nbt.RTRL(*a, SGD, **k),
     "rtrl-kalman": lambda *a, **k: nbt.RTRL(*a, nbt.Kalman(), **k),
 }
+# What the general rules train, by what it is: a function of the units.
+SYSTEMS = {
+    "graph-sgd": (lambda units: nbt.RNN(units, graph=nbt.Graph.random(units, 16)), SGD),
+    "graph-kalman": (lambda units: nbt.RNN(units, graph=nbt.Graph.random(units, 16)), nbt.Kalman()),
+    "stack": (lambda units: nbt.Stack([nbt.RNN(units // 2)] * 2), nbt.Kalman()),
+    "ctrnn": (lambda units: nbt.Continuous(nbt.CTRNN(units), dt=0.1), nbt.Kalman()),
+    "compiled": (lambda units: compiled_network(units), nbt.Kalman()),
+}
 # Multiply-adds for each parameter of the network, roughly; RTRL: the square of the units.
 WORK = {"euclidean": 3, "kalman": 8, "default": 12, "rank4": 24, "bptt-sgd": 2, "bptt-kalman": 3}
 
 
 def make(name: str, units: int, dtype: str = "float32") -> nbt.trainers.Trainer:
     """A new trainer of that name: plain sigmoid units, one-hot inputs, `SYMBOLS` symbols."""
+    if name in SYSTEMS:
+        cell, optimizer = SYSTEMS[name]
+        return nbt.NoBackTrack(cell(units), nbt.Softmax(SYMBOLS), optimizer, dtype=dtype)
     return TRAINERS[name](nbt.RNN(units), nbt.Softmax(SYMBOLS), dtype=dtype)
+
+
+@functools.cache
+def library(dtype: str = "float64"):
+    """tests/c/network.c, compiled without what only this machine has."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return systems.systems.compile_network(folder.name, dtype, ("-O2",))
+
+
+def compiled_network(units: int) -> nbt.CompiledSystem:
+    """The network of a user in C, float64, as it is for any numbers."""
+    theta = np.random.default_rng(1).normal(size=units * (1 + units + SYMBOLS)) / np.sqrt(units)
+    return systems.systems.compiled_network(library(), units, SYMBOLS, theta)
 
 
 def work(name: str, units: int) -> float:

@@ -91,6 +91,26 @@ static void add_exact(nbt_learner *self, const nbt_whole *theta, const nbt_whole
     }
 }
 
+/* θ and φ from their gradients, g and phi_g, which they overwrite; J already has its part of them.
+ * Returns whether all is finite. */
+static int step_both(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi, real *g)
+{
+    NBT(whole_factor)(theta, (real)self->lambda_theta);
+    NBT(whole_factor)(phi, (real)self->lambda_phi);
+    phi_out(self, self->phi, self->phi_flat);
+    const int finite = NBT(whole_step)(phi, self->phi_g);
+    phi_back(self, self->phi_flat, self->phi);
+    return NBT(whole_step)(theta, g) && finite;
+}
+
+/* J of both ← (1 - γ) J + their gradients' outer products. */
+static void add_outer(const nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi,
+                      const real *g)
+{
+    NBT(whole_add)(theta, decayed(self), g);
+    NBT(whole_add)(phi, decayed(self), self->phi_g);
+}
+
 int NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
 {
     const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
@@ -98,32 +118,16 @@ int NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
     NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
     gradient(self);
     phi_gradient(self, self->delta, self->phi_g);
-    if (!self->exact_fisher) {
-        NBT(whole_add)(&theta, decayed(self), self->g);
-        NBT(whole_add)(&phi, decayed(self), self->phi_g);
-    }
-    NBT(whole_factor)(&theta, (real)self->lambda_theta);
-    NBT(whole_factor)(&phi, (real)self->lambda_phi);
-    phi_out(self, self->phi, self->phi_flat);
-    int finite = NBT(whole_step)(&phi, self->phi_g);
-    phi_back(self, self->phi_flat, self->phi);
-    finite &= NBT(whole_step)(&theta, self->g);
-    return finite;
+    if (!self->exact_fisher) add_outer(self, &theta, &phi, self->g);
+    return step_both(self, &theta, &phi, self->g);
 }
 
 int NBT(whole_apply)(nbt_learner *self)
 {
     const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
     phi_out(self, self->g_phi, self->phi_g);
-    NBT(whole_add)(&theta, decayed(self), self->g_theta);
-    NBT(whole_add)(&phi, decayed(self), self->phi_g);
-    NBT(whole_factor)(&theta, (real)self->lambda_theta);
-    NBT(whole_factor)(&phi, (real)self->lambda_phi);
-    phi_out(self, self->phi, self->phi_flat);
-    int finite = NBT(whole_step)(&phi, self->phi_g);
-    phi_back(self, self->phi_flat, self->phi);
-    finite &= NBT(whole_step)(&theta, self->g_theta);
-    return finite;
+    add_outer(self, &theta, &phi, self->g_theta);
+    return step_both(self, &theta, &phi, self->g_theta);
 }
 
 void NBT(whole_refresh)(nbt_learner *self)

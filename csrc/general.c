@@ -3,6 +3,7 @@
 #include "lanes.h"
 #include "metric.h"
 #include "readout.h"
+#include "reduction.h"
 #include "signs.h"
 #include "sparse.h"
 #include <string.h>
@@ -51,17 +52,71 @@ double NBT(general_window_loss)(nbt_learner *self, nbt_target y, real *delta)
     return NBT(readout_loss)(self, y, delta);
 }
 
+/* Is the pattern the one that was surveyed last? Not kept of systems that say when it changes. */
+static int seen(const nbt_learner *self)
+{
+    const size_t rows = (self->n + 1) * sizeof *self->indptr;
+    if (self->system.fixed || !self->surveyed) return 0;
+    if (memcmp(self->indptr, self->seen_indptr, rows)) return 0;
+    const size_t entries = (size_t)self->indptr[self->n] * sizeof *self->indices;
+    return !memcmp(self->indices, self->seen_indices, entries);
+}
+
+void NBT(general_survey)(nbt_learner *self)
+{
+    const size_t entries = (size_t)self->indptr[self->n];
+    if (!self->system.fixed) {
+        memcpy(self->seen_indptr, self->indptr, (self->n + 1) * sizeof *self->indptr);
+        memcpy(self->seen_indices, self->indices, entries * sizeof *self->indices);
+    }
+    NBT(sparse_survey)(self);
+}
+
+/* What follows of the arrays that `rows` wrote; `dense`: one pattern for all symbols. */
+static int follow_pattern(nbt_learner *self, int dense)
+{
+    const nbt_system *f = &self->system;
+    if (self->failed || self->patterned || seen(self)) return !self->failed;
+    self->failed =
+        f->unchecked && !nbt_csr_valid(f->n, f->p, f->entries, self->indptr, self->indices);
+    if (self->failed) return 0;
+    NBT(general_survey)(self);
+    self->patterned = f->fixed && f->phases == 1 && dense;
+    return 1;
+}
+
 int NBT(general_rows)(nbt_learner *self, const nbt_point *at)
 {
     const nbt_system *f = &self->system;
-    if (self->patterned) {
-        self->failed |= f->rows(f->self, at, NULL, NULL, self->values) != 0;
-        return !self->failed;
+    int64_t *indptr = self->patterned ? NULL : self->indptr;
+    int32_t *indices = self->patterned ? NULL : self->indices;
+    self->failed |= f->rows(f->self, at, indptr, indices, self->values) != 0;
+    return follow_pattern(self, at->symbol < 0);
+}
+
+int NBT(general_move)(nbt_learner *self, const nbt_point *at)
+{
+    const nbt_system *f = &self->system;
+    const size_t K = self->K, ldn = self->ldn;
+    real *v = self->v, *pushed = self->pushed;
+    if (f->move) {
+        int64_t *indptr = self->patterned ? NULL : self->indptr;
+        int32_t *indices = self->patterned ? NULL : self->indices;
+        self->failed |= f->move(f->self, at, K, ldn, v, self->h_next, pushed, indptr, indices,
+                                self->values) != 0;
+        if (!follow_pattern(self, 1)) return 0;
+        lanes_copy(ldn, self->h_next, self->h);
+    } else {
+        nbt_point dense = *at;
+        dense.symbol = -1;
+        for (size_t k = 0; k < K && !self->failed; k++)
+            self->failed |= f->jvp(f->self, at, v + k * ldn, pushed + k * ldn) != 0;
+        if (self->failed || !NBT(general_rows)(self, &dense)) return 0;
+        if (!NBT(general_step)(self, at)) return 0;
     }
-    self->failed |= f->rows(f->self, at, self->indptr, self->indices, self->values) != 0;
-    if (!self->failed) NBT(sparse_find_runs)(self);
-    self->patterned = f->fixed && f->phases == 1 && !self->one_hot && !self->failed;
-    return !self->failed;
+    NBT(sparse_spread)(self);
+    lanes_copy(K * ldn, pushed, v);
+    return 1;
 }
 
 int NBT(general_step)(nbt_learner *self, const nbt_point *at)
@@ -75,6 +130,10 @@ int NBT(general_step)(nbt_learner *self, const nbt_point *at)
 void NBT(general_signs)(nbt_learner *self, size_t k, size_t q)
 {
     real *sign = self->sign;
+    if (q == 0) {
+        NBT(signs)(self, (uint32_t)k, sign);
+        return;
+    }
     for (size_t i = 0; i < self->n;) {
         const size_t unit = q * self->n + i, within = unit % 128;
         uint32_t bits[4];
@@ -101,6 +160,5 @@ void NBT(general_look)(nbt_learner *self, int32_t symbol, const void *vector)
 void NBT(general_refresh)(nbt_learner *self)
 {
     NBT(metric_refresh)(self);
-    NBT(sparse_find_runs)(self);
-    self->patterned = 0;
+    self->patterned = self->surveyed = 0;
 }

@@ -46,8 +46,14 @@ void NBT(general_input)(nbt_learner *self, int32_t symbol, const void *vector);
 /* Where the system is asked: phase q from state h, with the input last set. */
 nbt_point NBT(general_point)(const nbt_learner *self, const real *h, size_t phase);
 
-/* The system's ∂f/∂θ there, into the CSR arrays; returns whether it did not fail. */
+/* The system's ∂f/∂θ there, into the CSR arrays; returns whether it did not fail. A pattern that is
+ * as before is not checked and surveyed (sparse.h) again. */
 int NBT(general_rows)(nbt_learner *self, const nbt_point *at);
+void NBT(general_survey)(nbt_learner *self);
+
+/* A phase of NoBackTrack: h, F v̄_k for every pair, and the rows, one-hot inputs being vectors to
+ * them, so that their pattern is the same for all symbols. Returns whether nothing failed. */
+int NBT(general_move)(nbt_learner *self, const nbt_point *at);
 
 /* sign (n) = ±1 for pair k in phase q: those of units q n … q n + n - 1. */
 void NBT(general_signs)(nbt_learner *self, size_t k, size_t q);

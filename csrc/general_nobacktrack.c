@@ -28,10 +28,35 @@ static void mean_gradient(nbt_learner *self)
     NBT(sparse_add)(self, self->H, g);
 }
 
+/* Where each parameter acts on one state alone and there is one pair, a step takes two passes: the
+ * gradient, the optimizer and the norms in one, the reduction in the other. */
+static int in_one_pass(nbt_learner *self)
+{
+    if (!self->surveyed) {
+        NBT(general_survey)(self);
+        NBT(sparse_spread)(self);
+    }
+    const int diagonal = self->optimizer == NBT_KALMAN && self->blocks == self->system.p;
+    return self->owned && self->K == 1 && !self->split && !self->whole && !diagonal;
+}
+
+static void sweep(nbt_learner *self, int learn)
+{
+    real c = 0;
+    NBT(rows_dot)(1, self->ldn, self->v, self->H, &c);
+    if (!NBT(metric_sweep)(self, learn, c, NBT(sparse_own)(self))) self->diverged = 1;
+    self->fresh = 1;
+}
+
 double NBT(general_nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
 {
     const double loss = NBT(general_loss)(self, y, learn);
     if (!learn || self->failed) return loss;
+    if (in_one_pass(self)) {
+        sweep(self, 1);
+        if (self->norm == NBT_FISHER) NBT(follow_fisher)(self);
+        return loss;
+    }
     void (*const gradient)(nbt_learner *) = self->split ? NBT(split_gradient) : mean_gradient;
     if (self->whole) {
         if (!NBT(whole_learn)(self, gradient)) self->diverged = 1;
@@ -55,6 +80,7 @@ static void measure(nbt_learner *self, size_t k)
 {
     const real *w = pair_w(self, k);
     real *bar = self->block_w, *y = self->g;
+    if (measured(self) && !self->measuring) NBT(metric_refresh)(self);
     if (k == 0 && measured(self)) NBT(metric_rows)(self, self->norm_d);
     if (k == 0 && !measured(self)) NBT(sparse_norms)(self, self->norm_d);
     bar[0] = measured(self) ? NBT(metric_norm)(self, w) : sum_of_squares(self->cell.size, w);
@@ -63,15 +89,39 @@ static void measure(nbt_learner *self, size_t k)
     NBT(sparse_dot)(self, y, (real *)self->inner + k * self->ldn);
 }
 
+/* w̄ ← keep w̄ + Σ_i c_i w_i for one pair. O(p) */
+static void fold_rows(nbt_learner *self, size_t k, real keep, const real *c)
+{
+    real *w = pair_w(self, k);
+    if (!in_one_pass(self)) {
+        for (size_t j = 0; j < self->cell.size; j += LANES) store(w + j, keep * load(w + j));
+        NBT(sparse_add)(self, c, w);
+        return;
+    }
+    const real *z = NBT(sparse_own)(self);
+    for (size_t s = 0; s < self->spans; s++) {
+        const size_t first = (size_t)self->span[s], last = (size_t)self->span[s + 1];
+        const size_t begin = after_odd(first, last);
+        const real own = self->owner[s] < 0 ? 0 : c[self->owner[s]];
+        if (begin > first) w[first] = keep * w[first] + own * z[first];
+        for (size_t j = begin; j < last; j += LANES)
+            store_some(w + j, last - j, keep * load_any(w + j) + own * load_any(z + j));
+    }
+}
+
 /* (13)–(15) for one pair: v̄ ← ρ̄ v̄ + Σ ε_i ρ_i e_i, w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i. */
 static void reduce(nbt_learner *self, size_t k, size_t q)
 {
     const size_t ldn = self->ldn;
     const int balanced = self->norm != NBT_NO_NORM;
-    real *v = pair_v(self, k), *w = pair_w(self, k), *inverse = self->rho_inverse;
+    real *v = pair_v(self, k), *inverse = self->rho_inverse;
     const real *sign = self->sign, *rho = self->rho;
     const real *block_rho = self->block_rho, *block_inverse = self->block_inverse;
-    measure(self, k);
+    if (!in_one_pass(self))
+        measure(self, k);
+    else if (!self->fresh)
+        sweep(self, 0);
+    self->fresh = 0;
     NBT(state_weights)(self, k);
     NBT(rows_norm)(1, ldn, v, self->u, self->block_v);
     NBT(balance)(1, balanced, self->block_w, self->block_v, self->block_rho, self->block_inverse);
@@ -81,15 +131,14 @@ static void reduce(nbt_learner *self, size_t k, size_t q)
         v[i] = block_rho[0] * v[i] + sign[i] * rho[i];
         inverse[i] *= sign[i];
     }
-    for (size_t j = 0; j < self->cell.size; j += LANES)
-        store(w + j, block_inverse[0] * load(w + j));
-    NBT(sparse_add)(self, inverse, w);
+    fold_rows(self, k, block_inverse[0], inverse);
 }
 
 /* w̄ and J decay (lanes.h). */
 static void flush(nbt_learner *self)
 {
     const size_t size = self->cell.size;
+    self->fresh = 0;
     NBT(flush)((self->split ? 1 : self->K) * size, self->w);
     if (self->optimizer == NBT_SGD || self->dense) return;
     NBT(flush)(size, self->theta_J);
@@ -98,19 +147,14 @@ static void flush(nbt_learner *self)
 
 void NBT(general_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
-    const nbt_system *f = &self->system;
     const size_t ldn = self->ldn;
-    real *pushed = self->pushed;
     if (self->step % NBT_FLUSH_EVERY == 0) flush(self);
     NBT(general_input)(self, symbol, vector);
-    for (size_t q = 0; q < f->phases; q++) {
+    for (size_t q = 0; q < self->phases; q++) {
         const nbt_point at = NBT(general_point)(self, self->h, q);
         if (self->split) NBT(split_reduce)(self, q);
         for (size_t k = 0; k < self->K && !self->split; k++) reduce(self, k, q);
-        for (size_t k = 0; k < self->K && !self->failed; k++)
-            self->failed |= f->jvp(f->self, &at, pair_v(self, k), pushed + k * ldn) != 0;
-        if (self->failed || !NBT(general_rows)(self, &at) || !NBT(general_step)(self, &at)) return;
-        lanes_copy(self->K * ldn, pushed, self->v);
+        if (!NBT(general_move)(self, &at)) return;
     }
     NBT(cell_respond)(self, self->h, self->a, self->slope);
     if (!NBT(all_finite)(self->K * ldn, self->v)) self->diverged = 1;

@@ -2,25 +2,59 @@
 #include "general.h"
 #include "lanes.h"
 #include "metric.h"
+#include "sparse.h"
 #include "whole.h"
 #include <string.h>
 
 static real *now(const nbt_learner *self) { return self->settled ? self->G : self->G_next; }
 static real *next(const nbt_learner *self) { return self->settled ? self->G_next : self->G; }
 
-/* out ← out + c row, (ld). */
-static void add_row(size_t ld, real c, const real *restrict row, real *restrict out)
+/* As many sums as registers hold: rows of the product, lane blocks of columns. */
+enum { TILE_ROWS = 4, TILE_BLOCKS = NBT_REGISTER == 64 ? 4 : 3 };
+
+/* A tile of F G, from Fᵀ (n, ldF). holes: most of F is 0. */
+NBT_INLINE void product_tile(size_t n, size_t ldF, size_t ld, size_t rows, size_t blocks, int holes,
+                             const real *restrict F, const real *restrict G, real *restrict out)
 {
-    for (size_t j = 0; j < ld; j += LANES) store(out + j, load(out + j) + c * load(row + j));
+    vec sum[TILE_ROWS][TILE_BLOCKS] = {{{0}}};
+    for (size_t j = 0; j < n; j++) {
+        const real *f = F + j * ldF;
+        int some = !holes;
+        for (size_t k = 0; k < rows && !some; k++) some |= f[k] != 0;
+        if (!some) continue;
+        for (size_t b = 0; b < blocks; b++) {
+            const vec g = load(G + j * ld + b * LANES);
+            for (size_t k = 0; k < rows; k++) sum[k][b] += f[k] * g;
+        }
+    }
+    for (size_t k = 0; k < rows; k++)
+        for (size_t b = 0; b < blocks; b++) store(out + k * ld + b * LANES, sum[k][b]);
+}
+
+/* `blocks` lane blocks of columns of all rows. */
+NBT_INLINE void product_strip(size_t n, size_t ldF, size_t ld, size_t rows, size_t blocks,
+                              int holes, const real *F, const real *G, real *out)
+{
+    size_t i = 0;
+    for (; i + TILE_ROWS <= rows; i += TILE_ROWS)
+        product_tile(n, ldF, ld, TILE_ROWS, blocks, holes, F + i, G, out + i * ld);
+    for (; i < rows; i++) product_tile(n, ldF, ld, 1, blocks, holes, F + i, G, out + i * ld);
+}
+
+/* out (rows, ld) = F G for G (n, ld), a strip of columns at a time. */
+NBT_INLINE void product(size_t n, size_t ldF, size_t ld, size_t rows, int holes, const real *F,
+                        const real *G, real *out)
+{
+    size_t c = 0;
+    for (; c + TILE_BLOCKS * LANES <= ld; c += TILE_BLOCKS * LANES)
+        product_strip(n, ldF, ld, rows, TILE_BLOCKS, holes, F, G + c, out + c);
+    for (; c < ld; c += LANES) product_strip(n, ldF, ld, rows, 1, holes, F, G + c, out + c);
 }
 
 /* g = Σ_k H_k G[k], (6). O(np) */
 static void exact_gradient(nbt_learner *self)
 {
-    const size_t ld = self->ldG;
-    const real *H = self->H, *G = now(self);
-    memset(self->g, 0, ld * sizeof(real));
-    for (size_t i = 0; i < self->n; i++) add_row(ld, H[i], G + i * ld, self->g);
+    product(self->n, 1, self->ldG, 1, 0, self->H, now(self), self->g);
 }
 
 double NBT(general_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
@@ -50,33 +84,24 @@ static int jacobian(nbt_learner *self, const nbt_point *at)
     return !self->failed;
 }
 
-/* `blocks` lane blocks of columns of F G, their sums in registers. */
-NBT_INLINE void product_strip(size_t n, size_t ldn, size_t ld, size_t blocks,
-                              const real *restrict F, const real *restrict G, real *restrict out)
+/* Is most of F 0, as for a graph, or a layer that the others leave alone? */
+static int has_holes(size_t n, size_t ldn, const real *F)
 {
-    for (size_t i = 0; i < n; i++) {
-        vec sum[4] = {{0}};
-        for (size_t j = 0; j < n; j++) {
-            const real f = F[j * ldn + i];
-            if (f == 0) continue;
-            for (size_t b = 0; b < blocks; b++) sum[b] += f * load(G + j * ld + b * LANES);
-        }
-        for (size_t b = 0; b < blocks; b++) store(out + i * ld + b * LANES, sum[b]);
-    }
+    size_t zeros = 0;
+    for (size_t j = 0; j < n; j++)
+        for (size_t i = 0; i < n; i++) zeros += F[j * ldn + i] == 0;
+    return 2 * zeros > n * n;
 }
 
 /* (4): G ← F G + ∂f/∂θ. */
 static void carry(nbt_learner *self)
 {
     const size_t n = self->n, ldn = self->ldn, ld = self->ldG;
-    const real *F = self->F, *G = now(self), *value = self->values;
-    real *out = next(self);
-    size_t c = 0;
-    for (; c + 4 * LANES <= ld; c += 4 * LANES) product_strip(n, ldn, ld, 4, F, G + c, out + c);
-    for (; c < ld; c += LANES) product_strip(n, ldn, ld, 1, F, G + c, out + c);
-    for (size_t i = 0; i < n; i++)
-        for (size_t e = (size_t)self->indptr[i]; e < (size_t)self->indptr[i + 1]; e++)
-            out[i * ld + (size_t)self->indices[e]] += value[e];
+    if (has_holes(n, ldn, self->F))
+        product(n, ldn, ld, n, 1, self->F, now(self), next(self));
+    else
+        product(n, ldn, ld, n, 0, self->F, now(self), next(self));
+    NBT(sparse_add_rows)(self, ld, next(self));
     self->settled = !self->settled;
 }
 

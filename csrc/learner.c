@@ -303,6 +303,7 @@ nbt_system nbt_euler_system(nbt_euler *self, nbt_dtype dtype, int isa)
     system.vjp = self->field.vjp ? euler->vjp : NULL;
     system.fixed = 0;
     system.rows = euler->rows;
+    system.move = NULL;
     system.self = self;
     return system;
 }

@@ -107,6 +107,7 @@ typedef struct {
     X(x, 1, ldm, general)                                                                          \
     X(y, 1, ldY, general)                                                                          \
     X(values, 1, entries, general)                                                                 \
+    X(own, 1, cell.size, general &&nobacktrack)                                                    \
     X(metric_q, 1, theta_kept, measured)                                                           \
     X(metric_r, 1, cell.size, measured)                                                            \
     X(lead, 1, cell.size, measured)                                                                \
@@ -180,10 +181,19 @@ typedef struct {
     int general, failed; /* is it? did one of its functions fail? */
     size_t phases;       /* the system's, or 1 */
     nbt_system system;
-    int64_t *indptr;                /* (n + 1) and */
-    int32_t *indices;               /* (entries), with the array `values`: ∂f/∂θ; */
-    int patterned;                  /* are indptr and indices those of every step? */
+    int64_t *indptr;       /* (n + 1) and */
+    int32_t *indices;      /* (entries), with the array `values`: ∂f/∂θ; */
+    int patterned;         /* are indptr and indices those of every step? */
+    int64_t *seen_indptr;  /* the pattern that was last checked and surveyed; */
+    int32_t *seen_indices; /* is what follows of the one that is there now? */
+    int surveyed;
     uint8_t *run;                   /* (n) are a row's columns neighbours, in rising order? */
+    int owned, complete;            /* does a parameter act on one state alone (sparse.h)? each? */
+    size_t own_begin, own_end;      /* where the array `own` may differ from 0 */
+    size_t spans;                   /* then the pieces, */
+    int64_t *span;                  /* (spans + 1), */
+    int32_t *owner;                 /* (spans), at most blocks or n of them, and one more */
+    int measuring;                  /* are the metric's q and r those of J? */
     size_t blocks;                  /* blocks of θ in the metric (metric.h): */
     int64_t *block;                 /* (blocks + 1) where each begins, and p; */
     int32_t *first;                 /* (p) where that of each parameter does */

@@ -2,10 +2,147 @@
 #include "optimizer.h"
 #include "some.h"
 #include "whole.h"
+#include <string.h>
+
+/* ---- a pass over blocks -------------------------------------------------------------------- */
+
+/* How z and w̄ are measured: ‖z‖² in each block, ‖w̄‖² in all; METRIC_INNER: ⟨z, w̄⟩, too. */
+enum { NOTHING, PLAIN, METRIC, METRIC_INNER };
+
+/* What a pass does; constant wherever it is compiled. */
+typedef struct {
+    int learn; /* J and θ follow the gradient */
+    int pair;  /* which is H z + c w̄, or z alone */
+    int keep;  /* q and r are kept */
+    int measure;
+} work;
+
+typedef struct {
+    step_size step;
+    real c;
+    const real *z, *w;
+    real *theta, *J, *J0, *q, *r;
+} pass;
+
+/* Of a block: what its first parameter says, and what the others leave to it. */
+typedef struct {
+    real H, g0, z0, w0, inverse0;
+    vec x, Q, z2, zw;
+} arrow;
+
+/* ‖w̄‖² so far, and what is 0 as long as all is finite. */
+typedef struct {
+    vec w2, check;
+    real first_w2, first_check;
+} totals;
+
+/* Up to LANES parameters from j on that are not first in their block. */
+NBT_INLINE void arrow_turn(const pass *at, work todo, arrow *b, totals *all, size_t j, size_t count)
+{
+    const vec z = todo.learn || todo.measure ? load_any(at->z + j) : spread(0);
+    const vec w = todo.pair ? load_any(at->w + j) : spread(0);
+    const vec g = todo.pair ? b->H * z + at->c * w : z, lambda = spread(at->step.lambda);
+    vec Jjj = load_any(at->J + j), J0j = load_any(at->J0 + j);
+    if (todo.learn) {
+        Jjj = g * g + at->step.keep * Jjj;
+        J0j = b->g0 * g + at->step.keep * J0j;
+        store_some(at->J + j, count, Jjj);
+        store_some(at->J0 + j, count, J0j);
+    }
+    const vec q = J0j * b->inverse0, denominator = lanes_max(Jjj + lambda - J0j * q, lambda);
+    const vec r = lanes_only(1 / denominator, count);
+    if (todo.learn) {
+        const vec x = (g - b->g0 * q) * r;
+        store_some(at->theta + j, count, load_any(at->theta + j) - x);
+        b->x += q * x + denominator * 0; /* an infinite one reaches θ_0, and is noticed */
+    }
+    if (todo.keep) {
+        store_some(at->q + j, count, q);
+        store_some(at->r + j, count, r);
+        b->Q += q * q * r;
+    }
+    if (todo.measure == PLAIN) {
+        b->z2 += lanes_only(z, count) * z;
+        all->w2 += lanes_only(w, count) * w;
+    } else if (todo.measure) {
+        const vec z_part = z - b->z0 * q, w_part = w - b->w0 * q, z_scaled = z_part * r;
+        b->z2 += z_part * z_scaled;
+        all->w2 += w_part * w_part * r;
+        if (todo.measure == METRIC_INNER) b->zw += w_part * z_scaled;
+    }
+}
+
+/* Kalman: the block first … last - 1. *z2, *zw: what is measured. */
+NBT_INLINE void arrow_block(const pass *at, work todo, totals *all, size_t first, size_t last,
+                            real H, real *z2, real *zw)
+{
+    arrow b = {.H = H};
+    if (todo.learn || todo.measure) b.z0 = at->z[first];
+    if (todo.pair) b.w0 = at->w[first];
+    b.g0 = todo.pair ? H * b.z0 + at->c * b.w0 : b.z0;
+    if (todo.learn) at->J[first] = at->step.keep * at->J[first] + b.g0 * b.g0;
+    b.inverse0 = 1 / (at->J[first] + at->step.lambda);
+    size_t j = first + 1;
+    for (; j + LANES <= last; j += LANES) arrow_turn(at, todo, &b, all, j, LANES);
+    if (j < last) arrow_turn(at, todo, &b, all, j, last - j);
+    real sums[4]; /* of x, z2, zw, Q */
+    fold_four(fold_quarters(fold_halves(b.x, b.z2), fold_halves(b.zw, b.Q)), sums);
+    if (todo.learn) {
+        at->theta[first] -= b.g0 * b.inverse0 - sums[0];
+        all->first_check += at->theta[first] * 0;
+    }
+    if (todo.keep) {
+        at->q[first] = sums[3];
+        at->r[first] = b.inverse0;
+    }
+    if (!todo.measure) return;
+    const real weight = todo.measure == PLAIN ? 1 : b.inverse0;
+    *z2 = b.z0 * b.z0 * weight + sums[1];
+    all->first_w2 += b.w0 * b.w0 * weight;
+    if (todo.measure == METRIC_INNER) *zw = b.w0 * b.z0 * weight + sums[2];
+}
+
+/* SGD: parameters first … last - 1; *z2 and ‖w̄‖² are plain. */
+NBT_INLINE void descend_span(const pass *at, work todo, totals *all, size_t first, size_t last,
+                             real H, real *z2)
+{
+    const size_t begin = after_odd(first, last);
+    vec squares = {0};
+    for (size_t j = begin; j < last; j += LANES) {
+        const size_t count = last - j;
+        const vec z = load_some(at->z + j, count), w = load_some(at->w + j, count);
+        if (todo.learn) {
+            const vec updated = load_any(at->theta + j) - at->step.rate * (H * z + at->c * w);
+            store_some(at->theta + j, count, updated);
+            all->check += updated * 0;
+        }
+        squares += z * z;
+        all->w2 += w * w;
+    }
+    *z2 = fold(squares);
+    if (begin == first) return;
+    const real z0 = at->z[first], w0 = at->w[first];
+    if (todo.learn) at->theta[first] -= at->step.rate * (H * z0 + at->c * w0);
+    *z2 += z0 * z0;
+    all->first_w2 += w0 * w0;
+    all->first_check += at->theta[first] * 0;
+}
+
+static pass pass_of(const nbt_learner *self, const real *z)
+{
+    const step_size step = NBT(optimizer_step_size)(self, self->lambda_theta);
+    return (pass){.step = step,
+                  .z = z,
+                  .theta = self->theta,
+                  .J = self->theta_J,
+                  .J0 = self->theta_J0,
+                  .q = self->metric_q,
+                  .r = self->metric_r};
+}
 
 /* ---- the step ------------------------------------------------------------------------------ */
 
-static vec descend(nbt_learner *self, real rate, const real *g)
+static int descend(nbt_learner *self, real rate, const real *g)
 {
     vec check[2] = {{0}};
     real *theta = self->theta;
@@ -14,11 +151,11 @@ static vec descend(nbt_learner *self, real rate, const real *g)
         store(theta + j, updated);
         check[j / LANES % 2] += updated * 0;
     }
-    return check[0] + check[1];
+    return fold(check[0] + check[1]) == 0;
 }
 
 /* J ← keep J + g gᵀ, q, r and θ where every block is one parameter. */
-static vec diagonal(nbt_learner *self, step_size step, const real *g)
+static int diagonal(nbt_learner *self, step_size step, const real *g)
 {
     vec check = {0};
     real *theta = self->theta, *J = self->theta_J, *r = self->metric_r;
@@ -30,49 +167,27 @@ static vec diagonal(nbt_learner *self, step_size step, const real *g)
         store(theta + j, updated);
         check += updated * 0 + Jjj * 0;
     }
-    return check;
+    return fold(check) == 0;
 }
 
-/* The same for the block first … last - 1. g = NULL: J stays, only q and r are made. */
-static real arrow(nbt_learner *self, step_size step, size_t first, size_t last, const real *g)
+/* Every block, for q and r. */
+NBT_INLINE int each_block(nbt_learner *self, const pass *at, const work todo)
 {
-    real *theta = self->theta, *J = self->theta_J, *J0 = self->theta_J0;
-    real *q = self->metric_q, *r = self->metric_r;
-    const real keep = g ? step.keep : 1, g0 = g ? g[first] : 0;
-    J[first] = keep * J[first] + g0 * g0;
-    const real inverse0 = 1 / (J[first] + step.lambda);
-    vec sum = {0}, Q = {0};
-    for (size_t j = first + 1; j < last; j += LANES) {
-        const size_t count = last - j;
-        const vec gj = g ? load_some(g + j, count) : (vec){0};
-        const vec Jjj = gj * gj + keep * load_some(J + j, count);
-        const vec J0j = g0 * gj + keep * load_some(J0 + j, count);
-        const vec qj = J0j * inverse0;
-        const vec denominator = lanes_max(Jjj + step.lambda - J0j * qj, spread(step.lambda));
-        const vec rj = 1 / denominator, x = (gj - g0 * qj) * rj;
-        store_some(J + j, count, Jjj);
-        store_some(J0 + j, count, J0j);
-        store_some(q + j, count, qj);
-        store_some(r + j, count, rj);
-        store_some(theta + j, count, load_some(theta + j, count) - x);
-        sum += qj * x + denominator * 0; /* an infinite one reaches θ_0, and is noticed */
-        Q += qj * qj * rj;
-    }
-    q[first] = fold(Q);
-    r[first] = inverse0;
-    theta[first] -= g0 * inverse0 - fold(sum);
-    return theta[first] * 0;
+    const int64_t *block = self->block;
+    totals all = {0};
+    real none;
+    for (size_t b = 0; b < self->blocks; b++)
+        arrow_block(at, todo, &all, (size_t)block[b], (size_t)block[b + 1], 1, &none, &none);
+    self->measuring = 1;
+    return all.first_check == 0;
 }
 
 int NBT(metric_apply)(nbt_learner *self, const real *restrict g)
 {
-    const step_size step = NBT(optimizer_step_size)(self, self->lambda_theta);
-    if (self->optimizer == NBT_SGD) return fold(descend(self, step.rate, g)) == 0;
-    if (self->blocks == self->system.p) return fold(diagonal(self, step, g)) == 0;
-    real check = 0;
-    for (size_t b = 0; b < self->blocks; b++)
-        check += arrow(self, step, (size_t)self->block[b], (size_t)self->block[b + 1], g);
-    return check == 0;
+    const pass at = pass_of(self, g);
+    if (self->optimizer == NBT_SGD) return descend(self, at.step.rate, g);
+    if (self->blocks == self->system.p) return diagonal(self, at.step, g);
+    return each_block(self, &at, (work){.learn = 1, .keep = 1});
 }
 
 void NBT(metric_refresh)(nbt_learner *self)
@@ -80,11 +195,52 @@ void NBT(metric_refresh)(nbt_learner *self)
     if (self->optimizer == NBT_SGD) return;
     if (self->whole) {
         NBT(whole_refresh)(self);
+        self->measuring = 1;
         return;
     }
-    const step_size step = NBT(optimizer_step_size)(self, self->lambda_theta);
-    for (size_t b = 0; b < self->blocks; b++)
-        arrow(self, step, (size_t)self->block[b], (size_t)self->block[b + 1], NULL);
+    const pass at = pass_of(self, NULL);
+    each_block(self, &at, (work){.keep = 1});
+}
+
+/* ---- gradient, step and norms in one pass ---------------------------------------------------- */
+
+NBT_INLINE int each_span(nbt_learner *self, const pass *at, const int learn, const int measure)
+{
+    const work todo = {.learn = learn, .pair = 1, .measure = measure};
+    const int64_t *span = self->span;
+    const real *H = self->H;
+    real *norm = self->norm_d, *inner = self->inner, none;
+    totals all = {0};
+    for (size_t s = 0; s < self->spans; s++) {
+        const size_t first = (size_t)span[s], last = (size_t)span[s + 1];
+        const int32_t i = self->owner[s];
+        const real of = i < 0 ? 0 : H[i];
+        real *z2 = i < 0 ? &none : norm + i, *zw = i < 0 ? &none : inner + i;
+        if (measure == NOTHING)
+            descend_span(at, todo, &all, first, last, of, z2);
+        else
+            arrow_block(at, todo, &all, first, last, of, z2, zw);
+    }
+    ((real *)self->block_w)[0] = fold(all.w2) + all.first_w2;
+    return fold(all.check) + all.first_check == 0;
+}
+
+int NBT(metric_sweep)(nbt_learner *self, int learn, real c, const real *z)
+{
+    const int fisher = self->norm == NBT_FISHER, kalman = self->norm == NBT_KALMAN_NORM;
+    pass at = pass_of(self, z);
+    at.w = self->w;
+    at.c = c;
+    memset(self->norm_d, 0, self->ldn * sizeof(real)); /* of rows that are empty */
+    memset(self->inner, 0, self->ldn * sizeof(real));
+    if (self->optimizer == NBT_SGD)
+        return learn ? each_span(self, &at, 1, NOTHING) : each_span(self, &at, 0, NOTHING);
+    if (learn) self->measuring = 0;
+    if (fisher) return learn ? each_span(self, &at, 1, METRIC) : each_span(self, &at, 0, METRIC);
+    if (kalman)
+        return learn ? each_span(self, &at, 1, METRIC_INNER)
+                     : each_span(self, &at, 0, METRIC_INNER);
+    return learn ? each_span(self, &at, 1, PLAIN) : each_span(self, &at, 0, PLAIN);
 }
 
 /* ---- norms --------------------------------------------------------------------------------- */

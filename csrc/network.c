@@ -1,5 +1,6 @@
 #include "network.h"
 #include "cell.h"
+#include "gather.h"
 #include "lanes.h"
 #include "vmath.h"
 #include <string.h>
@@ -33,39 +34,6 @@ NBT_INLINE nbt_unit unit_of(const nbt_layer *layer, const real *theta, size_t i)
 }
 
 /* ---- sums ---------------------------------------------------------------------------------- */
-
-/* Σ x y. */
-NBT_INLINE real dot_all(size_t count, const real *x, const real *y)
-{
-    vec s0 = {0}, s1 = {0};
-    size_t e = 0;
-    for (; e + 2 * LANES <= count; e += 2 * LANES) {
-        s0 += load_any(x + e) * load_any(y + e);
-        s1 += load_any(x + e + LANES) * load_any(y + e + LANES);
-    }
-    if (e + LANES <= count) {
-        s0 += load_any(x + e) * load_any(y + e);
-        e += LANES;
-    }
-    real rest = 0;
-    for (; e < count; e++) rest += x[e] * y[e];
-    return fold(s0 + s1) + rest;
-}
-
-/* Σ_e x[e] y[which[e]]. */
-NBT_INLINE real dot_some(size_t count, const real *x, const real *y, const int32_t *which)
-{
-    real s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    size_t e = 0;
-    for (; e + 4 <= count; e += 4) {
-        s0 += x[e] * y[which[e]];
-        s1 += x[e + 1] * y[which[e + 1]];
-        s2 += x[e + 2] * y[which[e + 2]];
-        s3 += x[e + 3] * y[which[e + 3]];
-    }
-    for (; e < count; e++) s0 += x[e] * y[which[e]];
-    return (s0 + s1) + (s2 + s3);
-}
 
 NBT_INLINE real dot_sources(const nbt_unit *unit, const real *y)
 {
@@ -224,7 +192,16 @@ NBT_INLINE void write_scaled(size_t count, real size, const real *restrict x, re
     for (size_t k = 0; k < count; k++) to[k] = size * x[k];
 }
 
-/* Writes the entries of one unit and returns how many: gain (1, a, x, a'), and h keep'. */
+/* ∂f_i/∂leak: h keep', or 0 where it is not learned. */
+NBT_INLINE real leak_entry(const nbt_network *self, const nbt_layer *layer, const nbt_point *at,
+                           size_t i)
+{
+    const size_t k = layer->first + i;
+    if (layer->leak != NBT_LEARNED_LEAK) return 0;
+    return ((real *)self->keep_slope)[k] * ((const real *)at->h)[k];
+}
+
+/* Writes the entries of one unit and returns how many: gain (1, a, x, a'), and of its leak. */
 NBT_INLINE size_t write_row(const nbt_network *self, const nbt_layer *layer, const nbt_point *at,
                             size_t i, int32_t *restrict indices, real *restrict values)
 {
@@ -249,10 +226,7 @@ NBT_INLINE size_t write_row(const nbt_network *self, const nbt_layer *layer, con
     const size_t done = one_hot ? e : 0;
     write_scaled(layer->below, gain, (real *)self->a + below_of(layer), values + e);
     e += layer->below;
-    if (layer->leak == NBT_LEARNED_LEAK) {
-        const size_t k = layer->first + i;
-        values[e++] = ((real *)self->keep_slope)[k] * ((const real *)at->h)[k];
-    }
+    if (layer->leak != NBT_NO_LEAK) values[e++] = leak_entry(self, layer, at, i);
     if (indices) write_places(e - done, unit.start + gap + done, indices + done);
     return e;
 }
@@ -277,5 +251,76 @@ int NBT(network_rows)(void *of, const nbt_point *at, int64_t *indptr, int32_t *i
         indptr[i + 1] = (int64_t)entries;
     }
     for (size_t i = end; i < n; i++) indptr[i + 1] = (int64_t)entries;
+    return 0;
+}
+
+/* The pattern where inputs are vectors: all of the layer's parameters, unit by unit. */
+static void write_pattern(const nbt_layer *layer, size_t n, int64_t *indptr, int32_t *indices)
+{
+    const size_t end = layer->first + layer->units;
+    const size_t others = 1 + layer->inputs + layer->below + (layer->leak != NBT_NO_LEAK);
+    size_t entries = 0;
+    for (size_t i = 0; i < layer->first; i++) indptr[i] = 0;
+    for (size_t u = 0; u < layer->units; u++) {
+        indptr[layer->first + u] = (int64_t)entries;
+        entries += others;
+        entries += layer->indptr ? (size_t)(layer->indptr[u + 1] - layer->indptr[u]) : layer->units;
+    }
+    for (size_t i = end; i <= n; i++) indptr[i] = (int64_t)entries;
+    write_places(entries, layer->start, indices);
+}
+
+/* What the units of a layer gather, of the pairs of h and v: a, and v pushed through the slopes. */
+static void look_around(nbt_network *self, const nbt_layer *layer, const real *v)
+{
+    const size_t first = layer->first;
+    const real *a = (real *)self->a + first, *slope = self->slope;
+    real *pushed = self->pushed, *both = self->both;
+    for (size_t i = below_of(layer); i < first + layer->units; i++) pushed[i] = slope[i] * v[i];
+    if (!layer->indptr) return;
+    for (size_t u = 0; u < layer->units; u++) {
+        both[2 * u] = a[u];
+        both[2 * u + 1] = pushed[first + u];
+    }
+}
+
+int NBT(network_move)(void *of, const nbt_point *at, size_t count, size_t ld, const void *along,
+                      void *to, void *to_v, int64_t *indptr, int32_t *indices, void *values)
+{
+    nbt_network *self = of;
+    const nbt_layer *layer = layer_at(self, at);
+    const size_t n = self->units, first = layer->first, under = below_of(layer);
+    const real *h = at->h, *x = at->x, *v = along, *a = self->a, *pushed = self->pushed;
+    const real *gain = self->gain, *keep = self->keep;
+    real *next = to, *out = to_v, *row = values;
+    for (size_t k = 1; k < count; k++) NBT(network_jvp)(of, at, v + k * ld, out + k * ld);
+    look_around(self, layer, v);
+    if (layer->units < n) {
+        memcpy(next, h, n * sizeof *next);
+        memcpy(out, v, n * sizeof *out);
+    }
+    if (indices) write_pattern(layer, n, indptr, indices);
+    for (size_t u = 0; u < layer->units; u++) {
+        const nbt_unit unit = unit_of(layer, at->theta, u);
+        const size_t i = first + u;
+        const real size = gain[i];
+        *row++ = size;
+        gathered sum = unit.sources
+                           ? gather_some(unit.count, unit.sources, unit.W, size, self->both, row)
+                           : gather_all(unit.count, unit.W, size, a + first, pushed + first, row);
+        row += unit.count;
+        const real input = gather_inputs(layer->inputs, unit.r, size, x, row);
+        row += layer->inputs;
+        if (layer->below) {
+            const gathered more =
+                gather_all(layer->below, unit.below, size, a + under, pushed + under, row);
+            sum.a += more.a;
+            sum.v += more.v;
+            row += layer->below;
+        }
+        if (layer->leak != NBT_NO_LEAK) *row++ = leak_entry(self, layer, at, u);
+        next[i] = keep[i] * h[i] + size * (*unit.b + input + sum.a);
+        out[i] = keep[i] * v[i] + size * sum.v;
+    }
     return 0;
 }

@@ -7,7 +7,7 @@
  *
  * θ: the layers one after the other, in each the units, each with b_i, W_ji (sources j in rising
  * order), r_li (inputs), r_ki (units below), and one number for its leak, if any. So the parameters
- * that act on a state lie together, and are its own. Numbers that are not learned have no entries
+ * that act on a state lie together, and are its own. Numbers that are not learned have the entry 0
  * in ∂f/∂θ. */
 #ifndef NBT_NETWORK_H
 #define NBT_NETWORK_H
@@ -37,8 +37,8 @@ typedef struct {
     nbt_layer *layer;     /* (layers) */
     /* scratch (n) of the dtype: a = σ(h), slope = σ'(h) and the h they are of; keep, gain, the
      * derivative of keep and the numbers of θ they are of: memos whose keys are every bit, so that
-     * calls at one point share the exponentials; slope v */
-    void *h, *a, *slope, *leak, *keep, *gain, *keep_slope, *pushed;
+     * calls at one point share the exponentials; slope v; and (2 n) a beside slope v */
+    void *h, *a, *slope, *leak, *keep, *gain, *keep_slope, *pushed, *both;
     int *known; /* (layers) which memos there are; 0: none yet */
 } nbt_network;
 
@@ -52,5 +52,7 @@ int NBT(network_jvp)(void *self, const nbt_point *at, const void *v, void *out);
 int NBT(network_vjp)(void *self, const nbt_point *at, const void *u, void *out);
 int NBT(network_rows)(void *self, const nbt_point *at, int64_t *indptr, int32_t *indices,
                       void *values);
+int NBT(network_move)(void *self, const nbt_point *at, size_t count, size_t ld, const void *v,
+                      void *next, void *out, int64_t *indptr, int32_t *indices, void *values);
 
 #endif

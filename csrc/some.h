@@ -1,4 +1,6 @@
-/* some.h: lane blocks that begin anywhere and may be short, for arrays that lie flat. */
+/* some.h: lane blocks that begin anywhere and may be short, for arrays that lie flat. What lies
+ * behind a short one is read and written back: every array of a learner has a lane block after its
+ * end. */
 #ifndef NBT_SOME_H
 #define NBT_SOME_H
 
@@ -7,19 +9,24 @@
 /* Up to LANES numbers, 0 behind them. */
 NBT_INLINE vec load_some(const real *p, size_t count)
 {
-    if (count >= LANES) return load_any(p);
-    vec x = {0};
-    for (size_t l = 0; l < count; l++) x[l] = p[l];
-    return x;
+    return count >= LANES ? load_any(p) : lanes_only(load_any(p), count);
 }
 
 /* The first of up to LANES numbers. */
 NBT_INLINE void store_some(real *p, size_t count, vec x)
 {
-    if (count >= LANES)
+    if (count >= LANES) {
         store_any(p, x);
-    else
-        for (size_t l = 0; l < count; l++) p[l] = x[l];
+        return;
+    }
+    const wvec mine = lanes_first() < (real)count;
+    store_any(p, (vec)(((wvec)x & mine) | ((wvec)load_any(p) & ~mine)));
+}
+
+/* Where whole blocks begin: one number that would be left over goes first, by itself. */
+NBT_INLINE size_t after_odd(size_t first, size_t last)
+{
+    return first + ((last - first) % LANES == 1);
 }
 
 /* Σ x[j]² over whole lane blocks. Four chains: additions wait for each other. */

@@ -11,6 +11,9 @@
 /* out += Σ_i coefficient[i] w_i, coefficient (n), out (p). O(entries) */
 void NBT(sparse_add)(const nbt_learner *self, const real *restrict coefficient, real *restrict out);
 
+/* out[i ld + j] += w_ij, out (n, ld). O(entries) */
+void NBT(sparse_add_rows)(const nbt_learner *self, size_t ld, real *restrict out);
+
 /* out[i] = ⟨w_i, y⟩, y (p), out (n). O(entries) */
 void NBT(sparse_dot)(const nbt_learner *self, const real *restrict y, real *restrict out);
 
@@ -23,7 +26,15 @@ void NBT(sparse_add_split)(const nbt_learner *self, const real *restrict coeffic
                            real *restrict out);
 void NBT(sparse_dot_split)(const nbt_learner *self, const real *restrict y, real *restrict out);
 
-/* Which rows are runs; after the arrays were set. O(entries) */
-void NBT(sparse_find_runs)(nbt_learner *self);
+/* After the pattern was set: which rows are runs, and whether the rows are `owned`: each parameter
+ * acts on one state at most, rising as the states do, and each block on one. Then the p parameters
+ * lie in `spans` pieces, of which piece s, span[s] … span[s+1] - 1, acts on the state owner[s], -1:
+ * on none; with Kalman they are its blocks. O(entries) */
+void NBT(sparse_survey)(nbt_learner *self);
+
+/* After values were set, where rows are owned: z (p), the entry of each parameter, 0 where there is
+ * none; the array `values` itself if every parameter has one. O(p), or nothing */
+void NBT(sparse_spread)(nbt_learner *self);
+const void *NBT(sparse_own)(const nbt_learner *self);
 
 #endif

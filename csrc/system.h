@@ -33,6 +33,7 @@ typedef struct {
     size_t entries; /* of ∂f/∂θ, that any phase at any point may have at most */
     size_t phases;  /* inner steps of a step; 1: the plain form */
     int fixed;      /* where inputs are vectors: does the pattern depend on the phase alone? */
+    int unchecked;  /* must what `rows` writes be checked? */
     void *self;     /* what the functions know besides the point */
 
     /* next (n) = f. */
@@ -47,6 +48,10 @@ typedef struct {
      * call to call; where it is fixed, indptr and indices may be NULL and are still there from
      * another call. */
     int (*rows)(void *self, const nbt_point *at, int64_t *indptr, int32_t *indices, void *values);
+    /* At once, for `count` vectors v and out (count, ld), what step, jvp and, with x as a vector,
+     * rows give. NULL: they are called one after the other. */
+    int (*move)(void *self, const nbt_point *at, size_t count, size_t ld, const void *v, void *next,
+                void *out, int64_t *indptr, int32_t *indices, void *values);
     /* *value = ℓ(h, y) in nats, H (n) = ∂ℓ/∂h for a target y; called where there is no readout. */
     int (*loss)(void *self, const void *h, const void *y, double *value, void *H);
 } nbt_system;
@@ -65,8 +70,7 @@ typedef struct {
     void *data;
 } nbt_compiled;
 
-/* It as a system of m inputs, with one phase; `compiled` is borrowed. What it writes as ∂f/∂θ is
- * checked each time. */
+/* It as a system of m inputs, with one phase; `compiled` is borrowed. Its rows are unchecked. */
 nbt_system nbt_system_of(nbt_compiled *compiled, size_t m);
 
 /* Are these CSR arrays (n, p) with at most `entries` entries? An index that a row has twice is not

@@ -76,7 +76,12 @@ cdef extern from "learner.h" nogil:
         nbt_system system
         int64_t* indptr
         int32_t* indices
+        int64_t* seen_indptr
+        int32_t* seen_indices
+        int patterned, surveyed, measuring
         uint8_t* run
+        int64_t* span
+        int32_t* owner
         size_t blocks
         int64_t* block
         int32_t* first
@@ -200,7 +205,7 @@ cdef class Learner:
     cdef readonly object stamp
     cdef Dynamics dynamics  # a system that is trained, or None
     cdef readonly object indptr, indices, pair
-    cdef object block, first, run_flags, phi_block
+    cdef object block, first, survey, phi_block
     cdef bint busy
     cdef double work
 
@@ -278,8 +283,16 @@ cdef class Learner:
         self.first = np.repeat(self.block[:-1], np.diff(self.block)).astype(np.int32)
         self.c.indptr = <int64_t*><uintptr_t>self.indptr.ctypes.data
         self.c.indices = <int32_t*><uintptr_t>self.indices.ctypes.data
-        self.run_flags = np.zeros(dynamics.c.n, np.uint8)
-        self.c.run = <uint8_t*><uintptr_t>self.run_flags.ctypes.data
+        pieces = max(dynamics.c.n, len(starts)) + 1
+        survey = (np.zeros_like(self.indptr), np.zeros_like(self.indices),
+                  np.zeros(dynamics.c.n, np.uint8), np.zeros(pieces + 1, np.int64),
+                  np.zeros(pieces, np.int32))
+        self.c.seen_indptr = <int64_t*><uintptr_t>survey[0].ctypes.data
+        self.c.seen_indices = <int32_t*><uintptr_t>survey[1].ctypes.data
+        self.c.run = <uint8_t*><uintptr_t>survey[2].ctypes.data
+        self.c.span = <int64_t*><uintptr_t>survey[3].ctypes.data
+        self.c.owner = <int32_t*><uintptr_t>survey[4].ctypes.data
+        self.survey = survey
         self.c.block = <int64_t*><uintptr_t>self.block.ctypes.data
         self.c.first = <int32_t*><uintptr_t>self.first.ctypes.data
         self.c.blocks = len(starts)
@@ -584,16 +597,16 @@ cdef class Learner:
         arrays = {name: array.copy() for name, array in self.arrays.items() if name in CHANGED}
         counters = (self.c.step, self.c.length, self.c.entered, self.c.settled, self.c.x_last)
         return (arrays, self.indptr.copy(), self.indices[:used].copy(),
-                self.arrays["values"][0, :used].copy(), self.window_symbol.copy(),
-                self.run_flags.copy(), counters)
+                self.arrays["values"][0, :used].copy(), self.window_symbol.copy(), counters)
 
     cdef int _put_back(self, kept) except -1:
-        arrays, indptr, indices, values, symbols, run, counters = kept
+        arrays, indptr, indices, values, symbols, counters = kept
         for name, array in arrays.items():
             self.arrays[name][...] = array
         used = len(indices)
         self.indptr[:], self.indices[:used], self.window_symbol[:] = indptr, indices, symbols
-        self.arrays["values"][0, :used], self.run_flags[:] = values, run
+        self.arrays["values"][0, :used] = values
+        self.c.patterned = self.c.surveyed = self.c.fresh = self.c.measuring = False
         self.c.step, self.c.length, self.c.entered, self.c.settled, self.c.x_last = counters
         return 0
 

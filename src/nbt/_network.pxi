@@ -21,6 +21,7 @@ cdef extern from "network.h" nogil:
         void* gain
         void* keep_slope
         void* pushed
+        void* both
         int* known
     nbt_system nbt_network_system(nbt_network* self, size_t m, nbt_dtype dtype, int isa) noexcept
 
@@ -44,12 +45,12 @@ cdef class NetworkDynamics(Dynamics):
         cdef size_t count = len(layers), k
         cdef nbt_layer* at
         table, known = np.zeros(count * sizeof(nbt_layer), np.uint8), np.zeros(count, np.int32)
-        scratch = aligned_zeros(8, sum(layer.units for layer in layers), np.dtype(dtype))
+        scratch = aligned_zeros(10, sum(layer.units for layer in layers), np.dtype(dtype))
         self.kept = [table, known, scratch]
         self.network.layers = count
         self.network.layer = <nbt_layer*><uintptr_t>table.ctypes.data
         self.network.known = <int*><uintptr_t>known.ctypes.data
-        for k, row in enumerate(scratch):
+        for k, row in enumerate(scratch[:9]):  # the last has two
             self._lend(k, <void*><uintptr_t>row.ctypes.data)
         for k, layer in enumerate(layers):
             at = self.network.layer + k
@@ -66,9 +67,10 @@ cdef class NetworkDynamics(Dynamics):
     cdef void _lend(self, size_t row, void* memory) noexcept:
         """One row of scratch."""
         cdef nbt_network* to = &self.network
-        cdef void** fields[8]
+        cdef void** fields[9]
         fields[0], fields[1], fields[2], fields[3] = &to.h, &to.a, &to.slope, &to.leak
         fields[4], fields[5], fields[6], fields[7] = &to.keep, &to.gain, &to.keep_slope, &to.pushed
+        fields[8] = &to.both
         fields[row][0] = memory
 
 
