@@ -48,7 +48,7 @@ LITERAL = {"decay": FIRST, "norm": "kalman", "blocks": 1, "exact_self": False}
 
 def nobacktrack(cell, readout, seed, activation="sigmoid", decay=None, **choices):
     """The defaults, but for what is named."""
-    optimizer = nbt.Kalman() if decay is None else nbt.Kalman(decay, prior=1.0)
+    optimizer = nbt.Kalman() if decay is None else nbt.Kalman(decay, prior=1.0, outlier=None)
     cell = cell(UNITS, activation=activation)
     return nbt.NoBackTrack(cell, readout, optimizer, seed=seed, **choices)
 

@@ -161,6 +161,7 @@ typedef struct {
     nbt_schedule schedule;   /* rate of SGD, decay of Kalman */
     double rate;             /* the schedule at this step */
     double lambda_theta, lambda_phi; /* Λ of the network and of the readout */
+    double outlier;                  /* κ (optimizer.h); infinite: none */
     uint64_t seed;
     /* counters: time; nothing is pending; norms are those of now; the entries set in one-hot z and
      * z_last (-1: none, NBT_UNKNOWN_SYMBOL); complete steps in the window, and whether the next

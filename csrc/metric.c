@@ -26,7 +26,7 @@ typedef struct {
 
 /* Of a block: what its first parameter says, and what the others leave to it. */
 typedef struct {
-    real H, g0, z0, w0, inverse0;
+    real H, c, g0, z0, w0, inverse0;
     vec x, Q, z2, zw;
 } arrow;
 
@@ -41,7 +41,7 @@ NBT_INLINE void arrow_turn(const pass *at, work todo, arrow *b, totals *all, siz
 {
     const vec z = todo.learn || todo.measure ? load_any(at->z + j) : spread(0);
     const vec w = todo.pair ? load_any(at->w + j) : spread(0);
-    const vec g = todo.pair ? b->H * z + at->c * w : z, lambda = spread(at->step.lambda);
+    const vec g = todo.pair ? b->H * z + b->c * w : b->H * z, lambda = spread(at->step.lambda);
     vec Jjj = load_any(at->J + j), J0j = load_any(at->J0 + j);
     if (todo.learn) {
         Jjj = g * g + at->step.keep * Jjj;
@@ -49,7 +49,8 @@ NBT_INLINE void arrow_turn(const pass *at, work todo, arrow *b, totals *all, siz
         store_some(at->J + j, count, Jjj);
         store_some(at->J0 + j, count, J0j);
     }
-    const vec q = J0j * b->inverse0, denominator = lanes_max(Jjj + lambda - J0j * q, lambda);
+    const vec q = J0j * b->inverse0, least = lambda + QDOP_ROUNDING * Jjj;
+    const vec denominator = lanes_max(Jjj + lambda - J0j * q, least);
     const vec r = lanes_only(1 / denominator, count);
     if (todo.learn) {
         const vec x = (g - b->g0 * q) * r;
@@ -76,10 +77,15 @@ NBT_INLINE void arrow_turn(const pass *at, work todo, arrow *b, totals *all, siz
 NBT_INLINE void arrow_block(const pass *at, work todo, totals *all, size_t first, size_t last,
                             real H, real *z2, real *zw)
 {
-    arrow b = {.H = H};
+    arrow b = {.H = todo.pair ? H : 1, .c = at->c};
     if (todo.learn || todo.measure) b.z0 = at->z[first];
     if (todo.pair) b.w0 = at->w[first];
     b.g0 = todo.pair ? H * b.z0 + at->c * b.w0 : b.z0;
+    if (todo.learn) {
+        const real known = at->step.outlier * (at->J[first] + at->step.lambda);
+        const real trust = b.g0 * b.g0 > known ? known / (b.g0 * b.g0) : 1;
+        b.H *= trust, b.c *= trust, b.g0 *= trust;
+    }
     if (todo.learn) at->J[first] = at->step.keep * at->J[first] + b.g0 * b.g0;
     b.inverse0 = 1 / (at->J[first] + at->step.lambda);
     size_t j = first + 1;

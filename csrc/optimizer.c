@@ -3,19 +3,19 @@
 step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda)
 {
     const double decay = self->rate < 1 ? self->rate : 1;
-    return (step_size){(real)self->rate, (real)(1 - decay), (real)lambda};
+    return (step_size){(real)self->rate, (real)(1 - decay), (real)lambda, (real)self->outlier};
 }
 
 /* What a panel's turns are taken from: an outer product, or a gradient in panels (left = NULL). */
 typedef struct {
     const real *left;
-    vec right;
+    vec right; /* without left: what g is multiplied with */
     const real *g;
 } gradient_source;
 
 NBT_INLINE vec gradient_turn(const gradient_source *from, size_t t, size_t group)
 {
-    if (!from->left) return load(from->g + t * LANES);
+    if (!from->left) return from->right * load(from->g + t * LANES);
     return lanes_rows(from->left + t * group, group) * from->right;
 }
 
@@ -73,14 +73,16 @@ NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t
     const double lambda = at == &self->out ? self->lambda_phi : self->lambda_theta;
     const step_size step = NBT(optimizer_step_size)(self, lambda);
     const size_t turns = (at->rows + group - 1) / group;
-    const gradient_source from = {left, left ? lanes_tile(g0, group) : g0,
+    const int kalman = self->optimizer == NBT_KALMAN;
+    const vec trust = kalman ? qdop_trust(step, g0, J + i) : spread(1);
+    const gradient_source from = {left, lanes_tile(left ? trust * g0 : trust, group),
                                   g ? panel_of(at, g, i) : NULL};
-    if (self->optimizer == NBT_SGD) {
+    if (!kalman) {
         const vec updated = load(theta + i) - step.rate * g0;
         store(theta + i, updated);
         return updated * 0 + descend_panel(step, turns, group, &from, panel_of(at, theta, i));
     }
-    qdop first = qdop_first(step, 1, group, g0, J + i);
+    qdop first = qdop_first(step, 1, group, trust * g0, J + i);
     return kalman_panel(step, &first, turns, group, &from, panel_of(at, J, i), panel_of(at, J0, i),
                         panel_of(at, theta, i), theta + i);
 }

@@ -5,20 +5,32 @@
  * D_p = J_pp + λ, q_p = J_0p / D_0, r_p = 1 / (D_p - J_0p q_p):
  *     x_p = (g_p - g_0 q_p) r_p,   x_0 = g_0 / D_0 - Σ_p q_p x_p,   θ ← θ - x,
  *     ‖w‖² = w_0² / D_0 + Σ_p (w_p - w_0 q_p)² r_p.
- * The functions below are one lane block; the sweeps that use them own the loops. */
+ * Before that, a gradient far beyond all that J knows is shrunk: g ← g / max(1, g_0² / (κ D_0))
+ * with the D_0 before it. g_0²/D_0 does not depend on how activities are parametrised; κ = ∞:
+ * never. The functions below are one lane block; the sweeps that use them own the loops. */
 #ifndef NBT_OPTIMIZER_H
 #define NBT_OPTIMIZER_H
 
 #include "learner.h"
 #include "panels.h"
 
-/* One step's numbers: SGD's rate, or Kalman's 1 - γ and λ. */
+/* One step's numbers: SGD's rate, or Kalman's 1 - γ, λ and κ. */
 typedef struct {
-    real rate, keep, lambda;
+    real rate, keep, lambda, outlier;
 } step_size;
 
 /* lambda: lambda_theta or lambda_phi of the learner. */
 step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda);
+
+/* What J_pp - J_0p² / D_0 may be off by, as a part of J_pp: a thousand roundings one way. */
+#define QDOP_ROUNDING (NBT_PRECISION == 32 ? (real)1e-5 : (real)1e-14)
+
+/* The factor of a gradient whose bias has g0; J of row 0 is as it was before. */
+NBT_INLINE vec qdop_trust(step_size step, vec g0, const real *restrict J)
+{
+    const vec known = step.outlier * (load(J) + step.lambda);
+    return 1 / lanes_max(g0 * g0 / known, spread(1));
+}
 
 /* What rows p ≥ 1 need to know of row 0, and what they leave to it. */
 typedef struct {
@@ -37,7 +49,8 @@ NBT_INLINE qdop qdop_first(step_size step, int learn, size_t group, vec g0, real
 }
 
 /* Row p ≥ 1, first half: J_pp, J_0p ← keep J + g g; returns q_p and, in *denominator, 1 / r_p.
- * J_0p² ≤ J_00 J_pp, so the denominator is at least λ; rounding must not take it below. */
+ * J_0p² ≤ J_00 J_pp, so the denominator is at least λ; rounding must not take it below, nor, where
+ * J is large, below what of J_pp can still be told from J_0p² / D_0. */
 NBT_INLINE vec qdop_measure(step_size step, int learn, const qdop *first, vec g, real *restrict J,
                             real *restrict J0, vec *denominator)
 {
@@ -51,7 +64,7 @@ NBT_INLINE vec qdop_measure(step_size step, int learn, const qdop *first, vec g,
         store(J0, J0p);
     }
     const vec q = J0p * first->inverse0;
-    *denominator = lanes_max(Jpp + step.lambda - J0p * q, spread(step.lambda));
+    *denominator = lanes_max(Jpp + step.lambda - J0p * q, step.lambda + QDOP_ROUNDING * Jpp);
     return q;
 }
 

@@ -14,7 +14,7 @@ typedef struct {
     real *theta, *J, *J0, *w, *d;
     const real *recent; /* the window's part of the gradient, or NULL */
     pair_lanes *pairs;
-    vec H, keep_d, d0, norm_d, norm_q;
+    vec H, keep_d, d0, norm_d, norm_q, trust; /* trust: of the window's part; H and c have it */
     qdop first;
 } panel;
 
@@ -114,6 +114,13 @@ NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t group
     vec d, first_w;
     vec g = settle(b, d_at, w_at, spread(z[0]), spread(z_last[0]), exact, PRESENT, K, &d, &first_w);
     if (b->recent) g += load((real *)self->g + i);
+    if (kalman && learn) {
+        const vec trust = qdop_trust(b->step, g, (real *)self->theta_J + i);
+        g *= trust;
+        b->H *= trust;
+        for (size_t k = 0; k < K; k++) b->pairs[k].c *= trust;
+        b->trust = lanes_tile(trust, group);
+    }
     if (kalman)
         b->first = qdop_first(b->step, learn, group, g, (real *)self->theta_J + i);
     else if (learn)
@@ -150,7 +157,8 @@ NBT_INLINE void sweep_turns(panel *b, size_t t, size_t count, const real *z, con
         const size_t at = (t + c) * LANES, p = (t + c) * group;
         g[c] = settle(b, exact ? b->d + at : NULL, b->w + at, lanes_rows(z + p, group),
                       lanes_rows(z_last + p, group), exact, part, K, d + c, w + c);
-        if (exact && b->recent) g[c] += load(b->recent + at);
+        if (exact && b->recent)
+            g[c] += kalman && learn ? b->trust * load(b->recent + at) : load(b->recent + at);
         if (metric)
             q[c] = qdop_measure(b->step, learn, &b->first, g[c], b->J + at, b->J0 + at, r + c);
     }

@@ -93,6 +93,7 @@ VALUES = [
     ("prior", ValueError, lambda: nbt.Kalman(prior=INF)),
     ("readout_prior", ValueError, lambda: nbt.Kalman(readout_prior=0)),
     ("readout_prior", TypeError, lambda: nbt.Kalman(readout_prior="1")),
+    ("outlier", ValueError, lambda: nbt.Kalman(outlier=0)),
     ("scale", TypeError, lambda: nbt.InverseSqrt(None)),
     ("scale", ValueError, lambda: nbt.InverseSqrt(-0.3)),
     ("scale", ValueError, lambda: nbt.InverseSqrt(NAN)),

@@ -39,7 +39,7 @@ def test_the_papers_settings_to_the_letter(rank):
     kalman = described(f"kalman-{rank}")
     assert {**literal, "norm": "kalman"}.items() <= kalman.items()
     root = {"kind": "InverseSqrt", "scale": 1.0}
-    paper = {"kind": "Kalman", "decay": root, "prior": 1.0, "readout_prior": None}
+    paper = {"kind": "Kalman", "decay": root, "prior": 1.0, "readout_prior": None, "outlier": None}
     assert paper.items() <= kalman["optimizer"].items()
     for suffix, rate in (("", 1.0), ("-0.03", 0.03)):
         euclidean = described(f"euclidean-{rank}{suffix}")
@@ -49,7 +49,7 @@ def test_the_papers_settings_to_the_letter(rank):
 
 def test_what_the_paper_compares_with():
     root = {"kind": "InverseSqrt", "scale": 1.0}
-    paper = {"kind": "Kalman", "decay": root, "prior": 1.0, "readout_prior": None}
+    paper = {"kind": "Kalman", "decay": root, "prior": 1.0, "readout_prior": None, "outlier": None}
     assert paper.items() <= described("rtrl-kalman")["optimizer"].items()
     assert described("rtrl-euclidean")["optimizer"] == {"kind": "SGD", "rate": root}
     truncated = described("tbptt-paper")

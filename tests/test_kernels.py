@@ -51,6 +51,7 @@ class Pair:
         missing="error",
         standardize=False,
         readout_prior=None,
+        outlier=nbt.Kalman.outlier,
         **own,
     ):
         self.rng = np.random.default_rng(seed)
@@ -70,7 +71,9 @@ class Pair:
         self.trainer = TRAINERS[rule](
             cell_kind(n, activation=activation),
             self.readout,
-            nbt.SGD(rate) if optimizer == "sgd" else nbt.Kalman(decay, prior, readout_prior),
+            nbt.SGD(rate)
+            if optimizer == "sgd"
+            else nbt.Kalman(decay, prior, readout_prior, outlier=outlier),
             inputs={
                 "own": nbt.Vector(A, True) if standardize and self.vectors else None,
                 "other": nbt.Symbols(m),
@@ -298,6 +301,21 @@ def test_runs_on(activation, inputs, name, optimizer):
     pair.tolerance = 1e-9
     assert not pair.follow(20, together=False)
     assert pair.trainer.step >= 40
+
+
+@pytest.mark.parametrize("outlier", [nbt.Kalman.outlier, None])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_outliers(dtype, outlier, name, monkeypatch):
+    """J so small that gradients of θ, and those of φ, are far beyond all that it knows."""
+    monkeypatch.setattr(oracle.optimizer, "OUTLIER", outlier or np.inf)
+    pair = few(name, "kalman", dtype=dtype, prior=0.002, outlier=outlier)
+    pair.tolerance *= 10  # the steps are large
+    state = pair.trainer.state_dict()
+    for key in state:
+        if key.startswith("optimizer."):
+            state[key] *= 1e-4
+    pair.trainer.load_state_dict(state)
+    assert not pair.follow(5)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

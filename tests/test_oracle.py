@@ -176,7 +176,7 @@ def test_kalman_solves_the_matrix_it_stands_for():
 def test_quasi_diagonal_is_exact_on_two_rows():
     """With a bias and one weight nothing is dropped: the step is that of the full filter."""
     rng = np.random.default_rng(6)
-    gs = rng.normal(size=(3, 2, 4))
+    gs = 0.5 * rng.normal(size=(3, 2, 4))  # none an outlier
     kalman = optimizer.Kalman(fixed(0.25), 0.5, np.zeros((2, 4)), np.zeros((2, 4)))
     full = np.zeros((4, 2, 2))
     for t, g in enumerate(gs):
@@ -184,6 +184,14 @@ def test_quasi_diagonal_is_exact_on_two_rows():
         full = 0.75 * full + np.einsum("pi,qi->ipq", g, g)
     for i in range(4):
         close(-x[:, i], np.linalg.solve(full[i] + 0.5 * np.eye(2), gs[-1][:, i]))
+
+
+def test_an_outlier_counts_for_less_the_larger_it_is():
+    """g_0^2 = 4, 40 and 400 times D_0 = 2.5: as it is, a quarter, a fortieth."""
+    J = np.full((2, 3), 2.0)
+    g = np.sqrt(2.5) * np.array([[2.0, -(40**0.5), 20.0], [1.0, 1.0, 1.0]])
+    shrunk = optimizer.trusted(J, 0.5, g)
+    close(shrunk, g / [1.0, 4.0, 40.0])
 
 
 # RTRL

@@ -73,7 +73,12 @@ class Job:
             )
         elif rule == "kalman":
             trainer = nbt.NoBackTrack(
-                cell, readout, nbt.Kalman(rate, prior=1.0), norm="kalman", **RANK_ONE, **common
+                cell,
+                readout,
+                nbt.Kalman(rate, prior=1.0, outlier=None),
+                norm="kalman",
+                **RANK_ONE,
+                **common,
             )
         elif rule == "tbptt":
             trainer = nbt.TruncatedBPTT(cell, readout, nbt.SGD(rate), window=WINDOW, **common)

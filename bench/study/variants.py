@@ -92,7 +92,7 @@ GROUPS: dict[str, dict[str, Variant]] = {
         DEFAULT: Variant(),
         "RTRL": Variant(nbt.RTRL),
         "the paper's": Variant(
-            optimizer=nbt.Kalman(FIRST, prior=1.0),
+            optimizer=nbt.Kalman(FIRST, prior=1.0, outlier=None),
             own={"norm": "kalman", "blocks": 1, "exact_self": False, "window": 0},
         ),
         "TBPTT-15, SGD 1/√t": Variant(nbt.TruncatedBPTT, optimizer=nbt.SGD(FIRST)),

@@ -89,6 +89,7 @@ class Learner:
         schedule: tuple[str, float],
         lambda_theta: float,
         lambda_phi: float,
+        outlier: float,
         readout: str = ...,
         norm: str = ...,
         rank: int = ...,

@@ -67,7 +67,7 @@ cdef extern from "learner.h" nogil:
         int scale_x, scale_y
         int exact_self, one_hot, lazy, resumed, settled, fresh, entered
         nbt_schedule schedule
-        double lambda_theta, lambda_phi
+        double lambda_theta, lambda_phi, outlier
         uint64_t seed, step
         int32_t* window_symbol
         int32_t* stamp
@@ -211,7 +211,7 @@ cdef class Learner:
 
     def __cinit__(self, *, str rule, str dtype, size_t n, size_t m, size_t outputs, bint one_hot,
                   activation, str optimizer, schedule, double lambda_theta,
-                  double lambda_phi, str readout="softmax",
+                  double lambda_phi, double outlier, str readout="softmax",
                   str norm="euclidean", size_t rank=1, size_t blocks=1, bint exact_self=False,
                   size_t window=0, uint64_t seed=0, isa=None, size_t threads=1, str missing="error",
                   bint standardize_inputs=False, bint standardize_targets=False,
@@ -230,6 +230,7 @@ cdef class Learner:
         self.c.norm, self.c.exact_self, self.c.one_hot = NORMS[norm], exact_self, one_hot
         self.c.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
         self.c.lambda_theta, self.c.lambda_phi, self.c.seed = lambda_theta, lambda_phi, seed
+        self.c.outlier = outlier
         self.c.Y = targets  # of a system's own loss
         if dynamics is not None:
             self._take(dynamics, starts)

@@ -76,6 +76,12 @@ class Kalman:
         What J is a sum of: outer products of the gradient of the loss, or their expectation, the
         exact Fisher matrix of what is predicted, (24) and (26), at the cost of a gradient for each
         output.
+    outlier : float, optional
+        Above 0; κ in g ← g / max(1, g_0² / (κ D_0)), done for each block by itself before J and θ
+        take its gradient: g_0 is the bias's entry, D_0 = J_00 + Λ before it. A gradient far beyond
+        all that came before counts the less the larger it is; otherwise a single one may make J
+        deaf for long, or a step ruin what was learned. None: all count in full, as in the paper.
+        For the quasi-diagonal J of outer products alone.
 
     Notes
     -----
@@ -93,12 +99,13 @@ class Kalman:
     readout_prior: float | None = None
     reduction: str = REDUCTIONS[0]
     fisher: str = FISHERS[0]
+    outlier: float | None = 10.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decay", as_schedule("decay", self.decay))
         _arguments.one_of("reduction", self.reduction, REDUCTIONS)
         _arguments.one_of("fisher", self.fisher, FISHERS)
-        for name in ("prior", "readout_prior"):
+        for name in ("prior", "readout_prior", "outlier"):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, _arguments.real(name, value, above=0))
 
@@ -110,7 +117,8 @@ class Kalman:
     def __repr__(self) -> str:
         readout = "" if self.readout_prior is None else f", readout_prior={self.readout_prior}"
         more = "" if self.plain else f", reduction={self.reduction!r}, fisher={self.fisher!r}"
-        return f"Kalman(decay={self.decay}, prior={self.prior}{readout}{more})"
+        kappa = "" if self.outlier == Kalman.outlier else f", outlier={self.outlier}"
+        return f"Kalman(decay={self.decay}, prior={self.prior}{readout}{more}{kappa})"
 
     def lambdas(self, cell, readout: Readout) -> tuple[float, float]:
         """Λ of the parameters of a network of this cell, and of this readout."""

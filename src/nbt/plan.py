@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -162,6 +163,7 @@ class Plan:
             schedule=optimizer.schedule.lower(),
             lambda_theta=lambdas[0],
             lambda_phi=lambdas[1],
+            outlier=getattr(optimizer, "outlier", None) or math.inf,
             seed=seed,
             isa=os.environ.get("NBT_ISA") or None,
             threads=self.threads,

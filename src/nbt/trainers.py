@@ -66,7 +66,8 @@ class NoBackTrack(Trainer):
 
     Notes
     -----
-    ``blocks=1, exact_self=False`` with ``norm="kalman"`` is the paper's algorithm to the letter.
+    ``blocks=1, exact_self=False, norm="kalman"`` with ``Kalman(prior=1, outlier=None)`` is the
+    paper's algorithm to the letter.
     Any choice is unbiased; they differ in variance.
 
     Examples

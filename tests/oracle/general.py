@@ -109,6 +109,9 @@ class General:
         return root @ H @ G, np.stack([np.outer(c, a).ravel() for c in root])
 
     def _update(self, g, g_phi):
+        if not self.exact:
+            g = self.metric.trusted(g)
+            g_phi = self.phi_metric.trusted(g_phi.T.ravel()).reshape(g_phi.T.shape).T
         flat = g_phi.T.ravel()
         of_theta, of_phi = self._directions(g, g_phi)
         self.phi_metric.accumulate(of_phi, self.t)

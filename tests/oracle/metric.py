@@ -14,6 +14,8 @@ M_pq = J_0p J_0q / (J_00 + lambda), for which the inverse has the arrow's shape,
 
 import numpy as np
 
+from .optimizer import OUTLIER
+
 
 def members(p, starts):
     """The block of each parameter, (p,)."""
@@ -53,6 +55,14 @@ class Metric:
             M[np.ix_(rest, rest)] += off - np.diag(np.diag(off))
         return M
 
+    def trusted(self, g):
+        """g, of quasi-diagonal blocks with a bias each shrunk by g_0^2 / (kappa D_0) if above 1."""
+        if self.reduction != "quasi-diagonal" or len(self.starts) == len(g):
+            return g
+        first = np.array(self.starts)
+        size = g[first] ** 2 / (OUTLIER * (np.diag(self.J)[first] + self.prior))
+        return g / np.maximum(1.0, size)[members(len(g), self.starts)]
+
     def accumulate(self, directions, t):
         """J <- (1 - gamma) J + reduced sum of g g^T over `directions` (R, p)."""
         keep = kept(self.reduction, len(self.J), self.starts)
@@ -71,6 +81,9 @@ class Plain:
 
     def __init__(self, rate):
         self.rate, self.J = rate, None
+
+    def trusted(self, g):
+        return g
 
     def accumulate(self, directions, t):
         self.size = self.rate(t)

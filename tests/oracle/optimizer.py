@@ -11,6 +11,13 @@ the one whose inverse has an arrow's shape (diagonal, first row and first column
 
 import numpy as np
 
+OUTLIER = 10  # kappa: how many times D_0 is more than all that came before
+
+
+def trusted(J, prior, g):
+    """g, each column shrunk by g_0^2 / (kappa D_0) where that is above 1, J as it was before."""
+    return g / np.maximum(1.0, g[0] ** 2 / (OUTLIER * (J[0] + prior)))
+
 
 def accumulate(J, J0, g, gamma):
     """(26) with outer products: J <- (1 - gamma) J + g g^T, diagonal and first row of a block."""
@@ -51,7 +58,7 @@ class SGD:
 
 
 class Kalman:
-    """J <- (1 - gamma) J + g g^T, then x <- x - (J + lambda)^-1 g, (24)-(27)."""
+    """J <- (1 - gamma) J + g g^T, then x <- x - (J + lambda)^-1 g, (24)-(27), outliers shrunk."""
 
     def __init__(self, decay, prior, J, J0):
         self.decay = decay
@@ -60,6 +67,7 @@ class Kalman:
         self.J0 = J0
 
     def step(self, x, g, t):
+        g = trusted(self.J, self.prior, g)
         self.J, self.J0 = accumulate(self.J, self.J0, g, min(1.0, self.decay(t)))
         return x - solve(self.J, self.J0, self.prior, g)
 

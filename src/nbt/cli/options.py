@@ -292,7 +292,9 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
         settings |= given(inputs=inputs, missing=options.get("missing"))
         if options["optimizer"]:
             optimizer = optimizers[options["optimizer"]]
-            settings["optimizer"] = optimizer(**chosen(*OF_OPTIMIZERS))
+            literal = options["paper"] and optimizer is nbt.Kalman
+            own = chosen(*OF_OPTIMIZERS) | ({"outlier": None} if literal else {})
+            settings["optimizer"] = optimizer(**own)
         return trainers[options["trainer"]](cell, readout, **settings)
     except ValueError as error:
         raise click.UsageError(str(error)) from error

@@ -59,7 +59,7 @@ class Rule:
 LITERAL = {"blocks": 1, "exact_self": False, "dtype": "float64"}
 DOUBLE = {"dtype": "float64"}
 ONE, SMALL = InverseSqrt(1.0), InverseSqrt(0.03)
-PAPER_KALMAN = Kalman(ONE, prior=1.0)
+PAPER_KALMAN = Kalman(ONE, prior=1.0, outlier=None)
 RANKS = (1, 2, 10)
 
 
