@@ -192,7 +192,7 @@ def built(monkeypatch, *args):
             lambda: nbt.NoBackTrack(
                 nbt.LeakyRNN(20),
                 nbt.Softmax(3),
-                nbt.Kalman(nbt.InverseSqrt(1.0), 1.0),
+                nbt.Kalman(nbt.InverseSqrt(1.0), 1.0, outlier=None),
                 rank=1,
                 blocks=1,
                 exact_self=False,
@@ -221,7 +221,10 @@ def built(monkeypatch, *args):
         (
             "--paper --trainer rtrl",
             lambda: nbt.RTRL(
-                nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(nbt.InverseSqrt(1.0), 1.0), dtype="float64"
+                nbt.RNN(20),
+                nbt.Softmax(3),
+                nbt.Kalman(nbt.InverseSqrt(1.0), 1.0, outlier=None),
+                dtype="float64",
             ),
         ),
     ],

@@ -159,7 +159,7 @@ def test_the_page_is_whole_and_needs_nothing_else(written):
         "1 of 5 runs are missing",
         "small <words> & more",
         "a note & more",
-        "NoBackTrack(Kalman(decay=InverseSqrt(scale=1.0), prior=1.0), rank=1, "
+        "NoBackTrack(Kalman(decay=InverseSqrt(scale=1.0), prior=1.0, outlier=None), rank=1, "
         "blocks=1, exact_self=False, norm='kalman', dtype='float64')",
         f"nbt {nbt.__version__}",
         "The Kalman version fully removes the instability.",
