@@ -82,8 +82,7 @@ NBT_INLINE void arrow_block(const pass *at, work todo, totals *all, size_t first
     if (todo.pair) b.w0 = at->w[first];
     b.g0 = todo.pair ? H * b.z0 + at->c * b.w0 : b.z0;
     if (todo.learn) {
-        const real known = at->step.outlier * (at->J[first] + at->step.lambda);
-        const real trust = b.g0 * b.g0 > known ? known / (b.g0 * b.g0) : 1;
+        const real trust = qdop_trust(at->step, spread(b.g0), spread(at->J[first]))[0];
         b.H *= trust, b.c *= trust, b.g0 *= trust;
     }
     if (todo.learn) at->J[first] = at->step.keep * at->J[first] + b.g0 * b.g0;

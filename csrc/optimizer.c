@@ -74,7 +74,7 @@ NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t
     const step_size step = NBT(optimizer_step_size)(self, lambda);
     const size_t turns = (at->rows + group - 1) / group;
     const int kalman = self->optimizer == NBT_KALMAN;
-    const vec trust = kalman ? qdop_trust(step, g0, J + i) : spread(1);
+    const vec trust = kalman ? qdop_trust(step, g0, load(J + i)) : spread(1);
     const gradient_source from = {left, lanes_tile(left ? trust * g0 : trust, group),
                                   g ? panel_of(at, g, i) : NULL};
     if (!kalman) {

@@ -25,11 +25,10 @@ step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda);
 /* What J_pp - J_0p² / D_0 may be off by, as a part of J_pp: a thousand roundings one way. */
 #define QDOP_ROUNDING (NBT_PRECISION == 32 ? (real)1e-5 : (real)1e-14)
 
-/* The factor of a gradient whose bias has g0; J of row 0 is as it was before. */
-NBT_INLINE vec qdop_trust(step_size step, vec g0, const real *restrict J)
+/* The factor of a gradient whose bias has g0, J_00 being as it was before. */
+NBT_INLINE vec qdop_trust(step_size step, vec g0, vec J00)
 {
-    const vec known = step.outlier * (load(J) + step.lambda);
-    return 1 / lanes_max(g0 * g0 / known, spread(1));
+    return 1 / lanes_max(g0 * g0 / (step.outlier * (J00 + step.lambda)), spread(1));
 }
 
 /* What rows p ≥ 1 need to know of row 0, and what they leave to it. */

@@ -115,7 +115,7 @@ NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t group
     vec g = settle(b, d_at, w_at, spread(z[0]), spread(z_last[0]), exact, PRESENT, K, &d, &first_w);
     if (b->recent) g += load((real *)self->g + i);
     if (kalman && learn) {
-        const vec trust = qdop_trust(b->step, g, (real *)self->theta_J + i);
+        const vec trust = qdop_trust(b->step, g, load((real *)self->theta_J + i));
         g *= trust;
         b->H *= trust;
         for (size_t k = 0; k < K; k++) b->pairs[k].c *= trust;

@@ -99,11 +99,10 @@ def with_inputs(rule, optimizer, change):
     return trainer.learn(x @ linear.T + shift, y)
 
 
-def moved_by(change, rule, optimizer):
-    """The largest change of a loss."""
-    return np.abs(
-        with_inputs(rule, optimizer, change) - with_inputs(rule, optimizer, NOTHING)
-    ).max()
+def moved_by(losses, changes, rule, optimizer):
+    """The largest change of a loss from the first of two changes to the second."""
+    first, second = (losses(rule, optimizer, change) for change in changes)
+    return np.abs(second - first).max()
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -111,20 +110,20 @@ def moved_by(change, rule, optimizer):
 def test_inputs(change, reduction):
     """Scales of inputs: no metric sees them. Shifts: all but the diagonal one take them. Mixtures
     are for whole blocks alone."""
-    moved = moved_by(CHANGES[change], "rtrl", kalman(reduction))
+    moved = moved_by(with_inputs, (NOTHING, CHANGES[change]), "rtrl", kalman(reduction))
     assert moved < ROUNDING if reduction in UNSEEN[change] else moved > SEEN
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_inputs_for_every_rule(rule):
     """By the kernels of dense cells; the estimate too, if ρ is made from invariant norms."""
-    moved = moved_by(CHANGES["scale and shift"], rule, kalman())
+    moved = moved_by(with_inputs, (NOTHING, CHANGES["scale and shift"]), rule, kalman())
     assert moved > SEEN if rule.endswith("euclidean") else moved < ROUNDING
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_gradient_descent_sees_every_change_of_inputs(change):
-    assert moved_by(CHANGES[change], "rtrl", nbt.SGD(0.2)) > 0.1
+    assert moved_by(with_inputs, (NOTHING, CHANGES[change]), "rtrl", nbt.SGD(0.2)) > 0.1
 
 
 # ---- units ---------------------------------------------------------------------------------------
@@ -185,22 +184,19 @@ def with_units(rule, optimizer, change):
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("change", UNITS)
 def test_units(change, reduction):
-    losses = [with_units("rtrl", kalman(reduction), units) for units in (SAME, UNITS[change])]
-    moved = np.abs(losses[1] - losses[0]).max()
+    moved = moved_by(with_units, (SAME, UNITS[change]), "rtrl", kalman(reduction))
     assert moved < ROUNDING if reduction in UNSEEN[change] else moved > SEEN
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.startswith("nobacktrack")])
 def test_units_for_the_estimate(rule):
-    losses = [with_units(rule, kalman(), units) for units in (SAME, UNITS["scale and shift"])]
-    moved = np.abs(losses[1] - losses[0]).max()
+    moved = moved_by(with_units, (SAME, UNITS["scale and shift"]), rule, kalman())
     assert moved > SEEN if rule.endswith("euclidean") else moved < ROUNDING
 
 
 @pytest.mark.parametrize("change", UNITS)
 def test_gradient_descent_sees_every_change_of_units(change):
-    losses = [with_units("rtrl", nbt.SGD(0.2), units) for units in (SAME, UNITS[change])]
-    assert np.abs(losses[1] - losses[0]).max() > 0.1
+    assert moved_by(with_units, (SAME, UNITS[change]), "rtrl", nbt.SGD(0.2)) > 0.1
 
 
 # ---- what a readout reads ------------------------------------------------------------------------
@@ -225,8 +221,7 @@ def with_state(rule, optimizer, change):
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("change", UNITS)
 def test_readout(change, reduction):
-    losses = [with_state("rtrl", kalman(reduction), state) for state in (SAME, UNITS[change])]
-    moved = np.abs(losses[1] - losses[0]).max()
+    moved = moved_by(with_state, (SAME, UNITS[change]), "rtrl", kalman(reduction))
     assert moved < ROUNDING if reduction in UNSEEN[change] else moved > SEEN
 
 
@@ -235,18 +230,16 @@ def test_readout_for_the_estimate(rule):
     """v̄ takes the scale of the states, which its norm must not see: `fisher` has a constant in it.
     (A state turned round would only meet the other sign.)"""
     scale, shift = UNITS["scale and shift"]
-    losses = [with_state(rule, kalman(), state) for state in (SAME, (np.abs(scale), shift))]
-    moved = np.abs(losses[1] - losses[0]).max()
+    moved = moved_by(with_state, (SAME, (np.abs(scale), shift)), rule, kalman())
     assert moved < ROUNDING if rule.endswith("kalman") else moved > SEEN
 
 
 @pytest.mark.parametrize("change", UNITS)
 def test_gradient_descent_sees_every_change_of_what_is_read(change):
-    losses = [with_state("rtrl", nbt.SGD(0.05), state) for state in (SAME, UNITS[change])]
-    assert np.abs(losses[1] - losses[0]).max() > 0.1
+    assert moved_by(with_state, (SAME, UNITS[change]), "rtrl", nbt.SGD(0.05)) > 0.1
 
 
 def test_the_prior_is_what_is_not_invariant():
     """With Λ as by default the same changes show."""
     optimizer = nbt.Kalman(0.01)
-    assert moved_by(CHANGES["scale and shift"], "rtrl", optimizer) > SEEN
+    assert moved_by(with_inputs, (NOTHING, CHANGES["scale and shift"]), "rtrl", optimizer) > SEEN

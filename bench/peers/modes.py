@@ -22,6 +22,7 @@ from bench.peers.job import Job
 __all__ = ["GROUPS", "Group", "can_thread", "trainer"]
 
 RATE = nbt.SGD(nbt.InverseSqrt(0.03))
+LITERAL = nbt.Kalman(outlier=None)
 PAPER = {"blocks": 1, "exact_self": False}
 DENORMAL = 1e-40
 MANY_SYMBOLS = 20_000
@@ -43,7 +44,7 @@ def trainer(rule: str, units: int, **choices):
     if rule == "euclidean":
         return nbt.NoBackTrack(*network, RATE, norm="euclidean", **PAPER | choices)
     if rule == "kalman":
-        return nbt.NoBackTrack(*network, nbt.Kalman(), norm="kalman", **PAPER | choices)
+        return nbt.NoBackTrack(*network, LITERAL, norm="kalman", **PAPER | choices)
     if rule == "blocks":
         return nbt.NoBackTrack(*network, blocks=16, exact_self=True, **choices)
     if rule == "rtrl":
