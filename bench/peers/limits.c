@@ -34,14 +34,17 @@ size_t multiply_adds(size_t rounds, float factor, float term, float *out)
     return rounds * CHAINS * (BYTES / sizeof(float));
 }
 
-/* Two arrays (count), each read once and written once a round; they drift towards each other. */
+/* Two arrays (count), each read once and written once a round; they drift towards each other. The
+ * barrier keeps the compiler from taking an entry through two rounds while it has it. */
 void read_and_write(size_t rounds, size_t count, float keep, float *restrict a, float *restrict b)
 {
     const float rest = 1 - keep;
-    for (size_t r = 0; r < rounds; r++)
+    for (size_t r = 0; r < rounds; r++) {
         for (size_t i = 0; i < count; i++) {
             const float x = a[i], y = b[i];
             a[i] = keep * x + rest * y;
             b[i] = keep * y + rest * x;
         }
+        __asm__ volatile("" ::: "memory");
+    }
 }
