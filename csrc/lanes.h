@@ -105,6 +105,15 @@ NBT_INLINE vec lanes_max(vec x, vec y)
     return (vec)(((wvec)x & keep) | ((wvec)y & ~keep));
 }
 
+/* x, or y / 2^halvings where that is more, y > 0. By integers, which numbers above 0 are ordered
+ * like: the units that multiply are what steps wait for. A NaN may be lost. */
+NBT_INLINE vec lanes_at_least(vec x, vec y, int halvings)
+{
+    const wvec a = (wvec)x, b = (wvec)y - ((word)halvings << (NBT_PRECISION == 32 ? 23 : 52));
+    const wvec keep = a > b;
+    return (vec)((a & keep) | (b & ~keep));
+}
+
 /* A block shared by `group` rows (panels.h): the first LANES / group lanes of x for each of them.
  */
 NBT_INLINE vec lanes_tile(vec x, size_t group)

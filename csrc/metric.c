@@ -41,7 +41,7 @@ NBT_INLINE void arrow_turn(const pass *at, work todo, arrow *b, totals *all, siz
 {
     const vec z = todo.learn || todo.measure ? load_any(at->z + j) : spread(0);
     const vec w = todo.pair ? load_any(at->w + j) : spread(0);
-    const vec g = todo.pair ? b->H * z + b->c * w : b->H * z, lambda = spread(at->step.lambda);
+    const vec g = todo.pair ? b->H * z + b->c * w : b->H * z;
     vec Jjj = load_any(at->J + j), J0j = load_any(at->J0 + j);
     if (todo.learn) {
         Jjj = g * g + at->step.keep * Jjj;
@@ -49,8 +49,8 @@ NBT_INLINE void arrow_turn(const pass *at, work todo, arrow *b, totals *all, siz
         store_some(at->J + j, count, Jjj);
         store_some(at->J0 + j, count, J0j);
     }
-    const vec q = J0j * b->inverse0, least = lambda + QDOP_ROUNDING * Jjj;
-    const vec denominator = lanes_max(Jjj + lambda - J0j * q, least);
+    const vec q = J0j * b->inverse0;
+    const vec denominator = qdop_denominator(Jjj + at->step.lambda, J0j, q);
     const vec r = lanes_only(1 / denominator, count);
     if (todo.learn) {
         const vec x = (g - b->g0 * q) * r;

@@ -73,12 +73,19 @@ void NBT(state_weights)(nbt_learner *self, size_t k)
         for (size_t i = 0; i < ldn; i++) u[i] = 1;
         return;
     }
-    const real *v = (real *)self->v + k * S * ldn, *block_w = self->block_w;
+    const real *v = (real *)self->v + k * S * ldn, *block_w = self->block_w, *own = S == 1 ? v : u;
     const real *norm_d = self->norm_d, *inner = (real *)self->inner + k * ldn;
-    for (size_t i = 0; i < n; i++) {
-        real C = norm_d[i] + 2 * v[i % S * ldn + i] * inner[i];
-        for (size_t s = 0; s < S; s++) C += v[s * ldn + i] * v[s * ldn + i] * block_w[s];
-        u[i] = C > 0 ? 1 / C : 0;
+    for (size_t i = 0, s = 0; S > 1 && i < n; i++, s = s + 1 == S ? 0 : s + 1)
+        u[i] = v[s * ldn + i];
+    for (size_t i = 0; i < ldn; i += LANES) {
+        vec C = load(norm_d + i) + 2 * load(own + i) * load(inner + i);
+        for (size_t s = 0; s < S; s++) {
+            const vec vs = load(v + s * ldn + i);
+            C += vs * vs * block_w[s];
+        }
+        const vec inverse = 1 / C;
+        const wvec some = C > 0;
+        store(u + i, (vec)((wvec)inverse & some));
     }
 }
 

@@ -9,7 +9,8 @@ step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda)
 /* What a panel's turns are taken from: an outer product, or a gradient in panels (left = NULL). */
 typedef struct {
     const real *left;
-    vec right; /* without left: what g is multiplied with */
+    vec right;  /* without left: what g is multiplied with */
+    vec square; /* right², 0 where products with it could be denormal */
     const real *g;
 } gradient_source;
 
@@ -57,13 +58,48 @@ NBT_INLINE void kalman_turns(step_size step, qdop *first, size_t count, size_t t
         qdop_update(first, g[c], q[c], r[c], theta + (t + c) * LANES);
 }
 
+/* The same for an outer product, g_p = a_p g_0: J_0p takes a_p g_0², J_pp a_p times that, and
+ * x_p = g_0 (a_p - q_p) r_p, whose factor Σ q x gets at the end. */
+NBT_INLINE void outer_turns(step_size step, qdop *first, size_t count, size_t t, size_t group,
+                            const gradient_source *from, real *J, real *J0, real *theta)
+{
+    vec a[2], q[2], r[2];
+    for (size_t c = 0; c < count; c++) {
+        const size_t at = (t + c) * LANES;
+        a[c] = lanes_rows(from->left + (t + c) * group, group);
+        const vec cross = a[c] * from->square, J0p = cross + step.keep * load(J0 + at);
+        const vec Jpp = a[c] * cross + step.keep * load(J + at);
+        store(J + at, Jpp);
+        store(J0 + at, J0p);
+        q[c] = J0p * first->inverse0;
+        r[c] = qdop_denominator(Jpp + step.lambda, J0p, q[c]);
+    }
+    qdop_invert(first, count, r);
+    for (size_t c = 0; c < count; c++) {
+        const vec x = (a[c] - q[c]) * r[c];
+        real *at = theta + (t + c) * LANES;
+        first->sum += q[c] * x;
+        store(at, load(at) - from->right * x);
+    }
+}
+
 NBT_INLINE vec kalman_panel(step_size step, qdop *first, size_t turns, size_t group,
                             const gradient_source *from, real *J, real *J0, real *theta,
                             real *theta0)
 {
+#define TURNS(count)                                                                               \
+    do {                                                                                           \
+        if (outer)                                                                                 \
+            outer_turns(step, first, count, t, group, from, J, J0, theta);                         \
+        else                                                                                       \
+            kalman_turns(step, first, count, t, group, from, J, J0, theta);                        \
+    } while (0)
+    const int outer = from->left != NULL;
     size_t t = 0;
-    for (; t + 2 <= turns; t += 2) kalman_turns(step, first, 2, t, group, from, J, J0, theta);
-    if (t < turns) kalman_turns(step, first, 1, t, group, from, J, J0, theta);
+    for (; t + 2 <= turns; t += 2) TURNS(2);
+    if (t < turns) TURNS(1);
+#undef TURNS
+    if (outer) first->sum *= from->right;
     return qdop_last(*first, group, theta0) * 0;
 }
 
@@ -75,7 +111,9 @@ NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t
     const size_t turns = (at->rows + group - 1) / group;
     const int kalman = self->optimizer == NBT_KALMAN;
     const vec trust = kalman ? qdop_trust(step, g0, load(J + i)) : spread(1);
-    const gradient_source from = {left, lanes_tile(left ? trust * g0 : trust, group),
+    const vec right = lanes_tile(left ? trust * g0 : trust, group), square = right * right;
+    const wvec normal = square > NBT_TINY * NBT_TINY;
+    const gradient_source from = {left, right, (vec)((wvec)square & normal),
                                   g ? panel_of(at, g, i) : NULL};
     if (!kalman) {
         const vec updated = load(theta + i) - step.rate * g0;

@@ -13,6 +13,7 @@
 
 #include "learner.h"
 #include "panels.h"
+#include <math.h>
 
 /* One step's numbers: SGD's rate, or Kalman's 1 - γ, λ and κ. */
 typedef struct {
@@ -22,13 +23,19 @@ typedef struct {
 /* lambda: lambda_theta or lambda_phi of the learner. */
 step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda);
 
-/* What J_pp - J_0p² / D_0 may be off by, as a part of J_pp: a thousand roundings one way. */
-#define QDOP_ROUNDING (NBT_PRECISION == 32 ? (real)1e-5 : (real)1e-14)
-
 /* The factor of a gradient whose bias has g0, J_00 being as it was before. */
 NBT_INLINE vec qdop_trust(step_size step, vec g0, vec J00)
 {
-    return 1 / lanes_max(g0 * g0 / (step.outlier * (J00 + step.lambda)), spread(1));
+    if (step.outlier == (real)INFINITY) return spread(1);
+    const vec most = step.outlier * (J00 + step.lambda);
+    return most / lanes_max(g0 * g0, most);
+}
+
+/* 1 / r_p = D_p - J_0p q_p, where rounding may be off by a hundred roundings of D_p one way: no
+ * less than that. J_0p² ≤ J_00 J_pp, so it is at least λ but for rounding. */
+NBT_INLINE vec qdop_denominator(vec D, vec J0p, vec q)
+{
+    return lanes_at_least(D - J0p * q, D, NBT_PRECISION == 32 ? 17 : 46);
 }
 
 /* What rows p ≥ 1 need to know of row 0, and what they leave to it. */
@@ -48,8 +55,7 @@ NBT_INLINE qdop qdop_first(step_size step, int learn, size_t group, vec g0, real
 }
 
 /* Row p ≥ 1, first half: J_pp, J_0p ← keep J + g g; returns q_p and, in *denominator, 1 / r_p.
- * J_0p² ≤ J_00 J_pp, so the denominator is at least λ; rounding must not take it below, nor, where
- * J is large, below what of J_pp can still be told from J_0p² / D_0. */
+ */
 NBT_INLINE vec qdop_measure(step_size step, int learn, const qdop *first, vec g, real *restrict J,
                             real *restrict J0, vec *denominator)
 {
@@ -63,7 +69,7 @@ NBT_INLINE vec qdop_measure(step_size step, int learn, const qdop *first, vec g,
         store(J0, J0p);
     }
     const vec q = J0p * first->inverse0;
-    *denominator = lanes_max(Jpp + step.lambda - J0p * q, step.lambda + QDOP_ROUNDING * Jpp);
+    *denominator = qdop_denominator(Jpp + step.lambda, J0p, q);
     return q;
 }
 
