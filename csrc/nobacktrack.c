@@ -112,21 +112,39 @@ static void fold_plain(nbt_learner *self, size_t k, real *v)
     lanes_copy(S * ldn, pushed, v);
 }
 
-/* column[i], i from first to last - 1: Σ_k u_k F_ki² over k ≠ i. */
+/* Column i of F but for its slope and its own entry, those lanes that one panel has. */
+NBT_INLINE vec others_of(const real *W, size_t c, size_t group, size_t i)
+{
+    return lanes_without(panel_row_of(W, i, group), (real)i - (real)c);
+}
+
+/* sum[k] += Σ_c u_c F_ci², i = first + k, c of one panel and not i. */
+NBT_INLINE void add_norms(const nbt_learner *self, size_t first, size_t c, size_t group, vec sum[4])
+{
+    const real *W = panel_of(&self->cell, self->theta, c);
+    const vec u = load((const real *)self->u + c);
+    for (size_t k = 0; k < 4; k++) {
+        const vec others = others_of(W, c, group, first + k);
+        sum[k] += others * others * u;
+    }
+}
+
+/* column[i], i from first to last - 1: Σ_c u_c F_ci² over c ≠ i. Four fold together. */
 static void column_norms(nbt_learner *self, const void *what, size_t first, size_t last,
                          size_t thread)
 {
     (void)what, (void)thread;
-    const real *u = self->u, *slope = self->slope;
+    const real *slope = self->slope;
     real *column = self->c;
-    for (size_t i = first; i < last; i++) {
-        vec sum = {0};
-        for (size_t c = 0; c < self->ldn; c += LANES) {
-            const vec row = panel_row(&self->cell, self->theta, i, c);
-            const vec others = lanes_without(row, (real)i - (real)c);
-            sum += others * others * load(u + c);
-        }
-        column[i] = fold(sum) * slope[i] * slope[i];
+    for (size_t i = first; i < last; i += 4) {
+        vec sum[4] = {{0}};
+        real sums[4];
+#define PANEL(c, group) add_norms(self, i, c, group, sum)
+        EACH_PANEL(&self->cell, PANEL);
+#undef PANEL
+        fold_four(fold_quarters(fold_halves(sum[0], sum[1]), fold_halves(sum[2], sum[3])), sums);
+        for (size_t k = 0; k < 4 && i + k < last; k++)
+            column[i + k] = sums[k] * slope[i + k] * slope[i + k];
     }
 }
 
@@ -134,26 +152,34 @@ typedef struct {
     real *v; /* (S, ldn) */
 } fold_work;
 
-/* Lane blocks first … last - 1 of all v̄_s: ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i 0). */
-static void fold_columns(nbt_learner *self, const void *what, size_t first, size_t last,
-                         size_t thread)
+/* One panel of all v̄_s: ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i 0). */
+NBT_INLINE void fold_panel(const nbt_learner *self, size_t c, size_t group, const real *part,
+                           real *v)
+{
+    const size_t n = self->n, ldn = self->ldn, S = self->S;
+    const real *block_rho = self->block_rho, *pushed = (const real *)self->pushed + c;
+    const real *W = panel_of(&self->cell, self->theta, c);
+    for (size_t s = 0; s < S; s++) {
+        vec sum = block_rho[s] * load(pushed + s * ldn), other = {0};
+        size_t i = s;
+        for (; i + S < n; i += 2 * S) {
+            sum += part[i] * others_of(W, c, group, i);
+            other += part[i + S] * others_of(W, c, group, i + S);
+        }
+        if (i < n) sum += part[i] * others_of(W, c, group, i);
+        store(v + s * ldn + c, sum + other);
+    }
+}
+
+static void fold_panels(nbt_learner *self, const void *what, size_t first, size_t last,
+                        size_t thread)
 {
     (void)thread;
-    const size_t n = self->n, ldn = self->ldn, S = self->S;
-    const real *block_rho = self->block_rho, *pushed = self->pushed;
-    const real *sign = self->sign, *rho = self->rho, *slope = self->slope;
     real *v = ((const fold_work *)what)->v;
-    for (size_t s = 0; s < S; s++)
-        for (size_t c = first * LANES; c < last * LANES; c += LANES)
-            store(v + s * ldn + c, block_rho[s] * load(pushed + s * ldn + c));
-    for (size_t i = 0, s = 0; i < n; i++, s = s + 1 == S ? 0 : s + 1) {
-        const real size = sign[i] * rho[i] * slope[i];
-        for (size_t c = first * LANES; c < last * LANES; c += LANES) {
-            real *at = v + s * ldn + c;
-            const vec row = panel_row(&self->cell, self->theta, i, c);
-            store(at, load(at) + size * lanes_without(row, (real)i - (real)c));
-        }
-    }
+    const real *part = self->c;
+#define PANEL(c, group) fold_panel(self, c, group, part, v)
+    EACH_PANEL_OF(&self->cell, first, last, PANEL);
+#undef PANEL
 }
 
 /* With exact self-influence, after it: v̄_s ← ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i 0). */
@@ -167,7 +193,11 @@ static void fold_exact(nbt_learner *self, size_t k, real *v)
                  self->block_inverse);
     nbt_parallel(self, self->n, size, column_norms, NULL);
     NBT(balance)(ldn, balanced, self->norm_d, self->c, self->rho, self->rho_inverse);
-    nbt_parallel(self, ldn / LANES, size, fold_columns, &(fold_work){v});
+    const real *sign = self->sign, *rho = self->rho, *slope = self->slope;
+    real *part = self->c;
+    for (size_t i = 0; i < ldn; i += LANES)
+        store(part + i, load(sign + i) * load(rho + i) * load(slope + i));
+    nbt_parallel(self, self->cell.count, size, fold_panels, &(fold_work){v});
 }
 
 /* (14), left for the next sweep: w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i, and d ← F_ii d + z. */

@@ -36,12 +36,20 @@ NBT_INLINE real *panel_of(const nbt_panels *at, const real *M, size_t i)
     return (real *)(uintptr_t)M + at->ld + i * at->depth;
 }
 
-/* Lane block i of row p ≥ 0 below the first; 0 in the padding. */
+/* Lane block of row p ≥ 0 below the first, in the panel that begins there; 0 in the padding. */
+NBT_INLINE vec panel_row_of(const real *begin, size_t p, size_t group)
+{
+    if (group == 1) return load(begin + p * LANES);
+    return lanes_only(load_any(begin + p * (LANES / group)), LANES / group);
+}
+
+/* The same at column i. */
 NBT_INLINE vec panel_row(const nbt_panels *at, const real *M, size_t p, size_t i)
 {
-    if (i < at->full) return load(panel_of(at, M, i) + p * LANES);
-    const size_t width = LANES / at->group;
-    return lanes_only(load_any(panel_of(at, M, i) + p * width), width);
+    const real *begin = panel_of(at, M, i);
+    return i < at->full     ? panel_row_of(begin, p, 1)
+           : at->group == 2 ? panel_row_of(begin, p, 2)
+                            : panel_row_of(begin, p, 4);
 }
 
 /* Sets lane block i of row p ≥ 0 below the first. */
