@@ -41,15 +41,17 @@ static void backpropagate(nbt_learner *self)
 static void collect_phi(nbt_learner *self)
 {
     const size_t ldn = self->ldn, ldA = self->ldA, count = self->length;
+    const nbt_ring all = {.count = count};
     const real *delta = self->window_delta, *a = self->window_a;
     for (size_t t = 0; t < count; t++) lanes_add(ldA, delta + t * ldA, self->g_phi);
-    NBT(panels_add_outer)(&self->out, 0, self->n, count, a + ldn, ldn, delta, ldA, self->g_phi);
+    NBT(panels_add_outer)(&self->out, 0, self->n, all, a + ldn, ldn, delta, ldA, self->g_phi);
 }
 
 /* The same for g_theta. O(T (n² + nm)) */
 static void collect_theta(nbt_learner *self)
 {
     const size_t n = self->n, ldn = self->ldn, count = self->length;
+    const nbt_ring all = {.count = count};
     const real *back = self->window_back, *a = self->window_a;
     real *g_theta = self->g_theta;
     for (size_t t = 0; t < count; t++) {
@@ -58,9 +60,9 @@ static void collect_theta(nbt_learner *self)
             NBT(panels_add_row)(&self->cell, n + (size_t)self->window_symbol[t], back + t * ldn,
                                 g_theta);
     }
-    NBT(panels_add_outer)(&self->cell, 0, n, count, a, ldn, back, ldn, g_theta);
+    NBT(panels_add_outer)(&self->cell, 0, n, all, a, ldn, back, ldn, g_theta);
     if (!self->one_hot)
-        NBT(panels_add_outer)(&self->cell, n, self->m, count, self->window_x, self->ldm, back, ldn,
+        NBT(panels_add_outer)(&self->cell, n, self->m, all, self->window_x, self->ldm, back, ldn,
                               g_theta);
 }
 

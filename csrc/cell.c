@@ -109,7 +109,7 @@ void NBT(cell_move)(nbt_learner *self)
 }
 
 /* Several vectors at once, so that a row of W is read once for all of them. */
-#define TILE 8
+enum { TILE = NBT_REGISTER == 64 ? 16 : 8 };
 NBT_INLINE void push_panel(const nbt_learner *self, size_t i, size_t group, size_t count,
                            const real *v, real *out)
 {
@@ -141,8 +141,8 @@ NBT_INLINE void push_vectors(const nbt_learner *self, size_t i, size_t group, co
     real *out = work->out;
     size_t s = 0;
     for (; s + TILE <= S; s += TILE) push_panel(self, i, group, TILE, v + s * ldn, out + s * ldn);
-    for (; s + 2 <= S; s += 2) push_panel(self, i, group, 2, v + s * ldn, out + s * ldn);
-    if (s < S) push_panel(self, i, group, 1, v + s * ldn, out + s * ldn);
+    for (; s + 4 <= S; s += 4) push_panel(self, i, group, 4, v + s * ldn, out + s * ldn);
+    for (; s < S; s++) push_panel(self, i, group, 1, v + s * ldn, out + s * ldn);
     if (work->forward) forward_panel(self, i, group, self->input, self->h_next);
 }
 
@@ -171,13 +171,26 @@ void NBT(cell_pull)(const nbt_learner *self, const real *restrict slope, const r
     for (size_t j = 0; j < self->n; j++) out[j] = slope[j] * out[j] + alpha[j] * u[j];
 }
 
+/* Rows first … first + count - 1 of Fᵀ, from a panel that begins at column i. */
+NBT_INLINE void jacobian_panel(const nbt_learner *self, size_t i, size_t group, size_t first,
+                               size_t count, real *F)
+{
+    const real *begin = panel_of(&self->cell, self->theta, i), *slope = self->slope;
+    for (size_t j = first; j < first + count; j++)
+        store(F + j * self->ldn + i, slope[j] * panel_row_of(begin, j, group));
+}
+
+/* Some rows at a time: those of a panel lie together. */
 void NBT(cell_jacobian)(const nbt_learner *self, real *restrict F)
 {
+    enum { ROWS = 16 };
     const size_t n = self->n, ldn = self->ldn;
-    const real *slope = self->slope, *alpha = self->alpha;
-    for (size_t j = 0; j < n; j++) {
-        for (size_t i = 0; i < ldn; i += LANES)
-            store(F + j * ldn + i, slope[j] * panel_row(&self->cell, self->theta, j, i));
-        F[j * ldn + j] += alpha[j];
+    const real *alpha = self->alpha;
+    for (size_t first = 0; first < n; first += ROWS) {
+        const size_t count = n - first < ROWS ? n - first : ROWS;
+#define PANEL(i, group) jacobian_panel(self, i, group, first, count, F)
+        EACH_PANEL(&self->cell, PANEL);
+#undef PANEL
     }
+    for (size_t j = 0; j < n; j++) F[j * ldn + j] += alpha[j];
 }

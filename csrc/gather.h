@@ -18,19 +18,18 @@ NBT_INLINE real dot_all(size_t count, const real *x, const real *y)
     return fold(s0 + s1);
 }
 
-/* Σ_e x[e] y[which[e]]. */
+/* Σ_e x[e] y[which[e]], in the order of gather_some(): what is predicted of a step is what it does.
+ */
 NBT_INLINE real dot_some(size_t count, const real *x, const real *y, const int32_t *which)
 {
-    real s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    real s0 = 0, s1 = 0;
     size_t e = 0;
-    for (; e + 4 <= count; e += 4) {
+    for (; e + 2 <= count; e += 2) {
         s0 += x[e] * y[which[e]];
         s1 += x[e + 1] * y[which[e + 1]];
-        s2 += x[e + 2] * y[which[e + 2]];
-        s3 += x[e + 3] * y[which[e + 3]];
     }
-    for (; e < count; e++) s0 += x[e] * y[which[e]];
-    return (s0 + s1) + (s2 + s3);
+    if (e < count) s0 += x[e] * y[which[e]];
+    return s0 + s1;
 }
 
 /* What a unit gathers from others: Σ W a, Σ W v. */
@@ -95,13 +94,21 @@ NBT_INLINE gathered gather_some(size_t count, const int32_t *restrict which, con
 NBT_INLINE real gather_inputs(size_t count, const real *r, real size, const real *x,
                               real *restrict values)
 {
-    vec sum = {0};
-    for (size_t e = 0; e < count; e += LANES) {
+    vec sum[2] = {{0}};
+    size_t e = 0;
+    for (; e + 2 * LANES <= count; e += 2 * LANES)
+        for (size_t k = 0; k < 2; k++) {
+            const size_t at = e + k * LANES;
+            const vec here = load_any(x + at);
+            sum[k] += load_any(r + at) * here;
+            store_any(values + at, size * here);
+        }
+    for (; e < count; e += LANES) {
         const vec here = load_some(x + e, count - e);
-        sum += load_some(r + e, count - e) * here;
+        sum[0] += load_some(r + e, count - e) * here;
         store_some(values + e, count - e, size * here);
     }
-    return fold(sum);
+    return fold(sum[0] + sum[1]);
 }
 
 #endif

@@ -5,15 +5,15 @@
     size_t r = 0;                                                                                  \
     for (; r + 4 <= rows; r += 4) {                                                                \
         const real *m0 = M + r * ld, *m1 = m0 + ld, *m2 = m1 + ld, *m3 = m2 + ld;                  \
-        vec s0 = {0}, s1 = {0}, s2 = {0}, s3 = {0};                                                \
+        vec s[4] = {{0}};                                                                          \
         for (size_t c = 0; c < ld; c += LANES) {                                                   \
             const vec xc = load(x + c);                                                            \
-            s0 += TERM(load(m0 + c), xc);                                                          \
-            s1 += TERM(load(m1 + c), xc);                                                          \
-            s2 += TERM(load(m2 + c), xc);                                                          \
-            s3 += TERM(load(m3 + c), xc);                                                          \
+            s[0] += TERM(load(m0 + c), xc);                                                        \
+            s[1] += TERM(load(m1 + c), xc);                                                        \
+            s[2] += TERM(load(m2 + c), xc);                                                        \
+            s[3] += TERM(load(m3 + c), xc);                                                        \
         }                                                                                          \
-        out[r] = fold(s0), out[r + 1] = fold(s1), out[r + 2] = fold(s2), out[r + 3] = fold(s3);    \
+        fold_each(s, out + r);                                                                     \
     }                                                                                              \
     for (; r < rows; r++) {                                                                        \
         vec s = {0};                                                                               \

@@ -180,11 +180,17 @@ NBT_INLINE real fold_max(vec x)
     return high;
 }
 
-/* out[k] = fold(x[k]) for four blocks, which share the work. */
+/* The sums of four blocks that were folded into one's quarters. */
 NBT_INLINE void fold_four(vec folded, real *out)
 {
     const vec x = fold_within_quarters(folded);
     for (size_t k = 0; k < 4; k++) out[k] = x[k * (LANES / 4)];
+}
+
+/* out[k] = fold(x[k]) for four blocks, to the bit. */
+NBT_INLINE void fold_each(const vec x[4], real *out)
+{
+    fold_four(fold_quarters(fold_halves(x[0], x[1]), fold_halves(x[2], x[3])), out);
 }
 
 /* to (count, whole lane blocks) = from. For rows too short to call memcpy for. */

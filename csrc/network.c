@@ -125,11 +125,11 @@ int NBT(network_step)(void *of, const nbt_point *at, void *to)
     real *next = (real *)to + layer->first;
     for (size_t i = 0; i < layer->units; i++) {
         const nbt_unit unit = unit_of(layer, at->theta, i);
-        real sum = *unit.b + dot_sources(&unit, a);
+        real sum = dot_sources(&unit, a), input = 0;
         if (layer->inputs)
-            sum += at->symbol < 0 ? dot_all(layer->inputs, unit.r, x) : unit.r[at->symbol];
+            input = at->symbol < 0 ? dot_all(layer->inputs, unit.r, x) : unit.r[at->symbol];
         if (layer->below) sum += dot_all(layer->below, unit.below, below);
-        next[i] = keep[i] * h[i] + gain[i] * sum;
+        next[i] = keep[i] * h[i] + gain[i] * (*unit.b + input + sum); /* as network_move() */
     }
     return 0;
 }

@@ -142,7 +142,7 @@ static void column_norms(nbt_learner *self, const void *what, size_t first, size
 #define PANEL(c, group) add_norms(self, i, c, group, sum)
         EACH_PANEL(&self->cell, PANEL);
 #undef PANEL
-        fold_four(fold_quarters(fold_halves(sum[0], sum[1]), fold_halves(sum[2], sum[3])), sums);
+        fold_each(sum, sums);
         for (size_t k = 0; k < 4 && i + k < last; k++)
             column[i + k] = sums[k] * slope[i + k] * slope[i + k];
     }

@@ -95,9 +95,16 @@ void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real
 int NBT(panels_dot_descend)(const nbt_panels *at, size_t rows, real rate, const real *restrict left,
                             const real *restrict x, real *M, real *restrict out);
 
-/* M[first + p] += Σ_t left[t, p] right[t], p < rows, below row 0: `count` outer products of left
- * (count, ld_left), zero up to a whole turn, and right (count, ld_right). O(count rows ld) */
-void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, size_t count,
+/* The order of outer products: `count` of them, from `head` on and round. `fresh`: what they are
+ * added to counts as 0. */
+typedef struct {
+    size_t count, head;
+    int fresh;
+} nbt_ring;
+
+/* M[first + p] += Σ_t left[t, p] right[t], p < rows, below row 0: outer products of left (count,
+ * ld_left), zero up to a whole turn, and right (count, ld_right). O(count rows ld) */
+void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, nbt_ring ring,
                            const real *restrict left, size_t ld_left, const real *restrict right,
                            size_t ld_right, real *restrict M);
 

@@ -19,19 +19,6 @@ static void adjoints(nbt_learner *self)
                       ring_row(self->adjoint, l + 1 < T ? slot_of(self, l + 1) : T, ldn));
 }
 
-/* g += Σ (a, x) λᵀ over slots first … first + count - 1. */
-static void add_slots(nbt_learner *self, size_t first, size_t count)
-{
-    const size_t n = self->n, ldn = self->ldn;
-    const real *adjoint = ring_row(self->adjoint, first, ldn);
-    const real *a = ring_row(self->past_a, first, ldn);
-    NBT(panels_add_outer)(&self->cell, 0, n, count, a, ldn, adjoint, ldn, self->g);
-    if (!self->one_hot)
-        NBT(panels_add_outer)(&self->cell, n, self->m, count,
-                              ring_row(self->past_x, first, self->ldm), self->ldm, adjoint, ldn,
-                              self->g);
-}
-
 /* In the order of lags, wherever the ring begins: a state that was loaded goes on to the bit. */
 void NBT(window_gradient)(nbt_learner *self)
 {
@@ -47,26 +34,23 @@ void NBT(window_gradient)(nbt_learner *self)
             NBT(panels_add_row)(&self->cell, n + (size_t)self->window_symbol[t], adjoint + t * ldn,
                                 g);
     }
-    add_slots(self, self->head, T - self->head);
-    add_slots(self, 0, self->head);
+    const nbt_ring lags = {.count = T, .head = self->head, .fresh = 1};
+    NBT(panels_add_outer)(&self->cell, 0, n, lags, self->past_a, ldn, adjoint, ldn, g);
+    if (!self->one_hot)
+        NBT(panels_add_outer)(&self->cell, n, self->m, lags, self->past_x, self->ldm, adjoint, ldn,
+                              g);
 }
 
 void NBT(window_clear)(nbt_learner *self)
 {
-    const nbt_panels *at = &self->cell;
     real *g = self->g, *zero = self->h_next;
-    if (!self->one_hot) {
-        memset(g, 0, at->size * sizeof *g);
-        return;
-    }
-    memset(g, 0, at->ld * sizeof *g);
-#define PANEL(i, group) memset(panel_of(at, g, i), 0, self->n *(LANES / group) * sizeof *g)
-    EACH_PANEL(at, PANEL);
-#undef PANEL
+    memset(g, 0, self->ldn * sizeof *g);
+    if (!self->one_hot) return;
     memset(zero, 0, self->ldn * sizeof *zero);
     for (size_t t = 0; t < self->T; t++)
         if (self->window_symbol[t] >= 0)
-            NBT(panels_set_row)(at, self->n, self->n + (size_t)self->window_symbol[t], zero, g);
+            NBT(panels_set_row)(&self->cell, self->n, self->n + (size_t)self->window_symbol[t],
+                                zero, g);
 }
 
 void NBT(window_turn)(nbt_learner *self)
@@ -112,33 +96,69 @@ static void join_hop(nbt_learner *self, size_t k, real *v, const real *hop, cons
     for (size_t i = 0; i < ldn; i++) add_w[i] *= right[i];
 }
 
+/* Column i of F° in lanes c … : a row of Fᵀ but for its own entry. */
+NBT_INLINE vec others_at(const real *row, size_t c, size_t i)
+{
+    return lanes_without(load(row + c), (real)i - (real)c);
+}
+
+/* norm[r] = Σ_c u_c F°_ci², i = first + r, from rows (count, ldn) of Fᵀ. */
+static void column_squares(const nbt_learner *self, const real *rows, size_t first, size_t count,
+                           real *norm)
+{
+    const size_t ldn = self->ldn;
+    const real *u = self->u;
+    for (size_t r = 0; r < count; r += 4) {
+        const size_t left = count - r < 4 ? count - r : 4;
+        vec sum[4] = {{0}};
+        for (size_t c = 0; c < ldn; c += LANES)
+            for (size_t k = 0; k < left; k++) {
+                const vec x = others_at(rows + (r + k) * ldn, c, first + r + k);
+                sum[k] += x * x * load(u + c);
+            }
+        real sums[4];
+        fold_each(sum, sums);
+        for (size_t k = 0; k < left; k++) norm[r + k] = sums[k];
+    }
+}
+
+/* hop_s += Σ_r size_r F° e_i, i = first + r of block s. */
+static void add_columns(const nbt_learner *self, const real *rows, size_t first, size_t count,
+                        const real *size, real *hop)
+{
+    const size_t ldn = self->ldn, S = self->S, skip = S - first % S;
+    for (size_t c = 0; c < ldn; c += LANES)
+        for (size_t s = 0; s < S; s++) {
+            size_t r = (s + skip) % S;
+            if (r >= count) continue;
+            vec sum = load(hop + s * ldn + c);
+            for (; r < count; r += S) sum += size[r] * others_at(rows + r * ldn, c, first + r);
+            store(hop + s * ldn + c, sum);
+        }
+}
+
 /* u_s = Σ_{i in s} ε_i ρ_i F° e_i, right_i = ε_i / ρ_i. ρ_i from the norm of the d_i there is, T
- * steps old; any ρ_i > 0 is unbiased, so where a norm is 0 it is 1. */
+ * steps old; any ρ_i > 0 is unbiased, so where a norm is 0 it is 1. So many rows at a time that
+ * they are still at hand when their ρ is known. */
 static void start_hop(nbt_learner *self, const real *columns, real *hop, real *right)
 {
     const size_t n = self->n, ldn = self->ldn, S = self->S;
-    const real *u = self->u, *sign = self->sign, *inverse = self->rho_inverse;
-    real *rho = self->rho, *norm = self->c;
-    for (size_t i = 0; i < n; i++) {
-        vec sum = {0};
-        for (size_t c = 0; c < ldn; c += LANES) {
-            const vec x = lanes_without(load(columns + i * ldn + c), (real)i - (real)c);
-            sum += x * x * load(u + c);
-        }
-        norm[i] = fold(sum);
-    }
-    NBT(balance)(ldn, self->norm != NBT_NO_NORM, self->norm_d, norm, rho, self->rho_inverse);
+    const int balanced = self->norm != NBT_NO_NORM;
+    const real *sign = self->sign, *norm_d = self->norm_d;
+    real *rho = self->rho, *inverse = self->rho_inverse, *norm = self->c;
     memset(hop, 0, S * ldn * sizeof *hop);
     memset(right, 0, ldn * sizeof *right);
-    for (size_t i = 0, s = 0; i < n; i++, s = s + 1 == S ? 0 : s + 1) {
-        const int product = rho[i] > 0;
-        const real size = sign[i] * (product ? rho[i] : 1);
-        right[i] = sign[i] * (product ? inverse[i] : 1);
-        for (size_t c = 0; c < ldn; c += LANES) {
-            real *to = hop + s * ldn + c;
-            const vec x = lanes_without(load(columns + i * ldn + c), (real)i - (real)c);
-            store(to, load(to) + size * x);
+    for (size_t first = 0; first < n; first += LANES) {
+        const size_t count = n - first < LANES ? n - first : LANES;
+        const real *F = columns + first * ldn;
+        column_squares(self, F, first, count, norm + first);
+        NBT(balance)(LANES, balanced, norm_d + first, norm + first, rho + first, inverse + first);
+        for (size_t i = first; i < first + count; i++) {
+            const int product = rho[i] > 0;
+            rho[i] = sign[i] * (product ? rho[i] : 1);
+            right[i] = sign[i] * (product ? inverse[i] : 1);
         }
+        add_columns(self, F, first, count, rho + first, hop);
     }
 }
 

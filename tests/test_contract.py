@@ -112,10 +112,11 @@ def test_losses_are_what_was_predicted(subject, arguments):
 def test_predict_after_an_input_is_the_state_after_it(subject):
     form = "pairs"
     trainer = run_in(subject, form)
-    x, _ = subject.data(1, form=form)
-    ahead = trainer.predict(x[0])
-    trainer.observe(x[:1], ...)
-    assert ahead.tobytes() == trainer.predict().tobytes()
+    x, _ = subject.data(20, form=form)
+    for t in range(20):
+        ahead = trainer.predict(x[t])
+        trainer.observe(x[t : t + 1], ...)
+        assert ahead.tobytes() == trainer.predict().tobytes()
 
 
 # ---- what a call changes -----------------------------------------------------------------------
