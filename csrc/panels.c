@@ -108,10 +108,13 @@ NBT_INLINE void add_outer_turns(size_t turns, const nbt_ring *ring, const real *
 {
     vec sum[TURNS] = {{0}};
     for (size_t k = 0; k < turns && !ring->fresh; k++) sum[k] = load_any(M + k * LANES);
-    for (size_t l = 0, t = ring->head; l < ring->count; l++, t = t + 1 < ring->count ? t + 1 : 0) {
-        const vec lanes = lanes_tile(load(right + t * ld_right), group);
-        for (size_t k = 0; k < turns; k++)
-            sum[k] += lanes_rows(left + t * ld_left + k * group, group) * lanes;
+    for (size_t round = 0; round < 2; round++) {
+        const size_t last = round ? ring->head : ring->count;
+        for (size_t t = round ? 0 : ring->head; t < last; t++) {
+            const vec lanes = lanes_tile(load(right + t * ld_right), group);
+            for (size_t k = 0; k < turns; k++)
+                sum[k] += lanes_rows(left + t * ld_left + k * group, group) * lanes;
+        }
     }
     for (size_t k = 0; k < turns; k++) store_any(M + k * LANES, sum[k]);
 }
