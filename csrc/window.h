@@ -21,7 +21,7 @@
 /* adjoint (T + 1, ldn): λ_T in its last row; g (panels): Σ_{l<T} z(t-l) λ_lᵀ. O(T n²) */
 void NBT(window_gradient)(nbt_learner *self);
 
-/* g ← 0, where window_gradient has written. O(n² + T n) */
+/* g ← 0 where window_gradient adds to what there is: biases, rows of symbols. O(T n) */
 void NBT(window_clear)(nbt_learner *self);
 
 /* First half of a transition: keep_d from the oldest slot, F_t in its place. O(n²) */
