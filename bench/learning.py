@@ -46,10 +46,10 @@ FIRST = nbt.InverseSqrt(1.0)
 LITERAL = {"decay": FIRST, "norm": "kalman", "blocks": 1, "exact_self": False}
 
 
-def nobacktrack(cell, readout, seed, activation="sigmoid", decay=None, **choices):
+def nobacktrack(cell, readout, seed, units=UNITS, activation="sigmoid", decay=None, **choices):
     """The defaults, but for what is named."""
     optimizer = nbt.Kalman() if decay is None else nbt.Kalman(decay, prior=1.0, outlier=None)
-    cell = cell(UNITS, activation=activation)
+    cell = cell(units, activation=activation)
     return nbt.NoBackTrack(cell, readout, optimizer, seed=seed, **choices)
 
 
@@ -78,6 +78,8 @@ RULES = {
     },
     TEXT: {
         "NoBackTrack, defaults": nobacktrack,
+        "NoBackTrack, 64 units": partial(nobacktrack, units=64),
+        "NoBackTrack, 128 units": partial(nobacktrack, units=128),
         PAPER: partial(nobacktrack, **LITERAL),
         "TBPTT-15, SGD 1/√t": tbptt,
     },

@@ -223,24 +223,25 @@ static void reduce_pair(nbt_learner *self, size_t k, real norm_z)
     const real *sign = self->sign, *slope = self->slope;
     NBT(signs)(self, (uint32_t)k, self->sign);
     NBT(state_weights)(self, k);
-    real w2[LANES] = {whole_norm(self, k), norm_z}, v2[LANES] = {0, 1};
-    real ratio[LANES], ratio_inverse[LANES];
-    NBT(rows_norm)(1, ldn, v, self->u, v2);
-    NBT(balance)(LANES, balanced, w2, v2, ratio, ratio_inverse);
+    real v2;
+    NBT(rows_norm)(1, ldn, v, self->u, &v2);
+    const nbt_balance old = balance_of(balanced, whole_norm(self, k), v2);
     if (self->norm == NBT_FISHER) {
         for (size_t i = 0; i < ldn; i += LANES) store((real *)self->norm_d + i, spread(norm_z));
         NBT(balance)(ldn, balanced, self->norm_d, self->u, rho, inverse);
-    } else
+    } else {
+        const nbt_balance each = balance_of(balanced, norm_z, 1);
         for (size_t i = 0; i < ldn; i += LANES)
-            store(rho + i, spread(ratio[1])), store(inverse + i, spread(ratio_inverse[1]));
+            store(rho + i, spread(each.rho)), store(inverse + i, spread(each.inverse));
+    }
     for (size_t i = 0; i < ldn; i += LANES) {
-        const vec at = load(sign + i), moved = ratio[0] * load(v + i) + at * load(rho + i);
+        const vec at = load(sign + i), moved = old.rho * load(v + i) + at * load(rho + i);
         store(v + i, moved);
         store(add + i, at * load(inverse + i));
         store(sv + i, load(slope + i) * moved);
     }
     for (size_t i = self->n; i < ldn; i++) sv[i] = 0; /* no unit, or the rows of inputs */
-    ((real *)self->keep_w)[k] = ratio_inverse[0];
+    ((real *)self->keep_w)[k] = old.inverse;
 }
 
 /* w̄ decays; waiting rows are looked at when they are settled. */

@@ -1,22 +1,14 @@
 #include "reduction.h"
 #include "lanes.h"
 #include "signs.h"
-#include <math.h>
-
-#if NBT_PRECISION == 32
-#define root sqrtf
-#else
-#define root sqrt
-#endif
 
 void NBT(balance)(size_t count, int balanced, const real *restrict w2, const real *restrict v2,
                   real *restrict rho, real *restrict inverse)
 {
-    for (size_t i = 0; i < count; i++) { /* roots first: the quotient of squares could overflow */
-        const real w = balanced ? root(root(w2[i])) : 1, v = balanced ? root(root(v2[i])) : 1;
-        const int product = (w2[i] > 0) & (v2[i] > 0);
-        rho[i] = product ? w / v : 0;
-        inverse[i] = product ? v / w : 0;
+    for (size_t i = 0; i < count; i++) {
+        const nbt_balance of = balance_of(balanced, w2[i], v2[i]);
+        rho[i] = of.rho;
+        inverse[i] = of.inverse;
     }
 }
 

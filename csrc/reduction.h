@@ -7,8 +7,27 @@
 
 #include "learner.h"
 #include "real.h"
+#include <math.h>
 
-/* rho[i] = (w2[i] / v2[i])^¼ and its inverse, from squared norms (count). O(count) */
+#if NBT_PRECISION == 32
+#define root sqrtf
+#else
+#define root sqrt
+#endif
+
+/* ρ = (w2 / v2)^¼ and its inverse, from squared norms; roots first, for the quotient of squares
+ * could overflow. */
+typedef struct {
+    real rho, inverse;
+} nbt_balance;
+NBT_INLINE nbt_balance balance_of(int balanced, real w2, real v2)
+{
+    const real w = balanced ? root(root(w2)) : 1, v = balanced ? root(root(v2)) : 1;
+    const int product = (w2 > 0) & (v2 > 0);
+    return (nbt_balance){product ? w / v : 0, product ? v / w : 0};
+}
+
+/* The same for `count` of each. O(count) */
 void NBT(balance)(size_t count, int balanced, const real *restrict w2, const real *restrict v2,
                   real *restrict rho, real *restrict inverse);
 
