@@ -1,4 +1,4 @@
-"""What is learned, not how fast: bits per character, over seeds. Run by hand, some ten minutes.
+"""What is learned, not how fast: bits per character, over seeds. Run by hand, a quarter of an hour.
 
 Two streams. Words aⁿ newline bⁿ newline, n uniform in [1, 32]: an average of 0.1429 bits a
 character is the least that is possible, and 0.286 what a model without the second half's memory
