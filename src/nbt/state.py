@@ -311,7 +311,7 @@ class StateTable:
         for key, value in state.items():
             if key in OUTPUTS:
                 state[key] = padded(value, -1, outputs)
-            elif key in INPUTS or key in VECTORS:
+            elif inputs and (key in INPUTS or key in VECTORS):
                 state[key] = padded(value, (INPUTS | VECTORS)[key], inputs)
         return state | self._counters()
 
