@@ -40,7 +40,8 @@ def value_out(value) -> object:
 
 
 def value_in(value) -> object:
-    """What `value_out` gave, as a value again."""
+    """What `value_out` gave, as a value again; a field that may be None and is left out, as TOML
+    has to, is None."""
     if isinstance(value, list):
         return [value_in(one) for one in value]
     if not isinstance(value, Mapping):
@@ -54,4 +55,5 @@ def value_in(value) -> object:
     kind = _VALUES.get(value.get("kind"))
     if kind is None:
         raise ValueError(f"kind: expected one of {sorted(_VALUES)}, got {value.get('kind')!r}")
-    return kind(**fields)
+    left_out = {field.name: None for field in dataclasses.fields(kind) if "None" in str(field.type)}
+    return kind(**left_out | fields)
