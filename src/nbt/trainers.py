@@ -8,11 +8,12 @@ import numpy as np
 
 from nbt import _arguments, _core
 from nbt.compiled import CompiledSystem
+from nbt.descriptions import build
 from nbt.dynamics import check_cell, is_dense, is_fast
 from nbt.optimizers import SGD, Kalman
 from nbt.schedules import InverseSqrt
 from nbt.system import System
-from nbt.trainer import Trainer, build
+from nbt.trainer import Trainer
 
 __all__ = ["RTRL", "NoBackTrack", "Trainer", "TruncatedBPTT", "from_description"]
 
