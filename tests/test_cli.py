@@ -12,7 +12,11 @@ import time
 import pytest
 
 import nbt
+from nbt.cells import ACTIVATIONS
 from nbt.cli import run
+from nbt.cli.train import NAMES
+from nbt.optimizers import FISHERS, REDUCTIONS
+from nbt.trainers import SPLITS
 
 COMMAND = [sys.executable, "-m", "nbt"]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -100,14 +104,38 @@ def test_help_names_every_option():
     assert code == 0
     options = {
         *("cell", "activation", "units", "sources", "layers", "learn-leak", "dt"),
-        *("trainer", "window", "rank", "blocks", "exact-self"),
+        *("trainer", "window", "rank", "split", "blocks", "exact-self"),
         *("no-exact-self", "norm", "optimizer", "rate", "decay", "prior", "readout-prior"),
-        *("dtype", "seed"),
+        *("outlier", "reduction", "fisher", "dtype", "seed"),
         *("threads", "steps", "seconds", "alphabet", "json", "save", "paper", "help"),
         *("format", "column", "follow", "cap", "output", "resume", "checkpoint-every", "keep"),
         *("on-divergence", "report", "columns", "target", "missing"),
     }
     assert set(re.findall(r"--([\w-]+)", out)) == options
+
+
+def test_help_fits_80_columns():
+    _, out, _ = call("train", "--help", env={**os.environ, "COLUMNS": "80"})
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_choices_are_those_of_the_classes():
+    assert tuple(NAMES["split"]) == SPLITS
+    assert tuple(NAMES["reduction"]) == REDUCTIONS
+    assert tuple(NAMES["fisher"]) == FISHERS
+    assert tuple(NAMES["activation"]) == ACTIVATIONS
+
+
+def test_layers_are_shown_a_line_each():
+    sizes = ("--units", "4,3,3", "--activation", "tanh,sigmoid,sigmoid")
+    code, _, err = call("train", "data:anbn", "--steps", "9", *sizes)
+    assert code == 0
+    assert "network   3 layers, 10 units\n" in err
+    assert "layer 1   RNN(units=4, activation='tanh')\n" in err
+    assert "layer 2-3 RNN(units=3, activation='sigmoid')\n" in err
+    code, _, err = call("train", "data:anbn", "--steps", "9", "--layers", "10", "--units", "2")
+    assert "network    10 layers, 20 units\n" in err
+    assert "layer 1-10 RNN(units=2, activation='sigmoid')\n" in err
 
 
 @pytest.mark.parametrize("variable", ["NO_COLOR", "FORCE_COLOR"])
@@ -184,6 +212,78 @@ def built(monkeypatch, *args):
         (
             "--cell ctrnn --dt 0.5 --trainer rtrl",
             lambda: nbt.RTRL(nbt.Continuous(nbt.CTRNN(20), 0.5), nbt.Softmax(3)),
+        ),
+        (
+            "--units 5,4,3 --activation tanh,sigmoid,tanh --trainer rtrl",
+            lambda: nbt.RTRL(
+                nbt.Stack([nbt.RNN(5, "tanh"), nbt.RNN(4), nbt.RNN(3, "tanh")]), nbt.Softmax(3)
+            ),
+        ),
+        (
+            "--units 5,4 --layers 2 --activation tanh --cell leaky",
+            lambda: nbt.NoBackTrack(
+                nbt.Stack([nbt.LeakyRNN(n, activation="tanh") for n in (5, 4)]), nbt.Softmax(3)
+            ),
+        ),
+        (
+            "--activation tanh,sigmoid --cell ctrnn",
+            lambda: nbt.NoBackTrack(
+                nbt.Stack(
+                    [nbt.Continuous(nbt.CTRNN(20, activation=a), 0.1) for a in ("tanh", "sigmoid")]
+                ),
+                nbt.Softmax(3),
+            ),
+        ),
+        (
+            "--units 6,4 --sources 2 --seed 5",
+            lambda: nbt.NoBackTrack(
+                nbt.Stack(
+                    [nbt.RNN(n, graph=nbt.Graph.random(n, 2, s)) for n, s in ((6, 5), (4, 6))]
+                ),
+                nbt.Softmax(3),
+                seed=5,
+            ),
+        ),
+        (
+            "--rank 3 --split blocks",
+            lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), rank=3, split="blocks"),
+        ),
+        (
+            "--trainer tbptt --reduction diagonal",
+            lambda: nbt.TruncatedBPTT(
+                nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(reduction="diagonal")
+            ),
+        ),
+        (
+            "--reduction block --fisher exact --outlier none --units 4",
+            lambda: nbt.NoBackTrack(
+                nbt.RNN(4),
+                nbt.Softmax(3),
+                nbt.Kalman(reduction="block", fisher="exact", outlier=None),
+            ),
+        ),
+        (
+            "--outlier 3",
+            lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(outlier=3.0)),
+        ),
+        (
+            "--paper --outlier 10 --trainer rtrl",
+            lambda: nbt.RTRL(
+                nbt.RNN(20),
+                nbt.Softmax(3),
+                nbt.Kalman(nbt.InverseSqrt(1.0), 1.0, outlier=10.0),
+                dtype="float64",
+            ),
+        ),
+        (
+            "--paper --reduction full --units 3 --layers 2",
+            lambda: nbt.NoBackTrack(
+                nbt.Stack([nbt.RNN(3)] * 2),
+                nbt.Softmax(3),
+                nbt.Kalman(nbt.InverseSqrt(1.0), 1.0, outlier=None, reduction="full"),
+                norm="kalman",
+                dtype="float64",
+            ),
         ),
         ("--prior 2", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(prior=2.0))),
         ("--optimizer sgd", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.SGD())),
@@ -269,8 +369,76 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--cell", "gru"], "gru"),
         (["TEXT", "--learn-leak"], "--learn-leak is for --cell leaky"),
         (["TEXT", "--dt", "1", "--cell", "leaky"], "--dt is for --cell ctrnn"),
-        (["TEXT", "--cell", "ctrnn", "--blocks", "2"], "blocks"),
-        (["TEXT", "--units", "5", "--sources", "5"], "sources: expected an integer in [0, 4]"),
+        (["TEXT", "--cell", "ctrnn", "--blocks", "2"], "--blocks: expected 1 for layers, graphs"),
+        (["TEXT", "--units", "5", "--sources", "5"], "--sources: expected an integer in [0, 4]"),
+        (["TEXT", "--units", "9,5", "--sources", "5"], "--sources: expected an integer in [0, 4]"),
+        (
+            ["TEXT", "--layers", "3", "--units", "8,4"],
+            "--layers 3 and --units 8,4: expected one value for all layers or one for each, "
+            "got 3 and 2",
+        ),
+        (
+            ["TEXT", "--units", "8,4", "--activation", "tanh,tanh,sigmoid"],
+            "--units 8,4 and --activation tanh,tanh,sigmoid: expected one",
+        ),
+        (
+            ["TEXT", "--layers", "2", "--units", "8,4", "--activation", "tanh,tanh,tanh"],
+            "--layers 2 and --activation tanh,tanh,tanh: expected one",
+        ),
+        (["TEXT", "--layers", "1", "--units", "8,4"], "--layers 1 and --units 8,4: expected one"),
+        (["TEXT", "--layers", "2000000000"], "--layers: expected an integer in [1, 1024]"),
+        (["TEXT", "--units", "1," * 1024 + "1"], "--layers: expected an integer in [1, 1024]"),
+        (["TEXT", "--units", "8,"], "'--units': '' is not a positive whole number"),
+        (["TEXT", "--units", "8,0"], "'--units': '0' is not a positive whole number"),
+        (["TEXT", "--activation", "tanh,relu"], "'--activation': 'relu' is not one of"),
+        (["TEXT", "--outlier", "0"], "'--outlier': '0' is not a positive number, nor none"),
+        (["TEXT", "--outlier", "None"], "'None' is not a positive number, nor none"),
+        (["TEXT", "--outlier", "3", "--optimizer", "sgd"], "--outlier is for --optimizer"),
+        (
+            ["TEXT", "--outlier", "3", "--reduction", "full"],
+            "--outlier is for --reduction quasi-diagonal, not full",
+        ),
+        (
+            ["TEXT", "--outlier", "3", "--fisher", "exact", "--paper"],
+            "--outlier is for --fisher outer, not exact",
+        ),
+        (["TEXT", "--split", "pairs"], "'--split': 'pairs' is not"),
+        (
+            ["TEXT", "--split", "blocks", "--trainer", "rtrl"],
+            "--split is for --trainer",
+        ),
+        (
+            ["TEXT", "--split", "blocks", "--blocks", "2"],
+            "--blocks: expected 1 with split",
+        ),
+        (
+            ["TEXT", "--split", "blocks", "--reduction", "full"],
+            "--split: expected None with reduction='full', got 'blocks'",
+        ),
+        (
+            ["TEXT", "--split", "blocks", "--window", "2"],
+            "--window: expected 0 with split",
+        ),
+        (["TEXT", "--reduction", "none"], "'--reduction': 'none' is not one of"),
+        (["TEXT", "--reduction", "full", "--optimizer", "sgd"], "--reduction is for --optimizer"),
+        (
+            ["TEXT", "--reduction", "diagonal", "--exact-self"],
+            "--exact-self: expected False with reduction='diagonal', fisher='outer', got True",
+        ),
+        (["TEXT", "--fisher", "exact", "--rate", "1"], "is for --optimizer"),
+        (
+            ["TEXT", "--fisher", "exact", "--trainer", "tbptt"],
+            "--fisher: expected 'outer'",
+        ),
+        (
+            ["data:sines", "--steps", "9", "--fisher", "exact"],
+            "--fisher: expected 'outer' where numbers are standardised",
+        ),
+        (
+            ["TEXT", "--alphabet", "grow", "--reduction", "diagonal"],
+            "--reduction: an alphabet that grows",
+        ),
+        (["TEXT", "--alphabet", "grow", "--fisher", "exact"], "--fisher: an alphabet that grows"),
         (["TEXT", "--rate", "0.1", "--optimizer", "kalman"], "--rate is for --optimizer sgd"),
         (["TEXT", "--rate", "0.1", "--decay", "0.1"], "is for --optimizer"),
         (["TEXT", "--decay", "linear:3"], "const:NUMBER"),

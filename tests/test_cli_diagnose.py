@@ -63,8 +63,26 @@ def test_every_network_of_nbt_train(source, args, cell, readout, tmp_path, capsy
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["step"] for row in rows] == [1, 2, 4, 8, 16, 19]
     assert rows[-1]["variance"] > 0
-    assert repr(cell) in err
+    for layer in getattr(cell, "cells", [cell]):
+        assert repr(layer) in err
     assert readout in err
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (["--rank", "3", "--split", "blocks"], "rank=3, split='blocks', blocks=1, "),
+        (["--reduction", "full"], "reduction='full', fisher='outer'"),
+        (["--fisher", "exact", "--outlier", "none"], "fisher='exact', outlier=None"),
+        (["--units", "4,2", "--activation", "tanh,sigmoid"], "network   2 layers, 6 units"),
+    ],
+)
+def test_every_choice_of_nbt_train(args, line, capsys):
+    small = ["--units", "3", "--replicas", "4", "--steps", "20", "--json"]
+    assert run(["diagnose", SOURCE, *small, *args]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out.splitlines()[-1])["variance"] > 0
+    assert line in err
 
 
 def test_picture(tmp_path, capsys):

@@ -362,10 +362,11 @@ def test_symbols_are_one_hot_vectors(case):
     )
 
 
-def test_more_symbols_than_at_first():
+@pytest.mark.parametrize("pairs", [{}, {"rank": 3, "split": "blocks"}])
+def test_more_symbols_than_at_first(pairs):
     """`grow`: new rows of r are 0, and what is known stays."""
     cell = nbt.Stack([nbt.LeakyRNN(3, learn_leak=True), nbt.RNN(4, graph=GRAPH)])
-    trainer = nbt.NoBackTrack(cell, nbt.Softmax(A), seed=2)
+    trainer = nbt.NoBackTrack(cell, nbt.Softmax(A), seed=2, **pairs)
     x = np.random.default_rng(0).integers(0, A, 50)
     trainer.learn(x)
     before, p, G = trainer.state_dict(), trainer.predict(), trainer.influence()

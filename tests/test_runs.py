@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -122,6 +123,32 @@ def test_a_run_of_layers_goes_on(text, tmp_path):
     ends = [last(tmp_path / name).trainer for name in ("whole", "cut")]
     assert ends[0].cell == nbt.Stack([nbt.LeakyRNN(3, learn_leak=True)] * 2)
     assert same(*(end.state_dict() for end in ends))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        "--units 5,3 --activation tanh,sigmoid --outlier none",
+        "--units 4 --rank 3 --split blocks --outlier 2",
+        "--units 3 --reduction block --fisher exact",
+        "--paper",
+        "--split blocks --rank 2 --alphabet grow",
+    ],
+)
+def test_a_run_goes_on_as_it_was_asked_for(args, text, tmp_path):
+    """With the same options or none, whether there is a checkpoint or not."""
+    begin = ["train", text, *args.split(), "-o"]
+    whole, cut = str(tmp_path / "whole"), str(tmp_path / "cut")
+    assert run([*begin, whole, "--steps", "300"]) == 0
+    assert run([*begin, cut, "--steps", "200"]) == 0
+    assert run([*begin, cut, "--steps", "250", "--resume"]) == 0
+    assert run(["train", "-o", cut, "--steps", "300", "--resume"]) == 0
+    ends = [last(name).trainer for name in (whole, cut)]
+    assert ends[0].describe() == ends[1].describe()
+    assert same(*(end.state_dict() for end in ends))
+    shutil.rmtree(tmp_path / "cut" / "checkpoints")
+    assert run(["train", "-o", cut, "--steps", "300", "--resume"]) == 0
+    assert repr(last(cut).trainer) == repr(ends[0])
 
 
 def test_resume_begins_where_there_is_nothing(text, tmp_path):

@@ -277,6 +277,24 @@ def test_info(model, capsys):
     assert json.loads(output(capsys, "info", model, "--json"))["alphabet"] is None
 
 
+def test_info_of_layers(tmp_path, capsys):
+    cell = nbt.Stack([nbt.RNN(4, "tanh"), nbt.LeakyRNN(3), nbt.LeakyRNN(3)], skip=False)
+    trainer = nbt.NoBackTrack(cell, nbt.Softmax(3), rank=2, split="blocks")
+    trainer.save(tmp_path / "model")
+    facts = json.loads(output(capsys, "info", tmp_path / "model", "--json"))
+    assert facts["cell"] == str(cell)
+    assert facts["form"] == "rank=2, blocks=1, exact_self=False, norm='fisher', split='blocks'"
+    lines = output(capsys, "info", tmp_path / "model").splitlines()
+    assert lines[:6] == [
+        "trainer     NoBackTrack",
+        f"form        {facts['form']}",
+        "cell        3 layers, 10 units, the first one alone sees the input",
+        "layer 1     RNN(units=4, activation='tanh')",
+        "layer 2-3   LeakyRNN(units=3, leak='random', activation='sigmoid')",
+        "readout     Softmax(symbols=3)",
+    ]
+
+
 @pytest.mark.parametrize("kind", [nbt.RNNClassifier, nbt.RNNRegressor])
 def test_info_of_an_estimator(kind, tmp_path, capsys):
     path, numbers = tmp_path / "model.nbt", kind is nbt.RNNRegressor

@@ -1,9 +1,10 @@
-"""Frozen values as plain ones, as JSON holds them, and back."""
+"""Frozen values as plain ones, as JSON holds them, and back; a trainer from what it was made of."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
 from nbt.compiled import CompiledSystem
@@ -14,7 +15,7 @@ from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Softmax
 from nbt.schedules import Constant, InverseSqrt
 from nbt.system import System
 
-__all__ = ["value_in", "value_out"]
+__all__ = ["build", "rebuild", "value_in", "value_out"]
 
 _VALUES = {
     kind.__name__: kind
@@ -40,7 +41,8 @@ def value_out(value) -> object:
 
 
 def value_in(value) -> object:
-    """What `value_out` gave, as a value again."""
+    """What `value_out` gave, as a value again; a field that may be None and is left out, as TOML
+    has to, is None."""
     if isinstance(value, list):
         return [value_in(one) for one in value]
     if not isinstance(value, Mapping):
@@ -54,4 +56,18 @@ def value_in(value) -> object:
     kind = _VALUES.get(value.get("kind"))
     if kind is None:
         raise ValueError(f"kind: expected one of {sorted(_VALUES)}, got {value.get('kind')!r}")
-    return kind(**fields)
+    left_out = {field.name: None for field in dataclasses.fields(kind) if "None" in str(field.type)}
+    return kind(**left_out | fields)
+
+
+def build(kind: Callable[..., Any], description: Mapping, threads: int = 1) -> Any:
+    """A new trainer of this kind with the arguments that `Trainer.describe` gave."""
+    arguments = {key: value_in(v) for key, v in description.items() if key != "trainer"}
+    return kind(**arguments, threads=threads)
+
+
+def rebuild(kind: Callable[..., Any], description: Mapping, state: Mapping, threads: int) -> Any:
+    """The same, in that state."""
+    trainer = build(kind, description, threads)
+    trainer.load_state_dict(state)
+    return trainer

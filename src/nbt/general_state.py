@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nbt.state import VECTORS, StateTable, _Entry, padded
+from nbt.state_checks import integers, numbers, within
 
 __all__ = ["GeneralTable"]
 
@@ -162,13 +163,8 @@ class GeneralTable(StateTable):
         self._core.refresh()
 
     def _checked_pair(self, state) -> np.ndarray:
-        pair, pairs = np.asarray(state[PAIR]), self._entries["estimator.v"].shape[0]
-        shape = (self._core.parameters,)
-        if pair.dtype.kind not in "iu" or pair.shape != shape:
-            raise ValueError(f"{PAIR}: expected integers of shape {shape}, got {pair!r}")
-        if ((pair < 0) | (pair >= pairs)).any():
-            raise ValueError(f"{PAIR}: expected integers in [0, {pairs})")
-        return pair
+        pair = integers(PAIR, state[PAIR], (self._core.parameters,))
+        return within(PAIR, pair, 0, self._entries["estimator.v"].shape[0])
 
     def _checked_rows(self, state):
         indptr, indices = (np.asarray(state[key]) for key in ROWS[:2])
@@ -187,7 +183,7 @@ class GeneralTable(StateTable):
         places = np.repeat(np.arange(n), np.diff(indptr.astype(int))) * p + indices
         if len(np.unique(places)) < len(places):
             raise ValueError(f"{ROWS[1]}: expected each column once in a row")
-        return indptr, indices, self._checked(ROWS[2], state[ROWS[2]], indices.shape)
+        return indptr, indices, numbers(ROWS[2], state[ROWS[2]], indices.shape, self._core.dtype)
 
     def influence(self) -> np.ndarray:
         """∂h/∂θ (n, p), float64: the mean of the pairs' products, or all of them, and the rows."""

@@ -190,11 +190,16 @@ class Plan:
             )
         scaled = getattr(self.readout, "standardize", False) or self.missing == "mask"
         if exact and scaled:
-            raise ValueError("fisher: expected 'outer' with standardize or missing='mask'")
+            raise ValueError(
+                "fisher: expected 'outer' where numbers are standardised or missing='mask', "
+                "got 'exact'"
+            )
         if exact and self.rule == "bptt":
             raise ValueError("fisher: expected 'outer' for backpropagation, got 'exact'")
         if self.choices.get("split") and reduction in ("block", "full"):
-            raise ValueError(f"split: expected None with reduction={reduction!r}")
+            raise ValueError(
+                f"split: expected None with reduction={reduction!r}, got {self.choices['split']!r}"
+            )
         rows, columns = 1 + self.cell.units, self.readout.outputs
         theta = {"diagonal": np.arange(len(system.theta)), "full": [0]}
         phi = {"diagonal": np.arange(rows * columns), "full": [0]}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from nbt.panels import Panels
+from nbt.state_checks import integers, numbers, within
 
 __all__ = ["StateTable"]
 
-HORIZON = 2**16  # values that a mean and a variance are of (csrc/scaler.h)
 ACTIVE = -2  # a row that does not wait (csrc/lazy.h)
 LAST_STEP = 2**63 - 1  # a step a state may be at: none is ever reached that 64 bits do not hold
 
@@ -285,12 +285,13 @@ class StateTable:
                 f"state: expected the names of this trainer's state_dict(), got one that {problem}"
             )
         values = {
-            key: self._checked(key, state[key], entry.shape) for key, entry in self._entries.items()
+            key: numbers(key, state[key], entry.shape, self._core.dtype)
+            for key, entry in self._entries.items()
         }
         counters = self._checked_counters(state)
         since = self._checked_since(state) if waits else None
         rows = {
-            key: self._checked(key, state[key], entry.shape)
+            key: numbers(key, state[key], entry.shape, self._core.dtype)
             for key, entry in self._waiting.items()
             if waits
         }
@@ -311,7 +312,7 @@ class StateTable:
         for key, value in state.items():
             if key in OUTPUTS:
                 state[key] = padded(value, -1, outputs)
-            elif key in INPUTS or key in VECTORS:
+            elif inputs and (key in INPUTS or key in VECTORS):
                 state[key] = padded(value, (INPUTS | VECTORS)[key], inputs)
         return state | self._counters()
 
@@ -328,44 +329,8 @@ class StateTable:
 
     def _checked_since(self, state) -> np.ndarray:
         """When each symbol's row was left to wait."""
-        since, steps = np.asarray(state["waiting.since"]), self._core.era
-        if since.dtype.kind not in "iu" or since.shape != self._core.stamp.shape:
-            raise ValueError(
-                f"waiting.since: expected integers of shape {self._core.stamp.shape}, got "
-                f"{since.dtype} of shape {since.shape}"
-            )
-        if ((since < ACTIVE) | (since >= steps)).any():
-            raise ValueError(
-                f"waiting.since: expected integers in [{ACTIVE}, {steps}), got {since}"
-            )
-        return since
-
-    def _checked(self, key, value, shape) -> np.ndarray:
-        try:
-            array = np.asarray(value)
-        except ValueError as error:
-            raise ValueError(f"{key}: expected shape {shape}, got {error}") from None
-        if array.dtype.kind not in "iuf":
-            raise TypeError(f"{key}: expected real numbers, got {array.dtype}")
-        if array.shape != shape:
-            raise ValueError(f"{key}: expected shape {shape}, got {array.shape}")
-        with np.errstate(over="ignore"):
-            array = array.astype(self._core.dtype)
-        if not np.isfinite(array).all():
-            raise ValueError(
-                f"{key}: expected finite {self._core.dtype} numbers, got some that are not"
-            )
-        if key.endswith(".alpha") and not ((array >= 0) & (array <= 1)).all():
-            raise ValueError(f"{key}: expected leaks in [0, 1], got {array}")
-        if key.endswith(".tau") and not (array > 0).all():
-            raise ValueError(f"{key}: expected time constants above 0, got {array}")
-        if key.endswith(".count") and not ((array >= 0) & (array <= HORIZON)).all():
-            raise ValueError(f"{key}: expected counts in [0, {HORIZON}], got {array}")
-        squares = key.endswith((".J", ".variance"))
-        squares |= key in ("estimator.fisher", "waiting.norm")
-        if squares and not (array >= 0).all():
-            raise ValueError(f"{key}: expected means of squares, at least 0, got {array.min()}")
-        return array
+        key, core = "waiting.since", self._core
+        return within(key, integers(key, state[key], core.stamp.shape), ACTIVE, core.era)
 
     def _checked_counters(self, state) -> dict[str, object]:
         limit = {
@@ -376,12 +341,7 @@ class StateTable:
         }
         values = {}
         for key, present in self._counters().items():
-            array = np.asarray(state[key])
-            if array.dtype.kind not in "iu" or array.shape != present.shape:
-                raise ValueError(
-                    f"{key}: expected integers of shape {present.shape}, got "
-                    f"{array.dtype} of shape {array.shape}"
-                )
+            array = integers(key, state[key], present.shape)
             if key in limit and not 0 <= int(array) <= limit[key]:
                 raise ValueError(f"{key}: expected an integer in [0, {limit[key]}], got {array}")
             values[key] = array if array.shape else int(array)

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from nbt import _arguments, showing
-from nbt.descriptions import value_in, value_out
+from nbt.descriptions import rebuild, value_out
 from nbt.dynamics import Bound, is_dense
 from nbt.inputs import Inputs
 from nbt.optimizers import Optimizer
 from nbt.plan import Plan
 from nbt.readouts import Readout
 
-__all__ = ["Trainer", "build"]
+__all__ = ["Trainer"]
 
 
 class Trainer:
@@ -385,7 +385,7 @@ class Trainer:
         return showing.table(type(self).__name__, showing.trainer_rows(self))
 
     def __reduce__(self):
-        return _rebuild, (type(self), self._described(), self.state_dict(), self.threads)
+        return rebuild, (type(self), self._described(), self.state_dict(), self.threads)
 
     def _described(self) -> dict:
         """`describe`, with a system's own functions where they are no plain values."""
@@ -395,17 +395,4 @@ class Trainer:
         return self.__deepcopy__({})
 
     def __deepcopy__(self, memo):
-        return _rebuild(type(self), self._described(), self.state_dict(), self.threads)
-
-
-def build(kind: type[Trainer], description: Mapping, threads: int = 1) -> Trainer:
-    """A new trainer of this kind with the arguments that `Trainer.describe` gave."""
-    arguments = {key: value_in(v) for key, v in description.items() if key != "trainer"}
-    return kind(**arguments, threads=threads)
-
-
-def _rebuild(kind: type[Trainer], description: Mapping, state: Mapping, threads: int) -> Trainer:
-    """The same, in that state."""
-    trainer = build(kind, description, threads)
-    trainer.load_state_dict(state)
-    return trainer
+        return rebuild(type(self), self._described(), self.state_dict(), self.threads)

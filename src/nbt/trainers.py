@@ -7,10 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from nbt import _arguments, _core
-from nbt.dynamics import check_cell, is_fast
+from nbt.compiled import CompiledSystem
+from nbt.descriptions import build
+from nbt.dynamics import check_cell, is_dense, is_fast
 from nbt.optimizers import SGD, Kalman
 from nbt.schedules import InverseSqrt
-from nbt.trainer import Trainer, build
+from nbt.system import System
+from nbt.trainer import Trainer
 
 __all__ = ["RTRL", "NoBackTrack", "Trainer", "TruncatedBPTT", "from_description"]
 
@@ -103,8 +106,8 @@ class NoBackTrack(Trainer):
         self.rank = _arguments.whole("rank", rank, high=2**16)
         self.split = None if split is None else _arguments.one_of("split", split, SPLITS)
         check_cell(cell)
-        fast = is_fast(cell, _arguments.instance("optimizer", optimizer, SGD, Kalman), self.split)
-        form = _form(cell, blocks, exact_self, window, fast)
+        _arguments.instance("optimizer", optimizer, SGD, Kalman)
+        form = _form(cell, optimizer, self.split, blocks, exact_self, window)
         self.blocks, self.exact_self, self.window = form
         self.norm = _arguments.one_of("norm", norm, _core.NORMS)
         if norm == "kalman" and isinstance(optimizer, SGD):
@@ -182,16 +185,17 @@ class NoBackTrack(Trainer):
         return there * np.concatenate([[1.0], state["window.a"][lag], x])
 
 
-def _form(cell, blocks, exact_self, window, fast) -> tuple[int, bool, int]:
+def _form(cell, optimizer, split, blocks, exact_self, window) -> tuple[int, bool, int]:
     """Blocks of units, exact self-influence and a window, which only dense cells have."""
-    if not fast:
+    if not is_fast(cell, optimizer, split):
         for name, value, only in (
             ("blocks", blocks, 1),
             ("exact_self", exact_self, False),
             ("window", window, 0),
         ):
             if value not in (None, only):
-                raise ValueError(f"{name}: expected {only} for a system, got {value!r}")
+                why = _why_general(cell, optimizer, split)
+                raise ValueError(f"{name}: expected {only} {why}, got {value!r}")
         return 1, False, 0
     exact_self = True if exact_self is None else _arguments.flag("exact_self", exact_self)
     small = cell.units <= SMALL_UNITS
@@ -203,6 +207,17 @@ def _form(cell, blocks, exact_self, window, fast) -> tuple[int, bool, int]:
     if blocks is None:
         blocks = cell.units if small else WINDOWED_BLOCKS if window else BLOCKS
     return _arguments.whole("blocks", blocks, high=cell.units), exact_self, window
+
+
+def _why_general(cell, optimizer, split) -> str:
+    """What takes the path for systems, which has none of these."""
+    if isinstance(cell, System | CompiledSystem):
+        return "for a system"
+    if not is_dense(cell):
+        return "for layers, graphs, learned leaks and continuous time"
+    if split:
+        return f"with split={split!r}"
+    return f"with reduction={optimizer.reduction!r}, fisher={optimizer.fisher!r}"
 
 
 class RTRL(Trainer):

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from nbt.cli import studies
-from nbt.cli.options import UNITS, Count, build_stream
+from nbt.cli.options import UNITS, build_stream
+from nbt.cli.values import Count
 
 DEFAULT = "nobacktrack,nobacktrack-4,kalman-1,rtrl,tbptt"
 

@@ -10,13 +10,13 @@ import click
 from nbt.cli.options import (
     APPLIES,
     NUMBERS,
-    Count,
     build_stream,
     build_trainer,
     kind_of,
     sizes_of,
 )
 from nbt.cli.train import train
+from nbt.cli.values import Count
 
 STEPS, REPLICAS = 10_000, 100
 
@@ -29,6 +29,7 @@ SHARED = (  # of `nbt train`, as they are there
     "learn_leak",
     "dt",
     "rank",
+    "split",
     "blocks",
     "exact_self",
     "window",
@@ -38,6 +39,9 @@ SHARED = (  # of `nbt train`, as they are there
     "decay",
     "prior",
     "readout_prior",
+    "outlier",
+    "reduction",
+    "fisher",
     "dtype",
     "seed",
     "format",
@@ -119,17 +123,22 @@ def diagnose(
 
 
 def _greet(trainer: Any, stream: Any, replicas: int) -> None:
+    from nbt.cli.screen import name_width, network
+
+    split = f"split={trainer.split!r}, " if trainer.split else ""
     facts = {
-        "network": f"{trainer.cell}, {trainer.readout}",
+        **network(trainer.cell),
+        "readout": str(trainer.readout),
         "optimizer": str(trainer.optimizer),
-        "estimate": f"rank={trainer.rank}, blocks={trainer.blocks}, "
+        "estimate": f"rank={trainer.rank}, {split}blocks={trainer.blocks}, "
         f"exact_self={trainer.exact_self}, window={trainer.window}, norm={trainer.norm!r}, "
         f"dtype={trainer.dtype!r}",
         "replicas": f"{replicas} with other signs than seed {trainer.seed}",
         "source": f"{stream.name}, {kind_of(stream)}",
     }
+    width = name_width(facts)
     for name, value in facts.items():
-        click.echo(click.style(f"{name:<10}", bold=True) + value, err=True)
+        click.echo(click.style(f"{name:<{width}}", bold=True) + value, err=True)
     click.echo(err=True)
     for line in (1, 2):
         heading = "".join(f"{column[line]:>{column[3]}}" for column in COLUMNS)

@@ -99,6 +99,7 @@ class Job:
 
     def _greet(self) -> None:
         import nbt
+        from nbt.cli.screen import network
 
         trainer, stream = self.trainer, self.stream
         facts = trainer.describe().items()
@@ -109,7 +110,8 @@ class Job:
         facts = {
             "nbt": nbt.__version__,
             "trainer": f"{type(trainer).__name__}({', '.join(plain)})",
-            "network": f"{trainer.cell}, {trainer.readout}",
+            **network(trainer.cell),
+            "readout": str(trainer.readout),
             "optimizer": str(trainer.optimizer),
             "source": source,
         }

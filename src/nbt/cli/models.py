@@ -13,13 +13,12 @@ import numpy as np
 from nbt.cli.forecasts import columns_of, print_forecast, print_next
 from nbt.cli.options import (
     SOURCES,
-    Count,
-    Positive,
     build_stream,
     load_model,
     source_options,
 )
 from nbt.cli.pipes import quietly
+from nbt.cli.values import Count, Positive
 
 MODEL = click.option(
     "-m", "--model", metavar="FILE", required=True, help="A checkpoint, or the folder of a run."
@@ -32,14 +31,22 @@ MODEL = click.option(
 @quietly
 def info(file: str, as_json: bool) -> int:
     """What the checkpoint FILE holds, or the last one of a run."""
+    from nbt.cli.screen import name_width, network
+
     checkpoint = load_model(file)
     facts = _facts(checkpoint) | _estimator_facts(file, checkpoint)
     if as_json:
         click.echo(json.dumps(facts))
         return 0
+    lines: dict[str, str] = {}
     for name, value in facts.items():
-        if value is not None:
-            click.echo(f"{name:<12}{_shown(value)}")
+        if name == "cell":
+            lines |= network(checkpoint.trainer.cell, name)
+        elif value is not None:
+            lines[name] = _shown(value)
+    width = name_width(lines, least=12)
+    for name, line in lines.items():
+        click.echo(f"{name:<{width}}{line}")
     return 0
 
 
@@ -59,6 +66,7 @@ def _facts(checkpoint: Any) -> dict[str, Any]:
     now = history.live() if history is not None and len(history) else None
     return {
         "trainer": type(trainer).__name__,
+        "form": ", ".join(f"{k}={v!r}" for k, v in trainer._own_arguments().items()) or None,
         "cell": str(trainer.cell),
         "readout": str(trainer.readout),
         "inputs": None if trainer.inputs == trainer.readout.targets else str(trainer.inputs),

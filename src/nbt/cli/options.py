@@ -6,13 +6,13 @@ Only what the user gave is passed on: the defaults are those of the classes.
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
+from nbt.cli.values import NONE, Count
 from nbt.errors import DataError
 
 UNITS = 20  # the one size for which the classes have no default
@@ -22,6 +22,7 @@ APPLIES = {  # option: what it needs
     "learn_leak": ("cell", "leaky"),
     "dt": ("cell", "ctrnn"),
     "rank": ("trainer", "nobacktrack"),
+    "split": ("trainer", "nobacktrack"),
     "blocks": ("trainer", "nobacktrack"),
     "exact_self": ("trainer", "nobacktrack"),
     "norm": ("trainer", "nobacktrack"),
@@ -29,9 +30,15 @@ APPLIES = {  # option: what it needs
     "decay": ("optimizer", "kalman"),
     "prior": ("optimizer", "kalman"),
     "readout_prior": ("optimizer", "kalman"),
+    "outlier": ("optimizer", "kalman"),
+    "reduction": ("optimizer", "kalman"),
+    "fisher": ("optimizer", "kalman"),
     "rate": ("optimizer", "sgd"),
 }
-OF_OPTIMIZERS = tuple(name for name, (kind, _) in APPLIES.items() if kind == "optimizer")
+OF_TRAINERS, OF_OPTIMIZERS = (
+    tuple(name for name, (kind, _) in APPLIES.items() if kind == of)
+    for of in ("trainer", "optimizer")
+)
 
 
 SOURCES = ("alphabet", "format", "column", "follow", "cap")
@@ -79,75 +86,6 @@ def number_options(command: Any) -> Any:
     ):
         command = option(command)
     return command
-
-
-class Count(click.ParamType):
-    """A positive whole number; 1e6 and 1_000_000 will do."""
-
-    name = "count"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        try:
-            number = int(value)
-        except ValueError:
-            number = _real(value)
-        if not (1 <= number < 2**63 and number == int(number)):
-            self.fail(f"{value!r} is not a positive whole number", param, ctx)
-        return int(number)
-
-
-class Positive(click.ParamType):
-    """A positive finite number."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        number = _real(value)
-        if not 0 < number < math.inf:
-            self.fail(f"{value!r} is not a positive number", param, ctx)
-        return number
-
-
-class Every(click.ParamType):
-    """A time (60s, 5m, 2h) or a positive whole number of steps."""
-
-    name = "60s|STEPS"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        every(self, value, param, ctx)
-        return value
-
-
-def every(kind: click.ParamType, value: str, param: Any = None, ctx: Any = None) -> dict[str, Any]:
-    """What "60s" or "1000" is, as arguments of `Run`."""
-    scale = {"s": 1, "m": 60, "h": 3600}.get(value[-1:])
-    if scale is None:
-        return {"every_steps": Count().convert(value, param, ctx)}
-    seconds = _real(value[:-1]) * scale
-    if not 0 <= seconds < math.inf:
-        kind.fail(f"{value!r} is neither a time such as 60s nor a number of steps", param, ctx)
-    return {"every_seconds": seconds}
-
-
-class Schedule(click.ParamType):
-    """A number c for c / sqrt(t + 1), the same as sqrt:c, or const:c."""
-
-    name = "schedule"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        from nbt import schedules
-
-        if not isinstance(value, str):
-            return value
-        kind, _, scale = value.rpartition(":")
-        kinds = {"": "InverseSqrt", "sqrt": "InverseSqrt", "const": "Constant"}
-        number = _real(scale)
-        if kind not in kinds or math.isnan(number):
-            self.fail(f"{value!r} is not a number, sqrt:NUMBER or const:NUMBER", param, ctx)
-        try:
-            return getattr(schedules, kinds[kind])(number)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 def load_model(path: str) -> Any:
@@ -287,35 +225,60 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
         return given(**{name: options[name] for name in names})
 
     try:
-        cell = _cell(options, **chosen("activation"))
-        settings = chosen("rank", "blocks", "exact_self", "norm", "window", "dtype", "seed")
+        cell = _cell(options)
+        settings = chosen(*OF_TRAINERS, "dtype", "seed")
         settings |= given(inputs=inputs, missing=options.get("missing"))
         if options["optimizer"]:
-            optimizer = optimizers[options["optimizer"]]
-            literal = options["paper"] and optimizer is nbt.Kalman
-            own = chosen(*OF_OPTIMIZERS) | ({"outlier": None} if literal else {})
-            settings["optimizer"] = optimizer(**own)
+            own = chosen(*OF_OPTIMIZERS).items()
+            own = {name: None if value == NONE else value for name, value in own}
+            settings["optimizer"] = optimizers[options["optimizer"]](**own)
         return trainers[options["trainer"]](cell, readout, **settings)
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(_of_option(error, options)) from error
     except MemoryError:
         raise click.UsageError("there is not enough memory for a network of this size") from None
 
 
-def _cell(options: dict[str, Any], **chosen: Any) -> Any:
-    """The network, or so many of it in layers, each with a graph of its own."""
+def _of_option(error: ValueError, options: dict[str, Any]) -> str:
+    """What a class says of its argument, said of the option."""
+    name = str(error).partition(":")[0]
+    return f"--{_flag(name)}{str(error)[len(name) :]}" if name in options else str(error)
+
+
+def _cell(options: dict[str, Any]) -> Any:
+    """The network, or one for each layer, with a graph of its own."""
     import nbt
 
-    layers = options["layers"] or 1
-    if layers > 1:
-        return nbt.Stack([_layer(options, k, **chosen) for k in range(layers)])
-    return _layer(options, 0, **chosen)
+    cells = [_layer(options, k, *layer) for k, layer in enumerate(_layers(options))]
+    return cells[0] if len(cells) == 1 else nbt.Stack(cells)
 
 
-def _layer(options: dict[str, Any], k: int, **chosen: Any) -> Any:
+def _layers(options: dict[str, Any]) -> list[tuple[int, str | None]]:
+    """Units and activation of each layer, from one for all or one for each."""
+    from nbt._arguments import whole
+    from nbt.cells import MOST_LAYERS
+
+    units, activations = options["units"] or (UNITS,), options["activation"] or (None,)
+    counts = {f"--layers {options['layers']}": options["layers"]} if options["layers"] else {}
+    for name, values in (("units", units), ("activation", activations)):
+        if len(values) > 1:
+            counts[f"--{name} {','.join(map(str, values))}"] = len(values)
+    (first, layers), *others = counts.items() or [("", 1)]
+    for other, count in others:
+        if count != layers:
+            raise click.UsageError(
+                f"{first} and {other}: expected one value for all layers or one for each, "
+                f"got {layers} and {count}"
+            )
+    whole("layers", layers, high=MOST_LAYERS)
+    each = (values if len(values) > 1 else values * layers for values in (units, activations))
+    return list(zip(*each, strict=True))
+
+
+def _layer(options: dict[str, Any], k: int, units: int, activation: str | None) -> Any:
     import nbt
 
-    units = options["units"] or UNITS
+    chosen: dict[str, Any] = given(activation=activation)
     if options["sources"]:
         seed = ((options["seed"] or 0) + k) % 2**64
         chosen["graph"] = nbt.Graph.random(units, options["sources"], seed)
@@ -332,8 +295,10 @@ def _settled(options: dict[str, Any]) -> dict[str, Any]:
         options = {**options, "optimizer": _implied_optimizer(options)}
     for name, (kind, wanted) in APPLIES.items():
         if options.get(name) is not None and options[kind] not in wanted.split(" or "):
-            flag = name.replace("_", "-")
-            raise click.UsageError(f"--{flag} is for --{kind} {wanted}, not {options[kind]}")
+            raise click.UsageError(f"--{_flag(name)} is for --{kind} {wanted}, not {options[kind]}")
+    for name, only in (("reduction", "quasi-diagonal"), ("fisher", "outer")):
+        if options["outlier"] not in (None, NONE) and options[name] not in (None, only):
+            raise click.UsageError(f"--outlier is for --{name} {only}, not {options[name]}")
     if options["paper"]:
         settings = _paper(options["trainer"], options["optimizer"])
         options = {**options, **settings, **given(**options)}
@@ -354,9 +319,9 @@ def _paper(trainer: str, optimizer: str) -> dict[str, Any]:
     """Settings of the paper, to the letter."""
     from nbt.schedules import InverseSqrt
 
-    kalman = optimizer == "kalman"
+    kalman, one = optimizer == "kalman", InverseSqrt(1.0)
     settings: dict[str, Any] = {"dtype": "float64"}
-    settings |= {"decay": InverseSqrt(1.0), "prior": 1.0} if kalman else {"rate": InverseSqrt(1.0)}
+    settings |= {"decay": one, "prior": 1.0, "outlier": NONE} if kalman else {"rate": one}
     if trainer == "nobacktrack":
         norm = "kalman" if kalman else "euclidean"
         settings |= {"rank": 1, "blocks": 1, "exact_self": False, "norm": norm}
@@ -368,8 +333,6 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _real(value: Any) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        return math.nan
+def _flag(name: str) -> str:
+    """The option of an argument, without its dashes."""
+    return name.replace("_", "-")

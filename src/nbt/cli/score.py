@@ -13,12 +13,12 @@ from nbt.cli.models import alphabet_of
 from nbt.cli.options import (
     SOURCES,
     UNITS,
-    Count,
     build_stream,
     load_model,
     source_options,
 )
 from nbt.cli.pipes import quietly
+from nbt.cli.values import Count
 
 STRANGE = 4.0  # bits above the line's mean from which a character is highlighted
 

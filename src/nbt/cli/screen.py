@@ -6,6 +6,7 @@ place, shows the present moment; elsewhere there are plain lines and no control 
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from typing import IO, Any
@@ -108,8 +109,9 @@ class Screen:
 
     def facts(self, pairs: dict[str, str]) -> None:
         """Print lines of a name and what it is."""
+        width = name_width(pairs)
         for name, value in pairs.items():
-            line = Text.assemble((f"{name:<10}", "bold"), value)
+            line = Text.assemble((f"{name:<{width}}", "bold"), value)
             self._console.print(line, soft_wrap=True)
 
     def heading(self) -> None:
@@ -172,6 +174,27 @@ def _fitting(width: int | None, entropy: bool) -> tuple[tuple[str, str, int], ..
             break
         columns = tuple(column for column in columns if column[0] != name)
     return columns
+
+
+def name_width(pairs: dict[str, Any], least: int = 10) -> int:
+    """Of the column of the names."""
+    return max(least, *(len(name) + 1 for name in pairs))
+
+
+def network(cell: Any, name: str = "network") -> dict[str, str]:
+    """A cell as lines of a name and what it is; of layers, a line for each, but one for neighbours
+    that are the same."""
+    from nbt.cells import Stack
+
+    if not isinstance(cell, Stack):
+        return {name: str(cell)}
+    skip = "" if cell.skip else ", the first one alone sees the input"
+    lines, first = {name: f"{len(cell.cells)} layers, {cell.units} units{skip}"}, 1
+    for layer, same in itertools.groupby(map(str, cell.cells)):
+        last = first + len(list(same)) - 1
+        lines[f"layer {first}" if first == last else f"layer {first}-{last}"] = layer
+        first = last + 1
+    return lines
 
 
 def speed(per_second: float) -> str:

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from nbt.cli.options import Count
 from nbt.cli.screen import duration
+from nbt.cli.values import Count
 
 if TYPE_CHECKING:
     from nbt.experiments import Figure, Study

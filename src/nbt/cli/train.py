@@ -13,18 +13,14 @@ from nbt.cli.options import (
     NUMBERS,
     SOURCES,
     UNITS,
-    Count,
-    Every,
-    Positive,
-    Schedule,
     build_stream,
     build_trainer,
-    every,
     given,
     number_options,
     sizes_of,
     source_options,
 )
+from nbt.cli.values import Count, Each, Every, OrNone, Positive, Schedule, every
 from nbt.errors import CheckpointError
 
 NAMES = {
@@ -33,12 +29,16 @@ NAMES = {
     "trainer": ["nobacktrack", "rtrl", "tbptt"],
     "optimizer": ["kalman", "sgd"],
     "norm": ["fisher", "kalman", "euclidean"],
+    "split": ["blocks"],
+    "reduction": ["quasi-diagonal", "diagonal", "block", "full"],
+    "fisher": ["outer", "exact"],
     "dtype": ["float32", "float64"],
 }
 MODEL = (  # what makes the trainer
     *("cell", "activation", "units", "sources", "layers", "learn_leak", "dt"),
-    *("trainer", "window", "rank", "blocks", "exact_self", "norm"),
-    *("optimizer", "rate", "decay", "prior", "readout_prior", "dtype", "seed", "paper"),
+    *("trainer", "window", "rank", "split", "blocks", "exact_self", "norm"),
+    *("optimizer", "rate", "decay", "prior", "readout_prior", "outlier", "reduction", "fisher"),
+    *("dtype", "seed", "paper"),
 )
 ANEW = ("steps", "seconds", "checkpoint_every", "keep", "on_divergence")  # may change on the way
 
@@ -50,12 +50,24 @@ def _one_of(name: str) -> click.Choice:
 @click.command()
 @click.argument("source", required=False)
 @click.option("--cell", type=_one_of("cell"), default="rnn", show_default=True, help="Network.")
-@click.option("--activation", type=_one_of("activation"), help="Of the units.")
-@click.option("--units", type=Count(), help=f"How many, in each layer.  [default: {UNITS}]")
+@click.option(
+    "--activation",
+    type=Each(_one_of("activation")),
+    metavar="sigmoid|tanh[,...]",
+    help="Of the units; a list: of each layer's.",
+)
+@click.option(
+    "--units",
+    type=Each(Count()),
+    metavar="COUNT[,...]",
+    help=f"How many, in all layers; a list: in each.  [default: {UNITS}]",
+)
 @click.option(
     "--sources", type=Count(), help="Units that feed each, drawn from its layer.  [default: all]"
 )
-@click.option("--layers", type=Count(), help="Networks one above the other.  [default: 1]")
+@click.option(
+    "--layers", type=Count(), help="Networks one above the other.  [default: 1, or as the lists]"
+)
 @click.option("--learn-leak", is_flag=True, default=None, help="Learn the leaks of leaky.")
 @click.option("--dt", type=Positive(), help=f"Length of a step of ctrnn.  [default: {DT}]")
 @click.option(
@@ -69,6 +81,7 @@ def _one_of(name: str) -> click.Choice:
     "--window", type=Count(), help="Steps of tbptt; steps that nobacktrack keeps exactly."
 )
 @click.option("--rank", type=Count(), help="Independent pairs of nobacktrack.")
+@click.option("--split", type=_one_of("split"), help="Pairs of nobacktrack share the parameters.")
 @click.option("--blocks", type=Count(), help="Groups of units of nobacktrack.")
 @click.option("--exact-self/--no-exact-self", default=None, help="Exact self-influence.")
 @click.option("--norm", type=_one_of("norm"), help="What nobacktrack balances.")
@@ -77,6 +90,18 @@ def _one_of(name: str) -> click.Choice:
 @click.option("--decay", type=Schedule(), help="Of kalman.")
 @click.option("--prior", type=Positive(), help="Of kalman, times the number of units.")
 @click.option("--readout-prior", type=Positive(), help="Of kalman, for the readout.")
+@click.option(
+    "--outlier",
+    type=OrNone(Positive()),
+    metavar="NUMBER|none",
+    help="Of kalman: gradients that stand out more count less; none: all in full.",
+)
+@click.option(
+    "--reduction",
+    type=_one_of("reduction"),
+    help="Of kalman: what is kept of J; block and full for small networks.",
+)
+@click.option("--fisher", type=_one_of("fisher"), help="Of kalman: what J is a sum of.")
 @click.option("--dtype", type=_one_of("dtype"), help="Of all numbers.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**64 - 1), help="Of network, signs and generated data."
@@ -116,6 +141,9 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     those before, or with --target some columns from others of the same record. Then the loss is
     in nats per record. data:mackey_glass, data:lorenz and data:sines are numbers, too.
 
+    Networks of several layers: --layers 3 --units 20, or --units 32,16,8 --activation
+    tanh,sigmoid,sigmoid, from the input on.
+
     A rate or decay is a number c, meaning c / sqrt(t + 1) at step t, or const:c.
     Each symbol is predicted before it is learned, so the bits are those of unseen data.
     Options without a default here take that of the class in Python.
@@ -138,6 +166,11 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     alphabet = checkpoint.alphabet if checkpoint else options["alphabet"]
     stream = build_stream(source, alphabet, options["seed"], **_source(options))
     trainer = _trainer(stream, options, settings, asked)
+    if getattr(stream, "grows", False) and not trainer.optimizer.plain:
+        flag = "reduction" if trainer.optimizer.reduction != "quasi-diagonal" else "fisher"
+        raise click.UsageError(
+            f"--{flag}: an alphabet that grows needs the default; give another --alphabet"
+        )
     if stream.endless and options["steps"] is None and options["seconds"] is None:
         raise click.UsageError(f"{source} never ends: give --steps or --seconds")
     if options["save"] and not os.path.isdir(os.path.dirname(os.path.realpath(options["save"]))):
@@ -221,5 +254,6 @@ def _trainer(
         inputs = sizes_of(stream)[1]
         wanted = build_trainer(trainer.readout, options, inputs)
         if wanted.describe() != trainer.describe():
-            raise click.UsageError(f"the run in {options['output']} has {trainer}")
+            has = str(trainer).partition("  #")[0]
+            raise click.UsageError(f"the run in {options['output']} has {has}")
     return trainer

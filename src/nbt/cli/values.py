@@ -1,0 +1,113 @@
+"""What options are given as: kinds of numbers, times, schedules, one or one for each layer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+
+NONE = "none"  # as a value: None is an option that was not given
+
+
+class Count(click.ParamType):
+    """A positive whole number; 1e6 and 1_000_000 will do."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            number = _real(value)
+        if not (1 <= number < 2**63 and number == int(number)):
+            self.fail(f"{value!r} is not a positive whole number", param, ctx)
+        return int(number)
+
+
+class Positive(click.ParamType):
+    """A positive finite number."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        number = _real(value)
+        if not 0 < number < math.inf:
+            self.fail(f"{value!r} is not a positive number", param, ctx)
+        return number
+
+
+class Every(click.ParamType):
+    """A time (60s, 5m, 2h) or a positive whole number of steps."""
+
+    name = "60s|STEPS"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        every(self, value, param, ctx)
+        return value
+
+
+def every(kind: click.ParamType, value: str, param: Any = None, ctx: Any = None) -> dict[str, Any]:
+    """What "60s" or "1000" is, as arguments of `Run`."""
+    scale = {"s": 1, "m": 60, "h": 3600}.get(value[-1:])
+    if scale is None:
+        return {"every_steps": Count().convert(value, param, ctx)}
+    seconds = _real(value[:-1]) * scale
+    if not 0 <= seconds < math.inf:
+        kind.fail(f"{value!r} is neither a time such as 60s nor a number of steps", param, ctx)
+    return {"every_seconds": seconds}
+
+
+class Schedule(click.ParamType):
+    """A number c for c / sqrt(t + 1), the same as sqrt:c, or const:c."""
+
+    name = "schedule"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        from nbt import schedules
+
+        if not isinstance(value, str):
+            return value
+        kind, _, scale = value.rpartition(":")
+        kinds = {"": "InverseSqrt", "sqrt": "InverseSqrt", "const": "Constant"}
+        number = _real(scale)
+        if kind not in kinds or math.isnan(number):
+            self.fail(f"{value!r} is not a number, sqrt:NUMBER or const:NUMBER", param, ctx)
+        try:
+            return getattr(schedules, kinds[kind])(number)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class OrNone(click.ParamType):
+    """A value of a kind, or none, which is a choice too."""
+
+    def __init__(self, kind: click.ParamType) -> None:
+        self.kind, self.name = kind, f"{kind.name}|{NONE}"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == NONE:
+            return NONE
+        try:
+            return self.kind.convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(f"{error.message.rstrip('.')}, nor none", param, ctx)
+
+
+class Each(click.ParamType):
+    """One value for all layers, or one for each, with commas between them: a tuple."""
+
+    def __init__(self, kind: click.ParamType) -> None:
+        self.kind, self.name = kind, f"{kind.name}[,...]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Any, ...]:
+        if isinstance(value, tuple):
+            return value
+        return tuple(self.kind.convert(part.strip(), param, ctx) for part in value.split(","))
+
+
+def _real(value: Any) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
