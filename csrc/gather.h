@@ -18,8 +18,7 @@ NBT_INLINE real dot_all(size_t count, const real *x, const real *y)
     return fold(s0 + s1);
 }
 
-/* Σ_e x[e] y[which[e]], in the order of gather_some(): what is predicted of a step is what it does.
- */
+/* Σ_e x[e] y[which[e]], in gather_some()'s order: a step is what was predicted of it. */
 NBT_INLINE real dot_some(size_t count, const real *x, const real *y, const int32_t *which)
 {
     real s0 = 0, s1 = 0;
@@ -58,10 +57,7 @@ NBT_INLINE gathered gather_all(size_t count, const real *W, real size, const rea
         store_some(values + e, count - e, size * here);
     }
     real sums[4];
-    const vec none = {0};
-    fold_four(fold_quarters(fold_halves(sum_a[0] + sum_a[1], sum_v[0] + sum_v[1]),
-                            fold_halves(none, none)),
-              sums);
+    fold_each((vec[4]){sum_a[0] + sum_a[1], sum_v[0] + sum_v[1]}, sums);
     return (gathered){sums[0], sums[1]};
 }
 

@@ -91,7 +91,7 @@ NBT_INLINE void arrow_block(const pass *at, work todo, totals *all, size_t first
     for (; j + LANES <= last; j += LANES) arrow_turn(at, todo, &b, all, j, LANES);
     if (j < last) arrow_turn(at, todo, &b, all, j, last - j);
     real sums[4]; /* of x, z2, zw, Q */
-    fold_four(fold_quarters(fold_halves(b.x, b.z2), fold_halves(b.zw, b.Q)), sums);
+    fold_each((vec[4]){b.x, b.z2, b.zw, b.Q}, sums);
     if (todo.learn) {
         at->theta[first] -= b.g0 * b.inverse0 - sums[0];
         all->first_check += at->theta[first] * 0;

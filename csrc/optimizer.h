@@ -54,8 +54,7 @@ NBT_INLINE qdop qdop_first(step_size step, int learn, size_t group, vec g0, real
     return (qdop){lanes_tile(g0, group), lanes_tile(inverse0, group), lanes_tile(J00 * 0, group)};
 }
 
-/* Row p ≥ 1, first half: J_pp, J_0p ← keep J + g g; returns q_p and, in *denominator, 1 / r_p.
- */
+/* Row p ≥ 1, first half: J_pp, J_0p ← keep J + g g; returns q_p; 1 / r_p in *denominator. */
 NBT_INLINE vec qdop_measure(step_size step, int learn, const qdop *first, vec g, real *restrict J,
                             real *restrict J0, vec *denominator)
 {
