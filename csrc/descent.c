@@ -183,17 +183,15 @@ static real regressors_norm(const nbt_learner *self, const real *z, int32_t symb
     return fold(sum) + (lazy && symbol >= 0 ? 1 : 0);
 }
 
-/* Sets diverged where the step could leave the range of numbers: |η g_i| ≤ η Σ |c| ‖w̄‖ + η |H| ‖z‖.
- */
+/* Sets diverged where the step could leave the range of numbers. */
 static void check_step(nbt_learner *self, const real *z, int32_t symbol)
 {
-    const real most = NBT_PRECISION == 32 ? (real)1e36 : (real)1e300;
     const real *H = self->H, *c = self->c, rate = (real)self->rate;
     real H2;
     NBT(rows_dot)(1, self->ldn, H, H, &H2);
     real size = rate * (rate * H2) * regressors_norm(self, z, symbol);
     for (size_t k = 0; k < self->K; k++) size += rate * c[k] * (rate * c[k]) * whole_norm(self, k);
-    if (!(size < most)) self->diverged = 1;
+    if (!(size < LARGEST_STEP)) self->diverged = 1;
 }
 
 double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn)

@@ -25,7 +25,8 @@ void NBT(general_input)(nbt_learner *self, int32_t symbol, const void *vector)
 
 nbt_point NBT(general_point)(const nbt_learner *self, const real *h, size_t phase)
 {
-    return (nbt_point){h, self->x, self->theta, self->one_hot ? self->x_last : -1, phase};
+    const int told = self->one_hot && self->system.by_symbol;
+    return (nbt_point){h, self->x, self->theta, told ? self->x_last : -1, phase};
 }
 
 /* The system's own loss of y, and H. */

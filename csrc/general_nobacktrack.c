@@ -125,11 +125,12 @@ static void reduce(nbt_learner *self, size_t k, size_t q)
     NBT(state_weights)(self, k);
     NBT(rows_norm)(1, ldn, v, self->u, self->block_v);
     NBT(balance)(1, balanced, self->block_w, self->block_v, self->block_rho, self->block_inverse);
-    NBT(balance)(self->n, balanced, self->norm_d, self->u, self->rho, inverse);
+    NBT(balance)(ldn, balanced, self->norm_d, self->u, self->rho, inverse);
     NBT(general_signs)(self, k, q);
-    for (size_t i = 0; i < self->n; i++) {
-        v[i] = block_rho[0] * v[i] + sign[i] * rho[i];
-        inverse[i] *= sign[i];
+    for (size_t i = 0; i < ldn; i += LANES) {
+        const vec signs = load(sign + i);
+        store(v + i, block_rho[0] * load(v + i) + signs * load(rho + i));
+        store(inverse + i, signs * load(inverse + i));
     }
     fold_rows(self, k, block_inverse[0], inverse);
 }

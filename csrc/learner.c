@@ -285,7 +285,7 @@ nbt_system nbt_network_system(nbt_network *self, size_t m, nbt_dtype dtype, int 
     system.m = m;
     system.p = last->start + layer_parameters(last);
     system.phases = self->layers;
-    system.fixed = 1;
+    system.by_symbol = system.fixed = 1;
     system.self = self;
     for (size_t l = 0; l < self->layers; l++) {
         const size_t entries = layer_parameters(self->layer + l);

@@ -30,10 +30,10 @@ typedef struct {
     vec x, Q, z2, zw;
 } arrow;
 
-/* ‖w̄‖² so far, and what is 0 as long as all is finite. */
+/* ‖w̄‖² so far; Kalman: what is 0 as long as all is finite; SGD: Σ_i ‖η H_i w_i‖². */
 typedef struct {
-    vec w2, check;
-    real first_w2, first_check;
+    vec w2;
+    real first_w2, check, size;
 } totals;
 
 /* Up to LANES parameters from j on that are not first in their block. */
@@ -94,7 +94,7 @@ NBT_INLINE void arrow_block(const pass *at, work todo, totals *all, size_t first
     fold_each((vec[4]){b.x, b.z2, b.zw, b.Q}, sums);
     if (todo.learn) {
         at->theta[first] -= b.g0 * b.inverse0 - sums[0];
-        all->first_check += at->theta[first] * 0;
+        all->check += at->theta[first] * 0;
     }
     if (todo.keep) {
         at->q[first] = sums[3];
@@ -112,25 +112,24 @@ NBT_INLINE void descend_span(const pass *at, work todo, totals *all, size_t firs
                              real H, real *z2)
 {
     const size_t begin = after_odd(first, last);
+    const real of_z = at->step.rate * H, of_w = at->step.rate * at->c;
     vec squares = {0};
     for (size_t j = begin; j < last; j += LANES) {
         const size_t count = last - j;
         const vec z = load_some(at->z + j, count), w = load_some(at->w + j, count);
-        if (todo.learn) {
-            const vec updated = load_any(at->theta + j) - at->step.rate * (H * z + at->c * w);
-            store_some(at->theta + j, count, updated);
-            all->check += updated * 0;
-        }
+        if (todo.learn)
+            store_some(at->theta + j, count, load_any(at->theta + j) - of_z * z - of_w * w);
         squares += z * z;
         all->w2 += w * w;
     }
     *z2 = fold(squares);
-    if (begin == first) return;
-    const real z0 = at->z[first], w0 = at->w[first];
-    if (todo.learn) at->theta[first] -= at->step.rate * (H * z0 + at->c * w0);
-    *z2 += z0 * z0;
-    all->first_w2 += w0 * w0;
-    all->first_check += at->theta[first] * 0;
+    if (begin > first) {
+        const real z0 = at->z[first], w0 = at->w[first];
+        if (todo.learn) at->theta[first] -= of_z * z0 + of_w * w0;
+        *z2 += z0 * z0;
+        all->first_w2 += w0 * w0;
+    }
+    all->size += of_z * of_z * *z2;
 }
 
 static pass pass_of(const nbt_learner *self, const real *z)
@@ -183,8 +182,8 @@ NBT_INLINE int each_block(nbt_learner *self, const pass *at, const work todo)
     real none;
     for (size_t b = 0; b < self->blocks; b++)
         arrow_block(at, todo, &all, (size_t)block[b], (size_t)block[b + 1], 1, &none, &none);
-    self->measuring = 1;
-    return all.first_check == 0;
+    self->measuring = todo.keep;
+    return all.check == 0;
 }
 
 int NBT(metric_apply)(nbt_learner *self, const real *restrict g)
@@ -192,6 +191,7 @@ int NBT(metric_apply)(nbt_learner *self, const real *restrict g)
     const pass at = pass_of(self, g);
     if (self->optimizer == NBT_SGD) return descend(self, at.step.rate, g);
     if (self->blocks == self->system.p) return diagonal(self, at.step, g);
+    if (self->rule != NBT_NOBACKTRACK) return each_block(self, &at, (work){.learn = 1});
     return each_block(self, &at, (work){.learn = 1, .keep = 1});
 }
 
@@ -226,8 +226,10 @@ NBT_INLINE int each_span(nbt_learner *self, const pass *at, const int learn, con
         else
             arrow_block(at, todo, &all, first, last, of, z2, zw);
     }
-    ((real *)self->block_w)[0] = fold(all.w2) + all.first_w2;
-    return fold(all.check) + all.first_check == 0;
+    const real w2 = fold(all.w2) + all.first_w2, of_w = at->step.rate * at->c;
+    ((real *)self->block_w)[0] = w2;
+    if (measure) return all.check == 0;
+    return !learn || all.size + of_w * of_w * w2 < LARGEST_STEP;
 }
 
 int NBT(metric_sweep)(nbt_learner *self, int learn, real c, const real *z)

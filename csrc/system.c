@@ -1,4 +1,5 @@
 #include "system.h"
+#include <string.h>
 
 int nbt_csr_valid(size_t n, size_t p, size_t entries, const int64_t *indptr, const int32_t *indices)
 {
@@ -31,11 +32,31 @@ static int compiled_vjp(void *self, const nbt_point *at, const void *u, void *ou
     return f->vjp(at->h, at->x, at->theta, u, out, f->data);
 }
 
+/* The pattern that was given once, where it is asked for; is there one? */
+static int known_pattern(const nbt_compiled *f, int64_t *indptr, int32_t *indices)
+{
+    if (!f->indptr) return 0;
+    if (!indptr) return 1;
+    memcpy(indptr, f->indptr, (f->n + 1) * sizeof *indptr);
+    memcpy(indices, f->indices, (size_t)f->indptr[f->n] * sizeof *indices);
+    return 1;
+}
+
 static int compiled_rows(void *self, const nbt_point *at, int64_t *indptr, int32_t *indices,
                          void *values)
 {
     const nbt_compiled *f = self;
+    if (known_pattern(f, indptr, indices)) indptr = NULL, indices = NULL;
     return f->rows(at->h, at->x, at->theta, indptr, indices, values, f->data);
+}
+
+static int compiled_move(void *self, const nbt_point *at, size_t count, size_t ld, const void *v,
+                         void *next, void *out, int64_t *indptr, int32_t *indices, void *values)
+{
+    const nbt_compiled *f = self;
+    if (known_pattern(f, indptr, indices)) indptr = NULL, indices = NULL;
+    return f->move(at->h, at->x, at->theta, count, ld, v, next, out, indptr, indices, values,
+                   f->data);
 }
 
 static int compiled_loss(void *self, const void *h, const void *y, double *value, void *H)
@@ -52,12 +73,14 @@ nbt_system nbt_system_of(nbt_compiled *compiled, size_t m)
         .p = compiled->p,
         .entries = compiled->entries,
         .phases = 1,
-        .unchecked = 1,
+        .fixed = compiled->indptr != 0,
+        .unchecked = !compiled->indptr,
         .self = compiled,
         .step = compiled_step,
         .jvp = compiled_jvp,
         .vjp = compiled->vjp ? compiled_vjp : 0,
         .rows = compiled_rows,
+        .move = compiled->move ? compiled_move : 0,
         .loss = compiled->loss ? compiled_loss : 0,
     };
 }

@@ -24,7 +24,7 @@ typedef struct {
     const void *h;     /* (n) the state before this phase */
     const void *x;     /* (m) the input; one-hot where inputs are symbols */
     const void *theta; /* (p) the parameters */
-    int64_t symbol;    /* the entry of x that is set; -1 where inputs are vectors */
+    int64_t symbol;    /* the entry of x that is set; -1 where inputs are vectors to the system */
     size_t phase;
 } nbt_point;
 
@@ -32,6 +32,7 @@ typedef struct {
     size_t n, m, p; /* states, inputs, parameters */
     size_t entries; /* of ∂f/∂θ, that any phase at any point may have at most */
     size_t phases;  /* inner steps of a step; 1: the plain form */
+    int by_symbol;  /* are inputs that are symbols told as such, with entries of their own? */
     int fixed;      /* where inputs are vectors: does the pattern depend on the phase alone? */
     int unchecked;  /* must what `rows` writes be checked? */
     void *self;     /* what the functions know besides the point */
@@ -56,9 +57,12 @@ typedef struct {
     int (*loss)(void *self, const void *h, const void *y, double *value, void *H);
 } nbt_system;
 
-/* A system that a user compiled: plain functions on arrays, and `data`, which is passed on. */
+/* A system that a user compiled: plain functions on arrays, and `data`, which is passed on. With a
+ * pattern `rows` and `move` get NULL for indptr and indices. */
 typedef struct {
     size_t n, p, entries;
+    const int64_t *indptr; /* the pattern, valid; or NULL, and the rows are unchecked */
+    const int32_t *indices;
     int (*step)(const void *h, const void *x, const void *theta, void *next, void *data);
     int (*jvp)(const void *h, const void *x, const void *theta, const void *v, void *out,
                void *data);
@@ -66,11 +70,14 @@ typedef struct {
                void *data);
     int (*rows)(const void *h, const void *x, const void *theta, int64_t *indptr, int32_t *indices,
                 void *values, void *data);
+    int (*move)(const void *h, const void *x, const void *theta, size_t count, size_t ld,
+                const void *v, void *next, void *out, int64_t *indptr, int32_t *indices,
+                void *values, void *data);
     int (*loss)(const void *h, const void *y, double *value, void *H, void *data);
     void *data;
 } nbt_compiled;
 
-/* It as a system of m inputs, with one phase; `compiled` is borrowed. Its rows are unchecked. */
+/* It as a system of m inputs, with one phase; `compiled` is borrowed. */
 nbt_system nbt_system_of(nbt_compiled *compiled, size_t m);
 
 /* Are these CSR arrays (n, p) with at most `entries` entries? An index that a row has twice is not

@@ -178,12 +178,12 @@ def compile_network(folder, dtype="float64", flags=("-O3",)):
 def compiled_network(library, n, m, theta, dtype="float64", **changes):
     """A network of n sigmoid units and m inputs, its functions by ctypes."""
     P = 1 + n + m
-    parts = {name: getattr(library, name) for name in ("step", "jvp", "vjp", "rows")}
+    parts = {name: getattr(library, name) for name in ("step", "jvp", "vjp", "rows", "move")}
     more = {
         "state": np.zeros(n),
         "theta": theta,
         "starts": np.arange(n) * P,
-        "entries": n * P,
+        "pattern": (np.arange(n + 1) * P, np.arange(n * P)),
         "activation": "sigmoid",
         "data": ctypes.pointer(Sizes(n, m)),
         "dtype": dtype,

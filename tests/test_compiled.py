@@ -34,6 +34,10 @@ def first_theta():
     return rng.normal(size=(1 + N + M, N)) / 2
 
 
+SEPARATE = {"move": None}
+UNKNOWN = {"pattern": None, "entries": (1 + N + M) * N}
+
+
 def train(rule, system, dtype="float64", steps=60, seed=5):
     own = {"nobacktrack": {"rank": 2}, "bptt": {"window": 4}}.get(rule, {})
     trainer = RULES[rule](
@@ -49,10 +53,76 @@ def test_the_same_steps_as_in_python(rule, library):
     functions, dtype = library
     theta = first_theta()
     _, expected = train(rule, systems.network(theta, np.zeros(N), "sigmoid"))
-    system = systems.compiled_network(functions, N, M, theta.T.ravel(), dtype)
-    trainer, losses = train(rule, system, dtype)
-    np.testing.assert_allclose(losses, expected, rtol=1e-9 if dtype == "float64" else 1e-4)
-    assert repr(trainer.cell) == "CompiledSystem(6 states, 60 parameters)"
+    for changes in ({}, SEPARATE, UNKNOWN, SEPARATE | UNKNOWN):
+        system = systems.compiled_network(functions, N, M, theta.T.ravel(), dtype, **changes)
+        trainer, losses = train(rule, system, dtype)
+        np.testing.assert_allclose(losses, expected, rtol=1e-9 if dtype == "float64" else 1e-4)
+        assert repr(trainer.cell) == "CompiledSystem(6 states, 60 parameters)"
+
+
+@pytest.mark.parametrize("changes", [{}, SEPARATE])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_pattern_said_once_changes_no_bit(rule, changes, double, assert_same_state):
+    """Inputs that are symbols, which a compiled system sees as vectors; and a resumed one."""
+    theta, trainers = first_theta().T.ravel(), []
+    for more in ({}, UNKNOWN):
+        system = systems.compiled_network(double, N, M, theta, **changes | more)
+        trainers.append(RULES[rule](system, nbt.Softmax(M), nbt.Kalman(0.3), dtype="float64"))
+    symbols = np.random.default_rng(3).integers(0, M, 40)
+    losses = [trainer.learn(symbols) for trainer in trainers]
+    assert losses[0].tobytes() == losses[1].tobytes()
+    assert_same_state(trainers[0].state_dict(), trainers[1].state_dict())
+    trainers[0].load_state_dict(trainers[1].state_dict())
+    assert trainers[0].learn(symbols).tobytes() == trainers[1].learn(symbols).tobytes()
+
+
+# ---- compared with finite differences ------------------------------------------------------------
+
+
+def point():
+    rng = np.random.default_rng(4)
+    return {"h": rng.normal(size=N), "x": rng.normal(size=M), "y": rng.normal(size=N)}
+
+
+@pytest.mark.parametrize("changes", [{}, SEPARATE | UNKNOWN])
+def test_the_derivatives_are_right(library, changes):
+    functions, dtype = library
+    theta = first_theta().T.ravel()
+    system = systems.compiled_network(
+        functions, N, M, theta, dtype, loss=functions.loss, targets=N, **changes
+    )
+    assert nbt.check_system(system, **point()) < (1e-8 if dtype == "float64" else 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("broken", "error", "message"),
+    [
+        ({"jvp": "vjp"}, ValueError, r"jvp: ∂f\[\d\]/∂h\[0\] is .*, expected .* by finite"),
+        ({"vjp": "jvp"}, ValueError, r"vjp: ∂f\[\d\]/∂h\[0\] is"),
+        ({"move": "late"}, ValueError, r"move: out\[1, 2\] is .*, expected .* as by jvp"),
+        ({"step": "fails"}, RuntimeError, "step: expected it to return 0, got 3"),
+    ],
+)
+def test_what_is_wrong_is_named(broken, error, message, library):
+    functions, dtype = library
+    changes = {name: getattr(functions, function) for name, function in broken.items()}
+    theta = first_theta().T.ravel()
+    system = systems.compiled_network(functions, N, M, theta, dtype, **changes)
+    at = point()
+    with pytest.raises(error, match=message):
+        nbt.check_system(system, at["h"], at["x"])
+
+
+def test_a_pattern_that_lacks_an_entry_is_noticed(double):
+    """Unit 0 without its last weight, the others with what belonged to the one before."""
+    theta = first_theta().T.ravel()
+    P = 1 + N + M
+    indptr = np.concatenate([[0], np.arange(1, N + 1) * P - 1])
+    indices = np.delete(np.arange(N * P), P - 1)
+    system = systems.compiled_network(double, N, M, theta, pattern=(indptr, indices), move=None)
+    at = point()
+    with pytest.raises(ValueError, match=r"rows: ∂f\[\d\]/∂theta"):
+        nbt.check_system(system, at["h"], at["x"])
 
 
 def ways(library):
@@ -146,6 +216,7 @@ def test_numba():
 def test_a_failure_undoes_the_call(broken, double, assert_same_state):
     theta = first_theta().T.ravel()
     changes = {name: getattr(double, function) for name, function in broken.items()}
+    changes |= SEPARATE | UNKNOWN
     trainer = nbt.NoBackTrack(
         systems.compiled_network(double, N, M, theta, **changes),
         nbt.Softmax(A), inputs=M, dtype="float64",
@@ -162,7 +233,9 @@ def test_bad_arguments(double):
         with pytest.raises(TypeError, match="step: expected a function of numba"):
             systems.compiled_network(double, N, M, theta, step=wrong)
     with pytest.raises(TypeError, match="entries: expected an integer"):
-        systems.compiled_network(double, N, M, theta, entries=None)
+        systems.compiled_network(double, N, M, theta, pattern=None)
+    with pytest.raises(ValueError, match="x: expected a vector of finite numbers, got None"):
+        nbt.check_system(systems.compiled_network(double, N, M, theta))
     with pytest.raises(ValueError, match="dtype: expected 'float64', the numbers that this"):
         nbt.RTRL(systems.compiled_network(double, N, M, theta), nbt.Softmax(A), inputs=M)
     with pytest.raises(TypeError, match=r"vjp: expected CompiledSystem\(vjp=...\)"):
@@ -170,3 +243,29 @@ def test_bad_arguments(double):
             systems.compiled_network(double, N, M, theta, vjp=None),
             nbt.Softmax(A), inputs=M, dtype="float64",
         )  # fmt: skip
+
+
+def patterns():
+    indptr, indices = np.arange(N + 1) * 10, np.arange(60)
+    yield 3, TypeError, r"pattern: expected \(indptr, indices\), got 3"
+    yield (indptr, indices, indices), TypeError, "pattern: expected"
+    yield (indptr / 2, indices), TypeError, "pattern: expected a vector of integers as indptr"
+    yield (indptr, indices[None]), TypeError, "pattern: expected a vector of integers as indices"
+    yield (indptr[1:], indices), ValueError, "pattern: expected 7 numbers as indptr"
+    yield (indptr + 1, indices), ValueError, "pattern: expected 7 numbers as indptr"
+    yield (np.roll(indptr, 1), indices), ValueError, "pattern: expected 7 numbers as indptr"
+    yield (indptr, indices[1:]), ValueError, "pattern: expected 60 indices"
+    yield (0 * indptr, indices[:0]), ValueError, "pattern: expected 0 indices, .* at least one"
+    yield (indptr, indices + 1), ValueError, r"pattern: expected indices in \[0, 60\)"
+    yield (indptr, indices - 1), ValueError, r"pattern: expected indices in \[0, 60\)"
+    twice = np.where(indices == 13, 17, indices)
+    yield (indptr, twice), ValueError, "pattern: expected each column at most once in a row"
+
+
+@pytest.mark.parametrize(("pattern", "error", "message"), list(patterns()))
+def test_bad_patterns(pattern, error, message):
+    address, theta = 4096, first_theta().T.ravel()
+    with pytest.raises(error, match=message):
+        nbt.CompiledSystem(
+            address, address, address, state=np.zeros(N), theta=theta, pattern=pattern
+        )

@@ -251,6 +251,34 @@ def test_divergence_names_its_step():
             trainer.learn(*data(50))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("norm", ["none", "euclidean"])
+@pytest.mark.parametrize("kind", ["graph", "ring"])
+def test_divergence_is_seen_before_a_call_returns(kind, norm, dtype):
+    """SGD with steps far too large: no call leaves a state behind that is not finite. Once where
+    each parameter acts on one unit, once where they share some."""
+    cell = systems.ring() if kind == "ring" else nbt.RNN(5, graph=nbt.Graph.random(5, 2))
+    largest = float(np.finfo(dtype).max)
+    for rate in (largest / 4, largest**0.5, largest**0.75):
+        trainer = nbt.NoBackTrack(
+            cell, nbt.Softmax(2), nbt.SGD(rate), norm=norm, inputs=2, dtype=dtype,
+            blocks=1, exact_self=False,
+        )  # fmt: skip
+        x, y = data(400)
+        diverged = False
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            for t in range(400):
+                try:
+                    trainer.learn(x[t : t + 1], y[t : t + 1])
+                except nbt.DivergenceError:
+                    diverged = True
+                    break
+                for key, value in trainer.state_dict().items():
+                    assert np.isfinite(value).all(), f"{key} after step {t}"
+        assert diverged
+
+
 def test_bad_arguments():
     system = systems.ring()
     with pytest.raises(ValueError, match="blocks: expected 1 for a system"):

@@ -40,8 +40,10 @@ class CompiledDynamics(Dynamics):
         jvp: int,
         rows: int,
         vjp: int = ...,
+        move: int = ...,
         loss: int = ...,
         data: int = ...,
+        pattern: tuple[np.ndarray, np.ndarray] | None = ...,
     ) -> None: ...
 
 class PythonDynamics(Dynamics):

@@ -20,11 +20,15 @@ cdef extern from "system.h" nogil:
         int (*loss)(void*, const void*, const void*, double*, void*) noexcept
     ctypedef struct nbt_compiled:
         size_t n, p, entries
+        const int64_t* indptr
+        const int32_t* indices
         int (*step)(const void*, const void*, const void*, void*, void*) noexcept
         int (*jvp)(const void*, const void*, const void*, const void*, void*, void*) noexcept
         int (*vjp)(const void*, const void*, const void*, const void*, void*, void*) noexcept
         int (*rows)(const void*, const void*, const void*, int64_t*, int32_t*, void*,
                     void*) noexcept
+        int (*move)(const void*, const void*, const void*, size_t, size_t, const void*, void*,
+                    void*, int64_t*, int32_t*, void*, void*) noexcept
         int (*loss)(const void*, const void*, double*, void*, void*) noexcept
         void* data
     nbt_system nbt_system_of(nbt_compiled* compiled, size_t m) noexcept
@@ -58,18 +62,25 @@ cdef class Dynamics:
 
 
 cdef class CompiledDynamics(Dynamics):
-    """Functions by address; `data` is passed to each."""
+    """Functions by address; `data` is passed to each. pattern: indptr (int64), indices (int32)."""
 
     cdef nbt_compiled compiled
+    cdef object pattern
 
     def __cinit__(self, *, size_t n, size_t m, size_t p, size_t entries, uintptr_t step,
-                  uintptr_t jvp, uintptr_t rows, uintptr_t vjp=0, uintptr_t loss=0,
-                  uintptr_t data=0):
+                  uintptr_t jvp, uintptr_t rows, uintptr_t vjp=0, uintptr_t move=0,
+                  uintptr_t loss=0, uintptr_t data=0, pattern=None):
+        cdef const int64_t[::1] indptr
+        cdef const int32_t[::1] indices
         self.compiled.n, self.compiled.p, self.compiled.entries = n, p, entries
+        if pattern is not None:
+            indptr, indices = self.pattern = pattern
+            self.compiled.indptr, self.compiled.indices = &indptr[0], &indices[0]
         (<uintptr_t*>&self.compiled.step)[0] = step
         (<uintptr_t*>&self.compiled.jvp)[0] = jvp
         (<uintptr_t*>&self.compiled.rows)[0] = rows
         (<uintptr_t*>&self.compiled.vjp)[0] = vjp
+        (<uintptr_t*>&self.compiled.move)[0] = move
         (<uintptr_t*>&self.compiled.loss)[0] = loss
         self.compiled.data = <void*>data
         self.c = nbt_system_of(&self.compiled, m)

@@ -28,11 +28,15 @@ class CompiledSystem:
         int rows(const real *h, const real *x, const real *theta,
                  int64_t *indptr, int32_t *indices, real *values, void *data);
         int loss(const real *h, const real *y, double *value, real *H, void *data);
+        int move(const real *h, const real *x, const real *theta, size_t count, size_t ld,
+                 const real *v, real *next, real *out,
+                 int64_t *indptr, int32_t *indices, real *values, void *data);
 
     for h (n), x (m) as the trainer's inputs are, one-hot where they are symbols, theta (p). Each
     writes all of its result, n numbers; `rows` writes indptr (n + 1) and at most `entries` indices
     and values, each column at most once in a row. A function returns 0; anything else is an error,
     which undoes the call. They run without the GIL, and must be safe in any thread.
+    `check_system` compares them with finite differences.
 
     Parameters
     ----------
@@ -43,10 +47,17 @@ class CompiledSystem:
         ℓ(h, y) and H = ∂ℓ/∂h (n), in place of a readout.
     targets : int, optional
         Numbers of y. Default: n.
+    pattern : (indptr (n + 1,), indices), optional
+        Where the entries of ∂f/∂θ are, if that never changes. `rows` and `move` then get NULL for
+        indptr and indices, and write the values alone.
+    move : optional
+        What `step`, `jvp` for `count` vectors and `rows` write, at once: for `NoBackTrack`, which
+        calls it in their place, so that what they share is computed once. The vectors are the first
+        n numbers of each ld in v, and so are the results in out.
     state, theta : array (n,), array (p,)
         h and θ where training begins.
-    entries : int
-        The most entries that ∂f/∂θ has at once.
+    entries : int, optional
+        The most entries that ∂f/∂θ has at once; needed where there is no `pattern`.
     starts, activation
         As in `System`.
     data : address or ctypes pointer, optional
@@ -69,10 +80,16 @@ class CompiledSystem:
     dtype: str = "float64"
     loss: Any = None
     targets: int | None = None
+    pattern: Any = None
+    move: Any = None
 
     def __post_init__(self) -> None:
         for name in ("state", "theta"):
             object.__setattr__(self, name, as_vector(name, getattr(self, name)))
+        if self.pattern is not None:
+            pattern = as_pattern(self.pattern, len(self.state), len(self.theta))
+            object.__setattr__(self, "pattern", pattern)
+            object.__setattr__(self, "entries", len(pattern[1]))
         _arguments.whole("entries", self.entries, high=2**40)
         _arguments.one_of("activation", self.activation, ACTIVATIONS)
         _arguments.one_of("dtype", self.dtype, ("float64", "float32"))
@@ -90,7 +107,7 @@ class CompiledSystem:
 
     def addresses(self) -> dict[str, int]:
         """Of each function, and of the data; 0 for what there is not."""
-        more = [name for name in ("vjp", "loss") if getattr(self, name) is not None]
+        more = [name for name in ("vjp", "move", "loss") if getattr(self, name) is not None]
         names = ("step", "jvp", "rows", *more)
         found = {name: address_of(name, getattr(self, name)) for name in names}
         data = getattr(self.step, "user_data", None) if self.data is None else self.data
@@ -98,6 +115,33 @@ class CompiledSystem:
 
     def __repr__(self) -> str:
         return f"CompiledSystem({len(self.state)} states, {len(self.theta)} parameters)"
+
+
+def as_pattern(value, n: int, p: int) -> tuple[np.ndarray, np.ndarray]:
+    """The pattern of CSR arrays (n, p): indptr (int64) and indices (int32), checked, copies."""
+    try:
+        indptr, indices = map(np.asarray, value)
+    except (TypeError, ValueError):
+        raise TypeError(f"pattern: expected (indptr, indices), got {value!r}") from None
+    for name, array in (("indptr", indptr), ("indices", indices)):
+        if array.ndim != 1 or array.dtype.kind not in "iu":
+            raise TypeError(f"pattern: expected a vector of integers as {name}, got {array!r}")
+    if len(indptr) != n + 1 or indptr[0] != 0 or (np.diff(indptr.astype(np.int64)) < 0).any():
+        raise ValueError(
+            f"pattern: expected {n + 1} numbers as indptr, beginning with 0 and never falling, "
+            f"got {indptr}"
+        )
+    if not len(indices) or len(indices) != indptr[-1]:
+        raise ValueError(
+            f"pattern: expected {indptr[-1]} indices, as many as indptr ends with and at least "
+            f"one, got {len(indices)}"
+        )
+    if indices.min() < 0 or indices.max() >= p:
+        raise ValueError(f"pattern: expected indices in [0, {p}), got {indices}")
+    rows = np.repeat(np.arange(n), np.diff(indptr.astype(np.int64)))
+    if len(np.unique(rows * p + indices.astype(np.int64))) < len(indices):
+        raise ValueError(f"pattern: expected each column at most once in a row, got {indices}")
+    return indptr.astype(np.int64), indices.astype(np.int32)
 
 
 def address_of(name: str, function: Any) -> int:

@@ -11,7 +11,6 @@ __all__ = ["DerivedJvp", "DerivedRows", "difference", "is_jax", "jax_derivatives
 
 TINY = 1e-30  # the complex step: no difference is taken, so that nothing is lost
 AGREE = 1e-6
-STEP = np.finfo(float).eps ** (1 / 3)  # of central differences, times max(1, |variable|)
 
 
 def is_jax(step) -> bool:
@@ -97,12 +96,12 @@ class _Directional:
         return np.allclose(exact, difference(self.step, h, x, theta, *along), AGREE, AGREE)
 
 
-def difference(step, h, x, theta, dh, dtheta):
-    """Central difference of `step` along (dh, dtheta)."""
+def difference(step, h, x, theta, dh, dtheta, dtype=np.float64):
+    """Central difference of `step`, which computes in `dtype`, along (dh, dtheta)."""
     largest = max(1.0, np.abs(h).max(), np.abs(theta).max(initial=0.0))
     length = max(np.abs(dh).max(), np.abs(dtheta).max(initial=0.0))
     if not length > 0:
         return np.zeros(len(h))
-    e = STEP * largest / length
+    e = np.finfo(dtype).eps ** (1 / 3) * largest / length  # least error of central differences
     after, before = (step(h + s * e * dh, x, theta + s * e * dtheta) for s in (1, -1))
-    return (np.asarray(after) - np.asarray(before)) / (2 * e)
+    return (np.asarray(after, np.float64) - np.asarray(before, np.float64)) / (2 * e)

@@ -124,7 +124,12 @@ def _(
     state, theta = system.first_values()
     _needs_vjp(system, rule)
     core = _core.CompiledDynamics(
-        n=len(state), m=inputs, p=len(theta), entries=system.entries, **system.addresses()
+        n=len(state),
+        m=inputs,
+        p=len(theta),
+        entries=system.entries,
+        pattern=system.pattern,
+        **system.addresses(),
     )
     return Bound(core, state, theta, system.starts)
 

@@ -6,14 +6,25 @@ import functools
 
 import numpy as np
 
+from nbt.compiled import CompiledSystem
+from nbt.compiled_calls import CompiledCalls, in_python
 from nbt.derivatives import difference
 from nbt.system import System, as_vector
 
 __all__ = ["check_system", "dense_rows"]
 
+TOLERANCE = {"float64": 1e-5, "float32": 1e-3}
+ROUNDING = {"float64": 1e-9, "float32": 1e-4}  # of sums, relative to their largest term
+
 
 def check_system(
-    system: System, h=None, x=None, theta=None, y=None, *, tolerance: float = 1e-5
+    system: System | CompiledSystem,
+    h=None,
+    x=None,
+    theta=None,
+    y=None,
+    *,
+    tolerance: float | None = None,
 ) -> float:
     """Compares every derivative of a system with finite differences at one point.
 
@@ -22,17 +33,19 @@ def check_system(
 
     Parameters
     ----------
-    system : System
+    system : System or CompiledSystem
+        Of a compiled system also whether `move` gives what the other functions do.
     h : array (n,), optional
         Default: where the system begins.
     x
-        An input, as `step` takes it.
+        An input, as `step` takes it; a vector for a compiled system.
     theta : array (p,), optional
         Default: where the system begins.
     y : optional
         A target; with it, the loss is checked, too.
-    tolerance : float
-        Of an entry: |given - difference| ≤ tolerance · max(1, |difference|).
+    tolerance : float, optional
+        Of an entry: |given - difference| ≤ tolerance · max(1, |difference|). Default: 1e-5, or
+        1e-3 where a compiled system computes in float32.
 
     Returns
     -------
@@ -41,9 +54,10 @@ def check_system(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, RuntimeError
         Names the function and the entry, the value given and the one expected; or what is wrong
-        with a shape, with the CSR arrays, or with a function that changes its arguments.
+        with a shape, with the CSR arrays, or with a function that changes its arguments or
+        fails.
 
     Examples
     --------
@@ -58,11 +72,16 @@ def check_system(
     ...
     ValueError: jvp: ∂f[0]/∂h[0] is 0.708687, expected 0.915137 by finite differences
     """
+    compiled = None
+    if isinstance(system, CompiledSystem):
+        compiled, x = system, as_vector("x", x)
+        system = in_python(system)
     if not isinstance(system, System):
-        raise TypeError(f"system: expected System, got {system!r}")
+        raise TypeError(f"system: expected System or CompiledSystem, got {system!r}")
     h = as_vector("h", system.first_values()[0] if h is None else h)
     theta = as_vector("theta", system.first_values()[1] if theta is None else theta)
-    check = _Check(system, h, x, theta, tolerance)
+    dtype = compiled.dtype if compiled else "float64"
+    check = _Check(system, h, x, theta, tolerance or TOLERANCE[dtype], dtype)
     for phase in range(system.phases):
         check.phase = {"phase": phase} if system.phases > 1 else {}
         check.step()
@@ -70,6 +89,8 @@ def check_system(
         check.rows()
         if system.vjp is not None:
             check.vjp()
+    if compiled and compiled.move is not None:
+        check.move(CompiledCalls(compiled))
     if y is not None:
         check.loss(y)
     return check.largest
@@ -78,9 +99,9 @@ def check_system(
 class _Check:
     """One point, and the largest error found there."""
 
-    def __init__(self, system, h, x, theta, tolerance) -> None:
+    def __init__(self, system, h, x, theta, tolerance, dtype) -> None:
         self.system, self.h, self.x, self.theta = system, h, x, theta
-        self.tolerance, self.largest = tolerance, 0.0
+        self.tolerance, self.largest, self.dtype = tolerance, 0.0, dtype
         self.phase: dict[str, int] = {}
 
     def step(self) -> None:
@@ -113,6 +134,27 @@ class _Check:
             expected = self._expected(np.zeros(n), e)
             self._compare("rows", "∂f[{}]/∂theta[{}]", given[:, j], expected, column=j)
 
+    def move(self, calls: CompiledCalls) -> None:
+        """All at once, for two vectors, against one after the other."""
+        n, p = len(self.h), len(self.theta)
+        v = np.random.default_rng(0).normal(size=(2, n))
+        next_h, along, csr = calls.move(self.h, self.x, self.theta, v)
+        self._same("move: next[{0}]", next_h, self._call("step"), "step")
+        for k in range(2):
+            self._same(f"move: out[{k}, {{0}}]", along[k], self._call("jvp", v[k]), "jvp")
+        rows = dense_rows(self._call("rows"), n, p)
+        self._same("move: ∂f[{0}]/∂theta[{1}]", dense_rows(csr, n, p), rows, "rows")
+
+    def _same(self, entry: str, given, expected, function: str) -> None:
+        near = ROUNDING[self.dtype]
+        wrong = ~np.isclose(given, expected, near, near * np.abs(expected).max(initial=1.0))
+        if wrong.any():
+            at = tuple(map(int, np.argwhere(wrong)[0]))
+            raise ValueError(
+                f"{entry.format(*at)} is {given[at]:.6g}, expected {expected[at]:.6g} as by "
+                f"{function}"
+            )
+
     def loss(self, y) -> None:
         if self.system.loss is None:
             raise ValueError("y: the system has no loss to check")
@@ -129,12 +171,12 @@ class _Check:
         gradient = self._array("loss", result[1], self.h.shape)
         none = np.zeros(0)
         for j, e in enumerate(np.eye(len(self.h))):
-            expected = difference(value, self.h, None, none, e, none)[:1]
+            expected = difference(value, self.h, None, none, e, none, self.dtype)[:1]
             self._compare("loss", "∂ℓ/∂h[{1}]", gradient[j : j + 1], expected, column=j)
 
     def _expected(self, dh, dtheta):
         step = functools.partial(self.system.step, **self.phase)
-        return difference(step, self.h, self.x, self.theta, dh, dtheta)
+        return difference(step, self.h, self.x, self.theta, dh, dtheta, self.dtype)
 
     def _call(self, name: str, *more):
         """A function of the system at the point; it must leave its arguments as they are."""
@@ -150,7 +192,8 @@ class _Check:
 
     def _linear(self, name: str, F) -> None:
         v = np.random.default_rng(0).normal(size=len(self.h))
-        if not np.allclose(self._call(name, v), F @ v, 1e-9, 1e-9 * np.abs(F).max(initial=1.0)):
+        near = ROUNDING[self.dtype]
+        if not np.allclose(self._call(name, v), F @ v, near, near * np.abs(F).max(initial=1.0)):
             raise ValueError(f"{name}: expected a linear function of its last argument, it is not")
 
     def _array(self, name: str, value, shape) -> np.ndarray:
