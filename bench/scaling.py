@@ -24,8 +24,8 @@ from bench.peers.modes import trainer
 __all__ = ["Point", "in_cache", "measure"]
 
 UNITS = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
-# of the size of theta, read or written: theta and w; J and J0; d, g and the window's four of F
-ARRAYS = {"euclidean": 2, "kalman": 4, "default": 10}
+# of the size of theta, read or written: theta and w; J and J0; d and the window's four of F
+ARRAYS = {"euclidean": 2, "kalman": 4, "default": 9}
 NAMES = {"euclidean": "rank 1, Euclidean", "kalman": "rank 1, Kalman", "default": "the default"}
 CHART = Path(__file__).with_name("scaling.png")
 

@@ -101,6 +101,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
                     !self->exact_self && !self->general;
     self->lazy = self->descent && self->one_hot && self->m > SMALL_ALPHABET;
     self->ldpair = 6 * lanes;
+    self->ldrecent = (2 + self->cell.depth) * lanes; /* a short row at the end is read whole */
     self->x_last = self->x_late = -1;
     self->settled = 1;
 }
@@ -122,6 +123,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t ldn = self->ldn, ldm = self->ldm, ldA = self->ldA, ldY = self->ldY;
     const size_t ldP = self->ldP;
     const size_t ldS = self->ldS, ldG = self->ldG, ldpair = self->ldpair;
+    const size_t ldrecent = self->ldrecent;
     const size_t phases = self->phases, entries = self->general ? self->system.entries : 0;
     const int always = 1, kalman = self->optimizer == NBT_KALMAN;
     const int nobacktrack = self->rule == NBT_NOBACKTRACK, rtrl = self->rule == NBT_RTRL;

@@ -81,6 +81,7 @@ typedef struct {
     X(hop, K * T * S, ldn, windowed)                                                               \
     X(hop_right, K *T, ldn, windowed)                                                              \
     X(adjoint, T + 1, ldn, windowed)                                                               \
+    X(recent, threads, ldrecent, windowed)                                                         \
     /* NoBackTrack in one pass (descent.h), and the rows that wait */                              \
     X(sv, K, ldP, descent)                                                                         \
     X(lazy_q, K, NBT_LAZY_TABLE, lazy)                                                             \
@@ -93,7 +94,7 @@ typedef struct {
     X(G_next, 1, n *ldG, rtrl)                                                                     \
     X(F, n, ldn, rtrl)                                                                             \
     X(g_flat, 1, ldG, rtrl)                                                                        \
-    X(g, 1, cell.size, rtrl || general || windowed)                                                \
+    X(g, 1, cell.size, rtrl || general)                                                            \
     /* truncated BPTT: the window and the gradients collected from closed ones */                  \
     X(window_h, T *phases, ldn, bptt)                                                              \
     X(window_x, T, ldm, bptt)                                                                      \
@@ -144,7 +145,7 @@ typedef struct {
     /* numbers of a lane block, and of the columns of RTRL's G that lie together (rtrl.h) */
     size_t lanes, strip;
     /* row strides, in numbers */
-    size_t ldn, ldm, ldA, ldY, ldP, ldS, ldG, ldpair, ldinput;
+    size_t ldn, ldm, ldA, ldY, ldP, ldS, ldG, ldpair, ldrecent, ldinput;
     nbt_panels cell, out; /* of θ and what has its shape, of φ */
     /* choices */
     nbt_dtype dtype;

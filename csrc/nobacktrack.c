@@ -54,9 +54,8 @@ double NBT(nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
     NBT(readout_learn)(self);
     if (self->norm == NBT_FISHER) NBT(follow_fisher)(self);
     gradient_coefficients(self);
-    if (self->T) NBT(window_gradient)(self);
+    if (self->T) NBT(window_adjoints)(self);
     sweep(self, 1);
-    if (self->T) NBT(window_clear)(self);
     return loss;
 }
 

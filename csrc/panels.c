@@ -100,41 +100,12 @@ int NBT(panels_dot_descend)(const nbt_panels *at, size_t rows, real rate, const 
     return fold(check * 0) == 0;
 }
 
-/* Eight turns of sums stay in registers while the outer products pass by. */
-enum { TURNS = 8 };
-NBT_INLINE void add_outer_turns(size_t turns, const nbt_ring *ring, const real *left,
-                                size_t ld_left, const real *right, size_t ld_right, size_t group,
-                                real *M)
-{
-    vec sum[TURNS] = {{0}};
-    for (size_t k = 0; k < turns && !ring->fresh; k++) sum[k] = load_any(M + k * LANES);
-    for (size_t round = 0; round < 2; round++) {
-        const size_t last = round ? ring->head : ring->count;
-        for (size_t t = round ? 0 : ring->head; t < last; t++) {
-            const vec lanes = lanes_tile(load(right + t * ld_right), group);
-            for (size_t k = 0; k < turns; k++)
-                sum[k] += lanes_rows(left + t * ld_left + k * group, group) * lanes;
-        }
-    }
-    for (size_t k = 0; k < turns; k++) store_any(M + k * LANES, sum[k]);
-}
-
-NBT_INLINE void add_outer_panel(size_t rows, const nbt_ring *ring, const real *left, size_t ld_left,
-                                const real *right, size_t ld_right, size_t group, real *M)
-{
-    size_t p = 0;
-    for (; p + TURNS * group <= rows; p += TURNS * group, M += TURNS * LANES)
-        add_outer_turns(TURNS, ring, left + p, ld_left, right, ld_right, group, M);
-    for (; p < rows; p += group, M += LANES)
-        add_outer_turns(1, ring, left + p, ld_left, right, ld_right, group, M);
-}
-
 void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, nbt_ring ring,
                            const real *restrict left, size_t ld_left, const real *restrict right,
                            size_t ld_right, real *restrict M)
 {
 #define PANEL(i, group)                                                                            \
-    add_outer_panel(rows, &ring, left, ld_left, right + i, ld_right, group,                        \
+    panel_add_outer(rows, &ring, left, ld_left, right + i, ld_right, group,                        \
                     panel_of(at, M, i) + first * (LANES / group))
     EACH_PANEL(at, PANEL);
 #undef PANEL

@@ -102,6 +102,36 @@ typedef struct {
     int fresh;
 } nbt_ring;
 
+/* Eight turns of sums stay in registers while the outer products pass by. */
+enum { TURNS = 8 };
+NBT_INLINE void add_outer_turns(size_t turns, const nbt_ring *ring, const real *left,
+                                size_t ld_left, const real *right, size_t ld_right, size_t group,
+                                real *M)
+{
+    vec sum[TURNS] = {{0}};
+    for (size_t k = 0; k < turns && !ring->fresh; k++) sum[k] = load_any(M + k * LANES);
+    for (size_t round = 0; round < 2; round++) {
+        const size_t last = round ? ring->head : ring->count;
+        for (size_t t = round ? 0 : ring->head; t < last; t++) {
+            const vec lanes = lanes_tile(load(right + t * ld_right), group);
+            for (size_t k = 0; k < turns; k++)
+                sum[k] += lanes_rows(left + t * ld_left + k * group, group) * lanes;
+        }
+    }
+    for (size_t k = 0; k < turns; k++) store_any(M + k * LANES, sum[k]);
+}
+
+/* Row p of a panel, p < rows, += Σ_t left[t, p] right[t]; M, right: where the panel begins. */
+NBT_INLINE void panel_add_outer(size_t rows, const nbt_ring *ring, const real *left, size_t ld_left,
+                                const real *right, size_t ld_right, size_t group, real *M)
+{
+    size_t p = 0;
+    for (; p + TURNS * group <= rows; p += TURNS * group, M += TURNS * LANES)
+        add_outer_turns(TURNS, ring, left + p, ld_left, right, ld_right, group, M);
+    for (; p < rows; p += group, M += LANES)
+        add_outer_turns(1, ring, left + p, ld_left, right, ld_right, group, M);
+}
+
 /* M[first + p] += Σ_t left[t, p] right[t], p < rows, below row 0: outer products of left (count,
  * ld_left), zero up to a whole turn, and right (count, ld_right). O(count rows ld) */
 void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, nbt_ring ring,

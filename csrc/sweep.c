@@ -1,6 +1,7 @@
 #include "sweep.h"
 #include "panels.h"
 #include "parallel.h"
+#include "window.h"
 
 /* One pair's part of a lane block: what settles w̄, its share of the gradient, its norms so far. */
 typedef struct {
@@ -12,7 +13,7 @@ typedef struct {
     size_t rows, pair_size; /* pair_size: from a pair's w̄ to the next */
     step_size step;
     real *theta, *J, *J0, *w, *d;
-    const real *recent; /* the window's part of the gradient, or NULL */
+    const real *recent; /* the window's part of the gradient, below its row 0; or NULL */
     pair_lanes *pairs;
     vec H, keep_d, d0, norm_d, trust; /* trust: of the window's part; H and c have it */
     vec norm_q, mixed;                /* of rows where d = 0: Σ q² r, Σ q (w - w_0 q) r */
@@ -91,12 +92,12 @@ NBT_INLINE vec descent_check(const panel *b, size_t K)
     return size * enough * 0;
 }
 
-/* The same for the window's part of the gradient; `first`: of row 0. */
-NBT_INLINE vec recent_check(const panel *b, size_t group, vec first)
+/* The same for the window's part of the gradient. */
+NBT_INLINE vec recent_check(const panel *b, size_t group)
 {
     const real enough = NBT_PRECISION == 32 ? (real)1e2 : (real)1e8;
     const size_t turns = (b->rows + group - 1) / group;
-    vec size = b->step.rate * first;
+    vec size = b->step.rate * load(b->recent - LANES);
     size *= size;
     for (size_t t = 0; t < turns; t++) {
         const vec x = b->step.rate * load(b->recent + t * LANES);
@@ -114,7 +115,7 @@ NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t group
     real *d_at = exact ? (real *)self->d + i : NULL;
     vec d, first_w;
     vec g = settle(b, d_at, w_at, spread(z[0]), spread(z_last[0]), exact, PRESENT, K, &d, &first_w);
-    if (b->recent) g += load((real *)self->g + i);
+    if (b->recent) g += load(b->recent - LANES);
     if (kalman && learn) {
         const vec trust = qdop_trust(b->step, g, load((real *)self->theta_J + i));
         g *= trust;
@@ -293,6 +294,9 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, size_t thread, step_size step, siz
     const size_t ldn = self->ldn;
     const real *keep_w = self->keep_w, *add_w = self->add_w, *c = self->c;
     const real *H = self->T ? (real *)self->adjoint + self->T * ldn : self->H;
+    real *recent = (real *)self->recent + thread * self->ldrecent;
+    const int windowed = exact && learn && self->T;
+    if (windowed) NBT(window_gradient)(self, i, recent);
     pair_lanes only;
     panel b = {
         .rows = at->rows,
@@ -304,7 +308,7 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, size_t thread, step_size step, siz
         .w = panel_of(at, self->w, i),
         .d = exact ? panel_of(at, self->d, i) : NULL,
         .pairs = learn && K == 1 ? &only : panel_pairs(self, thread),
-        .recent = self->T ? panel_of(at, self->g, i) : NULL,
+        .recent = windowed ? recent + LANES : NULL,
         .H = load(H + i),
         .keep_d = load((real *)self->keep_d + i),
     };
@@ -319,7 +323,8 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, size_t thread, step_size step, siz
     vec check = {0};
     if (learn && kalman) check += qdop_last(b.first, group, (real *)self->theta + i) * 0;
     if (learn && !kalman) check += descent_check(&b, K);
-    if (learn && !kalman && b.recent) check += recent_check(&b, group, load((real *)self->g + i));
+    if (learn && !kalman && windowed) check += recent_check(&b, group);
+    if (windowed) NBT(window_clear)(self, i, recent);
     check += b.norm_d * 0;
     store((real *)self->norm_d + i, lanes_gather(b.norm_d + b.d0 * b.d0 * b.norm_q, group));
     for (size_t k = 0; k < K; k++) {

@@ -9,7 +9,7 @@ static size_t oldest_slot(const nbt_learner *self) { return slot_of(self, self->
 static real *ring_row(void *array, size_t t, size_t ld) { return (real *)array + t * ld; }
 
 /* λ_l in the row of its slot for l < T, so that they lie as the z(t-l) do; λ_T after them. */
-static void adjoints(nbt_learner *self)
+void NBT(window_adjoints)(nbt_learner *self)
 {
     const size_t n = self->n, ldn = self->ldn, T = self->T;
     lanes_copy(ldn, self->H, ring_row(self->adjoint, slot_of(self, 0), ldn));
@@ -19,38 +19,56 @@ static void adjoints(nbt_learner *self)
                       ring_row(self->adjoint, l + 1 < T ? slot_of(self, l + 1) : T, ldn));
 }
 
-/* In the order of lags, wherever the ring begins: a state that was loaded goes on to the bit. */
-void NBT(window_gradient)(nbt_learner *self)
+/* Where the row of slot t's symbol is in a panel; NULL: there is none. */
+NBT_INLINE real *symbol_row(const nbt_learner *self, size_t t, size_t group, real *rows)
 {
-    const size_t n = self->n, ldn = self->ldn, T = self->T;
-    const real *adjoint = self->adjoint;
-    real *g = self->g;
-    adjoints(self);
-    for (size_t l = 0; l < T; l++) {
-        const size_t t = slot_of(self, l);
-        if (self->window_symbol[t] < 0) continue;
-        lanes_add(ldn, adjoint + t * ldn, g);
-        if (self->one_hot)
-            NBT(panels_add_row)(&self->cell, n + (size_t)self->window_symbol[t], adjoint + t * ldn,
-                                g);
-    }
-    const nbt_ring lags = {.count = T, .head = self->head, .fresh = 1};
-    NBT(panels_add_outer)(&self->cell, 0, n, lags, self->past_a, ldn, adjoint, ldn, g);
-    if (!self->one_hot)
-        NBT(panels_add_outer)(&self->cell, n, self->m, lags, self->past_x, self->ldm, adjoint, ldn,
-                              g);
+    if (!self->one_hot || self->window_symbol[t] < 0) return NULL;
+    return rows + (self->n + (size_t)self->window_symbol[t]) * (LANES / group);
 }
 
-void NBT(window_clear)(nbt_learner *self)
+/* In the order of lags, wherever the ring begins: a state that was loaded goes on to the bit. */
+NBT_INLINE void gradient_panel(const nbt_learner *self, size_t i, size_t group, real *out)
 {
-    real *g = self->g, *zero = self->h_next;
-    memset(g, 0, self->ldn * sizeof *g);
-    if (!self->one_hot) return;
-    memset(zero, 0, self->ldn * sizeof *zero);
-    for (size_t t = 0; t < self->T; t++)
-        if (self->window_symbol[t] >= 0)
-            NBT(panels_set_row)(&self->cell, self->n, self->n + (size_t)self->window_symbol[t],
-                                zero, g);
+    const size_t n = self->n, ldn = self->ldn, T = self->T;
+    const real *adjoint = (real *)self->adjoint + i;
+    real *rows = out + LANES;
+    vec biases = {0};
+    if (group > 1) { /* rows are shorter now: other panels left those of units there */
+        const size_t width = LANES / group, below = self->cell.depth - n;
+        memset(rows + n * width, 0, below * width * sizeof *rows);
+    }
+    for (size_t l = 0; l < T; l++) {
+        const size_t t = slot_of(self, l);
+        const vec lambda = load(adjoint + t * ldn);
+        real *row = symbol_row(self, t, group, rows);
+        if (self->window_symbol[t] >= 0) biases += lambda;
+        if (row) store_any(row, load_any(row) + lambda);
+    }
+    store(out, biases);
+    const nbt_ring lags = {.count = T, .head = self->head, .fresh = 1};
+    panel_add_outer(n, &lags, self->past_a, ldn, adjoint, ldn, group, rows);
+    if (!self->one_hot)
+        panel_add_outer(self->m, &lags, self->past_x, self->ldm, adjoint, ldn, group,
+                        rows + n * (LANES / group));
+}
+
+void NBT(window_gradient)(const nbt_learner *self, size_t i, real *out)
+{
+    if (i < self->cell.full)
+        gradient_panel(self, i, 1, out);
+    else if (self->cell.group == 2)
+        gradient_panel(self, i, 2, out);
+    else
+        gradient_panel(self, i, 4, out);
+}
+
+void NBT(window_clear)(const nbt_learner *self, size_t i, real *out)
+{
+    const size_t group = i < self->cell.full ? 1 : self->cell.group;
+    for (size_t t = 0; t < self->T; t++) {
+        real *row = symbol_row(self, t, group, out + LANES);
+        if (row) memset(row, 0, LANES / group * sizeof *row);
+    }
 }
 
 void NBT(window_turn)(nbt_learner *self)

@@ -18,11 +18,14 @@
 #include "learner.h"
 #include "real.h"
 
-/* adjoint (T + 1, ldn): λ_T in its last row; g (panels): Σ_{l<T} z(t-l) λ_lᵀ. O(T n²) */
-void NBT(window_gradient)(nbt_learner *self);
+/* adjoint (T + 1, ldn): λ_T in its last row. O(T n²) */
+void NBT(window_adjoints)(nbt_learner *self);
 
-/* g ← 0 where window_gradient adds to what there is: biases, rows of symbols. O(T n) */
-void NBT(window_clear)(nbt_learner *self);
+/* out (ldrecent): row 0, then the panel, at column i of Σ_{l<T} z(t-l) λ_lᵀ. Its rows of symbols,
+ * which come to few, are 0 before; window_clear makes them 0 again. A panel at a time, just before
+ * it is used: then it is still in the nearest cache. O(T P) */
+void NBT(window_gradient)(const nbt_learner *self, size_t i, real *out);
+void NBT(window_clear)(const nbt_learner *self, size_t i, real *out);
 
 /* First half of a transition: keep_d from the oldest slot, F_t in its place. O(n²) */
 void NBT(window_turn)(nbt_learner *self);
