@@ -225,7 +225,7 @@ static int take_step(nbt_learner *self, int32_t x, const void *vector, int has_t
             has_target = learn = 0;
         if (self->Y && !known) has_target = 0;
     }
-    *loss = NAN;
+    *loss = (double)NAN;
     if (has_target && !input_first) *loss = rule->observe(self, y, learn);
     if (!self->failed) rule->advance(self, x, vector ? kernels->input(self, vector) : NULL);
     if (has_target && input_first && !self->failed) *loss = rule->observe(self, y, learn);

@@ -103,12 +103,12 @@ typedef struct {
 } nbt_ring;
 
 /* Eight turns of sums stay in registers while the outer products pass by. */
-enum { TURNS = 8 };
+enum { OUTER_TURNS = 8 };
 NBT_INLINE void add_outer_turns(size_t turns, const nbt_ring *ring, const real *left,
                                 size_t ld_left, const real *right, size_t ld_right, size_t group,
                                 real *M)
 {
-    vec sum[TURNS] = {{0}};
+    vec sum[OUTER_TURNS] = {{0}};
     for (size_t k = 0; k < turns && !ring->fresh; k++) sum[k] = load_any(M + k * LANES);
     for (size_t round = 0; round < 2; round++) {
         const size_t last = round ? ring->head : ring->count;
@@ -126,8 +126,8 @@ NBT_INLINE void panel_add_outer(size_t rows, const nbt_ring *ring, const real *l
                                 const real *right, size_t ld_right, size_t group, real *M)
 {
     size_t p = 0;
-    for (; p + TURNS * group <= rows; p += TURNS * group, M += TURNS * LANES)
-        add_outer_turns(TURNS, ring, left + p, ld_left, right, ld_right, group, M);
+    for (; p + OUTER_TURNS * group <= rows; p += OUTER_TURNS * group, M += OUTER_TURNS * LANES)
+        add_outer_turns(OUTER_TURNS, ring, left + p, ld_left, right, ld_right, group, M);
     for (; p < rows; p += group, M += LANES)
         add_outer_turns(1, ring, left + p, ld_left, right, ld_right, group, M);
 }
