@@ -307,6 +307,8 @@ void NBT(descent_advance)(nbt_learner *self, int32_t symbol, const void *vector)
     if (self->lazy) change_symbol(self, self->x_late, symbol);
     lanes_copy(K * ldn, self->pushed, self->v);
     if (!NBT(all_finite)(K * ldn, self->v)) self->diverged = 1;
+    for (size_t k = 0; k < K; k++) /* a NaN would be dropped as a product that is zero */
+        if (!isfinite(whole_norm(self, k))) self->diverged = 1;
     NBT(cell_move)(self);
 }
 

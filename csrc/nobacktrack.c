@@ -230,6 +230,7 @@ static void reduce(nbt_learner *self)
         leave_pending(self, k);
     }
     if (!NBT(all_finite)(self->K * S * ldn, self->v)) self->diverged = 1;
+    if (!NBT(all_finite)(self->K * ldn, self->keep_w)) self->diverged = 1; /* so w̄ will not be */
     if (!self->exact_self || self->T) return;
     const real *slope = self->slope, *alpha = self->alpha;
     real *keep_d = self->keep_d;

@@ -256,7 +256,14 @@ def test_divergence_names_its_step(sgd_subject, arguments):
         trainer, error = diverged(sgd_subject, form)
         assert f"step {error.step}" in str(error)
         assert trainer.step == error.step + 1
-        assert error.step < 400
+        assert error.position == error.step < 400
+        if error.array is None:
+            assert str(error).startswith("the loss is")
+            assert not np.isfinite(error.loss)
+        else:
+            assert str(error).startswith(f"{error.array}[")
+            value = trainer.state_dict()[error.array][error.index]
+            assert not np.isfinite(value) or "too large" in str(error)
         with pytest.raises(nbt.DivergenceError) as caught:
             trainer.learn(*arguments(*sgd_subject.data(400, form=form), slice(0, 5)))
         assert caught.value.step == error.step + 1

@@ -458,8 +458,12 @@ cdef class Learner:
                     self._put_back(kept)
                     self.dynamics._raise()
                 if status == NBT_DIVERGED:
-                    raise DivergenceError("the loss or the state is not finite after step "
-                                          f"{self.c.step - 1}", self.c.step - 1)
+                    nats = None if loss == NULL else loss[begun + done]
+                    if self.c.missing != NBT_NEVER_MISSING and nats != nats:
+                        nats = None  # there may have been no target
+                    raise DivergenceError(
+                        f"the loss or the state is not finite after step {self.c.step - 1}",
+                        self.c.step - 1, position=begun + done, loss=nats)
                 begun += piece.steps
                 if begun < block.steps:
                     PyErr_CheckSignals()

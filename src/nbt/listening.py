@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from nbt import divergence
+from nbt.errors import DivergenceError
 from nbt.trainers import Trainer, TruncatedBPTT
 
-__all__ = ["go_to", "listener"]
+__all__ = ["go_to", "listener", "predict_along"]
 
 QUIET_WINDOW = 1 << 10  # nothing is propagated back, so only memory depends on it
 HEARD = ("cell.", "readout.", "state.", "inputs.", "targets.")  # what predictions depend on
@@ -30,6 +32,16 @@ def listener(trainer: Trainer) -> Trainer:
     state = heard.state_dict()
     heard.load_state_dict({k: given[k] if k.startswith(HEARD) else state[k] for k in state})
     return heard
+
+
+def predict_along(trainer: Trainer, x) -> np.ndarray:
+    """What a trainer would predict of the target of each input: `Trainer.predict_along`."""
+    heard = listener(trainer)
+    try:
+        outputs = heard._core.predict_along(x)
+    except DivergenceError as error:
+        raise divergence.named(error, heard.state_dict()) from None
+    return outputs.reshape(len(outputs), *np.shape(heard._core.predict()))
 
 
 def go_to(heard: Trainer, h: np.ndarray) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nbt import _arguments, showing
+from nbt import _arguments, divergence, showing
 from nbt.descriptions import rebuild, value_out
 from nbt.dynamics import Bound, is_dense
+from nbt.errors import DivergenceError
 from nbt.inputs import Inputs
 from nbt.optimizers import Optimizer
 from nbt.plan import Plan
@@ -130,10 +131,9 @@ class Trainer:
         array (steps, …), float64
             For each step what `predict` gives.
         """
-        from nbt.listening import listener  # a trainer
+        from nbt import listening
 
-        outputs = listener(self)._core.predict_along(x)
-        return outputs.reshape(len(outputs), *np.shape(self._core.predict()))
+        return listening.predict_along(self, x)
 
     def learn(self, x, y=None) -> np.ndarray:
         """Learns from a block, one step at a time.
@@ -157,12 +157,15 @@ class Trainer:
         TypeError, ValueError
             For a block that is not as above; nothing was learned.
         DivergenceError
-            The loss or the state is no longer finite; names the step. The trainer is of no further
-            use, except to load a state into.
+            Something left the range of numbers; names the step, the array and the number in it. The
+            trainer is of no further use, except to load a state into.
         KeyboardInterrupt
             On Ctrl-C, between two steps.
         """
-        return self._core.run(x, y, True)
+        try:
+            return self._core.run(x, y, True)
+        except DivergenceError as error:
+            raise divergence.named(error, self.state_dict()) from None
 
     def observe(self, x, y=None) -> np.ndarray | None:
         """Lets a block pass: the state moves, the estimate is carried along, nothing is learned.
@@ -177,7 +180,10 @@ class Trainer:
         array (steps,), float64, or None
             Losses in nats; None where there are no targets.
         """
-        return self._core.run(x, y, False)
+        try:
+            return self._core.run(x, y, False)
+        except DivergenceError as error:
+            raise divergence.named(error, self.state_dict()) from None
 
     def simulate(self, steps, *, paths=200, x=None, seed=0) -> np.ndarray:
         """Futures drawn from what is predicted, each step fed what was drawn before it; changes

@@ -1,0 +1,60 @@
+"""Which number left its range, found in the state that a divergence leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from nbt.errors import DivergenceError
+
+__all__ = ["ORDER", "named"]
+
+#: Parts of a state, by the first word of their names: what the gradient is made of, what is learned
+#: from it, what is carried along. Of all that left its range in one step the first is named.
+ORDER = ("estimator", "window", "optimizer", "cell", "readout", "inputs", "targets", "state")
+
+
+def named(error: DivergenceError, state: Mapping[str, np.ndarray]) -> DivergenceError:
+    """The core's error, saying what it was, given the state after the step.
+
+    What overflows is infinite, and what is computed from it NaN. So it is the first infinite number
+    in the order above, or else the loss, or the first NaN, or, where all is finite but a sum of
+    squares, the largest number.
+    """
+    arrays = {
+        key: value
+        for part in ORDER
+        for key, value in state.items()
+        if key.split(".")[0] == part and value.dtype.kind == "f" and value.size
+    }
+    lost = error.loss is not None and not np.isfinite(error.loss)
+    place = _first(arrays, np.isinf)
+    if place is None and not lost:
+        place = _first(arrays, np.isnan) or _largest(arrays)
+    if place is None:
+        return _made(error, f"the loss is {error.loss:.3g}")
+    key, index = place
+    value = arrays[key][index]
+    where = ", ".join(map(str, index))
+    what = f"{key}[{where}] is {value:.3g}" + ", too large" * bool(np.isfinite(value))
+    return _made(error, what, array=key, index=index)
+
+
+def _made(error: DivergenceError, what: str, **named) -> DivergenceError:
+    message = f"{what} after step {error.step}, x[{error.position}] of the block"
+    return DivergenceError(message, error.step, position=error.position, loss=error.loss, **named)
+
+
+def _first(arrays: Mapping[str, np.ndarray], wrong: Callable) -> tuple[str, tuple] | None:
+    """Name and index of the first number that is."""
+    for key, value in arrays.items():
+        if wrong(value).any():
+            return key, tuple(np.argwhere(wrong(value))[0].tolist())
+    return None
+
+
+def _largest(arrays: Mapping[str, np.ndarray]) -> tuple[str, tuple]:
+    key = max(arrays, key=lambda key: np.abs(arrays[key]).max())
+    place = np.unravel_index(np.abs(arrays[key]).argmax(), arrays[key].shape)
+    return key, tuple(map(int, place))
