@@ -58,6 +58,7 @@ typedef struct {
     X(keep_w, K, ldn, nobacktrack)                                                                 \
     X(add_w, K, ldn, nobacktrack)                                                                  \
     X(keep_d, 1, ldn, nobacktrack)                                                                 \
+    X(excess, 1, ldn, exact)                                                                       \
     X(z_last, 1, ldP, nobacktrack)                                                                 \
     /* NoBackTrack, scratch */                                                                     \
     X(c, K, ldn, nobacktrack)                                                                      \

@@ -181,8 +181,19 @@ static void fold_panels(nbt_learner *self, const void *what, size_t first, size_
 #undef PANEL
 }
 
-/* With exact self-influence, after it: v̄_s ← ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i 0). */
-static void fold_exact(nbt_learner *self, size_t k, real *v)
+/* keep_d, and the excess of F_ii over it; NULL if there is none. */
+static const real *split_own(nbt_learner *self)
+{
+    const real *slope = self->slope, *alpha = self->alpha;
+    real *keep_d = self->keep_d;
+    for (size_t i = 0; i < self->n; i++)
+        keep_d[i] = *panel_entry(&self->cell, self->theta, i, i) * slope[i] + alpha[i];
+    return NBT(split_own)(self->ldn, keep_d, self->excess) ? self->excess : NULL;
+}
+
+/* With exact self-influence, after it: v̄_s ← ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i what
+ * is in excess). */
+static void fold_exact(nbt_learner *self, size_t k, const real *excess, real *v)
 {
     const size_t ldn = self->ldn, S = self->S, size = self->n * ldn;
     const int balanced = self->norm != NBT_NO_NORM;
@@ -191,15 +202,21 @@ static void fold_exact(nbt_learner *self, size_t k, real *v)
     NBT(balance)(self->ldS, balanced, self->block_w, self->block_v, self->block_rho,
                  self->block_inverse);
     nbt_parallel(self, self->n, size, column_norms, NULL);
-    NBT(balance)(ldn, balanced, self->norm_d, self->c, self->rho, self->rho_inverse);
-    const real *sign = self->sign, *rho = self->rho, *slope = self->slope;
+    const real *sign = self->sign, *rho = self->rho, *slope = self->slope, *u = self->u;
     real *part = self->c;
+    for (size_t i = 0; excess && i < ldn; i += LANES) {
+        const vec more = load(excess + i);
+        store(part + i, load(part + i) + more * more * load(u + i));
+    }
+    NBT(balance)(ldn, balanced, self->norm_d, self->c, self->rho, self->rho_inverse);
     for (size_t i = 0; i < ldn; i += LANES)
         store(part + i, load(sign + i) * load(rho + i) * load(slope + i));
     nbt_parallel(self, self->cell.count, size, fold_panels, &(fold_work){v});
+    for (size_t i = 0; excess && i < self->n; i++)
+        if (excess[i] != 0) v[i % S * ldn + i] += sign[i] * rho[i] * excess[i];
 }
 
-/* (14), left for the next sweep: w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i, and d ← F_ii d + z. */
+/* (14), left for the next sweep: w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i. */
 static void leave_pending(nbt_learner *self, size_t k)
 {
     const size_t ldn = self->ldn;
@@ -213,6 +230,7 @@ static void leave_pending(nbt_learner *self, size_t k)
 static void reduce(nbt_learner *self)
 {
     const size_t n = self->n, ldn = self->ldn, S = self->S;
+    const real *excess = self->exact_self && !self->T ? split_own(self) : NULL;
     if (self->T) NBT(window_turn)(self);
     for (size_t k = 0; k < self->K; k++) {
         real *v = (real *)self->v + k * S * ldn;
@@ -224,18 +242,13 @@ static void reduce(nbt_learner *self)
             continue;
         }
         if (self->exact_self)
-            fold_exact(self, k, v);
+            fold_exact(self, k, excess, v);
         else
             fold_plain(self, k, v);
         leave_pending(self, k);
     }
     if (!NBT(all_finite)(self->K * S * ldn, self->v)) self->diverged = 1;
     if (!NBT(all_finite)(self->K * ldn, self->keep_w)) self->diverged = 1; /* so w̄ will not be */
-    if (!self->exact_self || self->T) return;
-    const real *slope = self->slope, *alpha = self->alpha;
-    real *keep_d = self->keep_d;
-    for (size_t i = 0; i < n; i++)
-        keep_d[i] = *panel_entry(&self->cell, self->theta, i, i) * slope[i] + alpha[i];
 }
 
 /* w̄, d and J decay; the arrays are settled when this is called. */

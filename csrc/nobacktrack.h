@@ -1,8 +1,8 @@
 /* nobacktrack.h: NoBackTrack, Algorithms 1 and 2, with blocks of units and exact self-influence.
  *
  * The estimate of ∂h/∂θ after a transition is  (1/K) Σ_k v̄_ks w̄_k + Σ_i e_i d_iᵀ, column block i of
- * w̄ belonging to block s = i mod S; d_i is w_i = z, or with exact_self the whole influence of θ_i
- * on h_i along the unit's own path.
+ * w̄ belonging to block s = i mod S; d_i is w_i = z, or with exact_self the influence of θ_i on h_i
+ * along the unit's own path, of whose factors F_ii it takes κ_i = clip(F_ii, -1, 1) (reduction.h).
  *
  * What a reduction does to w̄ and d is a scale and an addition in every unit's column, so it waits
  * for the next sweep, which reads and writes every parameter array once:

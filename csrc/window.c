@@ -71,12 +71,19 @@ void NBT(window_clear)(const nbt_learner *self, size_t i, real *out)
     }
 }
 
+/* own = κ (reduction.h) of the F that begins there, excess of it. */
+static void split_past(nbt_learner *self, const real *F, real *own)
+{
+    for (size_t i = 0; i < self->n; i++) own[i] = F[i * self->ldn + i];
+    NBT(split_own)(self->ldn, own, self->excess);
+}
+
 void NBT(window_turn)(nbt_learner *self)
 {
-    const size_t n = self->n, ldn = self->ldn;
-    real *keep_d = self->keep_d, *F = ring_row(self->past_F, oldest_slot(self), n * ldn);
-    for (size_t i = 0; i < n; i++) keep_d[i] = F[i * ldn + i];
+    real *F = ring_row(self->past_F, oldest_slot(self), self->n * self->ldn);
+    split_past(self, F, self->keep_d);
     NBT(cell_jacobian)(self, F);
+    split_past(self, F, self->rho);
 }
 
 /* v̄_s ← ρ̄_s F v̄_s; keep_w = 1 / ρ̄_s. */
@@ -114,13 +121,13 @@ static void join_hop(nbt_learner *self, size_t k, real *v, const real *hop, cons
     for (size_t i = 0; i < ldn; i++) add_w[i] *= right[i];
 }
 
-/* Column i of F° in lanes c … : a row of Fᵀ but for its own entry. */
+/* Column i of F in lanes c … : a row of Fᵀ but for its own entry. */
 NBT_INLINE vec others_at(const real *row, size_t c, size_t i)
 {
     return lanes_without(load(row + c), (real)i - (real)c);
 }
 
-/* norm[r] = Σ_c u_c F°_ci², i = first + r, from rows (count, ldn) of Fᵀ. */
+/* norm[r] = Σ_c u_c F_ci² over c ≠ i, i = first + r, from rows (count, ldn) of Fᵀ. */
 static void column_squares(const nbt_learner *self, const real *rows, size_t first, size_t count,
                            real *norm)
 {
@@ -140,7 +147,7 @@ static void column_squares(const nbt_learner *self, const real *rows, size_t fir
     }
 }
 
-/* hop_s += Σ_r size_r F° e_i, i = first + r of block s. */
+/* hop_s += Σ_r size_r F e_i but for entry i, i = first + r of block s. */
 static void add_columns(const nbt_learner *self, const real *rows, size_t first, size_t count,
                         const real *size, real *hop)
 {
@@ -155,14 +162,14 @@ static void add_columns(const nbt_learner *self, const real *rows, size_t first,
         }
 }
 
-/* u_s = Σ_{i in s} ε_i ρ_i F° e_i, right_i = ε_i / ρ_i. ρ_i from the norm of the d_i there is, T
- * steps old; any ρ_i > 0 is unbiased, so where a norm is 0 it is 1. So many rows at a time that
- * they are still at hand when their ρ is known. */
+/* u_s = Σ_{i in s} ε_i ρ_i F° e_i, entry i of F° e_i from `excess`; right_i = ε_i / ρ_i. ρ_i from
+ * the norm of the d_i there is, T steps old; any ρ_i > 0 is unbiased, so where a norm is 0 it is 1.
+ * So many rows at a time that they are still at hand when their ρ is known. */
 static void start_hop(nbt_learner *self, const real *columns, real *hop, real *right)
 {
     const size_t n = self->n, ldn = self->ldn, S = self->S;
     const int balanced = self->norm != NBT_NO_NORM;
-    const real *sign = self->sign, *norm_d = self->norm_d;
+    const real *sign = self->sign, *norm_d = self->norm_d, *u = self->u, *excess = self->excess;
     real *rho = self->rho, *inverse = self->rho_inverse, *norm = self->c;
     memset(hop, 0, S * ldn * sizeof *hop);
     memset(right, 0, ldn * sizeof *right);
@@ -170,11 +177,13 @@ static void start_hop(nbt_learner *self, const real *columns, real *hop, real *r
         const size_t count = n - first < LANES ? n - first : LANES;
         const real *F = columns + first * ldn;
         column_squares(self, F, first, count, norm + first);
+        for (size_t i = first; i < first + count; i++) norm[i] += u[i] * excess[i] * excess[i];
         NBT(balance)(LANES, balanced, norm_d + first, norm + first, rho + first, inverse + first);
         for (size_t i = first; i < first + count; i++) {
             const int product = rho[i] > 0;
             rho[i] = sign[i] * (product ? rho[i] : 1);
             right[i] = sign[i] * (product ? inverse[i] : 1);
+            if (excess[i] != 0) hop[i % S * ldn + i] += rho[i] * excess[i];
         }
         add_columns(self, F, first, count, rho + first, hop);
     }

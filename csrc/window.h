@@ -1,7 +1,8 @@
 /* window.h: NoBackTrack that keeps the last T steps exactly; with exact self-influence.
  *
  * Let d(t) be the influence of each unit's parameters on it along its own path, F_t =
- * ∂h(t+1)/∂h(t), z(t) the regressors of the transition to h(t), F° = F without its diagonal.
+ * ∂h(t+1)/∂h(t), z(t) the regressors of the transition to h(t), F° = F - diag(κ),
+ * κ = clip(diag(F), -1, 1) (reduction.h).
  * Exactly, ∂h(t)/∂θ_i = Σ_{l<T} (F_{t-1} … F_{t-l}) e_i z(t-l)ᵀ + (F_{t-1} … F_{t-T}) e_i d_i(t-T)ᵀ
  * + R_i, where R_i holds the paths that left their unit before step t - T, and only R is estimated.
  * With λ_0 = H, λ_l = F_{t-l}ᵀ λ_{l-1}, which is backpropagation over T steps, g_i = Σ_{l<T} λ_l,i

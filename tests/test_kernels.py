@@ -12,6 +12,7 @@ import itertools
 import numpy as np
 import oracle
 import pytest
+from oracle.cell import jacobian
 
 import nbt
 from nbt.trainers import from_description
@@ -316,6 +317,25 @@ def test_outliers(dtype, outlier, name, monkeypatch):
             state[key] *= 1e-4
     pair.trainer.load_state_dict(state)
     assert not pair.follow(5)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("form", ["default", "rank3", "window"])
+def test_units_that_expand(form, norm, dtype):
+    """F_ii beyond 1 and -1, which exact self-influence keeps in part only."""
+    rule, own = FEW[form]
+    for n in (7, 18):
+        pair = Pair(rule, dtype=dtype, activation="tanh", n=n, **{**own, "norm": norm})
+        for _ in range(4):  # tanh settles where it is flat, so back to where it is steep
+            state = pair.trainer.state_dict()
+            state["state.h"] *= 0.1
+            state["cell.W"][np.diag_indices(n)] = np.resize([1.3, -2.5, -0.2], n)
+            pair.trainer.load_state_dict(state)
+            h, theta = state["state.h"], np.vstack([state["cell.b"], state["cell.W"]])
+            own_factors = np.diag(jacobian(h, theta, state["cell.alpha"], "tanh"))
+            assert set(np.trunc(own_factors).clip(-1, 1)) == {-1, 0, 1}
+            assert not pair.follow(1)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

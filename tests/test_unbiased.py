@@ -15,6 +15,7 @@ import itertools
 import numpy as np
 import oracle
 import pytest
+from oracle.cell import jacobian
 
 NORMS = ("euclidean", "kalman", "fisher", "none")
 TOLERANCE = 1e-13  # of the largest entry of G
@@ -24,15 +25,28 @@ def fixed(value):
     return lambda t: value
 
 
-def build(rule, n, *, seed, optimizer, m=4, A=4, inputs="symbols", fresh=True, **own):
-    """A trainer with frozen parameters; those of the same seed have the same network."""
+def build(
+    rule, n, *, seed, optimizer, m=4, A=4, inputs="symbols", fresh=True, expanding=False, **own
+):
+    """A trainer with frozen parameters; those of the same seed have the same network. `expanding`:
+    units of tanh, near 0, where F_ii is 1.4 and -1.4, and 0.7 of a third."""
     kind = {"nobacktrack": oracle.NoBackTrack, "rtrl": oracle.RTRL}[rule]
     state = oracle.initial_state(
         np.random.default_rng(seed), n, m, A, rule=rule, inputs=inputs, fresh=fresh,
         kalman=optimizer[0] == "kalman", **own,
     )  # fmt: skip
+    if expanding:
+        for key in ("cell.b", "cell.r", "state.h"):
+            state[key] *= 0.1
+        state["cell.W"][np.diag_indices(n)] = np.array([1.4, -1.4, 0.7])[:n] - state["cell.alpha"]
     return kind(
-        state, units=n, activation="sigmoid", inputs=inputs, optimizer=optimizer, frozen=True, **own
+        state,
+        units=n,
+        activation="tanh" if expanding else "sigmoid",
+        inputs=inputs,
+        optimizer=optimizer,
+        frozen=True,
+        **own,
     )
 
 
@@ -126,6 +140,30 @@ def test_mean_with_a_window_is_exact(norm, n, T, window):
     mean, variance, _ = moments(trainer, steps, certain=1)
     check(mean, rtrl.influence())
     assert variance > 1e-9
+
+
+@pytest.mark.parametrize(
+    ("n", "T", "blocks", "window"),
+    [(3, 4, 1, 0), (3, 4, 2, 0), (3, 4, 3, 0), (2, 6, 1, 2), (2, 6, 2, 1)],
+)
+@pytest.mark.parametrize("norm", NORMS)
+def test_mean_is_exact_where_units_expand(norm, n, T, blocks, window):
+    """F_ii beyond 1 and -1: what exact self-influence leaves to the pairs is unbiased, too."""
+    symbols = (3, 0, 2, 2, 1, 3)[:T]
+    common = {"seed": 36, "optimizer": OPTIMIZERS[norm][-1], "expanding": True}
+    own = {"norm": norm, "blocks": blocks, "exact_self": True, "window": window}
+    rtrl = build("rtrl", n, **common)
+    factors = []
+    for symbol in symbols:
+        factors.append(np.diag(jacobian(rtrl.h, rtrl.theta, rtrl.alpha, "tanh")))
+        rtrl.learn([symbol])
+    factors = np.array(factors)[1 : T - window]  # of what was there, and has left the window
+    assert factors.min() < -1
+    assert factors.max() > 1
+    trainer = build("nobacktrack", n, **common, **own)
+    mean, variance, _ = moments(trainer, [([symbol],) for symbol in symbols], certain=1)
+    check(mean, rtrl.influence())
+    assert variance > 1e-3
 
 
 def test_a_window_as_long_as_the_run_is_exact():

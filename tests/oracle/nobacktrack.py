@@ -5,13 +5,14 @@ The estimate of G = dh/dtheta is, with s(i) = i mod S the block of unit i,
     G~[j, p, i] = mean over k of v[k, s(i), j] w[k, p, i]  +  delta_ij own[p, i]
 
 where own_i = w_i = z, the regressors of the last transition, in the paper's form (9), and own_i =
-d_i, unit i's influence on itself along its own path, with exact self-influence. With a window of T
-steps own_i is d_i as it was T steps ago, carried on along all paths, and the T regressors since are
-added, carried on likewise:
+d_i, unit i's influence on itself along its own path, with exact self-influence. Of F_ii such a path
+takes what is within [-1, 1], so that d_i cannot grow exponentially; the pairs have the rest. With a
+window of T steps own_i is d_i as it was T steps ago, carried on along all paths, and the T
+regressors since are added, carried on likewise:
 
     G~ = ... + sum over l < T of (F(t-1) ... F(t-l))[j, i] z(t-l) + (F(t-1) ... F(t-T))[j, i] own
 
-so that only paths that left their unit before are estimated. The terms of a pair that begin at step
+so that only what was left to the pairs before is estimated. The terms of a pair that begin at step
 t - l wait as `hops[k][l - 1]`, carried on, until own is the d_i they belong to.
 """
 
@@ -20,6 +21,13 @@ import numpy as np
 from .philox import signs
 from .reduction import balance, fold, kalman_weights, unbalanced
 from .trainer import Trainer
+
+
+def split(F):
+    """F = diag(kept) + rest: what each unit keeps of itself exactly, kept_i = clip(F_ii, -1, 1),
+    shape (n,), and what its influence leaves for the pairs, column by column, shape (n, n)."""
+    kept = np.clip(np.diag(F), -1.0, 1.0)
+    return kept, F - np.diag(kept)
 
 
 class NoBackTrack(Trainer):
@@ -110,24 +118,24 @@ class NoBackTrack(Trainer):
             self._move_window(F, z)
             return
         scale = unbalanced if self.norm == "none" else balance
+        kept, rest = split(F)
         for k in range(self.K):
             v, w, u = self.v[k], self.w[k], self._weights(k)
             sign = self.sign_source(k, self.t, self.n)
             if self.exact_self:
-                # F e_i d_i^T = F_ii e_i d_i^T + (column i of F with entry i set to 0) d_i^T:
-                # the first part stays in d, the second is new for the pair.
-                columns = F - np.diag(np.diag(F))
-                v, w = fold(v @ F.T, w, columns, self.own, sign, u, self._inner, scale)
+                # F e_i d_i^T = kept_i e_i d_i^T + (column i of the rest) d_i^T: the first part
+                # stays in d, the second is new for the pair.
+                v, w = fold(v @ F.T, w, rest, self.own, sign, u, self._inner, scale)
             else:
                 v, w = fold(v, w, np.eye(self.n), self.own, sign, u, self._inner, scale)
                 v = v @ F.T
             self.v[k], self.w[k] = v, w
-        kept = self.own * np.diag(F) if self.exact_self else 0.0
-        self.own = kept + np.outer(z, np.ones(self.n))
+        carried = self.own * kept if self.exact_self else 0.0
+        self.own = carried + np.outer(z, np.ones(self.n))
 
     def _move_window(self, F, z):
         scale = unbalanced if self.norm == "none" else balance
-        own2 = self._inner(self.own, self.own)
+        own2, rest = self._inner(self.own, self.own), split(F)[1]
         hops, scales = [], []
         for k in range(self.K):
             u, sign = self._weights(k), self.sign_source(k, self.t, self.n)
@@ -145,17 +153,16 @@ class NoBackTrack(Trainer):
                 v[s] = keep * v[s] + join * last[s]
                 for i in members:
                     w[:, i] = inverse * w[:, i] + join_inverse * right[i] * self.own[:, i]
-                    column = np.where(np.arange(self.n) == i, 0.0, F[:, i])
-                    rho, rho_inverse = scale(own2[i], (u * column**2).sum())
+                    rho, rho_inverse = scale(own2[i], (u * rest[:, i] ** 2).sum())
                     if rho == 0.0:
                         rho = rho_inverse = 1.0
-                    first[s] += sign[i] * rho * column
+                    first[s] += sign[i] * rho * rest[:, i]
                     new_right[i] = sign[i] * rho_inverse
             self.v[k], self.w[k] = v, w
             hops.append([first, *waiting])
             scales.append([new_right, *self.scales[k][:-1]])
         self.hops, self.scales = hops, scales
-        self.own = self.own * np.diag(self.F[-1]) + np.outer(self.z[-1], np.ones(self.n))
+        self.own = self.own * split(self.F[-1])[0] + np.outer(self.z[-1], np.ones(self.n))
         self.F, self.z = [F, *self.F[:-1]], [z, *self.z[:-1]]
 
     def _recent(self, state, lag):
