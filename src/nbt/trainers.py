@@ -43,8 +43,8 @@ class NoBackTrack(Trainer):
         S: the units are dealt into S groups with a v̄ each; less noise, S n² more multiply-adds a
         step. Default: a block for each unit up to 32 units; for more, 4, or 16 without a window.
     exact_self : bool, optional
-        Keep each unit's influence on itself along its own path exactly, as far as this path does not
-        amplify (∂h_i(t+1)/∂h_i(t) within [-1, 1]); only the rest is estimated.
+        Keep each unit's influence on itself along its own path exactly, as far as ∂h_i(t+1)/∂h_i(t)
+        is within [-1, 1], so that it does not amplify; only the rest is estimated.
         Default: yes for fully connected cells; systems have neither this nor blocks.
     window : int, optional
         T: the last T steps are kept exactly too, as by backpropagation over them; only paths that
