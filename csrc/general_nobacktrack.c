@@ -132,6 +132,8 @@ static void reduce(nbt_learner *self, size_t k, size_t q)
         store(v + i, block_rho[0] * load(v + i) + signs * load(rho + i));
         store(inverse + i, signs * load(inverse + i));
     }
+    if (!isfinite(block_inverse[0]) || !NBT(all_finite)(ldn, inverse))
+        self->diverged = 1; /* as w̄ would not be finite */
     fold_rows(self, k, block_inverse[0], inverse);
 }
 

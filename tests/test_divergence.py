@@ -65,7 +65,11 @@ RULES = {
     "rank 2": (nbt.NoBackTrack, {"rank": 2, "blocks": 3, "norm": "euclidean"}),
     "paper's": (nbt.NoBackTrack, {"exact_self": False, "blocks": 1, "norm": "euclidean"}),
     "RTRL": (nbt.RTRL, {}),
-    "RTRL of a system": (nbt.RTRL, {}),
+    "RTRL on a graph": (nbt.RTRL, {}),
+    "a pair on a graph": (nbt.NoBackTrack, {}),
+    "plain, on a graph": (nbt.NoBackTrack, {"norm": "none"}),
+    "rank 2 on a graph": (nbt.NoBackTrack, {"rank": 2, "norm": "euclidean"}),
+    "shared, on a graph": (nbt.NoBackTrack, {"rank": 2, "split": "blocks"}),
 }
 
 
@@ -76,7 +80,7 @@ def test_an_estimate_that_grows_is_named(name, optimizer, symbols):
     """tanh bounds h, and nothing is learned: nothing else can leave its range. The state was sound
     before that step."""
     rule, own = RULES[name]
-    graph = np.ones((4, 4), bool) if name == "RTRL of a system" else None
+    graph = np.ones((4, 4), bool) if "graph" in name else None
     cell = nbt.RNN(4, activation="tanh", graph=graph)
     trainer = rule(cell, nbt.Softmax(symbols), optimizer, **own)
     state = trainer.state_dict()
