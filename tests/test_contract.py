@@ -229,6 +229,38 @@ def test_repr_makes_it_again(subject):
     assert eval(text, names).describe() == trainer.describe()
 
 
+def test_what_it_is_made_of_cannot_be_set(subject):
+    """A rank that is set would be in the checkpoint, and not in the state."""
+    trainer = subject.build()
+    form = trainer.form
+    for name in ("cell", "readout", "optimizer", "inputs", "dtype", "seed", "step", "form", *form):
+        with pytest.raises(AttributeError):
+            setattr(trainer, name, getattr(trainer, name))
+    assert {name: getattr(trainer, name) for name in form} == form
+    form.clear()
+    assert trainer.form or subject.rule == "rtrl"
+
+
+def test_a_new_sequence(subject, arguments, assert_same_state):
+    """What was learned goes on as in a new trainer that is given it."""
+    form = subject.forms[-1]
+    trainer, fresh = run_in(subject, form, 30), subject.build()
+    learned = ("cell.", "readout.", "optimizer.", "inputs.", "targets.", "estimator.fisher", "step")
+    before, first = trainer.state_dict(), fresh.state_dict()
+    trainer.reset_state()
+    kept = {key: value for key, value in before.items() if key.startswith(learned)}
+    fresh.load_state_dict(first | kept)
+    after = trainer.state_dict()
+    assert_same_state({key: after[key] for key in first}, first | kept)
+    assert (before["state.h"] != after["state.h"]).any()
+    if subject.rule != "bptt":
+        assert not trainer.influence().any()
+    x, y = subject.data(30, form=form, seed=3)
+    for part in (slice(0, 20), slice(20, 30)):
+        losses = trainer.learn(*arguments(x, y, part))
+        assert losses.tobytes() == fresh.learn(*arguments(x, y, part)).tobytes()
+
+
 def test_copies_are_independent(subject, assert_same_state):
     trainer = run_in(subject, subject.forms[0])
     before = trainer.state_dict()

@@ -107,6 +107,17 @@ def test_save_and_load(tmp_path):
     assert repr(back) == repr(history)
 
 
+def test_a_loaded_history_goes_on_as_dense(tmp_path):
+    history = History(per_octave=4)
+    history.add(np.ones(100), 1.0)
+    history.save(tmp_path / "history.jsonl")
+    again = History.load(tmp_path / "history.jsonl")
+    for each in (history, again):
+        each.add(np.ones(900), 2.0)
+    assert again.per_octave == 4
+    assert again.step.tolist() == history.step.tolist()
+
+
 def test_unmeasured_is_null(tmp_path):
     history = History()
     history.add(np.ones(1), 0.0)
@@ -121,6 +132,7 @@ def test_unmeasured_is_null(tmp_path):
         ([], "line 1"),
         (["{}"], "line 1"),
         (['{"format": "nbt-history", "schema": 2}'], "line 1"),
+        (['{"format": "nbt-history", "schema": 1, "per_octave": 0}'], "line 1.*per_octave"),
         (["HEAD", "ROW", "ROW"], "line 3.*does not grow"),
         (["HEAD", '{"step": 1}'], "line 2"),
         (["HEAD", "ROW", "[]"], "line 3"),

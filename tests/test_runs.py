@@ -102,6 +102,17 @@ def test_what_is_in_it(text, tmp_path, capsys):
     assert not re.search(r"(src|href)=|https?://", page)
 
 
+def test_loaded_as_one_model(text, tmp_path):
+    """A run's folder stands for its newest checkpoint."""
+    folder = tmp_path / "run"
+    with pytest.raises(nbt.CheckpointError, match="there is no checkpoint in this folder"):
+        nbt.load(tmp_path)
+    assert run(["train", text, "-o", str(folder), "--checkpoint-every", "5000"]) == 0
+    assert nbt.load(folder).step == nbt.Checkpoint.load(folder).trainer.step == len(TEXT)
+    (folder / "checkpoints" / "last.safetensors").write_bytes(b"")
+    assert 0 < nbt.load(str(folder)).step < len(TEXT)
+
+
 def test_a_run_is_not_written_over(text, tmp_path, capsys):
     args = ["train", text, "-o", str(tmp_path / "run"), "--steps", "100"]
     assert run(args) == 0

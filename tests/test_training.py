@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+import nbt
 from nbt import datasets, streams
 from nbt.errors import DataError, DivergenceError
 from nbt.history import History
@@ -207,13 +208,16 @@ def test_outside_the_main_thread():
     ("arguments", "error", "words"),
     [
         ({}, ValueError, "steps or seconds.*never ends"),
-        ({"steps": 0}, ValueError, "steps: expected at least 1"),
-        ({"steps": 1.5}, TypeError, "float"),
+        ({"steps": 0}, ValueError, "steps: expected an integer in"),
+        ({"steps": 1e3}, TypeError, "steps: expected an integer, got 1000.0"),
+        ({"steps": True}, TypeError, "steps: expected an integer, got True"),
         ({"steps": 5, "block": 0}, ValueError, "block: expected"),
         ({"seconds": 0}, ValueError, "seconds: expected"),
         ({"seconds": math.nan}, ValueError, "seconds: expected"),
         ({"seconds": math.inf}, ValueError, "seconds: expected"),
-        ({"seconds": "5"}, TypeError, "real number"),
+        ({"seconds": "5"}, TypeError, "seconds: expected a number, got '5'"),
+        ({"steps": 5, "progress": 3}, TypeError, "progress: expected a function, got 3"),
+        ({"steps": 5, "history": 3}, TypeError, "history: expected History, got 3"),
     ],
 )
 def test_bad_arguments(arguments, error, words):
@@ -221,6 +225,29 @@ def test_bad_arguments(arguments, error, words):
     with pytest.raises(error, match=words):
         train(trainer, stream, **arguments)
     assert (trainer.step, stream.position) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "stream", "words"),
+    [
+        (Counting(), [0, 1, 2], r"stream: expected .* nbt.streams.symbols\(array\), got list"),
+        (Counting(), None, "stream: expected .* got NoneType"),
+        (datasets.anbn(1, 5), Counting(), "trainer: expected .* got <data:anbn"),
+        (nbt.NoBackTrack, datasets.anbn(1, 5), "trainer: expected .* got <class"),
+    ],
+)
+def test_what_is_no_trainer_or_no_stream(trainer, stream, words):
+    with pytest.raises(TypeError, match=words):
+        train(trainer, stream, steps=5)
+
+
+def test_a_stream_that_can_do_no_more_than_read():
+    class Zeros:
+        def read(self, n):
+            return np.zeros(n, int)
+
+    history = train(nbt.NoBackTrack(nbt.RNN(2), nbt.Softmax(3)), Zeros(), steps=20)
+    assert (history.step[-1], history.unit, history.settings["symbols"]) == (20, "bits", 3)
 
 
 def test_stream_with_more_symbols_than_the_readout():

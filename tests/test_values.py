@@ -4,16 +4,19 @@ import copy
 import dataclasses
 import doctest
 import importlib
+import inspect
 import json
 import math
 import pickle
 import pkgutil
+import re
 
 import numpy as np
 import pytest
 
 import nbt
 from nbt import _core
+from nbt.descriptions import value_in, value_out
 from nbt.trainers import from_description
 
 VALUES = [
@@ -285,6 +288,55 @@ def test_descriptions_are_plain():
         assert from_description(json.loads(text)).describe() == description
 
 
+def test_what_numpy_has_in_the_place_of_plain_values():
+    args = nbt.RNN(3), nbt.Softmax(2)
+    plain = nbt.NoBackTrack(*args, nbt.SGD(0.5), dtype="float64", exact_self=False).describe()
+    for dtype in (np.float64, np.dtype("f8"), float):
+        exact = np.zeros(1, bool)[0]
+        trainer = nbt.NoBackTrack(*args, nbt.SGD(np.array(0.5)), dtype=dtype, exact_self=exact)
+        assert trainer.describe() == plain
+        json.dumps(trainer.describe())
+    yes = np.ones(1, bool)[0]
+    for value, plain in (
+        (nbt.Vector(2, yes), nbt.Vector(2, True)),
+        (nbt.Gaussian(2, yes), nbt.Gaussian(2, True)),
+        (nbt.LeakyRNN(2, learn_leak=yes), nbt.LeakyRNN(2, learn_leak=True)),
+        (nbt.Stack([nbt.RNN(2)], yes), nbt.Stack([nbt.RNN(2)], True)),
+    ):
+        assert repr(value) == repr(plain)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("dtype", np.float16, "dtype: expected one of 'float32', 'float64', got 'float16'"),
+        ("dtype", None, "dtype: expected one of 'float32', 'float64', got None"),
+        ("inputs", "a", "inputs: expected Symbols, Vector or an integer, got 'a'"),
+        ("inputs", nbt.Softmax(2), "inputs: expected Symbols, Vector or an integer, got Softmax"),
+        ("exact_self", 1, "exact_self: expected True or False, got 1"),
+    ],
+)
+def test_what_is_said_of_a_wrong_argument(name, given, words):
+    with pytest.raises((TypeError, ValueError), match=re.escape(words)):
+        nbt.NoBackTrack(nbt.RNN(3), nbt.Softmax(2), **{name: given})
+
+
+def test_what_is_said_of_a_wrong_schedule():
+    for value in ("0.1", math.sqrt, None, True):
+        with pytest.raises(TypeError, match="rate: expected a number, Constant or InverseSqrt"):
+            nbt.SGD(value)
+
+
+def test_fields_left_out_of_a_description():
+    """None is what TOML leaves out, but only where a field may be None."""
+    description = value_out(nbt.Kalman(outlier=None))
+    left_out = {key: value for key, value in description.items() if value is not None}
+    assert value_in(left_out) == nbt.Kalman(outlier=None)
+    assert value_in({"kind": "RNN", "units": 3}) == nbt.RNN(3)
+    with pytest.raises(TypeError, match="units"):
+        value_in({"kind": "RNN"})
+
+
 # ---- the build ---------------------------------------------------------------------------------
 
 
@@ -320,10 +372,13 @@ def test_public_names():
     for name in nbt.__all__:
         value = getattr(nbt, name)
         assert name == "__version__" or value.__doc__, name
-    for kind in (nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT):
+    assert dir(nbt) == sorted(nbt.__all__)
+    classes = (value for value in vars(nbt).values() if inspect.isclass(value))
+    for kind in (kind for kind in classes if not issubclass(kind, BaseException)):
         for name in dir(kind):
-            if not name.startswith("_"):
-                assert getattr(kind, name).__doc__, f"{kind.__name__}.{name}"
+            value = inspect.getattr_static(kind, name)
+            if not name.startswith("_") and (callable(value) or hasattr(value, "__get__")):
+                assert inspect.getdoc(getattr(kind, name)), f"{kind.__name__}.{name}"
 
 
 MODULES = [

@@ -80,3 +80,8 @@ __all__ = [
     "streams",
     "train",
 ]
+
+
+def __dir__() -> list[str]:
+    """What is public: what tab completion shows."""
+    return __all__

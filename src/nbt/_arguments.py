@@ -36,6 +36,8 @@ def real(
     above: float | None = None,
 ) -> float:
     """A finite number in [low, high], and greater than `above` where that is given."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}: expected a number, got {value!r}")
     try:
@@ -60,10 +62,10 @@ def one_of(name: str, value: object, choices: Iterable[str]) -> str:
 
 
 def flag(name: str, value: object) -> bool:
-    """True or False."""
-    if not isinstance(value, bool):
+    """True or False, Python's or NumPy's."""
+    if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name}: expected True or False, got {value!r}")
-    return value
+    return bool(value)
 
 
 def instance(name: str, value: object, *types: type) -> object:

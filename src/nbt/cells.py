@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +58,7 @@ class RNN:
 
     units: int
     activation: str = "sigmoid"
-    graph: Graph | None = field(default=None, metadata=QUIET)
+    graph: Graph | Any | None = field(default=None, metadata=QUIET)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", _arguments.whole("units", self.units))
@@ -104,14 +106,14 @@ class LeakyRNN:
     """
 
     units: int
-    leak: str | float | tuple[float, ...] = "random"
+    leak: str | float | Sequence[float] | np.ndarray = "random"
     activation: str = "sigmoid"
     learn_leak: bool = field(default=False, metadata=QUIET)
-    graph: Graph | None = field(default=None, metadata=QUIET)
+    graph: Graph | Any | None = field(default=None, metadata=QUIET)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", _arguments.whole("units", self.units))
-        _arguments.flag("learn_leak", self.learn_leak)
+        object.__setattr__(self, "learn_leak", _arguments.flag("learn_leak", self.learn_leak))
         object.__setattr__(self, "leak", self._checked_leak())
         _arguments.one_of("activation", self.activation, ACTIVATIONS)
         object.__setattr__(self, "graph", as_graph(self.graph, self.units))
@@ -164,9 +166,9 @@ class CTRNN:
     """
 
     units: int
-    tau: str | float | tuple[float, ...] = "random"
+    tau: str | float | Sequence[float] | np.ndarray = "random"
     activation: str = "sigmoid"
-    graph: Graph | None = field(default=None, metadata=QUIET)
+    graph: Graph | Any | None = field(default=None, metadata=QUIET)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", _arguments.whole("units", self.units))
@@ -262,7 +264,7 @@ class Stack:
 activation='sigmoid')))
     """
 
-    cells: tuple[RNN | LeakyRNN | Continuous, ...]
+    cells: Sequence[RNN | LeakyRNN | Continuous]
     skip: bool = field(default=True, metadata=QUIET)
 
     def __post_init__(self) -> None:
@@ -274,7 +276,7 @@ activation='sigmoid')))
                 _arguments.instance(f"cells[{k}].field", cell.field, CTRNN)
         _arguments.whole("cells", len(self.cells), high=MOST_LAYERS)
         object.__setattr__(self, "cells", tuple(self.cells))
-        _arguments.flag("skip", self.skip)
+        object.__setattr__(self, "skip", _arguments.flag("skip", self.skip))
 
     __repr__ = _short_repr
 

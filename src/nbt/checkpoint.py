@@ -92,10 +92,16 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], cell: Any = None) -> Checkpoint:
-        """Read a file that `save` wrote; `nbt.load` says what `cell` is and what it raises."""
-        from nbt import trainers  # trainers has `save` from this module
+        """Read a file that `save` wrote, or the newest of a run's folder; `nbt.load` says what
+        `cell` is and what it raises."""
+        from nbt import runs, trainers  # both have what is in this module
 
         path = os.fspath(path)
+        if os.path.isdir(path):
+            checkpoint = runs.newest(path, cell)[0]
+            if checkpoint is None:
+                raise CheckpointError(f"{path}: there is no checkpoint in this folder")
+            return checkpoint
         head, tensors = _read(path)
         symbols = tensors.pop(ALPHABET, None)
         rows = {k[len(HISTORY) :]: tensors.pop(k) for k in list(tensors) if k.startswith(HISTORY)}
@@ -164,8 +170,8 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
     Parameters
     ----------
     path : str or path-like
-        What `save` wrote. `Checkpoint.load` also gives the alphabet, the place in the stream and
-        the history.
+        What `save` wrote, or the folder of a run (``nbt train -o RUN``), whose newest checkpoint it
+        is. `Checkpoint.load` also gives the alphabet, the place in the stream and the history.
     cell : System or CompiledSystem, optional
         The system that was trained, whose functions are in no file.
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
 from nbt.compiled import CompiledSystem
@@ -56,8 +58,13 @@ def value_in(value) -> object:
     kind = _VALUES.get(value.get("kind"))
     if kind is None:
         raise ValueError(f"kind: expected one of {sorted(_VALUES)}, got {value.get('kind')!r}")
-    left_out = {field.name: None for field in dataclasses.fields(kind) if "None" in str(field.type)}
-    return kind(**left_out | fields)
+    return kind(**dict.fromkeys(_may_be_none(kind)) | fields)
+
+
+@functools.cache
+def _may_be_none(kind: type) -> tuple[str, ...]:
+    """The fields of a value that may be None, as their types say."""
+    return tuple(name for name, hint in get_type_hints(kind).items() if NoneType in get_args(hint))
 
 
 def build(kind: Callable[..., Any], description: Mapping, threads: int = 1) -> Any:

@@ -163,6 +163,7 @@ class Graph:
 
     @property
     def edges(self) -> int:
+        """How many."""
         return len(self.indices)
 
     @property

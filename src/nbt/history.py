@@ -241,7 +241,7 @@ class History:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write JSON lines: first the settings, then one object per row."""
         head = {"format": FORMAT, "schema": SCHEMA, "settings": self.settings}
-        head["stopped"] = self.stopped
+        head |= {"stopped": self.stopped, "per_octave": self.per_octave}
         with open(path, "w", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(head) + "\n")
             file.writelines(row.to_json() + "\n" for row in self)
@@ -253,7 +253,10 @@ class History:
             objects = [_parsed(path, i, line) for i, line in enumerate(file, 1)]
         if not objects or (objects[0].get("format"), objects[0].get("schema")) != (FORMAT, SCHEMA):
             raise DataError(f"{path}: line 1: not a history of schema {SCHEMA}")
-        history = cls(objects[0].get("settings"))
+        try:
+            history = cls(objects[0].get("settings"), objects[0].get("per_octave", 1))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{path}: line 1: not a history ({error})") from None
         for i, row in enumerate(objects[1:], 2):
             history._load_row(path, i, row)
         history.stopped = objects[0].get("stopped")

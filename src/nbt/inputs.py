@@ -51,7 +51,7 @@ class Vector:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", _arguments.whole("size", self.size))
-        _arguments.flag("standardize", self.standardize)
+        object.__setattr__(self, "standardize", _arguments.flag("standardize", self.standardize))
 
 
 Inputs = Symbols | Vector
@@ -63,4 +63,6 @@ def as_inputs(value: object, targets: Inputs) -> Inputs:
         return targets
     if isinstance(value, Inputs):
         return value
+    if isinstance(value, str) or not hasattr(value, "__index__"):
+        raise TypeError(f"inputs: expected Symbols, Vector or an integer, got {value!r}")
     return Vector(_arguments.whole("inputs", value))

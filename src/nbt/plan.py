@@ -61,7 +61,7 @@ class Plan:
             readout,
             _arguments.instance("optimizer", optimizer, SGD, Kalman),
             as_inputs(inputs, readout.targets),
-            _arguments.one_of("dtype", dtype, _core.DTYPES),
+            _arguments.one_of("dtype", _named(dtype), _core.DTYPES),
             _arguments.one_of("missing", missing, _core.MISSING),
             _arguments.whole("threads", threads, high=MOST_THREADS),
             general,
@@ -210,3 +210,8 @@ class Plan:
             "dense": reduction in ("block", "full"),
             "exact_fisher": exact,
         }
+
+
+def _named(dtype: object) -> object:
+    """The name of a type of NumPy's; what is given by name already stays as it is."""
+    return np.dtype(dtype).name if isinstance(dtype, type | np.dtype) else dtype

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import numpy as np
 
+from nbt import _arguments
 from nbt.alphabets import Alphabet
 from nbt.errors import DataError
 
@@ -78,9 +78,7 @@ class Stream(ABC):
         `DataError` where the source is not what it should be, after every symbol before that place
         was given.
         """
-        n = operator.index(n)
-        if n < 1:
-            raise ValueError(f"n: expected at least 1, got {n}")
+        n = _arguments.whole("n", n, high=2**63 - 1)
         parts, missing = [], n
         while missing and not (parts and (self.live or self.grows)):
             try:

@@ -82,7 +82,7 @@ class Gaussian:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", _arguments.whole("dim", self.dim))
-        _arguments.flag("standardize", self.standardize)
+        object.__setattr__(self, "standardize", _arguments.flag("standardize", self.standardize))
 
     @property
     def outputs(self) -> int:

@@ -49,12 +49,13 @@ def settings_of(path: str) -> dict[str, Any] | None:
         raise CheckpointError(f"{name}: {error}") from None
 
 
-def newest(path: str) -> tuple[Checkpoint | None, list[str]]:
-    """As `Run.newest`, of a folder that may be another process's."""
-    folder, troubles = os.path.join(path, "checkpoints"), []
+def newest(path: str, cell: Any = None) -> tuple[Checkpoint | None, list[str]]:
+    """As `Run.newest`, of a folder that may be another process's; `cell` as in `nbt.load`."""
+    folder = os.path.join(path, "checkpoints")
+    troubles: list[str] = []
     for name in [os.path.join(folder, LAST), *reversed(_older(folder))]:
         try:
-            return Checkpoint.load(name), troubles
+            return Checkpoint.load(name, cell), troubles
         except FileNotFoundError:
             continue
         except (CheckpointError, OSError) as error:

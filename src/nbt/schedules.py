@@ -76,4 +76,8 @@ def as_schedule(name: str, value: object) -> Schedule:
     """A schedule as it is; a number as the constant schedule of that value."""
     if isinstance(value, Schedule):
         return value
-    return Constant(_arguments.real(name, value, low=0))
+    try:
+        return Constant(_arguments.real(name, value, low=0))
+    except TypeError:
+        expected = "a number, Constant or InverseSqrt"
+        raise TypeError(f"{name}: expected {expected}, got {value!r}") from None

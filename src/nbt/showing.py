@@ -24,7 +24,7 @@ def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
 
 def trainer_rows(trainer) -> list[tuple[str, str]]:
     """What a trainer is, how large, how far it has learned."""
-    own = ", ".join(f"{name}={value!r}" for name, value in trainer._own_arguments().items())
+    own = ", ".join(f"{name}={value!r}" for name, value in trainer.form.items())
     return [
         ("network", repr(trainer.cell)),
         ("inputs", repr(trainer.inputs)),

@@ -1,24 +1,39 @@
-"""What every trainer is: its arguments, its verbs, its state. The arithmetic is in csrc/."""
+"""What every trainer does: its verbs, its state. The arithmetic is in csrc/."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbt import _arguments, divergence, showing
-from nbt.descriptions import rebuild, value_out
-from nbt.dynamics import Bound, is_dense
+from nbt import _arguments, divergence
+from nbt.cells import Cell
+from nbt.compiled import CompiledSystem
+from nbt.described import Described
+from nbt.descriptions import build, rebuild
+from nbt.dynamics import Bound
 from nbt.errors import DivergenceError
 from nbt.inputs import Inputs
 from nbt.optimizers import Optimizer
 from nbt.plan import Plan
 from nbt.readouts import Readout
+from nbt.system import System
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from nbt.history import History
 
 __all__ = ["Trainer"]
 
+OF_THE_SEQUENCE = ("state.", "window.", "estimator.")  # what `reset_state` puts back, and what not:
+OF_THE_NETWORK = ("estimator.fisher", "estimator.pair")
 
-class Trainer:
+
+class Trainer(Described):
     """What every trainer promises; use `NoBackTrack`, `RTRL` or `TruncatedBPTT`.
 
     Predict, observe the loss, then learn: each loss is measured before its own update. The same
@@ -29,7 +44,17 @@ class Trainer:
     _general = False  # takes the path for systems even with a dense cell
 
     def __init__(
-        self, cell, readout, optimizer, *, inputs, dtype, seed, threads, missing, **choices
+        self,
+        cell: Cell | System | CompiledSystem,
+        readout: Readout | None,
+        optimizer: Optimizer,
+        *,
+        inputs: Inputs | int | None,
+        dtype: str | type | np.dtype,
+        seed: int,
+        threads: int,
+        missing: str,
+        **choices: Any,
     ) -> None:
         self._plan = Plan.of(
             self._rule,
@@ -61,46 +86,9 @@ class Trainer:
             self._table.begin(system.state, system.theta, self._plan.choices.get("rank", 1), random)
         self._core.refresh()
 
-    # ---- what it is made of --------------------------------------------------------------------
-
-    @property
-    def cell(self):
-        """What is trained."""
-        return self._plan.cell
-
-    @property
-    def readout(self) -> Readout:
-        """What is predicted."""
-        return self._plan.readout
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """What is done with the gradient."""
-        return self._plan.optimizer
-
-    @property
-    def inputs(self) -> Inputs:
-        """What it is fed."""
-        return self._plan.inputs
-
-    @property
-    def dtype(self) -> str:
-        """Of all its numbers: "float32" or "float64"."""
-        return self._plan.dtype
-
-    @property
-    def missing(self) -> str:
-        """What a NaN does."""
-        return self._plan.missing
-
-    @property
-    def _fast(self) -> bool:
-        """Do the rules for dense cells train it?"""
-        return self._plan.fast
-
     # ---- the verbs -----------------------------------------------------------------------------
 
-    def predict(self, x=None) -> np.ndarray:
+    def predict(self, x: ArrayLike | None = None) -> np.ndarray:
         """What the readout says of the next target; changes nothing.
 
         Parameters
@@ -117,7 +105,7 @@ class Trainer:
         """
         return self._core.predict(x)
 
-    def predict_along(self, x) -> np.ndarray:
+    def predict_along(self, x: ArrayLike) -> np.ndarray:
         """What the readout says of the target of each of a block of inputs, one after the other,
         going on from the state as it is; changes nothing.
 
@@ -135,7 +123,7 @@ class Trainer:
 
         return listening.predict_along(self, x)
 
-    def learn(self, x, y=None) -> np.ndarray:
+    def learn(self, x: ArrayLike, y: ArrayLike | None = None) -> np.ndarray:
         """Learns from a block, one step at a time.
 
         Parameters
@@ -167,7 +155,7 @@ class Trainer:
         except DivergenceError as error:
             raise divergence.named(error, self.state_dict()) from None
 
-    def observe(self, x, y=None) -> np.ndarray | None:
+    def observe(self, x: ArrayLike, y: ArrayLike | EllipsisType | None = None) -> np.ndarray | None:
         """Lets a block pass: the state moves, the estimate is carried along, nothing is learned.
 
         Parameters
@@ -185,7 +173,9 @@ class Trainer:
         except DivergenceError as error:
             raise divergence.named(error, self.state_dict()) from None
 
-    def simulate(self, steps, *, paths=200, x=None, seed=0) -> np.ndarray:
+    def simulate(
+        self, steps: int, *, paths: int = 200, x: ArrayLike | None = None, seed: int = 0
+    ) -> np.ndarray:
         """Futures drawn from what is predicted, each step fed what was drawn before it; changes
         nothing.
 
@@ -217,7 +207,13 @@ class Trainer:
         return forecasting.simulate(self, steps, paths=paths, x=x, seed=seed)
 
     def forecast(
-        self, steps, *, quantiles=(0.05, 0.5, 0.95), paths=200, x=None, seed=0
+        self,
+        steps: int,
+        *,
+        quantiles: Sequence[float] = (0.05, 0.5, 0.95),
+        paths: int = 200,
+        x: ArrayLike | None = None,
+        seed: int = 0,
     ) -> np.ndarray:
         """Quantiles of the numbers to come, over simulated futures; changes nothing.
 
@@ -286,6 +282,22 @@ class Trainer:
         table.write_all(state)
         self.__dict__.update(changes, _core=core, _table=table)
 
+    def reset_state(self) -> None:
+        """Begins another sequence: the network's state is that before the first step, and nothing
+        is known yet of how it depends on the parameters.
+
+        What was learned stays: parameters, covariances, the means of what is standardised; so does
+        `step`, which rates and signs go by. Steps of a window that is not full are not learned
+        from. The cost is that of `load_state_dict`.
+        """
+        with self._core:
+            self._core.settle()
+            state = self._table.read_all()
+            state = {key: value for key, value in state.items() if not key.startswith("waiting.")}
+            first = build(type(self), self._described()).state_dict()
+            again = {key for key in first if key.startswith(OF_THE_SEQUENCE)} - {*OF_THE_NETWORK}
+            self._adopt(state | {key: first[key] for key in again})
+
     def grow(self, symbols: int | None = None, *, inputs: int | None = None) -> None:
         """Makes room for more symbols, as inputs (where the inputs are the symbols predicted) and
         as outputs, or for longer input vectors; what is known of the old ones stays as it is.
@@ -323,7 +335,9 @@ class Trainer:
             changes = {"_plan": plan, "_parameters": plan.parameters(system)}
             self._adopt(self._table.grown(outputs, more), **changes)
 
-    def save(self, path, stream=None, history=None) -> None:
+    def save(
+        self, path: str | os.PathLike[str], stream: Any = None, history: History | None = None
+    ) -> None:
         """Writes a checkpoint; `nbt.load` takes it back and goes on as if nothing had happened.
 
         With the stream and the history that it learned with, `nbt.Checkpoint.load` takes those
@@ -332,29 +346,6 @@ class Trainer:
         from nbt import checkpoint
 
         checkpoint.save(self, path, stream, history)
-
-    def describe(self) -> dict:
-        """The arguments this trainer was made with, as plain values; `from_description` takes
-        them."""
-        return {
-            "trainer": type(self).__name__,
-            "cell": value_out(self.cell),
-            "readout": value_out(self.readout),
-            "optimizer": value_out(self.optimizer),
-            "inputs": value_out(self.inputs),
-            "dtype": self.dtype,
-            "seed": self.seed,
-            **({} if self.missing == "error" else {"missing": self.missing}),
-            **self._own_arguments(),
-        }
-
-    def _own_arguments(self) -> dict:
-        return {}
-
-    @property
-    def step(self) -> int:
-        """Steps taken so far, learned or observed."""
-        return self._core.step
 
     @property
     def threads(self) -> int:
@@ -368,34 +359,8 @@ class Trainer:
             self._core.settle()
             self._adopt(self._table.read_all(), _plan=plan)
 
-    @property
-    def seed(self) -> int:
-        """The seed of the first weights and of the signs."""
-        return self._core.seed
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers are learned: the network's and the readout's."""
-        return self._parameters
-
-    def __repr__(self) -> str:
-        own = "".join(f", {key}={value!r}" for key, value in self._own_arguments().items())
-        missing = "" if self.missing == "error" else f"missing={self.missing!r}, "
-        inputs = "" if self.inputs == self.readout.targets else f", inputs={self.inputs}"
-        return (
-            f"{type(self).__name__}({self.cell}, {self.readout}, {self.optimizer}{inputs}{own}, "
-            f"{missing}dtype={self.dtype!r}, seed={self.seed})  # step {self.step}"
-        )
-
-    def _repr_html_(self) -> str:
-        return showing.table(type(self).__name__, showing.trainer_rows(self))
-
     def __reduce__(self):
         return rebuild, (type(self), self._described(), self.state_dict(), self.threads)
-
-    def _described(self) -> dict:
-        """`describe`, with a system's own functions where they are no plain values."""
-        return self.describe() if is_dense(self.cell) else self.describe() | {"cell": self.cell}
 
     def __copy__(self):
         return self.__deepcopy__({})

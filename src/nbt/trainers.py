@@ -7,10 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from nbt import _arguments, _core
+from nbt.cells import Cell
 from nbt.compiled import CompiledSystem
 from nbt.descriptions import build
 from nbt.dynamics import check_cell, is_dense, is_fast
-from nbt.optimizers import SGD, Kalman
+from nbt.inputs import Inputs
+from nbt.optimizers import SGD, Kalman, Optimizer
+from nbt.readouts import Readout
 from nbt.schedules import InverseSqrt
 from nbt.system import System
 from nbt.trainer import Trainer
@@ -88,29 +91,28 @@ class NoBackTrack(Trainer):
 
     def __init__(
         self,
-        cell,
-        readout,
-        optimizer=Kalman(),
+        cell: Cell | System | CompiledSystem,
+        readout: Readout | None,
+        optimizer: Optimizer = Kalman(),
         *,
-        inputs=None,
-        rank=1,
-        split=None,
-        blocks=None,
-        exact_self=None,
-        window=None,
-        norm="fisher",
-        dtype="float32",
-        seed=0,
-        threads=1,
-        missing="error",
+        inputs: Inputs | int | None = None,
+        rank: int = 1,
+        split: str | None = None,
+        blocks: int | None = None,
+        exact_self: bool | None = None,
+        window: int | None = None,
+        norm: str = "fisher",
+        dtype: str | type | np.dtype = "float32",
+        seed: int = 0,
+        threads: int = 1,
+        missing: str = "error",
     ) -> None:
-        self.rank = _arguments.whole("rank", rank, high=2**16)
-        self.split = None if split is None else _arguments.one_of("split", split, SPLITS)
+        rank = _arguments.whole("rank", rank, high=2**16)
+        split = None if split is None else _arguments.one_of("split", split, SPLITS)
         check_cell(cell)
         _arguments.instance("optimizer", optimizer, SGD, Kalman)
-        form = _form(cell, optimizer, self.split, blocks, exact_self, window)
-        self.blocks, self.exact_self, self.window = form
-        self.norm = _arguments.one_of("norm", norm, _core.NORMS)
+        blocks, exact_self, window = _form(cell, optimizer, split, blocks, exact_self, window)
+        norm = _arguments.one_of("norm", norm, _core.NORMS)
         if norm == "kalman" and isinstance(optimizer, SGD):
             raise ValueError(
                 "norm: 'kalman' measures with the optimizer's covariance, "
@@ -125,27 +127,43 @@ class NoBackTrack(Trainer):
             seed=seed,
             threads=threads,
             missing=missing,
-            rank=self.rank,
-            blocks=self.blocks,
-            exact_self=self.exact_self,
-            window=self.window,
-            norm=self.norm,
-            **self._split_choice(),
+            rank=rank,
+            blocks=blocks,
+            exact_self=exact_self,
+            window=window,
+            norm=norm,
+            **({} if split is None else {"split": split}),
         )
 
-    def _own_arguments(self) -> dict:
-        return {
-            "rank": self.rank,
-            "blocks": self.blocks,
-            "exact_self": self.exact_self,
-            **({"window": self.window} if self.window else {}),
-            "norm": self.norm,
-            **self._split_choice(),
-        }
+    @property
+    def rank(self) -> int:
+        """K, how many pairs there are."""
+        return self._plan.choices["rank"]
 
-    def _split_choice(self) -> dict:
-        """`split`, where it was asked for."""
-        return {} if self.split is None else {"split": self.split}
+    @property
+    def split(self) -> str | None:
+        """How the pairs share the parameters; None: each has all."""
+        return self._plan.choices.get("split")
+
+    @property
+    def blocks(self) -> int:
+        """S, into how many groups the units are dealt."""
+        return self._plan.choices["blocks"]
+
+    @property
+    def exact_self(self) -> bool:
+        """Is each unit's influence on itself along its own path kept exactly?"""
+        return self._plan.choices["exact_self"]
+
+    @property
+    def window(self) -> int:
+        """T, how many steps are kept exactly."""
+        return self._plan.choices["window"]
+
+    @property
+    def norm(self) -> str:
+        """What balances v̄ and w̄."""
+        return self._plan.choices["norm"]
 
     def influence(self) -> np.ndarray:
         if not self._fast:
@@ -237,15 +255,15 @@ class RTRL(Trainer):
 
     def __init__(
         self,
-        cell,
-        readout,
-        optimizer=Kalman(),
+        cell: Cell | System | CompiledSystem,
+        readout: Readout | None,
+        optimizer: Optimizer = Kalman(),
         *,
-        inputs=None,
-        dtype="float32",
-        seed=0,
-        threads=1,
-        missing="error",
+        inputs: Inputs | int | None = None,
+        dtype: str | type | np.dtype = "float32",
+        seed: int = 0,
+        threads: int = 1,
+        missing: str = "error",
     ) -> None:
         super().__init__(
             cell,
@@ -288,18 +306,17 @@ class TruncatedBPTT(Trainer):
 
     def __init__(
         self,
-        cell,
-        readout,
-        optimizer=SGD(InverseSqrt(1.0)),
+        cell: Cell | System | CompiledSystem,
+        readout: Readout | None,
+        optimizer: Optimizer = SGD(InverseSqrt(1.0)),
         *,
-        window=15,
-        inputs=None,
-        dtype="float32",
-        seed=0,
-        threads=1,
-        missing="error",
+        window: int = 15,
+        inputs: Inputs | int | None = None,
+        dtype: str | type | np.dtype = "float32",
+        seed: int = 0,
+        threads: int = 1,
+        missing: str = "error",
     ) -> None:
-        self.window = _arguments.whole("window", window, high=2**20)
         super().__init__(
             cell,
             readout,
@@ -309,11 +326,13 @@ class TruncatedBPTT(Trainer):
             seed=seed,
             threads=threads,
             missing=missing,
-            window=self.window,
+            window=_arguments.whole("window", window, high=2**20),
         )
 
-    def _own_arguments(self) -> dict:
-        return {"window": self.window}
+    @property
+    def window(self) -> int:
+        """Steps between two updates."""
+        return self._plan.choices["window"]
 
 
 _TRAINERS = {kind.__name__: kind for kind in (NoBackTrack, RTRL, TruncatedBPTT)}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import operator
 import time
 from collections.abc import Callable
 from typing import Any
 
+from nbt import _arguments
 from nbt.errors import DivergenceError
 from nbt.history import History, Row
 from nbt.interrupts import Interrupts, Terminated
@@ -40,7 +40,7 @@ def train(
         of pairs, `learn(inputs, targets)`.
     stream
         Has `read(n)`, which returns at most n symbols and none at its end, or a pair (inputs,
-        targets) of as many of each.
+        targets) of as many of each. What else a `nbt.streams.Stream` has is used where it is there.
     steps : int, optional
         Stop after exactly so many symbols.
     seconds : float, optional
@@ -69,6 +69,8 @@ def train(
 
     Raises
     ------
+    TypeError, ValueError
+        For arguments that are not as above; nothing was read.
     DivergenceError, DataError
         From the trainer, from the stream.
     KeyboardInterrupt
@@ -82,8 +84,13 @@ def train(
     --------
     >>> history = nbt.train(trainer, nbt.datasets.anbn(1, 32), steps=100_000)  # doctest: +SKIP
     """
-    steps, block = _whole("steps", steps), _whole("block", block)
+    steps, block = _count("steps", steps), _count("block", block)
+    seconds = None if seconds is None else _arguments.real("seconds", seconds, above=0)
     _check(trainer, stream, steps, seconds)
+    if history is not None:
+        _arguments.instance("history", history, History)
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress: expected a function, got {progress!r}")
     if history is None:
         history = History(settings(trainer, stream, steps, seconds))
     try:
@@ -136,9 +143,9 @@ def _loop(trainer, stream, steps, seconds, block, progress, history, hold, clock
 
 def _learn(trainer: Any, stream: Any, data: tuple[Any, ...]) -> Any:
     """The losses of a block, which has a new symbol at its beginning or nowhere."""
-    room = getattr(getattr(trainer, "readout", None), "symbols", None)
-    if isinstance(room, int) and stream.alphabet is not None and len(stream.alphabet) > room:
-        trainer.grow(len(stream.alphabet))
+    room, alphabet = _room(trainer), getattr(stream, "alphabet", None)
+    if room is not None and alphabet is not None and len(alphabet) > room:
+        trainer.grow(len(alphabet))
     return trainer.learn(*data)
 
 
@@ -147,25 +154,31 @@ def _next_size(symbols: int, seconds: float) -> int:
     return max(1, int(symbols * min(4.0, PACE / max(seconds, 1e-9))))
 
 
-def _whole(name: str, value: int | None) -> int | None:
-    if value is None:
-        return None
-    if operator.index(value) < 1:
-        raise ValueError(f"{name}: expected at least 1, got {value}")
-    return operator.index(value)
+def _count(name: str, value: int | None) -> int | None:
+    return None if value is None else _arguments.whole(name, value, high=2**63 - 1)
 
 
 def _check(trainer, stream, steps, seconds) -> None:
-    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(f"seconds: expected a positive number, got {seconds}")
+    if isinstance(trainer, type) or not hasattr(trainer, "learn"):
+        raise TypeError(f"trainer: expected one such as nbt.NoBackTrack(...), got {trainer!r}")
+    if isinstance(stream, type) or not hasattr(stream, "read"):
+        raise TypeError(
+            "stream: expected what has read(n), such as nbt.streams.symbols(array), "
+            f"got {type(stream).__name__}"
+        )
     if steps is None and seconds is None and getattr(stream, "endless", False):
         raise ValueError(f"steps or seconds: expected one of them, {stream.name} never ends")
-    room = getattr(getattr(trainer, "readout", None), "symbols", None)
-    if stream.alphabet is None:
+    room, alphabet = _room(trainer), getattr(stream, "alphabet", None)
+    if alphabet is None:
         return  # what it gives says whether it fits
-    grows = getattr(stream, "grows", False)
-    if isinstance(room, int) and room < len(stream.alphabet) and not grows:
-        raise ValueError(f"stream: it has {len(stream.alphabet)} symbols, the readout {room}")
+    if room is not None and room < len(alphabet) and not getattr(stream, "grows", False):
+        raise ValueError(f"stream: it has {len(alphabet)} symbols, the readout {room}")
+
+
+def _room(trainer) -> int | None:
+    """How many symbols it predicts; None for what predicts none, or does not say."""
+    room = getattr(getattr(trainer, "readout", None), "symbols", None)
+    return room if isinstance(room, int) else None
 
 
 def settings(
@@ -173,12 +186,13 @@ def settings(
 ) -> dict[str, Any]:
     """What a history says of the run that it measured."""
     describe = getattr(trainer, "describe", None)
-    numbers = stream.alphabet is None
+    alphabet = getattr(stream, "alphabet", None)
+    symbols = _room(trainer) if alphabet is None else len(alphabet)
     columns = {key: list(getattr(stream, key, ())) for key in ("columns", "targets")}
     return {
         "trainer": describe() if describe else repr(trainer),
         "stream": getattr(stream, "name", repr(stream)),
-        **({"unit": "nats", **columns} if numbers else {"symbols": len(stream.alphabet)}),
+        **({"unit": "nats", **columns} if symbols is None else {"symbols": symbols}),
         "entropy_rate": getattr(stream, "entropy_rate", None),
         "steps": steps,
         "seconds": seconds,

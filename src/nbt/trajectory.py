@@ -112,7 +112,7 @@ class Replicas:
     """
 
     def __init__(self, trainer: NoBackTrack, state: Mapping[str, np.ndarray], count: int) -> None:
-        own, seed = trainer._own_arguments(), trainer.seed ^ OTHER_SIGNS
+        own, seed = trainer.form, trainer.seed ^ OTHER_SIGNS
         many = 1 if trainer.split else count
         own["rank"] = many * trainer.rank
         more = own | {"inputs": trainer.inputs, "dtype": trainer.dtype, "missing": trainer.missing}

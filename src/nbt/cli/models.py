@@ -66,7 +66,7 @@ def _facts(checkpoint: Any) -> dict[str, Any]:
     now = history.live() if history is not None and len(history) else None
     return {
         "trainer": type(trainer).__name__,
-        "form": ", ".join(f"{k}={v!r}" for k, v in trainer._own_arguments().items()) or None,
+        "form": ", ".join(f"{k}={v!r}" for k, v in trainer.form.items()) or None,
         "cell": str(trainer.cell),
         "readout": str(trainer.readout),
         "inputs": None if trainer.inputs == trainer.readout.targets else str(trainer.inputs),

@@ -91,14 +91,11 @@ def number_options(command: Any) -> Any:
 def load_model(path: str) -> Any:
     """The checkpoint in a file, or the newest of a run's folder."""
     import nbt
-    from nbt.runs import newest
 
-    if not os.path.isdir(path):
+    try:
         return nbt.Checkpoint.load(path)
-    checkpoint = newest(path)[0]
-    if checkpoint is None:
-        raise click.UsageError(f"{path}: there is no checkpoint in this folder")
-    return checkpoint
+    except OSError as error:
+        raise click.UsageError(f"{path!r}: {error.strerror}") from None
 
 
 def build_stream(

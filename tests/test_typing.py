@@ -1,0 +1,84 @@
+"""What a type checker says of programs that use the package: nothing of right ones, and where a
+wrong one is wrong."""
+
+import re
+
+import pytest
+
+api = pytest.importorskip("mypy.api")
+
+RIGHT = """
+import numpy as np
+
+import nbt
+from nbt.cells import Cell
+
+stream = nbt.datasets.anbn(1, 32, seed=0)
+trainer = nbt.NoBackTrack(nbt.LeakyRNN(20), nbt.Softmax(3), nbt.Kalman(decay=0.1), rank=4)
+history = nbt.train(trainer, stream, steps=1000)
+start, bits = history.tail()
+losses: np.ndarray = trainer.learn(stream.read(10))
+trainer.learn([0, 1, 2])
+trainer.observe(np.arange(3), ...)
+trainer.reset_state()
+trainer.save("model", stream, history)
+rank: int = trainer.rank
+cells: list[Cell] = [
+    nbt.LeakyRNN(3, leak=[0.1, 0.2, 0.3]),
+    nbt.RNN(2, "tanh", graph=[[0, 1], [1, 0]]),
+    nbt.RNN(2, graph=nbt.Graph.of(np.eye(2))),
+    nbt.Continuous(nbt.CTRNN(2, tau=np.ones(2)), dt=0.5),
+    nbt.Stack([nbt.RNN(6), nbt.LeakyRNN(4)]),
+]
+for cell in cells:
+    nbt.RTRL(cell, nbt.Gaussian(2), nbt.SGD(nbt.InverseSqrt(0.1)), inputs=4, dtype=np.float64)
+nbt.TruncatedBPTT(nbt.RNN(2), nbt.Bernoulli(2), window=5, inputs=nbt.Vector(3, standardize=True))
+model = nbt.RNNClassifier(seed=1)
+model.learn_one({"a": 1.0, "b": "x"}, "label")
+mean = nbt.diagnose(trainer, stream, 100)[-1].bias + 1.0
+again = nbt.load("model")
+again.learn([0])
+"""
+
+WRONG = """
+import nbt
+
+nbt.LeakyRNN("20")  # arg-type
+nbt.LeakyRNN(20, lek=0.5)  # call-arg
+nbt.NoBackTrack(nbt.RNN(2), 3)  # arg-type
+nbt.NoBackTrack(nbt.RNN(2), nbt.Softmax(3), "kalman")  # arg-type
+nbt.NoBackTrack(nbt.RNN(2), nbt.Softmax(3), rank="4")  # arg-type
+nbt.NoBackTrack(nbt.RNN(2), nbt.Softmax(3), nom="fisher")  # call-arg
+nbt.RTRL(nbt.RNN, nbt.Softmax(3))  # arg-type
+nbt.RTRL(nbt.RNN(2), nbt.Softmax(3), dtype=32)  # arg-type
+nbt.RTRL(nbt.RNN(2), nbt.Softmax(3)).rank  # attr-defined
+nbt.RTRL(nbt.RNN(2), nbt.Softmax(3)).step = 3  # misc
+nbt.SGD("0.1")  # arg-type
+"""
+
+
+def checked(program, tmp_path):
+    """Lines and codes of what is found in it."""
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    cache = f"--cache-dir={tmp_path / 'cache'}"
+    output, trouble, _ = api.run(["--strict", "--no-error-summary", cache, str(path)])
+    assert not trouble
+    return [
+        (int(line), code) for line, code in re.findall(r":(\d+): error: .*\[(.+)\]", output)
+    ], output
+
+
+def test_right_use(tmp_path):
+    found, output = checked(RIGHT, tmp_path)
+    assert not found, output
+
+
+def test_wrong_use(tmp_path):
+    found, output = checked(WRONG, tmp_path)
+    marked = [
+        (number, line.rpartition("# ")[2])
+        for number, line in enumerate(WRONG.splitlines(), 1)
+        if "# " in line
+    ]
+    assert sorted(found) == marked, output
