@@ -3,22 +3,22 @@
 import json
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from terminals import COMMAND, on_terminal
 
 import nbt
 from nbt.cells import ACTIVATIONS
-from nbt.cli import run
+from nbt.cli import command, run
+from nbt.cli.grouped import GROUPS
 from nbt.cli.train import NAMES
 from nbt.optimizers import FISHERS, REDUCTIONS
 from nbt.trainers import SPLITS
 
-COMMAND = [sys.executable, "-m", "nbt"]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 
 
@@ -114,9 +114,28 @@ def test_help_names_every_option():
     assert set(re.findall(r"--([\w-]+)", out)) == options
 
 
-def test_help_fits_80_columns():
-    _, out, _ = call("train", "--help", env={**os.environ, "COLUMNS": "80"})
+@pytest.mark.parametrize("name", ["", *command.commands])
+def test_help_fits_80_columns(name):
+    args = [*name.split(), "--help"]
+    _, out, _ = call(*args, env={**os.environ, "COLUMNS": "80"})
     assert max(map(len, out.splitlines())) <= 80
+    assert not re.search(r"\w\.\.\.$", out, re.M)  # nothing is cut
+    assert "<=" not in out
+
+
+def test_help_comes_in_groups():
+    """Every option of a group is one that there is."""
+    _, out, _ = call("train", "--help")
+    assert re.findall(r"^(\w.*):$", out, re.M) == [*GROUPS, "Options"]
+    names = {option.name for option in command.commands["train"].params}
+    assert {name for group in GROUPS.values() for name in group} <= names
+
+
+def test_every_option_says_what_it_is():
+    for name, one in command.commands.items():
+        for option in one.params:
+            if option.param_type_name == "option":
+                assert option.help, f"{name} --{option.name}"
 
 
 def test_choices_are_those_of_the_classes():
@@ -453,6 +472,8 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--alphabet", "aa"], "'a' comes twice"),
         (["TEXT", "--alphabet", ""], "at least one symbol"),
         (["TEXT", "--save", "/no/such/folder/x"], "no folder"),
+        (["TEXT", "--save", "/"], "--save: expected a file, '/' is a folder"),
+        (["data:anbm", "--steps", "9"], "'data:anbm': expected one of anbn[LOW,HIGH], "),
         (["-", "--alphabet", "file"], "twice"),
     ],
 )
@@ -469,7 +490,8 @@ def test_wrong_usage_is_one_line_and_2(text, capsys, args, words):
     ("content", "args", "words"),
     [
         (b"", [], "is empty"),
-        (b"ab\xff", [], "byte 2 is not UTF-8"),
+        (b"ab\xff", [], "byte 2 is not UTF-8 (invalid start byte); the alphabet 'bytes' reads"),
+        (b"abab", ["--format", "npy"], "f: not an array of numbers in a file of NumPy"),
         (b"abab\nabc\n", ["--alphabet", "ab\n"], "line 2, byte 7: 'c'"),
     ],
 )
@@ -481,6 +503,17 @@ def test_bad_data_is_one_line_and_3(tmp_path, content, args, words):
     assert last.startswith("nbt: error: ")
     assert words in last
     assert "Traceback" not in err
+
+
+def test_a_folder_that_cannot_be_written_to(text, tmp_path, capsys, monkeypatch):
+    """Is said before anything is learned."""
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    for args in (["train", text], ["score", text], ["diagnose", text, "--plot"]):
+        place = [str(tmp_path / "x.png")] if "--plot" in args else ["--save", str(tmp_path / "x")]
+        assert run([*args, *place]) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert f"{str(tmp_path)!r} cannot be written to" in err
 
 
 def test_what_came_before_bad_data_is_shown_and_saved(tmp_path):
@@ -500,12 +533,19 @@ def test_divergence_is_4_and_never_saved(text, tmp_path):
     assert not (tmp_path / "t").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs limits of a process")
 def test_save_that_fails_is_1_after_the_summary(text, tmp_path):
-    (tmp_path / "folder").mkdir()
-    code, _, err = call("train", text, "--steps", "100", "--save", tmp_path / "folder")
+    place = tmp_path / "model"
+    code, _, err = call("train", text, "--steps", "100", "--save", place, preexec_fn=_small_files)
     assert code == 1
     assert "learned   100 symbols" in err
-    assert err.splitlines()[-1].startswith(f"nbt: error: {tmp_path / 'folder'}: ")
+    assert err.splitlines()[-1].startswith(f"nbt: error: {place}: ")
+
+
+def _small_files():
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 
 
 # ---- pipes, signals, terminals --------------------------------------------------------------
@@ -598,28 +638,6 @@ def test_interrupt_is_130_with_the_summary(tmp_path, source):
         assert learned == 3
     else:
         assert json.loads(out.splitlines()[-1])["step"] == learned
-
-
-def on_terminal(*args, **environment):
-    """What a process writes to a terminal that is its stderr."""
-    pty = pytest.importorskip("pty")
-    master, slave = pty.openpty()
-    kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR", "CI")}
-    env = {**kept, "TERM": "xterm-256color", "COLUMNS": "100", **environment}
-    process = start(*args, stderr=slave, env=env)
-    os.close(slave)
-    written = b""
-    while select.select([master], [], [], 60)[0]:
-        try:
-            piece = os.read(master, 1 << 16)
-        except OSError:  # the other end is closed
-            break
-        if not piece:
-            break
-        written += piece
-    process.communicate(timeout=60)
-    os.close(master)
-    return process.returncode, written.decode()
 
 
 def test_live_line_on_a_terminal():

@@ -13,6 +13,7 @@ import time
 import pytest
 
 from nbt.cli import run
+from nbt.durable import Lock
 from nbt.errors import DataError
 from nbt.experiments import FIGURES
 
@@ -46,7 +47,8 @@ def test_compare_a_text_of_ones_own(text, tmp_path):
     assert code == 0
     assert not CONTROL.search(err)
     assert stdout.strip() == str(out / "report.html")
-    assert sorted(os.listdir(out)) == ["compare.png", "compare.svg", "report.html", "results.jsonl"]
+    files = ["compare.png", "compare.svg", "lock", "report.html", "results.jsonl"]
+    assert sorted(os.listdir(out)) == files
     found = records(out)
     assert [r["kind"] for r in found].count("run") == 4
     assert {r["step"][-1] for r in found if r["kind"] == "run"} == {1720}  # to its end
@@ -186,6 +188,13 @@ def test_wrong_usage_is_one_line(args, message, capsys, tmp_path, monkeypatch):
     assert message in err
     assert err.count("\n") == 1
     assert os.listdir(tmp_path) == []
+
+
+def test_a_second_process_in_the_folder(capsys, tmp_path):
+    with Lock(tmp_path / "lock"):
+        assert run(["compare", "data:anbn", "--steps", "9", "--out", str(tmp_path)]) == 2
+    assert f"--out: {tmp_path} is in use by another process" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ["lock"]
 
 
 def test_another_file_in_the_folder(capsys, tmp_path):

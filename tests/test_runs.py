@@ -171,10 +171,13 @@ def test_resume_begins_where_there_is_nothing(text, tmp_path):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--units", "9"], "the run in RUN has NoBackTrack(RNN(units=20"),
+        (["--units", "9"], "--units: the run in RUN has NoBackTrack(RNN(units=20"),
+        (["--units", "9", "--rank", "2"], "--units, --rank: the run in RUN has"),
+        (["--seed", "0"], None),
+        (["--follow"], "--follow: the run in RUN was begun without it"),
         (["--rate", "0.1"], "the run in RUN has"),
-        (["--seed", "4"], "--seed: the run in RUN has None"),
-        (["--alphabet", "bytes"], "--alphabet: the run in RUN has None"),
+        (["--seed", "4"], "--seed: the run in RUN was begun without it"),
+        (["--alphabet", "bytes"], "--alphabet: the run in RUN was begun without it"),
         (["OTHER"], "the run in RUN reads"),
         (["--keep", "0"], "positive whole number"),
         (["--checkpoint-every", "0s"], None),

@@ -177,11 +177,13 @@ def test_the_strangest_lines(log, model, capsys):
 
 
 def test_strange_characters_are_highlighted(log, model, monkeypatch, capsys):
-    from rich import console
+    from rich.console import Console
 
-    real = console.Console
+    from nbt.cli import screen
+
     monkeypatch.setattr(
-        console, "Console", lambda **k: real(force_terminal=True, color_system="standard", **k)
+        *(screen, "open_console"),
+        lambda file: Console(file=file, force_terminal=True, color_system="standard"),
     )
     text = log.read_text().splitlines()[0]
     log.write_text(text[:60] + "~" + text[61:] + "\n")
@@ -196,8 +198,11 @@ def test_strange_characters_are_highlighted(log, model, monkeypatch, capsys):
     ("args", "code", "words"),
     [
         (["LOG", "-m", "LOG"], 3, "not a checkpoint"),
-        (["LOG", "-m", "/no/such"], 1, "/no/such"),
-        (["LOG", "-m", "FOLDER"], 2, "no checkpoint in this folder"),
+        (["LOG", "-m", "/no/such"], 2, "'/no/such': No such file"),
+        (["LOG", "-m", "FOLDER"], 3, "no checkpoint in this folder"),
+        (["LOG", "--save", "/no/such/x"], 2, "--save: there is no folder"),
+        (["LOG", "--save", "FOLDER"], 2, "--save: expected a file"),
+        (["data:anbn"], 2, "data:anbn: expected lines of a file, or -"),
         (["LOG", "-m", "MODEL", "--units", "3"], 2, "those of the model"),
         (["LOG", "--format", "csv"], 2, "--format csv"),
         (["/no/such"], 2, "No such file"),
@@ -213,6 +218,12 @@ def test_errors_are_one_line(log, model, tmp_path, capsys, args, code, words):
     err = capsys.readouterr().err
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_control_characters_are_shown_as_pictures(log, model, capsys):
+    log.write_text("\tone\ttwo\x07\n")
+    top = output(capsys, "score", log, "--top", 1).splitlines()[1]
+    assert top.endswith("  ␉one␉two␇")
 
 
 def start(*args, **options):
@@ -247,7 +258,15 @@ def test_interrupted_top_prints_what_there_is(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a pipe that breaks")
-@pytest.mark.parametrize("args", [["score", "LOG"], ["sample", "-n", "100000"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["score", "LOG"],
+        ["score", "LOG", "--top", "20000"],
+        ["sample", "-n", "100000"],
+        ["diagnose", "data:anbn", "--units", "2", "--replicas", "2", "--steps", "300", "--json"],
+    ],
+)
 def test_head_ends_it_quietly(tmp_path, model, args):
     (tmp_path / "long").write_text("one\ntwo\n" * 20_000)
     args = [str(tmp_path / "long") if arg == "LOG" else arg for arg in args]
@@ -258,7 +277,7 @@ def test_head_ends_it_quietly(tmp_path, model, args):
     process.stderr.close()
     process.stdin.close()
     assert process.wait(60) == 0
-    assert err == b""
+    assert b"rror" not in err
 
 
 # ---- info, predict, sample ------------------------------------------------------------------
@@ -335,6 +354,23 @@ def test_predict(model, log, capsys):
     after = output(capsys, "predict", "-m", model, log, "--top", 1, "--json")
     trainer.observe(alphabet.encode(log.read_text()))
     assert json.loads(after)["probability"] == trainer.predict().max()
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--paths", "9"], "--paths needs --ahead"),
+        (["--seed", "9"], "--seed needs --ahead"),
+        (["--format", "lines"], "--format needs SOURCE"),
+        (["--column", "a"], "--column needs SOURCE"),
+        (["LOG", "--alphabet", "bytes"], "No such option"),  # it is the model's
+        (["LOG", "--follow"], "No such option"),  # would never end
+    ],
+)
+def test_options_that_predict_would_not_use(model, log, capsys, args, words):
+    args = [str(log) if arg == "LOG" else arg for arg in args]
+    assert run(["predict", "-m", model, *args]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_sample(model, capsysbinary):

@@ -137,11 +137,17 @@ class Lock:
         Another process has it. The error names the path.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._handle: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         if not (_alone(self._handle) if fcntl else _alone_on_windows(self._handle)):
             self.release()
-            raise BlockingIOError(errno.EAGAIN, "in use by another process", path)
+            raise BlockingIOError(errno.EAGAIN, "in use by another process", os.fspath(path))
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """Let others have it."""

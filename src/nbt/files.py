@@ -178,7 +178,7 @@ def _characters_of(source: Source) -> Alphabet:
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{source.name}: byte {offset - held + error.start} is not UTF-8 "
-                f"({error.reason}); alphabet='bytes' reads anything"
+                f"({error.reason}); the alphabet 'bytes' reads anything"
             ) from None
         offset += len(raw)
         seen[np.frombuffer(decoded.encode("utf-32-le"), "<u4")] = True
@@ -191,8 +191,8 @@ def _characters_of(source: Source) -> Alphabet:
 def _twice(live: bool, name: str) -> None:
     if live:
         raise DataError(
-            f"{name}: alphabet='file' reads the source twice, which a pipe does not allow; "
-            "use alphabet='bytes', 'grow', or a string of its characters"
+            f"{name}: the alphabet 'file' reads the source twice, which a pipe does not allow; "
+            "give 'bytes', 'grow' or a string of its characters"
         )
 
 
@@ -203,7 +203,7 @@ def _numbers(path: str, alphabet: Any) -> Stream:
     try:
         file = io.BytesIO(sys.stdin.buffer.read()) if path == "-" else path
         return symbols(np.load(file, allow_pickle=False), alphabet=alphabet, name=name)
-    except (ValueError, EOFError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{name}: not an array in a file of NumPy: {error}") from None
+    except DataError:
+        raise
+    except (ValueError, EOFError):
+        raise DataError(f"{name}: not an array of numbers in a file of NumPy") from None

@@ -181,7 +181,7 @@ class Characters(FileStream):
             if not error.start:
                 self._failure = (
                     f"{self.name}: byte {self._offset} is not UTF-8 ({error.reason}); "
-                    "alphabet='bytes' reads anything"
+                    "the alphabet 'bytes' reads anything"
                 )
         return decoded[:n], self._size(decoded[:n])
 

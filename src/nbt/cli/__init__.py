@@ -1,8 +1,4 @@
-"""The command `nbt`.
-
-Tables and messages go to stderr, data to stdout. Exit codes: 0 done, 1 a file could not be
-written, 2 wrong usage, 3 bad data, 4 divergence, 130 Ctrl-C.
-"""
+"""The command `nbt`: tables and messages go to stderr, data to stdout."""
 
 from __future__ import annotations
 
@@ -40,7 +36,15 @@ def _print_version(context: click.Context, option: click.Parameter, wanted: bool
     context.exit()
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+CODES = """Exit codes: 0 done, 1 a file could not be read or written, 2 wrong usage, 3 bad data, \
+4 divergence, 130 Ctrl-C, 143 SIGTERM."""
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog=CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.pass_context
 @click.option(
     "--version",

@@ -31,7 +31,7 @@ class Rules(click.ParamType):
         return tuple(RULES[name] for name in dict.fromkeys(names))
 
 
-@click.command()
+@click.command(short_help="Compare learning rules on a source, with seeds.")
 @click.argument("source")
 @click.option(
     "--rules",
@@ -40,7 +40,9 @@ class Rules(click.ParamType):
     show_default=True,
     help="Which, separated by commas; a wrong name lists them.",
 )
-@click.option("--cell", type=click.Choice(["rnn", "leaky"]), default="rnn", show_default=True)
+@click.option(
+    "--cell", type=click.Choice(["rnn", "leaky"]), default="rnn", show_default=True, help="Network."
+)
 @click.option("--units", type=Count(), default=UNITS, show_default=True, help="How many.")
 @click.option(
     "--alphabet",

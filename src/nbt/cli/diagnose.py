@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import click
 
+from nbt.cli.grouped import Grouped
 from nbt.cli.options import (
     APPLIES,
     NUMBERS,
     build_stream,
     build_trainer,
+    check_place,
     kind_of,
     sizes_of,
 )
+from nbt.cli.pipes import quietly
 from nbt.cli.train import train
 from nbt.cli.values import Count
 
@@ -65,9 +69,14 @@ COLUMNS = (  # field, two lines of heading, width
     ("w", "norm", "of w", 10),
     ("spectral_radius", "spectral", "radius", 10),
 )
+FIRST_TO_GO = ("w", "v", "exact", "spectral_radius", "cosine")  # where a terminal is narrow
 
 
-@click.command(params=[option for option in train.params if option.name in SHARED])
+@click.command(
+    cls=Grouped,
+    params=[option for option in train.params if option.name in SHARED],
+    short_help="Measure the estimate of ∂h/∂θ against the exact one.",
+)
 @click.argument("source")
 @click.option(
     "--steps", type=Count(), default=STEPS, show_default=True, help="Stop after so many symbols."
@@ -77,9 +86,10 @@ COLUMNS = (  # field, two lines of heading, width
 )
 @click.option("--plot", metavar="PATH", help="Draw a picture: .png, .svg or .pdf.")
 @click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
+@quietly
 def diagnose(
     source: str, steps: int, replicas: int, plot: str | None, json: bool, **options: Any
-) -> None:
+) -> int:
     """Learn SOURCE by nobacktrack, and measure its estimate against the exact one.
 
     G is the derivative of the state by the parameters. Its estimate is compared with the exact G
@@ -90,9 +100,12 @@ def diagnose(
     SOURCE and the options of the network are those of nbt train.
     """
     import nbt
+    from nbt.cli.screen import fitting, open_console
 
     if plot is not None:
         _check_plot(plot)
+    console = open_console(sys.stderr)
+    columns = fitting(COLUMNS, FIRST_TO_GO, console)
     read = {name: options[name] for name in ("format", "column", *NUMBERS)}
     stream = build_stream(source, options["alphabet"], options["seed"], **read)
     unused = dict.fromkeys([*APPLIES, "trainer"])
@@ -103,10 +116,10 @@ def diagnose(
     def show(row: Any) -> None:
         nonlocal begun
         if not begun:
-            _greet(trainer, stream, replicas)
+            _greet(console, columns, trainer, stream, replicas)
             begun = True
-        values = (f"{_short(getattr(row, name)):>{width}}" for name, _, _, width in COLUMNS)
-        click.echo("".join(values), err=True)
+        values = (f"{_short(getattr(row, name)):>{width}}" for name, _, _, width in columns)
+        console.print("".join(values), soft_wrap=True)
         if json:
             click.echo(row.to_json())
 
@@ -120,10 +133,11 @@ def diagnose(
             raise
         raise click.UsageError(f"--{error}") from None
     _draw(result, plot)
+    return 0
 
 
-def _greet(trainer: Any, stream: Any, replicas: int) -> None:
-    from nbt.cli.screen import name_width, network
+def _greet(console: Any, columns: Any, trainer: Any, stream: Any, replicas: int) -> None:
+    from nbt.cli.screen import network, print_facts
 
     split = f"split={trainer.split!r}, " if trainer.split else ""
     facts = {
@@ -136,13 +150,11 @@ def _greet(trainer: Any, stream: Any, replicas: int) -> None:
         "replicas": f"{replicas} with other signs than seed {trainer.seed}",
         "source": f"{stream.name}, {kind_of(stream)}",
     }
-    width = name_width(facts)
-    for name, value in facts.items():
-        click.echo(click.style(f"{name:<{width}}", bold=True) + value, err=True)
-    click.echo(err=True)
+    print_facts(console, facts)
+    console.print()
     for line in (1, 2):
-        heading = "".join(f"{column[line]:>{column[3]}}" for column in COLUMNS)
-        click.echo(click.style(heading.rstrip(), bold=True), err=True)
+        heading = "".join(f"{column[line]:>{column[3]}}" for column in columns)
+        console.print(heading.rstrip(), style="bold", soft_wrap=True)
 
 
 def _draw(result: Any, path: str | None) -> None:
@@ -161,8 +173,7 @@ def _check_plot(path: str) -> None:
         raise click.UsageError(
             f"--plot: expected a name ending in .png, .svg or .pdf, got {path!r}"
         )
-    if not os.path.isdir(os.path.dirname(os.path.realpath(path))):
-        raise click.UsageError(f"--plot: there is no folder for {path!r}")
+    check_place("--plot", path)
 
 
 def _short(value: float) -> str:

@@ -11,27 +11,22 @@ import click
 import numpy as np
 
 from nbt.cli.forecasts import columns_of, print_forecast, print_next
-from nbt.cli.options import (
-    SOURCES,
-    build_stream,
-    load_model,
-    source_options,
-)
+from nbt.cli.options import asked_for, build_stream, load_model, source_options
 from nbt.cli.pipes import quietly
-from nbt.cli.values import Count, Positive
+from nbt.cli.values import Count, Positive, Seed
 
 MODEL = click.option(
-    "-m", "--model", metavar="FILE", required=True, help="A checkpoint, or the folder of a run."
+    "-m", "--model", metavar="FILE|RUN", required=True, help="A checkpoint, or the folder of a run."
 )
 
 
-@click.command()
-@click.argument("file")
+@click.command(short_help="Show what a checkpoint holds.")
+@click.argument("file", metavar="FILE|RUN")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @quietly
 def info(file: str, as_json: bool) -> int:
-    """What the checkpoint FILE holds, or the last one of a run."""
-    from nbt.cli.screen import name_width, network
+    """What the checkpoint FILE holds, or the newest of the folder RUN."""
+    from nbt.cli.screen import network, open_console, print_facts
 
     checkpoint = load_model(file)
     facts = _facts(checkpoint) | _estimator_facts(file, checkpoint)
@@ -44,9 +39,7 @@ def info(file: str, as_json: bool) -> int:
             lines |= network(checkpoint.trainer.cell, name)
         elif value is not None:
             lines[name] = _shown(value)
-    width = name_width(lines, least=12)
-    for name, line in lines.items():
-        click.echo(f"{name:<{width}}{line}")
+    print_facts(open_console(sys.stdout), lines, least=12)
     return 0
 
 
@@ -118,17 +111,19 @@ def _loss(history: Any, now: Any) -> dict[str, float | None]:
     return {unit: now and round(now.average_bits * shown_unit(unit)[0], 4)}
 
 
-@click.command()
+@click.command(short_help="Say what comes next.")
 @MODEL
 @click.argument("source", required=False)
 @click.option("--top", type=Count(), default=5, show_default=True, help="So many symbols.")
 @click.option("--ahead", type=Count(), help="Steps to forecast numbers; 5 %, 50 %, 95 % quantiles.")
 @click.option("--paths", type=Count(), default=200, show_default=True, help="Simulated for that.")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True)
+@click.option("--seed", type=Seed(), default=0, show_default=True, help="Of what is simulated.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@source_options
+@source_options("format", "column")
+@click.pass_context
 @quietly
 def predict(
+    context: click.Context,
     model: str,
     source: str | None,
     top: int,
@@ -143,11 +138,18 @@ def predict(
     from nbt.readouts import Softmax
     from nbt.scoring import BLOCK, listener
 
+    asked = asked_for(context)
+    for name in asked & {"paths", "seed"} if not ahead else ():
+        raise click.UsageError(f"--{name} needs --ahead")
+    for name in asked & {"format", "column"} if source is None else ():
+        raise click.UsageError(f"--{name} needs SOURCE")
     checkpoint = load_model(model)
     trainer = listener(checkpoint.trainer)
     numbers = not isinstance(trainer.readout, Softmax)
     if ahead and not numbers:
         raise click.UsageError(f"--ahead is for numbers, and {model} predicts symbols")
+    if "top" in asked and numbers:
+        raise click.UsageError(f"--top is for symbols, and {model} predicts numbers")
     if source is not None:
         stream = _continued(checkpoint, model, source, options, numbers)
         while len((block := _pair(stream.read(BLOCK)))[0]):
@@ -167,14 +169,14 @@ def predict(
     return 0
 
 
-@click.command()
+@click.command(short_help="Make up symbols.")
 @MODEL
 @click.option("-n", "--count", type=Count(), default=500, show_default=True, help="Symbols.")
 @click.option("--prompt", default="", help="Read first, and not printed.")
 @click.option(
     "--temperature", type=Positive(), default=1.0, show_default=True, help="Below 1: safer."
 )
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True)
+@click.option("--seed", type=Seed(), default=0, show_default=True, help="Of the draws.")
 @quietly
 def sample(model: str, count: int, prompt: str, temperature: float, seed: int) -> int:
     """Make up symbols as the model expects them, and print them."""
@@ -189,6 +191,8 @@ def sample(model: str, count: int, prompt: str, temperature: float, seed: int) -
         code = _draw(trainer.predict(), temperature, generator)
         trainer.observe([code])
         _write(alphabet, code)
+    if sys.stdout.isatty():  # the shell's prompt on a line of its own
+        click.echo()
     _write_end()
     return 0
 
@@ -205,7 +209,7 @@ def _continued(
     checkpoint: Any, model: str, source: str, options: dict[str, Any], numbers: bool
 ) -> Any:
     """SOURCE as the model's own was read."""
-    choice = {name: options[name] for name in SOURCES if name != "alphabet"}
+    choice = {name: options[name] for name in ("format", "column")}
     if not numbers:
         return build_stream(source, alphabet_of(checkpoint, model), None, **choice)
     columns, targets = columns_of(checkpoint)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from nbt.cli.values import NONE, Count
 from nbt.errors import DataError
@@ -45,27 +46,34 @@ SOURCES = ("alphabet", "format", "column", "follow", "cap")
 NUMBERS = ("columns", "target", "missing")  # of a source of numbers
 
 
-def source_options(command: Any) -> Any:
-    """The options that say what the symbols of SOURCE are."""
-    for option in (
-        click.option("--cap", type=Count(), help="Most symbols of grow.  [default: 1024]"),
-        click.option("--follow", is_flag=True, help="Wait for more at the end, as tail -F does."),
-        click.option("--column", metavar="NAME", help="Of csv or jsonl."),
-        click.option(
+def source_options(*names: str) -> Callable[[Any], Any]:
+    """Those of the options that say what the symbols of SOURCE are."""
+    kinds = {
+        "cap": click.option("--cap", type=Count(), help="Most symbols of grow.  [default: 1024]"),
+        "follow": click.option(
+            "--follow", is_flag=True, help="Wait for more at the end, as tail -F does."
+        ),
+        "column": click.option("--column", metavar="NAME", help="Of csv or jsonl."),
+        "alphabet": click.option(
             "--alphabet",
             metavar="file|bytes|grow|CHARACTERS",
             help="Symbols: those that occur, all bytes, as they come, these.  "
             "[default: file; bytes or grow for what cannot be read twice]",
         ),
-        click.option(
+        "format": click.option(
             "--format",
             type=click.Choice(["text", "lines", "bytes", "csv", "jsonl", "npy"]),
             help="What a symbol is: a character, the same of whole lines, a byte, a value in a "
             "column, an integer.  [default: text]",
         ),
-    ):
-        command = option(command)
-    return command
+    }
+
+    def add(command: Any) -> Any:
+        for name, option in kinds.items():
+            command = option(command) if name in names else command
+        return command
+
+    return add
 
 
 def number_options(command: Any) -> Any:
@@ -86,6 +94,28 @@ def number_options(command: Any) -> Any:
     ):
         command = option(command)
     return command
+
+
+def asked_for(context: click.Context) -> set[str]:
+    """The options that were given on the command line."""
+    return {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+
+
+def check_place(option: str, path: str | None) -> None:
+    """What would keep a file from being written at the end is said at the beginning."""
+    if path is None:
+        return
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise click.UsageError(f"{option}: there is no folder for {path!r}")
+    if os.path.isdir(path):
+        raise click.UsageError(f"{option}: expected a file, {path!r} is a folder")
+    if not os.access(folder, os.W_OK):
+        raise click.UsageError(f"{option}: {folder!r} cannot be written to")
 
 
 def load_model(path: str) -> Any:
@@ -239,7 +269,7 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
 def _of_option(error: ValueError, options: dict[str, Any]) -> str:
     """What a class says of its argument, said of the option."""
     name = str(error).partition(":")[0]
-    return f"--{_flag(name)}{str(error)[len(name) :]}" if name in options else str(error)
+    return f"--{flag(name)}{str(error)[len(name) :]}" if name in options else str(error)
 
 
 def _cell(options: dict[str, Any]) -> Any:
@@ -292,7 +322,7 @@ def _settled(options: dict[str, Any]) -> dict[str, Any]:
         options = {**options, "optimizer": _implied_optimizer(options)}
     for name, (kind, wanted) in APPLIES.items():
         if options.get(name) is not None and options[kind] not in wanted.split(" or "):
-            raise click.UsageError(f"--{_flag(name)} is for --{kind} {wanted}, not {options[kind]}")
+            raise click.UsageError(f"--{flag(name)} is for --{kind} {wanted}, not {options[kind]}")
     for name, only in (("reduction", "quasi-diagonal"), ("fisher", "outer")):
         if options["outlier"] not in (None, NONE) and options[name] not in (None, only):
             raise click.UsageError(f"--outlier is for --{name} {only}, not {options[name]}")
@@ -330,6 +360,6 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
     """The option of an argument, without its dashes."""
     return name.replace("_", "-")

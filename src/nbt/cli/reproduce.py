@@ -11,7 +11,7 @@ from nbt.cli import studies
 NAMES = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", "all")
 
 
-@click.command()
+@click.command(short_help="Run the paper's experiments again.")
 @click.argument("figures", nargs=-1, required=True, type=click.Choice(NAMES))
 @studies.options(out="nbt-reproduce")
 def reproduce(figures: tuple[str, ...], **given: Any) -> int:

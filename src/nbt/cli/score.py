@@ -10,29 +10,23 @@ from typing import Any
 import click
 
 from nbt.cli.models import alphabet_of
-from nbt.cli.options import (
-    SOURCES,
-    UNITS,
-    build_stream,
-    load_model,
-    source_options,
-)
+from nbt.cli.options import UNITS, build_stream, check_place, load_model, source_options
 from nbt.cli.pipes import quietly
 from nbt.cli.values import Count
 
 STRANGE = 4.0  # bits above the line's mean from which a character is highlighted
 
 
-@click.command()
+@click.command(short_help="Find the strange lines of a file.")
 @click.argument("source")
-@click.option("-m", "--model", metavar="FILE", help="A checkpoint, or the folder of a run.")
+@click.option("-m", "--model", metavar="FILE|RUN", help="A checkpoint, or the folder of a run.")
 @click.option("--learn", is_flag=True, help="Learn each character after it was predicted.")
 @click.option("--top", type=Count(), help="Only the so many strangest lines, at the end.")
 @click.option("--window", type=Count(), default=10_000, show_default=True, help="Lines to rank in.")
 @click.option("--units", type=Count(), help=f"Of a new model.  [default: {UNITS}]")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines instead of columns.")
 @click.option("--save", metavar="PATH", help="Write the model to a file at the end.")
-@source_options
+@source_options("format", "alphabet", "follow", "cap")
 @quietly
 def score(source: str, **options: Any) -> int:
     """Bits of surprise for each line of SOURCE, as it comes.
@@ -48,6 +42,7 @@ def score(source: str, **options: Any) -> int:
     from nbt.scoring import listener
     from nbt.scoring import score as lines
 
+    check_place("--save", options["save"])
     stream, trainer, learn = _prepare(source, options)
     reader = trainer if learn else listener(trainer)
     found = lines(reader, stream, learn=learn, window=options["window"])
@@ -69,7 +64,9 @@ def _prepare(source: str, options: dict[str, Any]) -> tuple[Any, Any, bool]:
     """Stream, trainer, and whether it learns."""
     import nbt
 
-    choice = {name: options[name] for name in SOURCES if name != "alphabet"}
+    choice = {name: options[name] for name in ("format", "follow", "cap")}
+    if source.startswith("data:"):
+        raise click.UsageError(f"{source}: expected lines of a file, or - for standard input")
     if options["format"] not in (None, "text", "lines", "bytes"):
         raise click.UsageError(f"--format {options['format']}: lines have characters or bytes")
     if not options["model"]:
@@ -119,16 +116,24 @@ def _print_top(found: Any, count: int, as_json: bool, by_rank: bool) -> None:
 
 
 def _print_highlighted(lines: list[Any]) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    from nbt.cli.screen import open_console
+
+    console = open_console(sys.stdout)
     width = max((len(str(line.line)) for line in lines), default=1)
-    console.print(Text(f"{'line':>{max(width, 4)}}   bits  percentile", style="bold"))
+    heading = f"{'line':>{max(width, 4)}}   bits  percentile"
+    console.print(Text(heading, style="bold"), soft_wrap=True)
     for line in lines:
         text = Text(f"{line.line:>{max(width, 4)}} {line.bits:6.2f} {line.percentile:10.2f}  ")
         limit = line.bits + STRANGE
         for character, bits in zip(line.text, line.surprise.tolist(), strict=False):
-            shown = character if character.isprintable() else "\ufffd"
-            text.append(shown, style="bold red reverse" if bits > limit else "")
-        console.print(text)
+            text.append(_visible(character), style="bold red reverse" if bits > limit else "")
+        console.print(text, soft_wrap=True)
+
+
+def _visible(character: str) -> str:
+    """Itself, a picture of a control character (a tab as ␉), or what stands for a character."""
+    if character.isprintable():
+        return character
+    return chr(0x2400 + ord(character)) if character < " " else "\ufffd"

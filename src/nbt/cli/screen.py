@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from collections.abc import Sequence
 from typing import IO, Any
 
 from rich.console import Console
@@ -29,6 +30,7 @@ COLUMNS = (  # two lines of heading, and a width
 )
 
 FIRST_TO_GO = ("entropy", "elapsed", "symbols", "since")  # where a terminal is narrow
+LEAST = 24  # columns beside the names of facts, however narrow it is
 
 STOPPED = {
     "end": "end of the source",
@@ -44,6 +46,24 @@ STOPPED = {
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
+
+
+def open_console(file: IO[str]) -> Console:
+    """What prints to a text stream: with colours on a terminal only."""
+    return _Console(file=file, force_terminal=file.isatty(), highlight=False)
+
+
+def print_facts(console: Console, pairs: dict[str, str], least: int = 10) -> None:
+    """Print lines of a name and what it is; on a terminal, folded between words."""
+    width = max(least, *(len(name) + 1 for name in pairs))
+    for name, value in pairs.items():
+        lines = [Text(value)]
+        if console.is_terminal:
+            lines = Text(value).wrap(console, max(LEAST, console.width - width))
+        for k, line in enumerate(lines):
+            line.rstrip()
+            said = Text.assemble((f"{'' if k else name:<{width}}", "bold"), line)
+            console.print(said, soft_wrap=True)
 
 
 class Screen:
@@ -77,9 +97,10 @@ class Screen:
         shown: int = 0,
     ) -> None:
         terminal = file.isatty()
-        self._console = _Console(file=file, force_terminal=terminal, highlight=False)
+        self._console = open_console(file)
         self._entropy = "" if entropy_rate is None else f"{entropy_rate:.4f}"
-        self._columns = _fitting(self._console.width if terminal else None, bool(self._entropy))
+        columns = COLUMNS if self._entropy else COLUMNS[:-1]
+        self._columns = fitting(columns, FIRST_TO_GO, self._console)
         self._steps, self._seconds = steps, seconds
         self._scale, self._unit = shown_unit(unit)[0], unit
         self.shown = shown
@@ -109,10 +130,7 @@ class Screen:
 
     def facts(self, pairs: dict[str, str]) -> None:
         """Print lines of a name and what it is."""
-        width = name_width(pairs)
-        for name, value in pairs.items():
-            line = Text.assemble((f"{name:<{width}}", "bold"), value)
-            self._console.print(line, soft_wrap=True)
+        print_facts(self._console, pairs)
 
     def heading(self) -> None:
         """Print the names of the columns."""
@@ -148,8 +166,8 @@ class Screen:
 
     def _line(self, row: Row) -> str:
         values = {
-            "average": f"{row.average_bits * self._scale:.4f}",
-            "since": f"{row.since_bits * self._scale:.4f}",
+            "average": _loss(row.average_bits * self._scale),
+            "since": _loss(row.since_bits * self._scale),
             "step": str(row.step),
             "symbols": speed(row.symbols_per_second),
             "elapsed": duration(row.seconds),
@@ -166,19 +184,17 @@ class Screen:
         return f"{duration(min(left))} left" if left else ""
 
 
-def _fitting(width: int | None, entropy: bool) -> tuple[tuple[str, str, int], ...]:
-    """The columns that there is room for."""
-    columns = COLUMNS if entropy else COLUMNS[:-1]
-    for name in FIRST_TO_GO:
-        if width is None or sum(column[2] for column in columns) < width:
+def fitting(columns: tuple[Any, ...], first_to_go: Sequence[str], console: Console) -> Any:
+    """The columns (name, …, width) that a terminal has room for, or all; who goes first."""
+    for name in first_to_go:
+        if not console.is_terminal or sum(column[-1] for column in columns) < console.width:
             break
         columns = tuple(column for column in columns if column[0] != name)
     return columns
 
 
-def name_width(pairs: dict[str, Any], least: int = 10) -> int:
-    """Of the column of the names."""
-    return max(least, *(len(name) + 1 for name in pairs))
+def _loss(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
 
 
 def network(cell: Any, name: str = "network") -> dict[str, str]:
@@ -218,6 +234,7 @@ def summary(history: History, trainer: Any, entropy_rate: float | None) -> dict[
     lines = {"stopped": STOPPED.get(history.stopped, str(history.stopped))}
     scale, per = shown_unit(history.unit)
     steps = "steps" if history.unit == "nats" else "symbols"
+    steps = steps.removesuffix("s") if end.step == 1 else steps
     lines["learned"] = f"{end.step:,} {steps} in {duration(end.seconds)}"
     if end.step:
         start, bits = history.tail()

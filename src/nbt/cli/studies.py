@@ -89,6 +89,8 @@ def conduct(figures: Sequence[Figure], title: str, given: dict[str, Any]) -> int
             soft_wrap=True,
         )
         return 130
+    except BlockingIOError:
+        raise click.UsageError(f"--out: {given['out']} is in use by another process") from None
     except RunError as error:
         raise click.ClickException(str(error)) from error
     path = report.write(study, title, command())
@@ -206,35 +208,52 @@ def _show(study: Study, path: Any) -> None:
     console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH)
     evidence = study.evidence()
     for figure in study.figures:
-        console.print(_figure(figure, report.rows(figure, evidence), evidence))
+        console.print(_fitting(figure, report.rows(figure, evidence), evidence, console))
     found = report.rulings(study.figures, evidence)
     if found:
         console.print(_verdicts(found))
     click.echo(path)
 
 
-def _figure(figure: Figure, lines: Sequence[Any], evidence: Any) -> Table:
+def _number(bits: float) -> str:
     from nbt.experiments.report import number
 
+    return number(bits)
+
+
+COLUMNS: dict[str, Callable[[Any], str]] = {
+    "bits, all": lambda line: _number(line.final),
+    "quartiles": lambda line: f"{_number(line.low)} {_number(line.high)}",
+    "last half": lambda line: _number(line.last_half),
+    "symbols": lambda line: f"{line.symbols:,.0f}",
+    "µs each": lambda line: f"{line.microseconds:.2f}",
+    "diverged": lambda line: f"{line.diverged} of {line.runs}",
+}
+FIRST_TO_GO = ("quartiles", "symbols", "µs each", "last half")  # where a terminal is narrow
+
+
+def _fitting(figure: Figure, lines: Sequence[Any], evidence: Any, console: Console) -> Table:
+    """The table of a figure with the columns that there is room for."""
+    columns, wide = dict(COLUMNS), console.options.update(width=1000)
+    for name in (*FIRST_TO_GO, None):
+        table = _figure(figure, lines, evidence, columns)
+        if name is None or console.measure(table, options=wide).maximum <= console.width:
+            break
+        del columns[name]
+    return table
+
+
+def _figure(figure: Figure, lines: Sequence[Any], evidence: Any, columns: Any) -> Table:
     table = Table(title=figure.title, title_justify="left", title_style="bold", expand=False)
-    table.add_column("rule", no_wrap=True)
-    for head in ("bits, all", "quartiles", "last half", "symbols", "µs each", "diverged"):
+    table.add_column("rule", overflow="fold")
+    for head in columns:
         table.add_column(head, justify="right", no_wrap=True)
     for line in lines:
-        quartiles = f"{number(line.low)} {number(line.high)}"
-        table.add_row(
-            line.rule.label,
-            number(line.final),
-            quartiles,
-            number(line.last_half),
-            f"{line.symbols:,.0f}",
-            f"{line.microseconds:.2f}",
-            f"{line.diverged} of {line.runs}",
-        )
+        table.add_row(line.rule.label, *(shown(line) for shown in columns.values()))
     table.add_section()
     known = evidence.lines.get(figure.source.name, {})
     for name, bits in sorted(known.items(), key=lambda pair: pair[1]):
-        table.add_row(name, number(bits))
+        table.add_row(name, _number(bits))
     return table
 
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
+from nbt.cli.grouped import Grouped
 from nbt.cli.options import (
     DT,
     NUMBERS,
     SOURCES,
     UNITS,
+    asked_for,
     build_stream,
     build_trainer,
+    check_place,
+    flag,
     given,
     number_options,
     sizes_of,
     source_options,
 )
-from nbt.cli.values import Count, Each, Every, OrNone, Positive, Schedule, every
+from nbt.cli.values import Count, Each, Every, OrNone, Positive, Schedule, Seed, every
 from nbt.errors import CheckpointError
 
 NAMES = {
@@ -47,7 +49,7 @@ def _one_of(name: str) -> click.Choice:
     return click.Choice(NAMES[name])
 
 
-@click.command()
+@click.command(cls=Grouped, short_help="Learn a text, symbols or numbers.")
 @click.argument("source", required=False)
 @click.option("--cell", type=_one_of("cell"), default="rnn", show_default=True, help="Network.")
 @click.option(
@@ -103,13 +105,11 @@ def _one_of(name: str) -> click.Choice:
 )
 @click.option("--fisher", type=_one_of("fisher"), help="Of kalman: what J is a sum of.")
 @click.option("--dtype", type=_one_of("dtype"), help="Of all numbers.")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**64 - 1), help="Of network, signs and generated data."
-)
+@click.option("--seed", type=Seed(), help="Of network, signs and generated data.  [default: 0]")
 @click.option("--threads", type=Count(), help="Of a step, where it is large enough.")
 @click.option("--steps", type=Count(), help="Stop after so many symbols.")
 @click.option("--seconds", type=Positive(), help="Stop after so much time.")
-@source_options
+@source_options(*SOURCES)
 @number_options
 @click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
 @click.option("--save", metavar="PATH", help="Write the trainer to a file at the end.")
@@ -133,8 +133,14 @@ def _one_of(name: str) -> click.Choice:
 def train(context: click.Context, source: str | None, **options: Any) -> int:
     """Learn SOURCE and show bits per symbol, or nats per record of numbers.
 
-    SOURCE is a file, - for standard input, or a data set: data:anbn, data:anbn[LOW,HIGH], words of
-    the letter a, newline, as many b, newline; data:brackets, data:delayed_copy, data:music,
+    \b
+    nbt train my.txt --save model.safetensors
+    nbt train app.log --follow --alphabet grow -o RUN --resume
+    nbt train weather.csv --columns rain,wind --report -o RUN
+    nbt train data:anbn --cell leaky --steps 1e6
+
+    SOURCE is a file, - for standard input, or a data set: data:anbn or data:anbn[LOW,HIGH] (words
+    of the letter a, newline, as many b, newline), data:brackets, data:delayed_copy, data:music,
     data:shakespeare.
 
     With --columns it learns numbers: how each record of a CSV file or of JSON lines follows from
@@ -154,7 +160,7 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     """
     from nbt.cli.job import Job
 
-    asked = {k for k in options if context.get_parameter_source(k) is ParameterSource.COMMANDLINE}
+    asked = asked_for(context)
     _check_output(options)
     settings, run, checkpoint, troubles = _settings_of_run(options), None, None, []
     if settings is not None:
@@ -173,8 +179,6 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
         )
     if stream.endless and options["steps"] is None and options["seconds"] is None:
         raise click.UsageError(f"{source} never ends: give --steps or --seconds")
-    if options["save"] and not os.path.isdir(os.path.dirname(os.path.realpath(options["save"]))):
-        raise click.UsageError(f"--save: there is no folder for {options['save']!r}")
     if options["output"] and run is None:
         run = context.with_resource(_open_run(options))
         kept = {name: options[name] for name in (*SOURCES, *NUMBERS, "seed", *ANEW)}
@@ -186,6 +190,7 @@ def _check_output(options: dict[str, Any]) -> None:
     for name in ("resume", "checkpoint_every", "keep", "report"):
         if options[name] and not options["output"]:
             raise click.UsageError(f"--{name.replace('_', '-')} needs -o RUN")
+    check_place("--save", options["save"])
     if options["on_divergence"] == "rollback" and not options["output"]:
         raise click.UsageError("--on-divergence rollback needs -o RUN")
 
@@ -207,10 +212,10 @@ def _as_before(
 ) -> tuple[str, dict[str, Any]]:
     """The source and the options of the run; what was asked for now must not contradict them."""
     for name in (*SOURCES, *NUMBERS, "seed"):
-        if name in asked and options[name] != settings.get(name):
-            raise click.UsageError(
-                f"--{name}: the run in {options['output']} has {settings.get(name)}"
-            )
+        before = settings.get(name)
+        if name in asked and options[name] != (before or 0 if name == "seed" else before):
+            had = f"has {before}" if before not in (None, False) else "was begun without it"
+            raise click.UsageError(f"--{name}: the run in {options['output']} {had}")
         options = {**options, name: settings.get(name)}
     if source not in (None, settings.get("source")):
         raise click.UsageError(
@@ -254,6 +259,10 @@ def _trainer(
         inputs = sizes_of(stream)[1]
         wanted = build_trainer(trainer.readout, options, inputs)
         if wanted.describe() != trainer.describe():
+            names = ", ".join(f"--{flag(name)}" for name in MODEL if name in asked)
             has = str(trainer).partition("  #")[0]
-            raise click.UsageError(f"the run in {options['output']} has {has}")
+            raise click.UsageError(
+                f"{names}: the run in {options['output']} has {has}; "
+                "give none of its options again, or all"
+            )
     return trainer

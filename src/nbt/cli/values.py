@@ -25,6 +25,21 @@ class Count(click.ParamType):
         return int(number)
 
 
+class Seed(click.ParamType):
+    """A whole number of 64 bits."""
+
+    name = "seed"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            number = -1
+        if not 0 <= number < 2**64:
+            self.fail(f"{value!r} is not a whole number in [0, 2^64)", param, ctx)
+        return number
+
+
 class Positive(click.ParamType):
     """A positive finite number."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from nbt.durable import Lock
 from nbt.experiments.claims import Evidence
 from nbt.experiments.curves import Curve
 from nbt.experiments.figures import Figure
@@ -17,6 +18,7 @@ from nbt.experiments.workers import Done, Workers
 __all__ = ["RunError", "Study"]
 
 RESULTS = "results.jsonl"
+LOCK = "lock"
 
 
 class RunError(RuntimeError):
@@ -69,13 +71,16 @@ class Study:
 
         Raises
         ------
+        BlockingIOError
+            Another process does it in the same folder.
         RunError
             A job failed; the others were done.
         KeyboardInterrupt
             On Ctrl-C. What was finished is kept; the same call goes on from there.
         """
         failures = []
-        with Workers(execute, processes) as workers:
+        with Lock(self.folder / LOCK), Workers(execute, processes) as workers:
+            self.reload()  # what another process has done since
             for done in workers.run(self.left()):
                 if done and done.failure:
                     failures.append(f"{done.job}: {done.failure}")

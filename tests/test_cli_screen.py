@@ -1,0 +1,95 @@
+"""What a person sees in terminals of several widths."""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+from terminals import lines_of, on_terminal
+
+import nbt
+from nbt.cli import studies
+from nbt.cli.screen import Screen
+from nbt.history import History
+
+WIDTHS = [60, 80, 120]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_line_is_broken_by_the_terminal(width, tmp_path):
+    code, seen = on_terminal(
+        *("train", "data:anbn", "--steps", 100, "-o", tmp_path / "RUN"), COLUMNS=str(width)
+    )
+    assert code == 0
+    lines = [line for line in lines_of(seen) if "\r" not in line and str(tmp_path) not in line]
+    assert len(lines) > 15
+    assert max(map(len, lines)) <= width
+    text = " ".join(" ".join(lines).split())
+    assert "blocks=20, exact_self=True, norm='fisher')" in text  # folded between words
+    assert "seed=0, rank=1" in text
+    code, seen = on_terminal("info", tmp_path / "RUN", stream="stdout", COLUMNS=str(width))
+    assert code == 0
+    assert max(map(len, lines_of(seen))) <= width
+    assert "norm='fisher'" in seen
+
+
+@pytest.mark.parametrize(("width", "columns"), [(60, 5), (80, 7), (120, 10)])
+def test_columns_of_diagnose(width, columns):
+    args = ("diagnose", "data:anbn", "--units", 3, "--replicas", 3, "--steps", 9)
+    code, seen = on_terminal(*args, COLUMNS=str(width))
+    assert code == 0
+    lines = lines_of(seen)
+    assert max(map(len, lines)) <= width
+    rows = [line.split() for line in lines if re.match(r" +\d+ ", line)]
+    assert [int(row[0]) for row in rows] == [1, 2, 4, 8]
+    assert {len(row) for row in rows} == {columns}
+
+
+def test_what_was_not_measured_yet_is_no_number():
+    """On the live line, just after a row."""
+    screen = Screen(SimpleNamespace(isatty=lambda: False))
+    history = History()
+    history.add([1.0], 0.1)
+    line = screen._line(history.live())
+    assert "nan" not in line
+    assert line.split() == ["1.4427", "-", "1", "-", "0.1", "s"]
+
+
+def line_of(label):
+    rule = SimpleNamespace(label=label)
+    numbers = {"final": 0.123456, "low": 0.1, "high": 0.2, "last_half": 0.11}
+    counts = {"symbols": 12_345_678, "microseconds": 123.456, "diverged": 10, "runs": 10}
+    return SimpleNamespace(rule=rule, **numbers, **counts)
+
+
+@pytest.mark.parametrize(
+    ("width", "heads"),
+    [
+        (60, ["rule", "bits, all", "diverged"]),
+        (80, ["rule", "bits, all", "last half", "µs each", "diverged"]),
+        (120, ["rule", *studies.COLUMNS]),
+    ],
+)
+def test_columns_of_a_study(width, heads):
+    """Columns go as a whole; no number is cut."""
+    figure = SimpleNamespace(title="a figure", source=SimpleNamespace(name="a source"))
+    evidence = SimpleNamespace(lines={"a source": {"entropy": 0.1429}})
+    console = Console(width=width)
+    lines = [line_of("NoBackTrack rank 10 (paper)"), line_of("RTRL")]
+    table = studies._fitting(figure, lines, evidence, console)
+    with console.capture() as captured:
+        console.print(table)
+    seen = captured.get()
+    assert "…" not in seen
+    assert max(map(len, seen.splitlines())) <= width
+    assert [cell.strip() for cell in seen.splitlines()[2].strip("┃").split("┃")] == heads
+    assert seen.count("10 of 10") == 2
+
+
+def test_what_is_made_up_ends_its_line(tmp_path):
+    stream = nbt.streams.symbols([0, 1, 0], alphabet=nbt.streams.Alphabet("ab"))
+    trainer = nbt.NoBackTrack(nbt.RNN(2), nbt.Softmax(2))
+    trainer.save(tmp_path / "m", stream)
+    code, seen = on_terminal("sample", "-m", tmp_path / "m", "-n", 9, stream="stdout")
+    assert code == 0
+    assert re.fullmatch(r"[ab]{9}\r\n", seen)
