@@ -254,6 +254,19 @@ def built(monkeypatch, *args):
             ),
         ),
         (
+            "--units 6,4 --sources 3,2 --seed 5",
+            lambda: nbt.NoBackTrack(
+                nbt.Stack(
+                    [
+                        nbt.RNN(6, graph=nbt.Graph.random(6, 3, 5)),
+                        nbt.RNN(4, graph=nbt.Graph.random(4, 2, 6)),
+                    ]
+                ),
+                nbt.Softmax(3),
+                seed=5,
+            ),
+        ),
+        (
             "--units 6,4 --sources 2 --seed 5",
             lambda: nbt.NoBackTrack(
                 nbt.Stack(
@@ -390,6 +403,8 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--dt", "1", "--cell", "leaky"], "--dt is for --cell ctrnn"),
         (["TEXT", "--cell", "ctrnn", "--blocks", "2"], "--blocks: expected 1 for layers, graphs"),
         (["TEXT", "--units", "5", "--sources", "5"], "--sources: expected an integer in [0, 4]"),
+        (["TEXT", "--units", "9,5", "--sources", "2,2,2"], "--sources 2,2,2: expected one value"),
+        (["TEXT", "--sources", "5,0"], "'--sources': '0' is not a positive whole number"),
         (["TEXT", "--units", "9,5", "--sources", "5"], "--sources: expected an integer in [0, 4]"),
         (
             ["TEXT", "--layers", "3", "--units", "8,4"],

@@ -280,14 +280,15 @@ def _cell(options: dict[str, Any]) -> Any:
     return cells[0] if len(cells) == 1 else nbt.Stack(cells)
 
 
-def _layers(options: dict[str, Any]) -> list[tuple[int, str | None]]:
-    """Units and activation of each layer, from one for all or one for each."""
+def _layers(options: dict[str, Any]) -> list[tuple[int, str | None, int | None]]:
+    """Units, activation and sources of each layer, from one for all or one for each."""
     from nbt._arguments import whole
     from nbt.cells import MOST_LAYERS
 
-    units, activations = options["units"] or (UNITS,), options["activation"] or (None,)
+    lists = {"units": options["units"] or (UNITS,)}
+    lists |= {name: options[name] or (None,) for name in ("activation", "sources")}
     counts = {f"--layers {options['layers']}": options["layers"]} if options["layers"] else {}
-    for name, values in (("units", units), ("activation", activations)):
+    for name, values in lists.items():
         if len(values) > 1:
             counts[f"--{name} {','.join(map(str, values))}"] = len(values)
     (first, layers), *others = counts.items() or [("", 1)]
@@ -298,17 +299,19 @@ def _layers(options: dict[str, Any]) -> list[tuple[int, str | None]]:
                 f"got {layers} and {count}"
             )
     whole("layers", layers, high=MOST_LAYERS)
-    each = (values if len(values) > 1 else values * layers for values in (units, activations))
+    each = (values if len(values) > 1 else values * layers for values in lists.values())
     return list(zip(*each, strict=True))
 
 
-def _layer(options: dict[str, Any], k: int, units: int, activation: str | None) -> Any:
+def _layer(
+    options: dict[str, Any], k: int, units: int, activation: str | None, sources: int | None
+) -> Any:
     import nbt
 
     chosen: dict[str, Any] = given(activation=activation)
-    if options["sources"]:
+    if sources:
         seed = ((options["seed"] or 0) + k) % 2**64
-        chosen["graph"] = nbt.Graph.random(units, options["sources"], seed)
+        chosen["graph"] = nbt.Graph.random(units, sources, seed)
     if options["cell"] == "ctrnn":
         return nbt.Continuous(nbt.CTRNN(units, **chosen), options["dt"] or DT)
     if options["cell"] == "leaky":

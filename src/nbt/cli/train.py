@@ -65,7 +65,10 @@ def _one_of(name: str) -> click.Choice:
     help=f"How many, in all layers; a list: in each.  [default: {UNITS}]",
 )
 @click.option(
-    "--sources", type=Count(), help="Units that feed each, drawn from its layer.  [default: all]"
+    "--sources",
+    type=Each(Count()),
+    metavar="COUNT[,...]",
+    help="Units that feed each, drawn from its layer; a list: in each layer.  [default: all]",
 )
 @click.option(
     "--layers", type=Count(), help="Networks one above the other.  [default: 1, or as the lists]"
