@@ -111,7 +111,7 @@ def file(
             stream.set_alphabet(_characters(source, format, alphabet))
         else:
             stream = Words(source, format, column, cap=cap)
-            stream.set_alphabet(_words(stream, alphabet))
+            stream.set_alphabet(_words(source, format, column, alphabet))
         if close:
             weakref.finalize(stream, close)
     except BaseException:
@@ -142,31 +142,31 @@ def _characters(source: Source, format: str, alphabet: Any) -> Alphabet:
     return Alphabet(OTHER if alphabet == "grow" else alphabet)
 
 
-def _words(stream: Words, alphabet: Any) -> Alphabet:
+def _words(source: Source, format: str, column: str, alphabet: Any) -> Alphabet:
     if isinstance(alphabet, Alphabet):
         if not isinstance(alphabet.symbols, tuple):
             raise TypeError(f"alphabet: expected words, got {alphabet!r}")
         return alphabet
     if alphabet is None:
-        alphabet = "grow" if stream.live else "file"
+        alphabet = "grow" if source.live else "file"
     if not isinstance(alphabet, str):
         raise TypeError(f"alphabet: expected words, got {alphabet!r}")
     if alphabet == "grow":
         return Alphabet((OTHER,))
     if alphabet != "file":
         return Alphabet(tuple(alphabet.split(",")))
-    _twice(stream.live, stream.name)
-    first = Words(stream._source, stream._format, stream._columns[0], MOST_WORDS)
+    _twice(source)
+    first = Words(source, format, column, MOST_WORDS)
     first.set_alphabet(Alphabet((OTHER,)))
     while first.read(BLOCK).size:
         pass
-    first._source.seek({"offset": 0, "hash": 0})
+    source.seek({"offset": 0, "hash": 0})
     return Alphabet(tuple(sorted(first.alphabet.symbols[1:])))
 
 
 def _characters_of(source: Source) -> Alphabet:
     """Those that occur in a file, sorted."""
-    _twice(source.live, source.name)
+    _twice(source)
     seen, offset = np.zeros(sys.maxunicode + 1, bool), 0
     decoder = codecs.getincrementaldecoder("utf-8")()
     raw = b"."
@@ -188,11 +188,11 @@ def _characters_of(source: Source) -> Alphabet:
     return Alphabet("".join(map(chr, np.flatnonzero(seen).tolist())))
 
 
-def _twice(live: bool, name: str) -> None:
-    if live:
+def _twice(source: Source) -> None:
+    if source.live:
         raise DataError(
-            f"{name}: the alphabet 'file' reads the source twice, which a pipe does not allow; "
-            "give 'bytes', 'grow' or a string of its characters"
+            f"{source.name}: the alphabet 'file' reads the source twice, which a pipe does not "
+            "allow; give 'bytes', 'grow' or a string of its characters"
         )
 
 

@@ -179,11 +179,18 @@ class NoBackTrack(Trainer):
 
     influence.__doc__ = Trainer.influence.__doc__
 
+    def exact_influence(self) -> np.ndarray:
+        """What is exact of `influence()`; the rest is estimated.
+
+        Returns
+        -------
+        array (units, P, units), float64
+            The steps of the window, and before them each unit's own path. For a system: the last
+            transition, (n, p).
+        """
+        return self._exact_part(self.state_dict()) if self._fast else self._table.regressors()
+
     def _exact_part(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
-        """What is known exactly of ∂h/∂θ: the steps of the window, and before them each unit's own
-        path, (n, P, n); of a system the last transition, (n, p)."""
-        if not self._fast:
-            return self._table.regressors()
         n, path = self.cell.units, np.eye(self.cell.units)  # ∂h(t)/∂h(t - l)
         own = state.get("estimator.d")
         if own is None:  # w_i, the same for every unit

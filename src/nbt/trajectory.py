@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from nbt.dynamics import is_fast
 from nbt.optimizers import SGD
 from nbt.trainers import RTRL, NoBackTrack, Trainer
 
@@ -45,7 +46,8 @@ class Trajectory:
         state = trainer.state_dict()
         values, more = (trainer.cell, trainer.readout), {"inputs": trainer.inputs}
         more |= {"dtype": trainer.dtype, "seed": trainer.seed, "missing": trainer.missing}
-        self.exact = (RTRL if trainer._fast else _General)(*values, trainer.optimizer, **more)
+        fast = is_fast(trainer.cell, trainer.optimizer, trainer.split)
+        self.exact = (RTRL if fast else _General)(*values, trainer.optimizer, **more)
         _set(self.exact, state, {"estimator.G": trainer.influence()})
         self.replicas = Replicas(trainer, state, replicas)
         self._probe = RTRL(*values, SGD(0.0), **more)
@@ -142,7 +144,7 @@ class Replicas:
         one = self.trainers[0]
         v = np.concatenate([state["estimator.v"] for state in states]).astype(np.float64)
         w = np.concatenate([self._w(state) for state in states]).astype(np.float64)
-        known = one._exact_part(states[0])
+        known = one.exact_influence()
         if v.ndim == 3:  # a v̄ for each block of units
             v = v[:, np.arange(one.cell.units) % one.blocks]
         else:
