@@ -234,6 +234,8 @@ def test_bad_arguments():
     ]:
         with pytest.raises(error, match=message):
             nbt.diagnose(trainer, stream(), steps, replicas=replicas)
+    with pytest.raises(TypeError, match=r"stream: expected what has read\(n\), .* got list"):
+        nbt.diagnose(good, [0, 1, 2], 10)
 
 
 def test_divergence_keeps_what_was_measured():
@@ -256,6 +258,17 @@ def test_rows_as_json_and_columns():
     with pytest.raises(ValueError, match="name: expected one of"):
         result.column("colour")
     assert repr(result) == "<Diagnosis: 9 steps, 4 rows>"
+
+
+def test_legends_hide_nothing():
+    pytest.importorskip("matplotlib")
+    picture = nbt.diagnose(build(), stream(), 40, replicas=3).plot()
+    picture.canvas.draw()
+    for axes in picture.axes:
+        if (legend := axes.get_legend()) is not None:
+            place = legend.get_window_extent()
+            assert not place.overlaps(axes.get_window_extent())
+            assert not place.overlaps(axes.xaxis.label.get_window_extent())
 
 
 def test_plot(tmp_path):

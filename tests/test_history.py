@@ -2,11 +2,12 @@
 
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
 
-from nbt.errors import DataError
+from nbt.errors import DataError, MissingExtra
 from nbt.history import History
 
 LOSSES = np.random.default_rng(7).exponential(size=1000)
@@ -116,6 +117,27 @@ def test_a_loaded_history_goes_on_as_dense(tmp_path):
         each.add(np.ones(900), 2.0)
     assert again.per_octave == 4
     assert again.step.tolist() == history.step.tolist()
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("bits", 1.0), ("nats", math.log(2))])
+def test_plot(unit, scale, tmp_path):
+    pytest.importorskip("matplotlib")
+    history = History({"entropy_rate": 0.5, "unit": unit, "stream": "a stream"})
+    history.add(np.linspace(2, 1, 100), 1.0)
+    (axes,) = history.plot(tmp_path / "curve.svg").axes
+    average, since, entropy = axes.get_lines()
+    assert average.get_xdata().tolist() == history.step.tolist()
+    assert np.allclose(average.get_ydata(), history.average_bits * scale)
+    assert np.allclose(since.get_ydata(), history.since_bits * scale)
+    assert list(entropy.get_ydata()) == [0.5, 0.5]
+    assert unit in axes.get_ylabel()
+    assert (tmp_path / "curve.svg").stat().st_size > 1000
+
+
+def test_plot_without_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtra, match=r"pip install \"nobacktrack\[plot\]\""):
+        History().plot()
 
 
 def test_unmeasured_is_null(tmp_path):

@@ -66,6 +66,16 @@ def test_bad_arguments(count, threads, error, message):
     assert [trainer.step for trainer in trainers] == [0, 0]
 
 
+def test_what_is_no_trainer():
+    for trainers, blocks, words in (
+        (build(0), [[0]], "trainers: expected a sequence of trainers, got NoBackTrack"),
+        ([build(0), 3], [[0], [1]], r"trainers\[1\]: expected a trainer, got 3"),
+        ([build(0)], None, "blocks: expected a sequence of blocks, got None"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            nbt.learn_many(trainers, blocks)
+
+
 def test_one_trainer_twice():
     trainer = build(0)
     with pytest.raises(ValueError, match="one of them twice"):

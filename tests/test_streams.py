@@ -110,6 +110,8 @@ def test_alphabet_names_what_it_does_not_have():
             alphabet.decode(codes)
     with pytest.raises(DataError, match="position 1"):
         streams.Alphabet(range(3)).encode([2, 3])
+    with pytest.raises(TypeError, match="data: expected bytes, got str"):
+        streams.Alphabet(b"ab").encode("ab")
 
 
 # ---- text -----------------------------------------------------------------------------------

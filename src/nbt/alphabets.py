@@ -81,7 +81,10 @@ class Alphabet:
                 raise TypeError(f"data: expected str, got {type(data).__name__}")
             points = np.frombuffer(data.encode("utf-32-le", "surrogatepass"), "<u4")
         elif isinstance(self.symbols, bytes):
-            points = np.frombuffer(data, np.uint8)
+            try:
+                points = np.frombuffer(data, np.uint8)
+            except TypeError:
+                raise TypeError(f"data: expected bytes, got {type(data).__name__}") from None
         elif isinstance(self.symbols, tuple):
             return np.array([self._places.get(word, -1) for word in data], np.int32)
         else:

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nbt import _arguments
-from nbt.errors import DataError, DivergenceError, MissingExtra
+from nbt.drawing import figure, legend
+from nbt.errors import DataError, DivergenceError
 from nbt.trainers import NoBackTrack
+from nbt.training import check_stream
 from nbt.trajectory import Trajectory
 
 __all__ = ["Diagnosis", "DiagnosisRow", "diagnose"]
@@ -146,8 +148,8 @@ class Diagnosis:
         radius.axhline(1, color="0.6", linewidth=0.8)
         radius.set(title="spectral radius of ∂h(t+1)/∂h(t)", xlabel="step", ylim=(0, top))
         error.set_xscale("log")
-        for axes in (error, angle, norms):
-            axes.legend(fontsize="small")
+        for axes, columns in ((error, 2), (angle, 2), (norms, 3)):
+            legend(axes, columns)
         if path is not None:
             picture.savefig(path)
         return picture
@@ -215,7 +217,8 @@ def diagnose(
     >>> diagnosis[-1].bias < 4 * diagnosis[-1].standard_error
     True
     """
-    _check(trainer, stream)
+    _arguments.instance("trainer", trainer, NoBackTrack)
+    check_stream(trainer, stream)
     steps = _arguments.whole("steps", steps, low=2, high=2**31)
     replicas = _arguments.whole("replicas", replicas, low=2, high=2**16 // trainer.rank)
     run = Trajectory(trainer, replicas)
@@ -309,15 +312,6 @@ def _rms(pairs: np.ndarray) -> float:
     return math.sqrt((pairs * pairs).sum() / len(pairs))
 
 
-def _check(trainer, stream) -> None:
-    _arguments.instance("trainer", trainer, NoBackTrack)
-    room, alphabet = getattr(trainer.readout, "symbols", None), getattr(stream, "alphabet", None)
-    if room is None or alphabet is None:
-        return  # what it gives says whether it fits
-    if room < len(alphabet):
-        raise ValueError(f"stream: it has {len(alphabet)} symbols, the readout {room}")
-
-
 def _steps(stream, steps: int) -> Iterator[tuple[tuple[np.ndarray, ...], bool]]:
     """Up to `steps` steps, what is learned in each, and whether it is the last."""
     before, left = None, steps
@@ -333,12 +327,3 @@ def _steps(stream, steps: int) -> Iterator[tuple[tuple[np.ndarray, ...], bool]]:
             before = tuple(part[i : i + 1] for part in block)
     if before is not None:
         yield before, True
-
-
-def figure() -> Any:
-    """An empty picture, by matplotlib alone: no window, no global state."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtra('plots need matplotlib: pip install "nobacktrack[plot]"') from None
-    return Figure(figsize=(10, 7), layout="constrained")

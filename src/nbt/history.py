@@ -238,6 +238,27 @@ class History:
         """Speed from the row before to each row."""
         return self._column("symbols_per_second")
 
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
+        """The loss over the steps: the average, and since the row before.
+
+        Parameters
+        ----------
+        path : str or path-like, optional
+            Write it there, in the format of the suffix (.png, .svg, .pdf).
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        MissingExtra
+            matplotlib is not installed: ``pip install "nobacktrack[plot]"``.
+        """
+        from nbt import drawing
+
+        return drawing.learning_curve(self, path, shown_unit(self.unit)[0])
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write JSON lines: first the settings, then one object per row."""
         head = {"format": FORMAT, "schema": SCHEMA, "settings": self.settings}

@@ -238,7 +238,9 @@ class HMM:
         bad = (array < 0) | (array >= self.symbols)
         if bad.any():
             t = int(np.argmax(bad))
-            raise ValueError(f"y: expected symbols in [0, {self.symbols}), got {array[t]} at {t}")
+            raise ValueError(
+                f"y: expected symbols in [0, {self.symbols}), got {array[t]} at position {t}"
+            )
         return array
 
     # ---- the state -----------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -58,7 +58,14 @@ def learn_many(
     >>> [len(each) for each in losses]
     [100, 100, 100]
     """
+    if not isinstance(trainers, Iterable) or isinstance(trainers, str):
+        raise TypeError(f"trainers: expected a sequence of trainers, got {trainers!r}")
+    if not isinstance(blocks, Iterable):
+        raise TypeError(f"blocks: expected a sequence of blocks, got {blocks!r}")
     trainers, blocks = list(trainers), list(blocks)
+    for k, trainer in enumerate(trainers):
+        if not hasattr(trainer, "learn"):
+            raise TypeError(f"trainers[{k}]: expected a trainer, got {trainer!r}")
     if len(blocks) != len(trainers):
         raise ValueError(f"blocks: expected {len(trainers)}, one a trainer, got {len(blocks)}")
     if len({id(trainer) for trainer in trainers}) != len(trainers):

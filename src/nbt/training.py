@@ -12,7 +12,7 @@ from nbt.errors import DivergenceError
 from nbt.history import History, Row
 from nbt.interrupts import Interrupts, Terminated
 
-__all__ = ["train"]
+__all__ = ["check_stream", "settings", "train"]
 
 LARGEST_BLOCK = 1 << 16
 PATIENCE = 1.0  # seconds to wait for a live stream before looking up
@@ -161,13 +161,18 @@ def _count(name: str, value: int | None) -> int | None:
 def _check(trainer, stream, steps, seconds) -> None:
     if isinstance(trainer, type) or not hasattr(trainer, "learn"):
         raise TypeError(f"trainer: expected one such as nbt.NoBackTrack(...), got {trainer!r}")
+    check_stream(trainer, stream)
+    if steps is None and seconds is None and getattr(stream, "endless", False):
+        raise ValueError(f"steps or seconds: expected one of them, {stream.name} never ends")
+
+
+def check_stream(trainer, stream) -> None:
+    """Raises unless it can be read, and has no more symbols than the trainer predicts, or grows."""
     if isinstance(stream, type) or not hasattr(stream, "read"):
         raise TypeError(
             "stream: expected what has read(n), such as nbt.streams.symbols(array), "
             f"got {type(stream).__name__}"
         )
-    if steps is None and seconds is None and getattr(stream, "endless", False):
-        raise ValueError(f"steps or seconds: expected one of them, {stream.name} never ends")
     room, alphabet = _room(trainer), getattr(stream, "alphabet", None)
     if alphabet is None:
         return  # what it gives says whether it fits

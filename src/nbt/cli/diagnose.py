@@ -166,7 +166,7 @@ def _draw(result: Any, path: str | None) -> None:
 
 def _check_plot(path: str) -> None:
     """What would spoil the picture at the end is said at the beginning."""
-    from nbt.diagnosis import figure
+    from nbt.drawing import figure
 
     figure()
     if os.path.splitext(path)[1] not in (".png", ".svg", ".pdf"):

@@ -1,0 +1,50 @@
+"""Pictures by matplotlib, where it is installed: no window, no global state."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from nbt.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from nbt.history import History
+
+__all__ = ["figure", "learning_curve", "legend"]
+
+
+def figure(width: float = 10, height: float = 7) -> Any:
+    """An empty picture of so many inches."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtra('plots need matplotlib: pip install "nobacktrack[plot]"') from None
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def legend(axes: Any, columns: int) -> None:
+    """What the lines are, below them, where it hides nothing."""
+    lower = -0.17 if axes.get_xlabel() else -0.1
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, lower)}
+    axes.legend(fontsize="small", frameon=False, ncols=columns, **place)
+
+
+def learning_curve(history: History, path: str | os.PathLike[str] | None, scale: float) -> Any:
+    """See `History.plot`; `scale` is what bits are multiplied by."""
+    picture = figure(7, 4)
+    axes = picture.subplots()
+    for name, label in (("average_bits", "average"), ("since_bits", "since the row before")):
+        axes.plot(history.step, getattr(history, name) * scale, marker="o", ms=3, label=label)
+    if (entropy := history.settings.get("entropy_rate")) is not None:
+        axes.axhline(entropy, color="gray", linestyle="--", label="entropy rate")
+    numbers = history.unit == "nats"
+    axes.set_xscale("log")
+    axes.set(
+        title=str(history.settings.get("stream", "")),
+        xlabel="steps" if numbers else "symbols",
+        ylabel="nats per step" if numbers else "bits per symbol",
+    )
+    legend(axes, 3)
+    if path is not None:
+        picture.savefig(path)
+    return picture
