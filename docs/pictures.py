@@ -10,7 +10,7 @@ import learning_reach as reach
 import linear_example as linear
 
 import nbt
-from nbt.diagnosis import figure
+from nbt.drawing import figure
 
 HERE = Path(__file__).parent
 
@@ -21,7 +21,8 @@ def diagnose_default() -> None:
 
 def diagnose_paper() -> None:
     own = {"blocks": 1, "exact_self": False, "norm": "kalman"}
-    _diagnose("diagnose_paper.png", nbt.Kalman(nbt.InverseSqrt(1.0)), **own)
+    literal = nbt.Kalman(nbt.InverseSqrt(1.0), prior=1.0, outlier=None)
+    _diagnose("diagnose_paper.png", literal, **own)
 
 
 def linear_example() -> None:
