@@ -531,6 +531,18 @@ def test_a_folder_that_cannot_be_written_to(text, tmp_path, capsys, monkeypatch)
         assert f"{str(tmp_path)!r} cannot be written to" in err
 
 
+def test_too_little_memory_is_one_line_and_2(text, capsys, monkeypatch):
+    def refused(*args, **options):
+        raise MemoryError("Unable to allocate 64.0 GiB")
+
+    for name in ("NoBackTrack", "diagnose"):  # the latter needs more than the former
+        monkeypatch.setattr(nbt, name, refused)
+        assert run(["train" if name == "NoBackTrack" else "diagnose", text]) == 2
+        said = "nbt: error: there is not enough memory: Unable to allocate 64.0 GiB\n"
+        assert capsys.readouterr().err == said
+        monkeypatch.undo()
+
+
 def test_what_came_before_bad_data_is_shown_and_saved(tmp_path):
     (tmp_path / "f").write_text("ab" * 50 + "x")
     code, _, err = call("train", tmp_path / "f", "--alphabet", "ab", "--save", tmp_path / "t")

@@ -175,6 +175,7 @@ def test_a_figure_without_its_data_is_left_out(capsys, tmp_path, monkeypatch):
         (["reproduce", "fig1", "--budget", "-1s"], "is not a time"),
         (["reproduce", "fig1", "--seeds", "0"], "is not a positive whole number"),
         (["compare", "nowhere.txt"], "nowhere.txt"),
+        (["compare", os.sep], f"{os.sep!r}: is a folder"),
         (["compare", "-"], "a pipe does not allow"),
         (["compare", "data:anbn", "--rules", "best"], "no rule 'best'; there are euclidean-1,"),
         (["compare", "data:anbn", "--rules", ","], "no rules; there are"),

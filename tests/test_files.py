@@ -310,6 +310,7 @@ def test_arrays(tmp_path):
     assert len(stream.alphabet) == 4
     assert stream.read(9).tolist() == [3, 0, 1, 2, 2]
     assert len(streams.file(path, "npy", "9").alphabet) == 9
+    assert streams.file(path).alphabet == stream.alphabet  # by its name
     for bad in (np.zeros((2, 2), int), np.zeros(3), np.array([{}], object)):
         np.save(path, bad)
         with pytest.raises(DataError):

@@ -282,7 +282,11 @@ BAD = [
     (lambda h: nbt.HMM(3, 4, rate=-1), ValueError, "rate"),
     (lambda h: nbt.HMM(3, 4, burn_in=-1), ValueError, "burn_in"),
     (lambda h: nbt.HMM(3, 4, seed=-1), ValueError, "seed"),
-    (lambda h: h.learn([0, 4]), ValueError, r"y: expected symbols in \[0, 4\), got 4 at position 1"),
+    (
+        lambda h: h.learn([0, 4]),
+        ValueError,
+        r"y: expected symbols in \[0, 4\), got 4 at position 1",
+    ),
     (lambda h: h.learn([0, -1]), ValueError, "got -1 at position 1"),
     (lambda h: h.learn([[0]]), ValueError, "y: expected shape"),
     (lambda h: h.learn([0.5]), TypeError, "y: expected integers"),

@@ -67,7 +67,7 @@ def text(
 
 def file(
     path: str | os.PathLike[str],
-    format: str = "text",
+    format: str | None = None,
     alphabet: str | int | Alphabet | None = None,
     *,
     column: str | None = None,
@@ -80,11 +80,11 @@ def file(
     ----------
     path, follow, cap
         As in `text`.
-    format : {"text", "lines", "bytes", "csv", "jsonl", "npy"}
-        What a symbol is. `text`: a character. `lines`: the same, but of a line nothing is given
-        before its end is there. `bytes`: a byte. `csv`, `jsonl`: a record's value in one column, as
-        a word (JSON values as they are written; "" where it is missing). `npy`: an integer of a
-        one-dimensional NumPy array.
+    format : {"text", "lines", "bytes", "csv", "jsonl", "npy"}, optional
+        What a symbol is; by default npy of a name that ends so, else text. `text`: a character.
+        `lines`: the same, but of a line nothing is given before its end is there. `bytes`: a byte.
+        `csv`, `jsonl`: a record's value in one column, as a word (JSON values as they are written;
+        "" where it is missing). `npy`: an integer of a one-dimensional NumPy array.
     alphabet : str, int or Alphabet, optional
         As in `text`; of words, those between commas; of numbers, how many. By default what occurs
         in a file; for a pipe or a file that is followed `bytes` for text, and else "grow".
@@ -97,6 +97,8 @@ def file(
         As in `text`.
     """
     path = os.fspath(path)
+    if format is None:
+        format = "npy" if path.lower().endswith(".npy") else "text"
     if format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
     if (column is not None) != (format in COLUMNS):

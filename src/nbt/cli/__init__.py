@@ -90,6 +90,8 @@ def run(args: Sequence[str] | None = None) -> int:
         return _complain(error, 4)
     except MissingExtra as error:
         return _complain(error, 2)
+    except MemoryError as error:
+        return _complain(f"there is not enough memory: {error}", 2)
     except OSError as error:
         return _complain(f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
 

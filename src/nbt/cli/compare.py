@@ -72,6 +72,8 @@ def _source(source: str, alphabet: str | None, cell: str, units: int) -> Any:
     import nbt
     from nbt.experiments import Source
 
+    if os.path.isdir(source):
+        raise click.UsageError(f"{source!r}: is a folder")
     regular = source.startswith("data:") or not os.path.exists(source) or os.path.isfile(source)
     if source == "-" or not regular:
         raise click.UsageError(f"{source!r}: is read many times, which a pipe does not allow")

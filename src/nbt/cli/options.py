@@ -64,7 +64,7 @@ def source_options(*names: str) -> Callable[[Any], Any]:
             "--format",
             type=click.Choice(["text", "lines", "bytes", "csv", "jsonl", "npy"]),
             help="What a symbol is: a character, the same of whole lines, a byte, a value in a "
-            "column, an integer.  [default: text]",
+            "column, an integer.  [default: text; npy of NAME.npy]",
         ),
     }
 
@@ -165,7 +165,7 @@ def build_stream(
         )
     with _said_of(source):
         return streams.file(
-            source, format or "text", alphabet, column=column, follow=follow, **given(cap=cap)
+            source, format, alphabet, column=column, follow=follow, **given(cap=cap)
         )
 
 
@@ -262,8 +262,6 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
         return trainers[options["trainer"]](cell, readout, **settings)
     except ValueError as error:
         raise click.UsageError(_of_option(error, options)) from error
-    except MemoryError:
-        raise click.UsageError("there is not enough memory for a network of this size") from None
 
 
 def _of_option(error: ValueError, options: dict[str, Any]) -> str:
