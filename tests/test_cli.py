@@ -138,6 +138,24 @@ def test_every_option_says_what_it_is():
                 assert option.help, f"{name} --{option.name}"
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("nbt tr", "plain,train"),
+        ("nbt train --trainer ", "plain,nobacktrack plain,rtrl plain,tbptt"),
+        ("nbt train my", "file,my"),
+        ("nbt info my", "file,my"),
+        ("nbt sample --model my", "file,my"),
+        ("nbt train --save my", "file,my"),
+    ],
+)
+def test_shells_complete_it(words, expected):
+    count = len(words.split()) - (not words.endswith(" "))
+    env = {**os.environ, "_NBT_COMPLETE": "bash_complete"}
+    _, out, _ = call(env={**env, "COMP_WORDS": words, "COMP_CWORD": str(count)})
+    assert out.split() == expected.split()
+
+
 def test_choices_are_those_of_the_classes():
     assert tuple(NAMES["split"]) == SPLITS
     assert tuple(NAMES["reduction"]) == REDUCTIONS

@@ -32,7 +32,7 @@ class Rules(click.ParamType):
 
 
 @click.command(short_help="Compare learning rules on a source, with seeds.")
-@click.argument("source")
+@click.argument("source", type=click.Path())
 @click.option(
     "--rules",
     type=Rules(),

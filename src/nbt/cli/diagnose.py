@@ -77,14 +77,16 @@ FIRST_TO_GO = ("w", "v", "exact", "spectral_radius", "cosine")  # where a termin
     params=[option for option in train.params if option.name in SHARED],
     short_help="Measure the estimate of ∂h/∂θ against the exact one.",
 )
-@click.argument("source")
+@click.argument("source", type=click.Path())
 @click.option(
     "--steps", type=Count(), default=STEPS, show_default=True, help="Stop after so many symbols."
 )
 @click.option(
     "--replicas", type=Count(), default=REPLICAS, show_default=True, help="Estimates to compare."
 )
-@click.option("--plot", metavar="PATH", help="Draw a picture: .png, .svg or .pdf.")
+@click.option(
+    "--plot", type=click.Path(), metavar="PATH", help="Draw a picture: .png, .svg or .pdf."
+)
 @click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
 @quietly
 def diagnose(

@@ -16,12 +16,17 @@ from nbt.cli.pipes import quietly
 from nbt.cli.values import Count, Positive, Seed
 
 MODEL = click.option(
-    "-m", "--model", metavar="FILE|RUN", required=True, help="A checkpoint, or the folder of a run."
+    "-m",
+    "--model",
+    type=click.Path(),
+    metavar="FILE|RUN",
+    required=True,
+    help="A checkpoint, or the folder of a run.",
 )
 
 
 @click.command(short_help="Show what a checkpoint holds.")
-@click.argument("file", metavar="FILE|RUN")
+@click.argument("file", type=click.Path(), metavar="FILE|RUN")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @quietly
 def info(file: str, as_json: bool) -> int:
@@ -113,7 +118,7 @@ def _loss(history: Any, now: Any) -> dict[str, float | None]:
 
 @click.command(short_help="Say what comes next.")
 @MODEL
-@click.argument("source", required=False)
+@click.argument("source", type=click.Path(), required=False)
 @click.option("--top", type=Count(), default=5, show_default=True, help="So many symbols.")
 @click.option("--ahead", type=Count(), help="Steps to forecast numbers; 5 %, 50 %, 95 % quantiles.")
 @click.option("--paths", type=Count(), default=200, show_default=True, help="Simulated for that.")

@@ -18,14 +18,22 @@ STRANGE = 4.0  # bits above the line's mean from which a character is highlighte
 
 
 @click.command(short_help="Find the strange lines of a file.")
-@click.argument("source")
-@click.option("-m", "--model", metavar="FILE|RUN", help="A checkpoint, or the folder of a run.")
+@click.argument("source", type=click.Path())
+@click.option(
+    "-m",
+    "--model",
+    type=click.Path(),
+    metavar="FILE|RUN",
+    help="A checkpoint, or the folder of a run.",
+)
 @click.option("--learn", is_flag=True, help="Learn each character after it was predicted.")
 @click.option("--top", type=Count(), help="Only the so many strangest lines, at the end.")
 @click.option("--window", type=Count(), default=10_000, show_default=True, help="Lines to rank in.")
 @click.option("--units", type=Count(), help=f"Of a new model.  [default: {UNITS}]")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines instead of columns.")
-@click.option("--save", metavar="PATH", help="Write the model to a file at the end.")
+@click.option(
+    "--save", type=click.Path(), metavar="PATH", help="Write the model to a file at the end."
+)
 @source_options("format", "alphabet", "follow", "cap")
 @quietly
 def score(source: str, **options: Any) -> int:

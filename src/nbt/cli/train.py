@@ -50,7 +50,7 @@ def _one_of(name: str) -> click.Choice:
 
 
 @click.command(cls=Grouped, short_help="Learn a text, symbols or numbers.")
-@click.argument("source", required=False)
+@click.argument("source", type=click.Path(), required=False)
 @click.option("--cell", type=_one_of("cell"), default="rnn", show_default=True, help="Network.")
 @click.option(
     "--activation",
@@ -115,8 +115,16 @@ def _one_of(name: str) -> click.Choice:
 @source_options(*SOURCES)
 @number_options
 @click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
-@click.option("--save", metavar="PATH", help="Write the trainer to a file at the end.")
-@click.option("-o", "--output", metavar="RUN", help="Folder of the run, with its checkpoints.")
+@click.option(
+    "--save", type=click.Path(), metavar="PATH", help="Write the trainer to a file at the end."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="RUN",
+    help="Folder of the run, with its checkpoints.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in RUN, if there is one.")
 @click.option(
     "--checkpoint-every",
