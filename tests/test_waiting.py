@@ -100,3 +100,21 @@ def test_a_stamp_out_of_range_is_refused(since):
     state["waiting.since"][3] = since
     with pytest.raises(ValueError, match=r"waiting\.since: expected integers in"):
         trainer.load_state_dict(state)
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_another_sequence(rank):
+    """What was learned of rows that waited stays; nothing of the sequence before waits on."""
+    trainer, random = make(None, 7, rank), np.random.default_rng(5)
+    trainer.learn(random.choice(SYMBOLS, 300, p=OFTEN))
+    before = trainer.state_dict()
+    assert (before["waiting.since"] >= 0).any()
+    trainer.reset_state()
+    after = without_waiting(trainer.state_dict())
+    for key in ("cell.W", "cell.r", "readout.W", "step"):
+        assert after[key].tobytes() == before[key].tobytes()
+    assert not trainer.influence().any()
+    fresh = make(None, 7, rank)
+    fresh.load_state_dict(after)
+    x = random.choice(SYMBOLS, 300, p=OFTEN)
+    assert trainer.learn(x).tobytes() == fresh.learn(x).tobytes()
