@@ -216,7 +216,7 @@ def _generated(source: str, seed: int | None) -> Any:
     except DataError:
         raise
     except ValueError as error:
-        raise click.UsageError(f"{source!r}: {error}") from None
+        raise click.UsageError(f"{source!r}: {str(error).removeprefix('name: ')}") from None
 
 
 def sizes_of(stream: Any) -> tuple[Any, Any]:

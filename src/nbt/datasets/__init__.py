@@ -65,7 +65,7 @@ def by_name(name: str, seed: int | None = None) -> Stream:
     make, arguments = NAMED.get(found[1] if found else "", (None, ()))
     numbers = [int(number) for number in (found[2] or "").split(",") if number] if found else []
     if make is None or len(numbers) > len(arguments):
-        raise ValueError(f"expected one of {', '.join(map(_form, NAMED))}; got {name!r}")
+        raise ValueError(f"name: expected one of {', '.join(map(_form, NAMED))}; got {name!r}")
     given = dict(zip(arguments, numbers, strict=False))
     return make(**given) if seed is None or make is shakespeare else make(**given, seed=seed)
 
