@@ -10,7 +10,7 @@ import click
 
 from nbt.cli import studies
 from nbt.cli.options import UNITS, build_stream
-from nbt.cli.values import Count
+from nbt.cli.values import PATH, Count
 
 DEFAULT = "nobacktrack,nobacktrack-4,kalman-1,rtrl,tbptt"
 
@@ -32,7 +32,7 @@ class Rules(click.ParamType):
 
 
 @click.command(short_help="Compare learning rules on a source, with seeds.")
-@click.argument("source", type=click.Path())
+@click.argument("source", type=PATH)
 @click.option(
     "--rules",
     type=Rules(),

@@ -20,7 +20,7 @@ from nbt.cli.options import (
 )
 from nbt.cli.pipes import quietly
 from nbt.cli.train import train
-from nbt.cli.values import Count
+from nbt.cli.values import PATH, Count
 
 STEPS, REPLICAS = 10_000, 100
 
@@ -77,16 +77,14 @@ FIRST_TO_GO = ("w", "v", "exact", "spectral_radius", "cosine")  # where a termin
     params=[option for option in train.params if option.name in SHARED],
     short_help="Measure the estimate of ∂h/∂θ against the exact one.",
 )
-@click.argument("source", type=click.Path())
+@click.argument("source", type=PATH)
 @click.option(
     "--steps", type=Count(), default=STEPS, show_default=True, help="Stop after so many symbols."
 )
 @click.option(
     "--replicas", type=Count(), default=REPLICAS, show_default=True, help="Estimates to compare."
 )
-@click.option(
-    "--plot", type=click.Path(), metavar="PATH", help="Draw a picture: .png, .svg or .pdf."
-)
+@click.option("--plot", type=PATH, metavar="PATH", help="Draw a picture: .png, .svg or .pdf.")
 @click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
 @quietly
 def diagnose(

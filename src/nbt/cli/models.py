@@ -13,12 +13,12 @@ import numpy as np
 from nbt.cli.forecasts import columns_of, print_forecast, print_next
 from nbt.cli.options import asked_for, build_stream, load_model, source_options
 from nbt.cli.pipes import quietly
-from nbt.cli.values import Count, Positive, Seed
+from nbt.cli.values import PATH, Count, Positive, Seed
 
 MODEL = click.option(
     "-m",
     "--model",
-    type=click.Path(),
+    type=PATH,
     metavar="FILE|RUN",
     required=True,
     help="A checkpoint, or the folder of a run.",
@@ -26,7 +26,7 @@ MODEL = click.option(
 
 
 @click.command(short_help="Show what a checkpoint holds.")
-@click.argument("file", type=click.Path(), metavar="FILE|RUN")
+@click.argument("file", type=PATH, metavar="FILE|RUN")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @quietly
 def info(file: str, as_json: bool) -> int:
@@ -118,7 +118,7 @@ def _loss(history: Any, now: Any) -> dict[str, float | None]:
 
 @click.command(short_help="Say what comes next.")
 @MODEL
-@click.argument("source", type=click.Path(), required=False)
+@click.argument("source", type=PATH, required=False)
 @click.option("--top", type=Count(), default=5, show_default=True, help="So many symbols.")
 @click.option("--ahead", type=Count(), help="Steps to forecast numbers; 5 %, 50 %, 95 % quantiles.")
 @click.option("--paths", type=Count(), default=200, show_default=True, help="Simulated for that.")

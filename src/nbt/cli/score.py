@@ -12,17 +12,17 @@ import click
 from nbt.cli.models import alphabet_of
 from nbt.cli.options import UNITS, build_stream, check_place, load_model, source_options
 from nbt.cli.pipes import quietly
-from nbt.cli.values import Count
+from nbt.cli.values import PATH, Count
 
 STRANGE = 4.0  # bits above the line's mean from which a character is highlighted
 
 
 @click.command(short_help="Find the strange lines of a file.")
-@click.argument("source", type=click.Path())
+@click.argument("source", type=PATH)
 @click.option(
     "-m",
     "--model",
-    type=click.Path(),
+    type=PATH,
     metavar="FILE|RUN",
     help="A checkpoint, or the folder of a run.",
 )
@@ -31,9 +31,7 @@ STRANGE = 4.0  # bits above the line's mean from which a character is highlighte
 @click.option("--window", type=Count(), default=10_000, show_default=True, help="Lines to rank in.")
 @click.option("--units", type=Count(), help=f"Of a new model.  [default: {UNITS}]")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines instead of columns.")
-@click.option(
-    "--save", type=click.Path(), metavar="PATH", help="Write the model to a file at the end."
-)
+@click.option("--save", type=PATH, metavar="PATH", help="Write the model to a file at the end.")
 @source_options("format", "alphabet", "follow", "cap")
 @quietly
 def score(source: str, **options: Any) -> int:

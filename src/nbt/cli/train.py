@@ -22,7 +22,7 @@ from nbt.cli.options import (
     sizes_of,
     source_options,
 )
-from nbt.cli.values import Count, Each, Every, OrNone, Positive, Schedule, Seed, every
+from nbt.cli.values import PATH, Count, Each, Every, OrNone, Positive, Schedule, Seed, every
 from nbt.errors import CheckpointError
 
 NAMES = {
@@ -50,7 +50,7 @@ def _one_of(name: str) -> click.Choice:
 
 
 @click.command(cls=Grouped, short_help="Learn a text, symbols or numbers.")
-@click.argument("source", type=click.Path(), required=False)
+@click.argument("source", type=PATH, required=False)
 @click.option("--cell", type=_one_of("cell"), default="rnn", show_default=True, help="Network.")
 @click.option(
     "--activation",
@@ -115,13 +115,11 @@ def _one_of(name: str) -> click.Choice:
 @source_options(*SOURCES)
 @number_options
 @click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
-@click.option(
-    "--save", type=click.Path(), metavar="PATH", help="Write the trainer to a file at the end."
-)
+@click.option("--save", type=PATH, metavar="PATH", help="Write the trainer to a file at the end.")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(),
+    type=PATH,
     metavar="RUN",
     help="Folder of the run, with its checkpoints.",
 )

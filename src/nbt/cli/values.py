@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+PATH = click.Path(readable=False)  # checked where it is opened; shells complete it
 NONE = "none"  # as a value: None is an option that was not given
 
 
