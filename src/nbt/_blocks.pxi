@@ -52,11 +52,19 @@ INT32 = np.dtype(np.int32)
 np_ndarray = np.ndarray
 
 
+def _refuse_mask(x, name):
+    """np.asarray would take what is masked for a number."""
+    if np.ma.is_masked(x):
+        raise TypeError(f"{name}: expected an array without a mask, got one; .filled(numpy.nan) "
+                        "says what is missing, and missing='skip' or 'mask' what that does")
+
+
 def _as_symbols(x, name):
     """Integers of any kind, order and layout as a contiguous int32 array of one dimension."""
     if isinstance(x, (str, bytes)):
         raise TypeError(f"{name}: expected integer symbols, got {type(x).__name__}; "
                         "an alphabet's encode() makes symbols of text")
+    _refuse_mask(x, name)
     try:
         array = np.asarray(x)
     except ValueError as error:
@@ -80,6 +88,7 @@ def _vectors(x, name, m, dtype, missing):
     NaN where they may be missing."""
     if isinstance(x, (str, bytes)):
         raise TypeError(f"{name}: expected numbers, got {type(x).__name__}")
+    _refuse_mask(x, name)
     try:
         array = np.asarray(x)
     except ValueError as error:
