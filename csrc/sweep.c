@@ -294,8 +294,8 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, size_t thread, step_size step, siz
     const size_t ldn = self->ldn;
     const real *keep_w = self->keep_w, *add_w = self->add_w, *c = self->c;
     const real *H = self->T ? (real *)self->adjoint + self->T * ldn : self->H;
-    real *recent = (real *)self->recent + thread * self->ldrecent;
     const int windowed = exact && learn && self->T;
+    real *recent = windowed ? (real *)self->recent + thread * self->ldrecent : NULL;
     if (windowed) NBT(window_gradient)(self, i, recent);
     pair_lanes only;
     panel b = {
