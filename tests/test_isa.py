@@ -13,8 +13,11 @@ import sys
 from dataclasses import dataclass, replace
 
 import pytest
+from click.testing import CliRunner
 
+import nbt
 from nbt import _core
+from nbt.cli import command
 
 LABEL = re.compile(r"_f(?:32|64)_(base|avx2|avx512)(?:\.|$)")
 SYMBOL = re.compile(r"([0-9a-f]+) (.{7}) (\S+)\t([0-9a-f]+) *(?:\.hidden )?(.*)")
@@ -135,3 +138,15 @@ def test_the_others_hold_theirs(code, isa, precision):
     """And this reading sees it: else the two tests above could not fail."""
     suffix = f"_{precision}_{isa}"
     assert sum(isa in isas for name, isas in code[isa].items() if suffix in name) > 10
+
+
+def test_a_set_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setenv("NBT_ISA", "mmx")
+    message = r"NBT_ISA: expected one of \['base'.* on this machine, got 'mmx'"
+    with pytest.raises(ValueError, match=message):
+        nbt.build_info()
+    for graph in (None, nbt.Graph.random(4, 2)):
+        with pytest.raises(ValueError, match=message):
+            nbt.RTRL(nbt.RNN(4, graph=graph), nbt.Softmax(3))
+    result = CliRunner().invoke(command, ["--version"])
+    assert (result.exit_code, "NBT_ISA: expected" in result.output) == (2, True)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from nbt import _core
+from nbt.build import isa_in_use
 from nbt.cells import CTRNN, RNN, Cell, Continuous, LeakyRNN, Stack
 from nbt.compiled import CompiledSystem
 from nbt.networks import Network
@@ -148,9 +148,7 @@ def _network(cell: Cell, inputs: int, dtype: str, random: np.random.Generator, r
         raise ValueError(
             f"units: expected at most {MOST_PARAMETERS} parameters in all, got {network.size}"
         )
-    core = _core.NetworkDynamics(
-        network.layers, inputs=inputs, dtype=dtype, isa=os.environ.get("NBT_ISA") or None
-    )
+    core = _core.NetworkDynamics(network.layers, inputs=inputs, dtype=dtype, isa=isa_in_use())
 
     def grown(more: int):
         return network.moved(more), Network(cell, more).parts()
@@ -171,6 +169,5 @@ def _(cell: Continuous, inputs: int, dtype: str, random: np.random.Generator, ru
     if isinstance(cell.field, CTRNN):
         return _network(cell, inputs, dtype, random, rule)
     field = bound(cell.field, inputs, dtype, random, rule)
-    isa = os.environ.get("NBT_ISA") or None
-    core = _core.EulerDynamics(field.core, dt=cell.dt, dtype=dtype, isa=isa)
+    core = _core.EulerDynamics(field.core, dt=cell.dt, dtype=dtype, isa=isa_in_use())
     return dataclasses.replace(field, core=core)

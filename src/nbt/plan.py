@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nbt import _arguments, _core
+from nbt.build import isa_in_use
 from nbt.dynamics import Bound, bound, check_cell, is_fast, own_loss
 from nbt.general_state import GeneralTable
 from nbt.inputs import Inputs, Symbols, Vector, as_inputs
@@ -165,7 +165,7 @@ class Plan:
             lambda_phi=lambdas[1],
             outlier=getattr(optimizer, "outlier", None) or math.inf,
             seed=seed,
-            isa=os.environ.get("NBT_ISA") or None,
+            isa=isa_in_use(),
             threads=self.threads,
             dynamics=system and system.core,
             targets=self.readout.targets.size,

@@ -25,7 +25,10 @@ def _print_version(context: click.Context, option: click.Parameter, wanted: bool
         return
     import nbt
 
-    info = dict(nbt.build_info())
+    try:
+        info = dict(nbt.build_info())
+    except ValueError as error:  # of NBT_ISA
+        raise click.UsageError(str(error), context) from None
     click.echo(f"nbt {info.pop('version')}")
     for name, value in info.items():
         if isinstance(value, bool):
