@@ -6,88 +6,26 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from nbt import _arguments, showing
 from nbt.errors import DataError
+from nbt.history_rows import BITS_PER_NAT, HistoryRow, Sum, shown_unit
 
-__all__ = ["History", "Row", "shown_unit"]
+__all__ = ["History"]
 
 FORMAT = "nbt-history"
 SCHEMA = 1
-BITS_PER_NAT = 1 / math.log(2)
-KINDS = {
-    "step": np.int64,
-    "average_bits": np.float64,
-    "since_bits": np.float64,
-    "seconds": np.float64,
-    "symbols_per_second": np.float64,
-}
-
-
-class Row(NamedTuple):
-    """One line of a `History`.
-
-    Attributes
-    ----------
-    step : int
-        Symbols learned so far.
-    average_bits : float
-        Bits per symbol over all of them.
-    since_bits : float
-        Bits per symbol since the row before.
-    seconds : float
-        Time so far.
-    symbols_per_second : float
-        Speed since the row before.
-    """
-
-    step: int
-    average_bits: float
-    since_bits: float
-    seconds: float
-    symbols_per_second: float
-
-    def to_json(self, unit: str = "bits") -> str:
-        """One line of JSON; null for what could not be measured. unit: "bits" or "nats"."""
-        good = {k: v if math.isfinite(v) else None for k, v in self._asdict().items()}
-        if unit == "nats":
-            good = {k.replace("bits", "nats"): _in_nats(k, v) for k, v in good.items()}
-        return json.dumps(good)
-
-
-def _in_nats(name: str, value: float | None) -> float | None:
-    return value / BITS_PER_NAT if value is not None and name.endswith("_bits") else value
-
-
-class _Sum(NamedTuple):
-    """Everything from the start up to some step; `unscored` steps had no loss."""
-
-    step: int
-    nats: float
-    seconds: float
-    unscored: int = 0
-
-    def since(self, last: _Sum) -> Row:
-        steps, seconds = self.step - last.step, self.seconds - last.seconds
-        scored = self.step - self.unscored
-        fresh = steps - (self.unscored - last.unscored)
-        return Row(
-            self.step,
-            self.nats / scored * BITS_PER_NAT if scored else math.nan,
-            (self.nats - last.nats) / fresh * BITS_PER_NAT if fresh else math.nan,
-            self.seconds,
-            steps / seconds if seconds > 0 else math.nan,
-        )
+KINDS = dict.fromkeys(HistoryRow._fields, np.float64) | {"step": np.int64}  # of the columns
 
 
 class History:
     """Losses summed up at the steps 1, 2, 4, 8, ... (or denser) and at the end.
 
     The columns are arrays: `step` (int64), `average_bits`, `since_bits`, `seconds` and
-    `symbols_per_second` (float64), see `Row`. Sums are float64, added up in the order of the
+    `symbols_per_second` (float64), see `HistoryRow`. Sums are float64, added up in the order of the
     steps, so that they do not depend on how a stream was cut into blocks.
 
     Parameters
@@ -106,6 +44,11 @@ class History:
         Why it ended: "end" (of the stream), "steps", "seconds", "interrupt", "error",
         "divergence"; None while it runs.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Examples
     --------
     >>> history = History()
@@ -121,7 +64,7 @@ class History:
         self.stopped: str | None = None
         self._columns = {name: np.zeros(32, kind) for name, kind in KINDS.items()}
         self._rows = 0
-        self._now = self._last = _Sum(0, 0.0, 0.0)  # of everything; as it was at the last row
+        self._now = self._last = Sum(0, 0.0, 0.0)  # of everything; as it was at the last row
         self._open = (0, self._last)  # rows and last row, without the one that `finish` adds
 
     def add(self, losses: np.ndarray, seconds: float) -> None:
@@ -129,6 +72,13 @@ class History:
 
         The time of a row within them is interpolated. NaN is a step without a loss: it counts as a
         step, and not in the averages.
+
+        Parameters
+        ----------
+        losses : array (steps,)
+            In nats, in order.
+        seconds : float
+            Time from the start to their end.
         """
         losses = np.asarray(losses, np.float64)
         if not losses.size:
@@ -142,14 +92,19 @@ class History:
             part = (step - before.step) / losses.size
             at = before.seconds + part * (seconds - before.seconds)
             k = step - before.step
-            self._row(_Sum(step, float(sums[k]), at, int(gaps[k])))
+            self._row(Sum(step, float(sums[k]), at, int(gaps[k])))
         self._open = self._rows, self._last
-        self._now = _Sum(before.step + losses.size, float(sums[-1]), float(seconds), int(gaps[-1]))
+        self._now = Sum(before.step + losses.size, float(sums[-1]), float(seconds), int(gaps[-1]))
 
     def finish(self, stopped: str) -> None:
         """Add the row of the last step, if it is not there yet, and note why it ended.
 
         A history that goes on after all loses that row again.
+
+        Parameters
+        ----------
+        stopped : str
+            Why; see `stopped`.
         """
         if self._now.step > self._last.step:
             self._row(self._now)
@@ -164,7 +119,7 @@ class History:
         """Of what is shown to a person: "bits" per symbol, or "nats" per step of numbers."""
         return "nats" if self.settings.get("unit") == "nats" else "bits"
 
-    def live(self) -> Row:
+    def live(self) -> HistoryRow:
         """The row of this moment."""
         return self._now.since(self._last)
 
@@ -181,11 +136,11 @@ class History:
     def __len__(self) -> int:
         return self._rows
 
-    def __getitem__(self, i: int) -> Row:
+    def __getitem__(self, i: int) -> HistoryRow:
         i = range(self._rows)[i]
-        return Row(*(self._columns[name][i].item() for name in Row._fields))
+        return HistoryRow(*(self._columns[name][i].item() for name in HistoryRow._fields))
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[HistoryRow]:
         return (self[i] for i in range(self._rows))
 
     def __repr__(self) -> str:
@@ -260,7 +215,18 @@ class History:
         return drawing.learning_curve(self, path, shown_unit(self.unit)[0])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write JSON lines: first the settings, then one object per row."""
+        """Write JSON lines: first the settings, then one object per row.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        """
         head = {"format": FORMAT, "schema": SCHEMA, "settings": self.settings}
         head |= {"stopped": self.stopped, "per_octave": self.per_octave}
         with open(path, "w", encoding="utf-8", newline="\n") as file:
@@ -269,7 +235,20 @@ class History:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> History:
-        """Read what `save` wrote. Raises `DataError`, naming the line, if it is something else."""
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where from.
+
+        Raises
+        ------
+        DataError
+            It is something else; the message names the line.
+        OSError
+            The file cannot be read.
+        """
         with open(path, "rb") as file:
             objects = [_parsed(path, i, line) for i, line in enumerate(file, 1)]
         if not objects or (objects[0].get("format"), objects[0].get("schema")) != (FORMAT, SCHEMA):
@@ -299,7 +278,20 @@ class History:
     def from_state(
         cls, state: Mapping[str, np.ndarray], settings: Mapping[str, Any] | None = None
     ) -> History:
-        """The history whose `state_dict` this is. Raises `ValueError` if it is none."""
+        """The history whose `state_dict` this is.
+
+        Parameters
+        ----------
+        state : mapping of str to array
+            What `state_dict` gave.
+        settings : mapping, optional
+            As in `History`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            It is none.
+        """
         history = cls(settings)
         expected = history.state_dict()
         if "now.unscored" in state:
@@ -316,7 +308,7 @@ class History:
             if (state[name].dtype, state[name].shape) != (empty.dtype, shape):
                 raise ValueError(f"history.{name}: expected {empty.dtype} of shape {shape}")
         now, last = (
-            _Sum(
+            Sum(
                 int(state[f"{name}.step"]),
                 *map(float, state[f"{name}.sums"]),
                 int(state.get(f"{name}.unscored", 0)),
@@ -330,8 +322,8 @@ class History:
             raise ValueError("history.unscored: expected counts of steps")
         if not np.isfinite([*now, *last]).all():
             raise ValueError("history.sums: expected finite numbers")
-        for row in zip(*(state[name].tolist() for name in Row._fields), strict=True):
-            history._append(Row(*row))
+        for row in zip(*(state[name].tolist() for name in HistoryRow._fields), strict=True):
+            history._append(HistoryRow(*row))
         history._now, history._last, history._open = now, last, (rows, last)
         return history
 
@@ -340,11 +332,11 @@ class History:
         column.flags.writeable = False
         return column
 
-    def _row(self, now: _Sum) -> None:
+    def _row(self, now: Sum) -> None:
         self._append(now.since(self._last))
         self._last = now
 
-    def _append(self, row: Row) -> None:
+    def _append(self, row: HistoryRow) -> None:
         if self._rows == len(self._columns["step"]):
             self._columns = {k: np.concatenate([v, v]) for k, v in self._columns.items()}
         for name, value in row._asdict().items():
@@ -353,20 +345,17 @@ class History:
 
     def _load_row(self, path: Any, line: int, values: dict[str, Any]) -> None:
         try:
-            row = Row(**{k: math.nan if v is None else KINDS[k](v) for k, v in values.items()})
+            row = HistoryRow(
+                **{k: math.nan if v is None else KINDS[k](v) for k, v in values.items()}
+            )
             if not row.step > self._last.step:
                 raise ValueError("step does not grow")
         except (TypeError, ValueError, KeyError, OverflowError) as error:
             raise DataError(f"{path}: line {line}: not a row of a history ({error})") from None
         self._append(row)
         nats = float(row.average_bits) * int(row.step) / BITS_PER_NAT
-        self._now = self._last = _Sum(int(row.step), nats, float(row.seconds))
+        self._now = self._last = Sum(int(row.step), nats, float(row.seconds))
         self._open = self._rows, self._last
-
-
-def shown_unit(unit: str) -> tuple[float, str]:
-    """What bits are multiplied by to be shown, and what is said then."""
-    return (1 / BITS_PER_NAT, "nats per step") if unit == "nats" else (1.0, "bits per symbol")
 
 
 def _marks(after: int, last: int, per_octave: int) -> Iterator[int]:

@@ -6,7 +6,8 @@ import json
 import math
 from html import escape
 
-from nbt.history import History, shown_unit
+from nbt.history import History
+from nbt.history_rows import shown_unit
 
 __all__ = ["html"]
 

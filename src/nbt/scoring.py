@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nbt.history import BITS_PER_NAT
+from nbt.history_rows import BITS_PER_NAT
 from nbt.listening import listener
 from nbt.trainers import Trainer
 

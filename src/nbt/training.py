@@ -9,7 +9,8 @@ from typing import Any
 
 from nbt import _arguments
 from nbt.errors import DivergenceError
-from nbt.history import History, Row
+from nbt.history import History
+from nbt.history_rows import HistoryRow
 from nbt.interrupts import Interrupts, Terminated
 
 __all__ = ["check_stream", "settings", "train"]
@@ -26,7 +27,7 @@ def train(
     steps: int | None = None,
     seconds: float | None = None,
     block: int | None = None,
-    progress: Callable[[History, Row], None] | None = None,
+    progress: Callable[[History, HistoryRow], None] | None = None,
     history: History | None = None,
     interrupts: Interrupts | None = None,
     clock: Callable[[], float] = time.perf_counter,
@@ -77,6 +78,8 @@ def train(
         On Ctrl-C, between two blocks. A second Ctrl-C does not wait for the block to end; only
         then may the trainer be ahead of stream and history.
 
+    Notes
+    -----
     Whatever is raised while learning has an attribute `history`: what was measured until the last
     whole block.
 

@@ -14,7 +14,8 @@ from nbt.errors import CheckpointError, DivergenceError
 from nbt.interrupts import Interrupts, Terminated
 
 if TYPE_CHECKING:
-    from nbt.history import History, Row
+    from nbt.history import History
+    from nbt.history_rows import HistoryRow
 
 MOST_ROLLBACKS = 8
 RETRY = 10.0  # seconds until a folder that could not be written to is tried again
@@ -151,7 +152,7 @@ class Job:
             finally:
                 self.learning = False
 
-    def _show(self, history: History, row: Row) -> None:
+    def _show(self, history: History, row: HistoryRow) -> None:
         self.screen.update(history, row)
         self._print_rows()
         if self.folder:

@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from nbt.history import History, Row, shown_unit
+from nbt.history import History
+from nbt.history_rows import HistoryRow, shown_unit
 
 REFRESH = 0.1  # seconds between two looks of the live line
 
@@ -143,7 +144,7 @@ class Screen:
             return said or self._unit
         return "steps" if (said, self._unit) == ("symbols", "nats") else said
 
-    def update(self, history: History, row: Row) -> None:
+    def update(self, history: History, row: HistoryRow) -> None:
         """Print the rows that are new, and rewrite the live line; for `nbt.train(progress=...)`."""
         self.rows(history)
         now = time.monotonic()
@@ -164,7 +165,7 @@ class Screen:
             self.say(self._line(history[i]))
         self.shown = len(history)
 
-    def _line(self, row: Row) -> str:
+    def _line(self, row: HistoryRow) -> str:
         values = {
             "average": _loss(row.average_bits * self._scale),
             "since": _loss(row.since_bits * self._scale),
@@ -175,7 +176,7 @@ class Screen:
         }
         return "".join(f"{values[name]:>{width}}" for name, _, width in self._columns)
 
-    def _left(self, row: Row) -> str:
+    def _left(self, row: HistoryRow) -> str:
         left = []
         if self._steps is not None and row.step:
             left.append(row.seconds * (self._steps - row.step) / row.step)
