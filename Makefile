@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
 
-.PHONY: shares build train test test-all soak anomalies forecasting bench bench-compare peers peers-test scaling instructions \
+.PHONY: docs shares build train test test-all soak anomalies forecasting bench bench-compare peers peers-test scaling instructions \
 	instructions-record learning lint format sanitize clean
 
 build: $(VENV)/.installed
@@ -61,6 +61,16 @@ peers: .venv-peers/.installed
 	.venv-peers/bin/python -m bench.peers $(ARGS)
 peers-test: .venv-peers/.installed
 	.venv-peers/bin/python -m pytest -q -c bench/pytest.ini bench/peers $(ARGS)
+
+# The reference and the pages of docs/ as HTML: build/docs/index.html.
+.venv-docs/.installed: $(SOURCES) pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --upgrade pip
+	.venv-docs/bin/python -m pip install --quiet --group docs "scikit-build-core>=0.11" "cython>=3.1" cmake ninja
+	.venv-docs/bin/python -m pip install --quiet --no-build-isolation -Cbuild-dir=.venv-docs/build .
+	touch $@
+docs: .venv-docs/.installed
+	.venv-docs/bin/python docs/reference/make.py build/docs
 
 # Time a parameter over sizes, as a table and a picture.
 scaling: .venv-peers/.installed
@@ -120,4 +130,4 @@ sanitize: .venv-sanitize/.installed
 		$(REACH_C:%=tests/test_%.py) $(ARGS)
 
 clean:
-	rm -rf build dist .venv .venv-sanitize .venv-peers .bench .pytest_cache .ruff_cache .benchmarks
+	rm -rf build dist .venv .venv-docs .venv-sanitize .venv-peers .bench .pytest_cache .ruff_cache .benchmarks

@@ -2,6 +2,36 @@
 
 NoBackTrack (Ollivier, Tallec, Charpiat 2015) with a C core: a model that learns from a stream as it
 arrives, in memory that does not grow, at a cost a step close to running the network itself.
+
+>>> import nbt
+>>> stream = nbt.datasets.anbn(1, 32, seed=0)
+>>> trainer = nbt.NoBackTrack(nbt.LeakyRNN(20), nbt.Softmax(len(stream.alphabet)), seed=0)
+>>> history = nbt.train(trainer, stream, steps=1000)
+>>> trainer.step, trainer.predict().shape
+(1000, (3,))
+
+Begin with `NoBackTrack`, whose arguments are most of what can be chosen; what it then does is under
+`Trainer`. `train` joins it with a stream, of `nbt.streams` or of your own.
+
+- *Learning rules*: `NoBackTrack`, `RTRL`, `TruncatedBPTT`; all are a `Trainer`
+- *The loop*: `train`, `learn_many`, `History`, `HistoryRow`, `Interrupts`, `Terminated`
+- *Stopping and going on*: `load`, `Checkpoint`
+- *Networks*: `RNN`, `LeakyRNN`, `Stack`, `Graph`, `Continuous`, `CTRNN`
+- *Systems of your own*: `System`, `CompiledSystem`, `check_system`, `DerivedWarning`
+- *What is predicted*: `Softmax`, `Gaussian`, `Bernoulli`
+- *What a network is fed*: `Symbols`, `Vector`
+- *Optimizers and their rates*: `Kalman`, `SGD`, `InverseSqrt`, `Constant`
+- *One event at a time*: `RNNClassifier`, `RNNRegressor`
+- *How good an estimate is*: `diagnose`, `Diagnosis`, `DiagnosisRow`
+- *Hidden Markov models*: `HMM`
+- *The trick by itself*: `rank_one`, `rank_one_variance`, `rank_one_gaussian`,
+  `rank_one_gaussian_variance`, `rank_one_tensor`
+- *Errors*: `DivergenceError`, `DataError`, `CheckpointError`, `MissingExtra`
+- *The build*: `build_info`, `__version__`
+- *Data, and what to compare with*: `streams`, `datasets`, `baselines`
+
+Losses are in nats; bits per symbol are what is shown to people. Letters are the paper's: h the
+state, θ the parameters, P = 1 + n + m of them for each of n units with m inputs.
 """
 
 from nbt import baselines, datasets, streams
@@ -9,13 +39,15 @@ from nbt.build import __version__, build_info
 from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
 from nbt.checkpoint import Checkpoint, load
 from nbt.compiled import CompiledSystem
-from nbt.diagnosis import Diagnosis, diagnose
+from nbt.diagnosis import Diagnosis, DiagnosisRow, diagnose
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
 from nbt.estimators import RNNClassifier, RNNRegressor
 from nbt.graphs import Graph
 from nbt.history import History
+from nbt.history_rows import HistoryRow
 from nbt.hmm import HMM
 from nbt.inputs import Symbols, Vector
+from nbt.interrupts import Interrupts, Terminated
 from nbt.optimizers import SGD, Kalman
 from nbt.rank_one_trick import (
     rank_one,
@@ -29,56 +61,62 @@ from nbt.replicas import learn_many
 from nbt.schedules import Constant, InverseSqrt
 from nbt.system import DerivedWarning, System
 from nbt.system_check import check_system
+from nbt.trainer import Trainer
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
 from nbt.training import train
 
-__all__ = [
-    "CTRNN",
-    "HMM",
-    "RNN",
-    "RTRL",
-    "SGD",
-    "Bernoulli",
-    "Checkpoint",
-    "CheckpointError",
-    "CompiledSystem",
-    "Constant",
-    "Continuous",
-    "DataError",
-    "DerivedWarning",
-    "Diagnosis",
-    "DivergenceError",
-    "Gaussian",
-    "Graph",
-    "History",
-    "InverseSqrt",
-    "Kalman",
-    "LeakyRNN",
-    "MissingExtra",
+__all__ = [  # noqa: RUF022 - in the order of the list above, and of the reference
     "NoBackTrack",
+    "RTRL",
+    "TruncatedBPTT",
+    "Trainer",
+    "train",
+    "learn_many",
+    "History",
+    "HistoryRow",
+    "Interrupts",
+    "Terminated",
+    "load",
+    "Checkpoint",
+    "RNN",
+    "LeakyRNN",
+    "Stack",
+    "Graph",
+    "Continuous",
+    "CTRNN",
+    "System",
+    "CompiledSystem",
+    "check_system",
+    "DerivedWarning",
+    "Softmax",
+    "Gaussian",
+    "Bernoulli",
+    "Symbols",
+    "Vector",
+    "Kalman",
+    "SGD",
+    "InverseSqrt",
+    "Constant",
     "RNNClassifier",
     "RNNRegressor",
-    "Softmax",
-    "Stack",
-    "Symbols",
-    "System",
-    "TruncatedBPTT",
-    "Vector",
-    "__version__",
-    "baselines",
-    "build_info",
-    "check_system",
-    "datasets",
     "diagnose",
-    "learn_many",
-    "load",
+    "Diagnosis",
+    "DiagnosisRow",
+    "HMM",
     "rank_one",
+    "rank_one_variance",
     "rank_one_gaussian",
     "rank_one_gaussian_variance",
     "rank_one_tensor",
-    "rank_one_variance",
+    "DivergenceError",
+    "DataError",
+    "CheckpointError",
+    "MissingExtra",
+    "build_info",
+    "__version__",
     "streams",
-    "train",
+    "datasets",
+    "baselines",
 ]
 
 

@@ -24,6 +24,11 @@ class Alphabet:
     symbols : str, bytes, range or tuple of str
         Distinct characters, distinct bytes, plain numbers `range(k)`, or distinct words.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Examples
     --------
     >>> ab = Alphabet("ab\\n")
@@ -57,7 +62,18 @@ class Alphabet:
         return "Alphabet(bytes(range(256)))" if every_byte else f"Alphabet({self.symbols!r})"
 
     def grown(self, symbol: str) -> Alphabet:
-        """This alphabet and one symbol more, with the next number."""
+        """This alphabet and one symbol more, with the next number.
+
+        Parameters
+        ----------
+        symbol : str
+            The new one.
+
+        Raises
+        ------
+        TypeError, ValueError
+            It cannot be one, or is in the alphabet.
+        """
         more = (symbol,) if isinstance(self.symbols, tuple) else symbol
         return Alphabet(self.symbols + more)
 
@@ -75,7 +91,23 @@ class Alphabet:
         return table
 
     def numbers(self, data: Any) -> np.ndarray:
-        """Like `encode`, with -1 in the place of what is not in the alphabet."""
+        """Like `encode`, with -1 in the place of what is not in the alphabet.
+
+        Parameters
+        ----------
+        data : str, bytes, sequence of str or array of int
+            As in `encode`.
+
+        Returns
+        -------
+        array (T,), int32
+            Numbers from 0, or -1.
+
+        Raises
+        ------
+        TypeError, DataError
+            It is of another kind than the alphabet.
+        """
         if isinstance(self.symbols, str):
             if not isinstance(data, str):
                 raise TypeError(f"data: expected str, got {type(data).__name__}")
@@ -94,11 +126,25 @@ class Alphabet:
         return self._table.take(points, mode="clip")
 
     def encode(self, data: str | bytes | Any) -> np.ndarray:
-        """Numbers of the symbols in `data`, int32, shape (T,).
+        """Numbers of the symbols in `data`.
 
-        Takes a str for an alphabet of characters, bytes for bytes, integers for numbers, a sequence
-        of str for words.
-        Raises `DataError` at the first symbol that is not in the alphabet.
+        Parameters
+        ----------
+        data : str, bytes, sequence of str or array of int
+            A str for an alphabet of characters, bytes for bytes, a sequence of str for words,
+            integers for numbers.
+
+        Returns
+        -------
+        array (T,), int32
+            Numbers from 0.
+
+        Raises
+        ------
+        TypeError
+            It is of another kind than the alphabet.
+        DataError
+            At the first symbol that is not in the alphabet.
         """
         codes = self.numbers(data)
         if codes.size and codes.min() < 0:
@@ -107,7 +153,23 @@ class Alphabet:
         return codes
 
     def decode(self, codes: Any) -> str | bytes | np.ndarray | list[str]:
-        """The symbols with these numbers: str, bytes, a list of words, an array of numbers."""
+        """The symbols with these numbers.
+
+        Parameters
+        ----------
+        codes : array (T,) of int
+            Numbers from 0.
+
+        Returns
+        -------
+        str, bytes, list of str or array of int
+            As the alphabet is of characters, bytes, words or numbers.
+
+        Raises
+        ------
+        DataError
+            Not such an array, or with numbers outside the alphabet.
+        """
         codes = integers(codes)
         if codes.size and not (codes.min() >= 0 and codes.max() < len(self)):
             raise DataError(

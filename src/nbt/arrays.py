@@ -40,6 +40,12 @@ def symbols(
     name : str
         What to call it.
 
+    Raises
+    ------
+    TypeError, ValueError, DataError
+        For arguments that are not as above; an array that is empty, not of integers or not of one
+        dimension, or with numbers outside the alphabet.
+
     Examples
     --------
     >>> symbols([0, 1, 2], cycle=True).read(2).tolist()

@@ -41,12 +41,10 @@ class CTW:
         Records of 24 bytes that the tree may have; they take memory as they are used. A full tree
         goes on learning, but does not grow.
 
-    Attributes
-    ----------
-    step : int
-        Symbols learned or observed so far.
-    used : int
-        Records in use.
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Notes
     -----
@@ -97,6 +95,7 @@ class CTW:
         Parameters
         ----------
         x : array (steps,) of integers in [0, symbols)
+            What comes, in order.
 
         Returns
         -------
@@ -113,7 +112,23 @@ class CTW:
         return self._core.run(x, True)
 
     def observe(self, x: Any) -> np.ndarray:
-        """Lets a block pass: contexts move on, nothing is learned. Arguments, losses: `learn`."""
+        """Lets a block pass: contexts move on, nothing is learned.
+
+        Parameters
+        ----------
+        x : array (steps,) of integers in [0, symbols)
+            As in `learn`.
+
+        Returns
+        -------
+        array (steps,), float64
+            The loss of each symbol in nats.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyboardInterrupt
+            As `learn`.
+        """
         return self._core.run(x, False)
 
     def predict(self) -> np.ndarray:
@@ -122,10 +137,12 @@ class CTW:
 
     @property
     def step(self) -> int:
+        """Symbols learned or observed so far."""
         return self._core.step
 
     @property
     def used(self) -> int:
+        """Records in use."""
         return self._core.used
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -146,6 +163,11 @@ class CTW:
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Goes on from where `state` was taken, by a CTW with the same arguments.
+
+        Parameters
+        ----------
+        state : mapping of str to array
+            What `state_dict` gave.
 
         Raises
         ------
@@ -244,6 +266,11 @@ def compressed_bits(data: Any, symbols: int | None = None) -> dict[str, float]:
     -------
     dict
         ``{"gzip": bits, "bzip2": bits, "xz": bits}``, headers included.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above, and data without a symbol.
 
     Examples
     --------

@@ -10,6 +10,7 @@ from nbt import _core
 __all__ = ["__version__", "build_info", "isa_in_use"]
 
 __version__ = version("nobacktrack")
+"""Of the package, as in its distribution."""
 
 
 def build_info() -> dict[str, object]:

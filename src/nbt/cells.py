@@ -48,6 +48,11 @@ class RNN:
         The edges; see `Graph.of`. A step's cost and the memory go with their number. Default: all,
         by kernels for dense networks.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Examples
     --------
     >>> RNN(20)
@@ -71,6 +76,13 @@ class RNN:
         """First values of the parameters, float64: b (n,), W (n, n), r (inputs, n), alpha (n,).
 
         With a graph W is (edges,), in the order of a mask's non-zero entries.
+
+        Parameters
+        ----------
+        inputs : int
+            m, numbers of an input.
+        random : numpy.random.Generator
+            What draws.
         """
         return {"alpha": np.zeros(self.units), **_drawn(self, inputs, random)}
 
@@ -96,6 +108,11 @@ class LeakyRNN:
         Learn α.
     graph : Graph, mask, CSR arrays, optional
         The edges, as in `RNN`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Examples
     --------
@@ -129,7 +146,15 @@ class LeakyRNN:
         return leaks
 
     def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
-        """First values of the parameters, as of `RNN`; beta (n,) in place of alpha if learned."""
+        """First values of the parameters, as of `RNN`; beta (n,) in place of alpha if learned.
+
+        Parameters
+        ----------
+        inputs : int
+            m, numbers of an input.
+        random : numpy.random.Generator
+            What draws.
+        """
         values = _drawn(self, inputs, random)
         if self.leak == "random":
             alpha = random.random(self.units)
@@ -159,6 +184,11 @@ class CTRNN:
     graph : Graph, mask, CSR arrays, optional
         The edges, as in `RNN`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Examples
     --------
     >>> Continuous(CTRNN(20, tau=2.0), dt=0.1)
@@ -184,7 +214,15 @@ class CTRNN:
         return _each_unit("tau", self.tau, self.units, above=0)
 
     def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
-        """First values of the parameters, as of `RNN`; tau (n,) in place of alpha."""
+        """First values of the parameters, as of `RNN`; tau (n,) in place of alpha.
+
+        Parameters
+        ----------
+        inputs : int
+            m, numbers of an input.
+        random : numpy.random.Generator
+            What draws.
+        """
         values = _drawn(self, inputs, random)
         if self.tau == "random":
             tau = np.exp(random.uniform(*np.log(TIMES), self.units))
@@ -206,6 +244,11 @@ class Continuous:
         `rows` its derivatives.
     dt : float
         Length of a step > 0, in units of time.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Examples
     --------
@@ -238,7 +281,15 @@ class Continuous:
         return self.field.graph
 
     def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
-        """First values of the parameters: those of a CTRNN."""
+        """First values of the parameters: those of a CTRNN.
+
+        Parameters
+        ----------
+        inputs : int
+            m, numbers of an input.
+        random : numpy.random.Generator
+            What draws.
+        """
         return self.field.draw(inputs, random)
 
 
@@ -256,6 +307,11 @@ class Stack:
         The layers, from the input on; at least 1. Each has its own activation.
     skip : bool
         All layers see x, as in the paper; otherwise the first one alone.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Examples
     --------

@@ -39,9 +39,10 @@ ALPHABET, HISTORY = "stream.alphabet", "history."
 class Checkpoint:
     """Everything needed to go on: what learns, what it has read, what was measured.
 
-    Attributes
+    Parameters
     ----------
     trainer : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
+        What learns.
     alphabet : Alphabet or None
         What its symbols stand for.
     stream : dict or None
@@ -68,14 +69,29 @@ class Checkpoint:
 
     @classmethod
     def of(cls, trainer: Any, stream: Any = None, history: History | None = None) -> Checkpoint:
-        """The present moment of a trainer, and of the stream and the history that go with it."""
+        """The present moment of a trainer, and of the stream and the history that go with it.
+
+        Parameters
+        ----------
+        trainer : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
+            What learns.
+        stream, history : optional
+            What it learned from, and what `nbt.train` gave.
+        """
         if stream is None:
             return cls(trainer, history=history)
         place = {"name": stream.name, "state": stream.state_dict()}
         return cls(trainer, stream.alphabet, place, history)
 
     def save(self, path: str | os.PathLike[str], aside: str | None = None) -> None:
-        """Write it to a file; `nbt.save` says how.
+        """Write it to a file, as `nbt.Trainer.save` does.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to.
+        aside : str, optional
+            A name in the same folder under which the file that was there is kept.
 
         Raises
         ------
@@ -92,8 +108,18 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], cell: Any = None) -> Checkpoint:
-        """Read a file that `save` wrote, or the newest of a run's folder; `nbt.load` says what
-        `cell` is and what it raises."""
+        """Read a file that `save` wrote, or the newest of a run's folder.
+
+        Parameters
+        ----------
+        path, cell
+            As in `nbt.load`.
+
+        Raises
+        ------
+        CheckpointError, OSError
+            As `nbt.load`.
+        """
         from nbt import runs, trainers  # both have what is in this module
 
         path = os.fspath(path)

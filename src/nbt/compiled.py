@@ -18,7 +18,7 @@ __all__ = ["CompiledSystem"]
 class CompiledSystem:
     """A dynamical system like `System` whose functions are compiled.
 
-    With ``real`` as the `dtype` says, ``double`` or ``float``, they are::
+    With ``real`` as the `dtype` says, ``double`` or ``float``, they are:
 
         int step(const real *h, const real *x, const real *theta, real *next, void *data);
         int jvp(const real *h, const real *x, const real *theta, const real *v, real *out,
@@ -43,17 +43,6 @@ class CompiledSystem:
     step, jvp, rows, vjp
         Each a function of Numba's ``cfunc``, of `ctypes`, of cffi, a ``scipy.LowLevelCallable``, or
         an address. `vjp` is for `TruncatedBPTT` alone.
-    loss : optional
-        ℓ(h, y) and H = ∂ℓ/∂h (n), in place of a readout.
-    targets : int, optional
-        Numbers of y. Default: n.
-    pattern : (indptr (n + 1,), indices), optional
-        Where the entries of ∂f/∂θ are, if that never changes. `rows` and `move` then get NULL for
-        indptr and indices, and write the values alone.
-    move : optional
-        What `step`, `jvp` for `count` vectors and `rows` write, at once: for `NoBackTrack`, which
-        calls it in their place, so that what they share is computed once. The vectors are the first
-        n numbers of each ld in v, and so are the results in out.
     state, theta : array (n,), array (p,)
         h and θ where training begins.
     entries : int, optional
@@ -65,6 +54,22 @@ class CompiledSystem:
         ``LowLevelCallable``, else NULL.
     dtype : {"float64", "float32"}
         The numbers that the functions take; a trainer's must be the same.
+    loss : optional
+        ℓ(h, y) and H = ∂ℓ/∂h (n), in place of a readout.
+    targets : int, optional
+        Numbers of y. Default: n.
+    pattern : (indptr (n + 1,), indices), optional
+        Where the entries of ∂f/∂θ are, if that never changes. `rows` and `move` then get NULL for
+        indptr and indices, and write the values alone.
+    move : optional
+        What `step`, `jvp` for `count` vectors and `rows` write, at once: for `NoBackTrack`, which
+        calls it in their place, so that what they share is computed once. The vectors are the first
+        n numbers of each ld in v, and so are the results in out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
     """
 
     step: Any
@@ -106,7 +111,13 @@ class CompiledSystem:
         return self.state, self.theta
 
     def addresses(self) -> dict[str, int]:
-        """Of each function, and of the data; 0 for what there is not."""
+        """Of each function, and of the data; 0 for what there is not.
+
+        Raises
+        ------
+        TypeError
+            Something is no compiled function, and has no address.
+        """
         more = [name for name in ("vjp", "move", "loss") if getattr(self, name) is not None]
         names = ("step", "jvp", "rows", *more)
         found = {name: address_of(name, getattr(self, name)) for name in names}

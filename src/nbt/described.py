@@ -80,8 +80,7 @@ class Described:
         return self._plan.fast
 
     def describe(self) -> dict:
-        """The arguments this trainer was made with, as plain values; `from_description` takes
-        them."""
+        """The arguments this trainer was made with, as plain values, as JSON holds them."""
         return {
             "trainer": type(self).__name__,
             "cell": value_out(self.cell),

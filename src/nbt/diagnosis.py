@@ -74,11 +74,15 @@ class DiagnosisRow(NamedTuple):
 class Diagnosis:
     """Rows of `DiagnosisRow` at the steps 1, 2, 4, 8, … and the last.
 
+    Parameters
+    ----------
+    settings : dict
+        Trainer, stream, steps and replicas.
+
     Attributes
     ----------
     rows : list of DiagnosisRow
-    settings : dict
-        Trainer, stream, steps and replicas.
+        What was measured.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
@@ -98,7 +102,18 @@ class Diagnosis:
         return f"<Diagnosis: {self.settings['steps']} steps, {len(self)} rows>"
 
     def column(self, name: str) -> np.ndarray:
-        """One field of all rows, float64 (int64 for `step`)."""
+        """One field of all rows, float64 (int64 for `step`).
+
+        Parameters
+        ----------
+        name : str
+            A field of `DiagnosisRow`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            There is no such field.
+        """
         _arguments.one_of("name", name, DiagnosisRow._fields)
         kind = np.int64 if name == "step" else np.float64
         return np.array([getattr(row, name) for row in self.rows], kind)

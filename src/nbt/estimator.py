@@ -85,7 +85,18 @@ class Estimator:
     # ---- the verbs -----------------------------------------------------------------------------
 
     def observe_one(self, x: Any) -> None:
-        """Time passes without a target: the state moves on x, nothing is learned."""
+        """Time passes without a target: the state moves on x, nothing is learned.
+
+        Parameters
+        ----------
+        x : mapping, number, string or sequence
+            Features by name; anything else has features named 0, 1, …
+
+        Raises
+        ------
+        TypeError, ValueError
+            For features that are not as above. Nothing was learned.
+        """
         self._ready(x)
         self._trainer.observe(self._row, ...)
 
@@ -220,7 +231,13 @@ class Estimator:
     # ---- the state -----------------------------------------------------------------------------
 
     def describe(self) -> dict[str, Any]:
-        """Everything but the trainer, as JSON holds it."""
+        """Everything but the trainer, as JSON holds it.
+
+        Raises
+        ------
+        TypeError
+            A label is neither a string nor a number.
+        """
         return {
             "estimator": self._kind,
             "parameters": {name: _plain(value) for name, value in self.parameters().items()},
@@ -240,6 +257,11 @@ class Estimator:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a checkpoint, as trainers do; `nbt.load` takes it back and goes on to the bit.
 
+        Parameters
+        ----------
+        path : str or path-like
+            Where to.
+
         Raises
         ------
         CheckpointError, OSError
@@ -256,15 +278,38 @@ class Estimator:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], cell: Cell | None = None):
-        """The estimator that was saved to a file; `nbt.load` says what `cell` is and what it
-        raises."""
+        """The estimator that was saved to a file.
+
+        Parameters
+        ----------
+        path, cell
+            As in `nbt.load`.
+
+        Raises
+        ------
+        CheckpointError, OSError
+            As `nbt.load`; also for a file that holds another kind.
+        """
         from nbt.checkpoint import Checkpoint
 
         return cls.restored(path, Checkpoint.load(path, cell))
 
     @classmethod
     def restored(cls, path: str | os.PathLike[str], checkpoint):
-        """The estimator of a checkpoint that was read from that path."""
+        """The estimator of a checkpoint that was read.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where it was read from, for messages.
+        checkpoint : nbt.Checkpoint
+            What was read.
+
+        Raises
+        ------
+        CheckpointError
+            It holds something else.
+        """
         path, description = os.fspath(path), checkpoint.estimator
         kind = "a trainer" if description is None else description.get("estimator")
         if kind != cls._kind:
@@ -279,6 +324,13 @@ class Estimator:
     @classmethod
     def from_description(cls, description: Mapping[str, Any], trainer: Trainer):
         """The estimator that `describe` described, with its trainer.
+
+        Parameters
+        ----------
+        description : mapping
+            What `describe` gave.
+        trainer : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
+            The one that learned.
 
         Raises
         ------

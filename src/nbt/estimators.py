@@ -12,7 +12,7 @@ from nbt import _arguments
 from nbt.cells import Cell
 from nbt.estimator import Estimator, count, some
 from nbt.features import KEYS
-from nbt.history import BITS_PER_NAT
+from nbt.history_rows import BITS_PER_NAT
 from nbt.optimizers import Optimizer
 from nbt.readouts import Gaussian, Softmax
 
@@ -39,6 +39,7 @@ class RNNClassifier(Estimator):
     optimizer : Kalman or SGD, optional
         Default: that of the rule.
     rule : {"NoBackTrack", "RTRL", "TruncatedBPTT"}
+        Which trainer learns.
     options : mapping, optional
         Further arguments of the rule, ``{"rank": 4}``, say.
     max_features : int
@@ -46,6 +47,12 @@ class RNNClassifier(Estimator):
     max_labels : int
         Labels at most.
     seed : int
+        In [0, 2⁶⁴): first weights and signs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Examples
     --------
@@ -108,7 +115,18 @@ class RNNClassifier(Estimator):
         return number
 
     def predict_proba_one(self, x: Any) -> dict[Any, float]:
-        """The probability of each label seen so far, {} before there is one; changes nothing."""
+        """The probability of each label seen so far, {} before there is one; changes nothing.
+
+        Parameters
+        ----------
+        x : mapping, number, string or sequence
+            As in `learn_one`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For features that are not as above.
+        """
         p = self._predict(x) if self._labels else None
         if p is None:
             return {}
@@ -117,7 +135,18 @@ class RNNClassifier(Estimator):
         return {label: value / total for label, value in zip(self._names, p, strict=True)}
 
     def predict_one(self, x: Any) -> Any:
-        """The most probable label, None before there is one; changes nothing."""
+        """The most probable label, None before there is one; changes nothing.
+
+        Parameters
+        ----------
+        x : mapping, number, string or sequence
+            As in `learn_one`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For features that are not as above.
+        """
         p = self._predict(x) if self._labels else None
         return None if p is None else self._names[p.argmax()]
 
@@ -166,6 +195,11 @@ class RNNRegressor(Estimator):
     cell, optimizer, rule, options, max_features, seed
         As in `RNNClassifier`.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Examples
     --------
     >>> import math
@@ -205,6 +239,11 @@ class RNNRegressor(Estimator):
             As in `learn_one`.
         return_std : bool
             Give the pair of mean and standard deviation.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For features that are not as above.
         """
         p = self._predict(x)
         mean, variance = (0.0, math.nan) if p is None else (p.item(0), p.item(1))

@@ -52,6 +52,10 @@ def text(
 
     Raises
     ------
+    TypeError, ValueError
+        For arguments that are not as above.
+    OSError
+        The file cannot be read.
     DataError
         Here or while reading: the file is empty, is not UTF-8, or has a symbol that is not in the
         alphabet. The message names the line and the byte offset, counted from 0.
@@ -78,7 +82,7 @@ def file(
 
     Parameters
     ----------
-    path, follow, cap
+    path : str or path-like
         As in `text`.
     format : {"text", "lines", "bytes", "csv", "jsonl", "npy"}, optional
         What a symbol is; by default npy of a name that ends so, else text. `text`: a character.
@@ -90,9 +94,13 @@ def file(
         in a file; for a pipe or a file that is followed `bytes` for text, and else "grow".
     column : str, optional
         Name of the column of `csv` (in its first line) or `jsonl`.
+    follow, cap
+        As in `text`.
 
     Raises
     ------
+    TypeError, ValueError
+        For arguments that are not as above.
     DataError, OSError
         As in `text`.
     """

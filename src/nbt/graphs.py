@@ -37,6 +37,11 @@ class Graph:
     indptr, indices : arrays (units + 1,) int64 and (edges,) int32, read-only
         Unit i is fed by the units ``indices[indptr[i]:indptr[i + 1]]``, in rising order.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Examples
     --------
     >>> ring = Graph.of([[0, 1, 0], [0, 0, 1], [1, 0, 0]])      # 0 → 1 → 2 → 0
@@ -145,6 +150,11 @@ class Graph:
             In [0, units - 1]: of each unit.
         seed : int
             Of the draw.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above.
 
         Examples
         --------

@@ -53,10 +53,16 @@ class HMM:
     transmat_ : array (N, N)
         P(next state j | state i) at [i, j].
     emissionprob_ : array (N, M)
+        P(symbol y | state i) at [i, y].
     startprob_ : array (N,)
         Of the state of the first symbol: uniform, it cannot be learned from a single stream.
     step : int
         Symbols learned so far.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     References
     ----------
@@ -141,7 +147,23 @@ class HMM:
         return losses
 
     def partial_fit(self, y) -> HMM:
-        """`learn` without the losses, under the name that scikit-learn gives it."""
+        """`learn` without the losses, under the name that scikit-learn gives it.
+
+        Parameters
+        ----------
+        y : array (steps,) of integers
+            As in `learn`.
+
+        Returns
+        -------
+        HMM
+            The same.
+
+        Raises
+        ------
+        TypeError, ValueError, DivergenceError
+            As `learn`.
+        """
         self.learn(y)
         return self
 
@@ -193,14 +215,40 @@ class HMM:
     def score(self, y) -> float:
         """ln P(y) of a sequence of its own, from `startprob_` on; changes nothing.
 
-        -inf for a sequence that the model holds to be impossible.
+        Parameters
+        ----------
+        y : array (steps,) of integers
+            Symbols, in order.
+
+        Returns
+        -------
+        float
+            In nats; -inf for a sequence that the model holds to be impossible.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a sequence that is not as above.
         """
         return float(self._forward(self._checked(y))[1].sum())
 
     def predict_proba(self, y) -> np.ndarray:
-        """P(state at s | all of y), (steps, N), for a sequence of its own; changes nothing.
+        """P(state at s | all of y) for a sequence of its own; changes nothing.
 
-        Raises ValueError for a sequence that the model holds to be impossible.
+        Parameters
+        ----------
+        y : array (steps,) of integers
+            Symbols, in order.
+
+        Returns
+        -------
+        array (steps, N), float64
+            Rows add up to 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a sequence that is not as above, or that the model holds to be impossible.
         """
         y = self._checked(y)
         alpha, logs = self._forward(y)
@@ -259,6 +307,11 @@ class HMM:
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Takes back what `state_dict` gave, edited or not.
+
+        Parameters
+        ----------
+        state : mapping of str to array
+            The names and shapes of `state_dict`.
 
         Raises
         ------

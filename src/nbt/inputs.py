@@ -13,6 +13,16 @@ __all__ = ["Inputs", "Symbols", "Vector"]
 class Symbols:
     """One of `size` symbols a step, one-hot.
 
+    Parameters
+    ----------
+    size : int
+        How many symbols there are, at least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Examples
     --------
     >>> Symbols(256)
@@ -39,6 +49,11 @@ class Vector:
         there are more (the n-th value has the weight max(1/n, 2⁻¹⁶)). They are part of the state
         (`inputs.mean`, ...), and every x is read with what was known before it. A number that has
         not varied yet is read as 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Examples
     --------

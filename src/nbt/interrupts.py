@@ -17,7 +17,7 @@ __all__ = ["Interrupts", "Terminated"]
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, as `KeyboardInterrupt` is SIGINT."""
+    """SIGTERM, as `KeyboardInterrupt` is SIGINT: what `Interrupts` makes of it."""
 
 
 class Interrupts:
@@ -36,6 +36,15 @@ class Interrupts:
     ----------
     hurried : bool
         There was a second signal: what was held has not been finished.
+
+    Examples
+    --------
+    >>> import nbt
+    >>> trainer = nbt.NoBackTrack(nbt.RNN(5), nbt.Softmax(3))
+    >>> with Interrupts(terminate=True) as interrupts:  # kill, like Ctrl-C, finishes the block
+    ...     history = nbt.train(trainer, nbt.datasets.anbn(), steps=9, interrupts=interrupts)
+    >>> history.stopped
+    'steps'
     """
 
     def __init__(self, terminate: bool = False, asked: Callable[[], object] | None = None) -> None:

@@ -29,6 +29,11 @@ class SGD:
     rate : float or schedule
         The learning rate η, for the network and the readout.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Examples
     --------
     >>> SGD(InverseSqrt(0.03))
@@ -83,6 +88,11 @@ class Kalman:
         deaf for long, or a step ruin what was learned. None: all count in full, as in the paper.
         For the quasi-diagonal J of outer products alone.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Notes
     -----
     Any choice but the first of both takes the path for systems, with one block of units and without
@@ -121,7 +131,15 @@ class Kalman:
         return f"Kalman(decay={self.decay}, prior={self.prior}{readout}{more}{kappa})"
 
     def lambdas(self, cell, readout: Readout) -> tuple[float, float]:
-        """Λ of the parameters of a network of this cell, and of this readout."""
+        """Λ of the parameters of a network of this cell, and of this readout.
+
+        Parameters
+        ----------
+        cell : RNN, LeakyRNN, Stack, Continuous, System or CompiledSystem
+            The network.
+        readout : Softmax, Gaussian or Bernoulli
+            What is predicted.
+        """
         symbols = isinstance(readout, Softmax)
         prior = _default_prior(cell.activation) if self.prior is None else self.prior
         plain = isinstance(cell, RNN) and cell.activation == "sigmoid"

@@ -87,6 +87,11 @@ def rank_one_variance(v, w, *, rho=None) -> float:
     float
         0 exactly for a single term.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Examples
     --------
     >>> rank_one_variance([[1, 0], [0, 1]], [[3, 0], [0, 3]])
@@ -109,6 +114,7 @@ def rank_one_gaussian(A, normals, *, covariance=None) -> tuple[np.ndarray, np.nd
     Parameters
     ----------
     A : array (n, m)
+        What is estimated.
     normals : array (..., n), or numpy.random.Generator
         Standard normal numbers z, or what draws them; ξ = L z with Σ = L Lᵀ.
     covariance : array (n, n), optional
@@ -149,6 +155,11 @@ def rank_one_gaussian_variance(A, *, covariance=None) -> float:
     ----------
     A, covariance
         As in `rank_one_gaussian`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Examples
     --------

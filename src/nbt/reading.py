@@ -18,16 +18,19 @@ __all__ = ["Numbers", "Stream"]
 class Stream(ABC):
     """What every stream can do. Subclasses give `_next`, `_cursor` and `_seek`.
 
-    Attributes
+    Parameters
     ----------
     name : str
         What to call the source.
     alphabet : Alphabet or None
         Its symbols; `read` gives their numbers. None: it is a stream of `Numbers`.
-    entropy_rate : float or None
+    entropy_rate : float, optional
         Bits per symbol of the process that makes the symbols, where it is known.
     endless : bool
         Whether it never ends.
+
+    Attributes
+    ----------
     grows : bool
         Whether new symbols join the alphabet as they come. Then a block has a symbol that is new
         at its beginning or nowhere.
@@ -64,19 +67,40 @@ class Stream(ABC):
         return True
 
     def wait(self, seconds: float) -> bool:
-        """Would `read` find something, or the end, at once? Wait for that, at most so long."""
+        """Would `read` find something, or the end, at once? Wait for that, at most so long.
+
+        Parameters
+        ----------
+        seconds : float
+            How long, at least 0.
+        """
         return True
 
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.alphabet)} symbols, {self.position} read>"
 
     def read(self, n: int) -> np.ndarray:
-        """The next `n` symbols, fewer before the end, none at the end: int32.
+        """The next `n` symbols, fewer before the end, none at the end.
 
         A pipe gives what is there, at least one symbol, and does not wait for `n`; a stream whose
-        alphabet grows stops before a new symbol. Raises
-        `DataError` where the source is not what it should be, after every symbol before that place
-        was given.
+        alphabet grows stops before a new symbol.
+
+        Parameters
+        ----------
+        n : int
+            How many at most, at least 1.
+
+        Returns
+        -------
+        array (at most n,), int32
+            Of a stream of numbers float64, (at most n, columns), or a pair of such arrays.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an n that is not as above.
+        DataError
+            The source is not what it should be; every symbol before that place was given.
         """
         n = _arguments.whole("n", n, high=2**63 - 1)
         parts, missing = [], n
@@ -104,7 +128,20 @@ class Stream(ABC):
         return zlib.crc32(part.astype("<i4", copy=False), self._hash)
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go to where `state` was taken. Raises `DataError` if the source is another one."""
+        """Go to where `state` was taken.
+
+        Parameters
+        ----------
+        state : mapping of str to int
+            What `state_dict` gave.
+
+        Raises
+        ------
+        ValueError
+            It is none.
+        DataError
+            The source is another one.
+        """
         keys = self.state_dict().keys()
         good = isinstance(state, Mapping) and state.keys() == keys
         if not (good and all(type(v) is int and v >= 0 for v in state.values())):
@@ -128,10 +165,14 @@ class Stream(ABC):
 class Numbers(Stream):
     """A stream of vectors, one a step: `read(n)` gives float64, shape (n, len(columns)).
 
-    Attributes
+    Parameters
     ----------
+    name : str
+        What to call the source.
     columns : tuple of str
         What the numbers are.
+    endless : bool
+        Whether it never ends.
     """
 
     def __init__(self, name: str, columns: tuple[str, ...], *, endless: bool = False) -> None:

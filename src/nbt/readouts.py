@@ -21,6 +21,11 @@ class Softmax:
     symbols : int
         How many symbols there are, at least 1.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Examples
     --------
     >>> Softmax(3)
@@ -59,6 +64,11 @@ class Gaussian:
         Predict (y - mean) / deviation instead of y, mean and deviation being learned as the targets
         come, as in `Vector`. Losses and what is predicted remain those of y. Until a number has
         varied it has no scale: it adds nothing to the loss, and nothing is learned from it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Notes
     -----
@@ -107,6 +117,11 @@ class Bernoulli:
     ----------
     dim : int
         Numbers of a target, at least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Examples
     --------

@@ -19,6 +19,11 @@ class Constant:
     value : float
         At least 0, dimensionless.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Examples
     --------
     >>> Constant(0.01)(1000)
@@ -31,7 +36,18 @@ class Constant:
         object.__setattr__(self, "value", _arguments.real("value", self.value, low=0))
 
     def __call__(self, t: int) -> float:
-        """The value at step t = 0, 1, …"""
+        """The value at step t = 0, 1, …
+
+        Parameters
+        ----------
+        t : int
+            The step, in [0, 2⁶⁴).
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a step that is not as above.
+        """
         _arguments.whole("t", t, low=0, high=2**64 - 1)
         return self.value
 
@@ -49,6 +65,11 @@ class InverseSqrt:
     scale : float
         The value at step 0; at least 0, dimensionless.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Examples
     --------
     >>> InverseSqrt(0.3)(8)
@@ -61,7 +82,18 @@ class InverseSqrt:
         object.__setattr__(self, "scale", _arguments.real("scale", self.scale, low=0))
 
     def __call__(self, t: int) -> float:
-        """The value at step t = 0, 1, …"""
+        """The value at step t = 0, 1, …
+
+        Parameters
+        ----------
+        t : int
+            The step, in [0, 2⁶⁴).
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a step that is not as above.
+        """
         return self.scale / math.sqrt(_arguments.whole("t", t, low=0, high=2**64 - 1) + 1.0)
 
     def lower(self) -> tuple[str, float]:

@@ -91,6 +91,7 @@ class RNNClassifier(ClassifierMixin, _Sequence):
     optimizer : Kalman or SGD, optional
         Default: that of the rule.
     rule : {"NoBackTrack", "RTRL", "TruncatedBPTT"}
+        Which trainer learns.
     options : mapping, optional
         Further arguments of the rule, ``{"rank": 4}``, say.
     epochs : int
@@ -98,6 +99,7 @@ class RNNClassifier(ClassifierMixin, _Sequence):
     missing : {"error", "skip", "mask"}
         What a NaN in X does, or in a regressor's y, as in `nbt.NoBackTrack`.
     random_state : int, RandomState or None
+        Where the seed of the network comes from.
 
     Attributes
     ----------
@@ -106,6 +108,7 @@ class RNNClassifier(ClassifierMixin, _Sequence):
     trainer_ : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
         What learns.
     n_features_in_ : int
+        Columns of X.
 
     Notes
     -----
@@ -122,11 +125,39 @@ class RNNClassifier(ClassifierMixin, _Sequence):
     """
 
     def fit(self, X, y):
-        """Learns a sequence from the beginning."""
+        """Learns a sequence from the beginning.
+
+        Parameters
+        ----------
+        X : array (rows, features)
+            Numbers, a row a step, in order.
+        y : array (rows,)
+            The label of each row.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above.
+        """
         return self._learn(X, y, None, self.epochs, fresh=True)
 
     def partial_fit(self, X, y, classes=None):
-        """Goes on learning; `classes` names labels that are still to come."""
+        """Goes on learning; `classes` names labels that are still to come.
+
+        Parameters
+        ----------
+        X : array (rows, features)
+            Numbers, a row a step, in order.
+        y : array (rows,)
+            The label of each row.
+        classes : array, optional
+            Labels, whether in `y` or not.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above.
+        """
         return self._learn(X, y, classes, 1, fresh=not hasattr(self, "trainer_"))
 
     def _learn(self, X, y, classes, epochs, fresh):
@@ -149,12 +180,34 @@ class RNNClassifier(ClassifierMixin, _Sequence):
         return self
 
     def predict_proba(self, X) -> np.ndarray:
-        """Probabilities (rows, classes), rows in order, going on from where learning stopped."""
+        """Probabilities (rows, classes), rows in order, going on from where learning stopped.
+
+        Parameters
+        ----------
+        X : array (rows, features)
+            Numbers, a row a step, in order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above.
+        """
         p = self._outputs(X)[:, self._order]
         return p / p.sum(axis=1, keepdims=True)
 
     def predict(self, X) -> np.ndarray:
-        """The most probable class of each row, as `predict_proba` has it."""
+        """The most probable class of each row, as `predict_proba` has it.
+
+        Parameters
+        ----------
+        X : array (rows, features)
+            Numbers, a row a step, in order.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above.
+        """
         p = self.predict_proba(X)
         return self.classes_[p.argmax(axis=1)]
 
@@ -172,6 +225,7 @@ class RNNRegressor(RegressorMixin, _Sequence):
     trainer_ : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
         What learns.
     n_features_in_ : int
+        Columns of X.
 
     Notes
     -----
@@ -193,11 +247,37 @@ class RNNRegressor(RegressorMixin, _Sequence):
         return tags
 
     def fit(self, X, y):
-        """Learns a sequence from the beginning."""
+        """Learns a sequence from the beginning.
+
+        Parameters
+        ----------
+        X : array (rows, features)
+            Numbers, a row a step, in order.
+        y : array (rows,) or (rows, columns)
+            The numbers of each row.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above.
+        """
         return self._learn(X, y, self.epochs, fresh=True)
 
     def partial_fit(self, X, y):
-        """Goes on learning."""
+        """Goes on learning.
+
+        Parameters
+        ----------
+        X : array (rows, features)
+            Numbers, a row a step, in order.
+        y : array (rows,) or (rows, columns)
+            The numbers of each row.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above.
+        """
         return self._learn(X, y, 1, fresh=not hasattr(self, "trainer_"))
 
     def _learn(self, X, y, epochs, fresh):
@@ -215,7 +295,20 @@ class RNNRegressor(RegressorMixin, _Sequence):
 
     def predict(self, X, return_std=False):
         """Means, and standard deviations if asked, rows in order, going on from where learning
-        stopped; (rows,), or (rows, columns) where y had several."""
+        stopped; (rows,), or (rows, columns) where y had several.
+
+        Parameters
+        ----------
+        X : array (rows, features)
+            Numbers, a row a step, in order.
+        return_std : bool
+            Give the pair of means and standard deviations.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above.
+        """
         outputs = self._outputs(X)
         mean, std = outputs[:, 0], np.sqrt(outputs[:, 1])
         if self._flat:

@@ -51,8 +51,6 @@ class System:
         ``loss(h, y)`` → (ℓ, ∂ℓ/∂h), a number and an array (n,).
         Trainers take it in place of a readout, with arrays (`targets`,) as y; nothing but θ is
         learned then.
-    targets : int, optional
-        Numbers of a target y of `loss`. Default: n.
     state, theta : array (n,), array (p,), optional
         h and θ where training begins.
     starts : sequence of int, optional
@@ -67,6 +65,13 @@ class System:
         Inner steps of a step, as of layers one after another. More than one: each function but
         `loss` gets the keyword ``phase``, 0 … phases - 1, and a phase begins where the one before
         it ended.
+    targets : int, optional
+        Numbers of a target y of `loss`. Default: n.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Notes
     -----
@@ -150,7 +155,13 @@ class System:
         return len(self.first_values()[0])
 
     def first_values(self) -> tuple[np.ndarray, np.ndarray]:
-        """h and θ where training begins, (n,) and (p,)."""
+        """h and θ where training begins, (n,) and (p,).
+
+        Raises
+        ------
+        TypeError
+            They were not given.
+        """
         for name in ("state", "theta"):
             if getattr(self, name) is None:
                 raise TypeError(

@@ -32,7 +32,7 @@ def table(
 
     Parameters
     ----------
-    path, follow
+    path : str or path-like
         As in `text`.
     columns : sequence of str
         Names of the columns, in the first line of CSV or in every record of JSON lines: what is
@@ -44,6 +44,8 @@ def table(
     missing : {"keep", "error"}
         What an empty field does, one that is not there, or a word such as NA, null and nan: it is
         NaN, or a `DataError` that names the line.
+    follow : bool
+        As in `text`.
 
     Returns
     -------
@@ -53,6 +55,8 @@ def table(
 
     Raises
     ------
+    TypeError, ValueError
+        For arguments that are not as above.
     DataError, OSError
         As in `text`; also for a field that is no number, or is infinite.
 

@@ -34,10 +34,22 @@ OF_THE_NETWORK = ("estimator.fisher", "estimator.pair")
 
 
 class Trainer(Described):
-    """What every trainer promises; use `NoBackTrack`, `RTRL` or `TruncatedBPTT`.
+    """What every trainer promises; make one by `NoBackTrack`, `RTRL` or `TruncatedBPTT`.
 
     Predict, observe the loss, then learn: each loss is measured before its own update. The same
     seed gives the same bits, however the stream is cut into blocks.
+
+    Parameters
+    ----------
+    cell, readout, optimizer, inputs, dtype, seed, threads, missing
+        As in `NoBackTrack`.
+    choices
+        What the rule has of its own.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
     """
 
     _rule: str
@@ -56,6 +68,8 @@ class Trainer(Described):
         missing: str,
         **choices: Any,
     ) -> None:
+        if type(self) is Trainer:
+            raise TypeError("Trainer: expected NoBackTrack, RTRL or TruncatedBPTT to be made")
         self._plan = Plan.of(
             self._rule,
             cell,
@@ -102,6 +116,11 @@ class Trainer(Described):
         array, float64
             `Softmax`: (symbols,), probabilities. `Gaussian`: (2, dim), means, then variances.
             `Bernoulli`: (dim,), probabilities. Without a readout: (n,), the state.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an input that is not as above.
         """
         return self._core.predict(x)
 
@@ -118,6 +137,13 @@ class Trainer(Described):
         -------
         array (steps, …), float64
             For each step what `predict` gives.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For inputs that are not as above.
+        DivergenceError
+            The state left the range of numbers on the way; the trainer is as it was.
         """
         from nbt import listening
 
@@ -167,6 +193,11 @@ class Trainer(Described):
         -------
         array (steps,), float64, or None
             Losses in nats; None where there are no targets.
+
+        Raises
+        ------
+        TypeError, ValueError, DivergenceError, KeyboardInterrupt
+            As `learn`.
         """
         try:
             return self._core.run(x, y, False)
@@ -222,6 +253,7 @@ class Trainer(Described):
         steps : int
             How far ahead.
         quantiles : sequence of numbers in [0, 1]
+            Which.
         paths, x, seed
             As in `simulate`.
 
@@ -265,6 +297,11 @@ class Trainer(Described):
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Takes back what `state_dict` gave, edited or not.
+
+        Parameters
+        ----------
+        state : mapping of str to array
+            The names, shapes and types of `state_dict`.
 
         Raises
         ------
@@ -341,7 +378,27 @@ class Trainer(Described):
         """Writes a checkpoint; `nbt.load` takes it back and goes on as if nothing had happened.
 
         With the stream and the history that it learned with, `nbt.Checkpoint.load` takes those
-        back, too. The file that was there before is kept as ``path + ".previous"``.
+        back, too. It is written aside, synced and renamed: a crash at any moment leaves the old
+        file or the new one, whole. The old one is kept as ``path + ".previous"``.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to.
+        stream, history : optional
+            What it learned from, and what `nbt.train` gave: their present state is saved with it.
+
+        Raises
+        ------
+        CheckpointError
+            A number is NaN or infinite: nothing is written.
+        OSError
+            The file cannot be written; it names the path.
+
+        Examples
+        --------
+        >>> trainer.save("model.safetensors")  # doctest: +SKIP
+        >>> trainer = nbt.load("model.safetensors")  # doctest: +SKIP
         """
         from nbt import checkpoint
 

@@ -30,9 +30,12 @@ class NoBackTrack(Trainer):
 
     Parameters
     ----------
-    cell : RNN, LeakyRNN, System or CompiledSystem
-    readout : Softmax, Gaussian or Bernoulli
+    cell : RNN, LeakyRNN, Stack, Continuous, System or CompiledSystem
+        The network, or a system of your own.
+    readout : Softmax, Gaussian, Bernoulli or None
+        What is predicted, and its loss; None for a system that has a loss of its own.
     optimizer : Kalman or SGD
+        What the gradient does to the parameters.
     inputs : Symbols, Vector or int, optional
         What the network is fed: symbols of another alphabet than the readout's, or vectors (an
         integer is their size). Default: what is predicted.
@@ -59,6 +62,7 @@ class NoBackTrack(Trainer):
         `fisher`: the same for w̄, and for v̄ a running mean of (∂ℓ/∂h)². `euclidean`: plain.
         (``"none"`` switches balancing off, to show what it is for.)
     dtype : {"float32", "float64"}
+        Of all its numbers; losses are always float64.
     seed : int
         In [0, 2⁶⁴): first weights and signs.
     threads : int
@@ -70,6 +74,11 @@ class NoBackTrack(Trainer):
         loss and the gradient are those of the targets that are known; where none is, as `skip`,
         except that inputs are still standardised by what is known of them. A NaN in an input is
         read as 0, which is its mean where inputs are standardised.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Notes
     -----
@@ -166,6 +175,13 @@ class NoBackTrack(Trainer):
         return self._plan.choices["norm"]
 
     def influence(self) -> np.ndarray:
+        """The present estimate of ∂h/∂θ: the mean over the pairs of v̄ ⊗ w̄, and what is exact.
+
+        Returns
+        -------
+        array (units, P, units), float64
+            As `Trainer.influence`.
+        """
         if not self._fast:
             return self._table.influence()
         state = self.state_dict()
@@ -176,8 +192,6 @@ class NoBackTrack(Trainer):
         w = state["estimator.w"].astype(np.float64)
         estimate = np.einsum("kij,kpi->jpi", v, w) / self.rank
         return estimate + self._exact_part(state)
-
-    influence.__doc__ = Trainer.influence.__doc__
 
     def exact_influence(self) -> np.ndarray:
         """What is exact of `influence()`; the rest is estimated.
@@ -256,6 +270,11 @@ class RTRL(Trainer):
     ----------
     cell, readout, optimizer, inputs, dtype, seed, threads, missing
         As in `NoBackTrack`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
     """
 
     _rule = "rtrl"
@@ -284,9 +303,14 @@ class RTRL(Trainer):
         )
 
     def influence(self) -> np.ndarray:
-        return self.state_dict()["estimator.G"].astype(np.float64)
+        """The exact ∂h/∂θ, with past parameters where they have changed since.
 
-    influence.__doc__ = Trainer.influence.__doc__
+        Returns
+        -------
+        array (units, P, units), float64
+            As `Trainer.influence`.
+        """
+        return self.state_dict()["estimator.G"].astype(np.float64)
 
 
 class TruncatedBPTT(Trainer):
@@ -298,10 +322,19 @@ class TruncatedBPTT(Trainer):
 
     Parameters
     ----------
-    cell, readout, optimizer, inputs, dtype, seed, threads, missing
+    cell, readout
         As in `NoBackTrack`.
+    optimizer : SGD or Kalman
+        What a window's gradient does to the parameters.
     window : int
         Steps between two updates.
+    inputs, dtype, seed, threads, missing
+        As in `NoBackTrack`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Notes
     -----

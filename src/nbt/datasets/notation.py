@@ -55,7 +55,7 @@ class State(NamedTuple):
 def music(seed: int = 0, *, length: int = LENGTH) -> Stream:
     r"""Synthetic music notation with syntactic, rhythmic and harmonic constraints, for ever.
 
-    A text of `length` characters in 24 symbols, read again and again. It begins, say::
+    A text of `length` characters in 24 symbols, read again and again. It begins, say:
 
         Cc1c1b2g2a2|Dd4d4|Fc1d1e2f4|Gg4g1a1g2;
         Ce2f2e4|Dd4f2a1g1|Gg1g1f2d3c1|Ce6e1c1.
@@ -72,6 +72,11 @@ def music(seed: int = 0, *, length: int = LENGTH) -> Stream:
     Stream
         Its `entropy_rate` is that of the process which makes the text, computed exactly; once the
         text comes again, who has it by heart can do better.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Notes
     -----

@@ -41,6 +41,11 @@ def mackey_glass(tau: float = 17.0, every: float = 6.0, noise: float = 0.0, seed
     Numbers
         Endless, of one column, "x".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Notes
     -----
     Integrated in steps of about τ / ⌈10 τ⌉: exactly in x(t), with the delayed term linear between
@@ -75,6 +80,11 @@ def lorenz(every: float = 0.05, noise: float = 0.0, seed: int = 0):
     Numbers
         Endless, of three columns, "x", "y" and "z".
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Notes
     -----
     Integrated by the classical Runge-Kutta method of order 4 in steps of 0.01.
@@ -108,6 +118,11 @@ def sines(length: float = 1000.0, noise: float = 0.1, seed: int = 0):
     -------
     Numbers
         Endless, of one column, "y".
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Examples
     --------

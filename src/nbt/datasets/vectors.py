@@ -31,12 +31,17 @@ def adding(length: int = 20, levels: int = 4, seed: int = 0) -> Adding:
 
     Returns
     -------
-    Adding
-        A stream whose ``read(n)`` gives ``x, y``: vectors, float64, shape (n, 2), and the symbols
+    Stream
+        Its ``read(n)`` gives ``x, y``: vectors, float64, shape (n, 2), and the symbols
         to answer, int32, shape (n,). For a trainer with ``inputs=2``:
         ``trainer.learn(*stream.read(1000))``. Its `entropy_rate` is 0: the answers follow from
         the inputs. Its `forgetful_rate`, for who knows only when to answer, is the entropy of the
         sum over `length`; who remembers one of the values is at log2(levels) / length.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Notes
     -----

@@ -132,6 +132,11 @@ def anbn(low: int = 1, high: int = 32, seed: int = 0) -> Words:
         `forgetful_rate`, that of words aⁿ newline bᵖ newline with n and p independent, is twice
         as much.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Notes
     -----
     The numbers are a promise: n = low + r mod (high - low + 1), r the raw 64-bit outputs of
@@ -200,6 +205,11 @@ def brackets(
         (log2 kinds + log2(high - low + 1) + m log2 letters) / (m + 2) bits per symbol. Its
         `forgetful_rate`, for who has to guess the bracket that closes, pays log2 kinds twice.
 
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
     Notes
     -----
     The numbers are a promise. A word takes 2 + high raw 64-bit outputs of
@@ -266,6 +276,11 @@ def delayed_copy(length: int = 8, delay: int = 16, letters: int = 4, seed: int =
     Stream
         Its `entropy_rate` is length log2 letters / (2 length + delay + 1) bits per symbol, its
         `forgetful_rate` twice as much.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
 
     Notes
     -----
