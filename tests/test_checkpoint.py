@@ -1,7 +1,6 @@
 """A trainer in a file: whole, checked, and never half written."""
 
 import errno
-import hashlib
 import json
 import os
 import stat
@@ -12,6 +11,7 @@ import threading
 import numpy as np
 import pytest
 import safetensors.numpy
+from checkpoint_files import content, forge
 
 import nbt
 from nbt import checkpoint, durable
@@ -42,21 +42,6 @@ def saved(tmp_path):
     trainer.learn(SYMBOLS[:100])
     trainer.save(tmp_path / "t")
     return tmp_path / "t"
-
-
-def content(path):
-    """Header object and arrays, without looking at any checksum."""
-    data = path.read_bytes()
-    length = int.from_bytes(data[:8], "little")
-    head = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["nbt"])
-    return head, safetensors.numpy.load(data)
-
-
-def forge(path, head, tensors):
-    """A file that is wrong in content, with a checksum that is right."""
-    head = {**head, "sha256": "0" * 64}
-    data = safetensors.numpy.save(tensors, {"nbt": json.dumps(head)})
-    path.write_bytes(data.replace(b"0" * 64, hashlib.sha256(data).hexdigest().encode(), 1))
 
 
 # ---- what it is for -------------------------------------------------------------------------

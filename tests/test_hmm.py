@@ -135,7 +135,7 @@ def test_mean_over_all_signs_is_exact(N, M, T, rank, blocks, monkeypatch):
 
 def test_signs_are_a_function_of_seed_and_step():
     """And each state's is its own, past 128 states, too."""
-    one, other = RankOne(300, 2, 2, 1, seed=5), RankOne(300, 2, 2, 1, seed=6)
+    one, other = RankOne(300, 2, 1, seed=5), RankOne(300, 2, 1, seed=6)
     signs = one._signs(9)
     assert signs.shape == (2, 300)
     assert set(np.unique(signs)) == {-1.0, 1.0}

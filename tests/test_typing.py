@@ -33,11 +33,20 @@ cells: list[Cell] = [
 for cell in cells:
     nbt.RTRL(cell, nbt.Gaussian(2), nbt.SGD(nbt.InverseSqrt(0.1)), inputs=4, dtype=np.float64)
 nbt.TruncatedBPTT(nbt.RNN(2), nbt.Bernoulli(2), window=5, inputs=nbt.Vector(3, standardize=True))
-model = nbt.RNNClassifier(seed=1)
-model.learn_one({"a": 1.0, "b": "x"}, "label")
+labels = nbt.RNNClassifier(seed=1)
+labels.learn_one({"a": 1.0, "b": "x"}, "label")
 mean = nbt.diagnose(trainer, stream, 100)[-1].bias + 1.0
 again = nbt.load("model")
 again.learn([0])
+anyone: nbt.Trainer = trainer
+model = nbt.HMM(3, 4, statistics="rank-one")
+model.save("hmm", stream, history)
+score: float = nbt.HMM.load("hmm").score([0, 1])
+try:
+    trainer.learn([0])
+except nbt.DivergenceError as error:
+    if error.history is not None and error.diagnosis is None:
+        step: int = error.history[-1].step
 """
 
 WRONG = """
@@ -53,6 +62,8 @@ nbt.RTRL(nbt.RNN, nbt.Softmax(3))  # arg-type
 nbt.RTRL(nbt.RNN(2), nbt.Softmax(3), dtype=32)  # arg-type
 nbt.RTRL(nbt.RNN(2), nbt.Softmax(3)).rank  # attr-defined
 nbt.RTRL(nbt.RNN(2), nbt.Softmax(3)).step = 3  # misc
+nbt.HMM("3", 4)  # arg-type
+nbt.DivergenceError("").history.step  # union-attr
 nbt.SGD("0.1")  # arg-type
 """
 

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from nbt.alphabets import Alphabet
+from nbt.descriptions import build
 from nbt.durable import replace
 from nbt.errors import CheckpointError
 from nbt.history import History
@@ -41,7 +42,7 @@ class Checkpoint:
 
     Parameters
     ----------
-    trainer : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
+    trainer : Trainer or HMM
         What learns.
     alphabet : Alphabet or None
         What its symbols stand for.
@@ -73,7 +74,7 @@ class Checkpoint:
 
         Parameters
         ----------
-        trainer : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
+        trainer : Trainer or HMM
             What learns.
         stream, history : optional
             What it learned from, and what `nbt.train` gave.
@@ -120,7 +121,7 @@ class Checkpoint:
         CheckpointError, OSError
             As `nbt.load`.
         """
-        from nbt import runs, trainers  # both have what is in this module
+        from nbt import runs  # which has what is in this module
 
         path = os.fspath(path)
         if os.path.isdir(path):
@@ -131,14 +132,14 @@ class Checkpoint:
         head, tensors = _read(path)
         symbols = tensors.pop(ALPHABET, None)
         rows = {k[len(HISTORY) :]: tensors.pop(k) for k in list(tensors) if k.startswith(HISTORY)}
-        if cell is None and is_system(head["trainer"]["cell"]):
+        if cell is None and is_system(head["trainer"].get("cell", {})):
             raise CheckpointError(
                 f"{path}: the functions of a system are in no checkpoint; "
                 "expected nbt.load(path, cell=...)"
             )
         try:
             own = {} if cell is None else {"cell": cell}
-            trainer = trainers.from_description(head["trainer"] | own)
+            trainer = _built(head["trainer"] | own)
             trainer.load_state_dict(tensors)  # checks names, shapes and ranges
             return cls(
                 trainer,
@@ -191,7 +192,7 @@ def save(
 
 
 def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
-    """Build the trainer that was saved to a file.
+    """Build the trainer, the estimator or the HMM that was saved to a file.
 
     Parameters
     ----------
@@ -203,9 +204,8 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
 
     Returns
     -------
-    nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
-        It goes on as if it had never stopped. Or the estimator that was saved: `nbt.RNNClassifier`,
-        `nbt.RNNRegressor`.
+    NoBackTrack, RTRL, TruncatedBPTT, RNNClassifier, RNNRegressor or HMM
+        It goes on as if it had never stopped.
 
     Raises
     ------
@@ -260,6 +260,15 @@ def _read(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         if not name.startswith(HISTORY) and not np.isfinite(array).all():
             raise CheckpointError(f"{path}: {name} is not finite")
     return head, tensors
+
+
+def _built(description: Mapping[str, Any]) -> Any:
+    """What is described, as it was when new."""
+    from nbt import hmm, trainers  # whose `save` is here
+
+    if description.get("trainer") == "HMM":
+        return build(hmm.HMM, description)
+    return trainers.from_description(description)
 
 
 def _alphabet_out(alphabet: Alphabet) -> tuple[Any, np.ndarray | None]:

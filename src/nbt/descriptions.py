@@ -67,14 +67,14 @@ def _may_be_none(kind: type) -> tuple[str, ...]:
     return tuple(name for name, hint in get_type_hints(kind).items() if NoneType in get_args(hint))
 
 
-def build(kind: Callable[..., Any], description: Mapping, threads: int = 1) -> Any:
-    """A new trainer of this kind with the arguments that `Trainer.describe` gave."""
+def build(kind: Callable[..., Any], description: Mapping, **more: Any) -> Any:
+    """A new trainer of this kind with the arguments that `describe` gave, and others."""
     arguments = {key: value_in(v) for key, v in description.items() if key != "trainer"}
-    return kind(**arguments, threads=threads)
+    return kind(**arguments, **more)
 
 
 def rebuild(kind: Callable[..., Any], description: Mapping, state: Mapping, threads: int) -> Any:
     """The same, in that state."""
-    trainer = build(kind, description, threads)
+    trainer = build(kind, description, threads=threads)
     trainer.load_state_dict(state)
     return trainer

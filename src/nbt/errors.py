@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nbt.diagnosis import Diagnosis
+    from nbt.history import History
+
 __all__ = ["CheckpointError", "DataError", "DivergenceError", "MissingExtra"]
 
 
@@ -30,8 +36,10 @@ class DivergenceError(ArithmeticError):
     index : tuple of int or None
         Where in that array; in those of a fully connected cell the last index is the unit, of
         ``readout.…`` and ``optimizer.phi.…`` the output.
-    history : nbt.history.History or None
+    history : History or None
         What had been measured until then; set by `nbt.train`.
+    diagnosis : Diagnosis or None
+        The same; set by `nbt.diagnose`.
 
     Examples
     --------
@@ -52,7 +60,8 @@ class DivergenceError(ArithmeticError):
         super().__init__(message, step)
         self.step, self.position, self.loss = step, position, loss
         self.array, self.index = array, index
-        self.history = None
+        self.history: History | None = None
+        self.diagnosis: Diagnosis | None = None
 
     def __str__(self) -> str:
         return str(self.args[0])

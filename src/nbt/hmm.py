@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbt import _arguments
-from nbt.errors import DivergenceError
-from nbt.hmm_statistics import Exact, Filtered, RankOne
+from nbt.descriptions import value_out
+from nbt.errors import CheckpointError, DivergenceError
+from nbt.hmm_filter import forward, normalized, smoothed
+from nbt.hmm_statistics import Exact, Filtered, RankOne, shapes
 from nbt.schedules import Schedule, as_schedule
+
+if TYPE_CHECKING:
+    from nbt.history import History
 
 __all__ = ["HMM"]
 
 STATISTICS = ("exact", "rank-one", "filtered")
 EXPONENT = 0.6
 SMALL = 32  # states
-LEAST = 1e-4  # of a probability, so that nothing learned is for ever impossible
+OWN = {  # names in a state: those of the attributes
+    "transmat": "transmat_",
+    "emissionprob": "emissionprob_",
+    "startprob": "startprob_",
+    "filter": "_filter",
+}
 
 
 class HMM:
@@ -110,13 +123,15 @@ class HMM:
         self.transmat_ = random.dirichlet(np.full(self.states, 10.0), self.states)
         self.emissionprob_ = random.dirichlet(np.full(self.symbols, 2.0), self.states)
         self._filter = np.zeros(self.states)
-        self._statistics = self._accumulator()
+        sizes = self.states, self.symbols, self.rank, self.blocks
+        found = shapes(self.statistics, *sizes)
+        self._arrays: Mapping = {name: np.zeros(shape) for name, shape in found.items()}
 
-    def _accumulator(self):
-        sizes = self.states, self.symbols
+    @cached_property
+    def _recursion(self) -> Exact | Filtered | RankOne:
         if self.statistics == "rank-one":
-            return RankOne(*sizes, self.rank, self.blocks, self.seed)
-        return {"exact": Exact, "filtered": Filtered}[self.statistics](*sizes)
+            return RankOne(self.states, self.rank, self.blocks, self.seed)
+        return Exact() if self.statistics == "exact" else Filtered()
 
     # ---- learning ------------------------------------------------------------------------------
 
@@ -138,7 +153,9 @@ class HMM:
         TypeError, ValueError
             For a block that is not as above; nothing was learned.
         DivergenceError
-            A symbol that the model holds to be impossible.
+            A symbol that the model holds to be impossible. Those before it were learned.
+        KeyboardInterrupt
+            On Ctrl-C, between two symbols.
         """
         y = self._checked(y)
         losses = np.empty(len(y))
@@ -173,17 +190,17 @@ class HMM:
         probability = likely.sum()
         if not probability > 0:
             raise DivergenceError(f"symbol {y} has probability 0 at step {self.step}", self.step)
-        phi = likely / probability
+        phi, arrays = likely / probability, self._arrays
         if self.step:
             gamma = self._gamma()
             own = np.zeros((self.states + self.symbols, self.states))
             own[: self.states] = gamma * back
             own[self.states + y] = gamma
-            self._statistics.step(self.step, gamma, self._filter, back, phi, own)
-        self._filter = phi
-        self.step += 1
-        if self.step > max(self.burn_in, 1):
-            self._maximize()
+            arrays = self._recursion.step(arrays, self.step, gamma, self._filter, back, phi, own)
+        new = {"_filter": phi, "_arrays": arrays, "step": self.step + 1}
+        if self.step >= max(self.burn_in, 1):
+            new |= self._maximized(arrays["S"])
+        self.__dict__.update(new)  # at once: no interrupt finds half a step
         return -math.log(probability)
 
     def _look_ahead(self) -> tuple[np.ndarray, np.ndarray]:
@@ -200,11 +217,12 @@ class HMM:
             return self.step**-EXPONENT
         return min(1.0, self.rate(self.step - 1))
 
-    def _maximize(self) -> None:
+    def _maximized(self, S: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters from statistics; an estimate of them may be below 0 where little is left."""
-        S = self._statistics.arrays["S"]
-        self.transmat_ = _normalized(S[: self.states], self.transmat_)
-        self.emissionprob_ = _normalized(S[self.states :].T, self.emissionprob_)
+        return {
+            "transmat_": normalized(S[: self.states], self.transmat_),
+            "emissionprob_": normalized(S[self.states :].T, self.emissionprob_),
+        }
 
     # ---- questions -----------------------------------------------------------------------------
 
@@ -230,7 +248,8 @@ class HMM:
         TypeError, ValueError
             For a sequence that is not as above.
         """
-        return float(self._forward(self._checked(y))[1].sum())
+        parameters = self.startprob_, self.transmat_, self.emissionprob_
+        return float(forward(*parameters, self._checked(y))[1].sum())
 
     def predict_proba(self, y) -> np.ndarray:
         """P(state at s | all of y) for a sequence of its own; changes nothing.
@@ -251,31 +270,11 @@ class HMM:
             For a sequence that is not as above, or that the model holds to be impossible.
         """
         y = self._checked(y)
-        alpha, logs = self._forward(y)
-        if not np.isfinite(logs).all():
-            raise ValueError(
-                f"y: expected a possible sequence, got probability 0 at {logs.argmin()}"
-            )
-        later = np.ones(self.states)
-        for s in reversed(range(len(y) - 1)):
-            later = self.transmat_ @ (self.emissionprob_[:, y[s + 1]] * later)
-            later /= later.sum()
-            alpha[s] *= later
-        return alpha / alpha.sum(axis=1, keepdims=True)
-
-    def _forward(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The filter at each step, (steps, N), and ln P(y_s | before), (steps,)."""
-        phi, logs = np.empty((len(y), self.states)), np.empty(len(y))
-        prior = self.startprob_
-        for s, symbol in enumerate(y):
-            likely = prior * self.emissionprob_[:, symbol]
-            total = likely.sum()
-            if not total > 0:
-                logs[s:], phi[s:] = -math.inf, np.nan
-                break
-            phi[s], logs[s] = likely / total, math.log(total)
-            prior = phi[s] @ self.transmat_
-        return phi, logs
+        posterior = smoothed(self.startprob_, self.transmat_, self.emissionprob_, y)
+        if np.isnan(posterior).any():
+            at = int(np.isnan(posterior).any(axis=1).argmax())
+            raise ValueError(f"y: expected a possible sequence, got probability 0 at {at}")
+        return posterior
 
     def _checked(self, y) -> np.ndarray:
         array = np.asarray(y)
@@ -302,7 +301,7 @@ class HMM:
             "startprob": self.startprob_,
             "filter": self._filter,
         }
-        state |= {f"statistics.{key}": value for key, value in self._statistics.arrays.items()}
+        state |= {f"statistics.{key}": value for key, value in self._arrays.items()}
         return {key: np.array(value) for key, value in state.items()}
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
@@ -325,12 +324,63 @@ class HMM:
             names = sorted(map(str, set(state) ^ set(present)))
             raise ValueError(f"state: expected the names of state_dict(), not so {names}")
         values = {key: _taken(key, state[key], old) for key, old in present.items()}
-        self.step = int(values.pop("step"))
-        self.transmat_, self.emissionprob_ = values.pop("transmat"), values.pop("emissionprob")
-        self.startprob_, self._filter = values.pop("startprob"), values.pop("filter")
-        self._statistics.arrays = {
-            key.removeprefix("statistics."): value for key, value in values.items()
-        }
+        arrays = {key: values.pop(f"statistics.{key}") for key in self._arrays}
+        new = {OWN.get(key, key): value for key, value in values.items()}
+        self.__dict__.update(new, step=int(new["step"]), _arrays=arrays)
+
+    def describe(self) -> dict[str, Any]:
+        """The arguments this was made with, as plain values, as JSON holds them."""
+        only = ("rank", "blocks") if self.statistics == "rank-one" else ()
+        names = ("states", "symbols", "statistics", *only, "burn_in", "seed")
+        arguments = {name: getattr(self, name) for name in names}
+        return {"trainer": "HMM", **arguments, "rate": value_out(self.rate)}
+
+    def save(
+        self, path: str | os.PathLike[str], stream: Any = None, history: History | None = None
+    ) -> None:
+        """Writes a checkpoint, as trainers do: see `Trainer.save`. `nbt.load` takes it back and
+        goes on to the bit.
+
+        Parameters
+        ----------
+        path, stream, history
+            As in `Trainer.save`.
+
+        Raises
+        ------
+        CheckpointError, OSError
+            As `Trainer.save`.
+
+        Examples
+        --------
+        >>> model.save("hmm.safetensors")  # doctest: +SKIP
+        >>> model = HMM.load("hmm.safetensors")  # doctest: +SKIP
+        """
+        from nbt import checkpoint
+
+        checkpoint.save(self, path, stream, history)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> HMM:
+        """The model that was saved to a file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            What `save` wrote.
+
+        Raises
+        ------
+        CheckpointError, OSError
+            As `nbt.load`; also for a file that holds something else.
+        """
+        from nbt import checkpoint
+
+        model = checkpoint.load(path)
+        if not isinstance(model, cls):
+            found = type(model).__name__
+            raise CheckpointError(f"{os.fspath(path)}: expected HMM, got {found}")
+        return model
 
     def __repr__(self) -> str:
         own = f", rank={self.rank}, blocks={self.blocks}" if self.statistics == "rank-one" else ""
@@ -339,15 +389,6 @@ class HMM:
             f"HMM({self.states}, {self.symbols}, statistics={self.statistics!r}{own}{rate}, "
             f"burn_in={self.burn_in}, seed={self.seed})  # step {self.step}"
         )
-
-
-def _normalized(rows: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Rows as probabilities, none below about LEAST; rows without any statistics as they were."""
-    rows = np.maximum(rows, 0.0)
-    totals = rows.sum(axis=1, keepdims=True)
-    rows = np.where(totals > 0, rows / np.where(totals > 0, totals, 1.0), before)
-    rows = np.maximum(rows, LEAST)
-    return rows / rows.sum(axis=1, keepdims=True)
 
 
 def _taken(key: str, value, old: np.ndarray) -> np.ndarray:

@@ -19,45 +19,56 @@ State k's newest terms lie in column k alone, as do a unit's parameters in a rec
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from nbt import _core
 
-__all__ = ["Exact", "Filtered", "RankOne"]
+__all__ = ["Exact", "Filtered", "RankOne", "shapes"]
+
+Arrays = Mapping[str, np.ndarray]
 
 NEGLIGIBLE = 1e-6  # a state less likely than that is not weighed less
 BITS = 128  # signs that one call of sign_bits gives
 
 
+def shapes(
+    kind: str, states: int, symbols: int, rank: int, blocks: int
+) -> dict[str, tuple[int, ...]]:
+    """Of the arrays that the statistics of a kind are kept in, by name."""
+    rows = states + symbols
+    more = {
+        "exact": {"G": (states, rows, states)},
+        "filtered": {},
+        "rank-one": {
+            "v": (rank, blocks, states),
+            "w": (rank, rows, states),
+            "own": (rows, states),
+        },
+    }
+    return {"S": (rows, states), **more[kind]}
+
+
 class Exact:
     """Cappé's recursion (*) as it is: N³ (N + M) multiply-adds a step."""
 
-    def __init__(self, states: int, symbols: int) -> None:
-        self.arrays = {
-            "S": np.zeros((states + symbols, states)),
-            "G": np.zeros((states, states + symbols, states)),
-        }
-
-    def step(self, t: int, gamma: float, phi, back, phi_next, own) -> None:
-        """One observation; phi and phi_next (N,) are the filter before and after it."""
-        a = self.arrays
+    def step(self, a: Arrays, t: int, gamma: float, phi, back, phi_next, own) -> Arrays:
+        """The arrays after an observation; phi and phi_next (N,) are the filter before and after
+        it. Those given stay as they are."""
         N = len(phi)
         G = ((1 - gamma) * back.T @ a["G"].reshape(N, -1)).reshape(a["G"].shape)
         k = np.arange(N)
         G[k, :, k] += own.T
-        a["G"] = G
-        a["S"] = np.tensordot(phi_next, G, 1)
+        return {"S": np.tensordot(phi_next, G, 1), "G": G}
 
 
 class Filtered:
     """S alone, each step given the past only: what later data say of it is left out. Biased."""
 
-    def __init__(self, states: int, symbols: int) -> None:
-        self.arrays = {"S": np.zeros((states + symbols, states))}
-
-    def step(self, t: int, gamma: float, phi, back, phi_next, own) -> None:
+    def step(self, a: Arrays, t: int, gamma: float, phi, back, phi_next, own) -> Arrays:
         """As in `Exact`."""
-        self.arrays["S"] = (1 - gamma) * self.arrays["S"] + own * phi_next
+        return {"S": (1 - gamma) * a["S"] + own * phi_next}
 
 
 class RankOne:
@@ -79,31 +90,22 @@ class RankOne:
     s = i mod S of `blocks`, as in `nbt.NoBackTrack`; v̄ (rank, blocks, N), w̄ (rank, P, N).
     """
 
-    def __init__(self, states: int, symbols: int, rank: int, blocks: int, seed: int) -> None:
-        shape = states + symbols, states
-        self.seed = seed
+    def __init__(self, states: int, rank: int, blocks: int, seed: int) -> None:
+        self.rank, self.seed = rank, seed
         self.block = np.arange(states) % blocks
         self.members = np.zeros((blocks, states))  # [s, i]: 1 if i belongs to s
         self.members[self.block, np.arange(states)] = 1.0
-        self.arrays = {
-            "S": np.zeros(shape),
-            "v": np.zeros((rank, blocks, states)),
-            "w": np.zeros((rank, *shape)),
-            "own": np.zeros(shape),
-        }
 
-    def step(self, t: int, gamma: float, phi, back, phi_next, own) -> None:
+    def step(self, a: Arrays, t: int, gamma: float, phi, back, phi_next, own) -> Arrays:
         """As in `Exact`; t chooses the signs."""
-        a = self.arrays
         v, w, last = a["v"], a["w"], a["own"]
         smooth = back @ phi_next
         along = (v @ (smooth - phi))[:, self.block]  # (rank, N): for each column
         noise = np.einsum("kj,kpj->pj", along, w) / len(v)
-        a["S"] = (1 - gamma) * (a["S"] + noise + (smooth - phi) * last) + own * phi_next
+        S = (1 - gamma) * (a["S"] + noise + (smooth - phi) * last) + own * phi_next
         v, w = self._fold(self._signs(t), v, w, last, phi)
         v = (1 - gamma) * (v @ back)
-        a["v"] = v - (v @ phi_next)[..., np.newaxis]
-        a["w"], a["own"] = w, own
+        return {"S": S, "v": v - (v @ phi_next)[..., np.newaxis], "w": w, "own": own}
 
     def _fold(self, signs, v, w, own, phi):
         """(13)-(14) with Q e_i in place of e_i; O(rank N (N + M)).
@@ -123,13 +125,13 @@ class RankOne:
 
     def _signs(self, t: int) -> np.ndarray:
         """(rank, N), a pure function of seed, pair, t and state."""
-        rank, states = len(self.arrays["v"]), len(self.block)
+        states = len(self.block)
         words = [
             _core.sign_bits(self.seed, k, t, group)
-            for k in range(rank)
+            for k in range(self.rank)
             for group in range(-(-states // BITS))
         ]
-        raw = np.array(words, "<u4").reshape(rank, -1).view(np.uint8)
+        raw = np.array(words, "<u4").reshape(self.rank, -1).view(np.uint8)
         bits = np.unpackbits(raw, axis=1, bitorder="little")[:, :states]
         return 2.0 * bits - 1.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nbt import hmm_statistics
 from nbt.descriptions import value_in
 from nbt.dynamics import is_fast
 from nbt.networks import Network
@@ -14,12 +15,13 @@ __all__ = ["is_system", "shapes_of"]
 
 def shapes_of(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """The arrays that between them bound every size of the trainer that is described."""
+    if trainer.get("trainer") == "HMM":
+        return _hmm_shapes(trainer)
     cell, m, outputs = trainer["cell"], trainer["inputs"]["size"], _outputs(trainer["readout"])
     window = trainer.get("window", 0)
     sizes = [m, outputs, trainer.get("rank", 1), trainer.get("blocks", 1), window or 1]
     sizes += [cell["units"]] if "units" in cell else []
-    if not all(type(size) is int and size > 0 for size in sizes):
-        raise TypeError(f"trainer: expected positive sizes, got {sizes}")
+    _check_positive(sizes)
     if is_system(cell):
         return _system_shapes(trainer, layout)
     described, optimizer = value_in(cell), value_in(trainer["optimizer"])
@@ -65,6 +67,24 @@ def _system_shapes(trainer: Mapping[str, Any], layout: Any) -> dict[str, tuple[i
         if trainer.get(size):
             shapes[name] = (trainer[size], *layout[name]["shape"][1:])
     return shapes
+
+
+def _hmm_shapes(model: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    sizes = [model[name] for name in ("states", "symbols")]
+    sizes += [model.get(name, 1) for name in ("rank", "blocks")]
+    _check_positive(sizes)
+    states, symbols = sizes[:2]
+    arrays = hmm_statistics.shapes(model["statistics"], *sizes)
+    return {
+        "transmat": (states, states),
+        "emissionprob": (states, symbols),
+        **{f"statistics.{name}": shape for name, shape in arrays.items()},
+    }
+
+
+def _check_positive(sizes: list[Any]) -> None:
+    if not all(type(size) is int and size > 0 for size in sizes):
+        raise TypeError(f"trainer: expected positive sizes, got {sizes}")
 
 
 def is_system(cell: Mapping[str, Any]) -> bool:

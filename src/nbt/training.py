@@ -80,8 +80,8 @@ def train(
 
     Notes
     -----
-    Whatever is raised while learning has an attribute `history`: what was measured until the last
-    whole block.
+    Whatever is raised while learning, not only a `DivergenceError`, has an attribute `history`: what
+    was measured until the last whole block.
 
     Examples
     --------

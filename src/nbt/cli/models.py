@@ -33,7 +33,7 @@ def info(file: str, as_json: bool) -> int:
     """What the checkpoint FILE holds, or the newest of the folder RUN."""
     from nbt.cli.screen import network, open_console, print_facts
 
-    checkpoint = load_model(file)
+    checkpoint = load_model(file, network=False)
     facts = _facts(checkpoint) | _estimator_facts(file, checkpoint)
     if as_json:
         click.echo(json.dumps(facts))
@@ -63,6 +63,18 @@ def _facts(checkpoint: Any) -> dict[str, Any]:
     trainer, stream, history = checkpoint.trainer, checkpoint.stream, checkpoint.history
     now = history.live() if history is not None and len(history) else None
     return {
+        **(_network_facts(trainer) if hasattr(trainer, "cell") else _hmm_facts(trainer)),
+        "step": trainer.step,
+        "alphabet": None if checkpoint.alphabet is None else repr(checkpoint.alphabet),
+        "stream": stream and stream["name"],
+        "position": stream and stream["state"] and stream["state"]["position"],
+        **_loss(history, now),
+        "seconds": now and round(now.seconds, 1),
+    }
+
+
+def _network_facts(trainer: Any) -> dict[str, Any]:
+    return {
         "trainer": type(trainer).__name__,
         "form": ", ".join(f"{k}={v!r}" for k, v in trainer.form.items()) or None,
         "cell": str(trainer.cell),
@@ -72,13 +84,11 @@ def _facts(checkpoint: Any) -> dict[str, Any]:
         "dtype": trainer.dtype,
         "seed": trainer.seed,
         "parameters": trainer.parameters,
-        "step": trainer.step,
-        "alphabet": None if checkpoint.alphabet is None else repr(checkpoint.alphabet),
-        "stream": stream and stream["name"],
-        "position": stream and stream["state"] and stream["state"]["position"],
-        **_loss(history, now),
-        "seconds": now and round(now.seconds, 1),
     }
+
+
+def _hmm_facts(model: Any) -> dict[str, Any]:
+    return model.describe() | {"rate": model.rate and str(model.rate)}
 
 
 def _estimator_facts(file: str, checkpoint: Any) -> dict[str, Any]:

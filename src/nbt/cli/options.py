@@ -118,14 +118,18 @@ def check_place(option: str, path: str | None) -> None:
         raise click.UsageError(f"{option}: {folder!r} cannot be written to")
 
 
-def load_model(path: str) -> Any:
-    """The checkpoint in a file, or the newest of a run's folder."""
+def load_model(path: str, *, network: bool = True) -> Any:
+    """The checkpoint in a file, or the newest of a run's folder; `network`: of no HMM."""
     import nbt
 
     try:
-        return nbt.Checkpoint.load(path)
+        checkpoint = nbt.Checkpoint.load(path)
     except OSError as error:
         raise click.UsageError(f"{path!r}: {error.strerror}") from None
+    if network and not isinstance(checkpoint.trainer, nbt.Trainer):
+        found = type(checkpoint.trainer).__name__
+        raise click.UsageError(f"{path!r}: expected a network, got an {found}; nbt.load takes it")
+    return checkpoint
 
 
 def build_stream(
