@@ -80,7 +80,7 @@ def train(
 
     Notes
     -----
-    Whatever is raised while learning, not only a `DivergenceError`, has an attribute `history`: what
+    Whatever is raised while learning, not only `DivergenceError`, has an attribute `history`: what
     was measured until the last whole block.
 
     Examples
