@@ -160,33 +160,7 @@ def save(
     stream: Any = None,
     history: History | None = None,
 ) -> None:
-    """Write a trainer to a file.
-
-    It is written to another file in the same folder, synced and renamed, and the folder is synced:
-    a crash at any moment leaves the old file or the new one, whole. The old one is kept beside it,
-    as ``path + ".previous"``.
-
-    Parameters
-    ----------
-    trainer
-        Has `state_dict()` (arrays) and `describe()` (what JSON holds).
-    path : str or path-like
-        Where to.
-    stream, history : optional
-        What it learned from, and what `nbt.train` gave: their present state is saved with it.
-
-    Raises
-    ------
-    CheckpointError
-        An array holds NaN or an infinity: nothing is written.
-    OSError
-        The file cannot be written; it names the path.
-
-    Examples
-    --------
-    >>> trainer.save("model.safetensors")  # doctest: +SKIP
-    >>> trainer = nbt.load("model.safetensors")  # doctest: +SKIP
-    """
+    """See `Trainer.save`: of what has `state_dict()`, arrays, and `describe()`, what JSON holds."""
     checkpoint = Checkpoint.of(trainer, stream, history)
     checkpoint.save(path, aside=os.path.realpath(path) + ".previous")
 

@@ -44,6 +44,11 @@ class Described:
         return self._plan.inputs
 
     @property
+    def predicts_inputs(self) -> bool:
+        """Is what it is fed of the same kind and size as what it predicts?"""
+        return self._core.predicts_inputs
+
+    @property
     def dtype(self) -> str:
         """Of all its numbers: "float32" or "float64"."""
         return self._plan.dtype

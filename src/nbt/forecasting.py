@@ -64,7 +64,7 @@ def forecast(
 
 def _known_inputs(trainer: Trainer, x: Any, steps: int) -> np.ndarray:
     """x as an array of steps; it will be checked as it is observed."""
-    own = trainer._core.predicts_inputs
+    own = trainer.predicts_inputs
     known = np.empty(0) if x is None else np.asarray(x)
     if isinstance(trainer.inputs, Vector) and trainer.inputs.size == 1:
         known = known.reshape(-1, 1)

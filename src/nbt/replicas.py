@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from nbt import _arguments
+from nbt.training import next_size
 
 __all__ = ["learn_many"]
 
-PACE = 0.04  # seconds of a piece: how soon Ctrl-C is heard
+FIRST = 256  # steps of the first piece
 
 
 def learn_many(
@@ -92,7 +93,7 @@ def learn_many(
 
 def _learn(trainer, block, stop) -> np.ndarray:
     """The losses of a block that is learned in pieces, until told to stop."""
-    steps, done, size = np.shape(block[0])[0] if np.ndim(block[0]) else 1, 0, 256
+    steps, done, size = np.shape(block[0])[0] if np.ndim(block[0]) else 1, 0, FIRST
     if steps <= size:
         return trainer.learn(*block)
     block = tuple(np.asarray(part) for part in block)
@@ -101,6 +102,5 @@ def _learn(trainer, block, stop) -> np.ndarray:
         start = time.perf_counter()
         losses.append(trainer.learn(*(part[done : done + size] for part in block)))
         done += size
-        took = max(time.perf_counter() - start, 1e-6)
-        size = max(1, int(size * min(4.0, PACE / took)))
+        size = next_size(size, time.perf_counter() - start)
     return np.concatenate(losses)

@@ -13,7 +13,7 @@ from nbt.history import History
 from nbt.history_rows import HistoryRow
 from nbt.interrupts import Interrupts, Terminated
 
-__all__ = ["check_stream", "settings", "train"]
+__all__ = ["check_stream", "next_size", "settings", "train"]
 
 LARGEST_BLOCK = 1 << 16
 PATIENCE = 1.0  # seconds to wait for a live stream before looking up
@@ -139,7 +139,7 @@ def _loop(trainer, stream, steps, seconds, block, progress, history, hold, clock
                 now = clock()
                 history.add(losses, now - start)
                 done += len(losses)
-                size = _next_size(len(losses), now - before)
+                size = next_size(len(losses), now - before)
             if progress is not None:
                 progress(history, history.live())
 
@@ -152,7 +152,7 @@ def _learn(trainer: Any, stream: Any, data: tuple[Any, ...]) -> Any:
     return trainer.learn(*data)
 
 
-def _next_size(symbols: int, seconds: float) -> int:
+def next_size(symbols: int, seconds: float) -> int:
     """Symbols that take about PACE at the speed just seen; at most 4 times as many as before."""
     return max(1, int(symbols * min(4.0, PACE / max(seconds, 1e-9))))
 
