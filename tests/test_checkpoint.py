@@ -360,6 +360,23 @@ def test_missing_folder(saved):
     assert error.value.filename == str(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_no_file_stays(saved, tmp_path, linked):
+    """A pipe stands for /dev/null, which root could rename."""
+    trainer, target = nbt.load(saved), tmp_path / "pipe"
+    os.mkfifo(target)
+    path = tmp_path / "link" if linked else target
+    if linked:
+        path.symlink_to(target)
+    before = sorted(os.listdir(tmp_path))
+    with pytest.raises(OSError, match="not a regular file") as error:
+        trainer.save(path)
+    assert error.value.filename == str(path)
+    assert stat.S_ISFIFO(os.stat(target).st_mode)
+    assert sorted(os.listdir(tmp_path)) == before
+
+
 # ---- reading --------------------------------------------------------------------------------
 
 

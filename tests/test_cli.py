@@ -704,3 +704,12 @@ def test_no_color_on_a_terminal():
 def test_dumb_terminal():
     _, seen = on_terminal("train", "data:anbn", "--seconds", "0.3", TERM="dumb")
     assert not CONTROL.search(seen.replace("\r\n", "\n"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_save_to_what_is_no_file(text, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(os.listdir(tmp_path))
+    assert run(["train", text, "--save", str(tmp_path / "pipe")]) == 2
+    assert "is a device or a pipe" in capsys.readouterr().err
+    assert sorted(os.listdir(tmp_path)) == before

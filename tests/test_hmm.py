@@ -290,7 +290,8 @@ BAD = [
     (lambda h: h.learn([0, -1]), ValueError, "got -1 at position 1"),
     (lambda h: h.learn([[0]]), ValueError, "y: expected shape"),
     (lambda h: h.learn([0.5]), TypeError, "y: expected integers"),
-    (lambda h: h.score("ab"), ValueError, "y: expected shape"),
+    (lambda h: h.score("ab"), TypeError, r"y: expected integer symbols, got str; .*encode\(\)"),
+    (lambda h: h.save(3), TypeError, "path: expected a str or a path, got 3"),
     (lambda h: h.load_state_dict({}), ValueError, "state: expected the names"),
     (lambda h: h.load_state_dict(7), TypeError, "state"),
 ]

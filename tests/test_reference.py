@@ -19,7 +19,14 @@ import nbt
 MODULES = ["nbt", "nbt.streams", "nbt.datasets", "nbt.baselines", "nbt.river", "nbt.sklearn"]
 HEADING = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", re.M)
 KIND, RANGE = {"TypeError"}, {"TypeError", "ValueError"}
-CHECKS = {"flag": KIND, "instance": KIND, "whole": RANGE, "real": RANGE, "one_of": RANGE}
+CHECKS = {
+    "flag": KIND,
+    "instance": KIND,
+    "path": KIND,
+    "whole": RANGE,
+    "real": RANGE,
+    "one_of": RANGE,
+}
 """What the checks of nbt._arguments raise."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -66,6 +67,14 @@ def flag(name: str, value: object) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name}: expected True or False, got {value!r}")
     return bool(value)
+
+
+def path(name: str, value: object) -> str:
+    """Of a file or a folder."""
+    try:
+        return os.fsdecode(value)
+    except TypeError:
+        raise TypeError(f"{name}: expected a str or a path, got {value!r}") from None
 
 
 def instance(name: str, value: object, *types: type) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -118,6 +119,8 @@ class Alphabet:
             except TypeError:
                 raise TypeError(f"data: expected bytes, got {type(data).__name__}") from None
         elif isinstance(self.symbols, tuple):
+            if isinstance(data, str | bytes) or not isinstance(data, Iterable):
+                raise TypeError(f"data: expected a sequence of words, got {type(data).__name__}")
             return np.array([self._places.get(word, -1) for word in data], np.int32)
         else:
             points = integers(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import zlib
 from collections.abc import Mapping
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nbt import _arguments
 from nbt.alphabets import Alphabet, integers
 from nbt.errors import DataError
 from nbt.reading import Stream
@@ -58,7 +58,7 @@ def symbols(
     if alphabet is None:
         alphabet = high + 1
     if not isinstance(alphabet, (Alphabet, str)):
-        alphabet = range(operator.index(alphabet))
+        alphabet = range(_arguments.whole("alphabet", alphabet))
     alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet(alphabet)
     if low < 0 or high >= len(alphabet):
         raise DataError(f"{name}: expected numbers in [0, {len(alphabet)}), got {low}..{high}")

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from nbt import _arguments
 from nbt.alphabets import Alphabet
 from nbt.descriptions import build
 from nbt.durable import replace
@@ -78,9 +79,18 @@ class Checkpoint:
             What learns.
         stream, history : optional
             What it learned from, and what `nbt.train` gave.
+
+        Raises
+        ------
+        TypeError
+            A stream that cannot say where it is, or no history.
         """
+        if history is not None:
+            _arguments.instance("history", history, History)
         if stream is None:
             return cls(trainer, history=history)
+        if not hasattr(stream, "state_dict"):
+            raise TypeError(f"stream: expected one that has state_dict(), got {stream!r}")
         place = {"name": stream.name, "state": stream.state_dict()}
         return cls(trainer, stream.alphabet, place, history)
 
@@ -123,7 +133,7 @@ class Checkpoint:
         """
         from nbt import runs  # which has what is in this module
 
-        path = os.fspath(path)
+        path = _arguments.path("path", path)
         if os.path.isdir(path):
             checkpoint = runs.newest(path, cell)[0]
             if checkpoint is None:
@@ -161,6 +171,7 @@ def save(
     history: History | None = None,
 ) -> None:
     """See `Trainer.save`: of what has `state_dict()`, arrays, and `describe()`, what JSON holds."""
+    path = _arguments.path("path", path)
     checkpoint = Checkpoint.of(trainer, stream, history)
     checkpoint.save(path, aside=os.path.realpath(path) + ".previous")
 

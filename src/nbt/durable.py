@@ -12,6 +12,7 @@ import glob
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 
 try:
@@ -19,7 +20,7 @@ try:
 except ImportError:  # Windows, where a file that is open cannot be removed by others
     fcntl = None
 
-__all__ = ["Lock", "clean", "replace"]
+__all__ = ["Lock", "clean", "is_special", "replace"]
 
 SUFFIX = ".tmp"
 
@@ -39,10 +40,12 @@ def replace(path: str | os.PathLike[str], data: bytes, aside: str | None = None)
     ------
     OSError
         It names the path. The old file is there, unless only the folder could not be synced: then
-        it may be the new one.
+        it may be the new one. A device, a pipe or a socket is refused, and stays.
     """
     target = os.path.realpath(path)
     try:
+        if is_special(target):
+            raise OSError(errno.EINVAL, "not a regular file")
         clean(target)
         with _aside(target) as (temporary, handle):
             _write(handle, data)
@@ -53,6 +56,15 @@ def replace(path: str | os.PathLike[str], data: bytes, aside: str | None = None)
         _sync_folder(os.path.dirname(target))
     except OSError as error:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+def is_special(path: str) -> bool:
+    """Is there a device, a pipe or a socket, which a rename would destroy?"""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def clean(target: str) -> None:

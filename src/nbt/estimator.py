@@ -271,6 +271,7 @@ class Estimator:
         """
         from nbt.checkpoint import Checkpoint
 
+        path = _arguments.path("path", path)
         trainer = self._trainer or self._made()
         Checkpoint(trainer, estimator=self.describe()).save(
             path, aside=os.path.realpath(path) + ".previous"

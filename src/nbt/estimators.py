@@ -95,7 +95,10 @@ class RNNClassifier(Estimator):
         TypeError, ValueError
             For features or a label that are not as above. Nothing was learned.
         """
-        number = self._labels.get(y)
+        try:
+            number = self._labels.get(y)
+        except TypeError:
+            raise TypeError(f"y: expected a label that can be hashed, got {y!r}") from None
         if number is None:
             number = self._new_label(x, y)
         self._learn(x, number)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nbt import _arguments
 from nbt.alphabets import OTHER, Alphabet
 from nbt.arrays import symbols
 from nbt.errors import DataError
@@ -104,7 +105,7 @@ def file(
     DataError, OSError
         As in `text`.
     """
-    path = os.fspath(path)
+    path = _arguments.path("path", path)
     if format is None:
         format = "npy" if path.lower().endswith(".npy") else "text"
     if format not in FORMATS:

@@ -224,12 +224,12 @@ class History:
 
         Raises
         ------
-        OSError
-            The file cannot be written.
+        TypeError, OSError
+            It is no path; the file cannot be written.
         """
         head = {"format": FORMAT, "schema": SCHEMA, "settings": self.settings}
         head |= {"stopped": self.stopped, "per_octave": self.per_octave}
-        with open(path, "w", encoding="utf-8", newline="\n") as file:
+        with open(_arguments.path("path", path), "w", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(head) + "\n")
             file.writelines(row.to_json() + "\n" for row in self)
 
@@ -249,6 +249,7 @@ class History:
         OSError
             The file cannot be read.
         """
+        path = _arguments.path("path", path)
         with open(path, "rb") as file:
             objects = [_parsed(path, i, line) for i, line in enumerate(file, 1)]
         if not objects or (objects[0].get("format"), objects[0].get("schema")) != (FORMAT, SCHEMA):

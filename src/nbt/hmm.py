@@ -277,6 +277,11 @@ class HMM:
         return posterior
 
     def _checked(self, y) -> np.ndarray:
+        if isinstance(y, str | bytes):
+            raise TypeError(
+                f"y: expected integer symbols, got {type(y).__name__}; "
+                "an alphabet's encode() makes symbols of text"
+            )
         array = np.asarray(y)
         if array.ndim != 1:
             raise ValueError(f"y: expected shape (steps,), got {array.shape}")

@@ -186,13 +186,22 @@ def open_source(path: str, follow: bool) -> tuple[Source, Any]:
         file = getattr(sys.stdin, "buffer", None)
         if file is None:
             raise DataError("standard input: cannot be read here")
-        kind = File if file.seekable() else Pipe
-        return kind("standard input", file), None
+        return (File if _is_file(file) else Pipe)("standard input", file), None
     if follow:
         followed = Followed(path)
         return followed, followed.close
     file = open(path, "rb")  # noqa: SIM115 - the stream closes it
-    return (File if file.seekable() else Pipe)(path, file), file.close
+    return (File if _is_file(file) else Pipe)(path, file), file.close
+
+
+def _is_file(file: Any) -> bool:
+    """Does it end, and can it be read again? Some devices can be sought in, and never end."""
+    if not file.seekable():
+        return False
+    try:
+        return not stat.S_ISCHR(os.fstat(file.fileno()).st_mode)
+    except OSError:  # nothing of the operating system's: bytes in memory
+        return True
 
 
 def _open_file(path: str) -> io.FileIO:

@@ -71,7 +71,7 @@ def table(
     columns, targets = _names("columns", columns), _names("targets", targets)
     if not columns:
         raise ValueError("columns: expected at least one name, got none")
-    path = os.fspath(path)
+    path = _arguments.path("path", path)
     if format is None:
         format = "jsonl" if path.lower().endswith((".jsonl", ".ndjson", ".json")) else "csv"
     format = _arguments.one_of("format", format, ("csv", "jsonl"))

@@ -390,6 +390,8 @@ class Trainer(Described):
 
         Raises
         ------
+        TypeError
+            For arguments that are not as above, such as a stream without `state_dict`.
         CheckpointError
             A number is NaN or infinite: nothing is written.
         OSError

@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from nbt.cli.values import NONE, Count
+from nbt.durable import is_special
 from nbt.errors import DataError
 
 UNITS = 20  # the one size for which the classes have no default
@@ -113,6 +114,8 @@ def check_place(option: str, path: str | None) -> None:
         raise click.UsageError(f"{option}: there is no folder for {path!r}")
     if os.path.isdir(path):
         raise click.UsageError(f"{option}: expected a file, {path!r} is a folder")
+    if is_special(path):
+        raise click.UsageError(f"{option}: expected a file, {path!r} is a device or a pipe")
     if not os.access(folder, os.W_OK):
         raise click.UsageError(f"{option}: {folder!r} cannot be written to")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from nbt import _arguments
 from nbt.datasets.notation import music
 from nbt.datasets.series import lorenz, mackey_glass, sines
 from nbt.datasets.texts import shakespeare
@@ -58,9 +59,10 @@ def by_name(name: str, seed: int | None = None) -> Stream:
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         There is none; the message names those that there are.
     """
+    _arguments.instance("name", name, str)
     found = re.fullmatch(r"(\w+)(?:\[\s*(\d+(?:\s*,\s*\d+)*)\s*\])?", name)
     make, arguments = NAMED.get(found[1] if found else "", (None, ()))
     numbers = [int(number) for number in (found[2] or "").split(",") if number] if found else []

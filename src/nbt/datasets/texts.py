@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from nbt import _arguments
 from nbt.errors import DataError, MissingExtra
 from nbt.streams import Stream, text
 
@@ -53,7 +54,7 @@ def shakespeare(path: str | os.PathLike[str] | None = None) -> Stream:
     -----
     The 42 files of the edition known as Moby, in the order of their names, a line break after each.
     """
-    return text(_downloaded() if path is None else _existing(Path(path)))
+    return text(_downloaded() if path is None else _existing(Path(_arguments.path("path", path))))
 
 
 def _existing(path: Path) -> Path:
