@@ -246,8 +246,8 @@ class History:
         ------
         DataError
             It is something else; the message names the line.
-        OSError
-            The file cannot be read.
+        TypeError, OSError
+            It is no path; the file cannot be read.
         """
         path = _arguments.path("path", path)
         with open(path, "rb") as file:
