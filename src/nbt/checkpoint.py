@@ -128,7 +128,7 @@ class Checkpoint:
 
         Raises
         ------
-        CheckpointError, OSError
+        TypeError, CheckpointError, OSError
             As `nbt.load`.
         """
         from nbt import runs  # which has what is in this module
@@ -197,8 +197,8 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
     CheckpointError
         The file is not a checkpoint, is damaged, was altered, or is of another schema; the message
         says which.
-    OSError
-        The file cannot be read.
+    TypeError, OSError
+        It is no path; the file cannot be read.
     """
     return model_of(path, Checkpoint.load(path, cell))
 

@@ -45,6 +45,8 @@ def shakespeare(path: str | os.PathLike[str] | None = None) -> Stream:
 
     Raises
     ------
+    TypeError
+        What is given is no path.
     DataError
         There is no such file, and it cannot be downloaded.
     MissingExtra
