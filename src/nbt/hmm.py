@@ -18,6 +18,8 @@ from nbt.hmm_statistics import Exact, Filtered, RankOne, shapes
 from nbt.schedules import Schedule, as_schedule
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from nbt.history import History
 
 __all__ = ["HMM"]
@@ -135,7 +137,7 @@ class HMM:
 
     # ---- learning ------------------------------------------------------------------------------
 
-    def learn(self, y) -> np.ndarray:
+    def learn(self, y: ArrayLike) -> np.ndarray:
         """Learns from a block, one symbol at a time; `nbt.train` does it from a stream.
 
         Parameters
@@ -163,7 +165,7 @@ class HMM:
             losses[t] = self._learn_one(int(symbol))
         return losses
 
-    def partial_fit(self, y) -> HMM:
+    def partial_fit(self, y: ArrayLike) -> HMM:
         """`learn` without the losses, under the name that scikit-learn gives it.
 
         Parameters
@@ -230,7 +232,7 @@ class HMM:
         """Probabilities of the next symbol, (symbols,); changes nothing."""
         return self._look_ahead()[0] @ self.emissionprob_
 
-    def score(self, y) -> float:
+    def score(self, y: ArrayLike) -> float:
         """ln P(y) of a sequence of its own, from `startprob_` on; changes nothing.
 
         Parameters
@@ -251,7 +253,7 @@ class HMM:
         parameters = self.startprob_, self.transmat_, self.emissionprob_
         return float(forward(*parameters, self._checked(y))[1].sum())
 
-    def predict_proba(self, y) -> np.ndarray:
+    def predict_proba(self, y: ArrayLike) -> np.ndarray:
         """P(state at s | all of y) for a sequence of its own; changes nothing.
 
         Parameters

@@ -28,7 +28,31 @@ class Stateful(Described):
     _table: StateTable | GeneralTable
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Everything that changes while learning, as copies, by name; see ARCHITECTURE.md."""
+        """Everything that changes while learning, as copies, by name.
+
+        Returns
+        -------
+        dict of str to array
+            In the trainer's dtype, integers apart; n units, m inputs, A outputs of
+            the readout (2 dim of a `Gaussian`), P = 1 + n + m:
+
+            - ``cell.b`` (n,), ``cell.W`` (n, n) from unit j to i at [j, i], ``cell.r`` (m, n),
+              ``cell.alpha`` (n,); ``readout.b`` (A,), ``readout.W`` (n, A); ``state.h`` (n,)
+            - of `NoBackTrack` ``estimator.v`` (K, S, n), ``estimator.w`` (K, P, n),
+              ``estimator.d`` (P, n) with exact self-influence or else ``estimator.z`` (P,),
+              ``estimator.fisher`` (n,) with that norm; of `RTRL` ``estimator.G`` (n, P, n)
+            - of `Kalman` ``optimizer.theta.J`` and ``.J0`` (P, n), ``optimizer.phi.J`` and ``.J0``
+              (1 + n, A): the diagonal of J and each block's first row
+            - ``inputs.…`` and ``targets.…``, ``count``, ``mean`` and ``variance``, where those are
+              standardised; ``window.…``, the steps that are kept; ``waiting.…``, rows of symbols
+              that are brought up to date when they next come
+            - ``step`` and ``seed``
+
+            That is for dense cells. On graphs ``cell.W`` is (edges,), learned leaks are
+            ``cell.beta``, time constants ``cell.tau``, layers have names such as ``cell.0.W``, a
+            system has ``cell.theta`` (p,). There w̄ and J are flat, (K, p) and (p,), v̄ is (K, n)
+            and ``estimator.rows.…`` is ∂f/∂θ as CSR arrays.
+        """
         with self._core:
             self._core.settle()
             return self._table.read_all()
