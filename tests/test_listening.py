@@ -37,5 +37,5 @@ def test_a_listener_is_the_trainer_to_the_bit(name, assert_same_state):
 
 def test_without_a_readout_nothing_is_drawn():
     trainer = nbt.NoBackTrack(systems.ring(), None, inputs=2)
-    with pytest.raises(TypeError, match="readout: expected Softmax, Gaussian or Bernoulli, got"):
+    with pytest.raises(TypeError, match="readout: expected Softmax or Gaussian or Bernoulli, got"):
         trainer.simulate(2, paths=2, x=np.zeros((2, 2)))
