@@ -43,8 +43,14 @@ static void gradient_coefficients(nbt_learner *self)
 void NBT(follow_fisher)(nbt_learner *self)
 {
     const real *H = self->H, part = (real)(1 / sqrt((double)self->step + 1));
-    real *s = self->fisher;
-    for (size_t i = 0; i < self->ldn; i++) s[i] += (H[i] * H[i] - s[i]) * part;
+    real *fisher = self->fisher;
+    vec check = {0};
+    for (size_t i = 0; i < self->ldn; i += LANES) {
+        const vec s = load(fisher + i), h = load(H + i), mean = s + (h * h - s) * part;
+        store(fisher + i, mean);
+        check += mean * 0;
+    }
+    if (fold(check) != 0) self->diverged = 1;
 }
 
 double NBT(nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
