@@ -6,7 +6,15 @@ from fuzz.cases import case
 
 import nbt
 
-SEEDS = {"bits": 40, "oracle": 60, "dense": 40, "systems": 30, "isas": 6, "finite": 30}
+SEEDS = {
+    "bits": 40,
+    "oracle": 60,
+    "dense": 40,
+    "systems": 30,
+    "isas": 6,
+    "finite": 30,
+    "hostile": 40,
+}
 
 
 @pytest.mark.filterwarnings("ignore")  # of the oracle, where a case leaves the range of numbers

@@ -18,7 +18,7 @@ import nbt
 from .against_oracle import check_oracle
 from .cases import case
 from .checks import Unlike, check_bits
-from .extremes import check_finite
+from .extremes import check_finite, check_hostile
 from .paths import check_dense, check_isas, check_systems
 
 
@@ -38,6 +38,7 @@ CHECKS = {
     "systems": check_systems,
     "isas": isas,
     "finite": check_finite,
+    "hostile": check_hostile,
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 import nbt
 
-from .checks import Unlike, part
+from .checks import Unlike, part, same_bits
 
 KEPT = ("alpha", "count", "tau")  # which have a range of their own
 
@@ -43,6 +43,43 @@ def check_finite(case):
             if bad:
                 raise Unlike(f"{k} {verb}, step {step}: {bad} not finite, and no error")
             trainer.load_state_dict(state)
+
+
+def check_hostile(case):
+    """A state with other arrays in it is refused, changing nothing, or as good as any."""
+    rng, trainer = np.random.default_rng(case.seed), case.build()
+    for k in range(len(case.script)):
+        before = trainer.state_dict()
+        state = dict(before)
+        for key in rng.choice(sorted(state), 1 + rng.integers(3)):
+            state[key] = garbage(rng, state[key])
+        try:
+            trainer.load_state_dict(state)
+        except (TypeError, ValueError):
+            same_bits(f"{k}: a state that was refused", before, trainer.state_dict())
+            continue
+        try:
+            for _ in range(2):
+                x, y = case.data(k, 5, trainer)
+                trainer.learn(x, y)
+                trainer.predict(x[0])
+                trainer.load_state_dict(trainer.state_dict())
+        except nbt.DivergenceError:
+            trainer.load_state_dict(before)
+        except ValueError as error:  # of what is not finite after all
+            raise Unlike(f"{k}: {error}") from None
+
+
+def garbage(rng, array):
+    """An array of the same kind, nearly always of the same shape."""
+    shape = array.shape if rng.random() < 0.9 else (*array.shape, 1)
+    if array.dtype.kind != "f":
+        wide = 10 ** int(rng.integers(1, 5))
+        low = 0 if array.dtype.kind == "u" else -2
+        return rng.integers(low, wide, shape).astype(array.dtype)
+    size = 10.0 ** rng.integers(-12, 12)
+    x = rng.choice([size, 1.0, 0.0]) * rng.normal(size=shape)
+    return (np.abs(x) if rng.random() < 0.5 else x).astype(array.dtype)
 
 
 def enlarge(rng, trainer):
