@@ -424,8 +424,6 @@ def test_nothing_can_be_carried_along_of_what_is_not_learned(name, rule, reducti
     for key in carried:
         edited = state[key].copy()
         edited[..., last if edited.shape[-1] == last + 1 else -1] += 0.5
-        with pytest.raises(
-            ValueError, match=rf"{key}: expected 0 for numbers that"
-        ):
+        with pytest.raises(ValueError, match=rf"{key}: expected 0 for numbers that"):
             trainer.load_state_dict(state | {key: edited})
     trainer.load_state_dict(state)
