@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
 
-.PHONY: docs shares build train test test-all soak anomalies forecasting bench bench-compare peers peers-test scaling instructions \
+.PHONY: docs shares build train test test-all soak fuzz anomalies forecasting bench bench-compare peers peers-test scaling instructions \
 	instructions-record learning lint format sanitize clean
 
 build: $(VENV)/.installed
@@ -32,6 +32,10 @@ test: build
 # Two hundred kills and 10^7 steps: some ten minutes.
 soak: build
 	$(BIN)/python -m pytest -q -m soak $(ARGS)
+
+# Trainers, data and scripts drawn from seeds: make fuzz ARGS="0 2000 --check bits".
+fuzz: build
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
 
 bench: build
 	$(BIN)/python -m pytest -q -c bench/pytest.ini bench $(ARGS)
@@ -114,7 +118,7 @@ format: $(VENV)/.lint
 # The tests that reach into C under AddressSanitizer and UndefinedBehaviorSanitizer.
 REACH_C := kernels contract bits bad_input values unbiased_core waiting vmath full_bptt ctw baselines checkpoint \
 	replicas threads readouts scaler networks continuous general general_contract compiled \
-	general_unbiased own_loss metrics along
+	general_unbiased own_loss metrics along fuzz
 SANITIZE := LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 	PYTHONMALLOC=malloc

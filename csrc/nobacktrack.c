@@ -43,8 +43,14 @@ static void gradient_coefficients(nbt_learner *self)
 void NBT(follow_fisher)(nbt_learner *self)
 {
     const real *H = self->H, part = (real)(1 / sqrt((double)self->step + 1));
-    real *s = self->fisher;
-    for (size_t i = 0; i < self->ldn; i++) s[i] += (H[i] * H[i] - s[i]) * part;
+    real *fisher = self->fisher;
+    vec check = {0};
+    for (size_t i = 0; i < self->ldn; i += LANES) {
+        const vec s = load(fisher + i), h = load(H + i), mean = s + (h * h - s) * part;
+        store(fisher + i, mean);
+        check += mean * 0;
+    }
+    if (fold(check) != 0) self->diverged = 1;
 }
 
 double NBT(nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
@@ -111,34 +117,19 @@ static void fold_plain(nbt_learner *self, size_t k, real *v)
     lanes_copy(S * ldn, pushed, v);
 }
 
-/* Column i of F but for its slope and its own entry, those lanes that one panel has. */
-NBT_INLINE vec others_of(const real *W, size_t c, size_t group, size_t i)
-{
-    return lanes_without(panel_row_of(W, i, group), (real)i - (real)c);
-}
-
-/* sum[k] += Σ_c u_c F_ci², i = first + k, c of one panel and not i. */
-NBT_INLINE void add_norms(const nbt_learner *self, size_t first, size_t c, size_t group, vec sum[4])
-{
-    const real *W = panel_of(&self->cell, self->theta, c);
-    const vec u = load((const real *)self->u + c);
-    for (size_t k = 0; k < 4; k++) {
-        const vec others = others_of(W, c, group, first + k);
-        sum[k] += others * others * u;
-    }
-}
-
 /* column[i], i from first to last - 1: Σ_c u_c F_ci² over c ≠ i. Four fold together. */
 static void column_norms(nbt_learner *self, const void *what, size_t first, size_t last,
                          size_t thread)
 {
     (void)what, (void)thread;
-    const real *slope = self->slope;
+    const real *slope = self->slope, *u = self->u;
     real *column = self->c;
     for (size_t i = first; i < last; i += 4) {
         vec sum[4] = {{0}};
         real sums[4];
-#define PANEL(c, group) add_norms(self, i, c, group, sum)
+#define PANEL(c, group)                                                                            \
+    add_others(panel_of(&self->cell, self->theta, c), LANES / (group), group, c, i, 4,             \
+               load(u + (c)), sum)
         EACH_PANEL(&self->cell, PANEL);
 #undef PANEL
         fold_each(sum, sums);
@@ -155,17 +146,17 @@ typedef struct {
 NBT_INLINE void fold_panel(const nbt_learner *self, size_t c, size_t group, const real *part,
                            real *v)
 {
-    const size_t n = self->n, ldn = self->ldn, S = self->S;
+    const size_t n = self->n, ldn = self->ldn, S = self->S, stride = LANES / group;
     const real *block_rho = self->block_rho, *pushed = (const real *)self->pushed + c;
     const real *W = panel_of(&self->cell, self->theta, c);
     for (size_t s = 0; s < S; s++) {
         vec sum = block_rho[s] * load(pushed + s * ldn), other = {0};
         size_t i = s;
         for (; i + S < n; i += 2 * S) {
-            sum += part[i] * others_of(W, c, group, i);
-            other += part[i + S] * others_of(W, c, group, i + S);
+            sum += part[i] * others_of(W, stride, group, c, i);
+            other += part[i + S] * others_of(W, stride, group, c, i + S);
         }
-        if (i < n) sum += part[i] * others_of(W, c, group, i);
+        if (i < n) sum += part[i] * others_of(W, stride, group, c, i);
         store(v + s * ldn + c, sum + other);
     }
 }

@@ -21,7 +21,7 @@ void NBT(nobacktrack_settle)(nbt_learner *self);
 /* Which entry of z is set, after a state was loaded: it may have been edited to several. */
 void NBT(nobacktrack_refresh)(nbt_learner *self);
 
-/* What descent.h shares. s ← s + (H² - s) / √(t + 1). */
+/* What descent.h shares. s ← s + (H² - s) / √(t + 1); sets diverged if that is not finite. */
 void NBT(follow_fisher)(nbt_learner *self);
 
 /* z_last ← z. O(n) when one-hot. */

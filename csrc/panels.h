@@ -52,6 +52,25 @@ NBT_INLINE vec panel_row(const nbt_panels *at, const real *M, size_t p, size_t i
                             : panel_row_of(begin, p, 4);
 }
 
+/* Lanes c … of row i without entry i, the rows lying `stride` apart from `rows` on: of a column of
+ * F, from a panel of W, stride LANES / group, or from Fᵀ, group 1. */
+NBT_INLINE vec others_of(const real *rows, size_t stride, size_t group, size_t c, size_t i)
+{
+    const real *row = rows + i * stride;
+    const vec x = group == 1 ? load(row) : lanes_only(load_any(row), LANES / group);
+    return lanes_without(x, (real)i - (real)c);
+}
+
+/* sum[k] += u x² for those of rows first + k, k < count. */
+NBT_INLINE void add_others(const real *rows, size_t stride, size_t group, size_t c, size_t first,
+                           size_t count, vec u, vec sum[4])
+{
+    for (size_t k = 0; k < count; k++) {
+        const vec others = others_of(rows, stride, group, c, first + k);
+        sum[k] += others * others * u;
+    }
+}
+
 /* Sets lane block i of row p ≥ 0 below the first. */
 NBT_INLINE void panel_put(const nbt_panels *at, real *M, size_t p, size_t i, vec x)
 {

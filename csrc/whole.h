@@ -32,7 +32,7 @@ void NBT(whole_factor)(const nbt_whole *at, real lambda);
 /* y = (J + λ)⁻¹ w; y may be w. O(p), dense O(Σ b²) */
 void NBT(whole_solve)(const nbt_whole *at, const real *w, real *y);
 
-/* x ← x - (J + λ)⁻¹ g; overwrites g. Returns whether all is finite. */
+/* x ← x - (J + λ)⁻¹ g; overwrites g. Returns whether all is finite, J too. */
 int NBT(whole_step)(const nbt_whole *at, real *g);
 
 /* As in metric.h, for θ; `lead` and `g` of the learner are scratch. O(p²), O(entries p) */

@@ -121,43 +121,34 @@ static void join_hop(nbt_learner *self, size_t k, real *v, const real *hop, cons
     for (size_t i = 0; i < ldn; i++) add_w[i] *= right[i];
 }
 
-/* Column i of F in lanes c … : a row of Fᵀ but for its own entry. */
-NBT_INLINE vec others_at(const real *row, size_t c, size_t i)
-{
-    return lanes_without(load(row + c), (real)i - (real)c);
-}
-
-/* norm[r] = Σ_c u_c F_ci² over c ≠ i, i = first + r, from rows (count, ldn) of Fᵀ. */
-static void column_squares(const nbt_learner *self, const real *rows, size_t first, size_t count,
+/* norm[i] = Σ_c u_c F_ci² over c ≠ i, from rows i of Fᵀ, i from first to last - 1. */
+static void column_squares(const nbt_learner *self, const real *columns, size_t first, size_t last,
                            real *norm)
 {
     const size_t ldn = self->ldn;
     const real *u = self->u;
-    for (size_t r = 0; r < count; r += 4) {
-        const size_t left = count - r < 4 ? count - r : 4;
+    for (size_t i = first; i < last; i += 4) {
+        const size_t left = last - i < 4 ? last - i : 4;
         vec sum[4] = {{0}};
         for (size_t c = 0; c < ldn; c += LANES)
-            for (size_t k = 0; k < left; k++) {
-                const vec x = others_at(rows + (r + k) * ldn, c, first + r + k);
-                sum[k] += x * x * load(u + c);
-            }
+            add_others(columns + c, ldn, 1, c, i, left, load(u + c), sum);
         real sums[4];
         fold_each(sum, sums);
-        for (size_t k = 0; k < left; k++) norm[r + k] = sums[k];
+        for (size_t k = 0; k < left; k++) norm[i + k] = sums[k];
     }
 }
 
-/* hop_s += Σ_r size_r F e_i but for entry i, i = first + r of block s. */
-static void add_columns(const nbt_learner *self, const real *rows, size_t first, size_t count,
+/* hop_s += Σ_i size_i F e_i but for entry i, i of block s from first to last - 1. */
+static void add_columns(const nbt_learner *self, const real *columns, size_t first, size_t last,
                         const real *size, real *hop)
 {
     const size_t ldn = self->ldn, S = self->S, skip = S - first % S;
     for (size_t c = 0; c < ldn; c += LANES)
         for (size_t s = 0; s < S; s++) {
-            size_t r = (s + skip) % S;
-            if (r >= count) continue;
+            size_t i = first + (s + skip) % S;
+            if (i >= last) continue;
             vec sum = load(hop + s * ldn + c);
-            for (; r < count; r += S) sum += size[r] * others_at(rows + r * ldn, c, first + r);
+            for (; i < last; i += S) sum += size[i] * others_of(columns + c, ldn, 1, c, i);
             store(hop + s * ldn + c, sum);
         }
 }
@@ -174,18 +165,17 @@ static void start_hop(nbt_learner *self, const real *columns, real *hop, real *r
     memset(hop, 0, S * ldn * sizeof *hop);
     memset(right, 0, ldn * sizeof *right);
     for (size_t first = 0; first < n; first += LANES) {
-        const size_t count = n - first < LANES ? n - first : LANES;
-        const real *F = columns + first * ldn;
-        column_squares(self, F, first, count, norm + first);
-        for (size_t i = first; i < first + count; i++) norm[i] += u[i] * excess[i] * excess[i];
+        const size_t last = n - first < LANES ? n : first + LANES;
+        column_squares(self, columns, first, last, norm);
+        for (size_t i = first; i < last; i++) norm[i] += u[i] * excess[i] * excess[i];
         NBT(balance)(LANES, balanced, norm_d + first, norm + first, rho + first, inverse + first);
-        for (size_t i = first; i < first + count; i++) {
+        for (size_t i = first; i < last; i++) {
             const int product = rho[i] > 0;
             rho[i] = sign[i] * (product ? rho[i] : 1);
             right[i] = sign[i] * (product ? inverse[i] : 1);
             if (excess[i] != 0) hop[i % S * ldn + i] += rho[i] * excess[i];
         }
-        add_columns(self, F, first, count, rho + first, hop);
+        add_columns(self, columns, first, last, rho, hop);
     }
 }
 

@@ -202,7 +202,7 @@ def test_values_that_cannot_be_made(argument, exception, call):
 
 def test_unknown_instruction_set(monkeypatch):
     monkeypatch.setenv("NBT_ISA", "mmx")
-    expect(ValueError, "isa", lambda: nbt.RTRL(CELL, READOUT, SGD))
+    expect(ValueError, "NBT_ISA", lambda: nbt.RTRL(CELL, READOUT, SGD))
 
 
 # ---- calls that are refused --------------------------------------------------------------------

@@ -200,3 +200,24 @@ def test_where_the_data_lies_does_not_matter():
         trainer = nbt.RTRL(nbt.RNN(6), nbt.Softmax(5), inputs=3, dtype="float64")
         digests.add(hashlib.sha256(trainer.learn(data, y).tobytes()).hexdigest())
     assert len(digests) == 1
+
+
+def test_a_zero_has_no_sign(assert_same_state):
+    """Without a recurrent weight a pair is dropped at each step, what it had being times 0."""
+    trainers = [
+        nbt.NoBackTrack(
+            nbt.RNN(5), nbt.Softmax(3), nbt.SGD(0.0), inputs=nbt.Symbols(7), blocks=2,
+            exact_self=False, norm="euclidean",
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    x, y = np.random.default_rng(0).integers(0, 3, (2, 8))
+    for trainer in trainers:
+        state = trainer.state_dict()
+        trainer.load_state_dict(state | {"cell.W": 0 * state["cell.W"]})
+    whole, cut = trainers
+    whole.learn(x, y)
+    for step in zip(x, y, strict=True):
+        cut.learn(*step)
+        cut.load_state_dict(cut.state_dict())
+    assert_same_state(whole.state_dict(), cut.state_dict())

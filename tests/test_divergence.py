@@ -137,3 +137,29 @@ def test_without_targets_and_along_a_block():
             getattr(trainer, verb)(x, *arguments)
         error = caught.value
         assert (error.loss, error.array, error.position) == (None, "state.h", 20)
+
+
+@pytest.mark.parametrize("reduction", ["quasi-diagonal", "diagonal", "block", "full"])
+@pytest.mark.parametrize("rule", [nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT])
+def test_a_covariance_that_overflows_is_named(rule, reduction):
+    """The loss is finite, the gradient too, but not its square; the step it makes is 0."""
+    own = {"window": 1} if rule is nbt.TruncatedBPTT else {}
+    optimizer = nbt.Kalman(reduction=reduction, outlier=None)
+    trainer = rule(nbt.LeakyRNN(3), nbt.Gaussian(1), optimizer, dtype="float64", **own)
+    state = trainer.state_dict()
+    trainer.load_state_dict(state | {"readout.b": [0, -40]})  # a small variance
+    with pytest.raises(nbt.DivergenceError, match=r"optimizer\.phi\.(J|blocks)\[.*inf") as caught:
+        trainer.learn([1e150])
+    assert np.isfinite(caught.value.loss)
+
+
+@pytest.mark.parametrize("graph", [None, np.ones((3, 3))])
+def test_a_norm_that_overflows_is_named_in_its_own_step(graph):
+    """The gradient of a target that comes after its input: its square is for the next step."""
+    cell = nbt.LeakyRNN(3, graph=graph)
+    trainer = nbt.NoBackTrack(cell, nbt.Bernoulli(1), nbt.SGD(0.0), inputs=1, dtype="float32")
+    state = trainer.state_dict()
+    trainer.load_state_dict(state | {"readout.W": np.full((3, 1), 1e22)})
+    with pytest.raises(nbt.DivergenceError, match=r"estimator\.fisher\[0\] is inf") as caught:
+        trainer.learn([0.5], [0.5])
+    assert np.isfinite(caught.value.loss)

@@ -169,11 +169,12 @@ BAD = [
     (returns("jvp", None), ValueError, "jvp: expected an array"),
     (returns("rows", np.zeros((3, 8))), TypeError, r"rows: expected \(indptr, indices, data\)"),
     (returns("rows", ([0, 1, 2, 3], [0, 1, 8], np.ones(3))), ValueError, "rows: expected indi"),
-    (returns("rows", ([0, 1, 2, 3], [0, 1, -1], np.ones(3))), ValueError, "rows: expected indptr"),
+    (returns("rows", ([0, 1, 2, 3], [0, 1, -1], np.ones(3))), ValueError, r"in \[0, 8\), got -1"),
     (returns("rows", ([0, 2, 1, 3], [0, 1, 2], np.ones(3))), ValueError, "never fall"),
     (returns("rows", ([0, 1, 2, 4], [0, 1, 2], np.ones(3))), ValueError, "expected 4 indices"),
     (returns("rows", ([0, 1, 2, 3], [0, 1, 2.0], np.ones(3))), TypeError, "expected integers in"),
     (returns("rows", ([0, 1, 2, 3], [0, 1, 2**32], np.ones(3))), ValueError, r"in \[0, 8\)"),
+    (returns("rows", ([0, 1, 2, 3], [0, 1, 1 - 2**32], np.ones(3))), ValueError, r"in \[0, 8\)"),
     (returns("rows", ([0, 4, 8, 12], np.arange(12) % 8, np.ones(12))), ValueError, "at most 11 e"),
 ]
 

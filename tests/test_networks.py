@@ -398,3 +398,32 @@ def test_learned_leaks_find_what_fixed_ones_cannot():
         losses = trainer.learn(x.ravel(), y.ravel()).reshape(-1, 8)[:, -1]
         final[learn_leak] = losses[-500:].mean()
     assert final[True] < 0.2 < 0.6 < final[False]
+
+
+# ---- numbers that are not learned ----------------------------------------------------------------
+
+
+CARRIED = ("estimator.w", "estimator.G", "window.g_theta", "optimizer.theta", "estimator.rows.data")
+
+
+@pytest.mark.parametrize("reduction", ["quasi-diagonal", "diagonal", "block", "full"])
+@pytest.mark.parametrize("rule", ["nobacktrack", "rtrl", "bptt"])
+@pytest.mark.parametrize("name", ["alpha", "tau"])
+def test_nothing_can_be_carried_along_of_what_is_not_learned(name, rule, reduction):
+    """A state that has something there is refused: it would move leaks, out of their range, too."""
+    cell = {"alpha": nbt.LeakyRNN(4, LEAK, graph=GRAPH), "tau": nbt.Continuous(nbt.CTRNN(4), DT)}
+    own = {"window": 3} if rule == "bptt" else {}
+    kind = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "bptt": nbt.TruncatedBPTT}[rule]
+    optimizer = nbt.Kalman(reduction=reduction, outlier=None)
+    trainer = kind(cell[name], nbt.Softmax(A), optimizer, inputs=nbt.Symbols(M), **own)
+    trainer.learn([0, 2, 1, 2], [0, 3, 1, 2])
+    state = trainer.state_dict()
+    last = len(theta_of(trainer)) - 1  # the leak of the last unit
+    carried = [key for key in state if np.prod(state[key].shape) and key.startswith(CARRIED)]
+    assert len(carried) >= 2
+    for key in carried:
+        edited = state[key].copy()
+        edited[..., last if edited.shape[-1] == last + 1 else -1] += 0.5
+        with pytest.raises(ValueError, match=rf"{key}: expected 0 for numbers that"):
+            trainer.load_state_dict(state | {key: edited})
+    trainer.load_state_dict(state)

@@ -224,6 +224,27 @@ def test_a_window_that_is_none(moved):
         trainer.load_state_dict({**state, "window.moved": np.full(3, moved)})
 
 
+def test_inputs_that_grow_to_be_what_is_predicted_and_beyond(assert_same_state):
+    """In the middle of a window, of which the state then says which steps had a transition."""
+    rng = np.random.default_rng(2)
+    x, y, wide = rng.normal(size=(3, 1)), rng.normal(size=(9, 2)), rng.normal(size=(9, 3))
+    trainers = [nbt.TruncatedBPTT(nbt.RNN(5), nbt.Gaussian(2), window=7, inputs=1) for _ in "ab"]
+    for trainer in trainers:
+        trainer.learn(x, y[:3])
+        trainer.grow(inputs=2)
+        assert trainer.state_dict()["window.moved"].tolist() == [1, 1, 1, 0, 0, 0, 0]
+        trainer.learn(y[:2])  # targets, then inputs: one without a transition before it
+        trainer.grow(inputs=3)
+        assert trainer.state_dict()["window.moved"][:5].tolist() == [1, 1, 1, 0, 1]
+    whole, cut = trainers
+    losses = whole.learn(wide, y)
+    for t in range(9):
+        cut.load_state_dict(cut.state_dict())
+        assert cut.learn(wide[t : t + 1], y[t : t + 1]) == losses[t]
+    assert_same_state(cut.state_dict(), whole.state_dict())
+    assert "window.moved" not in whole.state_dict()
+
+
 def test_numbers_one_by_one(assert_same_state):
     """Targets and inputs of one number may come without their second axis."""
     plain, bare = (nbt.NoBackTrack(nbt.RNN(5), nbt.Gaussian(1), inputs=1) for _ in range(2))

@@ -190,8 +190,10 @@ def _csr_arrays(csr, n, p, entries):
     if len(indices) > entries:
         raise ValueError(f"rows: expected at most {entries} entries, got {len(indices)}; say "
                          "System(entries=...) how many there may be")
-    if indices.dtype.itemsize > 4 and len(indices) and indices.max() >= p:
-        raise ValueError(f"rows: expected indices in [0, {p}), got {indices.max()}")
+    if indices.dtype.itemsize > 4:  # C would see what is left of 32 bits
+        outside = indices[(indices < 0) | (indices >= p)]
+        if len(outside):
+            raise ValueError(f"rows: expected indices in [0, {p}), got {outside[0]}")
     return np.require(indptr, np.int64, ["C"]), np.require(indices, np.int32, ["C"]), data
 
 

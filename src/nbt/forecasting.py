@@ -23,6 +23,7 @@ def simulate(
     trainer: Trainer, steps: int, *, paths: int = 200, x: Any = None, seed: int = 0
 ) -> np.ndarray:
     """See `Trainer.simulate`."""
+    _arguments.instance("readout", trainer.readout, Softmax, Gaussian, Bernoulli)
     steps = _arguments.whole("steps", steps)
     paths = _arguments.whole("paths", paths)
     seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)

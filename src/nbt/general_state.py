@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +15,8 @@ __all__ = ["GeneralTable"]
 FLAT = {
     *("optimizer.theta.J", "optimizer.theta.J0", "estimator.w", "estimator.G", "window.g_theta")
 }
+FIXED = ("alpha", "tau")  # what of θ is not learned: nothing depends on it that is carried along
+BLOCKS = "optimizer.theta.blocks"
 PAIR = "estimator.pair"
 ROWS = ("estimator.rows.indptr", "estimator.rows.indices", "estimator.rows.data")
 
@@ -23,10 +26,14 @@ class GeneralTable(StateTable):
     The rows w_i of the last transition are CSR arrays, as many entries as there are now."""
 
     def __init__(
-        self, core, rule: str, kalman: bool, *, parts, grown=None, split=None, **choices
+        self, core, rule: str, kalman: bool, *, parts, starts, grown=None, split=None, **choices
     ) -> None:
         self._split = split is not None
         self._grown = grown
+        self._fixed = np.zeros(core.parameters, bool)
+        for name, places in (parts or {}).items():
+            self._fixed[places] |= name.split(".")[-1] in FIXED
+        self._ends = np.append(starts, core.parameters).astype(np.int64)
         self._parts, self._rule = parts or {"theta": np.arange(core.parameters)}, rule
         super().__init__(core, rule, kalman, **choices)
 
@@ -143,6 +150,8 @@ class GeneralTable(StateTable):
         return super().read_all() | self._rows()
 
     def write_all(self, state: Mapping[str, np.ndarray]) -> None:
+        if isinstance(state, Mapping):
+            self._check_fixed(state)
         if not self._has_rows or not isinstance(state, Mapping):
             super().write_all(state)
             return
@@ -161,6 +170,23 @@ class GeneralTable(StateTable):
         self._core.indices[:used] = indices
         self._core.arrays["values"][0, :used] = data
         self._core.refresh()
+
+    def _check_fixed(self, state) -> None:
+        """What is carried along of numbers that are not learned is 0, or they would be moved."""
+        if not self._fixed.any():
+            return
+        for key in (FLAT | {BLOCKS}) & self._entries.keys() & state.keys():
+            entry = self._entries[key]
+            value = numbers(key, state[key], entry.shape, self._core.dtype)
+            fixed = self._fixed if key != BLOCKS else self._fixed_of_blocks()
+            if value[..., fixed].any():
+                raise ValueError(f"{key}: expected 0 for numbers that are not learned, such as α")
+
+    def _fixed_of_blocks(self) -> np.ndarray:
+        """Which numbers of the blocks of J are in a row or column of a fixed one."""
+        pairs = itertools.pairwise(self._ends)
+        parts = (self._fixed[first:last] for first, last in pairs)
+        return np.concatenate([(one[:, None] | one).ravel() for one in parts])
 
     def _checked_pair(self, state) -> np.ndarray:
         pair = integers(PAIR, state[PAIR], (self._core.parameters,))
@@ -183,7 +209,10 @@ class GeneralTable(StateTable):
         places = np.repeat(np.arange(n), np.diff(indptr.astype(int))) * p + indices
         if len(np.unique(places)) < len(places):
             raise ValueError(f"{ROWS[1]}: expected each column once in a row")
-        return indptr, indices, numbers(ROWS[2], state[ROWS[2]], indices.shape, self._core.dtype)
+        data = numbers(ROWS[2], state[ROWS[2]], indices.shape, self._core.dtype)
+        if data[self._fixed[indices]].any():
+            raise ValueError(f"{ROWS[2]}: expected 0 for numbers that are not learned, such as α")
+        return indptr, indices, data
 
     def influence(self) -> np.ndarray:
         """∂h/∂θ (n, p), float64: the mean of the pairs' products, or all of them, and the rows."""

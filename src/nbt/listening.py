@@ -6,7 +6,8 @@ import numpy as np
 
 from nbt import divergence
 from nbt.errors import DivergenceError
-from nbt.trainers import Trainer, TruncatedBPTT
+from nbt.optimizers import SGD
+from nbt.trainers import NoBackTrack, Trainer, TruncatedBPTT
 
 __all__ = ["go_to", "listener", "predict_along"]
 
@@ -14,15 +15,31 @@ QUIET_WINDOW = 1 << 10  # nothing is propagated back, so only memory depends on 
 HEARD = ("cell.", "readout.", "state.", "inputs.", "targets.")  # what predictions depend on
 
 
+class _General(TruncatedBPTT):
+    """By the path for systems even with a dense cell."""
+
+    _general = True
+
+
+def _pulls(cell) -> bool:
+    """Can it be backpropagated through? A system without `vjp` cannot."""
+    return getattr(getattr(cell, "field", cell), "vjp", True) is not None
+
+
 def listener(trainer: Trainer) -> Trainer:
     """A trainer that predicts as this one does and cannot learn, at the price of the network alone.
 
     It has the same parameters and the same state, and nothing of what learning needs.
     """
-    heard = TruncatedBPTT(
+    kind = TruncatedBPTT if trainer._fast else _General  # its path: the same names, the same bits
+    own = {"window": QUIET_WINDOW}
+    if not _pulls(trainer.cell):  # BPTT wants to be able to; a pair is the next cheapest
+        kind, own = NoBackTrack, {"norm": "euclidean"}
+    heard = kind(
         trainer.cell,
         trainer.readout,
-        window=QUIET_WINDOW,
+        SGD(),
+        **own,
         inputs=trainer.inputs,
         dtype=trainer.dtype,
         seed=trainer.seed,

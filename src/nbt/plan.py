@@ -147,6 +147,7 @@ class Plan:
         optimizer, kalman = self.optimizer, self.kalman
         lambdas = optimizer.lambdas(self.cell, self.readout) if kalman else (0.0, 0.0)
         system = self.bound(seed)
+        reduction = self._reduction(system)
         core = _core.Learner(
             rule=self.rule,
             dtype=self.dtype,
@@ -169,13 +170,19 @@ class Plan:
             threads=self.threads,
             dynamics=system and system.core,
             targets=self.readout.targets.size,
-            **self._reduction(system),
+            **reduction,
             **self.choices | {"split": "split" in self.choices},
         )
         if system is None:
             return core, StateTable(core, self.rule, kalman, **self.choices)
         return core, GeneralTable(
-            core, self.rule, kalman, parts=system.parts, grown=system.grown, **self.choices
+            core,
+            self.rule,
+            kalman,
+            parts=system.parts,
+            starts=reduction["starts"],
+            grown=system.grown,
+            **self.choices,
         )
 
     def _reduction(self, system: Bound | None) -> dict[str, Any]:

@@ -233,7 +233,9 @@ class StateTable:
 
         self._entries["estimator.G"] = _Entry("G", (n, n_parameters, n), read, write)
 
-    def _counters(self) -> dict[str, np.ndarray]:
+    def _counters(self, moved: bool = False) -> dict[str, np.ndarray]:
+        """moved: whether a step of a window of vectors began with a transition, even where all of
+        them do: not where inputs are what is predicted, or were until they grew."""
         values = self._core.counters()
         counters = {"step": np.uint64(values["step"]), "seed": np.uint64(values["seed"])}
         if self._window:
@@ -243,9 +245,13 @@ class StateTable:
                 counters["window.entered"] = np.int64(values["entered"])
             if self._core.one_hot:
                 counters["window.x"] = values["symbols"]
-            elif bptt and self._core.predicts_inputs:
+            elif bptt and (moved or self._core.predicts_inputs or self._unmoved(values)):
                 counters["window.moved"] = values["symbols"] + 1
         return {key: np.asarray(value) for key, value in counters.items()}
+
+    @staticmethod
+    def _unmoved(counters) -> bool:
+        return bool((counters["symbols"][: counters["length"]] < 0).any())
 
     def read(self, key: str) -> np.ndarray:
         """A copy of one array, by public name."""
@@ -256,13 +262,14 @@ class StateTable:
         return entry.read(arrays[entry.array])
 
     def read_all(self) -> dict[str, np.ndarray]:
-        """Copies of everything, by public name."""
+        """Copies of everything, by public name. -0 is shown as 0: which of them there is may depend
+        on when the state was last looked at, and nothing depends on which."""
         arrays = dict(self._core.arrays)
         state = {key: entry.read(arrays[entry.array]) for key, entry in self._waiting.items()}
         if self._waiting:
             arrays |= self._core.brought_up()
             state["waiting.since"] = self._core.stamp.copy()
-        state |= {key: entry.read(arrays[entry.array]) for key, entry in self._entries.items()}
+        state |= {key: entry.read(arrays[entry.array]) + 0 for key, entry in self._entries.items()}
         return state | self._counters()
 
     def write(self, key: str, value: np.ndarray) -> None:
@@ -274,7 +281,7 @@ class StateTable:
         """Checks everything, then writes everything."""
         if not isinstance(state, Mapping):
             raise TypeError(f"state: expected a mapping of names to arrays, got {state!r}")
-        expected = set(self._entries) | set(self._counters())
+        expected = set(self._entries) | set(self._counters(moved="window.moved" in state))
         waiting = {*self._waiting, "waiting.since"} if self._waiting else set()
         waits = bool(waiting) and waiting <= set(state)
         missing, unknown = expected - set(state), set(state) - expected - waiting
@@ -314,7 +321,7 @@ class StateTable:
                 state[key] = padded(value, -1, outputs)
             elif inputs and (key in INPUTS or key in VECTORS):
                 state[key] = padded(value, (INPUTS | VECTORS)[key], inputs)
-        return state | self._counters()
+        return state | self._counters(moved=True)
 
     def _resume_waiting(self, values, rows, since) -> bool:
         """Lets rows wait as they did. False if they are not what the state says: it was edited."""
@@ -340,7 +347,7 @@ class StateTable:
             "window.entered": 1,
         }
         values = {}
-        for key, present in self._counters().items():
+        for key, present in self._counters(moved="window.moved" in state).items():
             array = integers(key, state[key], present.shape)
             if key in limit and not 0 <= int(array) <= limit[key]:
                 raise ValueError(f"{key}: expected an integer in [0, {limit[key]}], got {array}")

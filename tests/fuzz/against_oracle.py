@@ -1,0 +1,165 @@
+"""C against the plain NumPy of tests/oracle, a step or two at a time, from the same state."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import oracle
+import oracle.metric
+import oracle.optimizer
+
+import nbt
+
+from .checks import Unlike, edit, grow, part
+
+ORACLES = {"nobacktrack": oracle.NoBackTrack, "rtrl": oracle.RTRL, "bptt": oracle.TruncatedBPTT}
+#: Error allowed, relative to the largest entry of an array; where Kalman steps lose digits, more.
+TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
+KALMAN = 300
+#: States beyond which slopes are so flat that products of their squares leave the range of numbers,
+#: and J / λ beyond which a Kalman step has no digit left.
+FLAT = {"float64": 100, "float32": 15}
+STEEP = {"float64": 1e10, "float32": 1e4}
+
+
+def in_range(trainer, state):
+    """Is rounding small beside what is compared?"""
+    dtype, optimizer = trainer.dtype, trainer.optimizer
+    if not np.abs(state["state.h"]).max() <= FLAT[dtype]:
+        return False
+    if isinstance(optimizer, nbt.SGD):
+        return True
+    lambdas = optimizer.lambdas(trainer.cell, trainer.readout)
+    names = ("optimizer.theta.", "optimizer.phi.")
+    largest = [
+        max((np.abs(v).max(initial=0) for k, v in state.items() if k.startswith(name)), default=0)
+        for name in names
+    ]
+    return max(J / one for J, one in zip(largest, lambdas, strict=True)) <= STEEP[dtype]
+
+
+@contextlib.contextmanager
+def outlier(optimizer):
+    """The oracle's κ, which is a constant of its module."""
+    before = oracle.optimizer.OUTLIER
+    value = getattr(optimizer, "outlier", None) or np.inf
+    oracle.optimizer.OUTLIER = oracle.metric.OUTLIER = value
+    try:
+        yield
+    finally:
+        oracle.optimizer.OUTLIER = oracle.metric.OUTLIER = before
+
+
+def follower(trainer, state, rule):
+    """The oracle's trainer of a dense cell, in this state."""
+    optimizer, plan = trainer.optimizer, trainer._plan
+    priors = (optimizer.lambdas(trainer.cell, trainer.readout)
+              if isinstance(optimizer, nbt.Kalman) else ())  # fmt: skip
+    kind = ("sgd", optimizer.schedule)
+    if priors:
+        kind = ("kalman", optimizer.schedule, priors[0] / trainer.cell.units, priors[1])
+    return ORACLES[rule](
+        state,
+        units=trainer.cell.units,
+        activation=trainer.cell.activation,
+        inputs="symbols" if isinstance(trainer.inputs, nbt.Symbols) else "vector",
+        optimizer=kind,
+        readout=type(trainer.readout).__name__.lower(),
+        missing=trainer.missing,
+        **plan.choices,
+    )
+
+
+def shown(state):
+    return {key: value for key, value in state.items() if not key.startswith("waiting.")}
+
+
+def errors(losses, state, expected_losses, expected):
+    """The largest error of each array relative to its largest entry."""
+    found = {}
+    if losses is not None:
+        if (np.isnan(losses) != np.isnan(expected_losses)).any():
+            raise Unlike(f"losses {losses}, {expected_losses}")
+        wrong = np.abs(losses - expected_losses) / np.maximum(np.abs(expected_losses), 1.0)
+        found["loss"] = np.nanmax(wrong, initial=0.0)
+    if shown(state).keys() != expected.keys():
+        raise Unlike(f"names: {shown(state).keys() ^ expected.keys()}")
+    for key, value in expected.items():
+        if state[key].shape != value.shape:
+            raise Unlike(f"{key}: {state[key].shape}, {value.shape}")
+        error = np.abs(state[key].astype(float) - value.astype(float)).max(initial=0.0)
+        found[key] = error / max(np.abs(value.astype(float)).max(initial=0.0), 1e-6)
+    return found
+
+
+def jittered(state, dtype, rng):
+    """The state moved by a rounding of its numbers: what the outcome may be off by at best."""
+    eps = np.finfo(dtype).eps
+    return {
+        key: value * (1 + eps * rng.uniform(-1, 1, value.shape))
+        if value.dtype.kind == "f"
+        else value
+        for key, value in state.items()
+    }
+
+
+def compare(what, trainer, before, call, rule):
+    """The same call of the trainer, in the state `before`, and of the oracle."""
+    theirs = follower(trainer, before, rule)
+    with np.errstate(all="ignore"):
+        expected = call(theirs)
+    losses = call(trainer)
+    state, dtype = trainer.state_dict(), trainer.dtype
+    wrong = errors(losses, state, expected, theirs.state_dict())
+    allowed = TOLERANCE[dtype]
+    if dtype == "float32" and isinstance(trainer.optimizer, nbt.Kalman):
+        allowed *= KALMAN
+    wrong = {key: error for key, error in wrong.items() if not error <= allowed}
+    if not wrong or not in_range(trainer, state):
+        return
+    for seed in range(3):  # is it more than rounding explains?
+        near = follower(trainer, jittered(before, dtype, np.random.default_rng(seed)), rule)
+        moved = errors(call(near), near.state_dict(), expected, theirs.state_dict())
+        wrong = {key: e for key, e in wrong.items() if not e <= 300 * moved[key]}
+        if not wrong:
+            return
+    raise Unlike(f"{what}: {wrong}")
+
+
+def check_oracle(case):
+    """Does each step of a dense cell do what the oracle does? The first 4 steps of an operation."""
+    trainer = case.build()
+    if not trainer._fast:
+        return False
+    with outlier(trainer.optimizer):
+        for k, (verb, form, count, more) in enumerate(case.script):
+            if verb == "reset":
+                trainer.reset_state()
+            elif verb == "grow":
+                grow(trainer, more)
+            elif verb == "edit":
+                edit(trainer, k)
+            else:
+                try:
+                    follow(case, trainer, k, verb, form, min(count, 4))
+                except nbt.DivergenceError:
+                    return True
+    return True
+
+
+def follow(case, trainer, k, verb, form, count):
+    x, y = case.data(k, count, trainer)
+    x = x.astype(trainer.dtype) if x.dtype.kind == "f" else x
+    y = y.astype(trainer.dtype) if y.dtype.kind == "f" else y
+    for step in range(count):
+        arguments = part(verb, form, x, y, slice(step, step + 1))
+        before = trainer.state_dict()
+        if not in_range(trainer, before):
+            return
+
+        def call(one, arguments=arguments):
+            losses = getattr(one, "learn" if verb == "learn" else "observe")(*arguments)
+            return None if verb == "pass" else losses
+
+        compare(f"{k} {verb} {form}", trainer, before, call, case.rule)
