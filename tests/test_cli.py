@@ -104,7 +104,7 @@ def test_help_names_every_option():
     assert code == 0
     options = {
         *("cell", "activation", "units", "sources", "layers", "learn-leak", "dt"),
-        *("rule", "window", "rank", "split", "blocks", "exact-self"),
+        *("trainer", "window", "rank", "split", "blocks", "exact-self"),
         *("no-exact-self", "norm", "optimizer", "rate", "decay", "prior", "readout-prior"),
         *("outlier", "reduction", "fisher", "dtype", "seed"),
         *("threads", "steps", "seconds", "alphabet", "json", "save", "paper", "help"),
@@ -142,7 +142,7 @@ def test_every_option_says_what_it_is():
     ("words", "expected"),
     [
         ("nbt tr", "plain,train"),
-        ("nbt train --rule ", "plain,nobacktrack plain,rtrl plain,tbptt"),
+        ("nbt train --trainer ", "plain,nobacktrack plain,rtrl plain,tbptt"),
         ("nbt train my", "file,my"),
         ("nbt info my", "file,my"),
         ("nbt sample --model my", "file,my"),
@@ -197,8 +197,8 @@ def built(monkeypatch, *args):
     ("args", "make"),
     [
         ("", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3))),
-        ("--rule rtrl", lambda: nbt.RTRL(nbt.RNN(20), nbt.Softmax(3))),
-        ("--rule tbptt", lambda: nbt.TruncatedBPTT(nbt.RNN(20), nbt.Softmax(3))),
+        ("--trainer rtrl", lambda: nbt.RTRL(nbt.RNN(20), nbt.Softmax(3))),
+        ("--trainer tbptt", lambda: nbt.TruncatedBPTT(nbt.RNN(20), nbt.Softmax(3))),
         (
             "--cell leaky --activation tanh --units 9 --rank 2 --blocks 3 --no-exact-self --norm "
             "euclidean --optimizer sgd --rate 0.5 --dtype float64 --seed 7",
@@ -215,13 +215,13 @@ def built(monkeypatch, *args):
             ),
         ),
         (
-            "--rule tbptt --window 4 --rate const:0.01",
+            "--trainer tbptt --window 4 --rate const:0.01",
             lambda: nbt.TruncatedBPTT(
                 nbt.RNN(20), nbt.Softmax(3), nbt.SGD(nbt.Constant(0.01)), window=4
             ),
         ),
         (
-            "--rule tbptt --decay sqrt:0.25 --prior 3",
+            "--trainer tbptt --decay sqrt:0.25 --prior 3",
             lambda: nbt.TruncatedBPTT(
                 nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(nbt.InverseSqrt(0.25), 3.0)
             ),
@@ -247,11 +247,11 @@ def built(monkeypatch, *args):
             ),
         ),
         (
-            "--cell ctrnn --dt 0.5 --rule rtrl",
+            "--cell ctrnn --dt 0.5 --trainer rtrl",
             lambda: nbt.RTRL(nbt.Continuous(nbt.CTRNN(20), 0.5), nbt.Softmax(3)),
         ),
         (
-            "--units 5,4,3 --activation tanh,sigmoid,tanh --rule rtrl",
+            "--units 5,4,3 --activation tanh,sigmoid,tanh --trainer rtrl",
             lambda: nbt.RTRL(
                 nbt.Stack([nbt.RNN(5, "tanh"), nbt.RNN(4), nbt.RNN(3, "tanh")]), nbt.Softmax(3)
             ),
@@ -299,7 +299,7 @@ def built(monkeypatch, *args):
             lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), rank=3, split="blocks"),
         ),
         (
-            "--rule tbptt --reduction diagonal",
+            "--trainer tbptt --reduction diagonal",
             lambda: nbt.TruncatedBPTT(
                 nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(reduction="diagonal")
             ),
@@ -317,7 +317,7 @@ def built(monkeypatch, *args):
             lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(outlier=3.0)),
         ),
         (
-            "--paper --outlier 10 --rule rtrl",
+            "--paper --outlier 10 --trainer rtrl",
             lambda: nbt.RTRL(
                 nbt.RNN(20),
                 nbt.Softmax(3),
@@ -363,13 +363,13 @@ def built(monkeypatch, *args):
             ),
         ),
         (
-            "--paper --rule tbptt",
+            "--paper --trainer tbptt",
             lambda: nbt.TruncatedBPTT(
                 nbt.RNN(20), nbt.Softmax(3), nbt.SGD(nbt.InverseSqrt(1.0)), dtype="float64"
             ),
         ),
         (
-            "--paper --rule rtrl",
+            "--paper --trainer rtrl",
             lambda: nbt.RTRL(
                 nbt.RNN(20),
                 nbt.Softmax(3),
@@ -456,8 +456,8 @@ def test_generated_source_has_low_high_and_seed(capsys):
         ),
         (["TEXT", "--split", "pairs"], "'--split': 'pairs' is not"),
         (
-            ["TEXT", "--split", "blocks", "--rule", "rtrl"],
-            "--split is for --rule",
+            ["TEXT", "--split", "blocks", "--trainer", "rtrl"],
+            "--split is for --trainer",
         ),
         (
             ["TEXT", "--split", "blocks", "--blocks", "2"],
@@ -479,7 +479,7 @@ def test_generated_source_has_low_high_and_seed(capsys):
         ),
         (["TEXT", "--fisher", "exact", "--rate", "1"], "is for --optimizer"),
         (
-            ["TEXT", "--fisher", "exact", "--rule", "tbptt"],
+            ["TEXT", "--fisher", "exact", "--trainer", "tbptt"],
             "--fisher: expected 'outer'",
         ),
         (
@@ -497,9 +497,9 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--decay", "const:"], "const:NUMBER"),
         (["TEXT", "--decay", "-1"], "scale"),
         (["TEXT", "--prior", "0"], "positive number"),
-        (["TEXT", "--rank", "2", "--rule", "rtrl"], "--rank is for --rule nobacktrack"),
-        (["TEXT", "--no-exact-self", "--rule", "tbptt"], "--exact-self is for"),
-        (["TEXT", "--window", "2", "--rule", "rtrl"], "--window is for --rule tbptt or"),
+        (["TEXT", "--rank", "2", "--trainer", "rtrl"], "--rank is for --trainer nobacktrack"),
+        (["TEXT", "--no-exact-self", "--trainer", "tbptt"], "--exact-self is for"),
+        (["TEXT", "--window", "2", "--trainer", "rtrl"], "--window is for --trainer tbptt or"),
         (["TEXT", "--norm", "kalman", "--optimizer", "sgd"], "norm"),
         (["TEXT", "--seed", "-1"], "--seed"),
         (["TEXT", "--alphabet", "aa"], "'a' comes twice"),
@@ -570,7 +570,7 @@ def test_what_came_before_bad_data_is_shown_and_saved(tmp_path):
 
 
 def test_divergence_is_4_and_never_saved(text, tmp_path):
-    args = ["--rule", "tbptt", "--rate", "const:1e30", "--activation", "tanh"]
+    args = ["--trainer", "tbptt", "--rate", "const:1e30", "--activation", "tanh"]
     code, _, err = call("train", text, *args, "--save", tmp_path / "t")
     assert code == 4
     assert re.match(r"nbt: error: .*step \d+", err.splitlines()[-1])

@@ -246,9 +246,9 @@ def test_asking_a_model(csv, tmp_path, capfd):
 def test_optimizers_of_numbers(csv, capfd):
     """Kalman unless asked otherwise: the rate of plain gradients would depend on the noise."""
     for args, optimizer in (
-        (["--rule", "tbptt"], "Kalman"),
-        (["--rule", "tbptt", "--rate", "const:0.001"], "SGD"),
-        (["--rule", "rtrl", "--decay", "0.2"], "Kalman"),
+        (["--trainer", "tbptt"], "Kalman"),
+        (["--trainer", "tbptt", "--rate", "const:0.001"], "SGD"),
+        (["--trainer", "rtrl", "--decay", "0.2"], "Kalman"),
     ):
         assert run(["train", csv, "--columns", "hour,rain", *args]) == 0
         assert re.search(rf"^optimizer {optimizer}\(", capfd.readouterr().err, re.M)

@@ -108,9 +108,9 @@ def diagnose(
     columns = fitting(COLUMNS, FIRST_TO_GO, console)
     read = {name: options[name] for name in ("format", "column", *NUMBERS)}
     stream = build_stream(source, options["alphabet"], options["seed"], **read)
-    unused = dict.fromkeys([*APPLIES, "rule"])
+    unused = dict.fromkeys([*APPLIES, "trainer"])
     readout, inputs = sizes_of(stream)
-    trainer = build_trainer(readout, {**unused, **options, "rule": "nobacktrack"}, inputs)
+    trainer = build_trainer(readout, {**unused, **options, "trainer": "nobacktrack"}, inputs)
     begun = False
 
     def show(row: Any) -> None:

@@ -8,7 +8,7 @@ __all__ = ["Grouped"]
 
 GROUPS = {
     "Network": ("cell", "activation", "units", "sources", "layers", "learn_leak", "dt"),
-    "Learning rule": ("rule", "window", "rank", "split", "blocks", "exact_self", "norm"),
+    "Learning rule": ("trainer", "window", "rank", "split", "blocks", "exact_self", "norm"),
     "Optimizer": (
         *("optimizer", "rate", "decay", "prior", "readout_prior"),
         *("outlier", "reduction", "fisher"),

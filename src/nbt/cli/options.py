@@ -23,12 +23,12 @@ DT = 0.1  # of ctrnn, whose time constants are drawn from [1, 10]
 APPLIES = {  # option: what it needs
     "learn_leak": ("cell", "leaky"),
     "dt": ("cell", "ctrnn"),
-    "rank": ("rule", "nobacktrack"),
-    "split": ("rule", "nobacktrack"),
-    "blocks": ("rule", "nobacktrack"),
-    "exact_self": ("rule", "nobacktrack"),
-    "norm": ("rule", "nobacktrack"),
-    "window": ("rule", "tbptt or nobacktrack"),
+    "rank": ("trainer", "nobacktrack"),
+    "split": ("trainer", "nobacktrack"),
+    "blocks": ("trainer", "nobacktrack"),
+    "exact_self": ("trainer", "nobacktrack"),
+    "norm": ("trainer", "nobacktrack"),
+    "window": ("trainer", "tbptt or nobacktrack"),
     "decay": ("optimizer", "kalman"),
     "prior": ("optimizer", "kalman"),
     "readout_prior": ("optimizer", "kalman"),
@@ -38,7 +38,8 @@ APPLIES = {  # option: what it needs
     "rate": ("optimizer", "sgd"),
 }
 OF_TRAINERS, OF_OPTIMIZERS = (
-    tuple(name for name, (kind, _) in APPLIES.items() if kind == of) for of in ("rule", "optimizer")
+    tuple(name for name, (kind, _) in APPLIES.items() if kind == of)
+    for of in ("trainer", "optimizer")
 )
 
 
@@ -265,7 +266,7 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
             own = chosen(*OF_OPTIMIZERS).items()
             own = {name: None if value == NONE else value for name, value in own}
             settings["optimizer"] = optimizers[options["optimizer"]](**own)
-        return trainers[options["rule"]](cell, readout, **settings)
+        return trainers[options["trainer"]](cell, readout, **settings)
     except ValueError as error:
         raise click.UsageError(_of_option(error, options)) from error
 
@@ -334,7 +335,7 @@ def _settled(options: dict[str, Any]) -> dict[str, Any]:
         if options["outlier"] not in (None, NONE) and options[name] not in (None, only):
             raise click.UsageError(f"--outlier is for --{name} {only}, not {options[name]}")
     if options["paper"]:
-        settings = _paper(options["rule"], options["optimizer"])
+        settings = _paper(options["trainer"], options["optimizer"])
         options = {**options, **settings, **given(**options)}
     return options
 
@@ -345,18 +346,18 @@ def _implied_optimizer(options: dict[str, Any]) -> str | None:
     if implied:
         return min(implied)
     if options["paper"]:
-        return "sgd" if options["rule"] == "tbptt" else "kalman"
+        return "sgd" if options["trainer"] == "tbptt" else "kalman"
     return None
 
 
-def _paper(rule: str, optimizer: str) -> dict[str, Any]:
+def _paper(trainer: str, optimizer: str) -> dict[str, Any]:
     """Settings of the paper, to the letter."""
     from nbt.schedules import InverseSqrt
 
     kalman, one = optimizer == "kalman", InverseSqrt(1.0)
     settings: dict[str, Any] = {"dtype": "float64"}
     settings |= {"decay": one, "prior": 1.0, "outlier": NONE} if kalman else {"rate": one}
-    if rule == "nobacktrack":
+    if trainer == "nobacktrack":
         norm = "kalman" if kalman else "euclidean"
         settings |= {"rank": 1, "blocks": 1, "exact_self": False, "norm": norm}
     return settings

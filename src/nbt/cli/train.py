@@ -28,7 +28,7 @@ from nbt.errors import CheckpointError
 NAMES = {
     "cell": ["rnn", "leaky", "ctrnn"],
     "activation": ["sigmoid", "tanh"],
-    "rule": ["nobacktrack", "rtrl", "tbptt"],
+    "trainer": ["nobacktrack", "rtrl", "tbptt"],
     "optimizer": ["kalman", "sgd"],
     "norm": ["fisher", "kalman", "euclidean"],
     "split": ["blocks"],
@@ -38,7 +38,7 @@ NAMES = {
 }
 MODEL = (  # what makes the trainer
     *("cell", "activation", "units", "sources", "layers", "learn_leak", "dt"),
-    *("rule", "window", "rank", "split", "blocks", "exact_self", "norm"),
+    *("trainer", "window", "rank", "split", "blocks", "exact_self", "norm"),
     *("optimizer", "rate", "decay", "prior", "readout_prior", "outlier", "reduction", "fisher"),
     *("dtype", "seed", "paper"),
 )
@@ -76,8 +76,8 @@ def _one_of(name: str) -> click.Choice:
 @click.option("--learn-leak", is_flag=True, default=None, help="Learn the leaks of leaky.")
 @click.option("--dt", type=Positive(), help=f"Length of a step of ctrnn.  [default: {DT}]")
 @click.option(
-    "--rule",
-    type=_one_of("rule"),
+    "--trainer",
+    type=_one_of("trainer"),
     default="nobacktrack",
     show_default=True,
     help="Learning rule.",
