@@ -488,4 +488,4 @@ def test_repr():
     )
     assert repr(model).startswith(expected)
     assert "bits per label" in repr(learned())
-    assert eval(repr(model), vars(nbt)).parameters() == model.parameters()
+    assert eval(repr(model), vars(nbt)).arguments() == model.arguments()

@@ -238,7 +238,8 @@ def test_same_bits_however_cut_saved_copied_or_pickled(kind, assert_same_state):
     cut = model(3, 4, **KINDS[kind])
     parts = [cut.learn(y[:1]), cut.learn(y[1:50])]
     assert cut.partial_fit([]) is cut
-    copies = [copy.deepcopy(cut), pickle.loads(pickle.dumps(cut)), model(3, 4, **KINDS[kind])]
+    copies = [copy.copy(cut), copy.deepcopy(cut), pickle.loads(pickle.dumps(cut))]
+    copies.append(model(3, 4, **KINDS[kind]))
     copies[-1].load_state_dict(cut.state_dict())
     cut.score(y), cut.predict(), cut.predict_proba(y)
     parts.append(cut.learn(y[50:]))

@@ -185,7 +185,7 @@ class Estimator:
         before there is one."""
         return self._nats / self._learned if self._learned else math.nan
 
-    def parameters(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """The arguments it was made with."""
         names = ("cell", "optimizer", "rule", "options", "max_features", "seed")
         return {name: getattr(self, name) for name in names}
@@ -215,7 +215,7 @@ class Estimator:
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self)).parameters
-        given = {k: v for k, v in self.parameters().items() if v != defaults[k].default}
+        given = {k: v for k, v in self.arguments().items() if v != defaults[k].default}
         arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
         facts = [count(len(self.features), "feature"), *self._own_facts()]
         if self._trainer is not None:
@@ -240,7 +240,7 @@ class Estimator:
         """
         return {
             "estimator": self._kind,
-            "parameters": {name: _plain(value) for name, value in self.parameters().items()},
+            "parameters": {name: _plain(value) for name, value in self.arguments().items()},
             "features": [list(column) for column in self._features.columns],
             "started": self._trainer is not None,
             "learned": self._learned,

@@ -158,8 +158,8 @@ class RNNClassifier(Estimator):
         """The labels seen so far, in the order in which they came."""
         return list(self._labels)
 
-    def parameters(self) -> dict[str, Any]:
-        return super().parameters() | {"max_labels": self.max_labels}
+    def arguments(self) -> dict[str, Any]:
+        return super().arguments() | {"max_labels": self.max_labels}
 
     def _readout(self) -> Softmax:
         return Softmax(max(1, len(self._labels)))
