@@ -48,19 +48,22 @@ NBT_INLINE vec settle(const panel *b, real *d_at, real *w_at, vec z, vec z_last,
     return g;
 }
 
-/* Adds a turn's part to the norms of w̄ and d: (x - x_0 q)² r, or plain squares. */
+/* Adds a turn's part to the norms of w̄ and d: (x - x_0 q)² r, or plain squares. Where d = 0 what
+ * has a factor d_0 is left for the end, and of one pair the inner product, too: as sweep_brief()
+ * does, to the bit, since a state that was loaded is measured here. */
 NBT_INLINE void measure_turn(panel *b, const real *w_at, vec d, vec w_first, vec q, vec r,
                              int measure, int exact, presence part, size_t K)
 {
+    const int left = K == 1 && !exact && part != PRESENT;
     vec d_scaled = d;
     if (exact || part == PRESENT) {
         const vec d_part = measure == PLAIN ? d : d - b->d0 * q;
         d_scaled = measure == PLAIN ? d_part : d_part * r;
         b->norm_d += d_part * d_scaled;
-    } else if (measure != PLAIN) { /* d = 0: d_0² q² r, its first factor left for the end */
+    } else if (measure != PLAIN) {
         const vec qr = q * r;
         b->norm_q += q * qr;
-        d_scaled = -b->d0 * qr;
+        d_scaled = left ? qr : -b->d0 * qr;
     }
     for (size_t k = 0; k < K; k++) {
         pair_lanes *pair = b->pairs + k;
@@ -68,7 +71,8 @@ NBT_INLINE void measure_turn(panel *b, const real *w_at, vec d, vec w_first, vec
         const vec w_part = measure == PLAIN ? w : w - pair->w0 * q;
         const vec w_scaled = measure == PLAIN ? w_part : w_part * r;
         pair->norm += w_part * w_scaled;
-        if (measure == METRIC_INNER) pair->inner += w_part * d_scaled;
+        if (measure == METRIC_INNER && left) b->mixed += w_part * d_scaled;
+        if (measure == METRIC_INNER && !left) pair->inner += w_part * d_scaled;
     }
 }
 
@@ -180,11 +184,12 @@ NBT_INLINE void sweep_brief(panel *b, size_t t, const real *z_last, size_t group
     }
 }
 
-/* What sweep_brief() left to the end. */
-NBT_INLINE void leave_brief(panel *b, int measure)
+/* What turns with d = 0 left to the end: of the step, and of the inner product of one pair. */
+NBT_INLINE void leave_brief(panel *b, int measure, int exact, size_t K, int learn)
 {
-    b->first.sum += b->pairs[0].c * b->mixed - b->H * b->d0 * b->norm_q;
-    if (measure == METRIC_INNER) b->pairs[0].inner -= b->d0 * b->mixed;
+    if (in_brief(measure, exact, K, learn))
+        b->first.sum += b->pairs[0].c * b->mixed - b->H * b->d0 * b->norm_q;
+    if (measure == METRIC_INNER && !exact && K == 1) b->pairs[0].inner -= b->d0 * b->mixed;
 }
 
 /* Turns t … t + count - 1; count is 1 or 2. */
@@ -318,7 +323,7 @@ NBT_INLINE vec sweep_panel(nbt_learner *self, size_t thread, step_size step, siz
                                   .c = load(c + k * ldn + i)};
     sweep_biases(self, &b, i, group, kalman, measure, exact, K, learn);
     sweep_below(self, &b, group, kalman, measure, exact, K, learn);
-    if (in_brief(measure, exact, K, learn)) leave_brief(&b, measure);
+    leave_brief(&b, measure, exact, K, learn);
 
     vec check = {0};
     if (learn && kalman) check += qdop_last(b.first, group, (real *)self->theta + i) * 0;

@@ -221,3 +221,23 @@ def test_a_zero_has_no_sign(assert_same_state):
         cut.learn(*step)
         cut.load_state_dict(cut.state_dict())
     assert_same_state(whole.state_dict(), cut.state_dict())
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize("norm", ["kalman", "fisher"])
+def test_norms_of_a_state_that_was_loaded(norm, rank, assert_same_state):
+    """Inputs come first, so that a step begins with norms: of the step before, or made anew."""
+    whole, cut = (
+        nbt.NoBackTrack(
+            nbt.RNN(18, "tanh"), nbt.Softmax(3), inputs=nbt.Symbols(16), rank=rank, blocks=2,
+            exact_self=False, norm=norm, seed=1,
+        )
+        for _ in range(2)
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 16, 60), rng.integers(0, 3, 60)
+    losses = whole.learn(x, y)
+    for t in range(60):
+        assert cut.learn(x[t], y[t]) == losses[t]
+        cut.load_state_dict(cut.state_dict())
+    assert_same_state(whole.state_dict(), cut.state_dict())
