@@ -112,7 +112,7 @@ static void add_outer(const nbt_learner *self, const nbt_whole *theta, const nbt
 }
 
 /* The same, but φ's is the readout's own information; overwrites phi_g. */
-static void add_told(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi)
+static void add_informed(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi)
 {
     const real *information = self->information;
     real *c = self->direction;
@@ -131,10 +131,10 @@ int NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
     if (self->exact_fisher) add_exact(self, &theta, &phi, gradient);
     NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
     gradient(self);
-    const int told = !self->exact_fisher && self->information;
-    if (told) add_told(self, &theta, &phi);
+    const int informed = !self->exact_fisher && self->information;
+    if (informed) add_informed(self, &theta, &phi);
     phi_gradient(self, self->delta, self->phi_g);
-    if (!self->exact_fisher && !told) add_outer(self, &theta, &phi, self->g);
+    if (!self->exact_fisher && !informed) add_outer(self, &theta, &phi, self->g);
     return step_both(self, &theta, &phi, self->g);
 }
 

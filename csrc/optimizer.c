@@ -1,5 +1,11 @@
 #include "optimizer.h"
 
+#if NBT_PRECISION == 32
+#define root sqrtf
+#else
+#define root sqrt
+#endif
+
 step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda)
 {
     const double decay = self->rate < 1 ? self->rate : 1;
@@ -112,7 +118,7 @@ NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t
     const step_size step = NBT(optimizer_step_size)(self, lambda);
     const size_t turns = (at->rows + group - 1) / group;
     const int kalman = self->optimizer == NBT_KALMAN;
-    const vec trust = kalman ? qdop_trust(step, g0, load(J + i)) : spread(1);
+    const vec trust = kalman && !information ? qdop_trust(step, g0, load(J + i)) : spread(1);
     const vec right = lanes_tile(left ? trust * g0 : trust, group);
     const vec square = information ? lanes_tile(load(information + i), group) : right * right;
     const wvec normal = square > NBT_TINY * NBT_TINY;
@@ -124,7 +130,7 @@ NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t
         return updated * 0 + descend_panel(step, turns, group, &from, panel_of(at, theta, i));
     }
     qdop first = information
-                     ? qdop_first_told(step, group, trust * g0, load(information + i), J + i)
+                     ? qdop_first_informed(step, group, trust * g0, load(information + i), J + i)
                      : qdop_first(step, 1, group, trust * g0, J + i);
     return kalman_panel(step, &first, turns, group, &from, panel_of(at, J, i), panel_of(at, J0, i),
                         panel_of(at, theta, i), theta + i);
@@ -153,12 +159,17 @@ int NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
     return fold(check) == 0;
 }
 
-int NBT(optimizer_apply_told)(const nbt_learner *self, const nbt_panels *at,
-                              const real *restrict left, const real *restrict right,
-                              const real *restrict information, real *restrict J, real *restrict J0,
-                              real *restrict theta)
+int NBT(optimizer_apply_informed)(const nbt_learner *self, const nbt_panels *at,
+                                  const real *restrict left, real *restrict right,
+                                  const real *restrict information, real *restrict J,
+                                  real *restrict J0, real *restrict theta)
 {
     vec check = {0};
+    for (size_t z = 0; z < at->ld; z++) {
+        const real most = (real)self->outlier * (J[z] + (real)self->lambda_phi);
+        const real square = right[z] * right[z];
+        if (square > most) right[z] *= root(most / square);
+    }
 #define PANEL(i, group)                                                                            \
     check += apply_panel(self, at, i, group, load(right + i), left, NULL, information, J, J0, theta)
     EACH_PANEL(at, PANEL);

@@ -60,8 +60,8 @@ NBT_INLINE qdop qdop_first(step_size step, int learn, size_t group, vec g0, real
 }
 
 /* The same where J is not a sum of products of g: J_00 ← keep J_00 + information. */
-NBT_INLINE qdop qdop_first_told(step_size step, size_t group, vec g0, vec information,
-                                real *restrict J)
+NBT_INLINE qdop qdop_first_informed(step_size step, size_t group, vec g0, vec information,
+                                    real *restrict J)
 {
     store(J, step.keep * load(J) + information);
     return qdop_first(step, 0, group, g0, J);
@@ -128,11 +128,12 @@ int NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
                                const real *restrict left, const real *restrict right,
                                real *restrict J, real *restrict J0, real *restrict theta);
 
-/* The same by Kalman, but that J is a sum of information[z] z zᵀ, z = (1, left), whatever `right`
- * is: (24) with a diagonal I_t, information (ld). */
-int NBT(optimizer_apply_told)(const nbt_learner *self, const nbt_panels *at,
-                              const real *restrict left, const real *restrict right,
-                              const real *restrict information, real *restrict J, real *restrict J0,
-                              real *restrict theta);
+/* The same by Kalman where J is a sum of information[z] z zᵀ, z = (1, left), whatever `right` is:
+ * (24) with a diagonal I_t, information (ld). So no gradient makes J deaf, and one that is far
+ * beyond is only limited, to g_0² = κ D_0: `right` is overwritten. */
+int NBT(optimizer_apply_informed)(const nbt_learner *self, const nbt_panels *at,
+                                  const real *restrict left, real *restrict right,
+                                  const real *restrict information, real *restrict J,
+                                  real *restrict J0, real *restrict theta);
 
 #endif

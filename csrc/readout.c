@@ -161,9 +161,10 @@ static void descend_outer(nbt_learner *self)
 static int step(nbt_learner *self)
 {
     real *J = self->phi_J, *J0 = self->phi_J0, *phi = self->phi;
-    const real *a = self->a, *delta = self->delta, *information = self->information;
+    real *delta = self->delta;
+    const real *a = self->a, *information = self->information;
     return information
-               ? NBT(optimizer_apply_told)(self, &self->out, a, delta, information, J, J0, phi)
+               ? NBT(optimizer_apply_informed)(self, &self->out, a, delta, information, J, J0, phi)
                : NBT(optimizer_apply_outer)(self, &self->out, a, delta, J, J0, phi);
 }
 

@@ -118,7 +118,8 @@ class General:
     def _update(self, g, g_phi):
         if not self.exact:
             g = self.metric.trusted(g)
-            g_phi = self.phi_metric.trusted(g_phi.T.ravel()).reshape(g_phi.T.shape).T
+            power = 1.0 if self.information is None else 0.5
+            g_phi = self.phi_metric.trusted(g_phi.T.ravel(), power).reshape(g_phi.T.shape).T
         flat = g_phi.T.ravel()
         of_theta, of_phi = self._directions(g, g_phi)
         self.phi_metric.accumulate(of_phi, self.t)

@@ -19,6 +19,11 @@ def trusted(J, prior, g):
     return g / np.maximum(1.0, g[0] ** 2 / (OUTLIER * (J[0] + prior)))
 
 
+def limited(J, prior, g):
+    """The same where J is not made of g: no more than kappa D_0 = g_0^2, and no less."""
+    return g / np.sqrt(np.maximum(1.0, g[0] ** 2 / (OUTLIER * (J[0] + prior))))
+
+
 def accumulate(J, J0, g, gamma):
     """(26) with outer products: J <- (1 - gamma) J + g g^T, diagonal and first row of a block."""
     products = g[0] * g
@@ -70,7 +75,7 @@ class Kalman:
         self.J0 = J0
 
     def step(self, x, g, t, root=None):
-        g = trusted(self.J, self.prior, g)
+        g = (trusted if root is None else limited)(self.J, self.prior, g)
         measured = g if root is None else root
         self.J, self.J0 = accumulate(self.J, self.J0, measured, min(1.0, self.decay(t)))
         return x - solve(self.J, self.J0, self.prior, g)
