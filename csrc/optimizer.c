@@ -64,9 +64,9 @@ NBT_INLINE void kalman_turns(step_size step, qdop *first, size_t count, size_t t
         qdop_update(first, g[c], q[c], r[c], theta + (t + c) * LANES);
 }
 
-/* The same for an outer product, g_p = a_p g_0: J_0p takes a_p g_0² (or a_p times what is known
- * instead, `square`), J_pp a_p times that, and
- * x_p = g_0 (a_p - q_p) r_p, whose factor Σ q x gets at the end. */
+/* The same for an outer product, g_p = a_p g_0: J_0p takes a_p g_0² (in its place, a_p times the
+ * information), J_pp a_p times that, and x_p = g_0 (a_p - q_p) r_p, whose factor Σ q x gets at the
+ * end. */
 NBT_INLINE void outer_turns(step_size step, qdop *first, size_t count, size_t t, size_t group,
                             const gradient_source *from, real *J, real *J0, real *theta)
 {

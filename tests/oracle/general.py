@@ -95,9 +95,7 @@ class General:
             delta = readout.delta(self.h, y, self.phi, self.activation, self.kind)
             self.H = readout.backward(self.h, delta, self.phi, self.activation)
             g_phi = readout.gradient(self.h, delta, self.activation)
-            self.information = readout.information(
-                self.h, y, self.phi, self.activation, self.kind
-            )
+            self.information = readout.information(self.h, y, self.phi, self.activation, self.kind)
             self._update(self.H @ self.influence(), g_phi)
         return loss
 
