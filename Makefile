@@ -88,7 +88,7 @@ shares: build
 anomalies: build
 	$(BIN)/python bench/anomalies.py $(ARGS)
 
-# One-step forecasts of generated series, as in docs/forecasting.md: about five minutes.
+# One-step forecasts of generated series, as in docs/forecasting.md: a quarter of an hour.
 forecasting: build
 	$(BIN)/python bench/forecasting.py $(ARGS)
 

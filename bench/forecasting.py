@@ -1,13 +1,13 @@
 """One-step errors of online forecasters at equal CPU time: the table of docs/forecasting.md.
 
-    python bench/forecasting.py [--seconds 1] [--seeds 5] [--units 20]
+    python bench/forecasting.py [--seconds 1 | --steps N] [--seeds 5] [--units 20] [--only NAME]
 
 Each forecaster learns from a stream of its own seed for so many seconds of CPU time, generation
-not counted, then goes on learning over 5000 steps of another seed, the same for all, of which the
-first 200 are not counted. The error is the root mean square of y - ŷ over the standard deviation of
-y, the mean over the numbers of a step. Networks have the package's defaults: Kalman, standardised.
-The linear autoregression may choose its order and its forgetting, by its error over the first 5000
-steps.
+not counted, or so many steps, then goes on learning over 5000 steps of another seed, the same for
+all, of which the first 200 are not counted. The error is the root mean square of y - ŷ over the
+standard deviation of y, the mean over the numbers of a step; of one that diverges it is infinite.
+Networks have the package's defaults: Kalman, standardised. The linear autoregression may choose its
+order and its forgetting, by its error over the first 5000 steps.
 """
 
 from __future__ import annotations
@@ -100,11 +100,11 @@ def error(model: Any, y: np.ndarray) -> float:
     return float(np.mean(np.sqrt(np.mean(wrong[WARM:] ** 2, axis=0)) / y[WARM:].std(axis=0)))
 
 
-def train(model: Any, stream: Any, seconds: float) -> int:
-    """Steps learned in so much CPU time."""
+def train(model: Any, stream: Any, seconds: float, limit: float = np.inf) -> int:
+    """Steps learned in so much CPU time, at most `limit`."""
     used, steps, size = 0.0, 0, 64
-    while used < seconds:
-        y = stream.read(size)
+    while used < seconds and steps < limit:
+        y = stream.read(int(min(size, limit - steps)))
         begun = time.thread_time()
         model.learn(y)
         took = time.thread_time() - begun
@@ -123,18 +123,33 @@ def best_linear(make: Callable[..., Any], seed: int, dim: int) -> LinearAR:
     return LinearAR(dim, *min(found, key=found.__getitem__))
 
 
-def forecasters(make: Callable[..., Any], seed: int, dim: int, units: int) -> dict[str, Any]:
+def forecasters(
+    make: Callable[..., Any], seed: int, dim: int, units: int
+) -> dict[str, Callable[[], Any]]:
     def network(rule: Any) -> Network:
         readout = nbt.Gaussian(dim, standardize=True)
         return Network(rule(nbt.LeakyRNN(units), readout, nbt.Kalman(), seed=seed))
 
     return {
-        "persistence": Persistence(dim),
-        "linear AR, RLS": best_linear(make, seed, dim),
-        "TBPTT-15": network(nbt.TruncatedBPTT),
-        "NoBackTrack": network(nbt.NoBackTrack),
-        "RTRL": network(nbt.RTRL),
+        "persistence": lambda: Persistence(dim),
+        "linear AR, RLS": lambda: best_linear(make, seed, dim),
+        "TBPTT-15": lambda: network(nbt.TruncatedBPTT),
+        "NoBackTrack": lambda: network(nbt.NoBackTrack),
+        "RTRL": lambda: network(nbt.RTRL),
     }
+
+
+def run(model: Any, stream: Any, test: np.ndarray, options: argparse.Namespace) -> tuple:
+    """(error, steps learned)."""
+    if isinstance(model, Persistence):
+        return error(model, test), 0
+    seconds, limit = (np.inf, options.steps) if options.steps else (options.seconds, np.inf)
+    try:
+        steps = train(model, stream, seconds, limit)
+        return error(model, test), steps
+    except nbt.DivergenceError as diverged:
+        print(f"{stream.name}: {diverged}", file=sys.stderr)
+        return np.inf, diverged.step
 
 
 def measure(make: Callable[..., Any], options: argparse.Namespace) -> dict[str, np.ndarray]:
@@ -143,25 +158,27 @@ def measure(make: Callable[..., Any], options: argparse.Namespace) -> dict[str, 
     for seed in range(options.seeds):
         test = make(1000 + seed).read(TEST)
         for kind, model in forecasters(make, seed, test.shape[1], options.units).items():
-            idle = kind == "persistence"
-            steps = 0 if idle else train(model, make(seed), options.seconds)
-            found.setdefault(kind, []).append((error(model, test), steps))
+            if options.only in kind:
+                found.setdefault(kind, []).append(run(model(), make(seed), test, options))
     return {kind: np.array(results) for kind, results in found.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--steps", type=int, help="learn so many, however long it takes")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--units", type=int, default=20)
+    parser.add_argument("--only", default="", help="forecasters whose name has this")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 110)
+    within = "" if options.steps else f" in {options.seconds:g} s of CPU time"
     found = {name: measure(make, options) for name, make in SERIES.items()}
     table = Table(
         "",
         *found,
         title=f"one-step error over deviation: median of {options.seeds} seeds (worst)",
-        caption=f"and steps learned in {options.seconds:g} s of CPU time, {options.units} units",
+        caption=f"and steps learned{within}, {options.units} units",
     )
     for kind in next(iter(found.values())):
         cells = []

@@ -111,14 +111,30 @@ static void add_outer(const nbt_learner *self, const nbt_whole *theta, const nbt
     NBT(whole_add)(phi, decayed(self), self->phi_g);
 }
 
+/* The same, but φ's is the readout's own information; overwrites phi_g. */
+static void add_informed(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi)
+{
+    const real *information = self->information;
+    real *c = self->direction;
+    NBT(whole_add)(theta, decayed(self), self->g);
+    for (size_t r = 0; r < self->A; r++) {
+        memset(c, 0, self->ldA * sizeof *c);
+        c[r] = root(information[r]);
+        phi_gradient(self, c, self->phi_g);
+        NBT(whole_add)(phi, r ? 1 : decayed(self), self->phi_g);
+    }
+}
+
 int NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
 {
     const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
     if (self->exact_fisher) add_exact(self, &theta, &phi, gradient);
     NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
     gradient(self);
+    const int informed = !self->exact_fisher && self->information;
+    if (informed) add_informed(self, &theta, &phi);
     phi_gradient(self, self->delta, self->phi_g);
-    if (!self->exact_fisher) add_outer(self, &theta, &phi, self->g);
+    if (!self->exact_fisher && !informed) add_outer(self, &theta, &phi, self->g);
     return step_both(self, &theta, &phi, self->g);
 }
 

@@ -136,6 +136,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t Kw = self->split ? 1 : K; /* pairs that share the parameters share w̄ */
     const int general = self->general, measured = general && kalman;
     const int reference = self->whole;
+    const int informed = kalman && online && self->readout == NBT_GAUSSIAN;
     const int scale_x = self->scale_x, scale_y = self->scale_y, vectors = !self->one_hot;
     const int fisher = nobacktrack && self->norm == NBT_FISHER;
 #define NBT_ROW(name, rows, columns, which)                                                        \

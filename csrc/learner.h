@@ -133,6 +133,8 @@ typedef struct {
     X(a, 1, ldn, always)                                                                           \
     X(slope, 1, ldn, always)                                                                       \
     X(delta, 1, ldA, always)                                                                       \
+    /* a diagonal I_t (23) that does not depend on y (readout.h) */                                \
+    X(information, 1, ldA, informed)                                                               \
     X(H, 1, ldn, always)                                                                           \
     X(h_next, 1, ldn, always)                                                                      \
     X(a_next, 1, ldn, always)                                                                      \

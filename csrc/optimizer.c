@@ -1,5 +1,11 @@
 #include "optimizer.h"
 
+#if NBT_PRECISION == 32
+#define root sqrtf
+#else
+#define root sqrt
+#endif
+
 step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda)
 {
     const double decay = self->rate < 1 ? self->rate : 1;
@@ -10,7 +16,7 @@ step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda)
 typedef struct {
     const real *left;
     vec right;  /* without left: what g is multiplied with */
-    vec square; /* right², 0 where products with it could be denormal */
+    vec square; /* right², or the information; 0 where products with it could be denormal */
     const real *g;
 } gradient_source;
 
@@ -58,8 +64,9 @@ NBT_INLINE void kalman_turns(step_size step, qdop *first, size_t count, size_t t
         qdop_update(first, g[c], q[c], r[c], theta + (t + c) * LANES);
 }
 
-/* The same for an outer product, g_p = a_p g_0: J_0p takes a_p g_0², J_pp a_p times that, and
- * x_p = g_0 (a_p - q_p) r_p, whose factor Σ q x gets at the end. */
+/* The same for an outer product, g_p = a_p g_0: J_0p takes a_p g_0² (in its place, a_p times the
+ * information), J_pp a_p times that, and x_p = g_0 (a_p - q_p) r_p, whose factor Σ q x gets at the
+ * end. */
 NBT_INLINE void outer_turns(step_size step, qdop *first, size_t count, size_t t, size_t group,
                             const gradient_source *from, real *J, real *J0, real *theta)
 {
@@ -104,14 +111,16 @@ NBT_INLINE vec kalman_panel(step_size step, qdop *first, size_t turns, size_t gr
 }
 
 NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t i, size_t group,
-                           vec g0, const real *left, const real *g, real *J, real *J0, real *theta)
+                           vec g0, const real *left, const real *g, const real *information,
+                           real *J, real *J0, real *theta)
 {
     const double lambda = at == &self->out ? self->lambda_phi : self->lambda_theta;
     const step_size step = NBT(optimizer_step_size)(self, lambda);
     const size_t turns = (at->rows + group - 1) / group;
     const int kalman = self->optimizer == NBT_KALMAN;
-    const vec trust = kalman ? qdop_trust(step, g0, load(J + i)) : spread(1);
-    const vec right = lanes_tile(left ? trust * g0 : trust, group), square = right * right;
+    const vec trust = kalman && !information ? qdop_trust(step, g0, load(J + i)) : spread(1);
+    const vec right = lanes_tile(left ? trust * g0 : trust, group);
+    const vec square = information ? lanes_tile(load(information + i), group) : right * right;
     const wvec normal = square > NBT_TINY * NBT_TINY;
     const gradient_source from = {left, right, (vec)((wvec)square & normal),
                                   g ? panel_of(at, g, i) : NULL};
@@ -120,7 +129,9 @@ NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t
         store(theta + i, updated);
         return updated * 0 + descend_panel(step, turns, group, &from, panel_of(at, theta, i));
     }
-    qdop first = qdop_first(step, 1, group, trust * g0, J + i);
+    qdop first = information
+                     ? qdop_first_informed(step, group, trust * g0, load(information + i), J + i)
+                     : qdop_first(step, 1, group, trust * g0, J + i);
     return kalman_panel(step, &first, turns, group, &from, panel_of(at, J, i), panel_of(at, J0, i),
                         panel_of(at, theta, i), theta + i);
 }
@@ -129,7 +140,8 @@ int NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const re
                          real *restrict J, real *restrict J0, real *restrict theta)
 {
     vec check = {0};
-#define PANEL(i, group) check += apply_panel(self, at, i, group, load(g + i), NULL, g, J, J0, theta)
+#define PANEL(i, group)                                                                            \
+    check += apply_panel(self, at, i, group, load(g + i), NULL, g, NULL, J, J0, theta)
     EACH_PANEL(at, PANEL);
 #undef PANEL
     return fold(check) == 0;
@@ -141,7 +153,25 @@ int NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
 {
     vec check = {0};
 #define PANEL(i, group)                                                                            \
-    check += apply_panel(self, at, i, group, load(right + i), left, NULL, J, J0, theta)
+    check += apply_panel(self, at, i, group, load(right + i), left, NULL, NULL, J, J0, theta)
+    EACH_PANEL(at, PANEL);
+#undef PANEL
+    return fold(check) == 0;
+}
+
+int NBT(optimizer_apply_informed)(const nbt_learner *self, const nbt_panels *at,
+                                  const real *restrict left, real *restrict right,
+                                  const real *restrict information, real *restrict J,
+                                  real *restrict J0, real *restrict theta)
+{
+    vec check = {0};
+    for (size_t z = 0; z < at->ld; z++) {
+        const real most = (real)self->outlier * (J[z] + (real)self->lambda_phi);
+        const real square = right[z] * right[z];
+        if (square > most) right[z] *= root(most / square);
+    }
+#define PANEL(i, group)                                                                            \
+    check += apply_panel(self, at, i, group, load(right + i), left, NULL, information, J, J0, theta)
     EACH_PANEL(at, PANEL);
 #undef PANEL
     return fold(check) == 0;

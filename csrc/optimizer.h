@@ -59,6 +59,14 @@ NBT_INLINE qdop qdop_first(step_size step, int learn, size_t group, vec g0, real
     return (qdop){lanes_tile(g0, group), lanes_tile(inverse0, group), lanes_tile(J00 * 0, group)};
 }
 
+/* The same where J is not a sum of products of g: J_00 ← keep J_00 + information. */
+NBT_INLINE qdop qdop_first_informed(step_size step, size_t group, vec g0, vec information,
+                                    real *restrict J)
+{
+    store(J, step.keep * load(J) + information);
+    return qdop_first(step, 0, group, g0, J);
+}
+
 /* Row p ≥ 1, first half: J_pp, J_0p ← keep J + g g; returns q_p; 1 / r_p in *denominator. */
 NBT_INLINE vec qdop_measure(step_size step, int learn, const qdop *first, vec g, real *restrict J,
                             real *restrict J0, vec *denominator)
@@ -119,5 +127,13 @@ int NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const re
 int NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
                                const real *restrict left, const real *restrict right,
                                real *restrict J, real *restrict J0, real *restrict theta);
+
+/* The same by Kalman where J is a sum of information[z] z zᵀ, z = (1, left), whatever `right` is:
+ * (24) with a diagonal I_t, information (ld). So no gradient makes J deaf, and one that is far
+ * beyond is only limited, to g_0² = κ D_0: `right` is overwritten. */
+int NBT(optimizer_apply_informed)(const nbt_learner *self, const nbt_panels *at,
+                                  const real *restrict left, real *restrict right,
+                                  const real *restrict information, real *restrict J,
+                                  real *restrict J0, real *restrict theta);
 
 #endif

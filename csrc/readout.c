@@ -72,7 +72,7 @@ static void gaussian_predict(const nbt_learner *self, real *out)
 static double gaussian_loss(const nbt_learner *self, nbt_target y, real *delta)
 {
     const real *target = y.vector;
-    real *u = delta + self->Y, slope, mean, scale;
+    real *u = delta + self->Y, *information = self->information, slope, mean, scale;
     double loss = 0;
     for (size_t d = 0; d < self->Y; d++) {
         const int varied = NBT(scaler_target)(self, d, &mean, &scale);
@@ -83,6 +83,9 @@ static double gaussian_loss(const nbt_learner *self, nbt_target y, real *delta)
         if (counts) loss += LN_2PI + (double)s + (double)square + 2 * vlog((double)scale);
         delta[d] = counts ? error * precision : 0;
         u[d] = counts ? (real)0.5 * (1 - square) * slope : 0;
+        if (!information) continue;
+        information[d] = counts ? precision : 0;
+        information[self->Y + d] = counts ? (real)0.5 * slope * slope : 0;
     }
     return loss / 2;
 }
@@ -154,6 +157,17 @@ static void descend_outer(nbt_learner *self)
     for (size_t i = 0; i < self->n; i++) H[i] *= slope[i];
 }
 
+/* A step of Kalman; returns whether all is finite. */
+static int step(nbt_learner *self)
+{
+    real *J = self->phi_J, *J0 = self->phi_J0, *phi = self->phi;
+    real *delta = self->delta;
+    const real *a = self->a, *information = self->information;
+    return information
+               ? NBT(optimizer_apply_informed)(self, &self->out, a, delta, information, J, J0, phi)
+               : NBT(optimizer_apply_outer)(self, &self->out, a, delta, J, J0, phi);
+}
+
 void NBT(readout_learn)(nbt_learner *self)
 {
     if (self->optimizer == NBT_SGD) {
@@ -161,7 +175,5 @@ void NBT(readout_learn)(nbt_learner *self)
         return;
     }
     NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
-    if (!NBT(optimizer_apply_outer)(self, &self->out, self->a, self->delta, self->phi_J,
-                                    self->phi_J0, self->phi))
-        self->diverged = 1;
+    if (!step(self)) self->diverged = 1;
 }

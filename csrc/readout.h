@@ -8,7 +8,8 @@
  * gaussian: y is a vector (Y), A = 2Y; ŷ holds means μ, then u, from which the log-variances are
  * s = u / (1 + |u| / c), c = 20. ℓ = ½ Σ (ln 2π + s + (y - μ)² e^-s), δ_μ = (μ - y) e^-s,
  * δ_u = ½ (1 - (y - μ)² e^-s) ∂s/∂u. The bound keeps e^s within 2·10⁻⁹ … 5·10⁸, and so in float32;
- * ∂s/∂u falls so slowly that s comes back from wherever an outlier took it.
+ * ∂s/∂u falls so slowly that s comes back from wherever an outlier took it. Its Fisher matrix, of
+ * which Kalman makes J of φ, is diagonal: e^-s, ½ (∂s/∂u)², 0 where y is not known.
  *
  * bernoulli: y is a vector (Y) in [0, 1], A = Y, p = logistic(ŷ), δ = p - y,
  * ℓ = -Σ (y ln p + (1 - y) ln (1 - p)).
@@ -30,7 +31,8 @@ void NBT(readout_predict)(const nbt_learner *self, const real *restrict a, real 
 void NBT(readout_pull)(const nbt_learner *self, size_t count, const real *restrict slope,
                        const real *restrict delta, real *restrict H);
 
-/* The loss ℓ of y in nats; delta (ldA, zero in the padding) = ∂ℓ/∂ŷ. O(nA) */
+/* The loss ℓ of y in nats; delta (ldA, zero in the padding) = ∂ℓ/∂ŷ; the learner's information
+ * (ldA) is that of the step, where it has one. O(nA) */
 double NBT(readout_loss)(nbt_learner *self, nbt_target y, real *restrict delta);
 
 /* Learns from the last loss: leaves H (with φ as it predicted) and updates φ. O(nA) */

@@ -45,6 +45,7 @@ CASES = [
       if (reduction, fisher) != ("quasi-diagonal", "outer")),
     *(("rtrl", reduction, "exact", kind, None)
       for reduction in REDUCTIONS for kind in ("gaussian", "bernoulli")),
+    *(("rtrl", reduction, "outer", "gaussian", None) for reduction in REDUCTIONS),
     *(("bptt", reduction, "outer", "softmax", None) for reduction in REDUCTIONS[1:]),
 ]  # fmt: skip
 

@@ -61,6 +61,27 @@ def test_the_density_integrates_to_one():
     assert (p * (grid - mean) ** 2).sum() * width == pytest.approx(variance[0])
 
 
+def test_information_is_the_mean_of_products():
+    """E δ δᵀ of the Gaussian, y being as predicted (Gauss-Hermite): its diagonal, and 0 beside."""
+    rng = np.random.default_rng(3)
+    h, phi = rng.normal(size=4), rng.normal(size=(5, 4))
+    phi[:, -1] *= 9  # into the bend of the log-variance
+    points, weights = np.polynomial.hermite_e.hermegauss(20)
+    mean, variance = readout.predict(h, phi, "tanh", "gaussian")
+    total = np.zeros((4, 4))
+    for a, p in zip(points, weights, strict=True):
+        for b, q in zip(points, weights, strict=True):
+            y = mean + np.sqrt(variance) * [a, b]
+            delta = readout.delta(h, y, phi, "tanh", "gaussian")
+            total += p * q / weights.sum() ** 2 * np.outer(delta, delta)
+    known = readout.information(h, mean, phi, "tanh", "gaussian")
+    scale = np.sqrt(np.outer(known, known))
+    np.testing.assert_allclose(total / scale, np.eye(4), rtol=0, atol=1e-10)
+    half = readout.information(h, np.array([np.nan, 1.0]), phi, "tanh", "gaussian")
+    np.testing.assert_array_equal(half, known * [0, 1, 0, 1])
+    assert readout.information(h, 1, phi, "tanh") is None
+
+
 def test_probabilities_of_yes_and_no_add_up():
     o = np.array([0.3, -2.0])
     total = sum(
@@ -119,6 +140,20 @@ def test_array_by_array(kind, name, optimizer, inputs, dtype):
         # in float32 a saturated unit's column of F is 0, in the oracle next to it: other 1 / ρ
         rounds = 4 if name == "window" and dtype == "float32" else 14
         assert not pair.follow(rounds), activation
+
+
+@pytest.mark.parametrize("size", [0.25, 16.0])
+@pytest.mark.parametrize("rule", [nbt.NoBackTrack, nbt.RTRL])
+def test_a_wrong_variance_is_mended(rule, size):
+    """Errors of 15 or 1000 deviations, for ever. Were J made of their squares, or were they shrunk
+    the more the larger they are, the deviation would be 0.04 or 0.02 after these steps."""
+    trainer = rule(nbt.RNN(3), nbt.Gaussian(1), nbt.Kalman(), inputs=1, seed=1)
+    state = trainer.state_dict()
+    state["readout.b"][:] = [0, -14]  # a deviation of 0.016
+    trainer.load_state_dict(state)
+    y = size * np.random.default_rng(0).choice([-1.0, 1.0], 20_000)
+    trainer.learn(np.zeros(len(y)), y)
+    assert np.sqrt(trainer.predict([0.0])[1, 0]) == pytest.approx(size, rel=0.05)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

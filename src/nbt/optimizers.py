@@ -80,13 +80,15 @@ class Kalman:
     fisher : {"outer", "exact"}
         What J is a sum of: outer products of the gradient of the loss, or their expectation, the
         exact Fisher matrix of what is predicted, (24) and (26), at the cost of a gradient for each
-        output.
+        output. Of a `Gaussian` readout's own parameters the latter costs nothing, and is what
+        `NoBackTrack` and `RTRL` take in both cases.
     outlier : float, optional
         Above 0; κ in g ← g / max(1, g_0² / (κ D_0)), done for each block by itself before J and θ
         take its gradient: g_0 is the bias's entry, D_0 = J_00 + Λ before it. A gradient far beyond
         all that came before counts the less the larger it is; otherwise a single one may make J
-        deaf for long, or a step ruin what was learned. None: all count in full, as in the paper.
-        For the quasi-diagonal J of outer products alone.
+        deaf for long, or a step ruin what was learned. Where J does not take it (a `Gaussian`
+        readout's own parameters) it is limited, to g_0² = κ D_0. None: all count in full, as in the
+        paper. For the quasi-diagonal J of outer products alone.
 
     Raises
     ------

@@ -80,6 +80,9 @@ class Gaussian:
 
     The gradient for μ grows as the variance shrinks. `Kalman` measures that and steps accordingly;
     `SGD` does not, and wants a small rate: the default of `TruncatedBPTT` is too large for it.
+    `NoBackTrack` and `RTRL` measure φ by I_t in (23)-(24), the Fisher matrix of what is predicted,
+    e^{-s_d} for the means and (∂s_d/∂u_d)² / 2 for u, and not by squares of the gradient: a
+    variance that is far too small makes them large, and would keep the readout from mending it.
 
     Examples
     --------

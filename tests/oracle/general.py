@@ -63,6 +63,7 @@ class General:
         units = range(0, self.phi.size, 1 + self.n)
         if optimizer[-1] == "full":
             starts = units = [0]
+        self.information = None
         self.metric = self._metric(optimizer, starts, state, "theta")
         self.phi_metric = self._metric(optimizer, units, state, "phi")
 
@@ -94,24 +95,29 @@ class General:
             delta = readout.delta(self.h, y, self.phi, self.activation, self.kind)
             self.H = readout.backward(self.h, delta, self.phi, self.activation)
             g_phi = readout.gradient(self.h, delta, self.activation)
+            self.information = readout.information(self.h, y, self.phi, self.activation, self.kind)
             self._update(self.H @ self.influence(), g_phi)
         return loss
 
     def _directions(self, g, g_phi):
         """What J is a sum of: the gradients, or those of the exact Fisher matrix (24), (26)."""
-        if not self.exact:
+        a = np.concatenate([[1.0], cell.activate(self.h, self.activation)])
+        if not self.exact and self.information is None:
             return g[np.newaxis], g_phi.T.ravel()[np.newaxis]
+        if not self.exact:
+            roots = np.diag(np.sqrt(self.information))
+            return g[np.newaxis], np.stack([np.outer(c, a).ravel() for c in roots])
         o = readout.outputs(self.h, self.phi, self.activation)
         root = fisher_root(o, self.kind)
         G, slope = self.influence(), cell.slope(self.h, self.activation)
         H = (slope[:, None] * self.phi[1:]).T  # do/dh
-        a = np.concatenate([[1.0], cell.activate(self.h, self.activation)])
         return root @ H @ G, np.stack([np.outer(c, a).ravel() for c in root])
 
     def _update(self, g, g_phi):
         if not self.exact:
             g = self.metric.trusted(g)
-            g_phi = self.phi_metric.trusted(g_phi.T.ravel()).reshape(g_phi.T.shape).T
+            power = 1.0 if self.information is None else 0.5
+            g_phi = self.phi_metric.trusted(g_phi.T.ravel(), power).reshape(g_phi.T.shape).T
         flat = g_phi.T.ravel()
         of_theta, of_phi = self._directions(g, g_phi)
         self.phi_metric.accumulate(of_phi, self.t)

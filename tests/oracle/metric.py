@@ -55,13 +55,14 @@ class Metric:
             M[np.ix_(rest, rest)] += off - np.diag(np.diag(off))
         return M
 
-    def trusted(self, g):
-        """g, of quasi-diagonal blocks with a bias each shrunk by g_0^2 / (kappa D_0) if above 1."""
+    def trusted(self, g, power=1.0):
+        """g, of quasi-diagonal blocks with a bias each shrunk by g_0^2 / (kappa D_0) if above 1, or
+        by a power of it."""
         if self.reduction != "quasi-diagonal" or len(self.starts) == len(g):
             return g
         first = np.array(self.starts)
         size = g[first] ** 2 / (OUTLIER * (np.diag(self.J)[first] + self.prior))
-        return g / np.maximum(1.0, size)[members(len(g), self.starts)]
+        return g / (np.maximum(1.0, size) ** power)[members(len(g), self.starts)]
 
     def accumulate(self, directions, t):
         """J <- (1 - gamma) J + reduced sum of g g^T over `directions` (R, p)."""
@@ -82,7 +83,7 @@ class Plain:
     def __init__(self, rate):
         self.rate, self.J = rate, None
 
-    def trusted(self, g):
+    def trusted(self, g, power=1.0):
         return g
 
     def accumulate(self, directions, t):

@@ -19,6 +19,11 @@ def trusted(J, prior, g):
     return g / np.maximum(1.0, g[0] ** 2 / (OUTLIER * (J[0] + prior)))
 
 
+def limited(J, prior, g):
+    """The same where J is not made of g: no more than kappa D_0 = g_0^2, and no less."""
+    return g / np.sqrt(np.maximum(1.0, g[0] ** 2 / (OUTLIER * (J[0] + prior))))
+
+
 def accumulate(J, J0, g, gamma):
     """(26) with outer products: J <- (1 - gamma) J + g g^T, diagonal and first row of a block."""
     products = g[0] * g
@@ -50,7 +55,7 @@ class SGD:
     def __init__(self, rate):
         self.rate = rate
 
-    def step(self, x, g, t):
+    def step(self, x, g, t, root=None):
         return x - self.rate(t) * g
 
     def inner(self, a, b):
@@ -58,7 +63,10 @@ class SGD:
 
 
 class Kalman:
-    """J <- (1 - gamma) J + g g^T, then x <- x - (J + lambda)^-1 g, (24)-(27), outliers shrunk."""
+    """J <- (1 - gamma) J + g g^T, then x <- x - (J + lambda)^-1 g, (24)-(27), outliers shrunk.
+
+    `root`, of the shape of g: what J is a sum of outer products of, each column's, in place of g.
+    """
 
     def __init__(self, decay, prior, J, J0):
         self.decay = decay
@@ -66,9 +74,10 @@ class Kalman:
         self.J = J
         self.J0 = J0
 
-    def step(self, x, g, t):
-        g = trusted(self.J, self.prior, g)
-        self.J, self.J0 = accumulate(self.J, self.J0, g, min(1.0, self.decay(t)))
+    def step(self, x, g, t, root=None):
+        g = (trusted if root is None else limited)(self.J, self.prior, g)
+        measured = g if root is None else root
+        self.J, self.J0 = accumulate(self.J, self.J0, measured, min(1.0, self.decay(t)))
         return x - solve(self.J, self.J0, self.prior, g)
 
     def inner(self, a, b):

@@ -8,6 +8,9 @@ The A outputs are o = phi[0] + a phi[1:] (48). A kind of readout says what they 
     bernoulli   y (dim,) in [0, 1], A = dim, p_d = 1 / (1 + exp(-o_d)), cross-entropy
 
 An entry of y that is NaN is not known: it adds nothing to the loss and to the gradient.
+
+I_t of (23) is the outer product of dloss/do, but for the Gaussian, whose Fisher matrix is diagonal
+and does not depend on y: `information`.
 """
 
 import numpy as np
@@ -95,6 +98,18 @@ def loss(h, y, phi, activation, kind="softmax"):
 def delta(h, y, phi, activation, kind="softmax"):
     """dloss/do, shape (A,)."""
     return KINDS[kind].delta(outputs(h, phi, activation), y)
+
+
+def information(h, y, phi, activation, kind="softmax"):
+    """The diagonal of I_t (23), (A,), where it is the Fisher matrix; None where dloss/do's square.
+
+    E dloss/do dloss/do^T, y being as predicted: e^-s for the means, (ds/du)^2 / 2 for u; 0 where y
+    is not known.
+    """
+    if kind != "gaussian":
+        return None
+    _, s, ds = Gaussian.split(outputs(h, phi, activation))
+    return np.tile(~np.isnan(y), 2) * np.concatenate([np.exp(-s), ds**2 / 2.0])
 
 
 def gradient(h, delta, activation):

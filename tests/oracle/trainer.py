@@ -60,6 +60,7 @@ class Trainer:
         self.P, self.m, self.A = len(self.theta), len(self.theta) - 1 - units, self.phi.shape[1]
         assert self.theta.shape == (self.P, units)
         assert self.phi.shape == (1 + units, self.A)
+        self.root_phi = None
         self.theta_optimizer = self._optimizer(optimizer, state, "theta")
         self.phi_optimizer = self._optimizer(optimizer, state, "phi")
 
@@ -131,28 +132,36 @@ class Trainer:
         return np.nan_to_num(x) if self.inputs == "vector" else x
 
     def _score(self, y):
-        """The loss of y, and dloss/doutputs."""
+        """The loss of y, and dloss/doutputs; leaves the readout's `information`."""
+        more = 0.0
+        if self.scale_y:
+            known = self.scale_y.variance > 0  # otherwise there is no scale yet
+            y = np.where(known, self.scale_y.read_target(y), np.nan)
+            more = np.log(self.scale_y.deviation)[~np.isnan(y)].sum()
         arguments = self.h, y, self.phi, self.activation, self.readout
-        if not self.scale_y:
-            return readout.loss(*arguments), readout.delta(*arguments)
-        y = np.where(self.scale_y.variance > 0, self.scale_y.read_target(y), np.nan)  # no scale yet
-        arguments = self.h, y, *arguments[2:]
-        loss = readout.loss(*arguments) + np.log(self.scale_y.deviation)[~np.isnan(y)].sum()
-        return loss, readout.delta(*arguments)
+        self.information = readout.information(*arguments)
+        return readout.loss(*arguments) + more, readout.delta(*arguments)
 
     def _observe(self, y, learning):
         loss, delta = self._score(y)
         if learning:
             self.g_phi = readout.gradient(self.h, delta, self.activation)
+            self.root_phi = self._root()
             self.H = readout.backward(self.h, delta, self.phi, self.activation)
             self.g_theta = self._gradient(self.H)
             self._update()
             self._learned(self.H)
         return loss
 
+    def _root(self):
+        """What J of phi is a sum of outer products of (24), each column's; None: of g_phi."""
+        if self.information is None:
+            return None
+        return readout.gradient(self.h, np.sqrt(self.information), self.activation)
+
     def _update(self):
         """One step of the optimizer on phi (10), (25) and theta (12), (27)."""
-        phi = self.phi_optimizer.step(self.phi, self.g_phi, self.t)
+        phi = self.phi_optimizer.step(self.phi, self.g_phi, self.t, self.root_phi)
         theta = self.theta_optimizer.step(self.theta, self.g_theta, self.t)
         if not self.frozen:
             self.phi, self.theta = phi, theta
