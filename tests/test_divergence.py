@@ -143,13 +143,15 @@ def test_without_targets_and_along_a_block():
 @pytest.mark.parametrize("rule", [nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT])
 def test_a_covariance_that_overflows_is_named(rule, reduction):
     """The loss is finite, the gradient too, but not its square; the step it makes is 0."""
-    own = {"window": 1} if rule is nbt.TruncatedBPTT else {}
+    own = {nbt.TruncatedBPTT: {"window": 1}, nbt.NoBackTrack: {"norm": "euclidean"}}.get(rule, {})
     optimizer = nbt.Kalman(reduction=reduction, outlier=None)
     trainer = rule(nbt.LeakyRNN(3), nbt.Gaussian(1), optimizer, dtype="float64", **own)
     state = trainer.state_dict()
-    trainer.load_state_dict(state | {"readout.b": [0, -40]})  # a small variance
-    with pytest.raises(nbt.DivergenceError, match=r"optimizer\.phi\.(J|blocks)\[.*inf") as caught:
-        trainer.learn([1e150])
+    small = {"readout.b": [0, -40], "readout.W": [[1, 0], [2, 0], [-1, 0]]}  # the variance
+    trainer.load_state_dict(state | small)
+    name = r"optimizer\.theta\.(J|blocks)\[.*inf"
+    with pytest.raises(nbt.DivergenceError, match=name) as caught:
+        trainer.learn([0, 1e150])
     assert np.isfinite(caught.value.loss)
 
 
