@@ -7,11 +7,9 @@
 #include <string.h>
 
 #if NBT_PRECISION == 32
-#define root sqrtf
 #define ln logf
 #define magnitude fabsf
 #else
-#define root sqrt
 #define ln log
 #define magnitude fabs
 #endif

@@ -1,11 +1,5 @@
 #include "optimizer.h"
 
-#if NBT_PRECISION == 32
-#define root sqrtf
-#else
-#define root sqrt
-#endif
-
 step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda)
 {
     const double decay = self->rate < 1 ? self->rate : 1;
@@ -147,29 +141,23 @@ int NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const re
     return fold(check) == 0;
 }
 
-int NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
-                               const real *restrict left, const real *restrict right,
-                               real *restrict J, real *restrict J0, real *restrict theta)
+/* g_0 is limited to g_0² = κ D_0. */
+static void limit(const nbt_learner *self, const nbt_panels *at, const real *J, real *g0)
 {
-    vec check = {0};
-#define PANEL(i, group)                                                                            \
-    check += apply_panel(self, at, i, group, load(right + i), left, NULL, NULL, J, J0, theta)
-    EACH_PANEL(at, PANEL);
-#undef PANEL
-    return fold(check) == 0;
-}
-
-int NBT(optimizer_apply_informed)(const nbt_learner *self, const nbt_panels *at,
-                                  const real *restrict left, real *restrict right,
-                                  const real *restrict information, real *restrict J,
-                                  real *restrict J0, real *restrict theta)
-{
-    vec check = {0};
     for (size_t z = 0; z < at->ld; z++) {
         const real most = (real)self->outlier * (J[z] + (real)self->lambda_phi);
-        const real square = right[z] * right[z];
-        if (square > most) right[z] *= root(most / square);
+        const real square = g0[z] * g0[z];
+        if (square > most) g0[z] *= root(most / square);
     }
+}
+
+int NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
+                               const real *restrict left, real *restrict right,
+                               const real *restrict information, real *restrict J,
+                               real *restrict J0, real *restrict theta)
+{
+    vec check = {0};
+    if (information) limit(self, at, J, right);
 #define PANEL(i, group)                                                                            \
     check += apply_panel(self, at, i, group, load(right + i), left, NULL, information, J, J0, theta)
     EACH_PANEL(at, PANEL);

@@ -123,17 +123,12 @@ int NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const re
                          real *restrict J, real *restrict J0, real *restrict theta);
 
 /* The same for the outer product g[0] = right, g[1 + p] = left[p] right; left (rows), right (ld).
- */
+ * With `information` (ld), Kalman's alone, J is a sum of information[z] z zᵀ, z = (1, left),
+ * whatever `right` is: (24) with a diagonal I_t. So no gradient makes J deaf, and one that is far
+ * beyond is only limited, to g_0² = κ D_0: `right` is overwritten. NULL: J is made of g. */
 int NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
-                               const real *restrict left, const real *restrict right,
-                               real *restrict J, real *restrict J0, real *restrict theta);
-
-/* The same by Kalman where J is a sum of information[z] z zᵀ, z = (1, left), whatever `right` is:
- * (24) with a diagonal I_t, information (ld). So no gradient makes J deaf, and one that is far
- * beyond is only limited, to g_0² = κ D_0: `right` is overwritten. */
-int NBT(optimizer_apply_informed)(const nbt_learner *self, const nbt_panels *at,
-                                  const real *restrict left, real *restrict right,
-                                  const real *restrict information, real *restrict J,
-                                  real *restrict J0, real *restrict theta);
+                               const real *restrict left, real *restrict right,
+                               const real *restrict information, real *restrict J,
+                               real *restrict J0, real *restrict theta);
 
 #endif

@@ -157,17 +157,6 @@ static void descend_outer(nbt_learner *self)
     for (size_t i = 0; i < self->n; i++) H[i] *= slope[i];
 }
 
-/* A step of Kalman; returns whether all is finite. */
-static int step(nbt_learner *self)
-{
-    real *J = self->phi_J, *J0 = self->phi_J0, *phi = self->phi;
-    real *delta = self->delta;
-    const real *a = self->a, *information = self->information;
-    return information
-               ? NBT(optimizer_apply_informed)(self, &self->out, a, delta, information, J, J0, phi)
-               : NBT(optimizer_apply_outer)(self, &self->out, a, delta, J, J0, phi);
-}
-
 void NBT(readout_learn)(nbt_learner *self)
 {
     if (self->optimizer == NBT_SGD) {
@@ -175,5 +164,7 @@ void NBT(readout_learn)(nbt_learner *self)
         return;
     }
     NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
-    if (!step(self)) self->diverged = 1;
+    if (!NBT(optimizer_apply_outer)(self, &self->out, self->a, self->delta, self->information,
+                                    self->phi_J, self->phi_J0, self->phi))
+        self->diverged = 1;
 }

@@ -23,11 +23,13 @@ typedef float real;
 typedef int32_t word; /* integers as wide as a real */
 typedef uint32_t uword;
 #define NBT_SUFFIX f32
+#define root sqrtf /* of math.h */
 #else
 typedef double real;
 typedef int64_t word;
 typedef uint64_t uword;
 #define NBT_SUFFIX f64
+#define root sqrt
 #endif
 
 /* Reals of a lane block (lanes.h). */

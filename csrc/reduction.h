@@ -9,12 +9,6 @@
 #include "real.h"
 #include <math.h>
 
-#if NBT_PRECISION == 32
-#define root sqrtf
-#else
-#define root sqrt
-#endif
-
 /* ρ = (w2 / v2)^¼ and its inverse, from squared norms; roots first, for the quotient of squares
  * could overflow. */
 typedef struct {

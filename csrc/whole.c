@@ -5,12 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#if NBT_PRECISION == 32
-#define root sqrtf
-#else
-#define root sqrt
-#endif
-
 nbt_whole NBT(whole_theta)(const nbt_learner *self)
 {
     return (nbt_whole){self->system.p, self->blocks,   self->block,    self->dense,   self->theta,
