@@ -11,6 +11,7 @@ import oracle
 import oracle.cell
 
 import nbt
+from nbt.networks import Network
 
 RING = {"n": 3, "m": 2, "p": 8, "starts": (0, 1, 4, 6)}
 LAYERS = {"n": 5, "m": 2, "p": 11, "starts": (0, 3, 7)}
@@ -189,3 +190,24 @@ def compiled_network(library, n, m, theta, dtype="float64", **changes):
         "dtype": dtype,
     }
     return nbt.CompiledSystem(**parts | more | changes)
+
+
+def learned_of(trainer):
+    """Which numbers of theta are learned: the oracle's theta has no others."""
+    if isinstance(trainer.cell, nbt.System):
+        return np.ones(len(trainer.cell.theta), bool)
+    network = Network(trainer.cell, trainer.inputs.size)
+    mask = np.ones(network.size, bool)
+    for layer, name in network.names().values():
+        if name in ("alpha", "tau"):
+            mask[layer.places(name)] = False
+    return mask
+
+
+def theta_of(trainer):
+    """Theta of what is trained as a system, flat."""
+    state = trainer.state_dict()
+    if isinstance(trainer.cell, nbt.System):
+        return state["cell.theta"]
+    network = Network(trainer.cell, trainer.inputs.size)
+    return network.pack({key: state[f"cell.{key}"] for key in network.names()})

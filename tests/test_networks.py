@@ -10,6 +10,7 @@ import pytest
 from oracle.networks import Network as Plain
 from oracle.networks import Stack as Layers
 from oracle.networks import ctrnn
+from systems import learned_of, theta_of
 
 import nbt
 from nbt import _core
@@ -83,7 +84,7 @@ def build(case, rule, optimizer, inputs, *, dtype="float64", **own):
     for key in ("readout.W", "readout.b", "state.h"):
         state[key] = rng.normal(size=state[key].shape)
     trainer.load_state_dict(state)
-    learned = learned_of(cell)
+    learned = learned_of(trainer)
     theta = theta_of(trainer)[learned]
     n, p = cell.units, len(theta)
     starts = [int(learned[:start].sum()) for start in Network(cell, M).blocks[:-1]]
@@ -104,22 +105,6 @@ def build(case, rule, optimizer, inputs, *, dtype="float64", **own):
     }[rule]
     choices = {"optimizer": plain_optimizer, "starts": starts, "activation": cell.activation}
     return trainer, kind(phases, plain, m=M, **choices, **own)
-
-
-def learned_of(cell):
-    """Which numbers of theta are learned: the oracle's theta has no others."""
-    network = Network(cell, M)
-    mask = np.ones(network.size, bool)
-    for layer, name in network.names().values():
-        if name in ("alpha", "tau"):
-            mask[layer.places(name)] = False
-    return mask
-
-
-def theta_of(trainer):
-    state = trainer.state_dict()
-    network = Network(trainer.cell, M)
-    return network.pack({key: state[f"cell.{key}"] for key in network.names()})
 
 
 def data(inputs, steps, seed=2):
@@ -149,7 +134,7 @@ def test_c_equals_the_oracle(case, rule, optimizer, own, inputs):
     np.testing.assert_allclose(losses, expected, rtol=1e-9)
     losses, expected = trainer.observe(x[14:], y[14:]), plain.observe(x[14:], y[14:])
     np.testing.assert_allclose(losses, expected, rtol=1e-9)
-    state, learned = trainer.state_dict(), learned_of(trainer.cell)
+    state, learned = trainer.state_dict(), learned_of(trainer)
     np.testing.assert_allclose(state["state.h"], plain.h, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(theta_of(trainer)[learned], plain.theta, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(state["readout.W"], plain.phi[1:], rtol=1e-8, atol=1e-10)
@@ -172,7 +157,7 @@ def test_float32_agrees(case):
 @pytest.mark.parametrize("case", CASES)
 def test_numbers_that_are_not_learned_keep_their_bits(case):
     trainer = build(case, "nobacktrack", "kalman", "vector", norm="fisher")[0]
-    fixed = ~learned_of(trainer.cell)
+    fixed = ~learned_of(trainer)
     before = theta_of(trainer)[fixed]
     trainer.learn(*data("vector", 50))
     np.testing.assert_array_equal(theta_of(trainer)[fixed], before)
@@ -191,7 +176,7 @@ def test_the_gradient_is_that_of_the_rolled_out_model(rule):
     before, (x, y) = theta_of(trainer), data("vector", steps)
     trainer.observe(x[:-1], y[:-1])
     trainer.learn(x[-1:], y[-1:])
-    learned = learned_of(cell)
+    learned = learned_of(trainer)
     step = ((before - theta_of(trainer)) / rate)[learned]
 
     networks = [Plain(3, M, activation="tanh"), Plain(4, M + 3, GRAPH, keep=0.2)]

@@ -9,6 +9,7 @@ import numpy as np
 import oracle.general
 from oracle.networks import Network as Plain
 from oracle.networks import Stack as Layers
+from systems import learned_of, theta_of
 
 import nbt
 from nbt.dynamics import is_fast
@@ -218,25 +219,6 @@ def follow(case, trainer, theirs):
         if case.rule != "bptt":
             G = trainer.influence().reshape(len(theirs.h), -1)
             close(f"influence after {k}", G[:, learned], theirs.influence())
-
-
-def learned_of(trainer):
-    if isinstance(trainer.cell, nbt.System):
-        return np.ones(len(trainer.cell.theta), bool)
-    network = Network(trainer.cell, trainer.inputs.size)
-    mask = np.ones(network.size, bool)
-    for layer, name in network.names().values():
-        if name in ("alpha", "tau"):
-            mask[layer.places(name)] = False
-    return mask
-
-
-def theta_of(trainer):
-    state = trainer.state_dict()
-    if isinstance(trainer.cell, nbt.System):
-        return state["cell.theta"]
-    network = Network(trainer.cell, trainer.inputs.size)
-    return network.pack({key: state[f"cell.{key}"] for key in network.names()})
 
 
 def phases_of(trainer):
