@@ -121,28 +121,36 @@ static void pass_any(nbt_learner *self, const void *what, size_t first, size_t l
     pass_panels(self, work, first, last, thread, self->K, work->learn, work->move);
 }
 
+/* A lane block of row p. */
+NBT_INLINE void pass_symbol_panel(nbt_learner *self, size_t p, size_t i, size_t group, int learn,
+                                  int move)
+{
+    const nbt_panels *at = &self->cell;
+    const real *keep = self->keep_w, *add = self->add_w, *c = self->c, *H = self->H;
+    descent_pair *pairs = self->pairs;
+    vec g = load(H + i);
+    for (size_t k = 0; k < self->K; k++) {
+        real *w_k = panel_of(at, (real *)self->w + k * at->size, i);
+        const vec w = panel_row_of(w_k, p, group);
+        g += c[k] * w;
+        if (!move) continue;
+        const vec moved = keep[k] * w + load(add + k * self->ldn + i);
+        panel_put(w_k, p, group, moved);
+        pairs[k].norm += moved * moved;
+    }
+    if (!learn) return;
+    real *theta = panel_of(at, self->theta, i);
+    panel_put(theta, p, group, panel_row_of(theta, p, group) - (real)self->rate * g);
+}
+
 /* The row of the symbol that z has; leaves its squared norms in active_norm (K). */
 static void pass_symbol(nbt_learner *self, size_t symbol, int learn, int move)
 {
-    const nbt_panels *at = &self->cell;
-    const size_t p = self->n + symbol, ldn = self->ldn;
-    const real *keep = self->keep_w, *add = self->add_w, *c = self->c, *H = self->H;
     descent_pair *pairs = self->pairs;
     for (size_t k = 0; k < self->K; k++) pairs[k].norm = spread(0);
-    for (size_t i = 0; i < ldn; i += LANES) {
-        vec g = load(H + i);
-        for (size_t k = 0; k < self->K; k++) {
-            real *w_k = (real *)self->w + k * at->size;
-            const vec w = panel_row(at, w_k, p, i);
-            g += c[k] * w;
-            if (!move) continue;
-            const vec moved = keep[k] * w + load(add + k * ldn + i);
-            panel_put(at, w_k, p, i, moved);
-            pairs[k].norm += moved * moved;
-        }
-        if (!learn) continue;
-        panel_put(at, self->theta, p, i, panel_row(at, self->theta, p, i) - (real)self->rate * g);
-    }
+#define PANEL(i, group) pass_symbol_panel(self, self->n + symbol, i, group, learn, move)
+    EACH_PANEL(&self->cell, PANEL);
+#undef PANEL
     if (!move) return;
     for (size_t k = 0; k < self->K; k++) ((real *)self->active_norm)[k] = fold(pairs[k].norm);
 }
@@ -162,19 +170,13 @@ static void pass(nbt_learner *self, const real *z, int32_t symbol, int learn, in
     NBT(lazy_advance)(self, self->keep_w, r);
 }
 
-/* ‖w̄_k‖², all of it. */
-static real whole_norm(const nbt_learner *self, size_t k)
-{
-    const real dense = NBT(sum)(self->ldn, (const real *)self->norm_w + k * self->ldn);
-    if (!self->lazy) return dense;
-    return dense + (((const real *)self->active_norm)[k] + ((const real *)self->lazy_norm)[k]);
-}
-
 /* ‖z‖². */
-static real regressors_norm(const nbt_learner *self, const real *z, int32_t symbol)
+static real regressors_norm(const nbt_learner *self)
 {
+    const int32_t symbol = self->x_last;
     const int lazy = self->lazy && symbol != NBT_UNKNOWN_SYMBOL;
     const size_t count = lazy ? 1 + self->n : self->P;
+    const real *z = self->z;
     vec sum = {0};
     for (size_t i = 0; i < count; i += LANES) {
         const vec part = lanes_only(load(z + i), count - i < LANES ? count - i : LANES);
@@ -183,14 +185,30 @@ static real regressors_norm(const nbt_learner *self, const real *z, int32_t symb
     return fold(sum) + (lazy && symbol >= 0 ? 1 : 0);
 }
 
-/* Sets diverged where the step could leave the range of numbers. */
-static void check_step(nbt_learner *self, const real *z, int32_t symbol)
+/* What the next step asks for: norms (K + 1), all of ‖w̄_k‖² and ‖z‖². Returns whether the former
+ * are finite: a NaN would be dropped as a product that is zero. */
+static int keep_norms(nbt_learner *self)
 {
-    const real *H = self->H, *c = self->c, rate = (real)self->rate;
+    real *norms = self->norms;
+    const real *active = self->active_norm, *waiting = self->lazy_norm;
+    int finite = 1;
+    for (size_t k = 0; k < self->K; k++) {
+        norms[k] = NBT(sum)(self->ldn, (const real *)self->norm_w + k * self->ldn);
+        if (self->lazy) norms[k] += active[k] + waiting[k];
+        finite &= isfinite(norms[k]) != 0;
+    }
+    norms[self->K] = regressors_norm(self);
+    return finite;
+}
+
+/* Sets diverged where the step could leave the range of numbers. */
+static void check_step(nbt_learner *self)
+{
+    const real *H = self->H, *c = self->c, *norms = self->norms, rate = (real)self->rate;
     real H2;
     NBT(rows_dot)(1, self->ldn, H, H, &H2);
-    real size = rate * (rate * H2) * regressors_norm(self, z, symbol);
-    for (size_t k = 0; k < self->K; k++) size += rate * c[k] * (rate * c[k]) * whole_norm(self, k);
+    real size = rate * (rate * H2) * norms[self->K];
+    for (size_t k = 0; k < self->K; k++) size += rate * c[k] * (rate * c[k]) * norms[k];
     if (!(size < LARGEST_STEP)) self->diverged = 1;
 }
 
@@ -203,7 +221,7 @@ double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn)
     real *c = self->c, *keep = self->keep_w;
     NBT(rows_dot)(self->K, self->ldn, self->v, self->H, c);
     for (size_t k = 0; k < self->K; k++) c[k] /= (real)self->K, keep[k] = 1;
-    check_step(self, self->z, self->x_last);
+    check_step(self);
     if (self->deferred)
         self->learning = 1;
     else
@@ -218,12 +236,12 @@ static void reduce_pair(nbt_learner *self, size_t k, real norm_z)
     const int balanced = self->norm != NBT_NO_NORM;
     real *v = (real *)self->v + k * ldn, *add = (real *)self->add_w + k * ldn;
     real *sv = (real *)self->sv + k * self->ldP, *rho = self->rho, *inverse = self->rho_inverse;
-    const real *sign = self->sign, *slope = self->slope;
+    const real *sign = self->sign, *slope = self->slope, *norms = self->norms;
     NBT(signs)(self, (uint32_t)k, self->sign);
     NBT(state_weights)(self, k);
     real v2;
     NBT(rows_norm)(1, ldn, v, self->u, &v2);
-    const nbt_balance old = balance_of(balanced, whole_norm(self, k), v2);
+    const nbt_balance old = balance_of(balanced, norms[k], v2);
     if (self->norm == NBT_FISHER) {
         for (size_t i = 0; i < ldn; i += LANES) store((real *)self->norm_d + i, spread(norm_z));
         NBT(balance)(ldn, balanced, self->norm_d, self->u, rho, inverse);
@@ -301,14 +319,13 @@ void NBT(descent_advance)(nbt_learner *self, int32_t symbol, const void *vector)
     if (self->step % NBT_FLUSH_EVERY == 0) flush_pairs(self);
     NBT(keep_regressors)(self);
     NBT(cell_regress)(self, symbol, vector);
-    const real norm_z = regressors_norm(self, self->z_last, self->x_late);
+    const real norm_z = ((const real *)self->norms)[K];
     for (size_t k = 0; k < K; k++) reduce_pair(self, k, norm_z);
     pass(self, self->z_last, self->x_late, learn, 1);
     if (self->lazy) change_symbol(self, self->x_late, symbol);
     lanes_copy(K * ldn, self->pushed, self->v);
     if (!NBT(all_finite)(K * ldn, self->v)) self->diverged = 1;
-    for (size_t k = 0; k < K; k++) /* a NaN would be dropped as a product that is zero */
-        if (!isfinite(whole_norm(self, k))) self->diverged = 1;
+    if (!keep_norms(self)) self->diverged = 1;
     NBT(cell_move)(self);
 }
 
@@ -322,5 +339,6 @@ void NBT(descent_refresh)(nbt_learner *self)
         if (!self->resumed) NBT(lazy_reset)(self, symbol);
     }
     measure_pairs(self);
+    keep_norms(self);
     self->learning = 0;
 }

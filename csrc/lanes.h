@@ -33,6 +33,11 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
+#if NBT_LANES == 16
+#define OF_CHUNKS 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+#else
+#define OF_CHUNKS 0, 1, 2, 3, 4, 5, 6, 7
+#endif
 #else
 #define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (wvec){__VA_ARGS__})
 #endif
@@ -44,6 +49,7 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 #define SWAP_QUARTERS 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11
 #define TILE_HALF 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7
 #define TILE_QUARTER 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3
+#define OF_QUARTERS 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12
 #define EACH_OF_2 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1
 #define EACH_OF_4 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3
 #define LOWER_HALVES 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
@@ -57,6 +63,7 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 #define SWAP_QUARTERS 2, 3, 0, 1, 6, 7, 4, 5
 #define TILE_HALF 0, 1, 2, 3, 0, 1, 2, 3
 #define TILE_QUARTER 0, 1, 0, 1, 0, 1, 0, 1
+#define OF_QUARTERS 0, 2, 4, 6, 0, 2, 4, 6
 #define EACH_OF_2 0, 0, 0, 0, 1, 1, 1, 1
 #define EACH_OF_4 0, 0, 1, 1, 2, 2, 3, 3
 #define LOWER_HALVES 0, 1, 2, 3, 8, 9, 10, 11
@@ -69,6 +76,7 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 #define SWAP_QUARTERS 1, 0, 3, 2
 #define TILE_HALF 0, 1, 0, 1
 #define TILE_QUARTER 0, 0, 0, 0
+#define OF_QUARTERS 0, 1, 2, 3
 #define EACH_OF_2 0, 0, 1, 1
 #define EACH_OF_4 0, 1, 2, 3
 #define LOWER_HALVES 0, 1, 4, 5
@@ -96,6 +104,15 @@ NBT_INLINE vec lanes_only(vec x, size_t count)
 {
     const wvec keep = lanes_first() < (real)count;
     return (vec)((wvec)x & keep);
+}
+
+/* The lowest bits, one a lane: 1 where it is set, -1 where not. */
+NBT_INLINE vec lanes_signs(uint32_t bits)
+{
+    wvec of_lane = {0};
+    for (size_t l = 0; l < LANES; l++) of_lane[l] = (word)1 << l;
+    const wvec minus = (of_lane & (word)bits) == 0;
+    return (vec)((wvec)spread(1) | (minus & ((wvec)spread(-1) ^ (wvec)spread(1))));
 }
 
 /* The larger of the two in each lane. */
@@ -180,17 +197,50 @@ NBT_INLINE real fold_max(vec x)
     return high;
 }
 
-/* The sums of four blocks that were folded into one's quarters. */
-NBT_INLINE void fold_four(vec folded, real *out)
-{
-    const vec x = fold_within_quarters(folded);
-    for (size_t k = 0; k < 4; k++) out[k] = x[k * (LANES / 4)];
-}
-
 /* out[k] = fold(x[k]) for four blocks, to the bit. */
 NBT_INLINE void fold_each(const vec x[4], real *out)
 {
-    fold_four(fold_quarters(fold_halves(x[0], x[1]), fold_halves(x[2], x[3])), out);
+    const vec folded =
+        fold_within_quarters(fold_quarters(fold_halves(x[0], x[1]), fold_halves(x[2], x[3])));
+    for (size_t k = 0; k < 4; k++) out[k] = folded[k * (LANES / 4)];
+}
+
+/* x with lanes k … k + 3, k a multiple of 4, from the quarters of y. */
+NBT_INLINE vec lanes_take(vec x, size_t k, vec y)
+{
+    const wvec mine = (lanes_first() >= (real)k) & (lanes_first() < (real)(k + 4));
+    return (vec)(((wvec)x & ~mine) | ((wvec)SHUFFLE(y, y, OF_QUARTERS) & mine));
+}
+
+/* Half a block where registers have 64 bytes, else a block: chunk s of one at p. */
+#define CHUNKS (NBT_REGISTER == 64 ? 2 : 1)
+typedef real chunk __attribute__((vector_size(NBT_LANE_BYTES / CHUNKS)));
+typedef chunk chunk_in_memory __attribute__((may_alias));
+NBT_INLINE chunk load_chunk(const real *p, size_t s)
+{
+    return ((const chunk_in_memory *)(const void *)p)[s];
+}
+NBT_INLINE void store_chunk(real *p, size_t s, chunk x) { ((chunk_in_memory *)(void *)p)[s] = x; }
+
+/* The chunks of a block as one; fold_halves() of two blocks in chunks. */
+NBT_INLINE vec lanes_join(chunk lower, chunk upper)
+{
+#if NBT_REGISTER == 64 && defined(OF_CHUNKS)
+    return __builtin_shufflevector(lower, upper, OF_CHUNKS);
+#else
+    vec x;
+    memcpy(&x, &lower, sizeof lower);
+    memcpy((char *)&x + sizeof x - sizeof upper, &upper, sizeof upper);
+    return x;
+#endif
+}
+NBT_INLINE vec fold_chunks(const chunk x[CHUNKS], const chunk y[CHUNKS])
+{
+#if NBT_REGISTER == 64
+    return lanes_join(x[0] + x[1], y[0] + y[1]);
+#else
+    return fold_halves(x[0], y[0]);
+#endif
 }
 
 /* to (count, whole lane blocks) = from. For rows too short to call memcpy for. */

@@ -68,52 +68,66 @@ void NBT(row_norms)(const nbt_learner *self, size_t p, real *norms)
     }
 }
 
-/* θ's row as it should be now, lane block i. */
-NBT_INLINE vec row_now(const nbt_learner *self, size_t p, int32_t stamp, size_t i)
+/* A lane block of row p: θ ← θ_was - r w̄_was, w̄ ← q w̄_was, which is returned. All begin where their
+ * panel does. */
+NBT_INLINE vec apply_map(row_map map, size_t p, size_t group, const real *theta_was,
+                         const real *w_was, real *theta, real *w)
 {
-    const nbt_panels *at = &self->cell;
-    vec theta = panel_row(at, self->theta, p, i);
-    if (stamp == NBT_ACTIVE) return theta;
-    for (size_t k = 0; k < self->K; k++)
-        theta -=
-            map_since(self, stamp, k).r * panel_row(at, (const real *)self->w + k * at->size, p, i);
-    return theta;
+    const vec before = panel_row_of(w_was, p, group), now = map.q * before;
+    panel_put(theta, p, group, panel_row_of(theta_was, p, group) - map.r * before);
+    panel_put(w, p, group, now);
+    return now;
 }
 
-static void bring_up(const nbt_learner *self, size_t symbol, real *theta, real *w)
+/* Writes the row of a symbol that waits into θ and w̄, and its squared norms (K). */
+static void bring_up(const nbt_learner *self, size_t symbol, real *theta, real *w, real *norms)
 {
     const nbt_panels *at = &self->cell;
     const size_t p = self->n + symbol;
-    const int32_t stamp = self->stamp[symbol];
-    if (stamp == NBT_ACTIVE) return;
-    for (size_t i = 0; i < at->ld; i += LANES) {
-        panel_put(at, theta, p, i, row_now(self, p, stamp, i));
-        for (size_t k = 0; k < self->K; k++) {
-            const vec before = panel_row(at, (const real *)self->w + k * at->size, p, i);
-            panel_put(at, w + k * at->size, p, i, map_since(self, stamp, k).q * before);
-        }
+    for (size_t k = 0; k < self->K; k++) {
+        const row_map map = map_since(self, self->stamp[symbol], k);
+        const real *theta_was = k ? theta : self->theta, *w_was = self->w;
+        const size_t pair = k * at->size;
+        vec norm = {0};
+#define PANEL(i, group)                                                                            \
+    do {                                                                                           \
+        const vec now =                                                                            \
+            apply_map(map, p, group, panel_of(at, theta_was, i), panel_of(at, w_was + pair, i),    \
+                      panel_of(at, theta, i), panel_of(at, w + pair, i));                          \
+        norm += now * now;                                                                         \
+    } while (0)
+        EACH_PANEL(at, PANEL);
+#undef PANEL
+        norms[k] = fold(norm);
     }
 }
 
 void NBT(lazy_settle)(const nbt_learner *self, real *restrict theta, real *restrict w)
 {
-    for (size_t symbol = 0; symbol < self->m; symbol++) bring_up(self, symbol, theta, w);
+    for (size_t symbol = 0; symbol < self->m; symbol++)
+        if (self->stamp[symbol] != NBT_ACTIVE) bring_up(self, symbol, theta, w, self->lazy_step);
 }
 
 void NBT(lazy_row)(const nbt_learner *self, int32_t symbol, real *restrict row)
 {
+    const nbt_panels *at = &self->cell;
     const size_t p = self->n + (size_t)symbol;
-    for (size_t i = 0; i < self->ldn; i += LANES)
-        store(row + i, row_now(self, p, self->stamp[symbol], i));
+    const int32_t stamp = self->stamp[symbol];
+    for (size_t i = 0; i < self->ldn; i += LANES) store(row + i, panel_row(at, self->theta, p, i));
+    for (size_t k = 0; stamp != NBT_ACTIVE && k < self->K; k++) {
+        const row_map map = map_since(self, stamp, k);
+        const real *w = (const real *)self->w + k * at->size;
+        for (size_t i = 0; i < self->ldn; i += LANES)
+            store(row + i, load(row + i) - map.r * panel_row(at, w, p, i));
+    }
 }
 
 void NBT(lazy_recall)(nbt_learner *self, int32_t symbol)
 {
     if (self->stamp[symbol] == NBT_ACTIVE) return;
     real *norms = self->active_norm, *norm = self->lazy_norm;
-    bring_up(self, (size_t)symbol, self->theta, self->w);
+    bring_up(self, (size_t)symbol, self->theta, self->w, norms);
     self->stamp[symbol] = NBT_ACTIVE;
-    NBT(row_norms)(self, self->n + (size_t)symbol, norms);
     for (size_t k = 0; k < self->K; k++) norm[k] = norm[k] > norms[k] ? norm[k] - norms[k] : 0;
 }
 

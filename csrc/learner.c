@@ -2,6 +2,7 @@
 #include "euler.h"
 #include "network.h"
 #include "rule.h"
+#include "signs.h"
 #include <math.h>
 
 /* ---- instruction sets ---------------------------------------------------------------------- */
@@ -102,6 +103,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->lazy = self->descent && self->one_hot && self->m > SMALL_ALPHABET;
     self->ldpair = 6 * lanes;
     self->ldrecent = (2 + self->cell.depth) * lanes; /* a short row at the end is read whole */
+    self->ldwords = (self->n + 127) / 128 * 4 * NBT_SIGN_STEPS;
     self->x_last = self->x_late = -1;
     self->settled = 1;
 }
@@ -164,6 +166,7 @@ void nbt_learner_refresh(nbt_learner *self)
 {
     self->settled = 1;
     self->fresh = self->diverged = self->failed = 0;
+    self->signs_made = 0;
     self->x_last = NBT_UNKNOWN_SYMBOL;
     self->x_late = -1;
     self->rate = nbt_rate(self->schedule, self->step);

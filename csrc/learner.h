@@ -85,6 +85,7 @@ typedef struct {
     X(recent, threads, ldrecent, windowed)                                                         \
     /* NoBackTrack in one pass (descent.h), and the rows that wait */                              \
     X(sv, K, ldP, descent)                                                                         \
+    X(norms, 1, K + 1, descent)                                                                    \
     X(lazy_q, K, NBT_LAZY_TABLE, lazy)                                                             \
     X(lazy_r, K, NBT_LAZY_TABLE, lazy)                                                             \
     X(lazy_norm, 1, K, lazy)                                                                       \
@@ -148,7 +149,7 @@ typedef struct {
     /* numbers of a lane block, and of the columns of RTRL's G that lie together (rtrl.h) */
     size_t lanes, strip;
     /* row strides, in numbers */
-    size_t ldn, ldm, ldA, ldY, ldP, ldS, ldG, ldpair, ldrecent, ldinput;
+    size_t ldn, ldm, ldA, ldY, ldP, ldS, ldG, ldpair, ldrecent, ldinput, ldwords;
     nbt_panels cell, out; /* of θ and what has its shape, of φ */
     /* choices */
     nbt_dtype dtype;
@@ -167,6 +168,8 @@ typedef struct {
     double lambda_theta, lambda_phi; /* Λ of the network and of the readout */
     double outlier;                  /* κ (optimizer.h); infinite: none */
     uint64_t seed;
+    uint32_t *sign_words; /* (K, ldwords) bits of the signs of some steps at once (reduction.c); */
+    uint64_t signs_made;  /* of which, counted in NBT_SIGN_STEPS from 1; 0: of none */
     /* counters: time; nothing is pending; norms are those of now; the entries set in one-hot z and
      * z_last (-1: none, NBT_UNKNOWN_SYMBOL); complete steps in the window, and whether the next
      * one's transition is in it */

@@ -71,13 +71,13 @@ NBT_INLINE void add_others(const real *rows, size_t stride, size_t group, size_t
     }
 }
 
-/* Sets lane block i of row p ≥ 0 below the first. */
-NBT_INLINE void panel_put(const nbt_panels *at, real *M, size_t p, size_t i, vec x)
+/* Sets lane block of row p ≥ 0 below the first, in the panel that begins there. */
+NBT_INLINE void panel_put(real *begin, size_t p, size_t group, vec x)
 {
-    if (i < at->full)
-        store(panel_of(at, M, i) + p * LANES, x);
+    if (group == 1)
+        store(begin + p * LANES, x);
     else
-        memcpy(panel_of(at, M, i) + p * (LANES / at->group), &x, sizeof x / at->group);
+        memcpy(begin + p * (LANES / group), &x, sizeof x / group);
 }
 
 /* Where the entry of column i in row p ≥ 0 below the first is. */
@@ -86,6 +86,9 @@ NBT_INLINE real *panel_entry(const nbt_panels *at, const real *M, size_t p, size
     const size_t first = i < at->full ? i / LANES * LANES : at->full;
     return panel_of(at, M, first) + p * (i < at->full ? LANES : LANES / at->group) + (i - first);
 }
+
+/* Panels that are summed side by side; their sums fill half of the registers. */
+enum { SIDE_BY_SIDE = 4 };
 
 /* sum + Σ_p x[p] M[first + p] over `count` rows of one panel, x zero up to a whole turn, each lane
  * of the tail's turns by itself: lanes_gather() is left to the caller. Two chains: the additions
@@ -102,6 +105,26 @@ NBT_INLINE vec panel_sum(vec sum, const real *panel, size_t first, size_t count,
     }
     for (; p < count; p += group, row += LANES) sum += lanes_rows(x + p, group) * load_any(row);
     return sum + other;
+}
+
+/* The same for `panels` full ones side by side, which meet each x[p] at once: out[k] = Σ_p x[p]
+ * M_k[p], to the bit. panels: a constant. */
+NBT_INLINE void panels_sum(const nbt_panels *at, const real *panel, size_t panels, size_t count,
+                           const real *x, vec *out)
+{
+    const size_t apart = at->depth * LANES;
+    vec even[SIDE_BY_SIDE] = {{0}}, odd[SIDE_BY_SIDE] = {{0}};
+    size_t p = 0;
+    for (; p + 2 <= count; p += 2, panel += 2 * LANES) {
+        const vec first = spread(x[p]), second = spread(x[p + 1]);
+        for (size_t k = 0; k < panels; k++) {
+            even[k] += first * load(panel + k * apart);
+            odd[k] += second * load(panel + k * apart + LANES);
+        }
+    }
+    for (size_t k = 0; p < count && k < panels; k++)
+        even[k] += spread(x[p]) * load(panel + k * apart);
+    for (size_t k = 0; k < panels; k++) out[k] = even[k] + odd[k];
 }
 
 /* out[t, p] = Σ_c M[p, c] x[t, c] for the first `rows` rows below row 0 and `count` vectors x

@@ -9,12 +9,20 @@
 /* ŷ; 0 in the padding. */
 static void outputs(const nbt_learner *self, const real *restrict a, real *restrict out)
 {
+    const nbt_panels *at = &self->out;
     const real *phi = self->phi;
+    size_t i = 0;
+    for (; i + SIDE_BY_SIDE * LANES <= at->full; i += SIDE_BY_SIDE * LANES) {
+        vec sum[SIDE_BY_SIDE];
+        panels_sum(at, panel_of(at, phi, i), SIDE_BY_SIDE, self->n, a, sum);
+        for (size_t k = 0; k < SIDE_BY_SIDE; k++)
+            store(out + i + k * LANES, load(phi + i + k * LANES) + sum[k]);
+    }
 #define PANEL(i, group)                                                                            \
-    store(out + i, load(phi + i) + lanes_gather(panel_sum((vec){0}, panel_of(&self->out, phi, i),  \
-                                                          0, self->n, a, group),                   \
+    store(out + i, load(phi + i) + lanes_gather(panel_sum((vec){0}, panel_of(at, phi, i), 0,       \
+                                                          self->n, a, group),                      \
                                                 group))
-    EACH_PANEL(&self->out, PANEL);
+    EACH_PANEL_OF(at, i / LANES, at->count, PANEL);
 #undef PANEL
 }
 
@@ -27,9 +35,13 @@ static double softmax(size_t A, size_t ldA, real *x)
     vec high = load(x);
     for (size_t z = LANES; z < ldA; z += LANES) high = lanes_max(load(x + z), high);
     const real top = fold_max(high);
-    for (size_t z = 0; z < ldA; z++) x[z] = vexp(x[z] - top);
-    const real sum = NBT(sum)(ldA, x), scale = 1 / sum;
-    for (size_t z = 0; z < ldA; z++) x[z] *= scale;
+    vec sums = {0};
+    for (size_t z = 0; z < ldA; z += LANES) {
+        for (size_t l = z; l < z + LANES; l++) x[l] = vexp(x[l] - top);
+        sums += load(x + z);
+    }
+    const real sum = fold(sums), scale = 1 / sum;
+    for (size_t z = 0; z < ldA; z += LANES) store(x + z, scale * load(x + z));
     return (double)top + vlog((double)sum);
 }
 
@@ -154,7 +166,7 @@ static void descend_outer(nbt_learner *self)
     if (!NBT(panels_dot_descend)(&self->out, self->n, (real)self->rate, self->a, self->delta,
                                  self->phi, H))
         self->diverged = 1;
-    for (size_t i = 0; i < self->n; i++) H[i] *= slope[i];
+    for (size_t i = 0; i < self->ldn; i += LANES) store(H + i, load(H + i) * load(slope + i));
 }
 
 void NBT(readout_learn)(nbt_learner *self)

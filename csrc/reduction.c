@@ -25,16 +25,28 @@ int NBT(split_own)(size_t ldn, real *restrict own, real *restrict excess)
     return fold(squares) != 0;
 }
 
-void NBT(signs)(const nbt_learner *self, uint32_t pair, real *restrict sign)
+/* The words of NBT_SIGN_STEPS steps, for every pair and 128 units: those of the last call's. */
+static const uint32_t *sign_words(nbt_learner *self, uint32_t pair)
 {
-    for (size_t first = 0; first < self->n; first += 128) {
-        uint32_t bits[4];
-        nbt_sign_bits(self->seed, pair, self->step, (uint32_t)(first / 128), bits);
-        for (size_t part = 0; part < 4 && first + 32 * part < self->n; part++) {
-            const size_t left = self->n - first - 32 * part, count = left < 32 ? left : 32;
-            real *at = sign + first + 32 * part;
-            for (uint32_t i = 0; i < count; i++) at[i] = bits[part] >> i & 1 ? 1 : -1;
-        }
+    const size_t groups = (self->n + 127) / 128;
+    const uint64_t turn = self->step / NBT_SIGN_STEPS;
+    uint32_t *words = self->sign_words;
+    if (self->signs_made != turn + 1)
+        for (size_t k = 0; k < self->K; k++)
+            for (size_t g = 0; g < groups; g++)
+                nbt_sign_words(NBT_SIGN_STEPS, self->seed, (uint32_t)k, turn * NBT_SIGN_STEPS,
+                               (uint32_t)g, words + k * self->ldwords + g * 4 * NBT_SIGN_STEPS);
+    self->signs_made = turn + 1;
+    return words + pair * self->ldwords + self->step % NBT_SIGN_STEPS;
+}
+
+void NBT(signs)(nbt_learner *self, uint32_t pair, real *restrict sign)
+{
+    const uint32_t *words = sign_words(self, pair);
+    for (size_t i = 0; i < self->n; i += LANES) {
+        const size_t left = self->n - i;
+        const vec signs = lanes_signs(words[i / 32 * NBT_SIGN_STEPS] >> i % 32);
+        store(sign + i, left < LANES ? lanes_only(signs, left) : signs);
     }
 }
 

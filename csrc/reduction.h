@@ -31,7 +31,7 @@ void NBT(balance)(size_t count, int balanced, const real *restrict w2, const rea
 int NBT(split_own)(size_t ldn, real *restrict own, real *restrict excess);
 
 /* sign (ldn) = ±1 for n units, 0 in the padding. */
-void NBT(signs)(const nbt_learner *self, uint32_t pair, real *restrict sign);
+void NBT(signs)(nbt_learner *self, uint32_t pair, real *restrict sign);
 
 /* block[s] = Σ_{i mod S = s} x[i], x (ldn, zero in the padding). */
 void NBT(block_sums)(size_t n, size_t ldn, size_t S, const real *restrict x, real *restrict block);

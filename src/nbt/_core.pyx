@@ -38,11 +38,10 @@ def philox(counter, key):
     """One Philox4x32-10 block: four 32-bit words from four counter words and two key words."""
     cdef uint32_t c[4]
     cdef uint32_t k[2]
-    cdef uint32_t out[4]
     c[0], c[1], c[2], c[3] = counter
     k[0], k[1] = key
-    nbt_philox(c, k, out)
-    return (out[0], out[1], out[2], out[3])
+    nbt_philox(1, c, k)
+    return (c[0], c[1], c[2], c[3])
 
 
 def sign_bits(seed, pair, step, group):
@@ -76,7 +75,7 @@ cdef class Learner:
     cdef nbt_learner c
     cdef readonly dict arrays
     cdef readonly object dtype
-    cdef object window_symbol, activations
+    cdef object window_symbol, activations, sign_words
     cdef readonly object stamp
     cdef Dynamics dynamics  # a system that is trained, or None
     cdef readonly object indptr, indices, pair
@@ -129,6 +128,8 @@ cdef class Learner:
         self.c.window_symbol = <int32_t*><uintptr_t>self.window_symbol.ctypes.data
         self.stamp = np.full(m if self.c.lazy else 1, -1, dtype=np.int32)
         self.c.stamp = <int32_t*><uintptr_t>self.stamp.ctypes.data
+        self.sign_words = np.empty(rank * self.c.ldwords, dtype=np.uint32)
+        self.c.sign_words = <uint32_t*><uintptr_t>self.sign_words.ctypes.data
         self.work = self.c.P * <double>n * (rank + 2) + n * <double>n * blocks + n * <double>outputs
         if self.c.rule == NBT_NOBACKTRACK:
             self.work += n * <double>n * window * (2 + rank * blocks)

@@ -9,7 +9,7 @@ cdef extern from "schedule.h" nogil:
     double nbt_rate(nbt_schedule schedule, uint64_t step) noexcept
 
 cdef extern from "signs.h" nogil:
-    void nbt_philox(const uint32_t* counter, const uint32_t* key, uint32_t* out) noexcept
+    void nbt_philox(size_t count, uint32_t* c, const uint32_t* key) noexcept
     void nbt_sign_bits(uint64_t seed, uint32_t pair, uint64_t step, uint32_t group,
                        uint32_t* out) noexcept
 
@@ -52,6 +52,8 @@ cdef extern from "learner.h" nogil:
         uint64_t seed, step
         int32_t* window_symbol
         int32_t* stamp
+        size_t ldwords
+        uint32_t* sign_words
         int general
         size_t phases
         nbt_system system
