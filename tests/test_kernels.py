@@ -371,6 +371,13 @@ def test_influence(name, optimizer, inputs):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
+def test_long_rows(dtype):
+    """Matrices whose rows are read one after the other (csrc/lanes.c), of a length no lane divides."""
+    pair = few("window", "kalman", n=261, dtype=dtype)
+    assert not pair.follow(5)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
 def test_padding_stays_harmless(dtype, name, optimizer):
     """Lanes without a unit or symbol have no parameter and no state, however long it runs."""
     trainer = few(name, optimizer, dtype=dtype).trainer

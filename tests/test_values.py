@@ -358,13 +358,31 @@ def test_build_info(monkeypatch):
 
 def test_arrays_are_aligned():
     for dtype in ("float32", "float64"):
-        for rows, columns in ((1, 1), (3, 8), (5, 16)):
-            array = _core.aligned_zeros(rows, columns, dtype)
-            assert array.ctypes.data % 64 == 0
-            assert array.shape == (rows, columns)
-            assert array.dtype == dtype
-            assert not array.any()
-            assert array.flags.c_contiguous
+        for shapes in (((1, 1), (3, 8), (5, 16)), ((1000, 1100), (3, 5), (0, 7), (1, 9))):
+            arrays = _core.aligned_zeros(shapes, dtype)
+            for array, shape in zip(arrays, shapes, strict=True):
+                assert array.ctypes.data % 64 == 0
+                assert array.shape == shape
+                assert array.dtype == dtype
+                assert not array.any()
+                assert array.flags.c_contiguous
+            for k, array in enumerate(arrays):
+                array[:] = k
+            assert [set(array.ravel()) for array in arrays if array.size] == [
+                {k} for k, array in enumerate(arrays) if array.size
+            ]
+
+
+def test_large_arrays_lie_in_one_piece():
+    """Of huge pages, where the machine has them; small ones by themselves, for sanitizers to see."""
+
+    def pieces(n):
+        arrays = nbt.NoBackTrack(nbt.RNN(n), nbt.Softmax(3))._core.arrays.values()
+        return len({id(array.base) for array in arrays}), len(arrays)
+
+    assert pieces(500)[0] == 1
+    apart, arrays = pieces(20)
+    assert apart == arrays
 
 
 def test_public_names():

@@ -45,7 +45,7 @@ cdef class NetworkDynamics(Dynamics):
         cdef size_t count = len(layers), k
         cdef nbt_layer* at
         table, known = np.zeros(count * sizeof(nbt_layer), np.uint8), np.zeros(count, np.int32)
-        scratch = aligned_zeros(10, sum(layer.units for layer in layers), np.dtype(dtype))
+        scratch = aligned_zeros([(10, sum(layer.units for layer in layers))], dtype)[0]
         self.kept = [table, known, scratch]
         self.network.layers = count
         self.network.layer = <nbt_layer*><uintptr_t>table.ctypes.data
