@@ -36,10 +36,8 @@ static double softmax(size_t A, size_t ldA, real *x)
     for (size_t z = LANES; z < ldA; z += LANES) high = lanes_max(load(x + z), high);
     const real top = fold_max(high);
     vec sums = {0};
-    for (size_t z = 0; z < ldA; z += LANES) {
-        for (size_t l = z; l < z + LANES; l++) x[l] = vexp(x[l] - top);
-        sums += load(x + z);
-    }
+    for (size_t z = 0; z < ldA; z++) x[z] = vexp(x[z] - top);
+    for (size_t z = 0; z < ldA; z += LANES) sums += load(x + z);
     const real sum = fold(sums), scale = 1 / sum;
     for (size_t z = 0; z < ldA; z += LANES) store(x + z, scale * load(x + z));
     return (double)top + vlog((double)sum);

@@ -372,7 +372,7 @@ def test_influence(name, optimizer, inputs):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_long_rows(dtype):
-    """Matrices whose rows are read one after the other (csrc/lanes.c), of a length no lane divides."""
+    """Matrices whose rows are read one after the other (csrc/lanes.c)."""
     pair = few("window", "kalman", n=261, dtype=dtype)
     assert not pair.follow(5)
 

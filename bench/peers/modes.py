@@ -209,6 +209,6 @@ GROUPS = (
     Group(alphabets),
     Group(large, 0.1),
     Group(threads, 0.05),
-    Group(replicas),
+    Group(replicas, 0.5),  # a thread takes 1 to 3 ms to start on a virtual machine
     Group(denormals, 0.005),
 )
