@@ -63,7 +63,7 @@ def multiply_adds() -> Contender:
 
 def read_and_write(count: int) -> Contender:
     """A step is one byte, read or written; two arrays of `count` float32."""
-    a, b = (nbt._core.aligned_zeros(1, count, np.float32) for _ in range(2))
+    a, b = nbt._core.aligned_zeros([(1, count)] * 2, np.float32)
     a += 1
     b += 1
     moved = 4 * 4 * count
