@@ -374,7 +374,7 @@ def test_arrays_are_aligned():
 
 
 def test_large_arrays_lie_in_one_piece():
-    """Of huge pages, where the machine has them; small ones by themselves, for sanitizers to see."""
+    """Of huge pages, where the machine has them; small ones lie apart, for sanitizers to see."""
 
     def pieces(n):
         arrays = nbt.NoBackTrack(nbt.RNN(n), nbt.Softmax(3))._core.arrays.values()
