@@ -230,13 +230,14 @@ double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn)
 }
 
 /* (13)–(14) for pair k, but for F: v̄ ← ρ̄ v̄ + Σ ε_i ρ_i e_i; keep_w, add_w; sv = σ' v̄. */
-static void reduce_pair(nbt_learner *self, size_t k, real norm_z)
+static void reduce_pair(nbt_learner *self, size_t k)
 {
     const size_t ldn = self->ldn;
     const int balanced = self->norm != NBT_NO_NORM;
     real *v = (real *)self->v + k * ldn, *add = (real *)self->add_w + k * ldn;
     real *sv = (real *)self->sv + k * self->ldP, *rho = self->rho, *inverse = self->rho_inverse;
     const real *sign = self->sign, *slope = self->slope, *norms = self->norms;
+    const real norm_z = norms[self->K];
     NBT(signs)(self, (uint32_t)k, self->sign);
     NBT(state_weights)(self, k);
     real v2;
@@ -319,8 +320,7 @@ void NBT(descent_advance)(nbt_learner *self, int32_t symbol, const void *vector)
     if (self->step % NBT_FLUSH_EVERY == 0) flush_pairs(self);
     NBT(keep_regressors)(self);
     NBT(cell_regress)(self, symbol, vector);
-    const real norm_z = ((const real *)self->norms)[K];
-    for (size_t k = 0; k < K; k++) reduce_pair(self, k, norm_z);
+    for (size_t k = 0; k < K; k++) reduce_pair(self, k);
     pass(self, self->z_last, self->x_late, learn, 1);
     if (self->lazy) change_symbol(self, self->x_late, symbol);
     lanes_copy(K * ldn, self->pushed, self->v);

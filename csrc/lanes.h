@@ -249,6 +249,12 @@ NBT_INLINE void lanes_copy(size_t count, const real *from, real *to)
     for (size_t i = 0; i < count; i += LANES) store(to + i, load(from + i));
 }
 
+/* to (count, whole lane blocks) *= x. */
+NBT_INLINE void lanes_multiply(size_t count, const real *x, real *to)
+{
+    for (size_t i = 0; i < count; i += LANES) store(to + i, load(to + i) * load(x + i));
+}
+
 /* to (count, whole lane blocks) += x. */
 NBT_INLINE void lanes_add(size_t count, const real *x, real *to)
 {

@@ -87,7 +87,7 @@ NBT_INLINE real *panel_entry(const nbt_panels *at, const real *M, size_t p, size
     return panel_of(at, M, first) + p * (i < at->full ? LANES : LANES / at->group) + (i - first);
 }
 
-/* Panels that are summed side by side; their sums fill half of the registers. */
+/* Panels that are summed side by side, in two chains each: half of AVX2's registers. */
 enum { SIDE_BY_SIDE = 4 };
 
 /* sum + Σ_p x[p] M[first + p] over `count` rows of one panel, x zero up to a whole turn, each lane
@@ -107,24 +107,24 @@ NBT_INLINE vec panel_sum(vec sum, const real *panel, size_t first, size_t count,
     return sum + other;
 }
 
-/* The same for `panels` full ones side by side, which meet each x[p] at once: out[k] = Σ_p x[p]
- * M_k[p], to the bit. panels: a constant. */
-NBT_INLINE void panels_sum(const nbt_panels *at, const real *panel, size_t panels, size_t count,
-                           const real *x, vec *out)
+/* The same for SIDE_BY_SIDE full panels, which meet each x[p] at once: out[k] = Σ_p x[p] M_k[p], to
+ * the bit. */
+NBT_INLINE void panels_sum(const nbt_panels *at, const real *panel, size_t count, const real *x,
+                           vec out[SIDE_BY_SIDE])
 {
     const size_t apart = at->depth * LANES;
     vec even[SIDE_BY_SIDE] = {{0}}, odd[SIDE_BY_SIDE] = {{0}};
     size_t p = 0;
     for (; p + 2 <= count; p += 2, panel += 2 * LANES) {
         const vec first = spread(x[p]), second = spread(x[p + 1]);
-        for (size_t k = 0; k < panels; k++) {
+        for (size_t k = 0; k < SIDE_BY_SIDE; k++) {
             even[k] += first * load(panel + k * apart);
             odd[k] += second * load(panel + k * apart + LANES);
         }
     }
-    for (size_t k = 0; p < count && k < panels; k++)
+    for (size_t k = 0; p < count && k < SIDE_BY_SIDE; k++)
         even[k] += spread(x[p]) * load(panel + k * apart);
-    for (size_t k = 0; k < panels; k++) out[k] = even[k] + odd[k];
+    for (size_t k = 0; k < SIDE_BY_SIDE; k++) out[k] = even[k] + odd[k];
 }
 
 /* out[t, p] = Σ_c M[p, c] x[t, c] for the first `rows` rows below row 0 and `count` vectors x

@@ -14,7 +14,7 @@ static void outputs(const nbt_learner *self, const real *restrict a, real *restr
     size_t i = 0;
     for (; i + SIDE_BY_SIDE * LANES <= at->full; i += SIDE_BY_SIDE * LANES) {
         vec sum[SIDE_BY_SIDE];
-        panels_sum(at, panel_of(at, phi, i), SIDE_BY_SIDE, self->n, a, sum);
+        panels_sum(at, panel_of(at, phi, i), self->n, a, sum);
         for (size_t k = 0; k < SIDE_BY_SIDE; k++)
             store(out + i + k * LANES, load(phi + i + k * LANES) + sum[k]);
     }
@@ -35,10 +35,8 @@ static double softmax(size_t A, size_t ldA, real *x)
     vec high = load(x);
     for (size_t z = LANES; z < ldA; z += LANES) high = lanes_max(load(x + z), high);
     const real top = fold_max(high);
-    vec sums = {0};
     for (size_t z = 0; z < ldA; z++) x[z] = vexp(x[z] - top);
-    for (size_t z = 0; z < ldA; z += LANES) sums += load(x + z);
-    const real sum = fold(sums), scale = 1 / sum;
+    const real sum = NBT(sum)(ldA, x), scale = 1 / sum;
     for (size_t z = 0; z < ldA; z += LANES) store(x + z, scale * load(x + z));
     return (double)top + vlog((double)sum);
 }
@@ -150,21 +148,17 @@ double NBT(readout_loss)(nbt_learner *self, nbt_target y, real *restrict delta)
 void NBT(readout_pull)(const nbt_learner *self, size_t count, const real *restrict slope,
                        const real *restrict delta, real *restrict H)
 {
-    const size_t n = self->n, ldn = self->ldn;
-    NBT(panels_dot)(&self->out, n, count, self->phi, delta, self->ldA, H, ldn);
-    for (size_t t = 0; t < count; t++)
-        for (size_t i = 0; i < n; i++) H[t * ldn + i] *= slope[t * ldn + i];
+    NBT(panels_dot)(&self->out, self->n, count, self->phi, delta, self->ldA, H, self->ldn);
+    lanes_multiply(count * self->ldn, slope, H);
 }
 
 /* SGD reads φ once, for H and for its own step: a tenth of a Euclidean step of 20 units. */
 static void descend_outer(nbt_learner *self)
 {
-    real *H = self->H;
-    const real *slope = self->slope;
     if (!NBT(panels_dot_descend)(&self->out, self->n, (real)self->rate, self->a, self->delta,
-                                 self->phi, H))
+                                 self->phi, self->H))
         self->diverged = 1;
-    for (size_t i = 0; i < self->ldn; i += LANES) store(H + i, load(H + i) * load(slope + i));
+    lanes_multiply(self->ldn, self->slope, self->H);
 }
 
 void NBT(readout_learn)(nbt_learner *self)

@@ -25,24 +25,22 @@ int NBT(split_own)(size_t ldn, real *restrict own, real *restrict excess)
     return fold(squares) != 0;
 }
 
-/* The words of NBT_SIGN_STEPS steps, for every pair and 128 units: those of the last call's. */
-static const uint32_t *sign_words(nbt_learner *self, uint32_t pair)
+/* The words of NBT_SIGN_STEPS steps at once, for every pair and 128 units. */
+static void make_signs(nbt_learner *self, uint64_t turn)
 {
-    const size_t groups = (self->n + 127) / 128;
-    const uint64_t turn = self->step / NBT_SIGN_STEPS;
-    uint32_t *words = self->sign_words;
-    if (self->signs_made != turn + 1)
-        for (size_t k = 0; k < self->K; k++)
-            for (size_t g = 0; g < groups; g++)
-                nbt_sign_words(NBT_SIGN_STEPS, self->seed, (uint32_t)k, turn * NBT_SIGN_STEPS,
-                               (uint32_t)g, words + k * self->ldwords + g * 4 * NBT_SIGN_STEPS);
+    enum { GROUP = 4 * NBT_SIGN_STEPS };
+    for (uint32_t k = 0; k < self->K; k++)
+        for (size_t at = 0; at < self->ldwords; at += GROUP)
+            nbt_sign_words(NBT_SIGN_STEPS, self->seed, k, turn * NBT_SIGN_STEPS,
+                           (uint32_t)(at / GROUP), self->sign_words + k * self->ldwords + at);
     self->signs_made = turn + 1;
-    return words + pair * self->ldwords + self->step % NBT_SIGN_STEPS;
 }
 
 void NBT(signs)(nbt_learner *self, uint32_t pair, real *restrict sign)
 {
-    const uint32_t *words = sign_words(self, pair);
+    const uint64_t turn = self->step / NBT_SIGN_STEPS;
+    if (self->signs_made != turn + 1) make_signs(self, turn);
+    const uint32_t *words = self->sign_words + pair * self->ldwords + self->step % NBT_SIGN_STEPS;
     for (size_t i = 0; i < self->n; i += LANES) {
         const size_t left = self->n - i;
         const vec signs = lanes_signs(words[i / 32 * NBT_SIGN_STEPS] >> i % 32);

@@ -67,7 +67,7 @@ def aligned_zeros(shapes, dtype):
     In one piece of memory if that is large: a step visits all of them, and with pages of 4 KiB
     looks up one for every 64 lines (the default at 768 units: 1.2 to 1.4 times as fast)."""
     sizes = [rows * columns * np.dtype(dtype).itemsize for rows, columns in shapes]
-    rooms = [-(-size // NBT_ALIGN + -1) * NBT_ALIGN for size in sizes]
+    rooms = [(size // NBT_ALIGN + 2) * NBT_ALIGN for size in sizes]
     whole = aligned_bytes(sum(rooms)) if sum(rooms) >= LARGE else None
     places = np.cumsum([0] + rooms)
     memory = [aligned_bytes(room) if whole is None else whole[place:]
