@@ -32,10 +32,9 @@ nbt_point NBT(general_point)(const nbt_learner *self, const real *h, size_t phas
 /* The system's own loss of y, and H. */
 static double own_loss(nbt_learner *self, nbt_target y, real *H)
 {
-    const nbt_system *f = &self->system;
     double value = 0;
     memcpy(self->y, y.vector, self->Y * sizeof(real));
-    self->failed |= f->loss(f->self, self->h, self->y, &value, H) != 0;
+    NBT_ASK(self, loss, self->h, self->y, &value, H);
     return value;
 }
 
@@ -88,30 +87,27 @@ static int follow_pattern(nbt_learner *self, int dense)
 
 int NBT(general_rows)(nbt_learner *self, const nbt_point *at)
 {
-    const nbt_system *f = &self->system;
     int64_t *indptr = self->patterned ? NULL : self->indptr;
     int32_t *indices = self->patterned ? NULL : self->indices;
-    self->failed |= f->rows(f->self, at, indptr, indices, self->values) != 0;
+    NBT_ASK(self, rows, at, indptr, indices, self->values);
     return follow_pattern(self, at->symbol < 0);
 }
 
 int NBT(general_move)(nbt_learner *self, const nbt_point *at)
 {
-    const nbt_system *f = &self->system;
     const size_t K = self->K, ldn = self->ldn;
     real *v = self->v, *pushed = self->pushed;
-    if (f->move) {
+    if (self->system.move) {
         int64_t *indptr = self->patterned ? NULL : self->indptr;
         int32_t *indices = self->patterned ? NULL : self->indices;
-        self->failed |= f->move(f->self, at, K, ldn, v, self->h_next, pushed, indptr, indices,
-                                self->values) != 0;
+        NBT_ASK(self, move, at, K, ldn, v, self->h_next, pushed, indptr, indices, self->values);
         if (!follow_pattern(self, 1)) return 0;
         lanes_copy(ldn, self->h_next, self->h);
     } else {
         nbt_point dense = *at;
         dense.symbol = -1;
         for (size_t k = 0; k < K && !self->failed; k++)
-            self->failed |= f->jvp(f->self, at, v + k * ldn, pushed + k * ldn) != 0;
+            NBT_ASK(self, jvp, at, v + k * ldn, pushed + k * ldn);
         if (self->failed || !NBT(general_rows)(self, &dense)) return 0;
         if (!NBT(general_step)(self, at)) return 0;
     }
@@ -122,8 +118,7 @@ int NBT(general_move)(nbt_learner *self, const nbt_point *at)
 
 int NBT(general_step)(nbt_learner *self, const nbt_point *at)
 {
-    const nbt_system *f = &self->system;
-    self->failed |= f->step(f->self, at, self->h_next) != 0;
+    NBT_ASK(self, step, at, self->h_next);
     if (!self->failed) lanes_copy(self->ldn, self->h_next, self->h);
     return !self->failed;
 }
@@ -147,14 +142,13 @@ void NBT(general_signs)(nbt_learner *self, size_t k, size_t q)
 
 void NBT(general_look)(nbt_learner *self, int32_t symbol, const void *vector)
 {
-    const nbt_system *f = &self->system;
     real *h = self->input, *h_next = self->h_next;
     NBT(general_input)(self, symbol, vector);
     lanes_copy(self->ldn, self->h, h_next);
-    for (size_t q = 0; q < f->phases && !self->failed; q++) {
+    for (size_t q = 0; q < self->phases && !self->failed; q++) {
         lanes_copy(self->ldn, h_next, h);
         const nbt_point at = NBT(general_point)(self, h, q);
-        self->failed |= f->step(f->self, &at, h_next) != 0;
+        NBT_ASK(self, step, &at, h_next);
     }
 }
 

@@ -7,6 +7,7 @@
 #ifndef NBT_GENERAL_H
 #define NBT_GENERAL_H
 
+#include "denormals.h"
 #include "rule.h"
 
 /* NoBackTrack: v̄ (K, n), w̄ (K, p), the rows w_i of the last phase. */
@@ -39,6 +40,15 @@ double NBT(general_loss)(nbt_learner *self, nbt_target y, int learn);
 double NBT(general_window_loss)(nbt_learner *self, nbt_target y, real *delta);
 
 /* ---- what the rules share ------------------------------------------------------------------ */
+
+/* Asks a function of the system; sets `failed` where it fails. */
+#define NBT_ASK(learner, function, ...)                                                            \
+    do {                                                                                           \
+        const nbt_system *f_ = &(learner)->system;                                                 \
+        if (f_->theirs) nbt_set_float_mode((learner)->float_mode);                                 \
+        (learner)->failed |= f_->function(f_->self, __VA_ARGS__) != 0;                             \
+        if (f_->theirs) nbt_denormals_are_zero();                                                  \
+    } while (0)
 
 /* x ← the input: one-hot at `symbol`, or `vector` (m). O(m), O(1) when one-hot. */
 void NBT(general_input)(nbt_learner *self, int32_t symbol, const void *vector);

@@ -28,11 +28,10 @@ void NBT(general_bptt_advance)(nbt_learner *self, int32_t symbol, const void *ve
 /* back ← Fᵀ back through phase q of step t, adding ∂f/∂θᵀ back to g_theta on the way. */
 static void pull(nbt_learner *self, size_t t, size_t q, real *back)
 {
-    const nbt_system *f = &self->system;
     const nbt_point at = NBT(general_point)(self, kept(self, t, q), q);
     if (!NBT(general_rows)(self, &at)) return;
     NBT(sparse_add)(self, back, self->g_theta);
-    self->failed |= f->vjp(f->self, &at, back, self->input) != 0;
+    NBT_ASK(self, vjp, &at, back, self->input);
     lanes_copy(self->ldn, self->input, back);
 }
 

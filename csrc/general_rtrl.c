@@ -73,12 +73,11 @@ double NBT(general_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
 /* Fᵀ (n, ldn), a product with a unit vector a row. O(n) calls */
 static int jacobian(nbt_learner *self, const nbt_point *at)
 {
-    const nbt_system *f = &self->system;
     real *F = self->F, *unit = self->slope_next;
     memset(unit, 0, self->ldn * sizeof *unit);
     for (size_t j = 0; j < self->n && !self->failed; j++) {
         unit[j] = 1;
-        self->failed |= f->jvp(f->self, at, unit, F + j * self->ldn) != 0;
+        NBT_ASK(self, jvp, at, unit, F + j * self->ldn);
         unit[j] = 0;
     }
     return !self->failed;

@@ -1,4 +1,5 @@
 #include "learner.h"
+#include "denormals.h"
 #include "euler.h"
 #include "network.h"
 #include "rule.h"
@@ -162,8 +163,13 @@ static const nbt_rule_row *rule_of(const nbt_learner *self)
 
 static const nbt_kernels *kernels_of(const nbt_learner *self) { return self->kernels; }
 
+/* Around all that computes. */
+static void begin(nbt_learner *self) { self->float_mode = nbt_denormals_are_zero(); }
+static void end(const nbt_learner *self) { nbt_set_float_mode(self->float_mode); }
+
 void nbt_learner_refresh(nbt_learner *self)
 {
+    begin(self);
     self->settled = 1;
     self->fresh = self->diverged = self->failed = 0;
     self->signs_made = 0;
@@ -172,20 +178,30 @@ void nbt_learner_refresh(nbt_learner *self)
     self->rate = nbt_rate(self->schedule, self->step);
     kernels_of(self)->refresh(self);
     rule_of(self)->refresh(self);
+    end(self);
 }
 
-void nbt_learner_settle(nbt_learner *self) { rule_of(self)->settle(self); }
-
-void nbt_learner_bring_up(const nbt_learner *self, void *theta, void *w)
+void nbt_learner_settle(nbt_learner *self)
 {
+    begin(self);
+    rule_of(self)->settle(self);
+    end(self);
+}
+
+void nbt_learner_bring_up(nbt_learner *self, void *theta, void *w)
+{
+    begin(self);
     if (self->lazy) kernels_of(self)->bring_up(self, theta, w);
+    end(self);
 }
 
 nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
                                double *prediction)
 {
+    begin(self);
     self->failed = 0;
     kernels_of(self)->predict(self, has_x, symbol, vector, prediction);
+    end(self);
     return self->failed ? NBT_FAILED : NBT_OK;
 }
 
@@ -238,7 +254,7 @@ static int take_step(nbt_learner *self, int32_t x, const void *vector, int has_t
     return !(has_target && !isfinite(*loss)) && !self->diverged && kernels->finite(self);
 }
 
-nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *loss, size_t *done)
+static nbt_status take_steps(nbt_learner *self, const nbt_block *block, double *loss, size_t *done)
 {
     const size_t size = self->dtype == NBT_F32 ? 4 : 8;
     const int has_target = block->target_symbols || block->target_vectors;
@@ -266,6 +282,14 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
     }
     *done = block->steps;
     return NBT_OK;
+}
+
+nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *loss, size_t *done)
+{
+    begin(self);
+    const nbt_status status = take_steps(self, block, loss, done);
+    end(self);
+    return status;
 }
 
 /* ---- systems of the package's own ----------------------------------------------------------- */

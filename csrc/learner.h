@@ -213,6 +213,7 @@ typedef struct {
 #define NBT_FIELD(name, rows, columns, which) void *name;
     NBT_ARRAYS(NBT_FIELD)
 #undef NBT_FIELD
+    uint64_t float_mode; /* of who called (denormals.h) */
     const void *kernels; /* nbt_kernels (rule.h) of this dtype and instruction set */
 } nbt_learner;
 
@@ -243,7 +244,7 @@ void nbt_learner_refresh(nbt_learner *self);
 void nbt_learner_settle(nbt_learner *self);
 
 /* Writes rows that wait, as they should be now, into copies of the arrays θ and w̄. */
-void nbt_learner_bring_up(const nbt_learner *self, void *theta, void *w);
+void nbt_learner_bring_up(nbt_learner *self, void *theta, void *w);
 
 /* What the readout says of the next target (readout.h), (A) doubles, from h, or from the state
  * after input x (symbol or vector) when has_x. Changes nothing but scratch. */

@@ -1,4 +1,5 @@
 #include "parallel.h"
+#include "denormals.h"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -27,11 +28,15 @@ void nbt_share(nbt_learner *self, size_t count, size_t numbers, nbt_part *part, 
     }
     watch_forks();
     __atomic_store_n(&used, 1, __ATOMIC_RELAXED);
+    nbt_set_float_mode(self->float_mode); /* which threads that are made here begin with */
 #pragma omp parallel num_threads((int)threads)
     {
         const size_t thread = (size_t)omp_get_thread_num(), all = (size_t)omp_get_num_threads();
+        const uint64_t before = nbt_denormals_are_zero();
         part(self, what, count * thread / all, count * (thread + 1) / all, thread);
+        nbt_set_float_mode(before);
     }
+    nbt_denormals_are_zero();
 }
 
 #else

@@ -75,6 +75,7 @@ nbt_system nbt_system_of(nbt_compiled *compiled, size_t m)
         .phases = 1,
         .fixed = compiled->indptr != 0,
         .unchecked = !compiled->indptr,
+        .theirs = 1,
         .self = compiled,
         .step = compiled_step,
         .jvp = compiled_jvp,

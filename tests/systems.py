@@ -1,14 +1,12 @@
 """Systems of one's own that several tests train: rectangular, with parameters that states share."""
 
 import ctypes
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import oracle
 import oracle.cell
+from c_sources import compile_c
 
 import nbt
 from nbt.networks import Network
@@ -164,16 +162,9 @@ class Sizes(ctypes.Structure):
 
 
 def compile_network(folder, dtype="float64", flags=("-O3",)):
-    """tests/c/network.c as a library; None without a compiler. Not with -ffast-math in a test: a
-    library linked so makes the whole process flush denormal numbers."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        return None
-    source, target = Path(__file__).parent / "c" / "network.c", Path(folder) / f"network_{dtype}.so"
+    """tests/c/network.c as a library; None without a compiler."""
     single = ["-DSINGLE"] if dtype == "float32" else []
-    command = [compiler, "-shared", "-fPIC", *flags, *single, source, "-o", target, "-lm"]
-    subprocess.run(command, check=True, timeout=120)
-    return ctypes.CDLL(str(target))
+    return compile_c("network", Path(folder) / f"network_{dtype}.so", [*flags, *single])
 
 
 def compiled_network(library, n, m, theta, dtype="float64", **changes):

@@ -5,6 +5,7 @@ import ctypes
 import numpy as np
 import pytest
 import systems
+from c_sources import NEEDED
 
 import nbt
 
@@ -17,7 +18,7 @@ DTYPES = ["float64", "float32"]
 def library(request, tmp_path_factory):
     found = systems.compile_network(tmp_path_factory.mktemp("c"), request.param, ("-O2",))
     if found is None:
-        pytest.skip("no C compiler: set CC, or install cc, to compile tests/c/network.c")
+        pytest.skip(NEEDED.format("network"))
     return found, request.param
 
 
@@ -25,7 +26,7 @@ def library(request, tmp_path_factory):
 def double(tmp_path_factory):
     found = systems.compile_network(tmp_path_factory.mktemp("c"), "float64", ("-O2",))
     if found is None:
-        pytest.skip("no C compiler: set CC, or install cc, to compile tests/c/network.c")
+        pytest.skip(NEEDED.format("network"))
     return found
 
 

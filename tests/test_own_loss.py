@@ -7,6 +7,7 @@ import oracle.philox
 import oracle.system
 import pytest
 import systems
+from c_sources import NEEDED
 
 import nbt
 
@@ -100,7 +101,7 @@ def test_targets_of_another_size_than_the_state():
 def test_compiled(tmp_path):
     library = systems.compile_network(tmp_path, flags=("-O2",))
     if library is None:
-        pytest.skip("no C compiler: set CC, or install cc, to compile tests/c/network.c")
+        pytest.skip(NEEDED.format("network"))
     theta = np.random.default_rng(2).normal(size=(4, 10))
     x, y = np.random.default_rng(3).normal(size=(30, 5)), np.ones((30, 4))
     plain = systems.network(theta.T, np.zeros(4), "sigmoid")

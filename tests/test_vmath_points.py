@@ -7,19 +7,15 @@ build; `test_vmath.py` has what the installed kernels make of it.
 import ctypes
 import itertools
 import math
-import os
-import shutil
-import subprocess
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
+from c_sources import NEEDED, compile_c
 from mpmath import libmp
 
 import nbt
 
-ROOT = Path(__file__).parents[1]
 POINTS = 10**6
 FLAGS = {
     "base": ("-ffp-contract=off",),
@@ -38,15 +34,11 @@ PRECISION = 200
 def vmath(request, tmp_path_factory):
     """Function of a name and an array: a list of the values and, where vmath has them, slopes."""
     dtype, isa = request.param
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler: set CC, or install cc, to compile tests/c/vmath.c")
+    flags = ["-O3", "-fno-math-errno", "-fno-trapping-math", *FLAGS[isa]]
     target = tmp_path_factory.mktemp("vmath") / "vmath.so"
-    command = [*compiler.split(), "-std=c11", "-O3", "-fno-math-errno", "-fno-trapping-math"]
-    command += [*FLAGS[isa], "-shared", "-fPIC", f"-DNBT_PRECISION={dtype[-2:]}"]
-    command += [f"-I{ROOT / 'csrc'}", str(ROOT / "tests" / "c" / "vmath.c"), "-o", str(target)]
-    subprocess.run(command, check=True)
-    library = ctypes.CDLL(str(target))
+    library = compile_c("vmath", target, [*flags, f"-DNBT_PRECISION={dtype[-2:]}"])
+    if library is None:
+        pytest.skip(NEEDED.format("vmath"))
 
     def call(name, x):
         kind = np.float64 if name == "log" else np.dtype(dtype)

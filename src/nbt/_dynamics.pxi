@@ -12,6 +12,7 @@ cdef extern from "system.h" nogil:
         size_t phase
     ctypedef struct nbt_system:
         size_t n, m, p, entries, phases
+        int theirs
         void* self
         int (*step)(void*, const nbt_point*, void*) noexcept
         int (*jvp)(void*, const nbt_point*, const void*, void*) noexcept
@@ -106,7 +107,7 @@ cdef class PythonDynamics(Dynamics):
         if functions["loss"] is not None:
             self.c.loss = _python_loss
         self.targets = targets
-        self.python = self.fallible = True
+        self.python = self.fallible = self.c.theirs = True
 
     cdef object view(self, const void* at, size_t count):
         """The numbers there, as an array that is made once: C's arrays stay where they are."""
