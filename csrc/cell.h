@@ -33,16 +33,22 @@ void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector);
 /* h ← h_next, and its a and slope. O(n) */
 void NBT(cell_move)(nbt_learner *self);
 
-/* out[s] = F v[s] for S vectors (S, ldn); v must not alias out. With `forward` also self->h_next
- * from self->input: θ is read once for both. O(S n²) */
-void NBT(cell_push)(nbt_learner *self, size_t S, const real *restrict v, real *restrict out,
+/* Vectors (count, ldn), one after another. */
+typedef struct {
+    size_t count;
+    const real *v;
+} nbt_vectors;
+
+/* out[s] = F v[s] for all of `some`, then all of `more`, which must not alias out (…, ldn). With
+ * `forward` also self->h_next from self->input. θ is read once for everything. O(count n²) */
+void NBT(cell_push)(nbt_learner *self, nbt_vectors some, nbt_vectors more, real *restrict out,
                     int forward);
 
 /* out = Fᵀ u, F at the given slopes. O(n²) */
 void NBT(cell_pull)(const nbt_learner *self, const real *restrict slope, const real *restrict u,
                     real *restrict out);
 
-/* Fᵀ (n, ldn). O(n²) */
-void NBT(cell_jacobian)(const nbt_learner *self, real *restrict F);
+/* Rows first … last - 1 of Fᵀ (n, ldn). O(n) each; 16 at a time are read as they lie in θ. */
+void NBT(cell_jacobian)(const nbt_learner *self, size_t first, size_t last, real *restrict F);
 
 #endif

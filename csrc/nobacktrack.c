@@ -113,7 +113,7 @@ static void fold_plain(nbt_learner *self, size_t k, real *v)
         else
             for (size_t i = s; i < n; i += S) vs[i] += sign[i] * rho[i];
     }
-    NBT(cell_push)(self, S, v, pushed, k == 0);
+    NBT(cell_push)(self, (nbt_vectors){S, v}, (nbt_vectors){0}, pushed, k == 0);
     lanes_copy(S * ldn, pushed, v);
 }
 
@@ -188,7 +188,7 @@ static void fold_exact(nbt_learner *self, size_t k, const real *excess, real *v)
 {
     const size_t ldn = self->ldn, S = self->S, size = self->n * ldn;
     const int balanced = self->norm != NBT_NO_NORM;
-    NBT(cell_push)(self, S, v, self->pushed, k == 0);
+    NBT(cell_push)(self, (nbt_vectors){S, v}, (nbt_vectors){0}, self->pushed, k == 0);
     NBT(rows_norm)(S, ldn, self->pushed, self->u, self->block_v);
     NBT(balance)(self->ldS, balanced, self->block_w, self->block_v, self->block_rho,
                  self->block_inverse);

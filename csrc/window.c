@@ -71,29 +71,27 @@ void NBT(window_clear)(const nbt_learner *self, size_t i, real *out)
     }
 }
 
-/* own = κ (reduction.h) of the F that begins there, excess of it. */
-static void split_past(nbt_learner *self, const real *F, real *own)
+/* own = κ (reduction.h) of units first … last - 1, F being that in its slot; excess of it. */
+static void split_past(nbt_learner *self, size_t slot, size_t first, size_t last, real *own)
 {
-    for (size_t i = 0; i < self->n; i++) own[i] = F[i * self->ldn + i];
-    NBT(split_own)(self->ldn, own, self->excess);
+    const size_t ldn = self->ldn;
+    const real *F = ring_row(self->past_F, slot, self->n * ldn);
+    for (size_t i = first; i < last; i++) own[i] = F[i * ldn + i];
+    for (size_t i = last; i % LANES; i++) own[i] = 0;
+    NBT(split_own)(last - first, own + first, (real *)self->excess + first);
 }
 
 void NBT(window_turn)(nbt_learner *self)
 {
-    real *F = ring_row(self->past_F, oldest_slot(self), self->n * self->ldn);
-    split_past(self, F, self->keep_d);
-    NBT(cell_jacobian)(self, F);
-    split_past(self, F, self->rho);
+    split_past(self, oldest_slot(self), 0, self->n, self->keep_d);
 }
 
-/* v̄_s ← ρ̄_s F v̄_s; keep_w = 1 / ρ̄_s. */
-static void fold_old(nbt_learner *self, size_t k, real *v)
+/* v̄_s ← ρ̄_s F v̄_s from pushed (S, ldn), which is F v̄; keep_w = 1 / ρ̄_s. */
+static void fold_old(nbt_learner *self, size_t k, const real *pushed, real *v)
 {
     const size_t ldn = self->ldn, S = self->S;
     const int balanced = self->norm != NBT_NO_NORM;
     const real *block_rho = self->block_rho;
-    real *pushed = self->pushed;
-    NBT(cell_push)(self, S, v, pushed, k == 0);
     NBT(rows_norm)(S, ldn, pushed, self->u, self->block_v);
     NBT(balance)(self->ldS, balanced, self->block_w, self->block_v, self->block_rho,
                  self->block_inverse);
@@ -155,17 +153,23 @@ static void add_columns(const nbt_learner *self, const real *columns, size_t fir
 
 /* u_s = Σ_{i in s} ε_i ρ_i F° e_i, entry i of F° e_i from `excess`; right_i = ε_i / ρ_i. ρ_i from
  * the norm of the d_i there is, T steps old; any ρ_i > 0 is unbiased, so where a norm is 0 it is 1.
- * So many rows at a time that they are still at hand when their ρ is known. */
-static void start_hop(nbt_learner *self, const real *columns, real *hop, real *right)
+ * So many rows at a time that they are still at hand when their ρ is known. `make`: F and `excess`
+ * are not there yet. */
+static void start_hop(nbt_learner *self, size_t slot, int make, real *hop, real *right)
 {
     const size_t n = self->n, ldn = self->ldn, S = self->S;
     const int balanced = self->norm != NBT_NO_NORM;
     const real *sign = self->sign, *norm_d = self->norm_d, *u = self->u, *excess = self->excess;
     real *rho = self->rho, *inverse = self->rho_inverse, *norm = self->c;
+    real *columns = ring_row(self->past_F, slot, n * ldn);
     memset(hop, 0, S * ldn * sizeof *hop);
     memset(right, 0, ldn * sizeof *right);
     for (size_t first = 0; first < n; first += LANES) {
         const size_t last = n - first < LANES ? n : first + LANES;
+        if (make) {
+            NBT(cell_jacobian)(self, first, last, columns);
+            split_past(self, slot, first, last, rho);
+        }
         column_squares(self, columns, first, last, norm);
         for (size_t i = first; i < last; i++) norm[i] += u[i] * excess[i] * excess[i];
         NBT(balance)(LANES, balanced, norm_d + first, norm + first, rho + first, inverse + first);
@@ -184,11 +188,12 @@ void NBT(window_fold)(nbt_learner *self, size_t k, real *restrict v)
     const size_t ldn = self->ldn, S = self->S, T = self->T, last = oldest_slot(self);
     real *hops = ring_row(self->hop, k * T * S, ldn), *hop = hops + last * S * ldn;
     real *right = ring_row(self->hop_right, k * T + last, ldn);
-    fold_old(self, k, v);
-    NBT(cell_push)(self, T * S, hops, self->pushed, 0);
-    lanes_copy(T * S * ldn, self->pushed, hops);
+    real *pushed = self->pushed;
+    NBT(cell_push)(self, (nbt_vectors){S, v}, (nbt_vectors){T * S, hops}, pushed, k == 0);
+    fold_old(self, k, pushed, v);
+    lanes_copy(T * S * ldn, pushed + S * ldn, hops);
     join_hop(self, k, v, hop, right);
-    start_hop(self, ring_row(self->past_F, last, self->n * ldn), hop, right);
+    start_hop(self, last, k == 0, hop, right);
 }
 
 void NBT(window_regress)(nbt_learner *self, int32_t symbol, const real *restrict vector)

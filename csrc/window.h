@@ -28,11 +28,12 @@ void NBT(window_adjoints)(nbt_learner *self);
 void NBT(window_gradient)(const nbt_learner *self, size_t i, real *out);
 void NBT(window_clear)(const nbt_learner *self, size_t i, real *out);
 
-/* First half of a transition: keep_d from the oldest slot, F_t in its place. O(n²) */
+/* First half of a transition: keep_d from the oldest slot, which is free then. O(n) */
 void NBT(window_turn)(nbt_learner *self);
 
 /* Pair k: v (S, ldn) and hops through F; the oldest hop joins v; a new one in its place. Leaves
- * keep_w and add_w of the pair. Weights u, signs and norms are those of now. O(T S n²) */
+ * keep_w and add_w of the pair. Weights u, signs and norms are those of now. The first pair puts
+ * F_t into the oldest slot. O(T S n²) */
 void NBT(window_fold)(nbt_learner *self, size_t k, real *restrict v);
 
 /* Second half: the oldest z is left for d, (1, a, x) in its place, which is now the newest. O(n +
