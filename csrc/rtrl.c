@@ -65,9 +65,10 @@ double NBT(rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
     return loss;
 }
 
-/* `rows` states of one strip of F G from Fᵀ, all sums in registers; adds them to *check. */
+/* `rows` states of one strip of F G from Fᵀ, all sums in registers; adds them to check, a chain for
+ * each lane block of a row, since one for all is what the tile would wait for. */
 NBT_INLINE void product_tile(size_t n, size_t ldn, size_t rows, const real *restrict F,
-                             const real *restrict G, real *restrict out, vec *check)
+                             const real *restrict G, real *restrict out, vec check[4])
 {
     vec sum[ROWS][4];
     for (size_t k = 0; k < rows; k++)
@@ -81,7 +82,7 @@ NBT_INLINE void product_tile(size_t n, size_t ldn, size_t rows, const real *rest
     for (size_t k = 0; k < rows; k++)
         for (size_t v = 0; v < 4; v++) {
             store(out + k * STRIP + v * LANES, sum[k][v]);
-            *check += sum[k][v];
+            check[v] += sum[k][v];
         }
 }
 
@@ -92,16 +93,16 @@ static void product_strips(nbt_learner *self, const void *what, size_t first, si
     (void)what, (void)thread;
     const size_t n = self->n, ldn = self->ldn, size = n * STRIP;
     const real *F = self->F;
-    vec check = {0};
+    vec check[4] = {{0}};
     for (size_t c = first; c < last; c++) {
         const real *G = now(self) + c * size;
         real *out = next(self) + c * size;
         size_t k = 0;
         for (; k + ROWS <= n; k += ROWS)
-            product_tile(n, ldn, ROWS, F + k, G, out + k * STRIP, &check);
-        for (; k < n; k++) product_tile(n, ldn, 1, F + k, G, out + k * STRIP, &check);
+            product_tile(n, ldn, ROWS, F + k, G, out + k * STRIP, check);
+        for (; k < n; k++) product_tile(n, ldn, 1, F + k, G, out + k * STRIP, check);
     }
-    nbt_report(self, fold(check * 0) == 0);
+    nbt_report(self, fold((check[0] + check[1] + check[2] + check[3]) * 0) == 0);
 }
 
 void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
