@@ -261,19 +261,6 @@ static void reduce_pair(nbt_learner *self, size_t k)
     ((real *)self->keep_w)[k] = old.inverse;
 }
 
-/* w̄ decays; waiting rows are looked at when they are settled. */
-static void flush_pairs(nbt_learner *self)
-{
-    const nbt_panels *at = &self->cell;
-    const size_t rows = self->lazy ? self->n : at->depth;
-    for (size_t k = 0; k < self->K; k++) {
-        real *w = (real *)self->w + k * at->size;
-        NBT(flush)(at->ld, w);
-        for (size_t i = 0; i < at->full; i += LANES) NBT(flush)(rows * LANES, panel_of(at, w, i));
-        if (at->group) NBT(flush)(rows * (LANES / at->group), panel_of(at, w, at->full));
-    }
-}
-
 /* The norms of w̄, in the order of the pass, from the arrays. */
 static void measure_pairs(nbt_learner *self)
 {
@@ -317,7 +304,6 @@ void NBT(descent_advance)(nbt_learner *self, int32_t symbol, const void *vector)
     const size_t ldn = self->ldn, K = self->K;
     const int learn = self->learning;
     self->learning = 0;
-    if (self->step % NBT_FLUSH_EVERY == 0) flush_pairs(self);
     NBT(keep_regressors)(self);
     NBT(cell_regress)(self, symbol, vector);
     for (size_t k = 0; k < K; k++) reduce_pair(self, k);

@@ -137,21 +137,9 @@ static void reduce(nbt_learner *self, size_t k, size_t q)
     fold_rows(self, k, block_inverse[0], inverse);
 }
 
-/* w̄ and J decay (lanes.h). */
-static void flush(nbt_learner *self)
-{
-    const size_t size = self->cell.size;
-    self->fresh = 0;
-    NBT(flush)((self->split ? 1 : self->K) * size, self->w);
-    if (self->optimizer == NBT_SGD || self->dense) return;
-    NBT(flush)(size, self->theta_J);
-    NBT(flush)(size, self->theta_J0);
-}
-
 void NBT(general_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     const size_t ldn = self->ldn;
-    if (self->step % NBT_FLUSH_EVERY == 0) flush(self);
     NBT(general_input)(self, symbol, vector);
     for (size_t q = 0; q < self->phases; q++) {
         const nbt_point at = NBT(general_point)(self, self->h, q);

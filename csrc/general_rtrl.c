@@ -107,7 +107,6 @@ static void carry(nbt_learner *self)
 void NBT(general_rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     const size_t size = self->n * self->ldG;
-    if (self->step % NBT_FLUSH_EVERY == 0) NBT(flush)(size, now(self));
     NBT(general_input)(self, symbol, vector);
     for (size_t q = 0; q < self->phases; q++) {
         const nbt_point at = NBT(general_point)(self, self->h, q);

@@ -65,14 +65,6 @@ real NBT(sum)(size_t ld, const real *x)
     return fold(s);
 }
 
-void NBT(flush)(size_t count, real *x)
-{
-    for (size_t i = 0; i < count; i++) {
-        const real size = x[i] < 0 ? -x[i] : x[i];
-        x[i] = size < NBT_TINY ? 0 : x[i];
-    }
-}
-
 int NBT(all_finite)(size_t ld, const real *x)
 {
     vec s[4] = {{0}}; /* each 0, or NaN */

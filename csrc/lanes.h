@@ -12,13 +12,6 @@
 #include "real.h"
 #include <string.h>
 
-enum { NBT_FLUSH_EVERY = 64 };
-#if NBT_PRECISION == 32
-#define NBT_TINY 1e-18f
-#else
-#define NBT_TINY 1e-150
-#endif
-
 typedef real vec __attribute__((vector_size(NBT_LANE_BYTES)));
 typedef word wvec __attribute__((vector_size(NBT_LANE_BYTES)));
 typedef vec vec_in_memory __attribute__((may_alias));
@@ -272,11 +265,6 @@ void NBT(rows_norm)(size_t rows, size_t ld, const real *restrict M, const real *
 
 /* Σ x[c], x (ld). */
 real NBT(sum)(size_t ld, const real *x);
-
-/* Sets entries of x (count, whole lane blocks) below NBT_TINY to 0. What decays by a factor a step
- * would otherwise end as denormal numbers, which rounding keeps from ever reaching 0 and which cost
- * many times a normal one. Done every NBT_FLUSH_EVERY steps, by the step's number. */
-void NBT(flush)(size_t count, real *x);
 
 /* 1 if every entry of x (ld) is finite. */
 int NBT(all_finite)(size_t ld, const real *x);

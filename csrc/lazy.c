@@ -23,12 +23,6 @@ static void clear(size_t count, real *restrict q, real *restrict r)
     for (size_t e = 0; e < count; e++) q[e] = 1, r[e] = 0;
 }
 
-/* Products of factors below 1, as NBT(flush): never denormal. */
-static void flush_scalars(size_t count, real *q)
-{
-    for (size_t e = 0; e < count; e++) q[e] = q[e] < NBT_TINY ? 0 : q[e];
-}
-
 static void compose(size_t count, real *restrict q, real *restrict r, real step_q, real step_r)
 {
     for (size_t e = 0; e < count; e++) {
@@ -43,10 +37,8 @@ void NBT(lazy_advance)(nbt_learner *self, const real *q, const real *r)
     for (size_t k = 0; k < self->K; k++) {
         real *table_q = (real *)self->lazy_q + k * NBT_LAZY_TABLE;
         real *table_r = (real *)self->lazy_r + k * NBT_LAZY_TABLE;
-        if (place(self) % NBT_EPOCH == 0) {
-            flush_scalars(EPOCHS + 1, table_q + NBT_ERA);
+        if (place(self) % NBT_EPOCH == 0)
             clear(NBT_EPOCH, table_q + epoch * NBT_EPOCH, table_r + epoch * NBT_EPOCH);
-        }
         compose(NBT_EPOCH, table_q + epoch * NBT_EPOCH, table_r + epoch * NBT_EPOCH, q[k], r[k]);
         compose(EPOCHS + 1, table_q + NBT_ERA, table_r + NBT_ERA, q[k], r[k]);
         table_q[NBT_ERA + epoch] = 1; /* its entries reach to now by themselves */
@@ -157,6 +149,5 @@ void NBT(lazy_retire)(nbt_learner *self, int32_t symbol, const real *norms)
     }
     if (at + 1 < NBT_ERA) return;
     NBT(lazy_settle)(self, self->theta, self->w);
-    NBT(flush)(self->K * self->cell.size, self->w);
     NBT(lazy_reset)(self, -1);
 }

@@ -242,17 +242,6 @@ static void reduce(nbt_learner *self)
     if (!NBT(all_finite)(self->K * ldn, self->keep_w)) self->diverged = 1; /* so w̄ will not be */
 }
 
-/* w̄, d and J decay; the arrays are settled when this is called. */
-static void flush(nbt_learner *self)
-{
-    const size_t size = self->cell.size;
-    NBT(flush)(self->K * size, self->w);
-    if (self->exact_self) NBT(flush)(size, self->d);
-    if (self->optimizer == NBT_SGD) return;
-    NBT(flush)(size, self->theta_J);
-    NBT(flush)(size, self->theta_J0);
-}
-
 void NBT(keep_regressors)(nbt_learner *self)
 {
     const real *z = self->z;
@@ -268,7 +257,6 @@ void NBT(keep_regressors)(nbt_learner *self)
 void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     if (!self->fresh) sweep(self, 0);
-    if (self->step % NBT_FLUSH_EVERY == 0) flush(self);
     NBT(cell_input)(self, symbol, vector);
     reduce(self);
     if (!self->exact_self) NBT(keep_regressors)(self);

@@ -10,7 +10,7 @@ step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda)
 typedef struct {
     const real *left;
     vec right;  /* without left: what g is multiplied with */
-    vec square; /* right², or the information; 0 where products with it could be denormal */
+    vec square; /* right², or the information */
     const real *g;
 } gradient_source;
 
@@ -115,9 +115,7 @@ NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t
     const vec trust = kalman && !information ? qdop_trust(step, g0, load(J + i)) : spread(1);
     const vec right = lanes_tile(left ? trust * g0 : trust, group);
     const vec square = information ? lanes_tile(load(information + i), group) : right * right;
-    const wvec normal = square > NBT_TINY * NBT_TINY;
-    const gradient_source from = {left, right, (vec)((wvec)square & normal),
-                                  g ? panel_of(at, g, i) : NULL};
+    const gradient_source from = {left, right, square, g ? panel_of(at, g, i) : NULL};
     if (!kalman) {
         const vec updated = load(theta + i) - step.rate * g0;
         store(theta + i, updated);

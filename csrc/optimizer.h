@@ -73,7 +73,6 @@ NBT_INLINE vec qdop_measure(step_size step, int learn, const qdop *first, vec g,
 {
     vec Jpp = load(J), J0p = load(J0);
     if (learn) {
-        /* products of gradients first: fused with the sum, they are never denormal by themselves */
         const vec square = g * g, cross = first->g0 * g;
         Jpp = square + step.keep * Jpp;
         J0p = cross + step.keep * J0p;

@@ -108,7 +108,6 @@ static void product_strips(nbt_learner *self, const void *what, size_t first, si
 void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     const size_t n = self->n, size = n * self->ldG;
-    if (self->step % NBT_FLUSH_EVERY == 0) NBT(flush)(size, now(self));
     NBT(cell_jacobian)(self, 0, n, self->F);
     nbt_parallel(self, self->ldG / STRIP, n * size, product_strips, NULL);
     self->settled = !self->settled;
