@@ -1,4 +1,4 @@
-/* denormals.h: numbers too small to be normal are 0 while this package computes.
+/* denormals.h: numbers too small to be normal are 0 while a learner computes.
  *
  * What decays by a factor a step, such as ∂h/∂θ of a symbol that does not come, ends as denormal
  * numbers, and on Intel's processors an operation that meets one takes over a hundred cycles. So
@@ -6,8 +6,8 @@
  * elsewhere nothing happens).
  *
  * The mode is a thread's and belongs to who calls: it is theirs again when a call returns, and
- * while their own code runs, as the functions of a system do. What is computed here does not depend
- * on what they chose. */
+ * while their own code runs, the functions of a system, with the step of Euler's method around a
+ * field of theirs. What is computed here does not depend on what they chose. */
 #ifndef NBT_DENORMALS_H
 #define NBT_DENORMALS_H
 

@@ -12,11 +12,11 @@ void NBT(balance)(size_t count, int balanced, const real *restrict w2, const rea
     }
 }
 
-int NBT(split_own)(size_t ldn, real *restrict own, real *restrict excess)
+int NBT(split_own)(size_t count, real *restrict own, real *restrict excess)
 {
     const vec one = spread(1);
     vec squares = {0};
-    for (size_t i = 0; i < ldn; i += LANES) {
+    for (size_t i = 0; i < count; i += LANES) {
         const vec F = load(own + i), kept = -lanes_max(-lanes_max(F, -one), -one), more = F - kept;
         store(own + i, kept);
         store(excess + i, more);

@@ -25,10 +25,11 @@ NBT_INLINE nbt_balance balance_of(int balanced, real w2, real v2)
 void NBT(balance)(size_t count, int balanced, const real *restrict w2, const real *restrict v2,
                   real *restrict rho, real *restrict inverse);
 
-/* own (ldn) = F_ii, of which exact self-influence keeps κ = clip(F_ii, -1, 1), put in its place:
- * with more, d could grow exponentially while other units hold this one. excess (ldn) = F_ii - κ,
- * for the pairs, which meet those units. Returns whether any of it is not 0. O(n) */
-int NBT(split_own)(size_t ldn, real *restrict own, real *restrict excess);
+/* own = F_ii, of which exact self-influence keeps κ = clip(F_ii, -1, 1), put in its place: with
+ * more, d could grow exponentially while other units hold this one. excess = F_ii - κ, for the
+ * pairs, which meet those units. Both `count`, and on to a whole lane block. Returns whether any
+ * excess is not 0. O(count) */
+int NBT(split_own)(size_t count, real *restrict own, real *restrict excess);
 
 /* sign (ldn) = ±1 for n units, 0 in the padding. */
 void NBT(signs)(nbt_learner *self, uint32_t pair, real *restrict sign);

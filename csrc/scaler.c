@@ -32,8 +32,9 @@ static real follow(size_t count, const real *x, real *seen, real *mean, real *va
         if (seen[l] < (real)HORIZON) seen[l] += 1;
         const real before = x[l] - mean[l];
         mean[l] += before / seen[l];
-        variance[l] += (before * (x[l] - mean[l]) - variance[l]) / seen[l];
-        if (variance[l] < 0) variance[l] = 0; /* rounding */
+        const double square = (double)before * (double)(x[l] - mean[l]), s2 = (double)variance[l];
+        variance[l] = (real)(s2 + (square - s2) / (double)seen[l]); /* its terms may be denormal */
+        if (variance[l] < 0) variance[l] = 0;                       /* rounding */
         check += variance[l] * 0;
     }
     return check;

@@ -82,7 +82,7 @@ static void split_past(nbt_learner *self, size_t slot, size_t first, size_t last
 }
 
 void NBT(window_turn)(nbt_learner *self)
-{
+{ /* the excess is that of the next F, in start_hop() */
     split_past(self, oldest_slot(self), 0, self->n, self->keep_d);
 }
 

@@ -32,6 +32,15 @@ def is_denormal(numbers):
     return (magnitude > 0) & (magnitude < np.finfo(numbers.dtype).smallest_normal.view(kind))
 
 
+def denormal_arrays(trainer):
+    """Which arrays of its state hold some."""
+    return [
+        key
+        for key, array in trainer.state_dict().items()
+        if isinstance(array, np.ndarray) and array.dtype.kind == "f" and is_denormal(array).any()
+    ]
+
+
 @pytest.fixture(scope="module")
 def mode(tmp_path_factory):
     """The float mode of this thread: get(), set(mode), zero() the bits that make denormals 0."""
@@ -63,9 +72,7 @@ def test_a_state_has_none(name, mode):
     trainer.learn(np.arange(M))  # each once; then those from 8 on are absent
     for symbol in symbols:
         trainer.learn([symbol])
-        for key, array in trainer.state_dict().items():
-            if isinstance(array, np.ndarray) and array.dtype.kind == "f":
-                assert not is_denormal(array).any(), key
+        assert not denormal_arrays(trainer)
 
 
 @pytest.mark.parametrize("name", TRAINERS)
@@ -98,12 +105,15 @@ def test_threads_compute_so_and_are_left_alone(mode):
     assert not mode.get_of_threads() & mode.zero()
 
 
-def probe(of, seen):
-    """The same functions, which say whether denormal numbers are numbers to them."""
+# ---- functions of the caller's -------------------------------------------------------------------
+
+
+def probe(of, mode, seen):
+    """The same functions, which note the mode they run in."""
 
     def asked(function):
         def call(*arguments):
-            seen.append(bool(np.float64(5e-324) * np.float64(1) > 0))
+            seen.append(mode.get() & mode.zero())
             return function(*arguments)
 
         return call
@@ -111,31 +121,64 @@ def probe(of, seen):
     return {name: asked(getattr(of, name)) for name in ("step", "jvp", "vjp", "rows")}
 
 
+def small_theta():
+    """What decays does so fast."""
+    return np.random.default_rng(3).normal(size=(1 + N + M, N)) / 4
+
+
 @pytest.mark.parametrize("rule", [nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT])
-def test_functions_of_a_system_run_in_the_callers_mode(rule, mode):
-    theta = np.random.default_rng(3).normal(size=(1 + N + M, N))
-    of, seen = systems.network(theta, np.zeros(N), "sigmoid"), []
-    system = nbt.System(
-        **probe(of, seen), state=of.state, theta=of.theta, starts=of.starts, activation="sigmoid"
-    )
-    trainer = rule(system, nbt.Softmax(M), seed=3)
-    seen.clear()
-    trainer.learn(np.arange(20) % M)
-    trainer.predict(2)
-    assert len(seen) > 20
-    assert all(seen)
+def test_functions_of_a_system_run_in_the_callers_mode(rule, mode, assert_same_state):
+    """And nothing else does: no denormal number is left, no bit depends on the mode."""
+    before, states = mode.get(), []
+    for wanted in (0, mode.zero()):
+        of, seen = systems.network(small_theta(), np.zeros(N), "sigmoid"), []
+        about = {"state": of.state, "theta": of.theta, "starts": of.starts}
+        system = nbt.System(**probe(of, mode, seen), **about, activation="sigmoid")
+        mode.set(before & ~mode.zero() | wanted)
+        try:
+            trainer = rule(system, nbt.Softmax(M), dtype="float32", seed=3)
+            trainer.learn(np.arange(M))
+            for symbols in np.random.default_rng(4).integers(0, 3, (20, 5)):
+                trainer.learn(symbols)
+                assert not denormal_arrays(trainer)
+            trainer.predict(2)
+            assert mode.get() & mode.zero() == wanted
+        finally:
+            mode.set(before)
+        assert len(seen) > 100
+        assert set(seen) == {wanted}
+        states.append(trainer.state_dict())
+    assert_same_state(*states)
+
+
+def test_a_function_that_raises_leaves_the_mode(mode):
+    def step(h, x, theta):
+        raise ArithmeticError("no step today")
+
+    of, before = systems.network(small_theta(), np.zeros(N), "sigmoid"), mode.get()
+    about = {"state": of.state, "theta": of.theta, "starts": of.starts}
+    system = nbt.System(step, of.jvp, of.rows, **about, activation="sigmoid")
+    with pytest.raises(ArithmeticError):
+        nbt.NoBackTrack(system, nbt.Softmax(M), seed=3).learn([1, 2])
+    assert mode.get() & mode.zero() == before & mode.zero()
 
 
 def test_compiled_functions_too(mode, tmp_path):
+    """A step and a loss; those that are not asked for here go the same way (NBT_ASK)."""
     library, seen = systems.compile_network(tmp_path), []
-    theta = np.random.default_rng(3).normal(size=(1 + N + M) * N)
-    kind = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 5)
+    five = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 5)
 
-    @kind
-    def step(*arguments):
-        seen.append(mode.get() & mode.zero())
-        return library.step(*map(ctypes.c_void_p, arguments))
+    def asked(name):
+        def call(*arguments):
+            seen.append((name, mode.get() & mode.zero()))
+            return getattr(library, name)(*map(ctypes.c_void_p, arguments))
 
-    system = systems.compiled_network(library, N, M, theta, step=step, move=None)
-    nbt.NoBackTrack(system, nbt.Softmax(M), dtype="float64", seed=3).learn(np.arange(20) % M)
-    assert seen == [0] * 20
+        return five(call)
+
+    step, loss = asked("step"), asked("loss")
+    theta = small_theta().T.ravel()
+    own = {"step": step, "move": None, "loss": loss, "targets": N}
+    system = systems.compiled_network(library, N, M, theta, **own)
+    trainer = nbt.NoBackTrack(system, None, nbt.SGD(0.01), inputs=M, dtype="float64", seed=3)
+    trainer.learn(np.ones((20, M)), np.zeros((20, N)))
+    assert set(seen) == {("step", 0), ("loss", 0)}

@@ -89,7 +89,7 @@ cdef extern from "learner.h" nogil:
     int nbt_learner_array(const nbt_learner* self, size_t k, nbt_array* out) noexcept
     void nbt_learner_refresh(nbt_learner* self) noexcept
     void nbt_learner_settle(nbt_learner* self) noexcept
-    void nbt_learner_bring_up(const nbt_learner* self, void* theta, void* w) noexcept
+    void nbt_learner_bring_up(nbt_learner* self, void* theta, void* w) noexcept
     nbt_status nbt_learner_predict(nbt_learner* self, int has_x, int32_t symbol,
                                    const void* vector, double* prediction) noexcept
     nbt_status nbt_learner_run(nbt_learner* self, const nbt_block* block, double* loss,

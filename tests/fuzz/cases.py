@@ -16,7 +16,7 @@ import nbt
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 18, 19, 20, 23, 24, 28, 31, 32, 33, 40)
 SMALL = tuple(size for size in SIZES if size <= 20)
 ALPHABETS = (1, 2, 3, 5, 7, 8, 9, 10, 13, 16, 17, 31, 33, 40)  # rows wait above 8
-STEPS = (0, 0, 3, 61, 8184, 2**32 - 3)  # about where an era, 32 bits end
+STEPS = (0, 0, 3, 61, 8184, 2**32 - 3)  # about where an epoch, an era, 32 bits end
 RULES = {
     "nobacktrack": nbt.NoBackTrack,
     "rtrl": nbt.RTRL,
