@@ -118,7 +118,7 @@ NBT_INLINE void push_panel(const nbt_learner *self, size_t i, size_t group, size
     const vec alpha = load((const real *)self->alpha + i);
     vec sum[TILE];
     for (size_t s = 0; s < count; s++) sum[s] = (vec){0};
-    const real *at[TILE / 4]; /* every fourth: a pointer for each is more than registers hold */
+    const real *at[TILE / 4]; /* every fourth */
     for (size_t q = 0; 4 * q < count; q++) at[q] = v + 4 * q * ldn;
     for (size_t j = 0; j < n; j += group, panel += LANES) {
         const vec row = lanes_rows(slope + j, group) * load(panel);
@@ -126,7 +126,8 @@ NBT_INLINE void push_panel(const nbt_learner *self, size_t i, size_t group, size
             sum[s] += lanes_rows(at[s / 4] + s % 4 * ldn, group) * row;
         for (size_t q = 0; 4 * q < count; q++) {
             at[q] += group;
-            __asm__("" : "+r"(at[q])); /* or gcc makes them all: 2 to 6 % of the default's step */
+            /* or gcc makes a pointer for each of 16 vectors: 2 to 6 % of the default's step */
+            if (count > 8) __asm__("" : "+r"(at[q]));
         }
     }
     for (size_t s = 0; s < count; s++)
