@@ -126,7 +126,7 @@ NBT_INLINE void push_panel(const nbt_learner *self, size_t i, size_t group, size
             sum[s] += lanes_rows(at[s / 4] + s % 4 * ldn, group) * row;
         for (size_t q = 0; 4 * q < count; q++) {
             at[q] += group;
-            /* or gcc makes a pointer for each of 16 vectors: 2 to 6 % of the default's step */
+            /* or gcc makes a pointer for each of 16 vectors: 1 to 4 % of the default's step */
             if (count > 8) __asm__("" : "+r"(at[q]));
         }
     }

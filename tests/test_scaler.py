@@ -117,17 +117,23 @@ def test_units_do_not_matter():
         np.testing.assert_allclose(shown[1], variance * scale**2, rtol=1e-4)
 
 
-@pytest.mark.parametrize("deviation", [1e-17, 2e-19, 1e18])
-def test_numbers_of_any_scale_float32_holds(deviation):
+@pytest.mark.parametrize(
+    ("dtype", "deviation"),
+    [
+        *(("float32", deviation) for deviation in (1e-17, 2e-19, 1e18)),
+        *(("float64", deviation) for deviation in (1e-150, 1e150)),
+    ],
+)
+def test_numbers_of_any_scale(dtype, deviation):
     """Increments of the variance are far below it, and must not be lost on one side."""
     x = np.random.default_rng(0).normal(scale=deviation, size=(200_000, 1))
     trainer = nbt.TruncatedBPTT(
         nbt.RNN(2), nbt.Softmax(2), nbt.SGD(0.1), window=1,
-        inputs=nbt.Vector(1, standardize=True), dtype="float32",
+        inputs=nbt.Vector(1, standardize=True), dtype=dtype,
     )  # fmt: skip
-    trainer.learn(x.astype(np.float32), np.zeros(len(x), int))
+    trainer.learn(x.astype(dtype), np.zeros(len(x), int))
     found = np.sqrt(trainer.state_dict()["inputs.variance"].astype(float))
-    assert found == pytest.approx(x.std(), rel=0.02, abs=0)
+    assert found / deviation == pytest.approx((x / deviation).std(), rel=0.02, abs=0)
 
 
 def test_a_number_that_does_not_vary_teaches_nothing():

@@ -48,8 +48,8 @@ class Vector:
         deviation are learned as the numbers come: of all of them, and of about the last 2¹⁶ once
         there are more (the n-th value has the weight max(1/n, 2⁻¹⁶)). They are part of the state
         (`inputs.mean`, ...), and every x is read with what was known before it. A number that has
-        not varied yet is read as 0. In float32 deviations may be 10⁻¹⁹ to 10¹⁹, in float64 10⁻¹⁵³
-        to 10¹⁵³.
+        not varied yet is read as 0. In float32 deviations may be 2·10⁻¹⁹ to 10¹⁸, in float64 10⁻¹⁵⁰
+        to 10¹⁵⁰.
 
     Raises
     ------
