@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# What builds the extension, as in pyproject.toml; builds are not isolated, to reuse their objects.
+BUILD_TOOLS := "scikit-build-core>=0.11" "cython>=3.1" "numpy>=2.0" cmake ninja
 SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
 
 .PHONY: docs shares build train test test-all soak fuzz anomalies forecasting bench bench-compare peers peers-test scaling instructions \
@@ -14,7 +16,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.tools: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --group test "scikit-build-core>=0.11" "cython>=3.1" cmake ninja
+	$(BIN)/python -m pip install --quiet --group test $(BUILD_TOOLS)
 	touch $@
 
 $(VENV)/.installed: $(SOURCES) $(VENV)/.tools
@@ -57,7 +59,7 @@ instructions-record: build
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --upgrade pip
 	.venv-peers/bin/python -m pip install --quiet --group test --group peers \
-		"scikit-build-core>=0.11" "cython>=3.1" cmake ninja
+		$(BUILD_TOOLS)
 	.venv-peers/bin/python -m pip install --quiet \
 		--no-build-isolation -Cbuild-dir=.venv-peers/build .
 	touch $@
@@ -70,7 +72,7 @@ peers-test: .venv-peers/.installed
 .venv-docs/.installed: $(SOURCES) pyproject.toml
 	$(PYTHON) -m venv .venv-docs
 	.venv-docs/bin/python -m pip install --quiet --upgrade pip
-	.venv-docs/bin/python -m pip install --quiet --group docs "scikit-build-core>=0.11" "cython>=3.1" cmake ninja
+	.venv-docs/bin/python -m pip install --quiet --group docs $(BUILD_TOOLS)
 	.venv-docs/bin/python -m pip install --quiet --no-build-isolation -Cbuild-dir=.venv-docs/build .
 	touch $@
 docs: .venv-docs/.installed
@@ -125,7 +127,7 @@ SANITIZE := LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-fi
 .venv-sanitize/.installed: $(SOURCES) pyproject.toml
 	$(PYTHON) -m venv .venv-sanitize
 	.venv-sanitize/bin/python -m pip install --quiet --upgrade pip
-	.venv-sanitize/bin/python -m pip install --quiet --group test "scikit-build-core>=0.11" "cython>=3.1" cmake ninja
+	.venv-sanitize/bin/python -m pip install --quiet --group test $(BUILD_TOOLS)
 	.venv-sanitize/bin/python -m pip install --quiet --no-build-isolation -Cbuild-dir=.venv-sanitize/build \
 		-Ccmake.define.NBT_SANITIZE=ON -Ccmake.define.NBT_STRICT=ON .
 	touch $@

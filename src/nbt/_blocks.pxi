@@ -7,49 +7,34 @@ cdef struct Data:
     int32_t one  # a single symbol's place; a single number's
     double real
     float real32
-    bint held  # is there a buffer to release?
-    Py_buffer buffer
 
 
-cdef void _release(Data* data) noexcept:
-    if data.held:
-        PyBuffer_Release(&data.buffer)
-        data.held = False
+cdef object _hold(array, Data* data):
+    """An array (steps, m) as vectors; itself, to be held while they are read."""
+    data.vectors, data.count = PyArray_DATA(array), <size_t>PyArray_DIM(array, 0)
+    return array
 
 
-cdef int _hold(array, Data* data) except -1:
-    PyObject_GetBuffer(array, &data.buffer, PyBUF_C_CONTIGUOUS)
-    data.held, data.vectors, data.count = True, data.buffer.buf, array.shape[0]
-    return 0
-
-
-cdef int _symbols(x, str name, size_t limit, Data* data) except -1:
-    """x as contiguous int32, every entry in [0, limit)."""
+cdef object _symbols(x, str name, size_t limit, Data* data):
+    """x as contiguous int32, every entry in [0, limit); what to hold while they are read."""
     cdef size_t bad
-    if type(x) is int and 0 <= x < limit:
-        data.one = x
-        data.symbols, data.count = &data.one, 1
-        return 0
-    if type(x) is not np_ndarray or not (<object>x).dtype is INT32 or x.ndim != 1:
+    cdef int beyond = 0
+    cdef long long one
+    if type(x) is int:
+        one = PyLong_AsLongLongAndOverflow(x, &beyond)
+        if not beyond and 0 <= one < <long long>limit:
+            data.one = <int32_t>one
+            data.symbols, data.count = &data.one, 1
+            return None
+    if not (PyArray_CheckExact(x) and PyArray_TYPE(x) == NPY_INT32 and PyArray_NDIM(x) == 1
+            and PyArray_ISCARRAY_RO(x)):
         x = _as_symbols(x, name)
-    elif not x.flags.c_contiguous:
-        x = np.ascontiguousarray(x)
-    PyObject_GetBuffer(x, &data.buffer, PyBUF_C_CONTIGUOUS)
-    data.held = True
-    if <uintptr_t>data.buffer.buf % 4:  # a packed record's field, say
-        _release(data)
-        return _symbols(x.copy(), name, limit, data)
-    data.symbols, data.count = <const int32_t*>data.buffer.buf, data.buffer.len // 4
+    data.symbols, data.count = <const int32_t*>PyArray_DATA(x), <size_t>PyArray_SIZE(x)
     bad = nbt_first_bad_symbol(data.symbols, data.count, limit)
     if bad < data.count:
-        value = data.symbols[bad]
-        _release(data)
-        raise ValueError(f"{name}: expected symbols in [0, {limit}), got {value} at position {bad}")
-    return 0
-
-
-INT32 = np.dtype(np.int32)
-np_ndarray = np.ndarray
+        raise ValueError(f"{name}: expected symbols in [0, {limit}), got {data.symbols[bad]} "
+                         f"at position {bad}")
+    return x
 
 
 def _refuse_mask(x, name):

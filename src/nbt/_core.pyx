@@ -7,15 +7,19 @@ call leaves every array as it was. Above this module nothing sees a pointer; bel
 Python. No loop over data: those are in csrc/.
 """
 
-from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE
-from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
+from numpy cimport NPY_FLOAT32, NPY_FLOAT64, NPY_INT32, import_array, npy_intp
+from numpy cimport PyArray_CheckExact, PyArray_DATA, PyArray_DIM, PyArray_ISCARRAY_RO
+from numpy cimport PyArray_NBYTES, PyArray_NDIM, PyArray_SIZE, PyArray_SimpleNew, PyArray_TYPE
 
 import numpy as np
 
 from nbt.errors import DivergenceError
+
+import_array()
 
 include "_dynamics.pxi"
 include "_declarations.pxi"
@@ -264,6 +268,9 @@ cdef class Learner:
     @property
     def predicts_inputs(self):
         """Are the targets of the same kind and size as the inputs?"""
+        return self._predicts_inputs()
+
+    cdef bint _predicts_inputs(self) noexcept:
         if self.c.Y:
             return not self.c.one_hot and self.c.m == self.c.Y
         return self.c.one_hot and self.c.m == self.c.A
@@ -346,30 +353,25 @@ cdef class Learner:
 
         Probabilities (A,), for the Gaussian means and variances (2, Y)."""
         cdef Data inputs
-        cdef Py_buffer out
         cdef int32_t symbol = 0
-        inputs.held, inputs.symbols, inputs.vectors, inputs.count = False, NULL, NULL, 1
+        inputs.symbols, inputs.vectors, inputs.count = NULL, NULL, 1
         if self.c.readout == NBT_GAUSSIAN:
             p = np.empty((2, self.c.Y))
         else:
             p = np.empty(self.c.A)
         self._enter()
         try:
-            if x is not None:
-                self._inputs(x, &inputs)
+            _held = None if x is None else self._inputs(x, &inputs)
             if inputs.count != 1:
                 raise ValueError(f"x: expected one step's input, got {inputs.count} steps")
             if inputs.symbols != NULL:
                 symbol = inputs.symbols[0]
-            PyObject_GetBuffer(p, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
             status = nbt_learner_predict(&self.c, x is not None, symbol, inputs.vectors,
-                                         <double*>out.buf)
-            PyBuffer_Release(&out)
+                                         <double*>PyArray_DATA(p))
             if status == NBT_FAILED:
                 self.dynamics._raise()
         finally:
             self.busy = False
-            _release(&inputs)
         return p
 
     def run(self, x, y, bint learn):
@@ -380,67 +382,51 @@ cdef class Learner:
         is its target. y is ``...`` for inputs without targets.
         """
         cdef Data inputs, targets
-        cdef Py_buffer out
         cdef nbt_block block
-        inputs.held = targets.held = False
+        cdef npy_intp steps
         inputs.symbols, inputs.vectors = NULL, NULL
         targets.symbols, targets.vectors = NULL, NULL
         if learn and y is Ellipsis:
             raise TypeError("y: expected targets to learn from, got ...; observe() takes none")
-        if y is None and not self.predicts_inputs:
+        if y is None and not self._predicts_inputs():
             raise TypeError("y: expected targets, because the inputs of this trainer are not the "
                             f"{'vectors' if self.c.Y else 'symbols'} it predicts")
-        try:
-            self._inputs(x, &inputs)
-            if y is None:
-                if self.c.readout == NBT_BERNOULLI:
-                    _check_unit_interval(x, "x")
-                targets.symbols, targets.vectors = inputs.symbols, inputs.vectors
-            elif y is not Ellipsis:
-                self._targets(y, &targets)
-                if targets.count != inputs.count:
-                    raise ValueError(f"y: expected {inputs.count} targets, one for each x, "
-                                     f"got {targets.count}")
-            block.steps, block.learn, block.input_first = inputs.count, learn, y is not None
-            block.symbols, block.vectors = inputs.symbols, inputs.vectors
-            block.target_symbols, block.target_vectors = targets.symbols, targets.vectors
-            block.predictions = NULL
-            if y is Ellipsis:
-                self._run(&block, NULL)
-                return None
-            loss = np.empty(inputs.count)
-            PyObject_GetBuffer(loss, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-            try:
-                self._run(&block, <double*>out.buf)
-            finally:
-                PyBuffer_Release(&out)
-            return loss
-        finally:
-            _release(&inputs)
-            _release(&targets)
+        _held_x, _held_y = self._inputs(x, &inputs), None
+        if y is None:
+            if self.c.readout == NBT_BERNOULLI:
+                _check_unit_interval(x, "x")
+            targets.symbols, targets.vectors = inputs.symbols, inputs.vectors
+        elif y is not Ellipsis:
+            _held_y = self._targets(y, &targets)
+            if targets.count != inputs.count:
+                raise ValueError(f"y: expected {inputs.count} targets, one for each x, "
+                                 f"got {targets.count}")
+        block.steps, block.learn, block.input_first = inputs.count, learn, y is not None
+        block.symbols, block.vectors = inputs.symbols, inputs.vectors
+        block.target_symbols, block.target_vectors = targets.symbols, targets.vectors
+        block.predictions = NULL
+        if y is Ellipsis:
+            self._run(&block, NULL)
+            return None
+        steps = inputs.count
+        loss = PyArray_SimpleNew(1, &steps, NPY_FLOAT64)
+        self._run(&block, <double*>PyArray_DATA(loss))
+        return loss
 
     def predict_along(self, x):
         """What the readout says of the target of each of a block of inputs, float64 (steps, A);
         the state moves along them."""
         cdef Data inputs
-        cdef Py_buffer out
         cdef nbt_block block
-        inputs.held, inputs.symbols, inputs.vectors = False, NULL, NULL
-        try:
-            self._inputs(x, &inputs)
-            block.steps, block.learn, block.input_first = inputs.count, False, True
-            block.symbols, block.vectors = inputs.symbols, inputs.vectors
-            block.target_symbols, block.target_vectors = NULL, NULL
-            p = np.empty((inputs.count, self.c.A))
-            PyObject_GetBuffer(p, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-            block.predictions = <double*>out.buf
-            try:
-                self._run(&block, NULL)
-            finally:
-                PyBuffer_Release(&out)
-            return p
-        finally:
-            _release(&inputs)
+        inputs.symbols, inputs.vectors = NULL, NULL
+        _held = self._inputs(x, &inputs)
+        block.steps, block.learn, block.input_first = inputs.count, False, True
+        block.symbols, block.vectors = inputs.symbols, inputs.vectors
+        block.target_symbols, block.target_vectors = NULL, NULL
+        p = np.empty((inputs.count, self.c.A))
+        block.predictions = <double*>PyArray_DATA(p)
+        self._run(&block, NULL)
+        return p
 
     cdef int _run(self, nbt_block* block, double* loss) except -1:
         """Pieces of a few milliseconds without the GIL, signals looked at between them."""
@@ -511,43 +497,40 @@ cdef class Learner:
         self.c.step, self.c.length, self.c.entered, self.c.settled, self.c.x_last = counters
         return 0
 
-    cdef int _inputs(self, x, Data* data) except -1:
-        """x as symbols or as (steps, m) vectors of the learner's dtype."""
+    cdef object _inputs(self, x, Data* data):
+        """x as symbols or as (steps, m) vectors of the learner's dtype; what to hold meanwhile."""
         if self.c.one_hot:
             return _symbols(x, "x", self.c.m, data)
-        if self._ready(x, self.c.m, data):
-            return 0
-        return _hold(_vectors(x, "x", self.c.m, self.dtype, self.c.missing), data)
+        return self._numbers(x, "x", self.c.m, data)
 
-    cdef int _targets(self, y, Data* data) except -1:
-        """y as symbols, or as (steps, Y) vectors of the learner's dtype."""
+    cdef object _targets(self, y, Data* data):
+        """y as symbols, or as (steps, Y) vectors of the learner's dtype; what to hold meanwhile."""
         if not self.c.Y:
             return _symbols(y, "y", self.c.A, data)
-        if self.c.readout == NBT_GAUSSIAN and self._ready(y, self.c.Y, data):
-            return 0
-        array = _vectors(y, "y", self.c.Y, self.dtype, self.c.missing)
+        held = self._numbers(y, "y", self.c.Y, data)
         if self.c.readout == NBT_BERNOULLI:
-            _check_unit_interval(array, "y")
-        return _hold(array, data)
+            _check_unit_interval(y if held is None else held, "y")
+        return held
 
-    cdef bint _ready(self, x, size_t m, Data* data) except -1:
-        """Is x a number, or a contiguous (steps, m) array of the learner's dtype, that may be used
-        as it is? What `_vectors` finds out, without what that costs a live call."""
+    cdef object _numbers(self, x, str name, size_t m, Data* data):
+        """x as (steps, m) of the learner's dtype. A number, or an array that is one already, is
+        used as it is: what `_vectors` finds out, without what that costs a live call."""
+        cdef int kind = NPY_FLOAT32 if self.c.dtype == NBT_F32 else NPY_FLOAT64
+        cdef size_t count
         if type(x) is float and m == 1:
             data.real, data.real32 = x, <float><double>x
             data.vectors = &data.real32 if self.c.dtype == NBT_F32 else <void*>&data.real
             data.count = 1
-        elif (type(x) is np_ndarray and (<object>x).dtype is self.dtype and x.ndim == 2
-                and x.shape[1] == m and x.flags.c_contiguous):
-            _hold(x, data)
+            held = None
+        elif (PyArray_CheckExact(x) and PyArray_TYPE(x) == kind and PyArray_NDIM(x) == 2
+                and PyArray_DIM(x, 1) == <npy_intp>m and PyArray_ISCARRAY_RO(x)):
+            held = _hold(x, data)
         else:
-            return False
-        if (<uintptr_t>data.vectors % <size_t>self.dtype.itemsize == 0
-                and nbt_first_bad_number(self.c.dtype, data.vectors, data.count * m,
-                                         self.c.missing) == data.count * m):
-            return True
-        _release(data)
-        return False
+            return _hold(_vectors(x, name, m, self.dtype, self.c.missing), data)
+        count = data.count * m
+        if nbt_first_bad_number(self.c.dtype, data.vectors, count, self.c.missing) < count:
+            return _hold(_vectors(x, name, m, self.dtype, self.c.missing), data)
+        return held
 
 
 # Arrays of a system's learner that are not scratch.

@@ -91,30 +91,18 @@ cdef class ContextTree:
 
     def predict(self):
         """Probabilities of the next symbol, float64, shape (symbols,)."""
-        cdef Py_buffer out
         p = np.empty(self.c.symbols)
         with self:
-            PyObject_GetBuffer(p, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-            nbt_ctw_predict(&self.c, <double*>out.buf)
-            PyBuffer_Release(&out)
+            nbt_ctw_predict(&self.c, <double*>PyArray_DATA(p))
         return p
 
     def run(self, x, bint learn):
         """One block: losses in nats, float64, shape (steps,)."""
         cdef Data data
-        cdef Py_buffer out
-        data.held = False
-        try:
-            _symbols(x, "x", self.c.symbols, &data)
-            loss = np.empty(data.count)
-            PyObject_GetBuffer(loss, &out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-            try:
-                self._run(&data, learn, <double*>out.buf)
-            finally:
-                PyBuffer_Release(&out)
-            return loss
-        finally:
-            _release(&data)
+        _held = _symbols(x, "x", self.c.symbols, &data)
+        loss = np.empty(data.count)
+        self._run(&data, learn, <double*>PyArray_DATA(loss))
+        return loss
 
     cdef int _run(self, Data* data, bint learn, double* loss) except -1:
         """Pieces of a few milliseconds without the GIL, signals looked at between them."""

@@ -134,16 +134,13 @@ cdef class PythonDynamics(Dynamics):
 
     cdef int give(self, str name, result, size_t count, void* out) except -1:
         """Copies what a function gave, `count` numbers, to where C wants it."""
-        cdef Py_buffer buffer
         array = np.asarray(result)
         if array.shape != (count,) or array.dtype.kind not in "iuf":
             raise ValueError(f"{name}: expected an array of real numbers of shape ({count},), "
                              f"got {array.dtype} of shape {array.shape}")
         if array.dtype is not self.dtype or not array.flags.c_contiguous:
             array = np.require(array, self.dtype, ["C"])
-        PyObject_GetBuffer(array, &buffer, PyBUF_C_CONTIGUOUS)
-        memcpy(out, buffer.buf, buffer.len)
-        PyBuffer_Release(&buffer)
+        memcpy(out, PyArray_DATA(array), PyArray_NBYTES(array))
         return 0
 
     cdef int vector(self, str name, const nbt_point* at, const void* vector, void* out) except -1:
@@ -158,15 +155,10 @@ cdef class PythonDynamics(Dynamics):
 
     cdef int csr(self, const nbt_point* at, int64_t* indptr, int32_t* indices,
                  void* values) except -1:
-        cdef Py_buffer buffer
         starts, columns, data = _csr_arrays(self.call("rows", at, NULL), self.c.n, self.c.p,
                                             self.c.entries)
-        PyObject_GetBuffer(starts, &buffer, PyBUF_C_CONTIGUOUS)
-        memcpy(indptr, buffer.buf, buffer.len)
-        PyBuffer_Release(&buffer)
-        PyObject_GetBuffer(columns, &buffer, PyBUF_C_CONTIGUOUS)
-        memcpy(indices, buffer.buf, buffer.len)
-        PyBuffer_Release(&buffer)
+        memcpy(indptr, PyArray_DATA(starts), PyArray_NBYTES(starts))
+        memcpy(indices, PyArray_DATA(columns), PyArray_NBYTES(columns))
         if not nbt_csr_valid(self.c.n, self.c.p, self.c.entries, indptr, indices):
             raise ValueError("rows: expected indptr to begin with 0 and never fall, and indices in "
                              f"[0, {self.c.p}), got {starts} and {columns}")
