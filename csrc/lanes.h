@@ -85,6 +85,15 @@ NBT_INLINE vec lanes_first(void)
     return x;
 }
 
+/* 1 in one lane, or in none if it is not below LANES. */
+NBT_INLINE vec lanes_one_at(size_t lane)
+{
+    wvec index;
+    for (size_t l = 0; l < LANES; l++) index[l] = (word)l;
+    const wvec here = index == (word)lane;
+    return (vec)((wvec)spread(1) & here);
+}
+
 /* x where the lane's index differs from `lane`, 0 there. */
 NBT_INLINE vec lanes_without(vec x, real lane)
 {

@@ -133,9 +133,10 @@ void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real
                      const real *restrict x, size_t ld_x, real *restrict out, size_t ld_out);
 
 /* The same with one vector x (ld), and in the same pass M[0] -= rate x, M[1 + p] -= rate left[p] x,
- * out from before that. Returns whether all of M is finite. */
-int NBT(panels_dot_descend)(const nbt_panels *at, size_t rows, real rate, const real *restrict left,
-                            const real *restrict x, real *M, real *restrict out);
+ * out from before that. */
+void NBT(panels_dot_descend)(const nbt_panels *at, size_t rows, real rate,
+                             const real *restrict left, const real *restrict x, real *M,
+                             real *restrict out);
 
 /* The order of outer products: `count` of them, from `head` on and round. `fresh`: what they are
  * added to counts as 0. */
