@@ -129,8 +129,9 @@ NBT_INLINE vec lanes_max(vec x, vec y)
 NBT_INLINE vec lanes_at_least(vec x, vec y, int halvings)
 {
     const wvec a = (wvec)x, b = (wvec)y - ((word)halvings << (NBT_PRECISION == 32 ? 23 : 52));
-    const wvec keep = a > b;
-    return (vec)((a & keep) | (b & ~keep));
+    wvec most;
+    for (size_t l = 0; l < LANES; l++) most[l] = a[l] > b[l] ? a[l] : b[l];
+    return (vec)most;
 }
 
 /* A block shared by `group` rows (panels.h): the first LANES / group lanes of x for each of them.
