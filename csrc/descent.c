@@ -179,7 +179,7 @@ static real regressors_norm(const nbt_learner *self)
     const real *z = self->z;
     vec sum = {0};
     for (size_t i = 0; i < count; i += LANES) {
-        const vec part = lanes_only(load(z + i), count - i < LANES ? count - i : LANES);
+        const vec part = lanes_only(load(z + i), count - i);
         sum += part * part;
     }
     return fold(sum) + (lazy && symbol >= 0 ? 1 : 0);

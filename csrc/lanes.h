@@ -78,34 +78,46 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 #define UPPER_QUARTERS 1, 3, 5, 7
 #endif
 
-NBT_INLINE vec lanes_first(void)
-{ /* 0, 1, 2 … */
-    vec x;
-    for (size_t l = 0; l < LANES; l++) x[l] = (real)l;
-    return x;
+/* All bits in some lanes, none in the others, from a run of such words in memory: no number has to
+ * become one of another kind, and no instruction set has to compare words. The lanes below `count`;
+ * `lane` alone, or none; lanes k … k + 3, k a multiple of 4 below LANES. */
+NBT_INLINE wvec lanes_of(const word *run)
+{
+    return (wvec)load_any((const real *)(const void *)run);
+}
+NBT_INLINE wvec lanes_below(size_t count)
+{
+    static const word run[2 * NBT_LANES] = {[0 ... NBT_LANES - 1] = -1};
+    return lanes_of(run + LANES - (count < LANES ? count : LANES));
+}
+NBT_INLINE wvec lanes_at(size_t lane)
+{
+    static const word run[2 * NBT_LANES] = {[NBT_LANES] = -1};
+    return lanes_of(run + LANES - (lane < LANES ? lane : LANES));
+}
+NBT_INLINE wvec lanes_four(size_t k)
+{
+    static const word run[2 * NBT_LANES] = {[NBT_LANES ... NBT_LANES + 3] = -1};
+    return lanes_of(run + LANES - k);
 }
 
-/* 1 in one lane, or in none if it is not below LANES. */
-NBT_INLINE vec lanes_one_at(size_t lane)
-{
-    wvec index;
-    for (size_t l = 0; l < LANES; l++) index[l] = (word)l;
-    const wvec here = index == (word)lane;
-    return (vec)((wvec)spread(1) & here);
-}
+/* 1 in one lane, or in none. */
+NBT_INLINE vec lanes_one_at(size_t lane) { return (vec)((wvec)spread(1) & lanes_at(lane)); }
 
-/* x where the lane's index differs from `lane`, 0 there. */
-NBT_INLINE vec lanes_without(vec x, real lane)
-{
-    const wvec keep = lanes_first() != lane;
-    return (vec)((wvec)x & keep);
-}
+/* x, but 0 in one lane, or in none. */
+NBT_INLINE vec lanes_without(vec x, size_t lane) { return (vec)((wvec)x & ~lanes_at(lane)); }
 
 /* The first `count` lanes of x, 0 in the others. */
 NBT_INLINE vec lanes_only(vec x, size_t count)
 {
-    const wvec keep = lanes_first() < (real)count;
-    return (vec)((wvec)x & keep);
+    return count >= LANES ? x : (vec)((wvec)x & lanes_below(count));
+}
+
+/* The first `count` lanes of x, the others of y. */
+NBT_INLINE vec lanes_split(vec x, size_t count, vec y)
+{
+    const wvec mine = lanes_below(count);
+    return (vec)(((wvec)x & mine) | ((wvec)y & ~mine));
 }
 
 /* The lowest bits, one a lane: 1 where it is set, -1 where not. */
@@ -211,7 +223,7 @@ NBT_INLINE void fold_each(const vec x[4], real *out)
 /* x with lanes k … k + 3, k a multiple of 4, from the quarters of y. */
 NBT_INLINE vec lanes_take(vec x, size_t k, vec y)
 {
-    const wvec mine = (lanes_first() >= (real)k) & (lanes_first() < (real)(k + 4));
+    const wvec mine = lanes_four(k);
     return (vec)(((wvec)x & ~mine) | ((wvec)SHUFFLE(y, y, OF_QUARTERS) & mine));
 }
 

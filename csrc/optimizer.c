@@ -6,17 +6,18 @@ step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda)
     return (step_size){(real)self->rate, (real)(1 - decay), (real)lambda, (real)self->outlier};
 }
 
-/* What a panel's turns are taken from: an outer product, or a gradient in panels (left = NULL). */
+/* What a panel's turns are taken from: an outer product, or a gradient in panels. */
 typedef struct {
+    int outer; /* constant wherever it is compiled */
     const real *left;
-    vec right;  /* without left: what g is multiplied with */
+    vec right;  /* of a gradient in panels: what it is multiplied with */
     vec square; /* right², or the information */
     const real *g;
 } gradient_source;
 
 NBT_INLINE vec gradient_turn(const gradient_source *from, size_t t, size_t group)
 {
-    if (!from->left) return from->right * load(from->g + t * LANES);
+    if (!from->outer) return from->right * load(from->g + t * LANES);
     return lanes_rows(from->left + t * group, group) * from->right;
 }
 
@@ -90,32 +91,31 @@ NBT_INLINE vec kalman_panel(step_size step, qdop *first, size_t turns, size_t gr
 {
 #define TURNS(count)                                                                               \
     do {                                                                                           \
-        if (outer)                                                                                 \
+        if (from->outer)                                                                           \
             outer_turns(step, first, count, t, group, from, J, J0, theta);                         \
         else                                                                                       \
             kalman_turns(step, first, count, t, group, from, J, J0, theta);                        \
     } while (0)
-    const int outer = from->left != NULL;
     size_t t = 0;
     for (; t + 2 <= turns; t += 2) TURNS(2);
     if (t < turns) TURNS(1);
 #undef TURNS
-    if (outer) first->sum *= from->right;
+    if (from->outer) first->sum *= from->right;
     return qdop_last(*first, group, theta0) * 0;
 }
 
 NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t i, size_t group,
-                           vec g0, const real *left, const real *g, const real *information,
-                           real *J, real *J0, real *theta)
+                           vec g0, int outer, const real *left, const real *g,
+                           const real *information, real *J, real *J0, real *theta)
 {
     const double lambda = at == &self->out ? self->lambda_phi : self->lambda_theta;
     const step_size step = NBT(optimizer_step_size)(self, lambda);
     const size_t turns = (at->rows + group - 1) / group;
     const int kalman = self->optimizer == NBT_KALMAN;
     const vec trust = kalman && !information ? qdop_trust(step, g0, load(J + i)) : spread(1);
-    const vec right = lanes_tile(left ? trust * g0 : trust, group);
+    const vec right = lanes_tile(outer ? trust * g0 : trust, group);
     const vec square = information ? lanes_tile(load(information + i), group) : right * right;
-    const gradient_source from = {left, right, square, g ? panel_of(at, g, i) : NULL};
+    const gradient_source from = {outer, left, right, square, outer ? NULL : panel_of(at, g, i)};
     if (!kalman) {
         const vec updated = load(theta + i) - step.rate * g0;
         store(theta + i, updated);
@@ -133,7 +133,7 @@ int NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const re
 {
     vec check = {0};
 #define PANEL(i, group)                                                                            \
-    check += apply_panel(self, at, i, group, load(g + i), NULL, g, NULL, J, J0, theta)
+    check += apply_panel(self, at, i, group, load(g + i), 0, NULL, g, NULL, J, J0, theta)
     EACH_PANEL(at, PANEL);
 #undef PANEL
     return fold(check) == 0;
@@ -157,7 +157,8 @@ int NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
     vec check = {0};
     if (information) limit(self, at, J, right);
 #define PANEL(i, group)                                                                            \
-    check += apply_panel(self, at, i, group, load(right + i), left, NULL, information, J, J0, theta)
+    check +=                                                                                       \
+        apply_panel(self, at, i, group, load(right + i), 1, left, NULL, information, J, J0, theta)
     EACH_PANEL(at, PANEL);
 #undef PANEL
     return fold(check) == 0;

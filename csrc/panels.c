@@ -54,7 +54,7 @@ NBT_INLINE void dot_rows(const nbt_panels *at, size_t rows, size_t count, size_t
         for (size_t t = 0; t < count; t++) sums[t] = lanes_take(sums[t], k, four[t]);
     }
     for (size_t t = 0; t < count; t++)
-        store(out + t * ld_out + p, left < LANES ? lanes_only(sums[t], left) : sums[t]);
+        store(out + t * ld_out + p, lanes_only(sums[t], left));
 }
 
 void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real *restrict M,

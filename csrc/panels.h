@@ -58,7 +58,7 @@ NBT_INLINE vec others_of(const real *rows, size_t stride, size_t group, size_t c
 {
     const real *row = rows + i * stride;
     const vec x = group == 1 ? load(row) : lanes_only(load_any(row), LANES / group);
-    return lanes_without(x, (real)i - (real)c);
+    return lanes_without(x, i - c);
 }
 
 /* sum[k] += u x² for those of rows first + k, k < count. */

@@ -42,9 +42,8 @@ void NBT(signs)(nbt_learner *self, uint32_t pair, real *restrict sign)
     if (self->signs_made != turn + 1) make_signs(self, turn);
     const uint32_t *words = self->sign_words + pair * self->ldwords + self->step % NBT_SIGN_STEPS;
     for (size_t i = 0; i < self->n; i += LANES) {
-        const size_t left = self->n - i;
         const vec signs = lanes_signs(words[i / 32 * NBT_SIGN_STEPS] >> i % 32);
-        store(sign + i, left < LANES ? lanes_only(signs, left) : signs);
+        store(sign + i, lanes_only(signs, self->n - i));
     }
 }
 

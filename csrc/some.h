@@ -9,18 +9,13 @@
 /* Up to LANES numbers, 0 behind them. */
 NBT_INLINE vec load_some(const real *p, size_t count)
 {
-    return count >= LANES ? load_any(p) : lanes_only(load_any(p), count);
+    return lanes_only(load_any(p), count);
 }
 
 /* The first of up to LANES numbers. */
 NBT_INLINE void store_some(real *p, size_t count, vec x)
 {
-    if (count >= LANES) {
-        store_any(p, x);
-        return;
-    }
-    const wvec mine = lanes_first() < (real)count;
-    store_any(p, (vec)(((wvec)x & mine) | ((wvec)load_any(p) & ~mine)));
+    store_any(p, count >= LANES ? x : lanes_split(x, count, load_any(p)));
 }
 
 /* Where whole blocks begin: one number that would be left over goes first, by itself. */
