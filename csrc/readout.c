@@ -36,7 +36,7 @@ static double softmax(size_t A, size_t ldA, size_t seen, real *x)
     vec high = load(x);
     for (size_t z = LANES; z < ldA; z += LANES) high = lanes_max(load(x + z), high);
     const real top = fold_max(high);
-    for (size_t z = 0; z < ldA; z++) x[z] = vexp(x[z] - top);
+    for (size_t z = 0; z < ldA; z++) x[z] = vexp_falling(x[z] - top);
     const real sum = NBT(sum)(ldA, x), scale = 1 / sum;
     for (size_t z = 0; z < ldA; z += LANES)
         store(x + z, scale * load(x + z) - lanes_one_at(seen - z));
@@ -112,7 +112,7 @@ static double bernoulli_loss(const nbt_learner *self, nbt_target y, real *delta)
     double loss = 0;
     for (size_t d = 0; d < self->Y; d++) {
         real slope;
-        const real x = delta[d], small = vexp(x < 0 ? x : -x);
+        const real x = delta[d], small = vexp_falling(x < 0 ? x : -x);
         const int known = target[d] == target[d];
         if (known)
             loss +=

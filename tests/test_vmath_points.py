@@ -43,7 +43,8 @@ def vmath(request, tmp_path_factory):
     def call(name, x):
         kind = np.float64 if name == "log" else np.dtype(dtype)
         x = np.ascontiguousarray(x, kind)
-        results = [np.full(x.shape, 7, kind) for _ in range(1 if name in ("exp", "log") else 2)]
+        count = 2 if name in ("sigmoid", "tanh") else 1
+        results = [np.full(x.shape, 7, kind) for _ in range(count)]
         pointers = (ctypes.c_void_p(a.ctypes.data) for a in (x, *results))
         getattr(library, f"{name}_all")(ctypes.c_size_t(len(x)), *pointers)
         return results
@@ -198,6 +199,20 @@ def test_exp_at_the_ends_of_the_format(vmath):
     x = x.astype(vmath.dtype)
     true = np.array([split(libmp.mpf_exp(libmp.from_float(one), 100)) for one in x.tolist()]).T
     assert ulps(vmath("exp", x)[0], *true).max() < BOUNDS["exp"]
+
+
+def test_exp_of_what_is_not_positive(vmath):
+    """The bits of exp where they are a normal number's; below, that, a denormal one or 0."""
+    info = np.finfo(vmath.dtype)
+    end = float(np.log(info.smallest_normal))
+    x = np.concatenate([-np.abs(points(vmath.dtype, 20_000)), np.linspace(end - 2, end + 2, 4001)])
+    value, expected = (vmath(name, x)[0] for name in ("exp_falling", "exp"))
+    normal = expected >= info.smallest_normal
+    assert 20_000 < normal.sum() < len(x) - 1000
+    np.testing.assert_array_equal(value[normal], expected[normal])
+    assert ((value[~normal] >= 0) & (value[~normal] <= info.smallest_normal)).all()
+    edge = np.array([0.0, -0.0, -float(info.smallest_subnormal), -info.max, -np.inf, np.nan])
+    same(vmath("exp_falling", edge)[0], [1, 1, 1, 0, 0, np.nan])
 
 
 def test_log_of_special_values(vmath):

@@ -3,6 +3,7 @@
 #include "vmath.h"
 
 void exp_all(size_t count, const real *x, real *out);
+void exp_falling_all(size_t count, const real *x, real *out);
 void sigmoid_all(size_t count, const real *x, real *out, real *slope);
 void tanh_all(size_t count, const real *x, real *out, real *slope);
 void log_all(size_t count, const double *x, double *out);
@@ -10,6 +11,10 @@ void log_all(size_t count, const double *x, double *out);
 void exp_all(size_t count, const real *x, real *out)
 {
     for (size_t i = 0; i < count; i++) out[i] = vexp(x[i]);
+}
+void exp_falling_all(size_t count, const real *x, real *out)
+{
+    for (size_t i = 0; i < count; i++) out[i] = vexp_falling(x[i]);
 }
 void sigmoid_all(size_t count, const real *x, real *out, real *slope)
 {
