@@ -26,11 +26,6 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)
-#if NBT_LANES == 16
-#define OF_CHUNKS 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-#else
-#define OF_CHUNKS 0, 1, 2, 3, 4, 5, 6, 7
-#endif
 #else
 #define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (wvec){__VA_ARGS__})
 #endif
@@ -225,37 +220,6 @@ NBT_INLINE vec lanes_take(vec x, size_t k, vec y)
 {
     const wvec mine = lanes_four(k);
     return (vec)(((wvec)x & ~mine) | ((wvec)SHUFFLE(y, y, OF_QUARTERS) & mine));
-}
-
-/* Half a block where registers have 64 bytes, else a block: chunk s of one at p. */
-#define CHUNKS (NBT_REGISTER == 64 ? 2 : 1)
-typedef real chunk __attribute__((vector_size(NBT_LANE_BYTES / CHUNKS)));
-typedef chunk chunk_in_memory __attribute__((may_alias));
-NBT_INLINE chunk load_chunk(const real *p, size_t s)
-{
-    return ((const chunk_in_memory *)(const void *)p)[s];
-}
-NBT_INLINE void store_chunk(real *p, size_t s, chunk x) { ((chunk_in_memory *)(void *)p)[s] = x; }
-
-/* The chunks of a block as one; fold_halves() of two blocks in chunks. */
-NBT_INLINE vec lanes_join(chunk lower, chunk upper)
-{
-#if NBT_REGISTER == 64 && defined(OF_CHUNKS)
-    return __builtin_shufflevector(lower, upper, OF_CHUNKS);
-#else
-    vec x;
-    memcpy(&x, &lower, sizeof lower);
-    memcpy((char *)&x + sizeof x - sizeof upper, &upper, sizeof upper);
-    return x;
-#endif
-}
-NBT_INLINE vec fold_chunks(const chunk x[CHUNKS], const chunk y[CHUNKS])
-{
-#if NBT_REGISTER == 64
-    return lanes_join(x[0] + x[1], y[0] + y[1]);
-#else
-    return fold_halves(x[0], y[0]);
-#endif
 }
 
 /* to (count, whole lane blocks) = from. For rows too short to call memcpy for. */

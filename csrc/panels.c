@@ -69,27 +69,24 @@ void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real
             dot_rows(at, rows, 1, p, M, x + t * ld_x, ld_x, out + t * ld_out, ld_out);
 }
 
-/* Four rows p … p + 3: their sums, and M[p + k] -= step[k] x; step is 0 in rows of padding. In
- * registers of 32 bytes: stores of 64 take the time of multiply-adds on AMD's Zen 4, these overlap
- * with them (1.2 to 1.4 times as fast). */
+/* Four rows p … p + 3: their sums, and M[p + k] -= step[k] x; step is 0 in rows of padding. */
 NBT_INLINE vec descend_tile(const nbt_panels *at, size_t p, const real *step, const real *x,
                             real *M)
 {
     const size_t full = at->full, apart = at->depth * LANES;
-    chunk sum[4][CHUNKS] = {{{0}}};
+    vec sum[4] = {{0}};
     real *row = panel_of(at, M, 0) + p * LANES;
-    for (size_t i = 0; i < full; i += LANES, row += apart)
-        for (size_t s = 0; s < CHUNKS; s++) {
-            const chunk columns = load_chunk(x + i, s);
-            for (size_t k = 0; k < 4; k++) {
-                const chunk m = load_chunk(row + k * LANES, s);
-                sum[k][s] += m * columns;
-                store_chunk(row + k * LANES, s, m - step[k] * columns);
-            }
+    for (size_t i = 0; i < full; i += LANES, row += apart) {
+        const vec columns = load(x + i);
+        for (size_t k = 0; k < 4; k++) {
+            const vec m = load(row + k * LANES);
+            sum[k] += m * columns;
+            store(row + k * LANES, m - step[k] * columns);
         }
+    }
     real *turn = tail_turn(at, M, p);
     const vec four =
-        fold_tile(at, fold_chunks(sum[0], sum[1]), fold_chunks(sum[2], sum[3]), turn, x);
+        fold_tile(at, fold_halves(sum[0], sum[1]), fold_halves(sum[2], sum[3]), turn, x);
     for (size_t k = 0; k < 4 && turn; k += at->group, turn += LANES) {
         const vec columns = lanes_tile(load(x + at->full), at->group);
         store(turn, load(turn) - lanes_rows(step + k, at->group) * columns);
