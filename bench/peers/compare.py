@@ -13,8 +13,8 @@ import click
 import numpy as np
 
 from bench import machine, scaling
-from bench.alternate import CLOCKS, alternate
-from bench.peers import modes, report, targets, tools
+from bench.alternate import CLOCKS, Contender, alternate
+from bench.peers import limits, modes, report, targets, tools
 from bench.peers.job import Job
 
 __all__ = ["main"]
@@ -22,13 +22,14 @@ __all__ = ["main"]
 CHART = Path(__file__).with_name("peers.png")
 
 
-def compare_tools(units, symbols, chosen, repeats, seconds) -> list[tools.Case]:
-    """Every tool at every size; a size at a time."""
-    cases = []
+def compare_tools(units, symbols, chosen, repeats, seconds) -> list[Contender]:
+    """Every tool and what the machine allows at every size; a size at a time."""
+    found = []
     for n in units:
         job = Job(n, symbols)
-        cases += alternate(tools.ours(job) + tools.theirs(job, chosen), repeats, seconds)
-    return cases
+        contenders = tools.ours(job) + tools.theirs(job, chosen) + limits.of(job)
+        found += alternate(contenders, repeats, seconds)
+    return found
 
 
 def compare_modes(repeats: int, longer: float, clock: str) -> dict[str, np.ndarray]:
@@ -78,8 +79,9 @@ def main(units, symbols, repeats, milliseconds, chosen, own, clock, chart, markd
     ]
     seconds = milliseconds / 1e3
     others = tuple(tool for tool in chosen.split(",") if tool)
-    cases = compare_tools(units, symbols, others, repeats, seconds)
-    times = {case.name: np.array(case.times[clock]) for case in cases}
+    contenders = compare_tools(units, symbols, others, repeats, seconds)
+    times = {one.name: np.array(one.times[clock]) for one in contenders}
+    cases = [one for one in contenders if isinstance(one, tools.Case)]
     if own:
         times |= compare_modes(repeats, milliseconds / 20, clock)
     facts.append(f"load average when it ended: {machine.load()}")

@@ -1,4 +1,10 @@
-"""What the machine allows, measured in the same run: multiply-adds a second, bytes a second."""
+"""What the machine allows, measured in the same run: multiply-adds a second, bytes a second.
+
+`least` says how many of both a rank-one step cannot do without: every number that changes is read
+and written once, and each costs the products and sums of the kernels' inner loops. Divisions,
+exponentials and waiting for sums are left out, so no step is as fast; at 20 units they are most of
+it.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +20,9 @@ import numpy as np
 
 import nbt
 from bench.alternate import Contender
+from bench.peers.job import ONLINE, Job
 
-__all__ = ["multiply_adds", "read_and_write"]
+__all__ = ["least", "multiply_adds", "of", "read_and_write"]
 
 FLAGS = {
     "avx2": ("-mavx2", "-mfma"),
@@ -45,7 +52,26 @@ def library() -> ctypes.CDLL:
     return loaded
 
 
-def multiply_adds() -> Contender:
+def least(rule: str, job: Job) -> tuple[float, int]:
+    """Multiply-adds and bytes of a step of float32: θ and w̄ (Kalman: J, J0), and φ (J, J0)."""
+    n, A = job.units, job.symbols
+    cell, readout = n * (1 + n), A * (1 + n)
+    if rule == "euclidean":  # of the input symbols' rows two are met: too few to count
+        return 7 * cell + 3 * readout, 8 * (2 * cell + readout)
+    absent = n * A  # rows of symbols that are not there
+    return 26.5 * cell + 18.5 * absent + 14.5 * readout, 8 * (4 * (cell + absent) + 3 * readout)
+
+
+def of(job: Job) -> list[Contender]:
+    """What a job's steps are measured against: multiply-adds, and bytes through as many arrays."""
+    found = [multiply_adds(f", {job.units}")]
+    for rule in ONLINE:
+        _, moved = least(rule, job)
+        found.append(read_and_write(moved // 16, f", {rule}, {job.units}"))
+    return found
+
+
+def multiply_adds(name: str = "") -> Contender:
     """A step is one multiply-add (of one number)."""
     out = np.zeros(1, np.float32)
     lanes = {"avx512": 16, "avx2": 8}.get(str(nbt.build_info()["isa"]), 4)
@@ -58,10 +84,10 @@ def multiply_adds() -> Contender:
 
         return run
 
-    return Contender("limit: multiply-adds", block, steps=1000 * once, unit=once)
+    return Contender(f"limit: multiply-adds{name}", block, steps=1000 * once, unit=once)
 
 
-def read_and_write(count: int) -> Contender:
+def read_and_write(count: int, name: str = "") -> Contender:
     """A step is one byte, read or written; two arrays of `count` float32."""
     a, b = nbt._core.aligned_zeros([(1, count)] * 2, np.float32)
     a += 1
@@ -72,4 +98,4 @@ def read_and_write(count: int) -> Contender:
         data = a.ctypes.data, b.ctypes.data
         return lambda: library().read_and_write(steps // moved, count, 0.999, *data)
 
-    return Contender("limit: bytes", block, steps=moved, unit=moved)
+    return Contender(f"limit: bytes{name}", block, steps=moved, unit=moved)

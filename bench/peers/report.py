@@ -28,7 +28,7 @@ COLORS = {
     "jax": "#66a182",
     "torch": "#edae49",
 }
-TARGET_COLUMNS = ("target", "units", "wanted", "measured", "quartiles", "")
+TARGET_COLUMNS = ("target", "units", "wanted", "measured", "quartiles", "at best", "")
 VERDICTS = {"met": "[green]met[/]", "not met": "[bold red]not met[/]"}
 COLUMNS = ("units", "rule", "tool", "µs/step", "quartiles", "× nbt", "× forward", "CPU/wall")
 
@@ -100,7 +100,7 @@ def show(rows: list[Row], outcomes, facts: list[str], file) -> None:
         table.add_row(*row.cells())
         last = row.units
     aims = Table(*TARGET_COLUMNS)
-    for column in aims.columns[1:5]:
+    for column in aims.columns[1:6]:
         column.justify = "right"
     for outcome in outcomes:
         *cells, verdict = outcome.cells()
@@ -124,7 +124,7 @@ def markdown_table(lines: list, right: range) -> str:
 def as_markdown(rows: list[Row], outcomes, facts: list[str]) -> str:
     """The same as Markdown."""
     tools = markdown_table([COLUMNS, *(row.cells() for row in rows)], range(3, len(COLUMNS)))
-    aims = markdown_table([TARGET_COLUMNS, *(o.cells() for o in outcomes)], range(1, 5))
+    aims = markdown_table([TARGET_COLUMNS, *(o.cells() for o in outcomes)], range(1, 6))
     return f"{tools}\n\n{aims}\n\n{'; '.join(facts)}.\n"
 
 

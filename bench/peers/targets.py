@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from bench.alternate import spread
+from bench.peers.job import Job
+from bench.peers.limits import least
 
 __all__ = ["TARGETS", "Outcome", "Target", "outcomes"]
 
@@ -16,7 +19,8 @@ Times = Mapping[str, np.ndarray]  # name of a contender: seconds a step, by repe
 
 @dataclass(frozen=True)
 class Target:
-    """A figure to reach. `bound`: at least it, or at most it (`most`); None: shown without one."""
+    """A figure to reach. `bound`: at least it, or at most it (`most`); None: shown without one.
+    `best`: what it would be if our step took no longer than the machine allows; None: unknown."""
 
     what: str
     units: str
@@ -24,6 +28,7 @@ class Target:
     unit: str
     most: bool
     value: Callable[[Times], np.ndarray]
+    best: Callable[[Times], np.ndarray] | None = None
 
     def wanted(self) -> str:
         """The bound as people read it."""
@@ -34,10 +39,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A target and what was measured; `figures` are quartiles, None where something was missing."""
+    """A target and what was measured; `figures` are quartiles, None where something was missing.
+    `best`: the median of the target's."""
 
     target: Target
     figures: tuple[float, float, float] | None
+    best: float | None = None
 
     @property
     def met(self) -> bool | None:
@@ -61,6 +68,7 @@ class Outcome:
             self.target.wanted(),
             measured,
             between,
+            "" if self.best is None else f"{self.best:.3g} {self.target.unit}",
             verdict,
         ]
 
@@ -68,14 +76,28 @@ class Outcome:
 # ---- kinds of figures --------------------------------------------------------------------------
 
 
-def ratio(what, units, bound, above, below, *, most=False) -> Target:
+def limit(times: Times, rule: str, units: int) -> np.ndarray:
+    """Seconds below which no step of a rank-one rule can be (`limits.least`)."""
+    arithmetic, moved = least(rule, Job(units))
+    return np.maximum(
+        arithmetic * times[f"limit: multiply-adds, {units}"],
+        moved * times[f"limit: bytes, {rule}, {units}"],
+    )
+
+
+def ratio(what, units, bound, above, below, *, most=False, best=None) -> Target:
     """Time of one contender over that of another."""
-    return Target(what, str(units), bound, "×", most, lambda times: times[above] / times[below])
+
+    def value(times: Times) -> np.ndarray:
+        return times[above] / times[below]
+
+    return Target(what, str(units), bound, "×", most, value, best)
 
 
-def over(what, units, bound, above, below) -> Target:
+def over(what, units, bound, above, below, best=None) -> Target:
     """The same, to be at most the bound."""
-    return ratio(what, units, bound, f"nbt, {above}", f"nbt, {below}", most=True)
+    names = f"nbt, {above}", f"nbt, {below}"
+    return ratio(what, units, bound, *names, most=True, best=best)
 
 
 def duration(what, units, bound, name) -> Target:
@@ -108,6 +130,16 @@ RULES = ("euclidean", "kalman", "default")
 NAMES = {"euclidean": "rank 1, Euclidean", "kalman": "rank 1, Kalman", "default": "the default"}
 
 
+def against_limit(theirs: str, rule: str, units: int, times: Times) -> np.ndarray:
+    """How many times as fast as another tool this rule could be."""
+    return times[theirs] / limit(times, rule, units)
+
+
+def limit_over_forward(rule: str, units: int, times: Times) -> np.ndarray:
+    """How little learning could cost, in steps that do not learn."""
+    return limit(times, rule, units) / times[f"nbt, forward, {units}"]
+
+
 def against_tools():
     bounds = {
         ("euclidean", "numba", "loops, fastmath"): (3.5, 3),
@@ -126,14 +158,16 @@ def against_tools():
         for units, bound in zip((20, 128), of_size, strict=True):
             what = f"{NAMES.get(rule, 'TBPTT-15')}: {tools[tool]} {variant} / nbt"
             theirs = f"{tool}, {rule}, {variant}, {units}"
-            yield ratio(what, units, bound, theirs, f"nbt, {rule}, {units}")
+            best = partial(against_limit, theirs, rule, units) if rule in NAMES else None
+            yield ratio(what, units, bound, theirs, f"nbt, {rule}, {units}", best=best)
 
 
 def among_modes():
     for rule, bounds in {"euclidean": (1.6, 2.2), "kalman": (3.5, 5)}.items():
         for units, bound in zip((20, 128), bounds, strict=True):
             what = f"{NAMES[rule]}: learning / forward only"
-            yield over(what, units, bound, f"{rule}, {units}", f"forward, {units}")
+            best = partial(limit_over_forward, rule, units)
+            yield over(what, units, bound, f"{rule}, {units}", f"forward, {units}", best)
     yield over("the default / rank 1, Kalman", 20, 1.5, "default, 20", "kalman, 20")
     what = "blocks=16, exact_self / rank 1, Kalman"
     for units in (128, 512):
@@ -210,13 +244,18 @@ TARGETS = (
 )
 
 
+def figures(value: Callable[[Times], np.ndarray] | None, times: Times):
+    """Quartiles, or None: where it is not known, or a contender was not there."""
+    try:
+        return value and spread(value(times))
+    except KeyError:
+        return None
+
+
 def outcomes(times: Times) -> list[Outcome]:
     """Every target with its figures; without, where a contender was not there."""
     found = []
     for target in TARGETS:
-        try:
-            figures = spread(target.value(times))
-        except KeyError:
-            figures = None
-        found.append(Outcome(target, figures))
+        best = figures(target.best, times)
+        found.append(Outcome(target, figures(target.value, times), best and best[1]))
     return found

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.alternate import Contender, alternate
-from bench.peers import modes, targets, tools
+from bench.peers import limits, modes, targets, tools
 from bench.peers.job import Job
 
 
@@ -39,6 +39,7 @@ def names(monkeypatch):
     for units in (20, 128):
         made += tools.ours(Job(units))
         made += tools.theirs(Job(units), tools.TOOLS)
+        made += limits.of(Job(units))
     return {contender.name for contender in made}
 
 
@@ -49,6 +50,8 @@ def test_every_name_is_timed(names):
     for target in targets.TARGETS:
         if target.value is not targets.flatness:
             target.value(times)
+        if target.best:
+            target.best(times)
     assert set(times) - names == set()
 
 
@@ -63,6 +66,25 @@ def test_verdicts():
     assert not outcome(2.0, False, 1.99).met
     assert outcome(2.0, True, None).met is False
     assert outcome(None, True, 5.0).met is None
+
+
+def test_what_the_machine_allows():
+    """The larger of arithmetic and traffic: here that of arithmetic, then that of traffic."""
+    job = Job(2, 64)
+    adds, moved = limits.least("euclidean", job)
+    assert (adds, moved) == (7 * 6 + 3 * 192, 8 * (2 * 6 + 192))
+    assert limits.least("kalman", job) == (
+        26.5 * 6 + 18.5 * 128 + 14.5 * 192,
+        8 * (4 * (6 + 128) + 3 * 192),
+    )
+    times = {"limit: multiply-adds, 2": np.full(3, 3.0), "limit: bytes, euclidean, 2": np.ones(3)}
+    times |= {"nbt, forward, 2": np.full(3, 4.0), "theirs": np.full(3, 1e4)}
+    assert 3 * adds > moved
+    assert (targets.limit_over_forward("euclidean", 2, times) == 3 * adds / 4).all()
+    assert (targets.against_limit("theirs", "euclidean", 2, times) == 1e4 / (3 * adds)).all()
+    times["limit: multiply-adds, 2"] = np.ones(3)
+    assert adds < moved
+    assert (targets.limit_over_forward("euclidean", 2, times) == moved / 4).all()
 
 
 def test_flatness_is_of_the_worst_rule():
