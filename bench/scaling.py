@@ -1,7 +1,8 @@
 """Time a parameter over sizes, from 64 units to beyond the last level of cache: table and picture.
 
 The cost of a step is to grow as the number of parameters, so the curves are to be flat up to where
-the arrays that a step reads and writes no longer fit.
+the arrays that a step reads and writes no longer fit. Beside each, a loop that does nothing else
+than read and write as many bytes: where it rises, the machine does.
 """
 
 from __future__ import annotations
@@ -18,33 +19,43 @@ from rich.table import Table
 
 from bench import machine, picture
 from bench.alternate import CLOCKS, Contender, alternate, spread
+from bench.peers import limits
 from bench.peers.job import Job
 from bench.peers.modes import trainer
 
 __all__ = ["Point", "in_cache", "measure"]
 
 UNITS = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
-# of the size of theta, read or written: theta and w; J and J0; d and the window's four of F
-ARRAYS = {"euclidean": 2, "kalman": 4, "default": 9}
+RULES = ("euclidean", "kalman", "default")
 NAMES = {"euclidean": "rank 1, Euclidean", "kalman": "rank 1, Kalman", "default": "the default"}
 CHART = Path(__file__).with_name("scaling.png")
 
 
+def visited(rule: str, units: int) -> int:
+    """Bytes of the arrays that a step reads and writes; of the default's the larger ones: θ, w̄, J,
+    J0, d, and the window's four of F."""
+    if rule == "default":
+        return 9 * 4 * units * (1 + units + 64)
+    return limits.least(rule, Job(units))[1] // 2
+
+
 @dataclass(frozen=True)
 class Point:
-    """Seconds a parameter (of network and readout), by repetition."""
+    """Seconds a parameter (of network and readout), by repetition: of a step, and of a loop over as
+    many bytes."""
 
     rule: str
     units: int
     bytes: int
     seconds: np.ndarray
+    loop: np.ndarray
 
 
 def measure(repeats: int, seconds: float, clock: str, units=UNITS) -> list[Point]:
     """Every rule at every size."""
-    points, facts = [], {}
+    contenders, facts = [], []
     for n in units:
-        for rule, arrays in ARRAYS.items():
+        for rule in RULES:
             learner = trainer(rule, n)
             # the trainer is the contender's alone, and is gone with it
             contender = Contender(
@@ -52,39 +63,45 @@ def measure(repeats: int, seconds: float, clock: str, units=UNITS) -> list[Point
                 lambda steps, learner=learner: partial(learner.learn, Job(1).stream(steps)),
                 steps=1,
             )
-            size = arrays * 4 * n * (1 + n + 64)
-            facts[contender.name] = rule, n, size, learner.parameters
-            points.append(contender)
+            size = visited(rule, n)
+            contenders += [contender, limits.read_and_write(size // 8, f", {rule} {n} units")]
+            facts.append((rule, n, size, learner.parameters))
+    times = [one.times[clock] for one in alternate(contenders, repeats, seconds)]
     found = []
-    for contender in alternate(points, repeats, seconds):
-        rule, n, size, parameters = facts[contender.name]
-        taken = np.array(contender.times[clock]) / parameters
-        found.append(Point(rule, n, size, taken))
+    for (rule, n, size, parameters), taken, a_byte in zip(
+        facts, times[::2], times[1::2], strict=True
+    ):
+        loop = 2 * size * np.array(a_byte) / parameters
+        found.append(Point(rule, n, size, np.array(taken) / parameters, loop))
     return found
 
 
 def in_cache(points: list[Point]) -> dict[str, np.ndarray]:
-    """The times of those whose arrays fit the last level of cache, by name; {} if unknown."""
+    """The times of those whose arrays fit the last level of cache, by name, and of their loops; {}
+    if unknown."""
     last = max(machine.caches().values(), default=0)
-    return {
-        f"a parameter, {point.rule} {point.units}": point.seconds
-        for point in points
-        if point.bytes <= last
-    }
+    found = {}
+    for point in points:
+        if point.bytes <= last:
+            found[f"a parameter, {point.rule} {point.units}"] = point.seconds
+            found[f"a loop, {point.rule} {point.units}"] = point.loop
+    return found
 
 
 def show(points: list[Point], facts: list[str]) -> None:
-    """Prints nanoseconds a parameter: median and quartiles."""
-    table = Table("units", *(NAMES[rule] for rule in ARRAYS), caption="\n".join(facts))
+    """Prints nanoseconds a parameter: median and quartiles, and the loop's."""
+    heads = (f"{NAMES[rule]} · loop" for rule in RULES)
+    table = Table("units", *heads, caption="\n".join(facts))
     table.caption_justify = "left"
     for column in table.columns:
         column.justify = "right"
     for units in dict.fromkeys(point.units for point in points):
         cells = []
-        for rule in ARRAYS:
+        for rule in RULES:
             of = [p for p in points if (p.rule, p.units) == (rule, units)]
             low, middle, high = (1e9 * x for x in spread(of[0].seconds))
-            cells.append(f"{middle:.3f} ({low:.3f}–{high:.3f})")
+            loop = 1e9 * np.median(of[0].loop)
+            cells.append(f"{middle:.3f} ({low:.3f}–{high:.3f}) {loop:.3f}")
         table.add_row(str(units), *cells)
     Console(width=None if sys.stdout.isatty() else 110).print(table)
 
@@ -92,12 +109,15 @@ def show(points: list[Point], facts: list[str]) -> None:
 def draw(points: list[Point], facts: list[str], path: Path) -> list[Path]:
     """Nanoseconds a parameter over the bytes that a step moves through, with the cache's levels."""
     with picture.figure(facts, path, figsize=(10, 6.2)) as (panel, saved):
-        for rule, color in zip(ARRAYS, picture.LINES, strict=True):
+        for rule, color in zip(RULES, picture.LINES, strict=True):
             of = [point for point in points if point.rule == rule]
             size = [point.bytes / 2**20 for point in of]
             low, middle, high = np.array([spread(1e9 * point.seconds) for point in of]).T
             panel.fill_between(size, low, high, color=color, alpha=0.25, linewidth=0)
             panel.plot(size, middle, "o-", color=color, markersize=4, label=NAMES[rule])
+            loop = [1e9 * np.median(point.loop) for point in of]
+            name = "a loop over as many bytes" if rule == "default" else None
+            panel.plot(size, loop, ":", color=color, linewidth=1, label=name)
             for point, x, y in zip(of, size, middle, strict=True):
                 if point.units in (64, 128, 256, 512, 1024, 2048):
                     panel.annotate(
@@ -126,7 +146,7 @@ def draw(points: list[Point], facts: list[str], path: Path) -> list[Path]:
         panel.set_title("Time a parameter", loc="left", weight="bold")
         panel.xaxis.set_major_formatter("{x:g}")
         panel.spines[["top", "right"]].set_visible(False)
-        panel.legend(frameon=False, loc="lower right")
+        panel.legend(frameon=False, loc="center left")
     return saved
 
 

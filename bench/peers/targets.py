@@ -222,12 +222,12 @@ def denormals():
         yield worst(what, "20", 2, pairs)
 
 
-def flatness(times: Times) -> np.ndarray:
+def flatness(of: str, times: Times) -> np.ndarray:
     """Largest over smallest time a parameter, from 64 units to the last level of the cache, of the
-    rule for which this is largest."""
+    rule for which this is largest. `of`: "a parameter", or "a loop" that only moves its bytes."""
     found = []
     for rule in RULES:
-        name = f"a parameter, {rule} "
+        name = f"{of}, {rule} "
         of_rule = [values for key, values in times.items() if key.startswith(name)]
         if not of_rule:
             raise KeyError(name)
@@ -235,11 +235,17 @@ def flatness(times: Times) -> np.ndarray:
     return max(found, key=np.median)
 
 
+def sizes() -> Target:
+    what = "time a parameter, in cache: largest / smallest"
+    ours, loops = (partial(flatness, of) for of in ("a parameter", "a loop"))
+    return Target(what, "64 …", 2, "×", True, ours, loops)
+
+
 TARGETS = (
     *against_tools(),
     *among_modes(),
     *against_the_machine(),
-    Target("time a parameter, in cache: largest / smallest", "64 …", 2, "×", True, flatness),
+    sizes(),
     *denormals(),
 )
 

@@ -48,8 +48,9 @@ def test_every_name_is_timed(names):
         pytest.importorskip(tool)
     times = Times()
     for target in targets.TARGETS:
-        if target.value is not targets.flatness:
-            target.value(times)
+        if getattr(target.value, "func", None) is targets.flatness:
+            continue
+        target.value(times)
         if target.best:
             target.best(times)
     assert set(times) - names == set()
@@ -90,9 +91,9 @@ def test_what_the_machine_allows():
 def test_flatness_is_of_the_worst_rule():
     times = {f"a parameter, {rule} {n}": np.ones(3) for rule in targets.RULES for n in (64, 128)}
     times["a parameter, kalman 128"] = np.full(3, 3.0)
-    np.testing.assert_array_equal(targets.flatness(times), [3, 3, 3])
+    np.testing.assert_array_equal(targets.flatness("a parameter", times), [3, 3, 3])
     with pytest.raises(KeyError):
-        targets.flatness({})
+        targets.flatness("a loop", times)
 
 
 def test_what_does_not_work_is_left_out(capsys):
