@@ -134,15 +134,19 @@ void NBT(panels_add_row)(const nbt_panels *at, size_t p, const real *restrict x,
     for (size_t l = 0; l < width; l++) row[l] += x[at->full + l];
 }
 
-void NBT(panels_set_row)(const nbt_panels *at, size_t columns, size_t p, const real *restrict x,
-                         real *restrict M)
+/* One panel of rows, from column i on. */
+NBT_INLINE void set_panel(const nbt_panels *at, size_t columns, size_t rows, const real *x, real *M,
+                          size_t i, size_t group)
 {
-    for (size_t i = 0; i < at->ld; i += LANES) {
-        const size_t left = columns - i, width = i < at->full ? LANES : LANES / at->group;
-        real *row = panel_of(at, M, i) + p * width;
-        if (left >= LANES)
-            store(row, load_any(x + i));
-        else
-            memcpy(row, x + i, left * sizeof(real));
-    }
+    real *panel = panel_of(at, M, i);
+    for (size_t p = 0; p < rows; p++)
+        panel_put(panel, p, group, lanes_only(load_any(x + p * columns + i), columns - i));
+}
+
+void NBT(panels_set_rows)(const nbt_panels *at, size_t columns, size_t rows, const real *restrict x,
+                          real *restrict M)
+{
+#define PANEL(i, group) set_panel(at, columns, rows, x, M, i, group)
+    EACH_PANEL(at, PANEL);
+#undef PANEL
 }

@@ -49,8 +49,7 @@ static void gradient(nbt_learner *self)
     real *flat = self->g_flat, *g = self->g;
     nbt_parallel(self, self->ldG / STRIP, n * self->ldG, gradient_strips, NULL);
     memcpy(g, flat, n * sizeof(real));
-    for (size_t p = 0; p + 1 < self->P; p++)
-        NBT(panels_set_row)(&self->cell, n, p, flat + (1 + p) * n, g);
+    NBT(panels_set_rows)(&self->cell, n, self->P - 1, flat + n, g);
 }
 
 double NBT(rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
