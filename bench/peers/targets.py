@@ -222,23 +222,25 @@ def denormals():
         yield worst(what, "20", 2, pairs)
 
 
-def flatness(of: str, times: Times) -> np.ndarray:
+def flatness(times: Times, largest: str = "a parameter") -> np.ndarray:
     """Largest over smallest time a parameter, from 64 units to the last level of the cache, of the
-    rule for which this is largest. `of`: "a parameter", or "a loop" that only moves its bytes."""
+    rule for which this is largest. largest: "a loop", if the largest took no longer than a loop
+    that only moves its bytes."""
     found = []
     for rule in RULES:
-        name = f"{of}, {rule} "
-        of_rule = [values for key, values in times.items() if key.startswith(name)]
-        if not of_rule:
-            raise KeyError(name)
-        found.append(np.max(of_rule, axis=0) / np.min(of_rule, axis=0))
+        ours, others = (
+            [values for key, values in times.items() if key.startswith(f"{of}, {rule} ")]
+            for of in ("a parameter", largest)
+        )
+        if not ours:
+            raise KeyError(rule)
+        found.append(np.max(others, axis=0) / np.min(ours, axis=0))
     return max(found, key=np.median)
 
 
 def sizes() -> Target:
     what = "time a parameter, in cache: largest / smallest"
-    ours, loops = (partial(flatness, of) for of in ("a parameter", "a loop"))
-    return Target(what, "64 …", 2, "×", True, ours, loops)
+    return Target(what, "64 …", 2, "×", True, flatness, partial(flatness, largest="a loop"))
 
 
 TARGETS = (
