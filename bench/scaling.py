@@ -32,28 +32,28 @@ CHART = Path(__file__).with_name("scaling.png")
 
 
 def visited(rule: str, units: int) -> int:
-    """Bytes of the arrays that a step reads and writes; of the default's the larger ones: θ, w̄, J,
-    J0, d, and the window's four of F."""
+    """Bytes that a step reads and writes; of the default's the larger arrays: θ, w̄, J, J0, d, and
+    the window's four of F, of which it writes one."""
     if rule == "default":
-        return 9 * 4 * units * (1 + units + 64)
+        return 4 * (5 * units * (1 + units + 64) + 5 * units * units // 2)
     return limits.least(rule, Job(units))[1] // 2
 
 
 @dataclass(frozen=True)
 class Point:
     """Seconds a parameter (of network and readout), by repetition: of a step, and of a loop over as
-    many bytes."""
+    many bytes, if it could be compiled."""
 
     rule: str
     units: int
     bytes: int
     seconds: np.ndarray
-    loop: np.ndarray
+    loop: np.ndarray | None
 
 
 def measure(repeats: int, seconds: float, clock: str, units=UNITS) -> list[Point]:
     """Every rule at every size."""
-    contenders, facts = [], []
+    contenders, facts = [], {}
     for n in units:
         for rule in RULES:
             learner = trainer(rule, n)
@@ -64,15 +64,15 @@ def measure(repeats: int, seconds: float, clock: str, units=UNITS) -> list[Point
                 steps=1,
             )
             size = visited(rule, n)
-            contenders += [contender, limits.read_and_write(size // 8, f", {rule} {n} units")]
-            facts.append((rule, n, size, learner.parameters))
-    times = [one.times[clock] for one in alternate(contenders, repeats, seconds)]
+            loop = limits.read_and_write(size // 8, f", {rule} {n} units")
+            contenders += [contender, loop]
+            facts[contender.name] = rule, n, size, learner.parameters, loop.name
+    done = alternate(contenders, repeats, seconds)
+    times = {one.name: np.array(one.times[clock]) for one in done}
     found = []
-    for (rule, n, size, parameters), taken, a_byte in zip(
-        facts, times[::2], times[1::2], strict=True
-    ):
-        loop = 2 * size * np.array(a_byte) / parameters
-        found.append(Point(rule, n, size, np.array(taken) / parameters, loop))
+    for name, (rule, n, size, parameters, loop) in facts.items():
+        moved = 2 * size * times[loop] / parameters if loop in times else None
+        found.append(Point(rule, n, size, times[name] / parameters, moved))
     return found
 
 
@@ -84,7 +84,8 @@ def in_cache(points: list[Point]) -> dict[str, np.ndarray]:
     for point in points:
         if point.bytes <= last:
             found[f"a parameter, {point.rule} {point.units}"] = point.seconds
-            found[f"a loop, {point.rule} {point.units}"] = point.loop
+            if point.loop is not None:
+                found[f"a loop, {point.rule} {point.units}"] = point.loop
     return found
 
 
@@ -100,8 +101,8 @@ def show(points: list[Point], facts: list[str]) -> None:
         for rule in RULES:
             of = [p for p in points if (p.rule, p.units) == (rule, units)]
             low, middle, high = (1e9 * x for x in spread(of[0].seconds))
-            loop = 1e9 * np.median(of[0].loop)
-            cells.append(f"{middle:.3f} ({low:.3f}–{high:.3f}) {loop:.3f}")
+            loop = "" if of[0].loop is None else f"{1e9 * np.median(of[0].loop):.3f}"
+            cells.append(f"{middle:.3f} ({low:.3f}–{high:.3f}) {loop}")
         table.add_row(str(units), *cells)
     Console(width=None if sys.stdout.isatty() else 110).print(table)
 
@@ -115,7 +116,7 @@ def draw(points: list[Point], facts: list[str], path: Path) -> list[Path]:
             low, middle, high = np.array([spread(1e9 * point.seconds) for point in of]).T
             panel.fill_between(size, low, high, color=color, alpha=0.25, linewidth=0)
             panel.plot(size, middle, "o-", color=color, markersize=4, label=NAMES[rule])
-            loop = [1e9 * np.median(point.loop) for point in of]
+            loop = [np.nan if p.loop is None else 1e9 * np.median(p.loop) for p in of]
             name = "a loop over as many bytes" if rule == "default" else None
             panel.plot(size, loop, ":", color=color, linewidth=1, label=name)
             for point, x, y in zip(of, size, middle, strict=True):
@@ -141,7 +142,7 @@ def draw(points: list[Point], facts: list[str], path: Path) -> list[Path]:
                 fontsize=9,
                 color="0.4",
             )
-        panel.set_xlabel("arrays that a step reads and writes, MiB (numbers: units)")
+        panel.set_xlabel("what a step reads and writes, MiB (numbers: units)")
         panel.set_ylabel("ns a parameter and step")
         panel.set_title("Time a parameter", loc="left", weight="bold")
         panel.xaxis.set_major_formatter("{x:g}")

@@ -21,8 +21,8 @@ typedef struct {
 } step_size;
 
 /* A step of SGD may leave the range of numbers when the squares of what bounds it,
- * |η g_i| ≤ η Σ_k |c_k| ‖w̄_k‖ + η |H_i| ‖z_i‖, add up to as much. They are at hand: no look at θ.
- */
+ * |η g_i| ≤ η Σ_k |c_k| ‖w̄_k‖ + η |H_i| ‖z_i‖ (φ: η ‖δ‖ ‖(1, a)‖), add up to as much. They are at
+ * hand: no look at θ or φ. */
 #define LARGEST_STEP (NBT_PRECISION == 32 ? (real)1e36 : (real)1e300)
 
 /* lambda: lambda_theta or lambda_phi of the learner. */

@@ -51,7 +51,7 @@ static void softmax_predict(const nbt_learner *self, real *out)
 static double softmax_loss(const nbt_learner *self, nbt_target y, real *delta)
 {
     const double seen = (double)delta[y.symbol];
-    return softmax(self->A, self->ldA, (size_t)y.symbol, delta) - seen;
+    return softmax(self->A, self->ldA, y.symbol, delta) - seen;
 }
 
 /* ---- gaussian ------------------------------------------------------------------------------ */
@@ -160,7 +160,7 @@ static void descend_outer(nbt_learner *self)
     real a2, delta2;
     NBT(rows_dot)(1, self->ldn, a, a, &a2); /* the padding, too, which makes it no less */
     NBT(rows_dot)(1, self->ldA, delta, delta, &delta2);
-    if (!(rate * rate * delta2 * (1 + a2) < LARGEST_STEP)) self->diverged = 1;
+    if (!(rate * (rate * delta2) * (1 + a2) < LARGEST_STEP)) self->diverged = 1;
     NBT(panels_dot_descend)(&self->out, self->n, rate, a, delta, self->phi, self->H);
     lanes_multiply(self->ldn, self->slope, self->H);
 }

@@ -32,11 +32,9 @@ NBT_INLINE vec settle(const panel *b, real *d_at, real *w_at, vec z, vec z_last,
                       presence part, size_t K, vec *d_out, vec *w_out)
 {
     const vec d_before = exact ? load(d_at) : z_last;
-    vec d = part == PRESENT ? z : spread(0);
-    if (exact) {
-        d += b->keep_d * d_before;
-        store(d_at, d);
-    }
+    vec d = exact ? b->keep_d * d_before : part == PRESENT ? z : spread(0);
+    if (exact && part == PRESENT) d += z;
+    if (exact) store(d_at, d);
     *d_out = *w_out = d;
     vec g = b->H * d;
     for (size_t k = 0; k < K; k++) {

@@ -244,6 +244,19 @@ def test_no_probabilities(argument, exception, call, assert_same_state):
     assert own.step == 0
 
 
+def test_a_target_that_rounds_to_1_is_1():
+    """In float32, as a number and as an array."""
+    near = 1.0000000001
+    losses = []
+    for y in (1.0, near, np.array([[near]]), [near]):
+        trainer = nbt.NoBackTrack(nbt.RNN(3), nbt.Bernoulli(1), inputs=1, dtype="float32", seed=1)
+        losses.append(trainer.learn(0.1, y))
+    assert losses == [losses[0]] * 4
+    for y in (1.001, -1e-3):
+        with pytest.raises(ValueError, match=r"y: expected targets in \[0, 1\], got"):
+            trainer.learn(0.1, y)
+
+
 @pytest.mark.parametrize("kind", [nbt.Gaussian, nbt.Bernoulli])
 @pytest.mark.parametrize("dim", [0, -1, 2**31, 2.0, "3", None, True])
 def test_sizes_that_are_none(kind, dim):

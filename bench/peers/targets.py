@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from bench.alternate import spread
-from bench.peers.job import Job
+from bench.peers.job import ONLINE, Job
 from bench.peers.limits import least
 
 __all__ = ["TARGETS", "Outcome", "Target", "outcomes"]
@@ -20,7 +20,7 @@ Times = Mapping[str, np.ndarray]  # name of a contender: seconds a step, by repe
 @dataclass(frozen=True)
 class Target:
     """A figure to reach. `bound`: at least it, or at most it (`most`); None: shown without one.
-    `best`: what it would be if our step took no longer than the machine allows; None: unknown."""
+    `best`: what it would be if our step took no longer than `limits` says; None: unknown."""
 
     what: str
     units: str
@@ -77,7 +77,8 @@ class Outcome:
 
 
 def limit(times: Times, rule: str, units: int) -> np.ndarray:
-    """Seconds below which no step of a rank-one rule can be (`limits.least`)."""
+    """Seconds of a step of a rank-one rule that only computes, or only moves, what it must
+    (`limits.least`), whichever is longer."""
     arithmetic, moved = least(rule, Job(units))
     return np.maximum(
         arithmetic * times[f"limit: multiply-adds, {units}"],
@@ -225,14 +226,14 @@ def denormals():
 def flatness(times: Times, largest: str = "a parameter") -> np.ndarray:
     """Largest over smallest time a parameter, from 64 units to the last level of the cache, of the
     rule for which this is largest. largest: "a loop", if the largest took no longer than a loop
-    that only moves its bytes."""
+    that only moves its bytes, of the rank-one rules, which have no scratch to speak of."""
     found = []
-    for rule in RULES:
+    for rule in RULES if largest == "a parameter" else ONLINE:
         ours, others = (
             [values for key, values in times.items() if key.startswith(f"{of}, {rule} ")]
             for of in ("a parameter", largest)
         )
-        if not ours:
+        if not ours or not others:
             raise KeyError(rule)
         found.append(np.max(others, axis=0) / np.min(ours, axis=0))
     return max(found, key=np.median)

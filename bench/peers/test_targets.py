@@ -96,6 +96,10 @@ def test_flatness_is_of_the_worst_rule():
     np.testing.assert_array_equal(targets.flatness(times, "a loop"), [1.5, 1.5, 1.5])
     with pytest.raises(KeyError):
         targets.flatness({})
+    with pytest.raises(KeyError):
+        targets.flatness(
+            {f"a parameter, {rule} 64": np.ones(3) for rule in targets.RULES}, "a loop"
+        )
 
 
 def test_what_does_not_work_is_left_out(capsys):

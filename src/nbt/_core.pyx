@@ -509,7 +509,7 @@ cdef class Learner:
             return _symbols(y, "y", self.c.A, data)
         held = self._numbers(y, "y", self.c.Y, data)
         if self.c.readout == NBT_BERNOULLI:
-            _check_unit_interval(y if held is None else held, "y")
+            _check_unit_interval(self.dtype.type(y) if held is None else held, "y")
         return held
 
     cdef object _numbers(self, x, str name, size_t m, Data* data):
