@@ -92,7 +92,7 @@ NBT_INLINE wvec lanes_at(size_t lane)
 }
 NBT_INLINE wvec lanes_four(size_t k)
 {
-    static const word run[2 * NBT_LANES] = {[NBT_LANES ... NBT_LANES + 3] = -1};
+    static const word run[2 * NBT_LANES] = {[NBT_LANES... NBT_LANES + 3] = -1};
     return lanes_of(run + LANES - k);
 }
 

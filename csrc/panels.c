@@ -53,8 +53,7 @@ NBT_INLINE void dot_rows(const nbt_panels *at, size_t rows, size_t count, size_t
         dot_tile(at, count, p + k, M, x, ld_x, four);
         for (size_t t = 0; t < count; t++) sums[t] = lanes_take(sums[t], k, four[t]);
     }
-    for (size_t t = 0; t < count; t++)
-        store(out + t * ld_out + p, lanes_only(sums[t], left));
+    for (size_t t = 0; t < count; t++) store(out + t * ld_out + p, lanes_only(sums[t], left));
 }
 
 void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real *restrict M,

@@ -184,8 +184,8 @@ void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, nbt_
 /* M[p] += x (ld), row p below row 0. O(ld) */
 void NBT(panels_add_row)(const nbt_panels *at, size_t p, const real *restrict x, real *restrict M);
 
-/* M[p] = x[p] (columns) for the first `rows` rows below row 0; x is flat, and a lane block after its
- * end is read. O(rows ld) */
+/* M[p] = x[p] (columns) for the first `rows` rows below row 0; x is flat, and a lane block after
+ * its end is read. O(rows ld) */
 void NBT(panels_set_rows)(const nbt_panels *at, size_t columns, size_t rows, const real *restrict x,
                           real *restrict M);
 

@@ -29,7 +29,8 @@ static void outputs(const nbt_learner *self, const real *restrict a, real *restr
 /* ---- softmax ------------------------------------------------------------------------------- */
 
 /* x ← softmax(x) in place, less 1 at `seen`; returns ln Σ exp x. In the loop, since the next load
- * of x would wait for a number stored by itself (2 % of a Euclidean step of 20 units on Intel's). */
+ * of x would wait for a number stored by itself (2 % of a Euclidean step of 20 units on Intel's).
+ */
 static double softmax(size_t A, size_t ldA, size_t seen, real *x)
 {
     for (size_t z = A; z < ldA; z++) x[z] = (real)-INFINITY; /* the padding */

@@ -7,10 +7,7 @@
 #include "lanes.h"
 
 /* Up to LANES numbers, 0 behind them. */
-NBT_INLINE vec load_some(const real *p, size_t count)
-{
-    return lanes_only(load_any(p), count);
-}
+NBT_INLINE vec load_some(const real *p, size_t count) { return lanes_only(load_any(p), count); }
 
 /* The first of up to LANES numbers. */
 NBT_INLINE void store_some(real *p, size_t count, vec x)
