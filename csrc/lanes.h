@@ -108,10 +108,9 @@ NBT_INLINE vec lanes_only(vec x, size_t count)
     return count >= LANES ? x : (vec)((wvec)x & lanes_below(count));
 }
 
-/* The first `count` lanes of x, the others of y. */
-NBT_INLINE vec lanes_split(vec x, size_t count, vec y)
+/* x in the lanes that have all bits in `mine`, y in those that have none. */
+NBT_INLINE vec lanes_choose(wvec mine, vec x, vec y)
 {
-    const wvec mine = lanes_below(count);
     return (vec)(((wvec)x & mine) | ((wvec)y & ~mine));
 }
 
@@ -125,11 +124,7 @@ NBT_INLINE vec lanes_signs(uint32_t bits)
 }
 
 /* The larger of the two in each lane. */
-NBT_INLINE vec lanes_max(vec x, vec y)
-{
-    const wvec keep = x > y;
-    return (vec)(((wvec)x & keep) | ((wvec)y & ~keep));
-}
+NBT_INLINE vec lanes_max(vec x, vec y) { return lanes_choose(x > y, x, y); }
 
 /* x, or y / 2^halvings where that is more, y > 0. By integers, which numbers above 0 are ordered
  * like: the units that multiply are what steps wait for. A NaN may be lost. */
@@ -218,8 +213,7 @@ NBT_INLINE void fold_each(const vec x[4], real *out)
 /* x with lanes k … k + 3, k a multiple of 4, from the quarters of y. */
 NBT_INLINE vec lanes_take(vec x, size_t k, vec y)
 {
-    const wvec mine = lanes_four(k);
-    return (vec)(((wvec)x & ~mine) | ((wvec)SHUFFLE(y, y, OF_QUARTERS) & mine));
+    return lanes_choose(lanes_four(k), SHUFFLE(y, y, OF_QUARTERS), x);
 }
 
 /* to (count, whole lane blocks) = from. For rows too short to call memcpy for. */

@@ -12,7 +12,7 @@ NBT_INLINE vec load_some(const real *p, size_t count) { return lanes_only(load_a
 /* The first of up to LANES numbers. */
 NBT_INLINE void store_some(real *p, size_t count, vec x)
 {
-    store_any(p, count >= LANES ? x : lanes_split(x, count, load_any(p)));
+    store_any(p, count >= LANES ? x : lanes_choose(lanes_below(count), x, load_any(p)));
 }
 
 /* Where whole blocks begin: one number that would be left over goes first, by itself. */

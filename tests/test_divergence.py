@@ -123,7 +123,8 @@ def test_parameters_of_a_system_are_named(rule):
         trainer.learn(rng.normal(size=(50, 2)), rng.integers(0, 2, 50))
     error = caught.value
     assert f"{error.array}[" in str(error)
-    assert not abs(trainer.state_dict()[error.array][error.index]) < 1e150
+    value = trainer.state_dict()[error.array][error.index]
+    assert not np.isfinite(value) or (abs(value) > 1e299 and ", too large" in str(error))
 
 
 @pytest.mark.parametrize("rule", ["RTRL", "paper's", "window"])

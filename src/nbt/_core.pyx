@@ -516,21 +516,21 @@ cdef class Learner:
         """x as (steps, m) of the learner's dtype. A number, or an array that is one already, is
         used as it is: what `_vectors` finds out, without what that costs a live call."""
         cdef int kind = NPY_FLOAT32 if self.c.dtype == NBT_F32 else NPY_FLOAT64
-        cdef size_t count
+        cdef bint ready = True
+        held = None
         if type(x) is float and m == 1:
             data.real, data.real32 = x, <float><double>x
             data.vectors = &data.real32 if self.c.dtype == NBT_F32 else <void*>&data.real
             data.count = 1
-            held = None
         elif (PyArray_CheckExact(x) and PyArray_TYPE(x) == kind and PyArray_NDIM(x) == 2
                 and PyArray_DIM(x, 1) == <npy_intp>m and PyArray_ISCARRAY_RO(x)):
             held = _hold(x, data)
         else:
-            return _hold(_vectors(x, name, m, self.dtype, self.c.missing), data)
-        count = data.count * m
-        if nbt_first_bad_number(self.c.dtype, data.vectors, count, self.c.missing) < count:
-            return _hold(_vectors(x, name, m, self.dtype, self.c.missing), data)
-        return held
+            ready = False
+        if ready and nbt_first_bad_number(self.c.dtype, data.vectors, data.count * m,
+                                          self.c.missing) == data.count * m:
+            return held
+        return _hold(_vectors(x, name, m, self.dtype, self.c.missing), data)
 
 
 # Arrays of a system's learner that are not scratch.
