@@ -110,15 +110,16 @@ def test_the_budget_is_cpu_time():
     record = execute(job(limits=Limits(budget=0.2)))
     spent = time.thread_time() - start
     assert record["stopped"] == "seconds"
-    assert 0.2 <= record["seconds"][-1] < 0.5
-    assert record["seconds"][-1] <= spent
+    assert spent >= 0.2
+    # the last row's time is its step's; what passes after it, up to the look at the clock, counts
+    assert 0.1 < record["seconds"][-1] < min(0.5, spent)
 
 
 def test_every_rule_has_the_same_budget():
     records = [execute(job(rule, limits=Limits(budget=0.1))) for rule in ("tbptt", "kalman-10")]
     fast, slow = (record["step"][-1] for record in records)
     assert fast > 2 * slow
-    assert all(0.1 <= record["seconds"][-1] < 0.4 for record in records)
+    assert all(0.05 < record["seconds"][-1] < 0.4 for record in records)
 
 
 def test_divergence_is_a_result():
