@@ -2,8 +2,8 @@
  *
  * Units (or symbols) lie in the lanes, parameters in the outer loop, so arithmetic on `vec` is the
  * plain arithmetic of every unit side by side. A block is as wide as the registers of the
- * instruction set, at least 4 reals: gcc keeps wider ones in memory, five times slower. A sum over
- * lanes is folded in a fixed tree. Needs the vector extensions of GNU C, which gcc and clang have
+ * instruction set: gcc keeps wider ones in memory, 1.5 to 6 times slower. A sum over lanes
+ * is folded in a fixed tree. Needs the vector extensions of GNU C, which gcc and clang have
  * on every machine; no instruction set. */
 #ifndef NBT_LANES_H
 #define NBT_LANES_H
@@ -12,8 +12,8 @@
 #include "real.h"
 #include <string.h>
 
-typedef real vec __attribute__((vector_size(NBT_LANE_BYTES)));
-typedef word wvec __attribute__((vector_size(NBT_LANE_BYTES)));
+typedef real vec __attribute__((vector_size(NBT_REGISTER)));
+typedef word wvec __attribute__((vector_size(NBT_REGISTER)));
 typedef vec vec_in_memory __attribute__((may_alias));
 typedef vec vec_anywhere __attribute__((may_alias, aligned(sizeof(real))));
 #define LANES ((size_t)NBT_LANES)
@@ -30,14 +30,19 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 #define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (wvec){__VA_ARGS__})
 #endif
 
+/* Blocks whose sums over lanes fold together into one block, a part for each. */
+#define FOLDED ((size_t)NBT_FOLDED)
+#define NBT_FOLDED (NBT_LANES < 4 ? 2 : 4)
+
 /* Orders of lanes. Of one block: neighbours, quarters or halves exchanged; the first half or
- * quarter, or the first 2 or 4 lanes, repeated. Of two: the lower or upper parts of their parts. */
+ * quarter, or the first 2 or 4 lanes, repeated; the first of each part, again and again. Of two:
+ * the lower or upper parts of their parts. */
 #if NBT_LANES == 16
 #define SWAP_HALVES 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7
 #define SWAP_QUARTERS 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11
 #define TILE_HALF 0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7
 #define TILE_QUARTER 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3
-#define OF_QUARTERS 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12
+#define OF_PARTS 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12
 #define EACH_OF_2 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1
 #define EACH_OF_4 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3
 #define LOWER_HALVES 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
@@ -51,7 +56,7 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 #define SWAP_QUARTERS 2, 3, 0, 1, 6, 7, 4, 5
 #define TILE_HALF 0, 1, 2, 3, 0, 1, 2, 3
 #define TILE_QUARTER 0, 1, 0, 1, 0, 1, 0, 1
-#define OF_QUARTERS 0, 2, 4, 6, 0, 2, 4, 6
+#define OF_PARTS 0, 2, 4, 6, 0, 2, 4, 6
 #define EACH_OF_2 0, 0, 0, 0, 1, 1, 1, 1
 #define EACH_OF_4 0, 0, 1, 1, 2, 2, 3, 3
 #define LOWER_HALVES 0, 1, 2, 3, 8, 9, 10, 11
@@ -59,23 +64,32 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 #define LOWER_QUARTERS 0, 1, 4, 5, 8, 9, 12, 13
 #define UPPER_QUARTERS 2, 3, 6, 7, 10, 11, 14, 15
 #define SWAP_NEIGHBOURS 1, 0, 3, 2, 5, 4, 7, 6
-#else
+#elif NBT_LANES == 4
 #define SWAP_HALVES 2, 3, 0, 1
 #define SWAP_QUARTERS 1, 0, 3, 2
 #define TILE_HALF 0, 1, 0, 1
 #define TILE_QUARTER 0, 0, 0, 0
-#define OF_QUARTERS 0, 1, 2, 3
+#define OF_PARTS 0, 1, 2, 3
 #define EACH_OF_2 0, 0, 1, 1
 #define EACH_OF_4 0, 1, 2, 3
 #define LOWER_HALVES 0, 1, 4, 5
 #define UPPER_HALVES 2, 3, 6, 7
 #define LOWER_QUARTERS 0, 2, 4, 6
 #define UPPER_QUARTERS 1, 3, 5, 7
+#else /* a half is one lane: there are no quarters, nor 4 rows in a block */
+#define SWAP_HALVES 1, 0
+#define TILE_HALF 0, 0
+#define TILE_QUARTER TILE_HALF
+#define OF_PARTS 0, 1
+#define EACH_OF_2 0, 1
+#define EACH_OF_4 EACH_OF_2
+#define LOWER_HALVES 0, 2
+#define UPPER_HALVES 1, 3
 #endif
 
 /* All bits in some lanes, none in the others, from a run of such words in memory: no number has to
  * become one of another kind, and no instruction set has to compare words. The lanes below `count`;
- * `lane` alone, or none; lanes k … k + 3, k a multiple of 4 below LANES. */
+ * `lane` alone, or none; FOLDED lanes from k on, a multiple of FOLDED below LANES. */
 NBT_INLINE wvec lanes_of(const word *run)
 {
     return (wvec)load_any((const real *)(const void *)run);
@@ -90,9 +104,9 @@ NBT_INLINE wvec lanes_at(size_t lane)
     static const word run[2 * NBT_LANES] = {[NBT_LANES] = -1};
     return lanes_of(run + LANES - (lane < LANES ? lane : LANES));
 }
-NBT_INLINE wvec lanes_four(size_t k)
+NBT_INLINE wvec lanes_folded(size_t k)
 {
-    static const word run[2 * NBT_LANES] = {[NBT_LANES... NBT_LANES + 3] = -1};
+    static const word run[2 * NBT_LANES] = {[NBT_LANES... NBT_LANES + NBT_FOLDED - 1] = -1};
     return lanes_of(run + LANES - k);
 }
 
@@ -153,23 +167,38 @@ NBT_INLINE vec lanes_rows(const real *x, size_t group)
     return group == 2 ? SHUFFLE(all, all, EACH_OF_2) : SHUFFLE(all, all, EACH_OF_4);
 }
 
+/* Quarters exchanged; x, where there are none. */
+NBT_INLINE vec swap_quarters(vec x)
+{
+#ifdef SWAP_QUARTERS
+    x = SHUFFLE(x, x, SWAP_QUARTERS);
+#endif
+    return x;
+}
+
 /* The sum of the rows that share a block, in its first LANES / group lanes; 0 in the others. */
 NBT_INLINE vec lanes_gather(vec x, size_t group)
 {
     if (group == 1) return x;
     x += SHUFFLE(x, x, SWAP_HALVES);
-    if (group == 4) x += SHUFFLE(x, x, SWAP_QUARTERS);
+    if (group == 4) x += swap_quarters(x);
     return lanes_only(x, LANES / group);
 }
 
-/* Half-way sums: of the halves of x, then of those of y; of the quarters of such halves. */
+/* Half-way sums: of the halves of x, then of those of y. */
 NBT_INLINE vec fold_halves(vec x, vec y)
 {
     return SHUFFLE(x, y, LOWER_HALVES) + SHUFFLE(x, y, UPPER_HALVES);
 }
-NBT_INLINE vec fold_quarters(vec x, vec y)
+
+/* FOLDED blocks in one, from their half-way sums: those of their quarters. */
+NBT_INLINE vec fold_quarters(const vec half[FOLDED / 2])
 {
-    return SHUFFLE(x, y, LOWER_QUARTERS) + SHUFFLE(x, y, UPPER_QUARTERS);
+#if NBT_FOLDED == 4
+    return SHUFFLE(half[0], half[1], LOWER_QUARTERS) + SHUFFLE(half[0], half[1], UPPER_QUARTERS);
+#else
+    return half[0];
+#endif
 }
 
 /* Sums of each quarter of x, in its own lanes. */
@@ -188,7 +217,7 @@ NBT_INLINE vec fold_within_quarters(vec x)
 NBT_INLINE real fold(vec x)
 {
     x += SHUFFLE(x, x, SWAP_HALVES);
-    x += SHUFFLE(x, x, SWAP_QUARTERS);
+    if (LANES > 2) x += swap_quarters(x);
     return fold_within_quarters(x)[0];
 }
 
@@ -196,24 +225,28 @@ NBT_INLINE real fold(vec x)
 NBT_INLINE real fold_max(vec x)
 {
     x = lanes_max(x, SHUFFLE(x, x, SWAP_HALVES));
-    x = lanes_max(x, SHUFFLE(x, x, SWAP_QUARTERS));
+    x = lanes_max(x, swap_quarters(x));
     real high = x[0]; /* quarters are equal now */
-    for (size_t l = 1; l < LANES / 4; l++) high = x[l] > high ? x[l] : high;
+    for (size_t l = 1; 4 * l < LANES; l++) high = x[l] > high ? x[l] : high;
     return high;
 }
 
 /* out[k] = fold(x[k]) for four blocks, to the bit. */
 NBT_INLINE void fold_each(const vec x[4], real *out)
 {
-    const vec folded =
-        fold_within_quarters(fold_quarters(fold_halves(x[0], x[1]), fold_halves(x[2], x[3])));
-    for (size_t k = 0; k < 4; k++) out[k] = folded[k * (LANES / 4)];
+    for (size_t k = 0; k < 4; k += FOLDED) {
+        vec half[FOLDED / 2];
+        for (size_t h = 0; h < FOLDED / 2; h++)
+            half[h] = fold_halves(x[k + 2 * h], x[k + 2 * h + 1]);
+        const vec folded = fold_within_quarters(fold_quarters(half));
+        for (size_t l = 0; l < FOLDED; l++) out[k + l] = folded[l * (LANES / FOLDED)];
+    }
 }
 
-/* x with lanes k … k + 3, k a multiple of 4, from the quarters of y. */
+/* x with FOLDED lanes from k on, a multiple of FOLDED, from the parts of y. */
 NBT_INLINE vec lanes_take(vec x, size_t k, vec y)
 {
-    return lanes_choose(lanes_four(k), SHUFFLE(y, y, OF_QUARTERS), x);
+    return lanes_choose(lanes_folded(k), SHUFFLE(y, y, OF_PARTS), x);
 }
 
 /* to (count, whole lane blocks) = from. For rows too short to call memcpy for. */

@@ -1,6 +1,6 @@
 #include "panels.h"
 
-/* Four rows by `count` vectors: their sums are independent chains, and the rows fold together. */
+/* FOLDED rows by `count` vectors: their sums are independent chains, and the rows fold together. */
 enum { VECTORS = NBT_REGISTER == 64 ? 4 : 2 };
 
 /* The tail panel's turn in which row p is the first. */
@@ -9,38 +9,38 @@ NBT_INLINE real *tail_turn(const nbt_panels *at, const real *M, size_t p)
     return at->group ? panel_of(at, M, at->full) + p * (LANES / at->group) : NULL;
 }
 
-/* What the tail panel adds to four rows whose halves are folded, and the rest of the folding: a
- * row's sum in each quarter. turn: that of the first. */
-NBT_INLINE vec fold_tile(const nbt_panels *at, vec first, vec second, const real *turn,
+/* The sums of FOLDED rows, each in its part of the block, of what whole panels gave and of the tail
+ * panel. turn: that of the first. */
+NBT_INLINE vec fold_tile(const nbt_panels *at, const vec sum[FOLDED], const real *turn,
                          const real *x)
 {
+    vec half[FOLDED / 2];
+    for (size_t k = 0; k < FOLDED / 2; k++) half[k] = fold_halves(sum[2 * k], sum[2 * k + 1]);
     if (at->group == 2) {
         const vec last = lanes_tile(load(x + at->full), 2);
-        first += load(turn) * last;
-        second += load(turn + LANES) * last;
+        for (size_t k = 0; k < FOLDED / 2; k++) half[k] += load(turn + k * LANES) * last;
     }
-    vec four = fold_quarters(first, second);
-    if (at->group == 4) four += load(turn) * lanes_tile(load(x + at->full), 4);
-    return fold_within_quarters(four);
+    vec quarters = fold_quarters(half);
+    if (at->group == 4) quarters += load(turn) * lanes_tile(load(x + at->full), 4);
+    return fold_within_quarters(quarters);
 }
 
-/* Four rows from p on by `count` vectors. */
+/* FOLDED rows from p on by `count` vectors. */
 NBT_INLINE void dot_tile(const nbt_panels *at, size_t count, size_t p, const real *M, const real *x,
-                         size_t ld_x, vec *four)
+                         size_t ld_x, vec *folded)
 {
-    vec sum[VECTORS][4];
+    vec sum[VECTORS][FOLDED];
     for (size_t t = 0; t < count; t++)
-        for (size_t k = 0; k < 4; k++) sum[t][k] = (vec){0};
+        for (size_t k = 0; k < FOLDED; k++) sum[t][k] = (vec){0};
     for (size_t i = 0; i < at->full; i += LANES) {
         const real *row = panel_of(at, M, i) + p * LANES;
-        for (size_t k = 0; k < 4; k++) {
+        for (size_t k = 0; k < FOLDED; k++) {
             const vec m = load(row + k * LANES);
             for (size_t t = 0; t < count; t++) sum[t][k] += m * load(x + t * ld_x + i);
         }
     }
     for (size_t t = 0; t < count; t++)
-        four[t] = fold_tile(at, fold_halves(sum[t][0], sum[t][1]),
-                            fold_halves(sum[t][2], sum[t][3]), tail_turn(at, M, p), x + t * ld_x);
+        folded[t] = fold_tile(at, sum[t], tail_turn(at, M, p), x + t * ld_x);
 }
 
 /* As many rows from p on as a lane block has, or as there are. */
@@ -48,10 +48,10 @@ NBT_INLINE void dot_rows(const nbt_panels *at, size_t rows, size_t count, size_t
                          const real *x, size_t ld_x, real *out, size_t ld_out)
 {
     const size_t left = rows - p < LANES ? rows - p : LANES;
-    vec sums[VECTORS] = {{0}}, four[VECTORS];
-    for (size_t k = 0; k < left; k += 4) {
-        dot_tile(at, count, p + k, M, x, ld_x, four);
-        for (size_t t = 0; t < count; t++) sums[t] = lanes_take(sums[t], k, four[t]);
+    vec sums[VECTORS] = {{0}}, folded[VECTORS];
+    for (size_t k = 0; k < left; k += FOLDED) {
+        dot_tile(at, count, p + k, M, x, ld_x, folded);
+        for (size_t t = 0; t < count; t++) sums[t] = lanes_take(sums[t], k, folded[t]);
     }
     for (size_t t = 0; t < count; t++) store(out + t * ld_out + p, lanes_only(sums[t], left));
 }
@@ -68,29 +68,29 @@ void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real
             dot_rows(at, rows, 1, p, M, x + t * ld_x, ld_x, out + t * ld_out, ld_out);
 }
 
-/* Four rows p … p + 3: their sums, and M[p + k] -= step[k] x; step is 0 in rows of padding. */
+/* FOLDED rows from p on: their sums, and M[p + k] -= step[k] x; step is 0 in rows of padding. */
 NBT_INLINE vec descend_tile(const nbt_panels *at, size_t p, const real *step, const real *x,
                             real *M)
 {
     const size_t full = at->full, apart = at->depth * LANES;
-    vec sum[4] = {{0}};
+    vec sum[FOLDED];
+    for (size_t k = 0; k < FOLDED; k++) sum[k] = (vec){0};
     real *row = panel_of(at, M, 0) + p * LANES;
     for (size_t i = 0; i < full; i += LANES, row += apart) {
         const vec columns = load(x + i);
-        for (size_t k = 0; k < 4; k++) {
+        for (size_t k = 0; k < FOLDED; k++) {
             const vec m = load(row + k * LANES);
             sum[k] += m * columns;
             store(row + k * LANES, m - step[k] * columns);
         }
     }
     real *turn = tail_turn(at, M, p);
-    const vec four =
-        fold_tile(at, fold_halves(sum[0], sum[1]), fold_halves(sum[2], sum[3]), turn, x);
-    for (size_t k = 0; k < 4 && turn; k += at->group, turn += LANES) {
+    const vec folded = fold_tile(at, sum, turn, x);
+    for (size_t k = 0; k < FOLDED && turn; k += at->group, turn += LANES) {
         const vec columns = lanes_tile(load(x + at->full), at->group);
         store(turn, load(turn) - lanes_rows(step + k, at->group) * columns);
     }
-    return four;
+    return folded;
 }
 
 void NBT(panels_dot_descend)(const nbt_panels *at, size_t rows, real rate,
@@ -104,7 +104,7 @@ void NBT(panels_dot_descend)(const nbt_panels *at, size_t rows, real rate,
         vec sums = {0};
         store_any(step, rate * lanes_only(load(left + p), count));
         store_any(step + LANES, sums);
-        for (size_t k = 0; k < count; k += 4)
+        for (size_t k = 0; k < count; k += FOLDED)
             sums = lanes_take(sums, k, descend_tile(at, p + k, step + k, x, M));
         store(out + p, sums);
     }

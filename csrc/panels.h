@@ -20,7 +20,7 @@
         for (size_t i_ = (first) * LANES; i_ < (last) * LANES && i_ < (at)->full; i_ += LANES)     \
             PANEL(i_, 1);                                                                          \
         if ((last) * LANES > (at)->full && (at)->group == 2) PANEL((at)->full, 2);                 \
-        if ((last) * LANES > (at)->full && (at)->group == 4) PANEL((at)->full, 4);                 \
+        if (LANES > 2 && (last) * LANES > (at)->full && (at)->group == 4) PANEL((at)->full, 4);    \
     } while (0)
 #define EACH_PANEL(at, PANEL) EACH_PANEL_OF(at, 0, (at)->count, PANEL)
 

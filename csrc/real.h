@@ -32,13 +32,8 @@ typedef uint64_t uword;
 #define root sqrt
 #endif
 
-/* Reals of a lane block (lanes.h). */
-#if NBT_REGISTER * 8 / NBT_PRECISION > 4
+/* Reals of a lane block (lanes.h): 2, 4, 8 or 16. */
 #define NBT_LANES (NBT_REGISTER * 8 / NBT_PRECISION)
-#else
-#define NBT_LANES 4
-#endif
-#define NBT_LANE_BYTES (NBT_LANES * NBT_PRECISION / 8)
 
 #define NBT_JOIN_(name, precision, isa) name##_##precision##_##isa
 #define NBT_JOIN(name, precision, isa) NBT_JOIN_(name, precision, isa)

@@ -181,7 +181,7 @@ cdef class Learner:
         self.indptr = np.zeros(dynamics.c.n + 1, np.int64)
         self.indices = np.zeros(max(dynamics.c.entries, 1), np.int32)
         self.block = np.concatenate([np.asarray(starts, np.int64), [p]])
-        self.first = np.repeat(self.block[:-1], np.diff(self.block)).astype(np.int32)
+        self.first = np.repeat(self.block[:len(starts)], np.diff(self.block)).astype(np.int32)
         self.c.indptr = <int64_t*><uintptr_t>self.indptr.ctypes.data
         self.c.indices = <int32_t*><uintptr_t>self.indices.ctypes.data
         pieces = max(dynamics.c.n, len(starts)) + 1
