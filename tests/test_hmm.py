@@ -274,6 +274,7 @@ def test_repr():
     )
 
 
+MASKED = np.ma.masked_equal([0, 1, 3, 2], 3)
 BAD = [
     (lambda h: nbt.HMM(0, 4), ValueError, "states"),
     (lambda h: nbt.HMM(3, 4.0), TypeError, "symbols"),
@@ -295,6 +296,17 @@ BAD = [
     (lambda h: h.save(3), TypeError, "path: expected a str or a path, got 3"),
     (lambda h: h.load_state_dict({}), ValueError, "state: expected the names"),
     (lambda h: h.load_state_dict(7), TypeError, "state"),
+    (lambda h: h.learn(MASKED), TypeError, "y: expected an array without a mask"),
+    (lambda h: h.score(MASKED), TypeError, "y: expected an array without a mask"),
+    (lambda h: h.predict_proba(MASKED), TypeError, "y: expected an array without a mask"),
+    (lambda h: h.partial_fit([True, False]), TypeError, "y: expected integers, got bool"),
+    (lambda h: h.learn([[0], [1, 2]]), ValueError, "y: expected a sequence of integers"),
+    (lambda h: h.learn(None), ValueError, r"y: expected shape \(steps,\)"),
+    (lambda h: h.learn([0, None]), TypeError, "y: expected integers, got object"),
+    (lambda h: nbt.HMM(4096, 2**24), ValueError, "states: 'exact' statistics of 4096 states"),
+    (lambda h: setattr(h, "states", 4), AttributeError, "states: cannot be set"),
+    (lambda h: setattr(h, "rate", 0.1), AttributeError, "rate: cannot be set"),
+    (lambda h: setattr(h, "step", -1), AttributeError, "step: cannot be set"),
 ]
 
 
@@ -315,6 +327,10 @@ def test_bad_input_is_named_and_changes_nothing(case, assert_same_state):
         ("transmat", np.eye(4), "expected shape"),
         ("filter", np.array([1.0, -1, 1]), "not below 0"),
         ("statistics.S", np.full((7, 3), np.nan), "finite"),
+        ("step", np.uint64(2**64 - 1), "step: expected an integer in"),
+        ("step", -1, "step: expected an integer in"),
+        ("step", [3], "step: expected integers of shape"),
+        ("filter", np.zeros(3), "filter: expected probabilities that add up to 1"),
     ],
 )
 def test_a_bad_state_is_refused_whole(key, value, message, assert_same_state):
@@ -323,3 +339,83 @@ def test_a_bad_state_is_refused_whole(key, value, message, assert_same_state):
     with pytest.raises(ValueError, match=message):
         hmm.load_state_dict(before | {"step": np.uint64(99), key: value})
     assert_same_state(hmm.state_dict(), before)
+
+
+def test_a_masked_state_is_refused(assert_same_state):
+    """Of an HMM and of a trainer: what is masked would be taken for a number."""
+    trainer = nbt.RTRL(nbt.RNN(3), nbt.Softmax(2))
+    for model, key in ((nbt.HMM(3, 4), "transmat"), (trainer, "cell.W")):
+        before = model.state_dict()
+        masked = np.ma.masked_less(before[key], before[key].mean())
+        with pytest.raises(TypeError, match=f"{key}: expected an array without a mask"):
+            model.load_state_dict(before | {key: masked})
+        assert_same_state(model.state_dict(), before)
+
+
+# ---- probabilities that are set ----------------------------------------------------------------
+
+GOOD = {
+    "startprob_": [0.2, 0.3, 0.5],
+    "transmat_": [[0.5, 0.25, 0.25], [0, 0, 1], [1 / 3, 1 / 3, 1 / 3]],
+    "emissionprob_": [[1, 0, 0, 0], [0.25] * 4, [0.1, 0.2, 0.3, 0.4]],
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_probabilities_may_be_set_to_what_is_like_an_array(name):
+    for given in (GOOD[name], tuple(GOOD[name]), np.array(GOOD[name], "float32")):
+        hmm = nbt.HMM(3, 4).partial_fit([0, 1])
+        setattr(hmm, name, given)
+        np.testing.assert_allclose(getattr(hmm, name), GOOD[name], rtol=1e-6)
+        assert getattr(hmm, name).dtype == np.float64
+        assert sum(hmm.predict()) == pytest.approx(1)
+        assert hmm.score([1, 2]) < 0
+
+
+def test_what_was_set_is_a_copy_that_cannot_be_written():
+    given = np.array(GOOD["transmat_"])
+    hmm = nbt.HMM(3, 4)
+    hmm.transmat_ = given
+    given[:] = 9
+    assert hmm.transmat_.tolist() == GOOD["transmat_"]
+    more = [hmm, copy.copy(hmm), copy.deepcopy(hmm), pickle.loads(pickle.dumps(hmm))]
+    more.append(nbt.HMM(3, 4, burn_in=0).partial_fit([0, 1, 2]))
+    more.append(nbt.HMM(3, 4))
+    more[-1].load_state_dict(hmm.state_dict())
+    for model in more:
+        for name in GOOD:
+            with pytest.raises(ValueError, match="read-only"):
+                getattr(model, name)[0] = 1.0
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        (lambda a: a * 3, ValueError, "add up to 1, within 1e-05, but (row 0|it) adds up to 3"),
+        (lambda a: a * (1 + 3e-5), ValueError, "add up to 1"),
+        (lambda a: a - 0.5, ValueError, r"expected probabilities not below 0, got -0\.\d+ at \("),
+        (lambda a: a * np.nan, ValueError, "expected finite float64 numbers"),
+        (lambda a: a * np.inf, ValueError, "expected finite float64 numbers"),
+        (lambda a: a[:-1], ValueError, "expected shape"),
+        (lambda a: a[np.newaxis], ValueError, "expected shape"),
+        (lambda a: a.astype(str), TypeError, "expected real numbers, got <U"),
+        (lambda a: a + 0j, TypeError, "expected real numbers, got complex128"),
+        (lambda a: np.ma.masked_less(a, 0.3), TypeError, "expected an array without a mask"),
+        (lambda a: [[1], [1, 2]], ValueError, "expected shape"),
+        (lambda a: None, TypeError, "expected real numbers, got object"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_what_is_no_probability_is_refused(name, spoil, error, message, assert_same_state):
+    hmm = nbt.HMM(3, 4).partial_fit([0, 1, 2, 3])
+    before = hmm.state_dict()
+    with pytest.raises(error, match=f"^{name}: .*{message}"):
+        setattr(hmm, name, spoil(np.array(GOOD[name], float)))
+    assert_same_state(hmm.state_dict(), before)
+
+
+def test_what_adds_up_to_1_within_the_tolerance_is_kept_as_it_is():
+    hmm = nbt.HMM(3, 4)
+    hmm.startprob_ = np.array(GOOD["startprob_"]) * (1 + 9e-6)
+    assert hmm.startprob_[0] == 0.2 * (1 + 9e-6)

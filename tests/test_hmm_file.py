@@ -128,6 +128,9 @@ def test_forged_descriptions(saved, change, words):
     [
         ("transmat", None, "transmat"),
         ("startprob", None, "startprob"),
+        ("startprob", np.full(HUGE, 1 / HUGE), "startprob: expected shape"),
+        ("emissionprob", np.full((5, 4), 0.3), "emissionprob: expected .* row 0 adds up to 1.2"),
+        ("step", np.uint64(2**64 - 1), "step: expected an integer in"),
         ("startprob", np.ones(5), "add up to 1"),
         ("filter", np.full(5, np.inf), "filter is not finite"),
         ("filter", np.full(5, -0.2), "not below 0"),
@@ -148,7 +151,7 @@ def test_forged_arrays(saved, name, value, words):
 
 def test_what_is_not_finite_is_not_saved(saved):
     before, model = saved.read_bytes(), nbt.load(saved)
-    model.transmat_[0, 0] = np.nan
+    vars(model)["transmat_"] = np.full((5, 5), np.nan)
     with pytest.raises(CheckpointError, match="not written: transmat is not finite"):
         model.save(saved)
     assert saved.read_bytes() == before

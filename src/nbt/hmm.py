@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbt import _arguments
+from nbt import _arguments, hmm_checks
 from nbt.descriptions import value_out
 from nbt.errors import CheckpointError, DivergenceError
 from nbt.hmm_filter import forward, normalized, smoothed
@@ -27,6 +27,8 @@ __all__ = ["HMM"]
 STATISTICS = ("exact", "rank-one", "filtered")
 EXPONENT = 0.6
 SMALL = 32  # states
+PARAMETERS = ("startprob_", "transmat_", "emissionprob_")  # these may be set
+GIVEN = ("states", "symbols", "statistics", "rank", "blocks", "rate", "burn_in", "seed", "step")
 OWN = {  # names in a state: those of the attributes
     "transmat": "transmat_",
     "emissionprob": "emissionprob_",
@@ -77,7 +79,13 @@ class HMM:
     Raises
     ------
     TypeError, ValueError
-        For arguments that are not as above.
+        For arguments that are not as above, and probabilities that are none (see *Notes*).
+
+    Notes
+    -----
+    The three arrays of probabilities may be set, to arrays or lists of these shapes whose rows add
+    up to 1 within 10⁻⁵; a copy is taken. What they hold cannot be written in place. Nothing else
+    may be set.
 
     References
     ----------
@@ -120,14 +128,29 @@ class HMM:
         self.burn_in = _arguments.whole("burn_in", burn_in, low=0, high=2**63)
         self.seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
         self.step = 0
+        sizes = self.states, self.symbols, self.rank, self.blocks
+        found = shapes(self.statistics, *sizes)
+        named = {"states": self.states, "symbols": self.symbols}
+        hmm_checks.check_size(self.statistics, named, found)
         random = np.random.default_rng(self.seed)
         self.startprob_ = np.full(self.states, 1 / self.states)
         self.transmat_ = random.dirichlet(np.full(self.states, 10.0), self.states)
         self.emissionprob_ = random.dirichlet(np.full(self.symbols, 2.0), self.states)
         self._filter = np.zeros(self.states)
-        sizes = self.states, self.symbols, self.rank, self.blocks
-        found = shapes(self.statistics, *sizes)
         self._arrays: Mapping = {name: np.zeros(shape) for name, shape in found.items()}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in GIVEN and name in self.__dict__:
+            raise AttributeError(f"{name}: cannot be set; HMM(...) makes another model")
+        if name in PARAMETERS:
+            shape = {"transmat_": (self.states,), "emissionprob_": (self.symbols,)}.get(name, ())
+            value = hmm_checks.probabilities(name, value, (self.states, *shape))
+        super().__setattr__(name, value)
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        for name in PARAMETERS:
+            state[name].setflags(write=False)  # which a copy or a pickle does not keep
 
     @cached_property
     def _recursion(self) -> Exact | Filtered | RankOne:
@@ -159,7 +182,7 @@ class HMM:
         KeyboardInterrupt
             On Ctrl-C, between two symbols.
         """
-        y = self._checked(y)
+        y = hmm_checks.symbols(y, self.symbols)
         losses = np.empty(len(y))
         for t, symbol in enumerate(y):
             losses[t] = self._learn_one(int(symbol))
@@ -221,10 +244,13 @@ class HMM:
 
     def _maximized(self, S: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters from statistics; an estimate of them may be below 0 where little is left."""
-        return {
+        new = {
             "transmat_": normalized(S[: self.states], self.transmat_),
             "emissionprob_": normalized(S[self.states :].T, self.emissionprob_),
         }
+        for array in new.values():
+            array.setflags(write=False)
+        return new
 
     # ---- questions -----------------------------------------------------------------------------
 
@@ -251,7 +277,7 @@ class HMM:
             For a sequence that is not as above.
         """
         parameters = self.startprob_, self.transmat_, self.emissionprob_
-        return float(forward(*parameters, self._checked(y))[1].sum())
+        return float(forward(*parameters, hmm_checks.symbols(y, self.symbols))[1].sum())
 
     def predict_proba(self, y: ArrayLike) -> np.ndarray:
         """P(state at s | all of y) for a sequence of its own; changes nothing.
@@ -271,31 +297,12 @@ class HMM:
         TypeError, ValueError
             For a sequence that is not as above, or that the model holds to be impossible.
         """
-        y = self._checked(y)
+        y = hmm_checks.symbols(y, self.symbols)
         posterior = smoothed(self.startprob_, self.transmat_, self.emissionprob_, y)
         if np.isnan(posterior).any():
             at = int(np.isnan(posterior).any(axis=1).argmax())
             raise ValueError(f"y: expected a possible sequence, got probability 0 at {at}")
         return posterior
-
-    def _checked(self, y) -> np.ndarray:
-        if isinstance(y, str | bytes):
-            raise TypeError(
-                f"y: expected integer symbols, got {type(y).__name__}; "
-                "an alphabet's encode() makes symbols of text"
-            )
-        array = np.asarray(y)
-        if array.ndim != 1:
-            raise ValueError(f"y: expected shape (steps,), got {array.shape}")
-        if array.size and array.dtype.kind not in "iu":
-            raise TypeError(f"y: expected integers, got {array.dtype}")
-        bad = (array < 0) | (array >= self.symbols)
-        if bad.any():
-            t = int(np.argmax(bad))
-            raise ValueError(
-                f"y: expected symbols in [0, {self.symbols}), got {array[t]} at position {t}"
-            )
-        return array
 
     # ---- the state -----------------------------------------------------------------------------
 
@@ -325,12 +332,7 @@ class HMM:
             A key is missing or unknown, a shape or number is not what it must be. Then nothing was
             changed.
         """
-        _arguments.instance("state", state, Mapping)
-        present = self.state_dict()
-        if set(state) != set(present):
-            names = sorted(map(str, set(state) ^ set(present)))
-            raise ValueError(f"state: expected the names of state_dict(), not so {names}")
-        values = {key: _taken(key, state[key], old) for key, old in present.items()}
+        values = hmm_checks.state(state, self.state_dict())
         arrays = {key: values.pop(f"statistics.{key}") for key in self._arrays}
         new = {OWN.get(key, key): value for key, value in values.items()}
         self.__dict__.update(new, step=int(new["step"]), _arrays=arrays)
@@ -396,16 +398,3 @@ class HMM:
             f"HMM({self.states}, {self.symbols}, statistics={self.statistics!r}{own}{rate}, "
             f"burn_in={self.burn_in}, seed={self.seed})  # step {self.step}"
         )
-
-
-def _taken(key: str, value, old: np.ndarray) -> np.ndarray:
-    array = np.asarray(value)
-    if array.dtype.kind not in ("iu" if key == "step" else "iuf"):
-        raise TypeError(f"{key}: expected numbers of {old.dtype}, got {array.dtype}")
-    if array.shape != old.shape:
-        raise ValueError(f"{key}: expected shape {old.shape}, got {array.shape}")
-    if not np.isfinite(array).all() or (not key.startswith("statistics.") and (array < 0).any()):
-        raise ValueError(f"{key}: expected finite numbers, probabilities not below 0")
-    if key in ("transmat", "emissionprob", "startprob") and not np.allclose(array.sum(-1), 1):
-        raise ValueError(f"{key}: expected probabilities that add up to 1")
-    return array.astype(old.dtype)

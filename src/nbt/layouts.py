@@ -78,6 +78,8 @@ def _hmm_shapes(model: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     return {
         "transmat": (states, states),
         "emissionprob": (states, symbols),
+        "startprob": (states,),
+        "filter": (states,),
         **{f"statistics.{name}": shape for name, shape in arrays.items()},
     }
 

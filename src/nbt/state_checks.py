@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["integers", "numbers", "within"]
+__all__ = ["integers", "numbers", "refuse_mask", "within"]
 
 HORIZON = 2**16  # values that a mean and a variance are of (csrc/scaler.h)
 
 
+def refuse_mask(key: str, value, instead: str = "expected numbers that are all there") -> None:
+    """`numpy.asarray` would take what is masked for a number."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise TypeError(f"{key}: expected an array without a mask, got one; {instead}")
+
+
 def numbers(key: str, value, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Finite real numbers of this shape, of the kind that the key says, as `dtype`."""
+    refuse_mask(key, value)
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -38,6 +45,7 @@ def numbers(key: str, value, shape: tuple[int, ...], dtype: str) -> np.ndarray:
 
 def integers(key: str, value, shape: tuple[int, ...]) -> np.ndarray:
     """Integers of this shape, as they are."""
+    refuse_mask(key, value)
     array = np.asarray(value)
     if array.dtype.kind not in "iu" or array.shape != shape:
         raise ValueError(
