@@ -98,7 +98,7 @@ def test_save_and_load(tmp_path):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines[0]["settings"] == {"seed": 3}
     assert len(lines) == 1 + len(history)
-    assert list(lines[1]) == list(history[0]._fields)
+    assert list(lines[1]) == list(history[0]._fields[:5])
     back = History.load(path)
     for name in history[0]._fields:
         assert getattr(back, name).tobytes() == getattr(history, name).tobytes()
@@ -216,3 +216,22 @@ def test_state_with_a_bad_spacing(value):
     state = History().state_dict()
     with pytest.raises((TypeError, ValueError), match="per_octave"):
         History.from_state({**state, "per_octave": np.array(value)})
+
+
+def test_counts_of_the_stream():
+    """In the rows, in JSON where they are not 0, in the state, and after going on."""
+    history = History()
+    history.add(np.ones(3), 1.0)
+    assert not any("unknown" in name for name in history.state_dict())
+    history.add(np.ones(2), 2.0, {"unknown": 2, "replaced": 0, "skipped": 7})
+    assert history.unknown.tolist() == [0, 0, 2]
+    assert history.live().counts == {"replaced": 0, "unknown": 2, "skipped": 7}
+    assert json.loads(history[-1].to_json())["skipped"] == 7
+    assert "replaced" not in json.loads(history[-1].to_json())
+    again = History.from_state(history.state_dict())
+    assert again.counts == history.counts
+    assert [*again] == [*history]
+    assert again.state_dict().keys() == history.state_dict().keys()
+    bad = history.state_dict() | {"now.unknown": np.array(-1)}
+    with pytest.raises(ValueError, match="counts"):
+        History.from_state(bad)

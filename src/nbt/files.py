@@ -15,8 +15,9 @@ from nbt import _arguments
 from nbt.alphabets import OTHER, Alphabet
 from nbt.arrays import symbols
 from nbt.errors import DataError
-from nbt.filestreams import Characters, FileStream, Words
+from nbt.filestreams import Characters, FileStream
 from nbt.reading import Stream
+from nbt.records import Words
 from nbt.sources import BLOCK, Source, open_source
 
 __all__ = ["FORMATS", "file", "text"]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nbt import _arguments, showing
+from nbt.counts import COUNTS
 from nbt.errors import DataError
 from nbt.history_rows import BITS_PER_NAT, HistoryRow, Sum, shown_unit
 
@@ -18,15 +19,17 @@ __all__ = ["History"]
 
 FORMAT = "nbt-history"
 SCHEMA = 1
-KINDS = dict.fromkeys(HistoryRow._fields, np.float64) | {"step": np.int64}  # of the columns
+KINDS = dict.fromkeys(HistoryRow._fields, np.float64) | dict.fromkeys(("step", *COUNTS), np.int64)
+_NOW = {f"now.{name}": name for name in COUNTS}
 
 
 class History:
     """Losses summed up at the steps 1, 2, 4, 8, ... (or denser) and at the end.
 
-    The columns are arrays: `step` (int64), `average_bits`, `since_bits`, `seconds` and
-    `symbols_per_second` (float64), see `HistoryRow`. Sums are float64, added up in the order of the
-    steps, so that they do not depend on how a stream was cut into blocks.
+    The columns are arrays: `step`, `replaced`, `unknown`, `skipped` (int64), `average_bits`,
+    `since_bits`, `seconds` and `symbols_per_second` (float64), see `HistoryRow`. Sums are float64,
+    added up in the order of the steps, so that they do not depend on how a stream was cut into
+    blocks.
 
     Parameters
     ----------
@@ -43,6 +46,8 @@ class History:
     stopped : str or None
         Why it ended: "end" (of the stream), "steps", "seconds", "interrupt", "error",
         "divergence"; None while it runs.
+    counts : dict of str to int
+        What the stream has met so far and went on after: `Stream.counts`.
 
     Raises
     ------
@@ -64,10 +69,13 @@ class History:
         self.stopped: str | None = None
         self._columns = {name: np.zeros(32, kind) for name, kind in KINDS.items()}
         self._rows = 0
+        self.counts = dict.fromkeys(COUNTS, 0)
         self._now = self._last = Sum(0, 0.0, 0.0)  # of everything; as it was at the last row
         self._open = (0, self._last)  # rows and last row, without the one that `finish` adds
 
-    def add(self, losses: np.ndarray, seconds: float) -> None:
+    def add(
+        self, losses: np.ndarray, seconds: float, counts: Mapping[str, int] | None = None
+    ) -> None:
         """Take in the losses (nats, in order) of the steps up to now, `seconds` since the start.
 
         The time of a row within them is interpolated. NaN is a step without a loss: it counts as a
@@ -79,7 +87,10 @@ class History:
             In nats, in order.
         seconds : float
             Time from the start to their end.
+        counts : mapping of str to int, optional
+            What the stream had met by then: `Stream.counts`.
         """
+        self.counts |= counts or {}
         losses = np.asarray(losses, np.float64)
         if not losses.size:
             return
@@ -121,7 +132,7 @@ class History:
 
     def live(self) -> HistoryRow:
         """The row of this moment."""
-        return self._now.since(self._last)
+        return self._now.since(self._last)._replace(**self.counts)
 
     def tail(self) -> tuple[int, float]:
         """The last row at or before half of the steps, and the bits per symbol since then; the
@@ -192,6 +203,21 @@ class History:
     def symbols_per_second(self) -> np.ndarray:
         """Speed from the row before to each row."""
         return self._column("symbols_per_second")
+
+    @property
+    def replaced(self) -> np.ndarray:
+        """Bytes that were no characters, up to each row, int64; see `HistoryRow`."""
+        return self._column("replaced")
+
+    @property
+    def unknown(self) -> np.ndarray:
+        """Symbols outside the alphabet, up to each row, int64."""
+        return self._column("unknown")
+
+    @property
+    def skipped(self) -> np.ndarray:
+        """Records that could not be read, up to each row, int64."""
+        return self._column("skipped")
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
         """The loss over the steps: the average, and since the row before.
@@ -268,6 +294,11 @@ class History:
         rows, last = self._open
         gaps = self._now.unscored > 0  # the same arrays as ever where there are none
         state = {name: column[:rows].copy() for name, column in self._columns.items()}
+        for now, name in _NOW.items():  # not there where there is nothing to count
+            if self.counts[name]:
+                state[now] = np.array(self.counts[name], np.int64)
+            else:
+                del state[name]
         state["per_octave"] = np.array(self.per_octave, np.int64)
         for name, total in (("now", self._now), ("last", last)):
             state[f"{name}.step"] = np.array(total.step, np.int64)
@@ -295,6 +326,9 @@ class History:
         """
         history = cls(settings)
         expected = history.state_dict()
+        for now, name in _NOW.items():
+            if now in state:
+                expected |= {now: np.array(0, np.int64), name: np.zeros(0, np.int64)}
         if "now.unscored" in state:
             expected |= {f"{name}.unscored": np.array(0, np.int64) for name in ("now", "last")}
         if state.keys() != expected.keys():
@@ -321,10 +355,14 @@ class History:
             raise ValueError("history.step: expected steps that grow up to the present")
         if not 0 <= last.unscored <= now.unscored <= now.step:
             raise ValueError("history.unscored: expected counts of steps")
+        if any(state[name].min(initial=0) < 0 for name in (*COUNTS, *_NOW) if name in state):
+            raise ValueError("history.counts: expected counts of at least 0")
         if not np.isfinite([*now, *last]).all():
             raise ValueError("history.sums: expected finite numbers")
-        for row in zip(*(state[name].tolist() for name in HistoryRow._fields), strict=True):
-            history._append(HistoryRow(*row))
+        history.counts = {name: int(state.get(now, 0)) for now, name in _NOW.items()}
+        columns = [name for name in HistoryRow._fields if name in state]
+        for row in zip(*(state[name].tolist() for name in columns), strict=True):
+            history._append(HistoryRow(**dict(zip(columns, row, strict=True))))
         history._now, history._last, history._open = now, last, (rows, last)
         return history
 
@@ -334,7 +372,7 @@ class History:
         return column
 
     def _row(self, now: Sum) -> None:
-        self._append(now.since(self._last))
+        self._append(now.since(self._last)._replace(**self.counts))
         self._last = now
 
     def _append(self, row: HistoryRow) -> None:
@@ -354,6 +392,7 @@ class History:
         except (TypeError, ValueError, KeyError, OverflowError) as error:
             raise DataError(f"{path}: line {line}: not a row of a history ({error})") from None
         self._append(row)
+        self.counts = row.counts
         nats = float(row.average_bits) * int(row.step) / BITS_PER_NAT
         self._now = self._last = Sum(int(row.step), nats, float(row.seconds))
         self._open = self._rows, self._last

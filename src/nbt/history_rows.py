@@ -6,6 +6,8 @@ import json
 import math
 from typing import NamedTuple
 
+from nbt.counts import COUNTS
+
 __all__ = ["BITS_PER_NAT", "HistoryRow", "Sum", "shown_unit"]
 
 BITS_PER_NAT = 1 / math.log(2)
@@ -26,6 +28,9 @@ class HistoryRow(NamedTuple):
         Time so far.
     symbols_per_second : float
         Speed since the row before.
+    replaced, unknown, skipped : int
+        What the stream had met so far, once the block was read in which the step is:
+        `Stream.counts`.
     """
 
     step: int
@@ -33,16 +38,25 @@ class HistoryRow(NamedTuple):
     since_bits: float
     seconds: float
     symbols_per_second: float
+    replaced: int = 0
+    unknown: int = 0
+    skipped: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """`replaced`, `unknown` and `skipped` by name."""
+        return {name: getattr(self, name) for name in COUNTS}
 
     def to_json(self, unit: str = "bits") -> str:
-        """One line of JSON; null for what could not be measured.
+        """One line of JSON; null for what could not be measured; counts only where they are not 0.
 
         Parameters
         ----------
         unit : {"bits", "nats"}
             Of the losses.
         """
-        good = {k: v if math.isfinite(v) else None for k, v in self._asdict().items()}
+        values = {k: v for k, v in self._asdict().items() if v or k not in COUNTS}
+        good = {k: v if math.isfinite(v) else None for k, v in values.items()}
         if unit == "nats":
             good = {k.replace("bits", "nats"): _in_nats(k, v) for k, v in good.items()}
         return json.dumps(good)

@@ -39,6 +39,7 @@ class Stream(ABC):
     """
 
     grows = False
+    _later: frozenset[str] = frozenset()  # keys of the state that an earlier version may lack
     _nothing = np.empty(0, np.int32)
 
     def __init__(
@@ -60,6 +61,13 @@ class Stream(ABC):
     def live(self) -> bool:
         """Do the symbols come as they happen, so that reading must not wait for more?"""
         return False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was met so far that is not as it should be, and was gone on after: "replaced", bytes
+        that are no characters; "unknown", symbols that the alphabet lacks; "skipped", records.
+        Empty where that cannot be."""
+        return {}
 
     @property
     def repeatable(self) -> bool:
@@ -143,6 +151,8 @@ class Stream(ABC):
             The source is another one.
         """
         keys = self.state_dict().keys()
+        if isinstance(state, Mapping) and "position" in state:  # earlier versions kept less
+            state = {**{key: 0 for key in keys & self._later}, **state}
         good = isinstance(state, Mapping) and state.keys() == keys
         if not (good and all(type(v) is int and v >= 0 for v in state.values())):
             raise ValueError(f"state: expected non-negative integers for {', '.join(keys)}")

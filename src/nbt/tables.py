@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nbt import _arguments
-from nbt.filestreams import Records
+from nbt.records import Records
 from nbt.sources import Source, open_source
 
 __all__ = ["table"]

@@ -137,7 +137,7 @@ def _loop(trainer, stream, steps, seconds, block, progress, history, hold, clock
                 before = clock()
                 losses = _learn(trainer, stream, data)
                 now = clock()
-                history.add(losses, now - start)
+                history.add(losses, now - start, getattr(stream, "counts", None))
                 done += len(losses)
                 size = next_size(len(losses), now - before)
             if progress is not None:

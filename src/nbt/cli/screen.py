@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from nbt.counts import noted
 from nbt.history import History
 from nbt.history_rows import HistoryRow, shown_unit
 
@@ -237,6 +238,8 @@ def summary(history: History, trainer: Any, entropy_rate: float | None) -> dict[
     steps = "steps" if history.unit == "nats" else "symbols"
     steps = steps.removesuffix("s") if end.step == 1 else steps
     lines["learned"] = f"{end.step:,} {steps} in {duration(end.seconds)}"
+    if said := noted(end.counts):
+        lines["passed over"] = said
     if end.step:
         start, bits = history.tail()
         lines["average"] = f"{end.average_bits * scale:.4f} {per}"
