@@ -200,7 +200,7 @@ def test_missing_file_is_an_os_error(tmp_path):
 
 def test_file_is_closed_with_its_stream(file):
     stream = streams.text(file("abc"))
-    inner = stream._source._file
+    inner = stream._source._file.file
     del stream
     assert inner.closed
 

@@ -102,9 +102,12 @@ class FileStream(Stream):
         raise DataError(self._failure)
 
     def _fill(self, n: int) -> None:
-        raw = self._source.read(max(n, LEAST_BLOCK))
-        self._rest += raw
-        self._final = not raw and self._source.ended()
+        try:
+            raw = self._source.read(max(n, LEAST_BLOCK))
+            self._rest += raw
+            self._final = not raw and self._source.ended()
+        except DataError as error:
+            self._failure = str(error)
 
     def _turn(self) -> bool:
         """Go on with the file that took the place of this one, if there is one."""

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from nbt.errors import DataError
+from nbt.unpacking import Unpacked
 
 __all__ = ["File", "Followed", "Pipe", "Source", "open_source"]
 
@@ -25,26 +26,35 @@ GRACE = 1.0  # seconds without a word from a rotated file until it is left for t
 
 
 class Source:
-    """Bytes in order.
+    """Bytes in order; what is compressed, unpacked.
+
+    Parameters
+    ----------
+    name : str
+        For messages.
+    file : binary file
+        Where they come from.
 
     Attributes
     ----------
-    name : str
     live : bool
         Do bytes come as they happen, so that reading must not wait for more than there are?
+    grows : bool
+        May there be more after the end?
     repeatable : bool
         Can what was read be read again?
     """
 
     live = False
+    grows = False
     repeatable = True
 
     def __init__(self, name: str, file: Any) -> None:
         self.name = name
-        self._file = file
+        self._file = Unpacked(file, name, grows=self.grows)
 
     def read(self, n: int) -> bytes:
-        """At most `n` bytes; none at the end."""
+        """At most `n` bytes; none at the end, or if none can be unpacked yet."""
         return self._file.read(n)
 
     def wait(self, seconds: float) -> bool:
@@ -53,7 +63,7 @@ class Source:
 
     def ended(self) -> bool:
         """`read` has given nothing: is that the end? Waits a little where more may come."""
-        return True
+        return self._file.at_end
 
     def turn(self) -> bool:
         """At the end: is there another file to go on with?"""
@@ -75,12 +85,18 @@ class File(Source):
         super().__init__(name, file)
         self._start = file.tell()
 
+    def read(self, n: int) -> bytes:
+        while not ((raw := self._file.read(n)) or self._file.at_end):
+            pass
+        return raw
+
     def seek(self, state: Mapping[str, int]) -> bool:
-        before = self._file.tell()
-        self._file.seek(self._start)
-        if _crc(self._file, state["offset"]) == state["hash"]:
+        before, file = self._file.tell(), Unpacked(self._file.file, self.name)
+        file.seek(self._start)
+        if _crc(file, state["offset"]) == state["hash"]:
+            self._file = file
             return True
-        self._file.seek(before)
+        self._file.file.seek(before)
         return False
 
 
@@ -90,10 +106,9 @@ class Pipe(Source):
     live = True
     repeatable = False
 
-    def read(self, n: int) -> bytes:
-        return self._file.read1(n)
-
     def wait(self, seconds: float) -> bool:
+        if self._file.pending:
+            return True
         try:
             return bool(select.select([self._file], [], [], seconds)[0])
         except (OSError, ValueError):  # nothing to ask: no descriptor, or not that kind of system
@@ -107,6 +122,7 @@ class Followed(Source):
     """A file that grows, is renamed and replaced, or cut to nothing: as `tail -F` reads it."""
 
     live = True
+    grows = True
 
     def __init__(self, path: str) -> None:
         super().__init__(path, _open_file(path))
@@ -125,7 +141,7 @@ class Followed(Source):
         return self.wait(LOOK) and self._is_over()
 
     def turn(self) -> bool:
-        self._become(_open_file(self.name))
+        self._become(_open_followed(self.name))
         return True
 
     def marks(self) -> dict[str, int]:
@@ -138,7 +154,7 @@ class Followed(Source):
         known = [one for one in glob.glob(f"{glob.escape(self.name)}*") if _is(one, wanted)]
         for path in [*known, self.name]:  # by its identity, then by its content
             with contextlib.suppress(OSError):
-                file = _open_file(path)
+                file = _open_followed(path)
                 if _crc(file, state["offset"]) == state["hash"] and state["offset"]:
                     self._become(file)
                     return True
@@ -150,10 +166,10 @@ class Followed(Source):
                 RuntimeWarning,
                 stacklevel=2,
             )
-        self._become(_open_file(self.name))
+        self._become(_open_followed(self.name))
         return False
 
-    def _become(self, file: io.FileIO) -> None:
+    def _become(self, file: Unpacked) -> None:
         self._file.close()
         self._file, self._turned_since = file, None
 
@@ -161,7 +177,7 @@ class Followed(Source):
         self._file.close()
 
     def _more(self) -> bool:
-        return os.fstat(self._file.fileno()).st_size > self._file.tell()
+        return self._file.pending or os.fstat(self._file.fileno()).st_size > self._file.tell()
 
     def _is_over(self) -> bool:
         """Was it cut, or replaced some time ago and has been silent since?"""
@@ -212,6 +228,10 @@ def _open_file(path: str) -> io.FileIO:
     return file
 
 
+def _open_followed(path: str) -> Unpacked:
+    return Unpacked(_open_file(path), path, grows=True)
+
+
 def _is(path: str, identity: tuple[int, ...]) -> bool:
     try:
         found = os.stat(path)
@@ -220,12 +240,15 @@ def _is(path: str, identity: tuple[int, ...]) -> bool:
     return (found.st_dev, found.st_ino) == identity
 
 
-def _crc(file: Any, size: int) -> int | None:
+def _crc(file: Unpacked, size: int) -> int | None:
     """CRC-32 of the next `size` bytes; None if there are fewer."""
     crc = 0
     while size:
-        raw = file.read(min(size, BLOCK))
-        if not raw:
+        try:
+            raw = file.read(min(size, BLOCK))
+        except DataError:  # another file
+            return None
+        if not raw and file.at_end:
             return None
         crc, size = zlib.crc32(raw, crc), size - len(raw)
     return crc
