@@ -1,4 +1,4 @@
-"""Bytes of a file that may be compressed: by gzip, bzip2, xz or Zstandard, as its beginning says."""
+"""Bytes of files that may be compressed by gzip, bzip2, xz or Zstandard, as they begin."""
 
 from __future__ import annotations
 
