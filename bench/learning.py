@@ -1,9 +1,12 @@
-"""What is learned, not how fast: bits per character, over seeds. Run by hand, a quarter of an hour.
+"""What is learned, not how fast: bits per character, over seeds, by rule and by optimizer.
 
-Two streams. Words aⁿ newline bⁿ newline, n uniform in [1, 32]: an average of 0.1429 bits a
-character is the least that is possible, and 0.286 what a model without the second half's memory
-gets. And Shakespeare, if there is a file shakespeare.txt in the folder that NBT_DATA_DIR names, or
-in ../shared/data.
+Run by hand, an hour. Two streams. Words aⁿ newline bⁿ newline, n uniform in [1, 32]: an average of
+0.1429 bits a character is the least that is possible, and 0.286 what a model without the second
+half's memory gets. And Shakespeare, if there is a file shakespeare.txt in the folder that
+NBT_DATA_DIR names, or in ../shared/data.
+
+Every rule has each optimizer: first over equally many characters, then in equal CPU time, that of
+the default for so many characters, measured in the same run.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ import lzma
 import math
 import os
 import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -31,178 +36,228 @@ SHAKESPEARE = DATA / "shakespeare.txt"
 UNITS = 20
 ANBN = f"aⁿbⁿ [1;32], {UNITS} leaky units"
 TEXT = f"Shakespeare, plain RNN, {UNITS} units"
-SEEDS = {ANBN: 20, TEXT: 10}
-COLUMNS = (
-    "stream",
-    "rule",
-    "median, all",
-    "worst, all",
-    "median, last half",
-    "worst, last half",
-    "diverged",
-)
+CELLS = {ANBN: nbt.LeakyRNN, TEXT: nbt.RNN}
+BLOCK = 4096  # characters between two looks at the clock
+COLUMNS = ("stream", "rule", "optimizer", "characters", "median, all", "worst, all")
+COLUMNS += ("median, last half", "worst, last half", "µs", "diverged")
+TEXTS = 3  # of them
 
+Make = Callable[[type, nbt.Softmax, int], nbt.Trainer]
 FIRST = nbt.InverseSqrt(1.0)
-LITERAL = {"decay": FIRST, "norm": "kalman", "blocks": 1, "exact_self": False}
+KALMAN, SGD = "Kalman", "SGD 1/√t"
+OPTIMIZERS = {KALMAN: nbt.Kalman(), SGD: nbt.SGD(FIRST)}
+PAPERS = nbt.Kalman(FIRST, prior=1.0, outlier=None)
+LITERAL = {"norm": "kalman", "blocks": 1, "exact_self": False}
 
 
-def nobacktrack(cell, readout, seed, units=UNITS, activation="sigmoid", decay=None, **choices):
-    """The defaults, but for what is named."""
-    optimizer = nbt.Kalman() if decay is None else nbt.Kalman(decay, prior=1.0, outlier=None)
-    cell = cell(units, activation=activation)
-    return nbt.NoBackTrack(cell, readout, optimizer, seed=seed, **choices)
+def rule(kind, optimizer=KALMAN, units=UNITS, activation="sigmoid", **choices) -> Make:
+    """A trainer with every default, but for what is named."""
+    chosen = OPTIMIZERS.get(optimizer, optimizer)
+
+    def make(cell, readout, seed):
+        return kind(cell(units, activation=activation), readout, chosen, seed=seed, **choices)
+
+    return make
 
 
-def rtrl(cell, readout, seed):
-    return nbt.RTRL(cell(UNITS), readout, nbt.Kalman(), seed=seed)
-
-
-def tbptt(cell, readout, seed):
-    return nbt.TruncatedBPTT(cell(UNITS), readout, nbt.SGD(FIRST), window=15, seed=seed)
-
+DEFAULT = "NoBackTrack", KALMAN
+METHODS = {
+    "NoBackTrack": partial(rule, nbt.NoBackTrack),
+    "RTRL, exact": partial(rule, nbt.RTRL),
+    **{f"TBPTT-{t}": partial(rule, nbt.TruncatedBPTT, window=t) for t in (5, 15, 50)},
+}
+PAIRS = {(name, by): method(by) for name, method in METHODS.items() for by in OPTIMIZERS}
+MORE = {  # over equally many characters only
+    ANBN: {
+        ("NoBackTrack, rank=4", KALMAN): rule(nbt.NoBackTrack, rank=4),
+        ("NoBackTrack, tanh units", KALMAN): rule(nbt.NoBackTrack, activation="tanh"),
+        ("NoBackTrack, the paper's", "Kalman 1/√t"): rule(nbt.NoBackTrack, PAPERS, **LITERAL),
+    },
+    TEXT: {
+        ("NoBackTrack, 64 units", KALMAN): rule(nbt.NoBackTrack, units=64),
+        ("NoBackTrack, 128 units", KALMAN): rule(nbt.NoBackTrack, units=128),
+        ("NoBackTrack, the paper's", "Kalman 1/√t"): rule(nbt.NoBackTrack, PAPERS, **LITERAL),
+    },
+}
 
 COMPRESSORS = {
     "gzip -9": partial(gzip.compress, compresslevel=9),
     "bzip2 -9": partial(bz2.compress, compresslevel=9),
     "xz -9e": partial(lzma.compress, preset=9 | lzma.PRESET_EXTREME),
 }
-PAPER = "NoBackTrack, the paper's: norm='kalman', decay 1/√t"
-RULES = {
-    ANBN: {
-        "NoBackTrack, defaults": nobacktrack,
-        "NoBackTrack, rank=4": partial(nobacktrack, rank=4),
-        "NoBackTrack, tanh units": partial(nobacktrack, activation="tanh"),
-        PAPER: partial(nobacktrack, **LITERAL),
-        "RTRL, Kalman": rtrl,
-        "TBPTT-15, SGD 1/√t": tbptt,
-    },
-    TEXT: {
-        "NoBackTrack, defaults": nobacktrack,
-        "NoBackTrack, 64 units": partial(nobacktrack, units=64),
-        "NoBackTrack, 128 units": partial(nobacktrack, units=128),
-        PAPER: partial(nobacktrack, **LITERAL),
-        "TBPTT-15, SGD 1/√t": tbptt,
-    },
-}
-CELLS = {ANBN: nbt.LeakyRNN, TEXT: nbt.RNN}
 
 
 @dataclass(frozen=True)
 class Run:
-    """One learner, or compressor, on one stream."""
+    """One learner, or compressor, on one stream: so many characters, or so many CPU seconds."""
 
     stream: str
-    rule: str
+    rule: tuple[str, str]
     seed: int
-    steps: int
+    steps: int | None
+    seconds: float = math.inf
+
+    def __str__(self) -> str:
+        limit = f"{self.steps} characters" if self.steps else f"{self.seconds:.2f} s"
+        return f"{self.stream}; {', '.join(filter(None, self.rule))}; seed {self.seed}; {limit}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Average bits per character, over all and over the last half; inf where it diverged."""
+
+    characters: int
+    all: float
+    last_half: float = math.nan
+    seconds: float = math.nan
+
+
+def opened(stream: str, seed: int):
+    """The stream of a seed; the text is the same for every seed."""
+    if stream == ANBN:
+        return nbt.datasets.anbn(1, 32, seed=1000 + seed)
+    return nbt.streams.text(SHAKESPEARE, alphabet="file")
 
 
 @cache
-def characters(stream: str, seed: int, steps: int) -> tuple[nbt.streams.Alphabet, np.ndarray]:
-    """The stream's alphabet and its first symbols; the text is the same for every seed."""
-    if stream == ANBN:
-        source = nbt.datasets.anbn(1, 32, seed=1000 + seed)
-    else:
-        source = nbt.streams.text(SHAKESPEARE, alphabet="file")
-    blocks, left = [], steps
+def compressed(stream: str, seed: int, steps: int, name: str) -> float:
+    source, blocks, left = opened(stream, seed), [], steps
     while left and len(block := source.read(left)):
         blocks.append(block)
         left -= len(block)
-    return source.alphabet, np.concatenate(blocks)
+    symbols = np.concatenate(blocks)
+    return 8 * len(COMPRESSORS[name](source.alphabet.decode(symbols).encode())) / len(symbols)
 
 
-def bits(run: Run) -> tuple[float, float]:
-    """Average bits per character, over all and over the last half; inf where it diverged."""
-    alphabet, symbols = characters(run.stream, run.seed, run.steps)
-    if run.rule in COMPRESSORS:
-        data = alphabet.decode(symbols).encode()
-        return 8 * len(COMPRESSORS[run.rule](data)) / len(symbols), math.nan
-    make, cell = RULES[run.stream][run.rule], CELLS[run.stream]
-    trainer = make(cell, nbt.Softmax(len(alphabet)), run.seed)
-    try:
-        losses = trainer.learn(symbols) / math.log(2)
-    except nbt.DivergenceError:
-        return math.inf, math.inf
-    return losses.mean(), losses[len(losses) // 2 :].mean()
+def measure(run: Run) -> Result:
+    """The time is the CPU time of this process, in `learn` alone."""
+    name = run.rule[0]
+    if name in COMPRESSORS:
+        return Result(run.steps, compressed(run.stream, run.seed, run.steps, name))
+    source = opened(run.stream, run.seed)
+    make = PAIRS.get(run.rule) or MORE[run.stream][run.rule]
+    trainer = make(CELLS[run.stream], nbt.Softmax(len(source.alphabet)), run.seed)
+    parts, spent, left = [], 0.0, run.steps or sys.maxsize
+    while left and spent < run.seconds and len(block := source.read(min(left, BLOCK))):
+        begun = time.process_time()
+        try:
+            parts.append(trainer.learn(block))
+        except nbt.DivergenceError as error:
+            return Result(error.step, math.inf, math.inf)
+        spent += time.process_time() - begun
+        left -= len(block)
+    bits = np.concatenate(parts) / math.log(2)
+    return Result(len(bits), bits.mean(), bits[len(bits) // 2 :].mean(), spent)
 
 
-def plan(streams: list[str], seeds: int | None, steps: int) -> list[Run]:
-    """Every run, those of one line of the table together."""
+def equal_steps(streams: list[str], seeds: int, steps: int) -> list[Run]:
+    """Every run over so many characters, those of one line of the table together."""
     runs = []
     for stream in streams:
-        count = seeds or SEEDS[stream]
-        for rule in (*RULES[stream], *COMPRESSORS):
-            same = stream == TEXT and rule in COMPRESSORS
-            runs += [Run(stream, rule, seed, steps) for seed in range(1 if same else count)]
+        names = [*PAIRS, *MORE[stream], *((name, "") for name in COMPRESSORS)]
+        for name in names:
+            same = stream == TEXT and name[0] in COMPRESSORS
+            runs += [Run(stream, name, seed, steps) for seed in range(1 if same else seeds)]
     return runs
 
 
-def table(runs: list[Run], results: list[tuple[float, float]]) -> list[list[str]]:
-    """One row for each stream and rule."""
+def equal_time(runs: list[Run], results: list[Result]) -> list[Run]:
+    """Each pair in the CPU time that the default took, in the median over its seeds."""
+    times: dict[str, list[float]] = {}
+    for run, result in zip(runs, results, strict=True):
+        if run.rule == DEFAULT:
+            times.setdefault(run.stream, []).append(result.seconds)
+    return [
+        Run(run.stream, run.rule, run.seed, None, float(np.nanmedian(times[run.stream])))
+        for run in runs
+        if run.rule in PAIRS
+    ]
+
+
+def table(runs: list[Run], results: list[Result]) -> list[list[str]]:
+    """One row for each stream, rule and optimizer."""
     rows = []
-    for stream, rule in dict.fromkeys((run.stream, run.rule) for run in runs):
+    for stream, name in dict.fromkeys((run.stream, run.rule) for run in runs):
         pairs = zip(runs, results, strict=True)
-        of_rule = [result for run, result in pairs if (run.stream, run.rule) == (stream, rule)]
-        figures = []
-        for values in np.array(of_rule).T:
-            figures += [np.median(values), np.max(values)]
-        cells = ["" if math.isnan(x) else "∞" if math.isinf(x) else f"{x:.3f}" for x in figures]
-        diverged = sum(math.isinf(result[0]) for result in of_rule)
-        count = "" if rule in COMPRESSORS else f"{diverged} of {len(of_rule)}"
-        rows.append([stream, rule, *cells, count])
+        of = [result for run, result in pairs if (run.stream, run.rule) == (stream, name)]
+        figures = [f"{np.median([result.characters for result in of]):.3g}"]
+        for values in ([result.all for result in of], [result.last_half for result in of]):
+            figures += [number(np.median(values)), number(np.max(values))]
+        whole = [result for result in of if math.isfinite(result.seconds)]
+        each = [1e6 * result.seconds / result.characters for result in whole]
+        figures.append(f"{np.median(each):.2f}" if each else "")
+        diverged = sum(math.isinf(result.all) for result in of)
+        count = "" if name[0] in COMPRESSORS else f"{diverged} of {len(of)}"
+        rows.append([stream, *name, *figures, count])
     return rows
+
+
+def number(bits: float) -> str:
+    return "" if math.isnan(bits) else "∞" if math.isinf(bits) else f"{bits:.3f}"
 
 
 def show(rows: list[list[str]], caption: str) -> None:
     """Prints the table."""
     shown = Table(*COLUMNS, caption=caption, caption_justify="left")
-    for column in shown.columns[2:]:
+    for column in shown.columns[TEXTS:]:
         column.justify = "right"
     for row, before in zip(rows, [None, *rows], strict=False):
         if before and before[0] != row[0]:
             shown.add_section()
         shown.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 150).print(shown)
+    Console(width=None if sys.stdout.isatty() else 170).print(shown)
 
 
 def as_markdown(rows: list[list[str]], caption: str) -> str:
     """The same as a Markdown table."""
-    lines = [COLUMNS, ["---"] * 2 + ["---:"] * (len(COLUMNS) - 2), *rows]
+    lines = [COLUMNS, ["---"] * TEXTS + ["---:"] * (len(COLUMNS) - TEXTS), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{caption}\n"
+
+
+def made(runs: list[Run], jobs: int) -> list[Result]:
+    results = []
+    with ProcessPoolExecutor(jobs) as pool:
+        for run, result in zip(runs, pool.map(measure, runs), strict=True):
+            results.append(result)
+            click.echo(
+                f"{len(results)} of {len(runs)}: {run}: {result.all:.4f} {result.last_half:.4f}, "
+                f"{result.characters} characters, {result.seconds:.2f} s",
+                err=True,
+            )
+    return results
 
 
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--steps", type=click.IntRange(2), default=10**6, show_default=True)
-@click.option("--seeds", type=click.IntRange(1), help="[default: 20, and 10 of Shakespeare]")
+@click.option("--seeds", type=click.IntRange(1), default=10, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count(), help="[default: all CPUs]")
 @click.option("--stream", type=click.Choice(["anbn", "text"]), help="[default: both]")
-@click.option("--markdown", type=Path, help="Also write the table there.")
-def main(steps, seeds, jobs, stream, markdown) -> None:
+@click.option("--equal-time/--no-equal-time", "timed", default=True, show_default=True)
+@click.option("--markdown", type=Path, help="Also write the tables there.")
+def main(steps, seeds, jobs, stream, timed, markdown) -> None:
     streams = {"anbn": [ANBN], "text": [TEXT]}.get(stream, [ANBN, TEXT])
     if TEXT in streams and not SHAKESPEARE.exists():
         why = f"no file {SHAKESPEARE}; NBT_DATA_DIR names a folder"
         click.echo(f"left out: {TEXT} ({why})", err=True)
         streams.remove(TEXT)
-    runs = plan(streams, seeds, steps)
-    results = []
-    with ProcessPoolExecutor(jobs) as pool:
-        for run, result in zip(runs, pool.map(bits, runs), strict=True):
-            results.append(result)
-            click.echo(
-                f"{len(results)} of {len(runs)}: {run.stream}; {run.rule}; seed {run.seed}: "
-                f"{result[0]:.4f} {result[1]:.4f}",
-                err=True,
-            )
     build = nbt.build_info()
     caption = (
-        f"Bits per character over the first {steps} characters, float32; each seed has a learner "
-        f"and (aⁿbⁿ) a stream of its own. The entropy of aⁿbⁿ is "
+        f"Bits per character, {{}}; float32; {seeds} seeds, each with a learner and (aⁿbⁿ) a "
+        f"stream of its own; µs of the process's CPU time. The entropy of aⁿbⁿ is "
         f"{nbt.datasets.anbn(1, 32).entropy_rate:.4f}. nbt {build['version']}, {build['isa']}."
     )
-    rows = table(runs, results)
-    show(rows, caption)
+    runs = equal_steps(streams, seeds, steps)
+    results = made(runs, jobs)
+    tables = [(table(runs, results), caption.format(f"the first {steps} characters"))]
+    if timed:
+        runs = equal_time(runs, results)
+        limits = dict.fromkeys(f"{run.seconds:.2f} s of {run.stream}" for run in runs)
+        title = caption.format(f"in equal CPU time ({', '.join(limits)})")
+        tables.append((table(runs, made(runs, jobs)), title))
+    for each in tables:
+        show(*each)
     if markdown:
-        markdown.write_text(as_markdown(rows, caption), encoding="utf-8")
+        markdown.write_text("\n".join(as_markdown(*each) for each in tables), encoding="utf-8")
 
 
 if __name__ == "__main__":

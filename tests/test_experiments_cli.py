@@ -52,8 +52,12 @@ def test_compare_a_text_of_ones_own(text, tmp_path):
     found = records(out)
     assert [r["kind"] for r in found].count("run") == 4
     assert {r["step"][-1] for r in found if r["kind"] == "run"} == {1720}  # to its end
-    for row in ("NoBackTrack (defaults)", "BPTT-15 (defaults)", "gzip", "CTW"):
-        assert re.search(rf"│ {re.escape(row)} +│ +\d\.\d\d\d │", err), row
+    for row in ("NoBackTrack +│ Kalman 0.1/√t", "BPTT-15 +│ SGD 1/√t +"):
+        assert re.search(rf"│ {row} │ +\d\.\d\d\d │", err), row
+    for row in ("gzip", "CTW"):
+        assert re.search(rf"│ {row} [ │]+\d\.\d\d\d │", err), row
+    assert "Same symbols: after 1,720." in err
+    assert [r["symbols"] for r in found if r["kind"] == "baselines"] == [1720]
     assert "Did it hold" not in err
     page = (out / "report.html").read_text()
     assert "my text.txt" in page
@@ -67,7 +71,7 @@ def test_a_second_call_runs_nothing_again(text, tmp_path):
     assert (code, len(records(tmp_path))) == (0, 3)
     code, _, err = call(*args, "--seeds", 3)
     assert (code, len(records(tmp_path))) == (0, 4)
-    assert "3 of them are there already" in err
+    assert "2 of them are there already" in err  # the baselines wait until all runs are there
     code, _, err = call(*args, "--seeds", 3, "--units", 9)
     assert (code, len(records(tmp_path))) == (0, 7)  # the baselines stay
 
@@ -94,7 +98,7 @@ def test_reproduce_two_figures_with_verdicts(tmp_path):
         "tbptt-paper",
         "nobacktrack",
     } < rules
-    assert [r["source"] for r in records(tmp_path)] == ["music"] * 9
+    assert [r["source"] for r in records(tmp_path)] == ["music"] * 10
 
 
 def test_ctrl_c_keeps_what_is_finished_and_a_second_call_goes_on(text, tmp_path):
@@ -137,7 +141,7 @@ def test_progress_on_a_terminal(text, tmp_path):
     os.close(leader)
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
     assert re.search(r"1 of 3 .*\d\.\d s left +", plain)
-    assert "RTRL, Kalman (paper), seed 1" in plain
+    assert "Kalman RTRL (paper), seed 1" in plain
 
 
 def _read(terminal):

@@ -16,7 +16,13 @@ from nbt.experiments.jobs import execute
 from nbt.experiments.sources import anbn
 
 SMALL = Source("small", "small <words> & more", functools.partial(anbn, 1, 4), nbt.LeakyRNN(5), 500)
-EIGHT = tuple(RULES.values())[10:18]
+EIGHT = tuple(
+    RULES[name]
+    for name in (
+        *("kalman-1", "kalman-2", "kalman-10", "rtrl-kalman", "rtrl-euclidean", "tbptt-paper"),
+        *("nobacktrack", "tbptt-50-kalman"),
+    )
+)
 LINES = {"gzip": 0.5, "bzip2": 0.51, "xz": 0.52, "CTW": 0.505, "entropy": 0.5}
 
 
@@ -80,23 +86,28 @@ def test_every_rule_and_line_is_labelled_with_its_bits():
     rules = (RULES["kalman-1"], RULES["nobacktrack"], RULES["rtrl"])
     texts = [text for text, _ in boxes(picture(curves, rules=rules))]
     final = 2.0 / 13
-    assert f"NoBackTrack rank 1 (paper)  {0.4 + final + 0.015:.3f}" in texts
-    assert f"NoBackTrack (defaults)  {0.3 + final + 0.015:.3f}" in texts
-    assert f"RTRL (defaults)  {0.5 + final + 0.01:.3f}  ×1/3" in texts
+    assert f"Kalman NoBackTrack rank 1 (paper)  {0.4 + final + 0.015:.3f}" in texts
+    assert f"Kalman NoBackTrack  {0.3 + final + 0.015:.3f}" in texts
+    assert f"Kalman RTRL  {0.5 + final + 0.01:.3f}  ×1/3" in texts
     assert {"gzip  0.500", "CTW  0.505", "entropy  0.500"} <= set(texts)
 
 
 def test_rules_look_different():
     for rules in (*(figure.rules for figure in FIGURES.values()), EIGHT):
         looks = plots._looks(rules)
-        assert len({(look.colour, look.mark) for look in looks.values()}) == len(rules)
+        assert len({look[:3] for look in looks.values()}) == len(rules)
+        marks = {rule.method: looks[rule.name][:2] for rule in rules if rule.origin == "package"}
+        others = {looks[rule.name][:2] for rule in rules if rule.origin == "paper"}
+        assert len(others.union(marks.values())) == len(marks) + sum(
+            rule.origin == "paper" for rule in rules
+        )
     every = plots._looks(tuple(RULES.values()))
     assert len({look.dashes for look in every.values()}) == 2
 
 
 def test_the_same_rule_looks_the_same_in_every_figure():
     looks = [plots._looks(figure.rules) for figure in FIGURES.values()]
-    for name in ("kalman-1", "nobacktrack", "tbptt-paper"):
+    for name in ("kalman-1", "nobacktrack", "tbptt-paper", "tbptt-kalman", "rtrl"):
         assert len({look[name] for look in looks if name in look}) == 1
 
 

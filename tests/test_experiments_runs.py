@@ -1,5 +1,6 @@
 """Figures, rules, jobs, the file of results, and processes."""
 
+import dataclasses
 import functools
 import json
 import math
@@ -11,7 +12,19 @@ import pytest
 
 import nbt
 from nbt.errors import DataError
-from nbt.experiments import FIGURES, RULES, SOURCES, Figure, Limits, RunError, Source, Study
+from nbt.experiments import (
+    AS_RUNS,
+    FIGURES,
+    RULES,
+    SOURCES,
+    Figure,
+    Limits,
+    RunError,
+    Source,
+    Study,
+    report,
+)
+from nbt.experiments.curves import median
 from nbt.experiments.jobs import Job, execute, plan
 from nbt.experiments.sources import anbn
 from nbt.experiments.store import Store
@@ -65,10 +78,10 @@ def test_the_packages_defaults_are_every_default():
 
 
 def test_figures_are_those_of_the_paper():
-    assert list(FIGURES) == [f"fig{i}" for i in range(1, 7)]
-    sources = [figure.source.name for figure in FIGURES.values()]
+    papers = [FIGURES[f"fig{i}"] for i in range(1, 7)]
+    sources = [figure.source.name for figure in papers]
     assert sources == ["music"] * 4 + ["anbn", "shakespeare"]
-    for figure in FIGURES.values():
+    for figure in papers:
         assert figure.source.cell.units == 20
         assert isinstance(figure.source.cell, nbt.LeakyRNN) == (figure.name == "fig5")
         assert any(rule.origin == "package" for rule in figure.rules)
@@ -78,6 +91,23 @@ def test_figures_are_those_of_the_paper():
     assert SOURCES["anbn"].open(0).entropy_rate == pytest.approx(5 / 35)
     symbols = nbt.datasets.anbn(1, 32, seed=3).read(99)
     assert SOURCES["anbn"].open(3).read(99).tolist() == symbols.tolist()
+
+
+def test_our_figures_have_each_rule_with_each_optimizer_and_nothing_else_that_differs():
+    assert list(FIGURES)[6:] == list(SOURCES)
+    for name in SOURCES:
+        figure = FIGURES[name]
+        assert (figure.source, figure.note) == (SOURCES[name], "")
+        pairs: dict[str, list] = {}
+        for rule in figure.rules:
+            pairs.setdefault(rule.method, []).append(rule)
+        assert list(pairs) == ["NoBackTrack", "RTRL", "BPTT-5", "BPTT-15", "BPTT-50"]
+        for two in pairs.values():
+            assert [rule.optimized for rule in two] == ["Kalman 0.1/√t", "SGD 1/√t"]
+            one, other = (described(rule.name) for rule in two)
+            assert {key for key in one if one[key] != other[key]} == {"optimizer"}
+    for name, window in (("tbptt-5", 5), ("tbptt-kalman", 15), ("tbptt-50-kalman", 50)):
+        assert described(name)["window"] == window
 
 
 def test_a_run_that_two_figures_share_is_made_once():
@@ -267,12 +297,34 @@ def test_a_study_keeps_what_is_done_and_makes_the_rest(tmp_path):
     assert last.final == pytest.approx(alone / math.log(2), rel=1e-6)
 
 
+def test_compressors_read_as_much_as_every_run(tmp_path):
+    source = dataclasses.replace(SMALL, file=AS_RUNS)
+    figure = dataclasses.replace(FIGURE, source=source)
+    study = Study([figure], 2, Limits(budget=0.05), tmp_path)
+    assert len(study.left()) == 5
+    study.run(1)
+    steps = [r["step"][-1] for _, r in study.records() if r["kind"] == "run"]
+    (record,) = [r for _, r in study.records() if r["kind"] == "baselines"]
+    assert len(set(steps)) > 1
+    assert record["symbols"] == record["file"] == min(steps)
+    symbols = source.open(0).read(min(steps))
+    alone = nbt.baselines.compressed_bits(source.open(0).alphabet.decode(symbols))
+    assert record["bits"]["xz"] == dict(alone)["xz"]
+    assert Study([figure], 2, Limits(budget=0.05), tmp_path).left() == []
+    (line, other) = report.rows(figure, study.evidence())
+    reached = report.common(figure, study.evidence())
+    assert reached.symbols == min(steps)
+    curves = study.evidence().runs["small", "tbptt"]
+    assert other.same_symbols == median([curve.at(min(steps)) for curve in curves])
+    assert line.same_time > 0
+
+
 def test_a_failure_is_named_and_the_rest_is_kept(tmp_path):
     broken = Source("broken", "broken", _open_once, SMALL.cell, file=100)
     study = Study([Figure("f", "F", broken, (RULES["tbptt"],))], 3, TINY, tmp_path)
     with pytest.raises(RunError, match=r"seed 1.*numbers in"):
         study.run(1)
-    assert [str(job) for job in study.left()] == ["broken, BPTT-15 (defaults), seed 1"]
+    assert [str(job) for job in study.left()] == ["broken, SGD BPTT-15, seed 1"]
 
 
 def _open_once(seed):

@@ -95,7 +95,17 @@ GROUPS: dict[str, dict[str, Variant]] = {
             optimizer=nbt.Kalman(FIRST, prior=1.0, outlier=None),
             own={"norm": "kalman", "blocks": 1, "exact_self": False, "window": 0},
         ),
-        "TBPTT-15, SGD 1/√t": Variant(nbt.TruncatedBPTT, optimizer=nbt.SGD(FIRST)),
+    },
+    "pairs": {  # the rules of `reference` with the other optimizer, and truncated BPTT with each
+        "default, SGD 1/√t": Variant(optimizer=nbt.SGD(FIRST)),
+        "RTRL, SGD 1/√t": Variant(nbt.RTRL, optimizer=nbt.SGD(FIRST)),
+        **{
+            f"TBPTT-{window}, {name}": Variant(
+                nbt.TruncatedBPTT, optimizer=optimizer, own={"window": window}
+            )
+            for window in (5, 15, 50)
+            for name, optimizer in (("Kalman", nbt.Kalman()), ("SGD 1/√t", nbt.SGD(FIRST)))
+        },
     },
     "prior": {
         f"prior {prior:g}": kalman(prior=prior, readout_prior=3.0)

@@ -12,7 +12,7 @@ from nbt.cli import studies
 from nbt.cli.options import UNITS, build_stream
 from nbt.cli.values import PATH, Count
 
-DEFAULT = "nobacktrack,nobacktrack-4,kalman-1,rtrl,tbptt"
+DEFAULT = "nobacktrack,nobacktrack-sgd,rtrl,rtrl-sgd,tbptt-kalman,tbptt,tbptt-50-kalman,tbptt-50"
 
 
 class Rules(click.ParamType):
@@ -54,7 +54,9 @@ def compare(source: str, rules: tuple[Any, ...], **given: Any) -> int:
     """Compare learning rules on SOURCE: a file, or data:NAME as for `nbt train`.
 
     Every rule has the same CPU time, and several seeds; a run ends earlier at the end of a file.
-    Compressors and context tree weighting are shown as lines. The folder gets results.jsonl, a
+    The table has the optimizer beside the rule: two rules differ by what they are only where they
+    have the same one. Compressors and context tree weighting read as many symbols as every run
+    has. The folder gets results.jsonl, a
     picture and report.html. Ctrl-C keeps the runs that are finished; the same command goes on.
     """
     from nbt.experiments import Figure
@@ -64,13 +66,10 @@ def compare(source: str, rules: tuple[Any, ...], **given: Any) -> int:
     return studies.conduct([figure], figure.title, given)
 
 
-FILE = 10**6  # symbols of an endless stream that compressors are given
-
-
 def _source(source: str, alphabet: str | None, cell: str, units: int) -> Any:
     """The source, once it is clear that it can be read."""
     import nbt
-    from nbt.experiments import Source
+    from nbt.experiments import AS_RUNS, Source
 
     if os.path.isdir(source):
         raise click.UsageError(f"{source!r}: is a folder")
@@ -93,6 +92,7 @@ def _source(source: str, alphabet: str | None, cell: str, units: int) -> Any:
         stream.name if stream.endless else os.path.basename(source),
         functools.partial(build_stream, source, alphabet),
         network,
-        file=FILE if stream.endless else None,
+        file=AS_RUNS,
         version=", ".join(facts),
+        ends=not stream.endless,
     )

@@ -222,14 +222,18 @@ def _number(bits: float) -> str:
 
 
 COLUMNS: dict[str, Callable[[Any], str]] = {
+    "optimizer": lambda line: line.rule.optimized,
     "bits, all": lambda line: _number(line.final),
     "quartiles": lambda line: f"{_number(line.low)} {_number(line.high)}",
+    "same symbols": lambda line: _number(line.same_symbols),
+    "same time": lambda line: _number(line.same_time),
     "last half": lambda line: _number(line.last_half),
     "symbols": lambda line: f"{line.symbols:,.0f}",
     "µs each": lambda line: f"{line.microseconds:.2f}",
     "diverged": lambda line: f"{line.diverged} of {line.runs}",
 }
-FIRST_TO_GO = ("quartiles", "symbols", "µs each", "last half")  # where a terminal is narrow
+# Where a terminal is narrow:
+FIRST_TO_GO = ("quartiles", "symbols", "last half", "µs each", "bits, all", "diverged")
 
 
 def _fitting(figure: Figure, lines: Sequence[Any], evidence: Any, console: Console) -> Table:
@@ -244,16 +248,24 @@ def _fitting(figure: Figure, lines: Sequence[Any], evidence: Any, console: Conso
 
 
 def _figure(figure: Figure, lines: Sequence[Any], evidence: Any, columns: Any) -> Table:
+    from nbt.experiments import AS_RUNS, report
+
+    said = report.alike(report.common(figure, evidence))
     table = Table(title=figure.title, title_justify="left", title_style="bold", expand=False)
+    table.caption, table.caption_justify = said, "left"
     table.add_column("rule", overflow="fold")
     for head in columns:
-        table.add_column(head, justify="right", no_wrap=True)
+        text = head == "optimizer"
+        table.add_column(head, justify="left" if text else "right", no_wrap=True)
     for line in lines:
-        table.add_row(line.rule.label, *(shown(line) for shown in columns.values()))
+        paper = " (paper)" if line.rule.origin == "paper" else ""
+        table.add_row(line.rule.method + paper, *(shown(line) for shown in columns.values()))
     table.add_section()
     known = evidence.lines.get(figure.source.name, {})
+    column = "same symbols" if figure.source.file == AS_RUNS else "bits, all"
+    place = list(columns).index(column if column in columns else "same symbols")
     for name, bits in sorted(known.items(), key=lambda pair: pair[1]):
-        table.add_row(name, _number(bits))
+        table.add_row(name, *[""] * place, _number(bits))
     return table
 
 

@@ -12,10 +12,11 @@ from nbt.experiments import report
 from nbt.experiments.figures import FIGURES, Figure
 from nbt.experiments.jobs import Limits
 from nbt.experiments.rules import RULES, Rule
-from nbt.experiments.sources import SOURCES, Source
+from nbt.experiments.sources import AS_RUNS, SOURCES, Source
 from nbt.experiments.study import RunError, Study
 
 __all__ = [
+    "AS_RUNS",
     "FIGURES",
     "RULES",
     "SOURCES",

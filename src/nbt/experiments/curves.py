@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Band", "Curve", "band", "median", "quartiles"]
+__all__ = ["Band", "Common", "Curve", "band", "median", "quartiles"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,13 @@ class Curve:
             return math.inf
         return float(np.interp(math.log(step), np.log(self.step), self.bits))
 
+    def after(self, seconds: float) -> float:
+        """Average bits per symbol up to a CPU time, linear in its logarithm between two rows."""
+        if self.diverged and (not self.steps or seconds > self.seconds[-1]):
+            return math.inf
+        clock = np.log(np.maximum(self.seconds, 1e-9))
+        return float(np.interp(math.log(max(seconds, 1e-9)), clock, self.bits))
+
     def since(self, step: float) -> float:
         """Bits per symbol from the last row at or before a step to the end."""
         if self.diverged or not self.steps:
@@ -91,6 +98,24 @@ class Curve:
             steps.append(steps[-1] * 2)
         sums = np.array([self.at(step) * step for step in steps])
         return np.diff(sums) / np.diff(steps)
+
+
+@dataclass(frozen=True)
+class Common:
+    """What every run has reached that did not diverge: so many symbols, so much CPU time."""
+
+    symbols: int
+    seconds: float
+
+    @classmethod
+    def of(cls, curves: Sequence[Curve]) -> Common:
+        """Of these; where all diverged, of the longest of them."""
+        whole = [curve for curve in curves if curve.steps and not curve.diverged]
+        if not whole:
+            whole = sorted((curve for curve in curves if curve.steps), key=lambda c: c.steps)[-1:]
+        ends = [(curve.steps, float(curve.seconds[-1])) for curve in whole]
+        symbols, seconds = zip(*ends, strict=True) if ends else ((0,), (0.0,))
+        return cls(min(symbols), min(seconds))
 
 
 @dataclass(frozen=True)

@@ -170,8 +170,9 @@ def cost(curves: Curves, exact: Curves, times: float = 20.0) -> Verdict:
     f"on at least {MOST:.0%} of the seeds, and by at most {SLIGHT:.0%} in the median. Did not "
     f"hold: it is worse on at least {MOST:.0%} of the seeds."
 )
-def ahead(leader: Curves, rules: Mapping[str, Curves]) -> Verdict:
-    """The leader is slightly ahead of the best of the rules, after the same time."""
+def ahead(leaders: Mapping[str, Curves], rules: Mapping[str, Curves]) -> Verdict:
+    """The one leader is slightly ahead of the best of the rules, after the same time."""
+    ((name, leader),) = leaders.items()
     label, best = min(rules.items(), key=lambda pair: _final(pair[1]))
     wins, losses = _wins(leader, best), _wins(best, leader)
     lead = -_excess(_final(leader), _final(best))
@@ -182,7 +183,7 @@ def ahead(leader: Curves, rules: Mapping[str, Curves]) -> Verdict:
         outcome = HELD
     return Verdict(
         outcome,
-        f"{_final(leader):.3f} bits against {_final(best):.3f} of {label} ({_signed(-lead)}), "
+        f"{name} {_final(leader):.3f} bits, {label} {_final(best):.3f} ({_signed(-lead)}): "
         f"better on {wins:.0%} of the seeds",
     )
 
@@ -193,8 +194,11 @@ def ahead(leader: Curves, rules: Mapping[str, Curves]) -> Verdict:
     "BPTT is nearer to the rate of aⁿbᵖ than to that of aⁿbⁿ. Did not hold: no rank is better"
     " so."
 )
-def learns(rules: Mapping[str, Curves], truncated: Curves, floor: float, without: float) -> Verdict:
-    """The rules clearly beat the truncated one, which stays nearer to `without` than to `floor`."""
+def learns(
+    rules: Mapping[str, Curves], others: Mapping[str, Curves], floor: float, without: float
+) -> Verdict:
+    """The rules clearly beat the one other, which stays nearer to `without` than to `floor`."""
+    ((name, truncated),) = others.items()
     clear = [
         _excess(_final(curves), _final(truncated)) < -PAR and _wins(curves, truncated) >= MOST
         for curves in rules.values()
@@ -205,7 +209,7 @@ def learns(rules: Mapping[str, Curves], truncated: Curves, floor: float, without
     finals = ", ".join(f"{label} {_final(curves):.3f}" for label, curves in rules.items())
     return Verdict(
         outcome,
-        f"{finals} against {_final(truncated):.3f} bits of truncated BPTT; its last half "
+        f"{finals} against {_final(truncated):.3f} bits of {name}; its last half "
         f"{late:.3f}, between {floor:.3f} and {without:.3f}",
     )
 

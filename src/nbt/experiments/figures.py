@@ -1,13 +1,13 @@
-"""The paper's six figures, section 2: which source, which rules.
+"""The paper's six figures, section 2, and a figure of our own for each source: which rules.
 
-A curve is drawn once for each rule, and a run that two figures share is made once.
+Ours has each rule with each optimizer. A run that two figures share is made once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nbt.experiments.rules import RULES, Rule
+from nbt.experiments.rules import PAIRS, RULES, Rule
 from nbt.experiments.sources import SOURCES, Source
 
 __all__ = ["FIGURES", "Figure"]
@@ -20,7 +20,7 @@ class Figure:
     Parameters
     ----------
     name : str
-        "fig1" to "fig6"; the name of its files.
+        "fig1" to "fig6", or the source's; the name of its files.
     title : str
     source : Source
     rules : tuple of Rule
@@ -42,6 +42,12 @@ class Figure:
 KALMAN = ("kalman-1", "kalman-2", "kalman-10")
 LINES = ("gzip", "CTW", "entropy", "aⁿbᵖ")
 EUCLIDEAN = ("euclidean-1", "euclidean-2", "euclidean-10", "rtrl-euclidean", "nobacktrack-sgd")
+
+
+def _pairs(source: str) -> Figure:
+    """Each rule with each optimizer; not of the paper."""
+    title = f"Each rule with each optimizer, {SOURCES[source].title}"
+    return Figure(source, title, SOURCES[source], PAIRS, lines=LINES)
 
 
 def _figure(name: str, title: str, source: str, rules: tuple[str, ...], note: str) -> Figure:
@@ -77,23 +83,27 @@ FIGURES: dict[str, Figure] = {
             "fig4",
             "Kalman and truncated BPTT, synthetic music",
             "music",
-            (*KALMAN, "rtrl-kalman", "rtrl-euclidean", "tbptt-paper", "nobacktrack"),
+            (
+                *(*KALMAN, "rtrl-kalman", "rtrl-euclidean", "tbptt-paper"),
+                *("nobacktrack", "tbptt-kalman"),
+            ),
             "truncated BPTT is slightly ahead: long dependencies do not matter here.",
         ),
         _figure(
             "fig5",
             "Kalman and truncated BPTT, aⁿbⁿ, leaky network",
             "anbn",
-            (*KALMAN, "rtrl-kalman", "tbptt-paper", "nobacktrack", "rtrl"),
+            (*KALMAN, "rtrl-kalman", "tbptt-paper", "nobacktrack", "tbptt-kalman", "rtrl"),
             "Kalman NoBackTrack learns most of the dependency, truncated BPTT does not.",
         ),
         _figure(
             "fig6",
             "Kalman and truncated BPTT, Shakespeare",
             "shakespeare",
-            (*KALMAN, "rtrl-euclidean", "tbptt-paper", "nobacktrack"),
+            (*KALMAN, "rtrl-euclidean", "tbptt-paper", "nobacktrack", "tbptt-kalman"),
             "all rules are alike, and context tree weighting is far ahead of them.",
         ),
+        *map(_pairs, SOURCES),
     )
 }
 """Every figure by its name."""

@@ -112,7 +112,7 @@ def plan(figures: Iterable[Figure], seeds: int, limits: Limits) -> list[Job]:
     symbols = {name: len(source.open(0).alphabet) for name, source in sources.items()}
     jobs = [
         Job(source, None, 0, limits, symbols[source.name])
-        for source in sorted(sources.values(), key=lambda source: -(source.file or math.inf))
+        for source in sorted(sources.values(), key=_length, reverse=True)
     ]
     for seed in range(seeds):
         jobs += [
@@ -122,6 +122,11 @@ def plan(figures: Iterable[Figure], seeds: int, limits: Limits) -> list[Job]:
         ]
     unique = {(job.source.name, job.rule and job.rule.name, job.seed): job for job in jobs}
     return list(unique.values())
+
+
+def _length(source: Source) -> float:
+    """What compressors are given: the longest first, so that no other job waits for it."""
+    return source.file if isinstance(source.file, int) else math.inf
 
 
 def execute(job: Job) -> dict[str, Any]:

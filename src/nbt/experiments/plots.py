@@ -19,6 +19,7 @@ from nbt.experiments.curves import Band, Curve, band
 from nbt.experiments.figures import Figure
 from nbt.experiments.labels import spread
 from nbt.experiments.rules import RANKS, Rule
+from nbt.optimizers import SGD
 
 __all__ = ["draw", "pyplot"]
 
@@ -39,16 +40,17 @@ STYLE = {
 
 COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#000000", "#E69F00", "#D55E00", "#CC79A7", "#8a6d00")
 MARKS = ("o", "s", "^", "D", "v", "*", "P", "X")
-PREFERRED = {  # rule: its place in COLOURS and MARKS
+PREFERRED = {  # rule, or rule of the package without its optimizer: its place in both
     **{f"euclidean-{rank}": i for i, rank in enumerate(RANKS)},
     **{f"kalman-{rank}": i for i, rank in enumerate(RANKS)},
     "rtrl-kalman": 3,
     "rtrl-euclidean": 3,
     "tbptt-paper": 4,
-    "tbptt": 4,
-    "nobacktrack": 5,
-    "nobacktrack-sgd": 5,
-    "rtrl": 6,
+    "BPTT-5": 0,
+    "BPTT-50": 2,
+    "BPTT-15": 7,
+    "NoBackTrack": 5,
+    "RTRL": 6,
 }
 DASHES = ((0, (6, 2)), (0, (2, 2)), (0, (7, 2, 1.5, 2)), (0, (1, 1.5)))
 
@@ -118,7 +120,7 @@ def draw(
 
 def _fill(picture, figure, runs, lines, subtitle) -> None:
     left, right = picture.subplots(1, 2, sharey=True)
-    picture.subplots_adjust(left=0.068, right=0.7, bottom=0.135, top=0.82, wspace=0.07)
+    picture.subplots_adjust(left=0.068, right=0.665, bottom=0.135, top=0.82, wspace=0.07)
     picture.text(0.012, 0.945, figure.title, fontsize=15, fontweight="bold")
     looks = _looks(figure.rules)
     bands = {
@@ -144,21 +146,24 @@ def _fill(picture, figure, runs, lines, subtitle) -> None:
 
 
 def _looks(rules: Sequence[Rule]) -> dict[str, Look]:
-    """A look for each rule: the one it always has, or one that is free, or a dashed one."""
-    places: dict[str, int] = {}
+    """A look for each rule: the one it always has, or one that is free, or a dashed one. Of the
+    package's, those under SGD are dashed: colour and mark are the rule's."""
+    places: dict[str, tuple[int, Any]] = {}
     for rule in rules:
-        place = PREFERRED.get(rule.name.removesuffix("-0.03"))
-        if place is not None and place not in places.values():
-            places[rule.name] = place
-    free = [i for i in range(len(COLOURS)) if i not in places.values()]
+        ours = rule.origin == "package"
+        place = PREFERRED.get(rule.method if ours else rule.name.removesuffix("-0.03"))
+        look = place, DASHES[0] if ours and isinstance(rule.optimizer, SGD) else "-"
+        if place is not None and look not in places.values():
+            places[rule.name] = look
+    used = {place for place, _ in places.values()}
+    free = [i for i in range(len(COLOURS)) if i not in used]
     looks = {}
     for number, rule in enumerate(rules):
-        line = "-"
         if rule.name not in places:
             line = "-" if free else DASHES[0]
-            places[rule.name] = free.pop(0) if free else number % len(COLOURS)
+            places[rule.name] = free.pop(0) if free else number % len(COLOURS), line
         width = 2.6 if rule.origin == "package" else 1.8
-        place = places[rule.name]
+        place, line = places[rule.name]
         looks[rule.name] = Look(COLOURS[place], MARKS[place], line, width)
     return looks
 

@@ -14,7 +14,7 @@ import numpy as np
 import nbt
 from nbt.experiments import plots
 from nbt.experiments.claims import CLAIMS, Claim, Evidence
-from nbt.experiments.curves import Curve, median, quartiles
+from nbt.experiments.curves import Common, Curve, median, quartiles
 from nbt.experiments.deciding import NOT_RUN, Verdict
 from nbt.experiments.figures import Figure
 from nbt.experiments.jobs import cpu
@@ -33,6 +33,8 @@ class Line(NamedTuple):
     final: float
     low: float
     high: float
+    same_symbols: float
+    same_time: float
     last_half: float
     symbols: float
     microseconds: float
@@ -46,15 +48,22 @@ class Ruling(NamedTuple):
     package: Verdict
 
 
+def common(figure: Figure, evidence: Evidence) -> Common:
+    """What every run of a figure has reached."""
+    runs = [evidence.runs.get((figure.source.name, rule.name), ()) for rule in figure.rules]
+    return Common.of([curve for curves in runs for curve in curves])
+
+
 def rows(figure: Figure, evidence: Evidence) -> list[Line]:
     """A line for each rule of a figure that was run."""
     found = (
         (rule, evidence.runs.get((figure.source.name, rule.name), ())) for rule in figure.rules
     )
-    return [_line(rule, curves) for rule, curves in found if curves]
+    reached = common(figure, evidence)
+    return [_line(rule, curves, reached) for rule, curves in found if curves]
 
 
-def _line(rule: Rule, curves: Sequence[Curve]) -> Line:
+def _line(rule: Rule, curves: Sequence[Curve], reached: Common) -> Line:
     finals = [curve.final for curve in curves]
     low, high = quartiles(finals)
     return Line(
@@ -64,10 +73,17 @@ def _line(rule: Rule, curves: Sequence[Curve]) -> Line:
         median(finals),
         float(low),
         float(high),
+        median([curve.at(reached.symbols) for curve in curves]),
+        median([curve.after(reached.seconds) for curve in curves]),
         median([curve.last_half() for curve in curves]),
         median([curve.steps for curve in curves]),
         median([curve.microseconds for curve in curves if curve.steps]),
     )
+
+
+def alike(reached: Common) -> str:
+    """What the same symbols and the same time are."""
+    return f"Same symbols: after {reached.symbols:,}. Same time: after {reached.seconds:.3g} s."
 
 
 def rulings(figures: Sequence[Figure], evidence: Evidence) -> list[Ruling]:
@@ -94,8 +110,8 @@ def write(study: Study, title: str, command: str) -> Path:
 def subtitle(study: Study, figure: Figure) -> str:
     """What a picture shows, in a line."""
     seeds = "1 seed" if study.seeds == 1 else f"median and quartiles of {study.seeds} seeds"
-    ends = figure.source.file is None
-    limits = f"at most {study.limits} a run" if ends else f"{study.limits} for every run"
+    limits = str(study.limits)
+    limits = f"at most {limits} a run" if figure.source.ends else f"{limits} for every run"
     return f"{figure.source.cell.units} units; {seeds}; {limits}"
 
 
@@ -126,14 +142,19 @@ VERDICT_HEADS = (
 )
 RULE_HEADS = (
     "rule",
+    "settings",
+    "optimizer",
     "runs",
     "diverged",
     "bits, all",
     "quartiles",
-    "bits, last half",
+    "same symbols",
+    "same time",
+    "last half",
     "symbols",
     "µs a symbol",
 )
+WHOSE = {"paper": "the paper's", "package": "defaults"}
 CLASS = {"held": "held", "did not hold": "not", "mixed": "mixed", NOT_RUN: "none"}
 
 
@@ -198,16 +219,20 @@ def _figure(study: Study, figure: Figure, evidence: Evidence) -> str:
     listed = ", ".join(f"{name} {bits:.3f}" for name, bits in ordered)
     body = []
     for line in rows(figure, evidence):
-        cells = [str(line.runs), str(line.diverged), number(line.final)]
-        cells += [f"{number(line.low)} to {number(line.high)}", number(line.last_half)]
+        rule = line.rule
+        cells = [rule.method, WHOSE[rule.origin], rule.optimized]
+        cells += [str(line.runs), str(line.diverged), number(line.final)]
+        cells += [f"{number(line.low)} to {number(line.high)}"]
+        cells += map(number, (line.same_symbols, line.same_time, line.last_half))
         cells += [f"{line.symbols:,.0f}", f"{line.microseconds:.2f}"]
-        body.append([escape(line.rule.label), *map(escape, cells)])
+        body.append([*map(escape, cells)])
     return (
         f"<h2>{escape(figure.title.split(':')[0] if ':' in figure.title else 'Curves')}</h2>\n"
         + (f'<p class="note">The paper: {escape(figure.note)}</p>\n' if figure.note else "")
         + f'<figure><img alt="{escape(figure.title)}: bits per symbol over symbols and over time" '
         f'src="data:image/svg+xml;base64,{picture}"></figure>\n'
-        + _table(RULE_HEADS, body, numbers=range(1, 8))
+        + _table(RULE_HEADS, body, numbers=range(3, len(RULE_HEADS)))
+        + f'\n<p class="note">{escape(alike(common(figure, evidence)))}</p>'
         + (f"\n<p>For comparison, bits per symbol: {escape(listed)}.</p>" if listed else "")
     )
 
@@ -215,6 +240,7 @@ def _figure(study: Study, figure: Figure, evidence: Evidence) -> str:
 def _settings(study: Study) -> str:
     rules = {rule.name: rule for figure in study.figures for rule in figure.rules}
     sources = {figure.source.name: figure.source for figure in study.figures}
+    given = {job.source.name: job.source.file for job in study.jobs if job.rule is None}
     records = {job.rule.name: record for job, record in study.records() if job.rule}
     body = [
         [
@@ -225,8 +251,8 @@ def _settings(study: Study) -> str:
         for name, rule in rules.items()
     ]
     networks = [
-        [escape(source.title), f"<code>{escape(repr(source.cell))}</code>", _file(source.file)]
-        for source in sources.values()
+        [escape(source.title), f"<code>{escape(repr(source.cell))}</code>", _file(given[name])]
+        for name, source in sources.items()
     ]
     return (
         _table(("source", "network", "given to compressors and CTW"), networks)
@@ -243,8 +269,10 @@ def _call(rule: Rule, trainer: Mapping[str, Any]) -> str:
     return f"{rule.kind.__name__}({', '.join([repr(rule.optimizer), *texts])})"
 
 
-def _file(symbols: int | None) -> str:
-    return "all of it" if symbols is None else f"{symbols:,} symbols of seed 0"
+def _file(symbols: int | str | None) -> str:
+    if isinstance(symbols, int):
+        return f"{symbols:,} symbols of seed 0"
+    return "all of it" if symbols is None else symbols
 
 
 def _versions() -> str:

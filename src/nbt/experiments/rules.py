@@ -1,8 +1,9 @@
-"""The learning rules that are compared, as frozen values.
+"""The learning rules that are compared, each with its optimizer, as frozen values.
 
 Those of the paper are its own to the letter (one block, nothing exact but the newest term, norm
 `euclidean` under SGD and `kalman` under Kalman, decay 1/√t, prior 1, double precision). The
-package's defaults stand beside them.
+package's defaults stand beside them, and each of its rules with each optimizer: what a rule gives
+is seen only where two of them have the same.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from nbt.readouts import Softmax
 from nbt.schedules import InverseSqrt
 from nbt.trainers import RTRL, NoBackTrack, Trainer, TruncatedBPTT
 
-__all__ = ["RULES", "Rule"]
+__all__ = ["PAIRS", "RULES", "Rule"]
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,12 @@ class Rule:
     ----------
     name : str
         Unique; what is written in a file of results and on the command line.
-    label : str
-        What a plot says.
+    method : str
+        What a table says of the rule, without its optimizer.
     kind : type
         NoBackTrack, RTRL or TruncatedBPTT.
     optimizer : SGD or Kalman
+        With a rate, or decay, that falls like 1/√t.
     choices : mapping
         Further arguments of `kind`.
     origin : {"paper", "package"}
@@ -40,7 +42,7 @@ class Rule:
     """
 
     name: str
-    label: str
+    method: str
     kind: type[Trainer]
     optimizer: Optimizer
     choices: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -48,8 +50,18 @@ class Rule:
 
     @property
     def short(self) -> str:
-        """The label without whose settings they are."""
-        return self.label.split(" (")[0]
+        """Optimizer and rule."""
+        return f"{type(self.optimizer).__name__} {self.method}"
+
+    @property
+    def label(self) -> str:
+        """What a plot says: the same, and whose settings these are."""
+        return self.short + (" (paper)" if self.origin == "paper" else "")
+
+    @property
+    def optimized(self) -> str:
+        """The optimizer with its rate or decay, for a table."""
+        return f"{type(self.optimizer).__name__} {self.optimizer.schedule.scale:g}/√t"
 
     def build(self, cell: Cell, symbols: int, seed: int) -> Trainer:
         """A new trainer of a network `cell` that predicts one of so many symbols."""
@@ -64,12 +76,12 @@ RANKS = (1, 2, 10)
 
 
 def _euclidean(rate: InverseSqrt, suffix: str = "") -> list[Rule]:
-    """Under SGD: the paper's NoBackTrack of every rank, RTRL; the package's NoBackTrack."""
+    """Under SGD: the paper's NoBackTrack of every rank, RTRL."""
     sgd = SGD(rate)
     ranks = [
         Rule(
             f"euclidean-{rank}{suffix}",
-            f"NoBackTrack rank {rank} (paper)",
+            f"NoBackTrack rank {rank}",
             NoBackTrack,
             sgd,
             {"rank": rank, "norm": "euclidean", **LITERAL},
@@ -78,24 +90,16 @@ def _euclidean(rate: InverseSqrt, suffix: str = "") -> list[Rule]:
     ]
     return [
         *ranks,
-        Rule(f"rtrl-euclidean{suffix}", "RTRL, Euclidean (paper)", RTRL, sgd, DOUBLE),
-        Rule(
-            f"nobacktrack-sgd{suffix}",
-            "NoBackTrack, SGD (defaults)",
-            NoBackTrack,
-            sgd,
-            {},
-            "package",
-        ),
+        Rule(f"rtrl-euclidean{suffix}", "RTRL", RTRL, sgd, DOUBLE),
     ]
 
 
 def _kalman() -> list[Rule]:
-    """Under Kalman: the paper's NoBackTrack of every rank, RTRL; the package's."""
+    """Under Kalman: the paper's NoBackTrack of every rank, RTRL; the package's at rank 4."""
     ranks = [
         Rule(
             f"kalman-{rank}",
-            f"NoBackTrack rank {rank} (paper)",
+            f"NoBackTrack rank {rank}",
             NoBackTrack,
             PAPER_KALMAN,
             {"rank": rank, "norm": "kalman", **LITERAL},
@@ -105,26 +109,49 @@ def _kalman() -> list[Rule]:
     four = {"rank": 4}
     return [
         *ranks,
-        Rule("rtrl-kalman", "RTRL, Kalman (paper)", RTRL, PAPER_KALMAN, DOUBLE),
-        Rule("nobacktrack", "NoBackTrack (defaults)", NoBackTrack, Kalman(), {}, "package"),
-        Rule(
-            "nobacktrack-4", "NoBackTrack rank 4 (defaults)", NoBackTrack, Kalman(), four, "package"
-        ),
-        Rule("rtrl", "RTRL (defaults)", RTRL, Kalman(), {}, "package"),
+        Rule("rtrl-kalman", "RTRL", RTRL, PAPER_KALMAN, DOUBLE),
+        Rule("nobacktrack-4", "NoBackTrack rank 4", NoBackTrack, Kalman(), four, "package"),
     ]
 
 
-def _truncated() -> list[Rule]:
-    """Truncated backpropagation, as in footnote 13; by default the same in single precision."""
-    sgd, window = SGD(ONE), {"window": 15}
+WINDOW, WINDOWS = 15, (5, 15, 50)  # the class's, and all
+
+
+def _pairs() -> list[Rule]:
+    """Every rule of the package with each optimizer, and nothing else that differs.
+
+    Without an optimizer a name means that of the class, without a window that of the class.
+    """
+    methods: list[tuple[str, str, type[Trainer], dict[str, Any]]] = [
+        ("nobacktrack", "NoBackTrack", NoBackTrack, {}),
+        ("rtrl", "RTRL", RTRL, {}),
+    ]
+    for window in WINDOWS:
+        name = "tbptt" if window == WINDOW else f"tbptt-{window}"
+        methods.append((name, f"BPTT-{window}", TruncatedBPTT, {"window": window}))
     return [
-        Rule("tbptt-paper", "BPTT-15 (paper)", TruncatedBPTT, sgd, {**window, **DOUBLE}),
-        Rule("tbptt", "BPTT-15 (defaults)", TruncatedBPTT, sgd, window, "package"),
+        Rule(_pair(name, kind, of), method, kind, of, choices, "package")
+        for name, method, kind, choices in methods
+        for of in (Kalman(), SGD(ONE))
     ]
 
+
+def _pair(name: str, kind: type[Trainer], optimizer: Optimizer) -> str:
+    own = SGD if kind is TruncatedBPTT else Kalman
+    return name if isinstance(optimizer, own) else f"{name}-{type(optimizer).__name__.lower()}"
+
+
+PAIRS: tuple[Rule, ...] = tuple(_pairs())
+"""Each rule of the package with each optimizer."""
+
+SLOW = Rule("nobacktrack-sgd-0.03", "NoBackTrack", NoBackTrack, SGD(SMALL), {}, "package")
+TRUNCATED = Rule("tbptt-paper", "BPTT-15", TruncatedBPTT, SGD(ONE), {"window": WINDOW, **DOUBLE})
 
 RULES: dict[str, Rule] = {
     rule.name: rule
-    for rule in (*_euclidean(ONE), *_euclidean(SMALL, "-0.03"), *_kalman(), *_truncated())
+    for rule in (
+        *(*_euclidean(ONE), *_euclidean(SMALL, "-0.03"), SLOW),
+        *(*_kalman(), TRUNCATED, *PAIRS),
+    )
 }
 """Every rule by its name."""

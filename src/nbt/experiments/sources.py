@@ -13,10 +13,11 @@ import nbt
 from nbt.cells import RNN, Cell, LeakyRNN
 from nbt.streams import Stream
 
-__all__ = ["SOURCES", "Source", "file_of"]
+__all__ = ["AS_RUNS", "SOURCES", "Source", "file_of"]
 
 UNITS = 20
 BLOCK = 1 << 20
+AS_RUNS = "as the runs"
 
 
 @dataclass(frozen=True)
@@ -32,22 +33,25 @@ class Source:
     open : callable
         The stream of a seed; a module's function, so that another process can call it.
     cell : RNN or LeakyRNN
-    file : int or None
+    file : int, None or "as the runs"
         How many symbols the compressors and context tree weighting are given, of seed 0. None: all
-        of a stream that ends.
+        of a stream that ends. As the runs: as many as every run has read.
     lines : tuple of (str, float)
         Known rates beside the stream's own entropy rate, bits per symbol.
     version : str
         What tells a file from another one of the same name.
+    ends : bool
+        Does the stream end?
     """
 
     name: str
     title: str
     open: Callable[[int], Stream]
     cell: Cell
-    file: int | None = None
+    file: int | str | None = None
     lines: tuple[tuple[str, float], ...] = ()
     version: str = ""
+    ends: bool = False
 
 
 def read(stream: Stream, most: int | None) -> np.ndarray:

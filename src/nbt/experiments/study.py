@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nbt.durable import Lock
 from nbt.experiments.claims import Evidence
-from nbt.experiments.curves import Curve
+from nbt.experiments.curves import Common, Curve
 from nbt.experiments.figures import Figure
 from nbt.experiments.jobs import Job, Limits, execute, plan
+from nbt.experiments.sources import AS_RUNS
 from nbt.experiments.store import Store
 from nbt.experiments.workers import Done, Workers
 
@@ -45,7 +47,7 @@ class Study:
     ) -> None:
         self.figures, self.seeds, self.limits = list(figures), seeds, limits
         self.folder = Path(folder)
-        self.jobs = plan(self.figures, seeds, limits)
+        self._plan = plan(self.figures, seeds, limits)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.reload()
 
@@ -53,9 +55,24 @@ class Study:
         """Read the file of results, again after an interrupt: only what is in it counts."""
         self.store = Store(self.folder / RESULTS)
 
+    @property
+    def jobs(self) -> list[Job]:
+        """All of them. The baselines that read as much as the runs say how much once these are
+        done."""
+        return [self._settled(job) for job in self._plan]
+
     def left(self) -> list[Job]:
         """The jobs that are still to be done."""
         return [job for job in self.jobs if self.store.get(job) is None]
+
+    def _settled(self, job: Job) -> Job:
+        if not _waits(job):
+            return job
+        done = [self.store.get(run) for run in self._plan if run.rule and run.source is job.source]
+        if not all(done):
+            return job
+        common = Common.of([Curve.of(record) for record in done])
+        return replace(job, source=replace(job.source, file=max(1, common.symbols)))
 
     def run(
         self, processes: int, progress: Callable[[Workers, Done | None], None] | None = None
@@ -81,16 +98,20 @@ class Study:
         failures = []
         with Lock(self.folder / LOCK), Workers(execute, processes) as workers:
             self.reload()  # what another process has done since
-            for done in workers.run(self.left()):
-                if done and done.failure:
-                    failures.append(f"{done.job}: {done.failure}")
-                elif done:
-                    self.store.add(done.result)
-                if progress:
-                    progress(workers, done)
+            for jobs in (self._ready, self._ready):  # then those that waited for the first
+                for done in workers.run(jobs()):
+                    if done and done.failure:
+                        failures.append(f"{done.job}: {done.failure}")
+                    elif done:
+                        self.store.add(done.result)
+                    if progress:
+                        progress(workers, done)
         if failures:
             more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
             raise RunError(f"{failures[0]}{more}; what was finished is kept")
+
+    def _ready(self) -> list[Job]:
+        return [job for job in self.left() if not _waits(job)]
 
     def records(self) -> list[tuple[Job, dict[str, Any]]]:
         """The jobs that are done, with their records."""
@@ -112,3 +133,8 @@ class Study:
             if record["forgetful_rate"] is not None and not job.source.lines:
                 lines[name]["without memory"] = record["forgetful_rate"]
         return Evidence(runs, lines)
+
+
+def _waits(job: Job) -> bool:
+    """For the runs: it is to read as much as they."""
+    return job.rule is None and job.source.file == AS_RUNS
