@@ -7,8 +7,10 @@ import sys
 import numpy as np
 import pytest
 
+import nbt
 from nbt.errors import DataError, MissingExtra
 from nbt.history import History
+from nbt.report import html
 
 LOSSES = np.random.default_rng(7).exponential(size=1000)
 
@@ -98,9 +100,10 @@ def test_save_and_load(tmp_path):
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines[0]["settings"] == {"seed": 3}
     assert len(lines) == 1 + len(history)
-    assert list(lines[1]) == list(history[0]._fields[:5])
+    named = ["step", "average_bits", "since_bits", "seconds", "symbols_per_second"]
+    assert list(lines[1]) == named
     back = History.load(path)
-    for name in history[0]._fields:
+    for name in history[0]._fields[:-1]:
         assert getattr(back, name).tobytes() == getattr(history, name).tobytes()
         assert getattr(back, name).dtype == getattr(history, name).dtype
     assert (back.settings, back.stopped) == (history.settings, history.stopped)
@@ -235,3 +238,138 @@ def test_counts_of_the_stream():
     bad = history.state_dict() | {"now.unknown": np.array(-1)}
     with pytest.raises(ValueError, match="counts"):
         History.from_state(bad)
+
+
+# ---- one unit a kind of stream -----------------------------------------------------------------
+
+NUMBERS = {"unit": "nats"}
+
+
+def of_numbers():
+    """Losses 1, 2, …, 8, in nats."""
+    history = History(NUMBERS)
+    history.add(np.arange(1.0, 9.0), 1.0)
+    return history
+
+
+def test_numbers_are_in_nats_wherever_they_are_shown(tmp_path):
+    history = of_numbers()
+    assert "4.5000 nats per step" in repr(history)
+    assert history.tail() == (4, 6.5)
+    row = history[-1]
+    assert (row.average, row.since, row.unit) == (4.5, 6.5, "nats")
+    assert history.live().average == row.average
+    assert (history.average[-1], history.average_nats[-1]) == (4.5, 4.5)
+    assert "average_nats=4.5, since_nats=6.5" in repr(row)
+    assert "bits" not in repr(row) + row.to_json() + "".join(history.state_dict())
+    assert json.loads(row.to_json())["since_nats"] == 6.5
+    assert "4.5000" in history._repr_html_()
+    assert "6.5000" in history._repr_html_()
+    history.save(tmp_path / "h")
+    assert "bits" not in (tmp_path / "h").read_text()
+    page = html(history, "")
+    assert "4.5000 nats per step" in page
+    assert "<td>4.5000</td><td>6.5000</td>" in page
+    assert "average nats" in page
+    for name in ("average", "since"):  # what is named is what it says
+        in_bits = getattr(row, f"{name}_bits") * math.log(2)
+        assert in_bits == pytest.approx(getattr(row, f"{name}_nats")) == getattr(row, name)
+
+
+def test_symbols_are_in_bits_wherever_they_are_shown():
+    history = History()
+    history.add(np.log([2.0] * 4 + [4.0] * 4), 1.0)
+    row = history[-1]
+    assert (row.average, row.unit) == (pytest.approx(1.5), "bits")
+    assert history.tail() == (4, pytest.approx(2.0))
+    assert "average_bits=1." in repr(row)
+    assert "1.5000 bits per symbol" in repr(history)
+    assert "nats" not in repr(row) + row.to_json() + "".join(history.state_dict())
+
+
+def test_a_tail_is_the_tail_where_steps_have_no_loss(tmp_path):
+    losses = np.concatenate([np.full(512, 9.0), np.full(500, 1.0)])
+    losses[::3] = np.nan
+    whole, parts = History(NUMBERS), History(NUMBERS)
+    whole.add(losses, 1.0)
+    for part in np.array_split(losses, 11):
+        parts.add(part, 1.0)
+    whole.finish("end")
+    parts.finish("end")
+    again = History.from_state(parts.state_dict(), NUMBERS)
+    whole.save(tmp_path / "h")
+    again.finish("end")
+    for history in (whole, parts, again, History.load(tmp_path / "h")):
+        assert history.tail() == (256, pytest.approx(np.nanmean(losses[256:]), rel=1e-9))
+        assert history[-1].unscored == 338
+        assert history.unscored.tolist()[:3] == [1, 1, 2]
+    assert json.loads(whole[-1].to_json())["unscored"] == 338
+
+
+def test_without_a_loss_in_the_tail_there_is_none():
+    history = History(NUMBERS)
+    history.add(np.array([1.0, 2.0, np.nan, np.nan]), 1.0)
+    start, loss = history.tail()
+    assert start == 2
+    assert math.isnan(loss)
+
+
+def test_older_states_and_files_are_read(tmp_path):
+    """They had bits of numbers, too, and no count of steps without a loss in each row."""
+    history, per_nat = of_numbers(), 1 / math.log(2)
+    old = history.state_dict()
+    for name in ("average", "since"):
+        old[f"{name}_bits"] = old.pop(f"{name}_nats") * per_nat
+    again = History.from_state(old, NUMBERS)
+    np.testing.assert_allclose(again.average, history.average, rtol=1e-15)
+    assert again.tail() == pytest.approx(history.tail())
+
+    with_gap = History(NUMBERS)
+    with_gap.add(np.array([1.0, np.nan, 3.0, 5.0]), 1.0)
+    old = with_gap.state_dict()
+    del old["unscored"]
+    again = History.from_state(old, NUMBERS)
+    assert again.tail() == (0, 3.0)  # all that can be told
+    again.add(np.array([5.0] * 12), 2.0)
+    assert again.tail() == (8, 5.0)
+
+    head = {"format": "nbt-history", "schema": 1, "settings": NUMBERS}
+    row = {"step": 2, "average_bits": 3 * per_nat, "since_bits": None, "seconds": 1.0}
+    row["symbols_per_second"] = 2.0
+    (tmp_path / "h").write_text(f"{json.dumps(head)}\n{json.dumps(row)}\n")
+    again = History.load(tmp_path / "h")
+    assert again[0].average == pytest.approx(3)
+    assert again.live().average_nats == pytest.approx(3)
+
+
+@pytest.mark.parametrize("gaps", [[-2, 0, 0], [0, 3, 3], [1, 2]])
+def test_a_state_with_impossible_counts_of_steps_is_refused(gaps):
+    history = History(NUMBERS)
+    history.add(np.array([1.0, np.nan, 3.0, 5.0]), 1.0)
+    with pytest.raises(ValueError, match="history"):
+        History.from_state({**history.state_dict(), "unscored": np.array(gaps)}, NUMBERS)
+
+
+class Pairs:
+    """Symbols in, a number out."""
+
+    name, endless, alphabet = "pairs", False, nbt.streams.Alphabet("ab")
+
+    def __init__(self):
+        self.left = 40
+
+    def read(self, count):
+        count = min(count, self.left)
+        self.left -= count
+        x = np.arange(count) % 2
+        return x, x[:, np.newaxis] * 1.0
+
+
+def test_the_unit_is_that_of_what_is_predicted():
+    trainer = nbt.NoBackTrack(nbt.RNN(3), nbt.Gaussian(1), inputs=nbt.Symbols(2))
+    assert nbt.train(trainer, Pairs()).unit == "nats"
+    mine = History()
+    nbt.train(trainer, Pairs(), history=mine)
+    assert mine.unit == "nats"
+    symbols = nbt.NoBackTrack(nbt.RNN(3), nbt.Softmax(2))
+    assert nbt.train(symbols, nbt.streams.symbols([0, 1] * 9), history=History()).unit == "bits"

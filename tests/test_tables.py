@@ -125,7 +125,7 @@ def test_a_step_without_a_loss_is_not_averaged():
         np.testing.assert_allclose(each.average_nats, [1, 1, 2, 3])
         np.testing.assert_allclose(each.average_bits * math.log(2), each.average_nats)
         np.testing.assert_allclose(each.since_nats, [1, NAN, 3, 5])
-    row = json.loads(history[1].to_json(history.unit))
+    row = json.loads(history[1].to_json())
     assert row["since_nats"] is None
     assert row["average_nats"] == pytest.approx(1)
     again = nbt.History.from_state(parts.state_dict(), parts.settings)

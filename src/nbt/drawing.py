@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nbt.errors import MissingExtra
+from nbt.history_rows import UNITS
 
 if TYPE_CHECKING:
     from nbt.history import History
@@ -29,20 +30,19 @@ def legend(axes: Any, columns: int) -> None:
     axes.legend(fontsize="small", frameon=False, ncols=columns, **place)
 
 
-def learning_curve(history: History, path: str | os.PathLike[str] | None, scale: float) -> Any:
-    """See `History.plot`; `scale` is what bits are multiplied by."""
+def learning_curve(history: History, path: str | os.PathLike[str] | None) -> Any:
+    """See `History.plot`."""
     picture = figure(7, 4)
     axes = picture.subplots()
-    for name, label in (("average_bits", "average"), ("since_bits", "since the row before")):
-        axes.plot(history.step, getattr(history, name) * scale, marker="o", ms=3, label=label)
+    for losses, label in ((history.average, "average"), (history.since, "since the row before")):
+        axes.plot(history.step, losses, marker="o", ms=3, label=label)
     if (entropy := history.settings.get("entropy_rate")) is not None:
         axes.axhline(entropy, color="gray", linestyle="--", label="entropy rate")
-    numbers = history.unit == "nats"
     axes.set_xscale("log")
     axes.set(
         title=str(history.settings.get("stream", "")),
-        xlabel="steps" if numbers else "symbols",
-        ylabel="nats per step" if numbers else "bits per symbol",
+        xlabel="steps" if history.unit == "nats" else "symbols",
+        ylabel=UNITS[history.unit],
     )
     legend(axes, 3)
     if path is not None:

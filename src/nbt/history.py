@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -10,31 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from nbt import _arguments, showing
+from nbt import _arguments, history_files, history_state, showing
 from nbt.counts import COUNTS
 from nbt.errors import DataError
-from nbt.history_rows import BITS_PER_NAT, HistoryRow, Sum, shown_unit
+from nbt.history_rows import UNITS, HistoryRow, Sum, converted
 
 __all__ = ["History"]
-
-FORMAT = "nbt-history"
-SCHEMA = 1
-KINDS = dict.fromkeys(HistoryRow._fields, np.float64) | dict.fromkeys(("step", *COUNTS), np.int64)
-_NOW = {f"now.{name}": name for name in COUNTS}
 
 
 class History:
     """Losses summed up at the steps 1, 2, 4, 8, ... (or denser) and at the end.
 
-    The columns are arrays: `step`, `replaced`, `unknown`, `skipped` (int64), `average_bits`,
-    `since_bits`, `seconds` and `symbols_per_second` (float64), see `HistoryRow`. Sums are float64,
-    added up in the order of the steps, so that they do not depend on how a stream was cut into
-    blocks.
+    The columns are arrays: `step`, `unscored`, `replaced`, `unknown`, `skipped` (int64), `average`,
+    `since`, `seconds` and `symbols_per_second` (float64), see `HistoryRow`. Losses are in `unit`:
+    bits per symbol, or nats per step of numbers; `average_bits`, `average_nats` and so on are in
+    the unit that they name. Sums are float64, added up in the order of the steps, so that they do
+    not depend on how a stream was cut into blocks.
 
     Parameters
     ----------
     settings : mapping, optional
-        What was run; anything that JSON holds.
+        What was run; anything that JSON holds. ``{"unit": "nats"}`` is a history of numbers.
     per_octave : int
         Rows from a step to its double, at least 1: they are at the whole parts of
         2^(k / per_octave).
@@ -67,7 +62,9 @@ class History:
         self.settings = dict(settings or {})
         self.per_octave = _arguments.whole("per_octave", per_octave, high=1000)
         self.stopped: str | None = None
-        self._columns = {name: np.zeros(32, kind) for name, kind in KINDS.items()}
+        self._columns = {
+            name: np.zeros(32, kind) for name, kind in history_state.COLUMNS.items()
+        }
         self._rows = 0
         self.counts = dict.fromkeys(COUNTS, 0)
         self._now = self._last = Sum(0, 0.0, 0.0)  # of everything; as it was at the last row
@@ -127,45 +124,48 @@ class History:
 
     @property
     def unit(self) -> str:
-        """Of what is shown to a person: "bits" per symbol, or "nats" per step of numbers."""
+        """Of the losses that are shown: "bits" per symbol, or "nats" per step of numbers."""
         return "nats" if self.settings.get("unit") == "nats" else "bits"
 
     def live(self) -> HistoryRow:
         """The row of this moment."""
-        return self._now.since(self._last)._replace(**self.counts)
+        return self._now.since(self._last, self.unit)._replace(**self.counts)
 
     def tail(self) -> tuple[int, float]:
-        """The last row at or before half of the steps, and the bits per symbol since then; the
-        beginning where some steps had no loss."""
-        if self._now.unscored:
-            return 0, self.live().average_bits
+        """The last row at or before half of the steps, and the mean loss since then, in `unit`.
+
+        NaN where no step since then had a loss; from step 0 where an older version did not keep in
+        which rows steps without a loss came.
+        """
         i = int(np.searchsorted(self.step, self._now.step // 2, side="right")) - 1
-        start, before = (self[i].step, self[i].average_bits) if i >= 0 else (0, 0.0)
-        steps, bits = self._now.step - start, self._now.nats * BITS_PER_NAT
-        return start, (bits - before * start) / steps if steps else math.nan
+        start = Sum(0, 0.0, 0.0)
+        if i >= 0 and (row := self[i]).unscored >= 0:
+            scored = row.step - row.unscored
+            nats = row.average_nats * scored if scored else 0.0
+            start = Sum(row.step, nats, row.seconds, row.unscored)
+        return start.step, self._now.mean(start, self.unit)
 
     def __len__(self) -> int:
         return self._rows
 
     def __getitem__(self, i: int) -> HistoryRow:
         i = range(self._rows)[i]
-        return HistoryRow(*(self._columns[name][i].item() for name in HistoryRow._fields))
+        return HistoryRow(*(c[i].item() for c in self._columns.values()), unit=self.unit)
 
     def __iter__(self) -> Iterator[HistoryRow]:
         return (self[i] for i in range(self._rows))
 
     def __repr__(self) -> str:
-        row, scale, per = self.live(), *shown_unit(self.unit)
-        bits = f", {row.average_bits * scale:.4f} {per}" if self._now.step else ""
-        return f"<History: {self._now.step} steps{bits}, {self._rows} rows>"
+        loss = f", {self.live().average:.4f} {UNITS[self.unit]}" if self._now.step else ""
+        return f"<History: {self._now.step} steps{loss}, {self._rows} rows>"
 
     def _repr_html_(self) -> str:
-        now, (scale, per) = self.live(), shown_unit(self.unit)
+        now = self.live()
         rows = [("steps", f"{now.step:,}"), ("rows", f"{len(self):,}")]
         if now.step:
-            start, bits = self.tail()
-            rows += [(per, f"{now.average_bits * scale:.4f}")]
-            rows += [(f"since step {start:,}", f"{bits * scale:.4f}")]
+            start, loss = self.tail()
+            rows += [(UNITS[self.unit], f"{now.average:.4f}")]
+            rows += [(f"since step {start:,}", f"{loss:.4f}")]
             rows += [("seconds", f"{now.seconds:.1f}")]
         return showing.table("History", [*rows, ("ended by", self.stopped or "nothing yet")])
 
@@ -175,24 +175,34 @@ class History:
         return self._column("step")
 
     @property
+    def average(self) -> np.ndarray:
+        """Mean loss from the start to each row, in `unit`."""
+        return self._column("average")
+
+    @property
+    def since(self) -> np.ndarray:
+        """Mean loss from the row before to each row, in `unit`."""
+        return self._column("since")
+
+    @property
     def average_bits(self) -> np.ndarray:
-        """Bits per symbol from the start to each row."""
-        return self._column("average_bits")
+        """`average` in bits, whatever `unit` is."""
+        return converted(self.average, self.unit, "bits")
 
     @property
     def since_bits(self) -> np.ndarray:
-        """Bits per symbol from the row before to each row."""
-        return self._column("since_bits")
+        """`since` in bits."""
+        return converted(self.since, self.unit, "bits")
 
     @property
     def average_nats(self) -> np.ndarray:
-        """Nats per step from the start to each row."""
-        return self.average_bits / BITS_PER_NAT
+        """`average` in nats, whatever `unit` is."""
+        return converted(self.average, self.unit, "nats")
 
     @property
     def since_nats(self) -> np.ndarray:
-        """Nats per step from the row before to each row."""
-        return self.since_bits / BITS_PER_NAT
+        """`since` in nats."""
+        return converted(self.since, self.unit, "nats")
 
     @property
     def seconds(self) -> np.ndarray:
@@ -203,6 +213,11 @@ class History:
     def symbols_per_second(self) -> np.ndarray:
         """Speed from the row before to each row."""
         return self._column("symbols_per_second")
+
+    @property
+    def unscored(self) -> np.ndarray:
+        """Steps without a loss up to each row, int64; see `HistoryRow`."""
+        return self._column("unscored")
 
     @property
     def replaced(self) -> np.ndarray:
@@ -238,7 +253,7 @@ class History:
         """
         from nbt import drawing
 
-        return drawing.learning_curve(self, path, shown_unit(self.unit)[0])
+        return drawing.learning_curve(self, path)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write JSON lines: first the settings, then one object per row.
@@ -253,11 +268,7 @@ class History:
         TypeError, OSError
             It is no path; the file cannot be written.
         """
-        head = {"format": FORMAT, "schema": SCHEMA, "settings": self.settings}
-        head |= {"stopped": self.stopped, "per_octave": self.per_octave}
-        with open(_arguments.path("path", path), "w", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(head) + "\n")
-            file.writelines(row.to_json() + "\n" for row in self)
+        history_files.write(self, _arguments.path("path", path))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> History:
@@ -276,35 +287,25 @@ class History:
             It is no path; the file cannot be read.
         """
         path = _arguments.path("path", path)
-        with open(path, "rb") as file:
-            objects = [_parsed(path, i, line) for i, line in enumerate(file, 1)]
-        if not objects or (objects[0].get("format"), objects[0].get("schema")) != (FORMAT, SCHEMA):
-            raise DataError(f"{path}: line 1: not a history of schema {SCHEMA}")
+        head, rows = history_files.read_rows(path)
         try:
-            history = cls(objects[0].get("settings"), objects[0].get("per_octave", 1))
+            history = cls(head.get("settings"), head.get("per_octave", 1))
         except (TypeError, ValueError) as error:
             raise DataError(f"{path}: line 1: not a history ({error})") from None
-        for i, row in enumerate(objects[1:], 2):
-            history._load_row(path, i, row)
-        history.stopped = objects[0].get("stopped")
+        for i, values in enumerate(rows, 2):
+            try:
+                row, now = history_files.row_of(values, history.unit, history._now.step)
+            except (TypeError, ValueError, KeyError, OverflowError) as error:
+                raise DataError(f"{path}: line {i}: not a row of a history ({error})") from None
+            history._append(row)
+            history.counts, history._now, history._last = row.counts, now, now
+            history._open = history._rows, now
+        history.stopped = head.get("stopped")
         return history
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """What is needed to go on as if it had never stopped: the columns, and the sums."""
-        rows, last = self._open
-        gaps = self._now.unscored > 0  # the same arrays as ever where there are none
-        state = {name: column[:rows].copy() for name, column in self._columns.items()}
-        for now, name in _NOW.items():  # not there where there is nothing to count
-            if self.counts[name]:
-                state[now] = np.array(self.counts[name], np.int64)
-            else:
-                del state[name]
-        state["per_octave"] = np.array(self.per_octave, np.int64)
-        for name, total in (("now", self._now), ("last", last)):
-            state[f"{name}.step"] = np.array(total.step, np.int64)
-            state |= {f"{name}.unscored": np.array(total.unscored, np.int64)} if gaps else {}
-            state[f"{name}.sums"] = np.array([total.nats, total.seconds])
-        return state
+        return history_state.taken(self)
 
     @classmethod
     def from_state(
@@ -325,45 +326,7 @@ class History:
             It is none.
         """
         history = cls(settings)
-        expected = history.state_dict()
-        for now, name in _NOW.items():
-            if now in state:
-                expected |= {now: np.array(0, np.int64), name: np.zeros(0, np.int64)}
-        if "now.unscored" in state:
-            expected |= {f"{name}.unscored": np.array(0, np.int64) for name in ("now", "last")}
-        if state.keys() != expected.keys():
-            raise ValueError(f"history: expected {sorted(expected)}, got {sorted(state)}")
-        if np.shape(state["per_octave"]) == ():
-            history.per_octave = _arguments.whole(
-                "history.per_octave", state["per_octave"].item(), high=1000
-            )
-        rows = state["step"].size
-        for name, empty in expected.items():
-            shape = (rows,) if name in KINDS else empty.shape
-            if (state[name].dtype, state[name].shape) != (empty.dtype, shape):
-                raise ValueError(f"history.{name}: expected {empty.dtype} of shape {shape}")
-        now, last = (
-            Sum(
-                int(state[f"{name}.step"]),
-                *map(float, state[f"{name}.sums"]),
-                int(state.get(f"{name}.unscored", 0)),
-            )
-            for name in ("now", "last")
-        )
-        steps = [0, *state["step"].tolist()]
-        if not (all(map(int.__lt__, steps, steps[1:])) and steps[-1] == last.step <= now.step):
-            raise ValueError("history.step: expected steps that grow up to the present")
-        if not 0 <= last.unscored <= now.unscored <= now.step:
-            raise ValueError("history.unscored: expected counts of steps")
-        if any(state[name].min(initial=0) < 0 for name in (*COUNTS, *_NOW) if name in state):
-            raise ValueError("history.counts: expected counts of at least 0")
-        if not np.isfinite([*now, *last]).all():
-            raise ValueError("history.sums: expected finite numbers")
-        history.counts = {name: int(state.get(now, 0)) for now, name in _NOW.items()}
-        columns = [name for name in HistoryRow._fields if name in state]
-        for row in zip(*(state[name].tolist() for name in columns), strict=True):
-            history._append(HistoryRow(**dict(zip(columns, row, strict=True))))
-        history._now, history._last, history._open = now, last, (rows, last)
+        history_state.put(history, state)
         return history
 
     def _column(self, name: str) -> np.ndarray:
@@ -372,30 +335,15 @@ class History:
         return column
 
     def _row(self, now: Sum) -> None:
-        self._append(now.since(self._last)._replace(**self.counts))
+        self._append(now.since(self._last, self.unit)._replace(**self.counts))
         self._last = now
 
     def _append(self, row: HistoryRow) -> None:
         if self._rows == len(self._columns["step"]):
             self._columns = {k: np.concatenate([v, v]) for k, v in self._columns.items()}
-        for name, value in row._asdict().items():
+        for name, value in zip(self._columns, row, strict=False):  # all but the unit
             self._columns[name][self._rows] = value
         self._rows += 1
-
-    def _load_row(self, path: Any, line: int, values: dict[str, Any]) -> None:
-        try:
-            row = HistoryRow(
-                **{k: math.nan if v is None else KINDS[k](v) for k, v in values.items()}
-            )
-            if not row.step > self._last.step:
-                raise ValueError("step does not grow")
-        except (TypeError, ValueError, KeyError, OverflowError) as error:
-            raise DataError(f"{path}: line {line}: not a row of a history ({error})") from None
-        self._append(row)
-        self.counts = row.counts
-        nats = float(row.average_bits) * int(row.step) / BITS_PER_NAT
-        self._now = self._last = Sum(int(row.step), nats, float(row.seconds))
-        self._open = self._rows, self._last
 
 
 def _marks(after: int, last: int, per_octave: int) -> Iterator[int]:
@@ -406,13 +354,3 @@ def _marks(after: int, last: int, per_octave: int) -> Iterator[int]:
             yield step
             after = step
         k += 1
-
-
-def _parsed(path: Any, line: int, text: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise DataError(f"{path}: line {line}: not a JSON object")
-    return value

@@ -1,16 +1,18 @@
-"""A row of a history, the sums it is made of, and the unit in which it is shown."""
+"""A row of a history, the sums it is made of, and the unit of its losses."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nbt.counts import COUNTS
 
-__all__ = ["BITS_PER_NAT", "HistoryRow", "Sum", "shown_unit"]
+__all__ = ["BITS_PER_NAT", "LOSSES", "UNITS", "HistoryRow", "Sum", "converted"]
 
 BITS_PER_NAT = 1 / math.log(2)
+UNITS = {"bits": "bits per symbol", "nats": "nats per step"}  # what a person is told
+LOSSES = ("average", "since")  # the fields that have the unit
 
 
 class HistoryRow(NamedTuple):
@@ -19,51 +21,86 @@ class HistoryRow(NamedTuple):
     Attributes
     ----------
     step : int
-        Symbols learned so far.
-    average_bits : float
-        Bits per symbol over all of them.
-    since_bits : float
-        Bits per symbol since the row before.
+        Symbols, or steps of numbers, learned so far.
+    average : float
+        Mean loss of all of them that had one, in `unit`.
+    since : float
+        The same since the row before.
     seconds : float
         Time so far.
     symbols_per_second : float
         Speed since the row before.
+    unscored : int
+        Steps so far that had no loss, and are in no mean; -1 where an older version did not count.
     replaced, unknown, skipped : int
         What the stream had met so far, once the block was read in which the step is:
         `Stream.counts`.
+    unit : {"bits", "nats"}
+        Bits per symbol, or nats per step of numbers.
     """
 
     step: int
-    average_bits: float
-    since_bits: float
+    average: float
+    since: float
     seconds: float
     symbols_per_second: float
+    unscored: int = 0
     replaced: int = 0
     unknown: int = 0
     skipped: int = 0
+    unit: str = "bits"
+
+    @property
+    def average_bits(self) -> float:
+        """`average` in bits, whatever its unit."""
+        return converted(self.average, self.unit, "bits")
+
+    @property
+    def since_bits(self) -> float:
+        """`since` in bits."""
+        return converted(self.since, self.unit, "bits")
+
+    @property
+    def average_nats(self) -> float:
+        """`average` in nats, whatever its unit."""
+        return converted(self.average, self.unit, "nats")
+
+    @property
+    def since_nats(self) -> float:
+        """`since` in nats."""
+        return converted(self.since, self.unit, "nats")
 
     @property
     def counts(self) -> dict[str, int]:
         """`replaced`, `unknown` and `skipped` by name."""
         return {name: getattr(self, name) for name in COUNTS}
 
-    def to_json(self, unit: str = "bits") -> str:
-        """One line of JSON; null for what could not be measured; counts only where they are not 0.
+    def as_dict(self) -> dict[str, Any]:
+        """The values by name; the losses' names say their unit, as ``average_nats`` does. What is
+        counted is there only where it is not 0."""
+        values = self._asdict()
+        del values["unit"]
+        return {
+            f"{name}_{self.unit}" if name in LOSSES else name: value
+            for name, value in values.items()
+            if value or name not in ("unscored", *COUNTS)
+        }
 
-        Parameters
-        ----------
-        unit : {"bits", "nats"}
-            Of the losses.
-        """
-        values = {k: v for k, v in self._asdict().items() if v or k not in COUNTS}
-        good = {k: v if math.isfinite(v) else None for k, v in values.items()}
-        if unit == "nats":
-            good = {k.replace("bits", "nats"): _in_nats(k, v) for k, v in good.items()}
+    def to_json(self) -> str:
+        """`as_dict` as one line of JSON; null for what could not be measured."""
+        good = {k: v if math.isfinite(v) else None for k, v in self.as_dict().items()}
         return json.dumps(good)
 
+    def __repr__(self) -> str:
+        parts = (f"{name}={value!r}" for name, value in self.as_dict().items())
+        return f"HistoryRow({', '.join(parts)})"
 
-def _in_nats(name: str, value: float | None) -> float | None:
-    return value / BITS_PER_NAT if value is not None and name.endswith("_bits") else value
+
+def converted(value: Any, unit: str, wanted: str) -> Any:
+    """A loss, or an array of them, in the unit that is wanted."""
+    if unit == wanted:
+        return value
+    return value * BITS_PER_NAT if wanted == "bits" else value / BITS_PER_NAT
 
 
 class Sum(NamedTuple):
@@ -74,19 +111,20 @@ class Sum(NamedTuple):
     seconds: float
     unscored: int = 0
 
-    def since(self, last: Sum) -> HistoryRow:
+    def since(self, last: Sum, unit: str) -> HistoryRow:
+        """The row of this moment, `last` being the row before."""
         steps, seconds = self.step - last.step, self.seconds - last.seconds
-        scored = self.step - self.unscored
-        fresh = steps - (self.unscored - last.unscored)
         return HistoryRow(
             self.step,
-            self.nats / scored * BITS_PER_NAT if scored else math.nan,
-            (self.nats - last.nats) / fresh * BITS_PER_NAT if fresh else math.nan,
+            self.mean(Sum(0, 0.0, 0.0), unit),
+            self.mean(last, unit),
             self.seconds,
             steps / seconds if seconds > 0 else math.nan,
+            self.unscored,
+            unit=unit,
         )
 
-
-def shown_unit(unit: str) -> tuple[float, str]:
-    """What bits are multiplied by to be shown, and what is said then."""
-    return (1 / BITS_PER_NAT, "nats per step") if unit == "nats" else (1.0, "bits per symbol")
+    def mean(self, last: Sum, unit: str) -> float:
+        """The mean loss since `last`; NaN where no step had one."""
+        scored = self.step - last.step - (self.unscored - last.unscored)
+        return converted((self.nats - last.nats) / scored, "nats", unit) if scored else math.nan

@@ -7,12 +7,12 @@ import math
 from html import escape
 
 from nbt.history import History
-from nbt.history_rows import shown_unit
+from nbt.history_rows import UNITS
 
 __all__ = ["html"]
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 320, 56, 12, 12, 40
-LINES = (("average_bits", "average", "#1f5fa8"), ("since_bits", "since the line before", "#c2571a"))
+LINES = (("average", "average", "#1f5fa8"), ("since", "since the line before", "#c2571a"))
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 46em; margin: 2em auto;
        padding: 0 1em; }
@@ -26,13 +26,13 @@ code { overflow-wrap: anywhere; } summary { cursor: pointer; }
 
 def html(history: History, trainer: str) -> str:
     """The page: the loss over the number of steps, which is shown by its logarithm."""
-    now, (scale, per), steps = history.live(), shown_unit(history.unit), _steps(history)
+    now, steps = history.live(), _steps(history)
     said = f"{now.step:,} {steps}"
     if now.step:
-        said += f", {now.average_bits * scale:.4f} {per}, {now.seconds:,.1f} s"
+        said += f", {now.average:.4f} {UNITS[history.unit]}, {now.seconds:,.1f} s"
     rows = "".join(
-        f"<tr><td>{row.step:,}</td><td>{_loss(row.average_bits * scale)}</td>"
-        f"<td>{_loss(row.since_bits * scale)}</td><td>{row.seconds:,.2f}</td></tr>\n"
+        f"<tr><td>{row.step:,}</td><td>{_loss(row.average)}</td>"
+        f"<td>{_loss(row.since)}</td><td>{row.seconds:,.2f}</td></tr>\n"
         for row in history
     )
     source = str(history.settings.get("stream", "stream"))
@@ -86,9 +86,8 @@ def _curve(history: History) -> str:
             f'<text x="{WIDTH - RIGHT}" y="{TOP + 14 + 16 * i}" text-anchor="end" '
             f'style="fill:{color}">{label}</text>'
         )
-    _, per = shown_unit(history.unit)
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{per}">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{UNITS[history.unit]}">'
         f'{"".join(parts)}<text x="{WIDTH / 2}" y="{HEIGHT - 4}" text-anchor="middle">'
         f"{_steps(history)}</text></svg>"
     )
@@ -103,8 +102,7 @@ def _level(x, y, bits: float) -> str:
 
 
 def _points(history: History, name: str) -> list[tuple[int, float]]:
-    losses = getattr(history, name) * shown_unit(history.unit)[0]
-    pairs = zip(history.step.tolist(), losses.tolist(), strict=True)
+    pairs = zip(history.step.tolist(), getattr(history, name).tolist(), strict=True)
     return [(step, bits) for step, bits in pairs if step and math.isfinite(bits)]
 
 

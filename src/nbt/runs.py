@@ -183,12 +183,12 @@ class Run:
             return
         try:
             if not self._metrics:
-                lines = "".join(row.to_json(history.unit) + "\n" for row in history)
+                lines = "".join(row.to_json() + "\n" for row in history)
                 replace(self.file("metrics.jsonl"), lines.encode())
                 self._metrics = open(self.file("metrics.jsonl"), "ab", buffering=0)  # noqa: SIM115
                 self._rows = len(history)
             for i in range(self._rows, len(history)):
-                self._metrics.write(f"{history[i].to_json(history.unit)}\n".encode())
+                self._metrics.write(f"{history[i].to_json()}\n".encode())
         except OSError as error:
             if self._metrics:  # there may be half a line
                 self._metrics.close()

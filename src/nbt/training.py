@@ -96,6 +96,8 @@ def train(
         raise TypeError(f"progress: expected a function, got {progress!r}")
     if history is None:
         history = History(settings(trainer, stream, steps, seconds))
+    elif not history.live().step and _unit(trainer, stream) == "nats":
+        history.settings.setdefault("unit", "nats")
     try:
         with interrupts or Interrupts() as interrupts:
             stopped = _loop(
@@ -189,18 +191,25 @@ def _room(trainer) -> int | None:
     return room if isinstance(room, int) else None
 
 
+def _unit(trainer: Any, stream: Any) -> str:
+    """Of what is predicted: bits of symbols, nats of numbers, whatever the network is fed."""
+    if hasattr(trainer, "readout"):
+        return "nats" if _room(trainer) is None else "bits"
+    return "nats" if getattr(stream, "alphabet", None) is None else "bits"
+
+
 def settings(
     trainer: Any, stream: Any, steps: int | None = None, seconds: float | None = None
 ) -> dict[str, Any]:
     """What a history says of the run that it measured."""
     describe = getattr(trainer, "describe", None)
-    alphabet = getattr(stream, "alphabet", None)
+    alphabet, numbers = getattr(stream, "alphabet", None), _unit(trainer, stream) == "nats"
     symbols = _room(trainer) if alphabet is None else len(alphabet)
     columns = {key: list(getattr(stream, key, ())) for key in ("columns", "targets")}
     return {
         "trainer": describe() if describe else repr(trainer),
         "stream": getattr(stream, "name", repr(stream)),
-        **({"unit": "nats", **columns} if symbols is None else {"symbols": symbols}),
+        **({"unit": "nats", **columns} if numbers else {"symbols": symbols}),
         "entropy_rate": getattr(stream, "entropy_rate", None),
         "steps": steps,
         "seconds": seconds,

@@ -161,7 +161,7 @@ class Job:
     def _print_rows(self) -> None:
         if self.options["json"]:
             for i in range(self.printed, len(self.history)):
-                click.echo(self.history[i].to_json(self.history.unit))
+                click.echo(self.history[i].to_json())
         self.printed = max(self.printed, len(self.history))
 
     def _asked(self) -> None:

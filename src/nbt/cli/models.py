@@ -120,10 +120,7 @@ def _estimator_facts(file: str, checkpoint: Any) -> dict[str, Any]:
 
 
 def _loss(history: Any, now: Any) -> dict[str, float | None]:
-    from nbt.history_rows import shown_unit
-
-    unit = "bits" if history is None else history.unit
-    return {unit: now and round(now.average_bits * shown_unit(unit)[0], 4)}
+    return {"bits" if history is None else history.unit: now and round(now.average, 4)}
 
 
 @click.command(short_help="Say what comes next.")

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from nbt.counts import noted
 from nbt.history import History
-from nbt.history_rows import HistoryRow, shown_unit
+from nbt.history_rows import UNITS, HistoryRow
 
 REFRESH = 0.1  # seconds between two looks of the live line
 
@@ -104,7 +104,7 @@ class Screen:
         columns = COLUMNS if self._entropy else COLUMNS[:-1]
         self._columns = fitting(columns, FIRST_TO_GO, self._console)
         self._steps, self._seconds = steps, seconds
-        self._scale, self._unit = shown_unit(unit)[0], unit
+        self._unit = unit
         self.shown = shown
         self._next_look = 0.0
         self._live = None
@@ -168,8 +168,8 @@ class Screen:
 
     def _line(self, row: HistoryRow) -> str:
         values = {
-            "average": _loss(row.average_bits * self._scale),
-            "since": _loss(row.since_bits * self._scale),
+            "average": _loss(row.average),
+            "since": _loss(row.since),
             "step": str(row.step),
             "symbols": speed(row.symbols_per_second),
             "elapsed": duration(row.seconds),
@@ -234,17 +234,17 @@ def summary(history: History, trainer: Any, entropy_rate: float | None) -> dict[
     """What is worth knowing at the end, as lines of a name and what it is."""
     end = history.live()
     lines = {"stopped": STOPPED.get(history.stopped, str(history.stopped))}
-    scale, per = shown_unit(history.unit)
+    per = UNITS[history.unit]
     steps = "steps" if history.unit == "nats" else "symbols"
     steps = steps.removesuffix("s") if end.step == 1 else steps
     lines["learned"] = f"{end.step:,} {steps} in {duration(end.seconds)}"
     if said := noted(end.counts):
         lines["passed over"] = said
     if end.step:
-        start, bits = history.tail()
-        lines["average"] = f"{end.average_bits * scale:.4f} {per}"
+        start, loss = history.tail()
+        lines["average"] = f"{end.average:.4f} {per}"
         if start:
-            lines["since"] = f"{bits * scale:.4f} {per} since step {start:,}"
+            lines["since"] = f"{loss:.4f} {per} since step {start:,}"
         if entropy_rate is not None:
             lines["entropy"] = f"{entropy_rate:.4f} bits per symbol"
         if end.seconds > 0:
