@@ -55,9 +55,10 @@ def test_what_was_not_measured_yet_is_no_number():
     assert line.split() == ["1.4427", "-", "1", "-", "0.1", "s"]
 
 
-def line_of(label):
-    rule = SimpleNamespace(label=label)
+def line_of(method):
+    rule = SimpleNamespace(method=method, optimized="Kalman 0.1/√t", origin="paper")
     numbers = {"final": 0.123456, "low": 0.1, "high": 0.2, "last_half": 0.11}
+    numbers |= {"same_symbols": 0.13, "same_time": 0.14}
     counts = {"symbols": 12_345_678, "microseconds": 123.456, "diverged": 10, "runs": 10}
     return SimpleNamespace(rule=rule, **numbers, **counts)
 
@@ -65,17 +66,18 @@ def line_of(label):
 @pytest.mark.parametrize(
     ("width", "heads"),
     [
-        (60, ["rule", "bits, all", "diverged"]),
-        (80, ["rule", "bits, all", "last half", "µs each", "diverged"]),
-        (120, ["rule", *studies.COLUMNS]),
+        (70, ["rule", "optimizer", "same symbols", "same time"]),
+        (100, ["rule", "optimizer", "bits, all", "same symbols", "same time", "diverged"]),
+        (150, ["rule", *studies.COLUMNS]),
     ],
 )
 def test_columns_of_a_study(width, heads):
     """Columns go as a whole; no number is cut."""
-    figure = SimpleNamespace(title="a figure", source=SimpleNamespace(name="a source"))
-    evidence = SimpleNamespace(lines={"a source": {"entropy": 0.1429}})
+    source = SimpleNamespace(name="a source", file=1000)
+    figure = SimpleNamespace(title="a figure", source=source, rules=())
+    evidence = SimpleNamespace(lines={"a source": {"entropy": 0.1429}}, runs={})
     console = Console(width=width)
-    lines = [line_of("NoBackTrack rank 10 (paper)"), line_of("RTRL")]
+    lines = [line_of("NoBackTrack rank 10"), line_of("RTRL")]
     table = studies._fitting(figure, lines, evidence, console)
     with console.capture() as captured:
         console.print(table)
@@ -83,7 +85,8 @@ def test_columns_of_a_study(width, heads):
     assert "…" not in seen
     assert max(map(len, seen.splitlines())) <= width
     assert [cell.strip() for cell in seen.splitlines()[2].strip("┃").split("┃")] == heads
-    assert seen.count("10 of 10") == 2
+    assert seen.count("Kalman 0.1/√t") == 2
+    assert seen.count("0.143") == 1
 
 
 def test_what_is_made_up_ends_its_line(tmp_path):

@@ -62,9 +62,7 @@ class History:
         self.settings = dict(settings or {})
         self.per_octave = _arguments.whole("per_octave", per_octave, high=1000)
         self.stopped: str | None = None
-        self._columns = {
-            name: np.zeros(32, kind) for name, kind in history_state.COLUMNS.items()
-        }
+        self._columns = {name: np.zeros(32, kind) for name, kind in history_state.COLUMNS.items()}
         self._rows = 0
         self.counts = dict.fromkeys(COUNTS, 0)
         self._now = self._last = Sum(0, 0.0, 0.0)  # of everything; as it was at the last row
