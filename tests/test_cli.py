@@ -109,7 +109,8 @@ def test_help_names_every_option():
         *("outlier", "reduction", "fisher", "dtype", "seed"),
         *("threads", "steps", "seconds", "alphabet", "json", "save", "paper", "help"),
         *("format", "column", "follow", "cap", "output", "resume", "checkpoint-every", "keep"),
-        *("on-divergence", "report", "columns", "target", "missing"),
+        *("on-divergence", "report", "columns", "target", "missing", "encoding"),
+        *("errors", "unknown"),
     }
     assert set(re.findall(r"--([\w-]+)", out)) == options
 
@@ -523,7 +524,7 @@ def test_wrong_usage_is_one_line_and_2(text, capsys, args, words):
     ("content", "args", "words"),
     [
         (b"", [], "is empty"),
-        (b"ab\xff", [], "byte 2 is not UTF-8 (invalid start byte); the alphabet 'bytes' reads"),
+        (b"ab\xff", [], "byte 2 is not UTF-8 (invalid start byte); errors 'replace'"),
         (b"abab", ["--format", "npy"], "f: not an array of numbers in a file of NumPy"),
         (b"abab\nabc\n", ["--alphabet", "ab\n"], "line 2, byte 7: 'c'"),
     ],

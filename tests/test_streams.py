@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from nbt import files, streams
+from nbt import filestreams, streams
 from nbt.errors import DataError
 
 TEXT = "naïve café\n\n€uro 😀 done\r\nlast\n"  # one, two, three and four bytes a character
@@ -138,7 +138,8 @@ def test_file_alphabet_is_sorted_and_complete(file):
 
 
 def test_characters_across_the_blocks_of_the_first_pass(file, monkeypatch):
-    monkeypatch.setattr(files, "BLOCK", 3)
+    monkeypatch.setattr(filestreams, "BLOCK", 3)
+    monkeypatch.setattr(filestreams, "LEAST_BLOCK", 1)
     stream = streams.text(file(TEXT))
     assert stream.alphabet.decode(everything(stream, 1000)) == TEXT
 
@@ -184,7 +185,8 @@ def test_bad_utf8_names_the_byte(file, content, offset, block):
 
 
 def test_bad_utf8_in_a_later_block_of_the_first_pass(file, monkeypatch):
-    monkeypatch.setattr(files, "BLOCK", 4)
+    monkeypatch.setattr(filestreams, "BLOCK", 4)
+    monkeypatch.setattr(filestreams, "LEAST_BLOCK", 1)
     with pytest.raises(DataError, match="byte 9 is not UTF-8"):
         streams.text(file(b"ab\xe2\x82\xacabc\n\xff"))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from nbt.errors import DataError
 
-__all__ = ["OTHER", "Alphabet"]
+__all__ = ["OTHER", "Alphabet", "known"]
 
 OTHER = "\ufffd"  # what a growing alphabet begins with: whatever comes once it is full
 
@@ -185,6 +185,11 @@ class Alphabet:
         if isinstance(self.symbols, tuple):
             return [self.symbols[code] for code in codes.tolist()]
         return codes.astype(np.int32)
+
+
+def known(codes: np.ndarray) -> np.ndarray:
+    """Without the -1 that stand for what an alphabet lacks."""
+    return codes[codes >= 0] if codes.size and codes.min() < 0 else codes
 
 
 def integers(data: Any) -> np.ndarray:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 __all__ = ["COUNTS", "noted"]
 
 COUNTS = {  # the names, and how a person is told
-    "replaced": "bytes that are no characters replaced",
+    "replaced": "bad bytes replaced",
     "unknown": "symbols outside the alphabet passed over",
-    "skipped": "records that could not be read skipped",
+    "skipped": "bad records skipped",
 }
 
 

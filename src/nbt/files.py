@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import os
 import sys
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from nbt import _arguments
 from nbt.alphabets import OTHER, Alphabet
 from nbt.arrays import symbols
+from nbt.decoding import Decoder
 from nbt.errors import DataError
 from nbt.filestreams import Characters, FileStream
 from nbt.reading import Stream
@@ -34,6 +35,9 @@ def text(
     *,
     follow: bool = False,
     cap: int = MOST_SYMBOLS,
+    encoding: str | None = None,
+    errors: str | None = None,
+    unknown: str = "error",
 ) -> Stream:
     r"""A stream over the characters or bytes of a file or of standard input.
 
@@ -51,6 +55,18 @@ def text(
     cap : int
         At how many symbols an alphabet stops growing. Symbol 0 of one that grows is "\ufffd",
         and stands for every character that comes after that.
+    encoding : str, optional
+        How characters are encoded: a name that Python knows. Default: as a byte order mark at the
+        beginning of the file says, else UTF-8. The mark is no character.
+    errors : {"strict", "replace", "escape"}, optional
+        What bytes are that are no character: a `DataError`, U+FFFD (one for each piece, as Python
+        replaces them), or four characters ``\xff`` for the byte 255. Default: "strict", and
+        "replace" for a pipe or a file that is followed. `Stream.counts` counts the bytes. A
+        character that is cut by the end of a block, or of a file that is followed by the next one,
+        is whole.
+    unknown : {"error", "mark"}
+        What a symbol is that a fixed alphabet lacks: a `DataError`, or -1, which `nbt.train` passes
+        over. `strange` then has the symbols of the last block, and `Stream.counts` counts them.
 
     Raises
     ------
@@ -59,8 +75,8 @@ def text(
     OSError
         The file cannot be read.
     DataError
-        Here or while reading: the file is empty, is not UTF-8, or has a symbol that is not in the
-        alphabet. The message names the line and the byte offset, counted from 0.
+        Here or while reading: the file is empty, has bytes that are no character, or a symbol that
+        is not in the alphabet. The message names the line and the byte offset, counted from 0.
 
     Examples
     --------
@@ -68,7 +84,8 @@ def text(
     >>> stream.alphabet.decode(stream.read(8))  # doctest: +SKIP
     'A\nA\'s\nAA'
     """
-    return file(path, "text", alphabet, follow=follow, cap=cap)
+    choices = {"encoding": encoding, "errors": errors, "unknown": unknown}
+    return file(path, "text", alphabet, follow=follow, cap=cap, **choices)
 
 
 def file(
@@ -79,6 +96,9 @@ def file(
     column: str | None = None,
     follow: bool = False,
     cap: int = MOST_SYMBOLS,
+    encoding: str | None = None,
+    errors: str | None = None,
+    unknown: str = "error",
 ) -> Stream:
     """A stream over a file or standard input, in one of several formats.
 
@@ -96,7 +116,7 @@ def file(
         in a file; for a pipe or a file that is followed `bytes` for text, and else "grow".
     column : str, optional
         Name of the column of `csv` (in its first line) or `jsonl`.
-    follow, cap
+    follow, cap, encoding, errors, unknown
         As in `text`.
 
     Raises
@@ -114,16 +134,25 @@ def file(
     if (column is not None) != (format in COLUMNS):
         need = "the name of one" if column is None else "none"
         raise ValueError(f"column: expected {need} for format {format!r}, got {column!r}")
+    if encoding is not None and format in ("npy", "bytes"):
+        raise ValueError(f"encoding: expected none for format {format!r}, got {encoding!r}")
     if format == "npy":
         return _numbers(path, alphabet)
     source, close = open_source(path, follow)
+    choices = {"unknown": unknown}
+    choices["decoder"] = Decoder(encoding, errors or ("replace" if source.live else "strict"))
     try:
         if column is None:
-            stream: FileStream = Characters(source, cap=cap, whole_lines=format == "lines")
-            stream.set_alphabet(_characters(source, format, alphabet))
+            characters = Characters(source, cap, format == "lines", **choices)
+            characters.set_alphabet(_characters(characters, format, alphabet))
+            stream: FileStream = characters
         else:
-            stream = Words(source, format, column, cap=cap)
-            stream.set_alphabet(_words(source, format, column, alphabet))
+            stream = Words(source, format, column, cap, **choices)
+
+            def again() -> Words:
+                return Words(source, format, column, MOST_WORDS, **choices)
+
+            stream.set_alphabet(_words(source, alphabet, again))
         if close:
             weakref.finalize(stream, close)
     except BaseException:
@@ -136,9 +165,9 @@ def file(
 # ---- alphabets ---------------------------------------------------------------------------------
 
 
-def _characters(source: Source, format: str, alphabet: Any) -> Alphabet:
+def _characters(stream: Characters, format: str, alphabet: Any) -> Alphabet:
     if alphabet is None:
-        alphabet = "file" if not source.live else "grow" if format == "lines" else "bytes"
+        alphabet = "file" if not stream.live else "grow" if format == "lines" else "bytes"
     if format == "bytes" and alphabet not in ("bytes", "file"):
         raise ValueError(f"alphabet: expected none for format 'bytes', got {alphabet!r}")
     if isinstance(alphabet, Alphabet):
@@ -150,11 +179,11 @@ def _characters(source: Source, format: str, alphabet: Any) -> Alphabet:
     if alphabet == "bytes" or format == "bytes":
         return Alphabet(bytes(range(256)))
     if alphabet == "file":
-        return _characters_of(source)
+        return _characters_of(stream)
     return Alphabet(OTHER if alphabet == "grow" else alphabet)
 
 
-def _words(source: Source, format: str, column: str, alphabet: Any) -> Alphabet:
+def _words(source: Source, alphabet: Any, again: Callable[[], Words]) -> Alphabet:
     if isinstance(alphabet, Alphabet):
         if not isinstance(alphabet.symbols, tuple):
             raise TypeError(f"alphabet: expected words, got {alphabet!r}")
@@ -168,7 +197,7 @@ def _words(source: Source, format: str, column: str, alphabet: Any) -> Alphabet:
     if alphabet != "file":
         return Alphabet(tuple(alphabet.split(",")))
     _twice(source)
-    first = Words(source, format, column, MOST_WORDS)
+    first = again()
     first.set_alphabet(Alphabet((OTHER,)))
     while first.read(BLOCK).size:
         pass
@@ -176,31 +205,18 @@ def _words(source: Source, format: str, column: str, alphabet: Any) -> Alphabet:
     return Alphabet(tuple(sorted(first.alphabet.symbols[1:])))
 
 
-def _characters_of(source: Source) -> Alphabet:
+def _characters_of(stream: Characters) -> Alphabet:
     """Those that occur in a file, sorted."""
-    _twice(source)
-    seen, offset = np.zeros(sys.maxunicode + 1, bool), 0
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    raw = b"."
-    while raw:
-        raw = source.read(BLOCK)
-        held = len(decoder.getstate()[0])
-        try:
-            decoded = decoder.decode(raw, final=not raw)
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{source.name}: byte {offset - held + error.start} is not UTF-8 "
-                f"({error.reason}); the alphabet 'bytes' reads anything"
-            ) from None
-        offset += len(raw)
-        seen[np.frombuffer(decoded.encode("utf-32-le"), "<u4")] = True
-    source.seek({"offset": 0, "hash": 0})
-    if not seen.any():
-        raise DataError(f"{source.name}: is empty")
-    return Alphabet("".join(map(chr, np.flatnonzero(seen).tolist())))
+    _twice(stream)
+    start = stream.state_dict()
+    symbols = stream.seen()
+    stream.load_state_dict(start)
+    if symbols.startswith(OTHER):  # which would be one that grows
+        symbols = symbols[1:] + OTHER
+    return Alphabet(symbols)
 
 
-def _twice(source: Source) -> None:
+def _twice(source: Source | Stream) -> None:
     if source.live:
         raise DataError(
             f"{source.name}: the alphabet 'file' reads the source twice, which a pipe does not "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
+import sys
 import time
 import zlib
 from abc import abstractmethod
@@ -14,36 +14,69 @@ import numpy as np
 from nbt import _arguments
 from nbt.alphabets import OTHER, Alphabet
 from nbt.counts import COUNTS
+from nbt.decoding import Decoder, Look, Plain
 from nbt.errors import DataError
 from nbt.reading import Stream
-from nbt.sources import BLOCK, Source
+from nbt.sources import BLOCK, HEAD, Source
 
 __all__ = ["LONGEST_LINE", "Characters", "FileStream"]
 
 LONGEST_LINE = 1 << 20
 LIVE_BLOCK = 1 << 16
 LEAST_BLOCK = 1 << 12
+NOTED = 3  # how many of a kind are named, after which they are only counted
 
 
 class FileStream(Stream):
-    """Symbols cut from the bytes of a source. Subclasses give `_cut` and `_size`.
+    """Symbols cut from the characters of a source. Subclasses give `_cut` and `_size`.
 
-    `_rest` is what was read of the source and not yet given; with `_final` nothing follows it.
+    `_rest` is what was read of the source and not yet given; with `_final` nothing follows it in
+    its file. Its place is that of its first byte, in the file where that is: where `_rest` goes on
+    with the bytes of the next file, there is a seam.
+
+    Parameters
+    ----------
+    source : Source
+        Where the bytes come from.
+    cap : int
+        At how many symbols an alphabet stops growing.
+    decoder : Decoder, optional
+        What makes them characters. Default: UTF-8, and bytes that are none are an error, or where
+        the source is live are replaced.
+    unknown : {"error", "mark"}
+        What a symbol becomes that a fixed alphabet lacks: a `DataError`, or -1, and `strange` says
+        what it was.
+
+    Attributes
+    ----------
+    strange : list
+        The symbols for which the last block has a -1, in order.
+    notes : list of str
+        The first places of each kind that `counts` counts, for a person.
     """
 
     _unit = "symbols"
-    _later = frozenset(COUNTS)
+    _later = frozenset((*COUNTS, "given", "variant", "head", "modified"))
 
-    def __init__(self, source: Source, cap: int) -> None:
+    def __init__(
+        self, source: Source, cap: int, decoder: Decoder | None = None, unknown: str = "error"
+    ) -> None:
         super().__init__(source.name, Alphabet(range(1)))
         self._counts = dict.fromkeys(COUNTS, 0)
         self._source, self._cap = source, _arguments.whole("cap", cap, low=2)
+        self._decoder = decoder or Decoder(errors="replace" if source.live else "strict")
+        self._marks_unknown = _arguments.one_of("unknown", unknown, ("error", "mark")) == "mark"
+        self._plain = False
+        self.strange: list[Any] = []
+        self.notes: list[str] = []
+        self._named = dict.fromkeys(COUNTS, 0)
         self._begin()
 
     def set_alphabet(self, alphabet: Alphabet) -> None:
         """What the symbols are; an alphabet that begins with "\ufffd" grows."""
         self.alphabet = alphabet
         self.grows = alphabet.symbols[0] == OTHER
+        self._plain, self._looked = isinstance(alphabet.symbols, bytes), None
 
     @property
     def live(self) -> bool:
@@ -69,19 +102,25 @@ class FileStream(Stream):
             self._fill(LIVE_BLOCK)
         return True
 
+    def read(self, n: int) -> Any:
+        """The next `n` symbols; see `Stream`."""
+        self.strange = []
+        return super().read(n)
+
     # ---- reading -------------------------------------------------------------------------------
 
     @abstractmethod
     def _cut(self, n: int) -> tuple[Any, int]:
-        """At most `n` whole symbols at the beginning of `_rest`, and how many bytes they are.
+        """At most `n` whole symbols at the beginning of `_look()`, and how many characters they
+        are.
 
-        Bytes without a symbol (a heading) may be taken. What stands in the way of the very next one
-        is noted in `_failure`.
+        Characters without a symbol (a heading) may be taken. What stands in the way of the very
+        next symbol is noted in `_failure`.
         """
 
     @abstractmethod
     def _size(self, symbols: Any) -> int:
-        """How many bytes some first ones of the symbols are that `_cut` gave last."""
+        """How many characters some first ones of the symbols are that `_cut` gave last."""
 
     def _next(self, n: int) -> np.ndarray:
         n = min(n, BLOCK)
@@ -104,17 +143,55 @@ class FileStream(Stream):
     def _fill(self, n: int) -> None:
         try:
             raw = self._source.read(max(n, LEAST_BLOCK))
-            self._rest += raw
+            self._rest, self._looked = self._rest + raw, None
             self._final = not raw and self._source.ended()
         except DataError as error:
             self._failure = str(error)
+        self._note_marks()
 
     def _turn(self) -> bool:
-        """Go on with the file that took the place of this one, if there is one."""
+        """Go on with the file that comes after this one, if there is one. What was cut by its end
+        goes on there."""
         if not self._source.turn():
             return False
-        self._begin()
+        self._seams.append((len(self._rest) - sum(left for left, _ in self._seams), {}))
+        self._final, self._looked = False, None
+        self._note_marks()
         return True
+
+    def _note_marks(self) -> None:
+        """What tells the file that is being read from others."""
+        if self._seams:
+            self._seams[-1] = (self._seams[-1][0], self._source.marks())
+        else:
+            self._marks = self._source.marks()
+
+    def _look(self) -> Any:
+        """The characters of `_rest`, or its bytes where they are the symbols."""
+        if self._looked is None:
+            self._looked = Plain(self._rest) if self._plain else self._decoded().after(self._given)
+        return self._looked
+
+    def _decoded(self) -> Look:
+        beginning = self._at_beginning
+        final = self._final and not self._source.grows
+        self._sniffed = self._variant or 1
+        if beginning:
+            self._sniffed = self._decoder.variant(self._rest, final)
+            if not self._sniffed:
+                return Look("")
+        return self._decoder.look(self._rest, self._sniffed, final, beginning)
+
+    @property
+    def _at_beginning(self) -> bool:
+        """Does `_rest` begin with the first byte of a file?"""
+        return self._seams[0][0] == 0 if self._seams else self._offset == 0
+
+    @property
+    def _whole(self) -> bool:
+        """Does the file end with `_look()`, and not in the midst of a character?"""
+        look = self._look()
+        return self._final and look.size(len(look.text)) == len(self._rest)
 
     def _codes(self, symbols: Any, used: int) -> np.ndarray:
         """Numbers of the symbols up to the next that is new; takes them from `_rest`."""
@@ -123,6 +200,12 @@ class FileStream(Stream):
             at = int(np.argmin(codes))
             if self.grows and len(self.alphabet) >= self._cap:
                 codes = np.maximum(codes, 0)
+            elif self._marks_unknown and not self.grows:
+                places = np.flatnonzero(codes < 0).tolist()
+                strange = [symbols[place : place + 1] for place in places]
+                what = f"{_shown(strange[0])} is not in the alphabet, passed over"
+                self._count("unknown", len(places), self._size(symbols[: places[0]]), what)
+                self.strange += strange
             elif at:
                 codes, used = codes[:at], self._size(symbols[:at])
             elif self.grows:
@@ -134,11 +217,43 @@ class FileStream(Stream):
         self._take(used)
         return codes
 
-    def _take(self, used: int) -> None:
+    def _take(self, count: int) -> None:
+        """Pass so many characters of `_look()`."""
+        look = self._look()
+        used = look.size(count)
+        if replaced := look.replaced(count):
+            first = look.first_bad()
+            byte, to = self._rest[look.size(first)], look.text[first]
+            to = to if to == OTHER else f"\\x{byte:02x}"
+            self._count("replaced", replaced, first, f"{byte:#04x} is no character, read as {to}")
         given, self._rest = self._rest[:used], self._rest[used:]
+        self._given = look.begun(count) + (0 if used else self._given)
+        self._looked = look.after(count)
+        while self._seams and len(given) > self._seams[0][0]:
+            left, self._marks = self._seams.pop(0)
+            given = given[left:]
+            self._offset = self._crc = self._head = 0
+            self._line = 1
+        if self._seams:
+            left, marks = self._seams[0]
+            self._seams[0] = (left - len(given), marks)
+        if used and not self._plain:
+            self._variant = self._sniffed
+        self._head = zlib.crc32(given[: max(0, HEAD - self._offset)], self._head)
         self._crc = zlib.crc32(given, self._crc)
-        self._offset += used
-        self._line += given.count(b"\n")
+        self._offset += len(given)
+        newline = b"\n" if self._plain else "\n"
+        self._line += look.text.count(newline, 0, count)
+
+    def _count(self, kind: str, number: int, first: int, what: str) -> None:
+        """Something that is not as it should be, the first of it at that character of `_look()`."""
+        if self._named[kind] < NOTED:
+            look, newline = self._look(), b"\n" if self._plain else "\n"
+            line = self._line + look.text.count(newline, 0, first)
+            place = f"line {line}, byte {self._offset + look.size(first)}"
+            self.notes.append(f"{self.name}: {place}: {what}")
+        self._named[kind] += 1
+        self._counts[kind] += number
 
     def _where(self) -> str:
         return f"{self.name}: line {self._line}, byte {self._offset}"
@@ -148,57 +263,77 @@ class FileStream(Stream):
     def _begin(self) -> None:
         """At the beginning of a file."""
         self._rest, self._final, self._failure = b"", False, ""
-        self._crc = self._offset = 0
+        self._crc = self._offset = self._head = 0
         self._line = 1
+        self._variant = self._sniffed = 0  # of the encoding
+        self._given = 0  # characters that stand for the next byte, and were given
+        self._looked: Any = None  # what `_look` gives, once it has
+        self._seams: list[tuple[int, dict[str, int]]] = []  # bytes before it, what is after it
+        self._note_marks()
 
     def _hashed(self, part: np.ndarray) -> int:
         return self._crc
 
     def _cursor(self) -> dict[str, int]:
-        place = {"offset": self._offset, "line": self._line}
-        return {**place, **self._counts, **self._source.marks()}
+        place = {"offset": self._offset, "line": self._line, "head": self._head}
+        text = {"given": self._given, "variant": self._variant}
+        return {**place, **text, **self._counts, **self._marks}
 
     def _seek(self, state: Mapping[str, int]) -> None:
         found = self._source.seek(state)
-        if found or self._source.live:
-            self._counts = {name: state[name] for name in COUNTS}
-        if found:
-            self._begin()
-            self._offset, self._line, self._crc = state["offset"], state["line"], state["hash"]
-        elif self._source.live:  # what was read is gone
-            self._begin()
-        else:
+        if not (found or self._source.live):
             raise DataError(
                 f"{self.name}: its first {state['position']} {self._unit} are not those read"
             )
+        self._begin()
+        self._counts = {name: state[name] for name in COUNTS}
+        self._named, self.notes = dict.fromkeys(COUNTS, 0), []
+        if found:  # else what was read is gone
+            self._offset, self._line, self._crc = state["offset"], state["line"], state["hash"]
+            self._head, self._variant = state["head"], state["variant"]
+            self._given = state["given"] if self.repeatable else 0
+            self._marks |= {name: state[name] for name in self._marks}
 
 
 class Characters(FileStream):
-    """Bytes or UTF-8 characters; of whole lines only, where that is wanted."""
+    """Bytes or characters; of whole lines only, where that is wanted."""
 
-    def __init__(self, source: Source, cap: int, whole_lines: bool = False) -> None:
-        super().__init__(source, cap)
+    def __init__(self, source: Source, cap: int, whole_lines: bool = False, **choices: Any) -> None:
+        super().__init__(source, cap, **choices)
         self._whole_lines = whole_lines
 
     def _cut(self, n: int) -> tuple[Any, int]:
-        data, final = self._rest[: n + 3], self._final  # room for the last character
-        if self._whole_lines and not final and len(self._rest) < LONGEST_LINE:
-            data = data[: self._rest.rfind(b"\n") + 1]
-        if isinstance(self.alphabet.symbols, bytes):
-            return data[:n], len(data[:n])
-        try:
-            decoded, _ = codecs.utf_8_decode(data, "strict", final and len(data) == len(self._rest))
-        except UnicodeDecodeError as error:
-            decoded = data[: error.start].decode()
-            if not error.start:
-                self._failure = (
-                    f"{self.name}: byte {self._offset} is not UTF-8 ({error.reason}); "
-                    "the alphabet 'bytes' reads anything"
-                )
-        return decoded[:n], self._size(decoded[:n])
+        look = self._look()
+        count = min(n, len(look.text))
+        if self._whole_lines and not self._final and len(self._rest) < LONGEST_LINE:
+            count = min(count, look.text.rfind(b"\n" if self._plain else "\n") + 1)
+        if look.failure and not look.text:
+            self._failure = (
+                f"{self.name}: byte {self._offset} {look.failure}; errors 'replace' goes on after "
+                "it, the alphabet 'bytes' reads anything"
+            )
+        return look.text[:count], count
 
     def _size(self, symbols: Any) -> int:
-        return len(symbols.encode() if isinstance(symbols, str) else symbols)
+        return len(symbols)
+
+    def seen(self) -> str:
+        """The characters of all that follows, each once, sorted. It is read to its end."""
+        seen = np.zeros(sys.maxunicode + 1, bool)
+        while not self._failure:
+            text, count = self._cut(BLOCK)
+            if count:
+                seen[np.frombuffer(text.encode("utf-32-le"), "<u4")] = True
+                self._take(count)
+            elif self._final:
+                break
+            elif not self._failure:
+                self._fill(BLOCK)
+        if not (self._failure or seen.any()):
+            self._failure = f"{self.name}: is empty"
+        if self._failure:
+            raise DataError(self._failure)
+        return "".join(map(chr, np.flatnonzero(seen).tolist()))
 
 
 def _shown(symbol: Any) -> str:

@@ -17,8 +17,15 @@ __all__ = ["Records", "Words"]
 class Records(FileStream):
     """Columns of CSV or of JSON lines: a record a line. Subclasses give `_value`."""
 
-    def __init__(self, source: Source, format: str, columns: tuple[str, ...], cap: int = 2) -> None:
-        super().__init__(source, cap)
+    def __init__(
+        self,
+        source: Source,
+        format: str,
+        columns: tuple[str, ...],
+        cap: int = 2,
+        **choices: Any,
+    ) -> None:
+        super().__init__(source, cap, **choices)
         self._format, self._columns = format, columns
         self._sizes: list[int] = []
 
@@ -33,12 +40,14 @@ class Records(FileStream):
 
     def _cut(self, n: int) -> tuple[list[Any], int]:
         values, self._sizes, used = [], [], 0
+        look = self._look()
+        text, whole = look.text, self._whole
         while len(values) < n:
-            end = self._rest.find(b"\n", used) + 1 or (len(self._rest) if self._final else 0)
+            end = text.find("\n", used) + 1 or (len(text) if whole else 0)
             if end <= used:
                 break
             try:
-                fields = self._fields(self._rest[used:end].decode().rstrip("\r\n"))
+                fields = self._fields(text[used:end].rstrip("\r\n"))
                 if fields is None:  # a heading or an empty line
                     if values:
                         break
@@ -50,6 +59,8 @@ class Records(FileStream):
                 break
             self._sizes.append(end - used)
             used = end
+        if not values and look.failure and "\n" not in text and not self._failure:
+            self._failure = f"{self._where()}: not a record of {self._format}: {look.failure}"
         if not values and not self._failure and len(self._rest) > LONGEST_LINE:
             self._failure = f"{self._where()}: a record longer than {LONGEST_LINE} bytes"
         return values, used
@@ -66,7 +77,7 @@ class Records(FileStream):
                 raise ValueError("expected an object")
             return [record.get(column, "") for column in self._columns]
         (fields,) = csv.reader([line], strict=True)
-        if not self._places:
+        if self._at_beginning or not self._places:
             for column in self._columns:
                 if column not in fields:
                     raise ValueError(f"no column {column!r} among {', '.join(fields)}")
@@ -87,8 +98,8 @@ class Records(FileStream):
 class Words(Records):
     """The values in one column, as words."""
 
-    def __init__(self, source: Source, format: str, column: str, cap: int) -> None:
-        super().__init__(source, format, (column,), cap)
+    def __init__(self, source: Source, format: str, column: str, cap: int, **choices: Any) -> None:
+        super().__init__(source, format, (column,), cap, **choices)
 
     def _value(self, fields: list[Any]) -> str:
         return fields[0] if isinstance(fields[0], str) else json.dumps(fields[0])

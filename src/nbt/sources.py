@@ -21,6 +21,7 @@ from nbt.unpacking import Unpacked
 __all__ = ["File", "Followed", "Pipe", "Source", "open_source"]
 
 BLOCK = 1 << 20
+HEAD = 1 << 10  # bytes by which a file is told from others at a glance
 LOOK = 0.05  # seconds between two looks at a followed file
 GRACE = 1.0  # seconds without a word from a rotated file until it is left for the new one
 

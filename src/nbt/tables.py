@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nbt import _arguments
+from nbt.decoding import Decoder
 from nbt.records import Records
 from nbt.sources import Source, open_source
 
@@ -27,6 +28,8 @@ def table(
     format: str | None = None,
     missing: str = "keep",
     follow: bool = False,
+    encoding: str | None = None,
+    errors: str | None = None,
 ) -> Table:
     """A stream over named columns of numbers, a record a step.
 
@@ -44,7 +47,7 @@ def table(
     missing : {"keep", "error"}
         What an empty field does, one that is not there, or a word such as NA, null and nan: it is
         NaN, or a `DataError` that names the line.
-    follow : bool
+    follow, encoding, errors
         As in `text`.
 
     Returns
@@ -77,7 +80,8 @@ def table(
     format = _arguments.one_of("format", format, ("csv", "jsonl"))
     missing = _arguments.one_of("missing", missing, ("keep", "error"))
     source, close = open_source(path, follow)
-    stream = Table(source, format, columns, targets, missing)
+    decoder = Decoder(encoding, errors or ("replace" if source.live else "strict"))
+    stream = Table(source, format, columns, targets, missing, decoder)
     if close:
         weakref.finalize(stream, close)
     return stream
@@ -104,8 +108,9 @@ class Table(Records):
         columns: tuple[str, ...],
         targets: tuple[str, ...],
         missing: str,
+        decoder: Decoder | None = None,
     ) -> None:
-        super().__init__(source, format, columns + targets)
+        super().__init__(source, format, columns + targets, decoder=decoder)
         self.alphabet = None
         self.columns, self.targets = columns, targets
         self._strict = missing == "error"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nbt import _arguments
+from nbt.alphabets import known
 from nbt.errors import DivergenceError
 from nbt.history import History
 from nbt.history_rows import HistoryRow
@@ -41,7 +42,9 @@ def train(
         of pairs, `learn(inputs, targets)`.
     stream
         Has `read(n)`, which returns at most n symbols and none at its end, or a pair (inputs,
-        targets) of as many of each. What else a `nbt.streams.Stream` has is used where it is there.
+        targets) of as many of each. A symbol -1 of a stream that marks what its alphabet lacks
+        (``unknown="mark"``) is no step: the trainer does not see it, and the history counts it.
+        What else a `nbt.streams.Stream` has is used where it is there.
     steps : int, optional
         Stop after exactly so many symbols.
     seconds : float, optional
@@ -141,7 +144,8 @@ def _loop(trainer, stream, steps, seconds, block, progress, history, hold, clock
                 now = clock()
                 history.add(losses, now - start, getattr(stream, "counts", None))
                 done += len(losses)
-                size = next_size(len(losses), now - before)
+                if len(losses):
+                    size = next_size(len(losses), now - before)
             if progress is not None:
                 progress(history, history.live())
 
@@ -151,7 +155,9 @@ def _learn(trainer: Any, stream: Any, data: tuple[Any, ...]) -> Any:
     room, alphabet = _room(trainer), getattr(stream, "alphabet", None)
     if room is not None and alphabet is not None and len(alphabet) > room:
         trainer.grow(len(alphabet))
-    return trainer.learn(*data)
+    if getattr(stream, "strange", None):  # not in the alphabet, and marked
+        data = (known(data[0]),)
+    return trainer.learn(*data) if len(data[0]) else ()
 
 
 def next_size(symbols: int, seconds: float) -> int:

@@ -13,7 +13,9 @@ GROUPS = {
         *("optimizer", "rate", "decay", "prior", "readout_prior"),
         *("outlier", "reduction", "fisher"),
     ),
-    "Source of symbols": ("format", "alphabet", "column", "follow", "cap"),
+    "Source of symbols": (
+        *("format", "alphabet", "column", "encoding", "errors", "unknown", "follow", "cap"),
+    ),
     "Source of numbers": ("columns", "target", "missing"),
     "Run": ("output", "resume", "checkpoint_every", "keep", "on_divergence", "report"),
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nbt.cli.faults import Faults
 from nbt.cli.options import kind_of
 from nbt.cli.pipes import silence
 from nbt.errors import CheckpointError, DivergenceError
@@ -67,6 +68,7 @@ class Job:
             shown=len(self.history),
             **self.limits,
         )
+        self.faults = Faults(stream, lambda line: self.screen.say(line, "yellow"))
         self.printed = len(self.history)
         self.interrupts = Interrupts(terminate=True, asked=self._asked)
         self.learning = False
@@ -153,6 +155,7 @@ class Job:
                 self.learning = False
 
     def _show(self, history: History, row: HistoryRow) -> None:
+        self.faults.tell()
         self.screen.update(history, row)
         self._print_rows()
         if self.folder:
@@ -247,6 +250,7 @@ class Job:
     def _report(self, saved: str) -> None:
         from nbt.cli.screen import summary
 
+        self.faults.tell()
         self.screen.rows(self.history)
         self._print_rows()
         if not len(self.history):

@@ -10,8 +10,9 @@ from typing import Any
 import click
 import numpy as np
 
+from nbt.cli.faults import Faults
 from nbt.cli.forecasts import columns_of, print_forecast, print_next
-from nbt.cli.options import asked_for, build_stream, load_model, source_options
+from nbt.cli.options import FAULTS, asked_for, build_stream, load_model, source_options
 from nbt.cli.pipes import quietly
 from nbt.cli.values import PATH, Count, Positive, Seed
 
@@ -131,7 +132,7 @@ def _loss(history: Any, now: Any) -> dict[str, float | None]:
 @click.option("--paths", type=Count(), default=200, show_default=True, help="Simulated for that.")
 @click.option("--seed", type=Seed(), default=0, show_default=True, help="Of what is simulated.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@source_options("format", "column")
+@source_options("format", "column", "encoding", *FAULTS)
 @click.pass_context
 @quietly
 def predict(
@@ -147,13 +148,14 @@ def predict(
 ) -> int:
     """What comes next, after what the model has read or after SOURCE: the most probable symbols, or
     of each number the mean and the deviation."""
+    from nbt.alphabets import known
     from nbt.readouts import Softmax
     from nbt.scoring import BLOCK, listener
 
     asked = asked_for(context)
     for name in asked & {"paths", "seed"} if not ahead else ():
         raise click.UsageError(f"--{name} needs --ahead")
-    for name in asked & {"format", "column"} if source is None else ():
+    for name in asked & {"format", "column", "encoding", *FAULTS} if source is None else ():
         raise click.UsageError(f"--{name} needs SOURCE")
     checkpoint = load_model(model)
     trainer = listener(checkpoint.trainer)
@@ -165,7 +167,10 @@ def predict(
     if source is not None:
         stream = _continued(checkpoint, model, source, options, numbers)
         while len((block := _pair(stream.read(BLOCK)))[0]):
-            trainer.observe(*block)
+            block = block if numbers else (known(block[0]),)
+            if len(block[0]):
+                trainer.observe(*block)
+        Faults(stream).total()
     if ahead:
         print_forecast(checkpoint, trainer, ahead, paths, seed, as_json)
         return 0
@@ -221,7 +226,8 @@ def _continued(
     checkpoint: Any, model: str, source: str, options: dict[str, Any], numbers: bool
 ) -> Any:
     """SOURCE as the model's own was read."""
-    choice = {name: options[name] for name in ("format", "column")}
+    choice = {name: options[name] for name in ("format", "column", "encoding", *FAULTS)}
+    choice["unknown"] = options["unknown"] or "skip"
     if not numbers:
         return build_stream(source, alphabet_of(checkpoint, model), None, **choice)
     columns, targets = columns_of(checkpoint)

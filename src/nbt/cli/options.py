@@ -43,7 +43,8 @@ OF_TRAINERS, OF_OPTIMIZERS = (
 )
 
 
-SOURCES = ("alphabet", "format", "column", "follow", "cap")
+SOURCES = ("alphabet", "format", "column", "encoding", "follow", "cap")
+FAULTS = ("errors", "unknown")  # what becomes of what is not as it should be in a source
 NUMBERS = ("columns", "target", "missing")  # of a source of numbers
 
 
@@ -55,6 +56,23 @@ def source_options(*names: str) -> Callable[[Any], Any]:
             "--follow", is_flag=True, help="Wait for more at the end, as tail -F does."
         ),
         "column": click.option("--column", metavar="NAME", help="Of csv or jsonl."),
+        "unknown": click.option(
+            "--unknown",
+            type=click.Choice(["error", "skip"]),
+            help="What a symbol does that a fixed alphabet lacks: end it, or be passed over.  "
+            "[default: error; skip for --follow, a pipe, --resume]",
+        ),
+        "errors": click.option(
+            "--errors",
+            type=click.Choice(["strict", "replace", "escape"]),
+            help="What bytes become that are no character: the end, U+FFFD, \\xff.  "
+            "[default: strict; replace for --follow and a pipe]",
+        ),
+        "encoding": click.option(
+            "--encoding",
+            metavar="NAME",
+            help="Of characters.  [default: as a byte order mark says, else utf-8]",
+        ),
         "alphabet": click.option(
             "--alphabet",
             metavar="file|bytes|grow|CHARACTERS",
@@ -144,6 +162,9 @@ def build_stream(
     column: str | None = None,
     follow: bool | None = False,
     cap: int | None = None,
+    encoding: str | None = None,
+    errors: str | None = None,
+    unknown: str | None = "error",
     **numbers: Any,
 ) -> Any:
     """The stream that SOURCE names; of numbers only where `numbers` are given, or None."""
@@ -152,6 +173,7 @@ def build_stream(
     if source.startswith("data:"):
         unfit = {"alphabet": isinstance(alphabet, str), "format": format, "column": column}
         unfit |= {name: numbers.get(name) for name in ("columns", "target")}
+        unfit |= {"encoding": encoding, "errors": errors}
         for name, value in {**unfit, "follow": follow, "cap": cap}.items():
             if value:
                 raise click.UsageError(f"--{name}: {source} has its own")
@@ -160,7 +182,8 @@ def build_stream(
             raise click.UsageError(f"{source}: expected symbols, and these are numbers")
         return stream
     if numbers.get("columns"):
-        return _table(source, alphabet, format, column, follow, cap, **numbers)
+        reading = {"encoding": encoding, "errors": errors}
+        return _table(source, alphabet, format, column, follow, cap, reading, **numbers)
     for name in ("target", "missing"):
         if numbers.get(name):
             raise click.UsageError(f"--{name} needs --columns")
@@ -172,7 +195,11 @@ def build_stream(
         )
     with _said_of(source):
         return streams.file(
-            source, format, alphabet, column=column, follow=follow, **given(cap=cap)
+            *(source, format, alphabet),
+            column=column,
+            follow=follow,
+            **given(cap=cap, encoding=encoding, errors=errors),
+            unknown="mark" if (unknown == "skip" if unknown else pipe or follow) else "error",
         )
 
 
@@ -197,6 +224,7 @@ def _table(
     column: str | None,
     follow: bool | None,
     cap: int | None,
+    reading: dict[str, Any],
     columns: str,
     target: str | None,
     missing: str | None,
@@ -211,7 +239,11 @@ def _table(
     gaps = "keep" if missing in ("skip", "mask") else "error"
     with _said_of(source):
         return streams.table(
-            source, columns, targets, format=format, missing=gaps, follow=bool(follow)
+            *(source, columns, targets),
+            format=format,
+            missing=gaps,
+            follow=bool(follow),
+            **reading,
         )
 
 

@@ -239,7 +239,7 @@ def summary(history: History, trainer: Any, entropy_rate: float | None) -> dict[
     steps = steps.removesuffix("s") if end.step == 1 else steps
     lines["learned"] = f"{end.step:,} {steps} in {duration(end.seconds)}"
     if said := noted(end.counts):
-        lines["passed over"] = said
+        lines["faults"] = said
     if end.step:
         start, loss = history.tail()
         lines["average"] = f"{end.average:.4f} {per}"

@@ -9,6 +9,7 @@ import click
 from nbt.cli.grouped import Grouped
 from nbt.cli.options import (
     DT,
+    FAULTS,
     NUMBERS,
     SOURCES,
     UNITS,
@@ -42,7 +43,7 @@ MODEL = (  # what makes the trainer
     *("optimizer", "rate", "decay", "prior", "readout_prior", "outlier", "reduction", "fisher"),
     *("dtype", "seed", "paper"),
 )
-ANEW = ("steps", "seconds", "checkpoint_every", "keep", "on_divergence")  # may change on the way
+ANEW = ("steps", "seconds", "checkpoint_every", "keep", "on_divergence", *FAULTS)  # may change
 
 
 def _one_of(name: str) -> click.Choice:
@@ -112,7 +113,7 @@ def _one_of(name: str) -> click.Choice:
 @click.option("--threads", type=Count(), help="Of a step, where it is large enough.")
 @click.option("--steps", type=Count(), help="Stop after so many symbols.")
 @click.option("--seconds", type=Positive(), help="Stop after so much time.")
-@source_options(*SOURCES)
+@source_options(*SOURCES, *FAULTS)
 @number_options
 @click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
 @click.option("--save", type=PATH, metavar="PATH", help="Write the trainer to a file at the end.")
@@ -179,7 +180,10 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     if source is None:
         raise click.UsageError("Missing argument 'SOURCE'.", context)
     alphabet = checkpoint.alphabet if checkpoint else options["alphabet"]
-    stream = build_stream(source, alphabet, options["seed"], **_source(options))
+    reading = _source(options)
+    if checkpoint and not options["unknown"]:
+        reading["unknown"] = "skip"
+    stream = build_stream(source, alphabet, options["seed"], **reading)
     trainer = _trainer(stream, options, settings, asked)
     if getattr(stream, "grows", False) and not trainer.optimizer.plain:
         flag = "reduction" if trainer.optimizer.reduction != "quasi-diagonal" else "fisher"
@@ -235,7 +239,8 @@ def _as_before(
 
 
 def _source(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: options[name] for name in (*SOURCES, *NUMBERS) if name != "alphabet"}
+    names = (*SOURCES, *FAULTS, *NUMBERS)
+    return {name: options[name] for name in names if name != "alphabet"}
 
 
 def _open_run(options: dict[str, Any]) -> Any:

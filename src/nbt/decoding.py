@@ -1,0 +1,287 @@
+"""Bytes to characters, and how many bytes each character took."""
+
+from __future__ import annotations
+
+import codecs
+
+import numpy as np
+
+from nbt import _arguments
+
+__all__ = ["ERRORS", "Decoder", "Look", "Plain"]
+
+ERRORS = ("strict", "replace", "escape")
+REPLACEMENT = 0xFFFD
+FIRST, MORE = 0xDC00, 0xDD00  # what stands for the first byte of a bad piece, and for its others
+WIDTHS = {  # bytes of a character, by its code point
+    "utf-8": lambda points: 1 + (points > 0x7F) + (points > 0x7FF) + (points > 0xFFFF),
+    "utf-16": lambda points: np.where(points > 0xFFFF, 4, 2),
+    "utf-32": lambda points: np.full(len(points), 4),
+    "single": lambda points: np.ones(len(points), int),
+}
+BYTE_ORDER_MARKS = (  # the longer one first where one begins with the other
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+DEPENDENT = ("iso2022", "hz", "utf-7", "unicode-escape", "raw-unicode-escape", "idna", "punycode")
+
+
+class Plain:
+    """Bytes that are symbols themselves: a `Look` that decodes nothing."""
+
+    failure = ""
+
+    def __init__(self, data: bytes) -> None:
+        self.text = data
+
+    def size(self, count: int) -> int:
+        return count
+
+    def replaced(self, count: int) -> int:
+        return 0
+
+    def begun(self, count: int) -> int:
+        return 0
+
+    def after(self, count: int) -> Plain:
+        return Plain(self.text[count:])
+
+
+class Look:
+    """Characters that bytes begin with.
+
+    Parameters
+    ----------
+    text : str
+        The characters.
+    failure : str
+        Why the next one cannot be decoded; "": more bytes are needed.
+    mark : int
+        Bytes before the first character that are none, which count for it.
+    sizes, bad : array (len(text),), optional
+        Bytes that each character took, and how many of them were bad. The bytes of a bad piece
+        count for the last character that stands for it. None: they are UTF-8, and good.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        failure: str = "",
+        mark: int = 0,
+        sizes: np.ndarray | None = None,
+        bad: np.ndarray | None = None,
+    ) -> None:
+        self.text, self.failure, self._mark = text, failure, mark
+        self._sizes, self._bad = sizes, bad
+
+    def size(self, count: int) -> int:
+        """Bytes of the first `count` characters."""
+        if not count:
+            return 0
+        if self._sizes is None:
+            return self._mark + len(self.text[:count].encode())
+        return self._mark + int(self._sizes[:count].sum())
+
+    def replaced(self, count: int) -> int:
+        """Bad bytes among those of the first `count` characters."""
+        return 0 if self._bad is None else int(self._bad[:count].sum())
+
+    def first_bad(self) -> int:
+        """Which character is the first that stands for bad bytes, where there is one."""
+        return int(np.argmax(self._bad > 0)) if self._bad is not None else 0
+
+    def begun(self, count: int) -> int:
+        """How many of the first `count` characters stand for a piece whose last one comes later."""
+        if self._sizes is None:
+            return 0
+        return count - int(np.flatnonzero(np.r_[1, self._sizes[:count]])[-1])
+
+    def after(self, count: int) -> Look:
+        """Without the first `count` characters."""
+        if not count:
+            return self
+        sizes, bad = (x if x is None else x[count:] for x in (self._sizes, self._bad))
+        return Look(self.text[count:], self.failure, 0, sizes, bad)
+
+
+class Decoder:
+    """How bytes are decoded.
+
+    A byte order mark at the beginning of a file is no character; without `encoding` it says how the
+    file is encoded.
+
+    Parameters
+    ----------
+    encoding : str, optional
+        A name that Python knows; of those whose characters do not depend on what was before them.
+        Default: as the byte order mark says, else UTF-8.
+    errors : {"strict", "replace", "escape"}
+        What bytes become that are no character: an end, U+FFFD, or ``\\xff`` for the byte 255.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+    """
+
+    def __init__(self, encoding: str | None = None, errors: str = "strict") -> None:
+        self.errors = _arguments.one_of("errors", errors, ERRORS)
+        self._name = "utf-8" if encoding is None else _name_of(encoding)
+        self._any = encoding is None
+        self._family = _family_of(self._name)
+
+    # ---- the beginning of a file -----------------------------------------------------------------
+
+    def variant(self, data: bytes, final: bool) -> int:
+        """Which encoding a file has that begins so; 0: more bytes are needed to know.
+
+        1 is the encoding that was asked for, without a mark; 2 and more the one of a mark.
+        """
+        for k, (mark, name) in enumerate(BYTE_ORDER_MARKS, 2):
+            if not (self._any or _same(name, self._name)):
+                continue
+            if data.startswith(mark):
+                return k
+            if mark.startswith(data) and not final:
+                return 0
+        return 1
+
+    # ---- decoding --------------------------------------------------------------------------------
+
+    def look(self, data: bytes, variant: int, final: bool, beginning: bool = False) -> Look:
+        """The characters that `data` begins with.
+
+        Parameters
+        ----------
+        data : bytes
+            From the beginning of a character on, or `beginning`: of a file.
+        variant : int
+            What `variant` says of the file.
+        final : bool
+            Whether nothing follows: a character that is not whole is bad.
+        """
+        mark, name = BYTE_ORDER_MARKS[variant - 2] if variant > 1 else (b"", self._name)
+        skipped = len(mark) if beginning else 0
+        data = data[skipped:] if skipped else data
+        family = _family_of(name) if variant > 1 else self._family
+        if family == "multibyte":
+            return self._by_bytes(data, name, final, skipped)
+        decode = codecs.getdecoder(name) if family == "single" else None
+        try:
+            text, failure = _decoded(data, name, decode, "strict", final), ""
+        except UnicodeDecodeError as error:
+            if self.errors != "strict":
+                return self._mended(_decoded(data, name, decode, _PIECES, final), family, skipped)
+            text = _decoded(data[: error.start], name, decode, "strict", True)
+            failure = _why(error, name)
+        if family == "utf-8":
+            return Look(text, failure, skipped)
+        return Look(text, failure, skipped, WIDTHS[family](_points(text)))
+
+    def _by_bytes(self, data: bytes, name: str, final: bool, skipped: int) -> Look:
+        """Where a code point does not say how many bytes it took."""
+        errors = "strict" if self.errors == "strict" else _PIECES
+        decoder = codecs.getincrementaldecoder(name)(errors)
+        parts, sizes, held = [], [], 0
+        failure = ""
+        for k in range(len(data) + final):
+            try:
+                part = decoder.decode(data[k : k + 1], k == len(data))
+            except UnicodeDecodeError as error:
+                failure = _why(error, name)
+                break
+            held += k < len(data)
+            parts.append(part)
+            if part:  # bad bytes, or a character after them, which has what else is done with
+                taken = held - len(decoder.getstate()[0])
+                sizes += [1] * (len(part) - 1) + [taken - len(part) + 1]
+                held -= taken
+        text, widths = "".join(parts), np.array(sizes, int)
+        if errors == "strict" or not _is_bad(_points(text)).any():
+            return Look(text, failure, skipped, widths)
+        return self._mended(text, widths, skipped)
+
+    def _mended(self, text: str, widths: str | np.ndarray, skipped: int) -> Look:
+        """With what is wanted in the place of bad bytes, one of which each surrogate stands for."""
+        points = _points(text)
+        bad = _is_bad(points)
+        sizes = WIDTHS[widths](points) if isinstance(widths, str) else widths
+        sizes = np.where(bad, 1, sizes)
+        if self.errors == "replace":
+            begins = np.flatnonzero(~bad | (points < MORE))
+            sizes = np.add.reduceat(sizes, begins) if begins.size else sizes
+            points, bad = np.where(bad, REPLACEMENT, points)[begins], bad[begins]
+        else:  # four characters for a byte
+            low = points & 0xFF
+            four = [np.full_like(low, ord("\\")), np.full_like(low, ord("x")), low >> 4, low & 15]
+            digits = np.frombuffer(b"0123456789abcdef", np.uint8)
+            four[2:] = (digits[half] for half in four[2:])
+            each = np.stack([*four[:3], np.where(bad, four[3], points)], axis=1)
+            kept = np.repeat(bad[:, None], 4, axis=1)
+            kept[:, 3] = True
+            sizes = np.stack([np.zeros_like(sizes)] * 3 + [sizes], axis=1)[kept]
+            points, bad = each[kept], np.repeat(bad[:, None], 4, axis=1)[kept]
+        text = points.astype("<u4").tobytes().decode("utf-32-le")
+        return Look(text, "", skipped, sizes, np.where(bad, sizes, 0))
+
+
+def _decoded(data: bytes, name: str, decode, errors: str, final: bool) -> str:
+    """As much as is whole."""
+    if decode is not None:
+        return decode(data, errors)[0]
+    return getattr(codecs, f"{name.replace('-', '_')}_decode")(data, errors, final)[0]
+
+
+def _points(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.int64)
+
+
+def _is_bad(points: np.ndarray) -> np.ndarray:
+    return (points >= FIRST) & (points < MORE + 256)
+
+
+def _why(error: UnicodeDecodeError, name: str) -> str:
+    return f"is not {name.upper()} ({error.reason})"
+
+
+def _name_of(encoding: str) -> str:
+    if not isinstance(encoding, str):
+        raise TypeError(f"encoding: expected a name, got {encoding!r}")
+    try:
+        found = codecs.lookup(encoding)
+    except (LookupError, ValueError):
+        raise ValueError(f"encoding: expected a name that Python knows, got {encoding!r}") from None
+    name = found.name.replace("_", "-").lower()
+    if not getattr(found, "_is_text_encoding", True) or name.startswith(DEPENDENT):
+        raise ValueError(
+            f"encoding: expected one in which a character does not depend on those before it, "
+            f"got {encoding!r}"
+        )
+    return {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(name, name)
+
+
+def _family_of(name: str) -> str:
+    for family in ("utf-8", "utf-16", "utf-32"):
+        if name.startswith(family):
+            return family
+    single = all(len(bytes([b]).decode(name, "replace")) == 1 for b in range(256))
+    single = single and len(bytes(range(256)).decode(name, "replace")) == 256
+    return "single" if single else "multibyte"
+
+
+def _same(mark: str, asked: str) -> bool:
+    """May a file whose mark says one encoding be read where another was asked for?"""
+    return _family_of(mark) == asked[: len(_family_of(mark))]
+
+
+def _stand_in(error: UnicodeError) -> tuple[str, int]:
+    """A surrogate for each byte of a bad piece, which no encoding gives."""
+    piece = error.object[error.start : error.end]
+    return "".join(chr((MORE if k else FIRST) + b) for k, b in enumerate(piece)), error.end
+
+
+_PIECES = "nbt.pieces"  # a name of our own among Python's handlers of errors
+codecs.register_error(_PIECES, _stand_in)
