@@ -14,7 +14,7 @@ import safetensors.numpy
 from checkpoint_files import content, forge
 
 import nbt
-from nbt import checkpoint, durable
+from nbt import checkpoint, durable, folders
 from nbt.errors import CheckpointError, DataError
 
 CELL, READOUT = nbt.LeakyRNN(5), nbt.Softmax(3)
@@ -206,6 +206,7 @@ def faults(saved, monkeypatch, error):
         faulty, raised = Faulty(k, error), None
         with monkeypatch.context() as patch:
             patch.setattr(durable, "os", faulty)
+            patch.setattr(folders, "os", faulty)
             try:
                 trainer.save(saved)
             except (OSError, Death) as one:
@@ -253,7 +254,7 @@ def test_file_systems_without_links(saved, monkeypatch):
     before, trainer = saved.read_bytes(), nbt.load(saved)
     trainer.learn(SYMBOLS)
 
-    def refuse(*args):
+    def refuse(*args, **options):
         raise PermissionError(errno.EPERM, "no links here")
 
     monkeypatch.setattr(os, "link", refuse)
@@ -263,10 +264,60 @@ def test_file_systems_without_links(saved, monkeypatch):
 
 
 def test_a_living_writer_keeps_its_temporary(saved):
-    with durable._aside(str(saved)) as (temporary, _):
+    with (
+        folders.Folder(saved.parent) as folder,
+        durable._aside(folder, saved.name) as (temporary, _),
+    ):
+        between = saved.parent / temporary.replace(".tmp", ".old.tmp")
+        between.hardlink_to(saved)
         nbt.load(saved).save(saved)
-        assert os.path.exists(temporary)
-    assert not os.path.exists(temporary)
+        assert (saved.parent / temporary).exists()
+        assert between.exists()
+    assert not (saved.parent / temporary).exists()
+    nbt.load(saved).save(saved)
+    assert names(saved.parent) == ["t", "t.previous"]
+
+
+def test_files_of_others_are_no_leftovers(saved):
+    others = [saved.parent / name for name in ("t.notes.tmp", "t.tmp", "t.0123456789abcdef.tmp.x")]
+    for path in others:
+        path.write_text("mine")
+    nbt.load(saved).save(saved)
+    assert [path.read_text() for path in others] == ["mine"] * 3
+
+
+def saved_often(path, seed, times, failures):
+    trainer = nbt.NoBackTrack(CELL, READOUT, seed=seed)
+    for _ in range(times):
+        try:
+            trainer.save(path)
+        except OSError as error:
+            failures.put(repr(error))
+
+
+def test_several_processes_save_to_one_path(tmp_path):
+    """What is there is always the whole of one of them, and none disturbs another."""
+    import multiprocessing
+
+    context, path = multiprocessing.get_context("spawn"), tmp_path / "t"
+    failures, times = context.Queue(), 150
+    nbt.NoBackTrack(CELL, READOUT).save(path)
+    writers = [
+        context.Process(target=saved_often, args=(path, seed, times, failures)) for seed in range(4)
+    ]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        seen.add(nbt.load(path).seed)
+        if (path.parent / "t.previous").exists():
+            nbt.load(path.parent / "t.previous")
+    for writer in writers:
+        writer.join()
+    assert failures.empty()
+    assert seen <= {0, 1, 2, 3}
+    assert len(seen) > 1
+    assert names(tmp_path) == ["t", "t.previous"]
 
 
 def test_full_disk(saved):
@@ -326,10 +377,10 @@ def test_data_reaches_the_disk_before_the_name(saved, monkeypatch):
     for name in ("fsync", "replace"):
         real = getattr(os, name)
 
-        def spy(*args, name=name, real=real):
+        def spy(*args, name=name, real=real, **options):
             folder = name == "fsync" and stat.S_ISDIR(os.fstat(args[0]).st_mode)
             calls.append("fsync folder" if folder else name)
-            return real(*args)
+            return real(*args, **options)
 
         monkeypatch.setattr(os, name, spy)
     trainer.save(saved)
@@ -478,7 +529,7 @@ HUGE = 60_000
         ({"trainer": "TruncatedBPTT", "window": HUGE}, "window.h: expected shape"),
         ({"trainer": "os.system"}, "trainer: expected one of"),
         ({"cell": {"kind": "Popen", "units": 5}}, "kind: expected one of"),
-        ({"cell": 3}, "TypeError"),
+        ({"cell": 3}, "of another kind than expected"),
         ({"rank": -1}, "sizes"),
         ({"rank": True}, "sizes"),
         ({"cell": {"kind": "LeakyRNN", "units": 5.0}}, "sizes"),

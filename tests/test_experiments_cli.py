@@ -16,6 +16,7 @@ from nbt.cli import run
 from nbt.durable import Lock
 from nbt.errors import DataError
 from nbt.experiments import FIGURES
+from nbt.folders import Folder
 
 COMMAND = [sys.executable, "-m", "nbt"]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -196,7 +197,7 @@ def test_wrong_usage_is_one_line(args, message, capsys, tmp_path, monkeypatch):
 
 
 def test_a_second_process_in_the_folder(capsys, tmp_path):
-    with Lock(tmp_path / "lock"):
+    with Folder(tmp_path) as folder, Lock(folder, "lock"):
         assert run(["compare", "data:anbn", "--steps", "9", "--out", str(tmp_path)]) == 2
     assert f"--out: {tmp_path} is in use by another process" in capsys.readouterr().err
     assert os.listdir(tmp_path) == ["lock"]

@@ -30,11 +30,14 @@ from nbt.durable import replace
 from nbt.errors import CheckpointError
 from nbt.history import History
 from nbt.layouts import is_system, shapes_of
-from nbt.sealed import MALFORMED, seal, unseal, why
+from nbt.sealed import MALFORMED, room_in, seal, unseal
+from nbt.strangers import named, parsed, words
 
 __all__ = ["Checkpoint", "load", "model_of", "save"]
 
 ALPHABET, HISTORY = "stream.alphabet", "history."
+OPTIONAL = {"missing", "window"}  # left out of descriptions where they are the defaults
+MOST_SYMBOLS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -111,11 +114,7 @@ class Checkpoint:
         OSError
             The file cannot be written; it names the path.
         """
-        state = self.trainer.state_dict()
-        for name, array in state.items():
-            if not np.isfinite(array).all():
-                raise CheckpointError(f"{os.fspath(path)}: not written: {name} is not finite")
-        replace(path, _encode(self, state), aside)
+        replace(path, encoded(self, path), aside)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], cell: Any = None) -> Checkpoint:
@@ -139,29 +138,55 @@ class Checkpoint:
             if checkpoint is None:
                 raise CheckpointError(f"{path}: there is no checkpoint in this folder")
             return checkpoint
-        head, tensors = _read(path)
-        symbols = tensors.pop(ALPHABET, None)
-        rows = {k[len(HISTORY) :]: tensors.pop(k) for k in list(tensors) if k.startswith(HISTORY)}
-        if cell is None and is_system(head["trainer"].get("cell", {})):
-            raise CheckpointError(
-                f"{path}: the functions of a system are in no checkpoint; "
-                "expected nbt.load(path, cell=...)"
-            )
-        try:
-            own = {} if cell is None else {"cell": cell}
-            trainer = _built(head["trainer"] | own)
-            trainer.load_state_dict(tensors)  # checks names, shapes and ranges
-            return cls(
-                trainer,
-                _alphabet_in(head["stream"], symbols),
-                head["stream"] and {key: head["stream"][key] for key in ("name", "state")},
-                None if head["history"] is None else History.from_state(rows, head["history"]),
-                _mapping(head.get("estimator")),
-            )
-        except MALFORMED as error:
-            raise CheckpointError(
-                f"{path}: holds no trainer of this version: {why(error)}"
-            ) from error
+        return read(path, cell)
+
+
+def encoded(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> bytes:
+    """What is written to a file of that name.
+
+    Raises
+    ------
+    CheckpointError
+        An array holds NaN or an infinity.
+    """
+    state = checkpoint.trainer.state_dict()
+    for name, array in state.items():
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"{os.fspath(path)}: not written: {name} is not finite")
+    return _encode(checkpoint, state)
+
+
+def read(path: str, cell: Any = None, handle: int | None = None) -> Checkpoint:
+    """The checkpoint in a file; `handle`, where it is open, is closed.
+
+    Raises
+    ------
+    TypeError, CheckpointError, OSError
+        As `nbt.load`.
+    """
+    head, tensors = _parts(path, handle)
+    size = sum(array.nbytes for array in tensors.values())
+    symbols = tensors.pop(ALPHABET, None)
+    rows = {k[len(HISTORY) :]: tensors.pop(k) for k in list(tensors) if k.startswith(HISTORY)}
+    if cell is None and is_system(head["trainer"].get("cell", {})):
+        raise CheckpointError(
+            f"{path}: the functions of a system are in no checkpoint; "
+            "expected nbt.load(path, cell=...)"
+        )
+    try:
+        trainer = _built(head["trainer"], cell)
+        trainer.load_state_dict(tensors)  # checks names, shapes and ranges
+        return Checkpoint(
+            trainer,
+            _alphabet_in(head.get("stream"), symbols, size),
+            _place_in(head.get("stream")),
+            None if head.get("history") is None else History.from_state(rows, head["history"]),
+            _mapping("estimator", head.get("estimator")),
+        )
+    except MALFORMED as error:
+        raise CheckpointError(
+            f"{path}: holds no trainer of this version: {words(error)}"
+        ) from error
 
 
 def save(
@@ -210,7 +235,8 @@ def model_of(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Any:
         return checkpoint.trainer
     from nbt.estimators import ESTIMATORS  # it has `save`, too
 
-    kind = ESTIMATORS.get(checkpoint.estimator.get("estimator"))
+    name = checkpoint.estimator.get("estimator")
+    kind = ESTIMATORS.get(name) if isinstance(name, str) else None
     if kind is None:
         raise CheckpointError(f"{os.fspath(path)}: holds no estimator of this version")
     return kind.restored(path, checkpoint)
@@ -238,22 +264,26 @@ def _encode(checkpoint: Checkpoint, state: Mapping[str, np.ndarray]) -> bytes:
     return seal(head, tensors)
 
 
-def _read(path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _parts(path: str, handle: int | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What was saved of everything, and finite."""
-    head, tensors = unseal(path, lambda head, layout: shapes_of(head["trainer"], layout))
+    head, tensors = unseal(path, lambda head, layout: shapes_of(head["trainer"], layout), handle)
     for name, array in tensors.items():
         if not name.startswith(HISTORY) and not np.isfinite(array).all():
             raise CheckpointError(f"{path}: {name} is not finite")
     return head, tensors
 
 
-def _built(description: Mapping[str, Any]) -> Any:
+def _built(description: Mapping[str, Any], cell: Any) -> Any:
     """What is described, as it was when new."""
     from nbt import hmm, trainers  # whose `save` is here
 
-    if description.get("trainer") == "HMM":
-        return build(hmm.HMM, description)
-    return trainers.from_description(description)
+    given = description | ({} if cell is None else {"cell": cell})
+    hidden = description.get("trainer") == "HMM"
+    trainer = build(hmm.HMM, given) if hidden else trainers.from_description(given)
+    unknown = description.keys() - trainer.describe().keys() - OPTIONAL
+    if unknown:  # an argument that is none of a description's: threads, say
+        raise ValueError(f"trainer: expected what describe() gives, got {named(min(unknown))}")
+    return trainer
 
 
 def _alphabet_out(alphabet: Alphabet) -> tuple[Any, np.ndarray | None]:
@@ -268,21 +298,40 @@ def _alphabet_out(alphabet: Alphabet) -> tuple[Any, np.ndarray | None]:
     return "words" if words else "bytes", np.frombuffer(data, np.uint8)
 
 
-def _alphabet_in(stream: Mapping[str, Any] | None, symbols: np.ndarray | None) -> Alphabet | None:
-    kind = stream and stream.get("alphabet")
+def _alphabet_in(stream: Any, symbols: np.ndarray | None, size: int) -> Alphabet | None:
+    """`size`: bytes of all arrays."""
+    kind = (_mapping("stream", stream) or {}).get("alphabet")
     if kind is None:
         return None
-    if type(kind) is int:
+    if type(kind) is int and kind <= MOST_SYMBOLS:
         return Alphabet(range(kind))
+    if kind not in ("characters", "bytes", "words"):
+        raise ValueError(f"alphabet: expected characters, bytes or words, got {named(kind)}")
     expected = np.uint32 if kind == "characters" else np.uint8
     if symbols is None or symbols.dtype != expected or symbols.ndim != 1:
         raise ValueError(f"{ALPHABET}: expected {np.dtype(expected)} of one dimension")
     if kind == "characters":
         return Alphabet("".join(map(chr, symbols.tolist())))
-    return Alphabet(tuple(json.loads(bytes(symbols))) if kind == "words" else bytes(symbols))
+    data = symbols.tobytes()
+    if kind == "bytes":
+        return Alphabet(data)
+    found = parsed(data, room_in(size))
+    if not (isinstance(found, list) and all(type(word) is str for word in found)):
+        raise ValueError(f"{ALPHABET}: expected words")
+    return Alphabet(tuple(found))
 
 
-def _mapping(estimator: Any) -> Mapping[str, Any] | None:
-    if estimator is not None and not isinstance(estimator, Mapping):
-        raise TypeError(f"estimator: expected a mapping, got {estimator!r}")
-    return estimator
+def _place_in(stream: Any) -> dict[str, Any] | None:
+    """Name and state of a stream; what is in the state, the stream itself checks."""
+    if stream is None:
+        return None
+    name, state = stream["name"], _mapping("stream.state", stream["state"])
+    if not isinstance(name, str | None):
+        raise TypeError(f"stream.name: expected text, got {named(name)}")
+    return {"name": name, "state": state}
+
+
+def _mapping(name: str, value: Any) -> dict[str, Any] | None:
+    if not isinstance(value, dict | None):
+        raise TypeError(f"{name}: expected a mapping, got {named(value)}")
+    return value

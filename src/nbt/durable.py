@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import os
+import re
 import secrets
 import shutil
 import stat
 from collections.abc import Iterator
+
+from nbt.folders import Folder, UnfitError
 
 try:
     import fcntl
 except ImportError:  # Windows, where a file that is open cannot be removed by others
     fcntl = None
 
-__all__ = ["Lock", "clean", "is_special", "replace"]
+__all__ = ["Lock", "clean", "is_special", "replace", "replace_in"]
 
-SUFFIX = ".tmp"
+SUFFIX, KEPT = ".tmp", ".old.tmp"
+TEMPORARY = re.compile(r"\.[0-9a-f]{16}(\.old)?\.tmp")
 
 
 def replace(path: str | os.PathLike[str], data: bytes, aside: str | None = None) -> None:
@@ -34,7 +37,7 @@ def replace(path: str | os.PathLike[str], data: bytes, aside: str | None = None)
         Links are followed.
     data : bytes
     aside : str, optional
-        A name in the same folder under which to keep the file that was there.
+        A path in the same folder under which to keep the file that was there.
 
     Raises
     ------
@@ -42,20 +45,33 @@ def replace(path: str | os.PathLike[str], data: bytes, aside: str | None = None)
         It names the path. The old file is there, unless only the folder could not be synced: then
         it may be the new one. A device, a pipe or a socket is refused, and stays.
     """
-    target = os.path.realpath(path)
+    place, name = os.path.split(os.path.realpath(path))
     try:
-        if is_special(target):
-            raise OSError(errno.EINVAL, "not a regular file")
-        clean(target)
-        with _aside(target) as (temporary, handle):
-            _write(handle, data)
-            os.fsync(handle)
-            if aside is not None and os.path.exists(target):
-                _keep(target, aside)
-            os.replace(temporary, target)
-        _sync_folder(os.path.dirname(target))
+        with Folder(place) as folder:
+            replace_in(folder, name, data, aside and os.path.basename(aside))
     except OSError as error:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+def replace_in(folder: Folder, name: str, data: bytes, aside: str | None = None) -> None:
+    """The same of a name in an open folder, where no link is followed.
+
+    Several may do it at a time: each has a temporary of its own.
+    """
+    try:
+        there = folder.is_there(name)
+        clean(folder, name)
+        with _aside(folder, name) as (temporary, handle):
+            _write(handle, data)
+            os.fsync(handle)
+            if aside is not None and there:
+                _keep(folder, name, aside, temporary)
+            folder.rename(temporary, name)
+        folder.sync()
+    except UnfitError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, folder.file(name)) from error
 
 
 def is_special(path: str) -> bool:
@@ -67,35 +83,44 @@ def is_special(path: str) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def clean(target: str) -> None:
-    """Remove what writers of `target` that died have left. Living ones hold a lock."""
-    for left in glob.glob(f"{glob.escape(target)}.*{SUFFIX}"):
-        with contextlib.suppress(OSError):
-            handle = os.open(left, os.O_RDWR)
-            try:
-                if _alone(handle):
-                    os.unlink(left)
-            finally:
-                os.close(handle)
+def clean(folder: Folder, name: str) -> None:
+    """Remove what writers of `name` that died have left. Living ones hold the lock of theirs."""
+    for left in folder.names():
+        if left.startswith(name) and TEMPORARY.fullmatch(left, len(name)):
+            with contextlib.suppress(OSError):
+                if not _has_owner(folder, left):
+                    folder.unlink(left)
+
+
+def _has_owner(folder: Folder, left: str) -> bool:
+    """Does the writer live who made it, or who is about to keep a file under that name?"""
+    try:
+        handle = folder.open(left.removesuffix(KEPT).removesuffix(SUFFIX) + SUFFIX, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _alone(handle)
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager
-def _aside(target: str) -> Iterator[tuple[str, int]]:
-    """A new locked file beside `target`, which is gone at the end if it still has its own name."""
+def _aside(folder: Folder, name: str) -> Iterator[tuple[str, int]]:
+    """A new locked file beside `name`, which is gone at the end if it still has its own name."""
     while True:
-        temporary = f"{target}.{secrets.token_hex(8)}{SUFFIX}"
-        handle = os.open(temporary, _NEW, 0o666)
+        temporary = f"{name}.{secrets.token_hex(8)}{SUFFIX}"
+        handle = folder.open(temporary, _NEW)
         try:
-            if _alone(handle) and os.path.exists(temporary):  # not taken for a left one before that
+            if _alone(handle) and folder.is_there(temporary):  # nobody took it for a left one
                 yield temporary, handle
                 return
         finally:
             with contextlib.suppress(OSError):  # renamed
-                os.unlink(temporary)
+                folder.unlink(temporary)
             os.close(handle)
 
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 def _write(handle: int, data: bytes) -> None:
@@ -104,30 +129,27 @@ def _write(handle: int, data: bytes) -> None:
         rest = rest[os.write(handle, rest) :]
 
 
-def _keep(target: str, aside: str) -> None:
-    """Give the file a second name; a copy where the file system has no second names."""
-    temporary = f"{target}.{secrets.token_hex(8)}{SUFFIX}"
+def _keep(folder: Folder, name: str, aside: str, temporary: str) -> None:
+    """Give the file a second name; a copy where the file system has no second names. On the way it
+    has a name that goes with the writer's temporary, and with the lock of that."""
+    between = temporary.removesuffix(SUFFIX) + KEPT
     try:
         try:
-            os.link(target, temporary)
+            folder.link(name, between)
+        except FileNotFoundError:  # somebody removed it
+            return
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EACCES):
                 raise
-            shutil.copyfile(target, temporary)
-        os.replace(temporary, aside)
+            with (
+                open(folder.open(name), "rb") as old,
+                open(folder.open(between, _NEW), "wb") as copy,
+            ):
+                shutil.copyfileobj(old, copy)
+        folder.rename(between, aside)
     finally:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
-
-
-def _sync_folder(folder: str) -> None:
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            folder.unlink(between)
 
 
 def _alone(handle: int) -> bool:
@@ -143,17 +165,25 @@ def _alone(handle: int) -> bool:
 class Lock:
     """An exclusive lock on a file, held until `release` or the death of the process.
 
+    Parameters
+    ----------
+    folder : Folder
+    name : str
+        Made if it is not there; nothing is written to it.
+
     Raises
     ------
     BlockingIOError
         Another process has it. The error names the path.
+    UnfitError
+        It is no regular file.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._handle: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    def __init__(self, folder: Folder, name: str) -> None:
+        self._handle: int | None = folder.open(name, os.O_RDWR | os.O_CREAT)
         if not (_alone(self._handle) if fcntl else _alone_on_windows(self._handle)):
             self.release()
-            raise BlockingIOError(errno.EAGAIN, "in use by another process", os.fspath(path))
+            raise BlockingIOError(errno.EAGAIN, "in use by another process", folder.file(name))
 
     def __enter__(self) -> Lock:
         return self

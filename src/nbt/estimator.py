@@ -19,6 +19,7 @@ from nbt.inputs import Vector
 from nbt.optimizers import SGD, Kalman, Optimizer
 from nbt.readouts import Readout
 from nbt.showing import table
+from nbt.strangers import named, words
 from nbt.trainers import RTRL, NoBackTrack, Trainer, TruncatedBPTT
 
 __all__ = ["Estimator", "count", "make_trainer", "some"]
@@ -314,12 +315,14 @@ class Estimator:
         path, description = os.fspath(path), checkpoint.estimator
         kind = "a trainer" if description is None else description.get("estimator")
         if kind != cls._kind:
-            raise CheckpointError(f"{path}: expected {cls._kind}, got {kind}")
+            kind = kind if isinstance(kind, str) else named(kind)
+            raise CheckpointError(f"{path}: expected {cls._kind}, got {kind[:80]}")
         try:
             return cls.from_description(description, checkpoint.trainer)
-        except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError,
+                TypeError, ValueError) as error:  # fmt: skip
             raise CheckpointError(
-                f"{path}: holds no estimator of this version: {type(error).__name__}: {error}"
+                f"{path}: holds no estimator of this version: {words(error)}"
             ) from error
 
     @classmethod
@@ -342,6 +345,7 @@ class Estimator:
         if given["cell"] == value_out(trainer.cell):  # a system has its functions there alone
             given["cell"] = trainer.cell
         options = given.pop("options")
+        _check_sizes(options, given, trainer)
         estimator = cls(**{k: value_in(v) for k, v in given.items()}, options=options)
         columns = [tuple(column) for column in description["features"]]
         if not all(len(c) in (1, 2) and all(type(p) in KEYS for p in c) for c in columns):
@@ -367,6 +371,21 @@ class Estimator:
         self.__dict__.update(state)
         if self._trainer is not None:
             self._adopt(self._trainer)
+
+
+def _check_sizes(
+    options: Mapping[str, Any] | None, given: Mapping[str, Any], trainer: Trainer
+) -> None:
+    """See, before another trainer of these sizes is made, that they are those of the trainer."""
+    described = trainer.describe()
+    cell = described["cell"] if given["cell"] is not None else value_out(RNN(UNITS))
+    if given["cell"] not in (None, trainer.cell, cell) or described["cell"] != cell:
+        raise ValueError("cell: expected that of the trainer")
+    if given.get("rule") != described["trainer"]:
+        raise ValueError(f"rule: expected {described['trainer']}, got {named(given.get('rule'))}")
+    for name in ("rank", "blocks", "window"):
+        if name in (options or {}) and options[name] != described.get(name, 0):
+            raise ValueError(f"options: expected the trainer's {name}, got {named(options[name])}")
 
 
 def _plain(value: Any) -> Any:

@@ -183,6 +183,8 @@ class RNNClassifier(Estimator):
         labels = description["labels"]
         if not (isinstance(labels, list) and all(type(label) in KEYS for label in labels)):
             raise TypeError("labels: expected strings and numbers")
+        if len(set(labels)) < len(labels) or any(label != label for label in labels):
+            raise ValueError("labels: expected each once, and no NaN")
         self._labels, self._names = {label: k for k, label in enumerate(labels)}, labels
 
 

@@ -14,7 +14,7 @@ from nbt import _arguments, hmm_checks
 from nbt.descriptions import value_out
 from nbt.errors import CheckpointError, DivergenceError
 from nbt.hmm_filter import forward, normalized, smoothed
-from nbt.hmm_statistics import Exact, Filtered, RankOne, shapes
+from nbt.hmm_statistics import KINDS, Exact, Filtered, RankOne, shapes
 from nbt.schedules import Schedule, as_schedule
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HMM"]
 
-STATISTICS = ("exact", "rank-one", "filtered")
 EXPONENT = 0.6
 SMALL = 32  # states
 PARAMETERS = ("startprob_", "transmat_", "emissionprob_")  # these may be set
@@ -115,7 +114,7 @@ class HMM:
     ) -> None:
         self.states = _arguments.whole("states", states, high=2**12)
         self.symbols = _arguments.whole("symbols", symbols)
-        self.statistics = _arguments.one_of("statistics", statistics, STATISTICS)
+        self.statistics = _arguments.one_of("statistics", statistics, KINDS)
         self.rank = _arguments.whole("rank", rank, high=2**16)
         if statistics != "rank-one" and (rank, blocks) != (1, None):
             raise ValueError(

@@ -29,6 +29,7 @@ __all__ = ["Exact", "Filtered", "RankOne", "shapes"]
 
 Arrays = Mapping[str, np.ndarray]
 
+KINDS = ("exact", "rank-one", "filtered")
 NEGLIGIBLE = 1e-6  # a state less likely than that is not weighed less
 BITS = 128  # signs that one call of sign_bits gives
 

@@ -50,8 +50,10 @@ class Interrupts:
     def __init__(self, terminate: bool = False, asked: Callable[[], object] | None = None) -> None:
         self.hurried = False
         self._asked = asked
-        self._held = False
+        self._held = False  # a first signal is noted, and raised at the end of `hold`
+        self._changing = False  # any is noted, and raised once handlers and depth are in order
         self._waiting: BaseException | None = None
+        self._due = False  # what waits has not been raised yet
         self._question = False
         self._handlers = {signal.SIGINT: (signal.default_int_handler, self._on_end)}
         if terminate and hasattr(signal, "SIGTERM"):
@@ -61,21 +63,56 @@ class Interrupts:
         self._before: dict[int, Any] = {}
         self._depth = 0
 
+    # A signal may come between any two operations of the next two methods, and what its handler
+    # raises is raised right there; where __enter__ is left by an error nobody calls __exit__. So
+    # within them it is noted, and raised when all is done; only the outermost __enter__, which
+    # undoes itself, is left by it at once. SIGINT is the first to come and the last to go:
+    # Python's own handler for it raises, too.
+
     def __enter__(self) -> Interrupts:
-        self._depth += 1
-        if self._depth == 1 and threading.current_thread() is threading.main_thread():
-            for number, (default, handler) in self._handlers.items():
-                if signal.getsignal(number) is default:
-                    self._before[number] = signal.signal(number, handler)
-        return self
+        depth = self._depth
+        try:
+            self._changing = True
+            self._depth = depth + 1
+            if not depth:
+                self._begin()
+            self._changing = False
+            if self._due:
+                self._changing, self._due = True, False
+                raise self._waiting
+            return self
+        except BaseException:
+            self._changing = True
+            self._depth = depth
+            if not depth:
+                self._end()
+            self._changing = False
+            raise
 
     def __exit__(self, *_: object) -> None:
+        self._changing = True
         self._depth -= 1
-        if self._depth:
-            return
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        if not self._depth:
+            self._end()
+        self._changing = False
+        if self._due and not self._depth:
+            self._due = False
+            raise self._waiting
+
+    def _begin(self) -> None:
+        self.hurried, self._waiting, self._due = False, None, False
         self._before.clear()
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number, (default, handler) in self._handlers.items():
+            if signal.getsignal(number) is default:
+                self._before[number] = default
+                signal.signal(number, handler)
+
+    def _end(self) -> None:
+        for number in reversed(list(self._before)):
+            signal.signal(number, self._before[number])
+            del self._before[number]
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
@@ -87,17 +124,35 @@ class Interrupts:
             self._held = False
         self._answer()
         if self._waiting:
+            self._due = False
             raise self._waiting
 
     def _on_end(self, number: int, frame: FrameType | None) -> None:
         self.hurried = self._waiting is not None
         self._waiting = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
-        if self.hurried or not self._held:
-            raise self._waiting
+        passing = self._passing(frame)
+        outermost = passing is not None and passing.f_locals.get("depth") == 0
+        noted = self._changing or (passing is not None and not outermost)
+        if noted or (self._held and not self.hurried):
+            self._due = True
+            return
+        if outermost:  # a second signal must not disturb it while it undoes itself
+            self._changing = True
+        self._due = False
+        raise self._waiting
+
+    def _passing(self, frame: FrameType | None) -> FrameType | None:
+        """The frame of __enter__ or __exit__ that is under way."""
+        codes = Interrupts.__enter__.__code__, Interrupts.__exit__.__code__
+        while frame is not None and not (
+            frame.f_code in codes and frame.f_locals.get("self") is self
+        ):
+            frame = frame.f_back
+        return frame
 
     def _on_question(self, number: int, frame: FrameType | None) -> None:
         self._question = True
-        if not self._held:
+        if not (self._held or self._changing):
             self._answer()
 
     def _answer(self) -> None:

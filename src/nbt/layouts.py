@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nbt import hmm_statistics
+from nbt import _arguments, hmm_statistics
 from nbt.descriptions import value_in
 from nbt.dynamics import is_fast
 from nbt.networks import Network
 
 __all__ = ["is_system", "shapes_of"]
+
+SHORT = 1 << 16  # characters of a description without graphs
 
 
 def shapes_of(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
@@ -24,6 +26,7 @@ def shapes_of(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str
     _check_positive(sizes)
     if is_system(cell):
         return _system_shapes(trainer, layout)
+    _check_graphs(cell, layout)
     described, optimizer = value_in(cell), value_in(trainer["optimizer"])
     if not is_fast(described, optimizer, trainer.get("split")):
         return _network_shapes(trainer, Network(described, m))
@@ -74,7 +77,8 @@ def _hmm_shapes(model: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     sizes += [model.get(name, 1) for name in ("rank", "blocks")]
     _check_positive(sizes)
     states, symbols = sizes[:2]
-    arrays = hmm_statistics.shapes(model["statistics"], *sizes)
+    kind = _arguments.one_of("statistics", model["statistics"], hmm_statistics.KINDS)
+    arrays = hmm_statistics.shapes(kind, *sizes)
     return {
         "transmat": (states, states),
         "emissionprob": (states, symbols),
@@ -82,6 +86,22 @@ def _hmm_shapes(model: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         "filter": (states,),
         **{f"statistics.{name}": shape for name, shape in arrays.items()},
     }
+
+
+def _check_graphs(cell: Mapping[str, Any], layout: Mapping[str, Any]) -> None:
+    """Graphs are text; each of their edges and units has numbers in the arrays that take more."""
+    held = max((array["data_offsets"][1] for array in layout.values()), default=0)
+    text = sum(map(len, _texts(cell)))
+    if text > SHORT + held:
+        raise ValueError(f"cell: {text} characters of text describe {held} bytes of arrays")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(part)
 
 
 def _check_positive(sizes: list[Any]) -> None:

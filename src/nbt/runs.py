@@ -8,12 +8,13 @@
     lock                             held by the process that writes here
 
 Everything but metrics.jsonl is replaced whole (durable.py); metrics.jsonl is written anew from the
-checkpoint when a run goes on.
+checkpoint when a run goes on. The folder may come from a stranger: nothing in it is followed out of
+it (folders.py), and what is in it is believed once it has been checked.
 """
 
 from __future__ import annotations
 
-import glob
+import contextlib
 import json
 import os
 import re
@@ -23,52 +24,79 @@ from collections.abc import Mapping
 from typing import Any
 
 from nbt.build import __version__
-from nbt.checkpoint import Checkpoint
-from nbt.durable import Lock, clean, replace
+from nbt.checkpoint import Checkpoint, encoded, read
+from nbt.durable import Lock, clean, replace_in
 from nbt.errors import CheckpointError
+from nbt.folders import Folder, UnfitError
 from nbt.history import History
 
 __all__ = ["Run", "newest", "settings_of"]
 
 KEEP = 3
-LAST = "last.safetensors"
+LAST, OLDER = "last.safetensors", re.compile(r"step-\d{20}\.safetensors")
+SETTINGS, METRICS, REPORT, LOCK = "run.toml", "metrics.jsonl", "report.html", "lock"
+CHECKPOINTS = "checkpoints"
+
+LONGEST = 48 << 20  # bytes of run.toml: a graph may be in it, as one long word
+WORD = re.compile(rb"[A-Za-z0-9+/]{4096,}")
+MOST_TEXT, MOST_DOTS = 1 << 18, 2000  # beside such words; what parsing takes grows with them
 
 
 def settings_of(path: str) -> dict[str, Any] | None:
     """What run.toml in a folder says; None if there is none.
 
-    Raises `CheckpointError` if it is damaged.
+    Raises `CheckpointError` if it is damaged, or no regular file.
     """
-    name = os.path.join(path, "run.toml")
     try:
-        with open(name, "rb") as file:
-            return tomllib.load(file)
+        with Folder(path) as folder:
+            text = folder.read(SETTINGS, LONGEST)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except UnfitError as error:
+        raise CheckpointError(f"{error.filename}: {error.strerror}") from None
+    name = os.path.join(path, SETTINGS)
+    if len(WORD.sub(b"", text)) > MOST_TEXT or text.count(b".") > MOST_DOTS:
+        raise CheckpointError(f"{name}: too much text for what a run was asked for")
+    try:
+        return tomllib.loads(text.decode())
+    except RecursionError:
+        raise CheckpointError(f"{name}: nested too deeply") from None
     except ValueError as error:
         raise CheckpointError(f"{name}: {error}") from None
 
 
 def newest(path: str, cell: Any = None) -> tuple[Checkpoint | None, list[str]]:
     """As `Run.newest`, of a folder that may be another process's; `cell` as in `nbt.load`."""
-    folder = os.path.join(path, "checkpoints")
+    try:
+        with Folder(path) as run, run.sub(CHECKPOINTS) as folder:
+            return _newest(folder, cell)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not isinstance(error, UnfitError):
+            return None, []
+        raise CheckpointError(f"{error.filename}: {error.strerror}") from None
+
+
+def _newest(folder: Folder, cell: Any = None) -> tuple[Checkpoint | None, list[str]]:
     troubles: list[str] = []
-    for name in [os.path.join(folder, LAST), *reversed(_older(folder))]:
+    for name in [LAST, *reversed(_older(folder))]:
         try:
-            return Checkpoint.load(name, cell), troubles
+            return read(folder.file(name), cell, folder.open(name)), troubles
         except FileNotFoundError:
             continue
+        except UnfitError as error:
+            troubles.append(f"{error.filename}: {error.strerror}")
         except (CheckpointError, OSError) as error:
             troubles.append(str(error))
     if troubles:
-        raise CheckpointError(f"{path}: no sound checkpoint; {'; '.join(troubles)}")
+        raise CheckpointError(
+            f"{os.path.dirname(folder.path)}: no sound checkpoint; {'; '.join(troubles)}"
+        )
     return None, []
 
 
-def _older(folder: str) -> list[str]:
+def _older(folder: Folder) -> list[str]:
     """Checkpoints before the last one, the oldest first."""
-    names = glob.glob(os.path.join(glob.escape(folder), "step-*.safetensors"))
-    return sorted(name for name in names if re.search(r"step-\d{20}\.safetensors$", name))
+    return [name for name in folder.names() if OLDER.fullmatch(name)]
 
 
 class Run:
@@ -87,6 +115,8 @@ class Run:
     ------
     BlockingIOError
         Another process writes there.
+    CheckpointError
+        Something in it is a link, or no regular file where there should be one.
     OSError
         The folder cannot be made or written to.
     """
@@ -101,9 +131,17 @@ class Run:
     ) -> None:
         self.path = path
         self.every_seconds, self.every_steps, self._keep = every_seconds, every_steps, keep
-        self._checkpoints = os.path.join(path, "checkpoints")
-        os.makedirs(self._checkpoints, exist_ok=True)
-        self._lock = Lock(os.path.join(path, "lock"))
+        os.makedirs(path, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            self._folder = stack.enter_context(Folder(path))
+            try:
+                self._checkpoints = stack.enter_context(self._folder.sub(CHECKPOINTS, make=True))
+                self._lock = stack.enter_context(Lock(self._folder, LOCK))
+                for name in (SETTINGS, METRICS, REPORT):
+                    self._folder.is_there(name)
+            except UnfitError as error:
+                raise CheckpointError(f"{error.filename}: {error.strerror}") from None
+            self._open = stack.pop_all()
         self._metrics: Any = None
         self._rows = 0
         self._last_step: int | None = None  # of last.safetensors
@@ -115,16 +153,16 @@ class Run:
     def __exit__(self, *_: object) -> None:
         if self._metrics:
             self._metrics.close()
-        self._lock.release()
+        self._open.close()
 
-    def file(self, name: str) -> str:
-        """Path of a file of the run."""
-        return os.path.join(self.path, name)
+    def write(self, name: str, data: bytes) -> None:
+        """Put a file of the run in its place."""
+        replace_in(self._folder, name, data)
 
     def begin(self, settings: Mapping[str, Any]) -> None:
         """Write run.toml."""
         lines = _toml({"version": __version__, **settings})
-        replace(self.file("run.toml"), "\n".join(lines).encode("utf-8", "replace") + b"\n")
+        self.write(SETTINGS, "\n".join(lines).encode("utf-8", "replace") + b"\n")
 
     # ---- checkpoints ---------------------------------------------------------------------------
 
@@ -136,8 +174,8 @@ class Run:
         CheckpointError
             There are some, and none is sound.
         """
-        clean(os.path.join(self._checkpoints, LAST))
-        checkpoint, troubles = newest(self.path)
+        clean(self._checkpoints, LAST)
+        checkpoint, troubles = _newest(self._checkpoints)
         if checkpoint and not troubles:
             self._last_step = checkpoint.trainer.step
         return checkpoint, troubles
@@ -153,13 +191,14 @@ class Run:
         aside = None
         step = checkpoint.trainer.step
         if self._last_step is not None and self._last_step != step and self._keep > 1:
-            aside = os.path.join(self._checkpoints, f"step-{self._last_step:020}.safetensors")
+            aside = f"step-{self._last_step:020}.safetensors"
         self._last_time = time.monotonic()  # a disk that is full is not asked again at once
-        checkpoint.save(os.path.join(self._checkpoints, LAST), aside)
+        data = encoded(checkpoint, self._checkpoints.file(LAST))
+        replace_in(self._checkpoints, LAST, data, aside)
         self._last_step = step
         older = _older(self._checkpoints)
-        for path in older[: max(0, len(older) - (self._keep - 1))]:
-            os.unlink(path)
+        for name in older[: max(0, len(older) - (self._keep - 1))]:
+            self._checkpoints.unlink(name)
 
     def holds(self, step: int) -> bool:
         """Is the last checkpoint of this step?"""
@@ -184,8 +223,9 @@ class Run:
         try:
             if not self._metrics:
                 lines = "".join(row.to_json() + "\n" for row in history)
-                replace(self.file("metrics.jsonl"), lines.encode())
-                self._metrics = open(self.file("metrics.jsonl"), "ab", buffering=0)  # noqa: SIM115
+                self.write(METRICS, lines.encode())
+                handle = self._folder.open(METRICS, os.O_WRONLY | os.O_APPEND)
+                self._metrics = open(handle, "ab", buffering=0)  # noqa: SIM115
                 self._rows = len(history)
             for i in range(self._rows, len(history)):
                 self._metrics.write(f"{history[i].to_json()}\n".encode())
@@ -193,7 +233,7 @@ class Run:
             if self._metrics:  # there may be half a line
                 self._metrics.close()
             self._metrics = None
-            error.filename = error.filename or self.file("metrics.jsonl")
+            error.filename = error.filename or self._folder.file(METRICS)
             raise
         self._rows = len(history)
 

@@ -97,6 +97,8 @@ class Job:
         except BrokenPipeError:
             silence()
         except KeyboardInterrupt as error:
+            if isinstance(failure, Exception):  # it comes first
+                raise failure from None
             return 143 if isinstance(error, Terminated) else 130
         return 0
 
@@ -241,11 +243,11 @@ class Job:
         return ", ".join(said) or "no (add --save PATH to keep the trainer)", failure
 
     def _write_report(self) -> None:
-        from nbt.durable import replace
         from nbt.report import html
+        from nbt.runs import REPORT
 
         page = html(self.history, repr(self.trainer))
-        replace(self.folder.file("report.html"), page.encode("utf-8", "replace"))
+        self.folder.write(REPORT, page.encode("utf-8", "replace"))
 
     def _report(self, saved: str) -> None:
         from nbt.cli.screen import summary

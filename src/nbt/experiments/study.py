@@ -16,6 +16,7 @@ from nbt.experiments.jobs import Job, Limits, execute, plan
 from nbt.experiments.sources import AS_RUNS
 from nbt.experiments.store import Store
 from nbt.experiments.workers import Done, Workers
+from nbt.folders import Folder
 
 __all__ = ["RunError", "Study"]
 
@@ -96,7 +97,11 @@ class Study:
             On Ctrl-C. What was finished is kept; the same call goes on from there.
         """
         failures = []
-        with Lock(self.folder / LOCK), Workers(execute, processes) as workers:
+        with (
+            Folder(self.folder) as folder,
+            Lock(folder, LOCK),
+            Workers(execute, processes) as workers,
+        ):
             self.reload()  # what another process has done since
             for jobs in (self._ready, self._ready):  # then those that waited for the first
                 for done in workers.run(jobs()):
