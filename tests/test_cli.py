@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 
+import click
 import pytest
 from terminals import COMMAND, on_terminal
 
 import nbt
 from nbt.cells import ACTIVATIONS
 from nbt.cli import command, run
+from nbt.cli.defaults import DEFAULTS, TRAINERS, shown
 from nbt.cli.grouped import GROUPS
 from nbt.cli.train import NAMES
 from nbt.optimizers import FISHERS, REDUCTIONS
@@ -124,6 +126,58 @@ def test_help_fits_80_columns(name):
     assert "<=" not in out
 
 
+NO_DEFAULT = {  # options without which nothing happens
+    *("json", "as_json", "save", "output", "plot", "column", "columns", "target", "top", "ahead"),
+    *("model", "prompt", "paper", "help", "alphabet_of"),
+}
+
+
+@pytest.mark.parametrize("name", [*command.commands])
+def test_help_says_every_default(name):
+    context = click.Context(command.commands[name])
+    for option in command.commands[name].params:
+        if not isinstance(option, click.Option) or (option.is_flag and not option.secondary_opts):
+            continue
+        text = option.get_help_record(context)[1]
+        if option.name not in NO_DEFAULT:
+            assert re.search(r"\[default: .+\]$", text), option.name
+
+
+def test_the_defaults_that_help_says_are_those_of_the_classes():
+    softmax, gaussian = nbt.Softmax(3), nbt.Gaussian(1)
+    trainer = nbt.NoBackTrack(nbt.RNN(20), softmax)
+    for name in ("rank", "split", "norm", "dtype", "seed", "threads", "missing"):
+        assert DEFAULTS[name] == str(getattr(trainer, name)).lower(), name
+    for name in ("reduction", "fisher", "outlier"):
+        assert DEFAULTS[name] == shown(getattr(trainer.optimizer, name)), name
+    assert DEFAULTS["activation"] == nbt.RNN(1).activation
+    decay, rate = nbt.Kalman().decay, nbt.SGD().rate
+    assert DEFAULTS["decay"] == f"{decay.scale:g}/sqrt(t)"
+    windowed = nbt.TruncatedBPTT(nbt.RNN(2), softmax)
+    of_tbptt = f"{windowed.optimizer.rate.scale:g}/sqrt(t) of tbptt without --optimizer"
+    assert DEFAULTS["rate"] == f"{rate.scale:g}/sqrt(t); {of_tbptt}"
+    assert DEFAULTS["window"].startswith(f"{windowed.window} of tbptt; of nobacktrack 0, ")
+    small, large = (nbt.NoBackTrack(nbt.RNN(n), softmax) for n in (32, 33))
+    assert (small.blocks, small.window) == (32, 0)
+    assert DEFAULTS["window"].endswith(f", {large.window} for more than 32 units")
+    bare = nbt.NoBackTrack(nbt.RNN(33), softmax, window=0)
+    each = f"one for each unit up to 32 units; then {large.blocks}, or {bare.blocks} without"
+    assert DEFAULTS["blocks"].startswith(each)
+    priors = [
+        nbt.Kalman().lambdas(cell, readout)[0] / 10
+        for cell, readout in (
+            (nbt.LeakyRNN(10), softmax),
+            (nbt.LeakyRNN(10, activation="tanh"), softmax),
+            (nbt.RNN(10), softmax),
+        )
+    ]
+    assert re.findall(r"[\d.]+", DEFAULTS["prior"]) == [f"{prior:g}" for prior in priors]
+    assert DEFAULTS["readout_prior"].startswith(
+        f"{nbt.Kalman().lambdas(nbt.RNN(10), softmax)[1]:g},"
+    )
+    assert nbt.Kalman().lambdas(nbt.RNN(10), gaussian) == (10, 10)
+
+
 def test_help_comes_in_groups():
     """Every option of a group is one that there is."""
     _, out, _ = call("train", "--help")
@@ -195,6 +249,25 @@ def built(monkeypatch, *args):
 
 
 @pytest.mark.parametrize(
+    ("word", "schedule"),
+    [
+        ("0.1", nbt.Constant(0.1)),
+        ("0.1/sqrt(t)", nbt.InverseSqrt(0.1)),
+        ("1e-3/√t", nbt.InverseSqrt(0.001)),
+        (".5 / sqrt(t + 1)", nbt.InverseSqrt(0.5)),
+        ("sqrt:0.1", nbt.InverseSqrt(0.1)),  # as it was
+        ("const:0.1", nbt.Constant(0.1)),
+    ],
+)
+def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
+    sgd, kalman = nbt.SGD(schedule), nbt.Kalman(schedule)
+    assert sgd == nbt.SGD(0.1) or word != "0.1"
+    for options, optimizer in (("--optimizer sgd --rate", sgd), ("--decay", kalman)):
+        expected = nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), optimizer)
+        assert built(monkeypatch, *options.split(), word) == repr(expected)
+
+
+@pytest.mark.parametrize(
     ("args", "make"),
     [
         ("", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3))),
@@ -202,7 +275,7 @@ def built(monkeypatch, *args):
         ("--trainer tbptt", lambda: nbt.TruncatedBPTT(nbt.RNN(20), nbt.Softmax(3))),
         (
             "--cell leaky --activation tanh --units 9 --rank 2 --blocks 3 --no-exact-self --norm "
-            "euclidean --optimizer sgd --rate 0.5 --dtype float64 --seed 7",
+            "euclidean --optimizer sgd --rate 0.5/sqrt(t) --dtype float64 --seed 7",
             lambda: nbt.NoBackTrack(
                 nbt.LeakyRNN(9, activation="tanh"),
                 nbt.Softmax(3),
@@ -222,7 +295,7 @@ def built(monkeypatch, *args):
             ),
         ),
         (
-            "--trainer tbptt --decay sqrt:0.25 --prior 3",
+            "--trainer tbptt --optimizer kalman --decay sqrt:0.25 --prior 3",
             lambda: nbt.TruncatedBPTT(
                 nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(nbt.InverseSqrt(0.25), 3.0)
             ),
@@ -300,7 +373,7 @@ def built(monkeypatch, *args):
             lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), rank=3, split="blocks"),
         ),
         (
-            "--trainer tbptt --reduction diagonal",
+            "--trainer tbptt --optimizer kalman --reduction diagonal",
             lambda: nbt.TruncatedBPTT(
                 nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(reduction="diagonal")
             ),
@@ -352,7 +425,7 @@ def built(monkeypatch, *args):
             ),
         ),
         (
-            "--paper --optimizer sgd --rate 0.03 --rank 10 --dtype float32",
+            "--paper --optimizer sgd --rate 0.03/√t --rank 10 --dtype float32",
             lambda: nbt.NoBackTrack(
                 nbt.RNN(20),
                 nbt.Softmax(3),
@@ -480,7 +553,7 @@ def test_generated_source_has_low_high_and_seed(capsys):
         ),
         (["TEXT", "--fisher", "exact", "--rate", "1"], "is for --optimizer"),
         (
-            ["TEXT", "--fisher", "exact", "--trainer", "tbptt"],
+            ["TEXT", "--fisher", "exact", "--trainer", "tbptt", "--optimizer", "kalman"],
             "--fisher: expected 'outer'",
         ),
         (
@@ -494,9 +567,29 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--alphabet", "grow", "--fisher", "exact"], "--fisher: an alphabet that grows"),
         (["TEXT", "--rate", "0.1", "--optimizer", "kalman"], "--rate is for --optimizer sgd"),
         (["TEXT", "--rate", "0.1", "--decay", "0.1"], "is for --optimizer"),
-        (["TEXT", "--decay", "linear:3"], "const:NUMBER"),
-        (["TEXT", "--decay", "const:"], "const:NUMBER"),
-        (["TEXT", "--decay", "-1"], "scale"),
+        (["TEXT", "--decay", "linear:3"], "neither a number nor NUMBER/sqrt(t)"),
+        (["TEXT", "--decay", "const:"], "NUMBER/sqrt(t)"),
+        (["TEXT", "--decay", "0.1/sqrt"], "NUMBER/sqrt(t)"),
+        (["TEXT", "--decay", "0.1/t"], "NUMBER/sqrt(t)"),
+        (["TEXT", "--decay", "-1"], "value"),
+        (["TEXT", "--decay", "-1/sqrt(t)"], "scale"),
+        (
+            ["TEXT", "--rate", "0.1"],
+            "--rate is for --optimizer sgd, not kalman, which nobacktrack has unless told: "
+            "--optimizer sgd --rate 0.1",
+        ),
+        (
+            ["TEXT", "--rate", "0.1/√t", "--trainer", "rtrl"],
+            "rtrl has unless told: --optimizer sgd --rate '0.1/sqrt(t)'",
+        ),
+        (
+            ["TEXT", "--trainer", "tbptt", "--decay", "0.1"],
+            "tbptt has unless told: --optimizer kalman --decay 0.1",
+        ),
+        (
+            ["data:sines", "--steps", "9", "--trainer", "tbptt", "--rate", "0.1"],
+            "tbptt has unless told: --optimizer sgd --rate 0.1",
+        ),
         (["TEXT", "--prior", "0"], "positive number"),
         (["TEXT", "--rank", "2", "--trainer", "rtrl"], "--rank is for --trainer nobacktrack"),
         (["TEXT", "--no-exact-self", "--trainer", "tbptt"], "--exact-self is for"),
@@ -554,9 +647,12 @@ def test_too_little_memory_is_one_line_and_2(text, capsys, monkeypatch):
     def refused(*args, **options):
         raise MemoryError("Unable to allocate 64.0 GiB")
 
-    for name in ("NoBackTrack", "diagnose"):  # the latter needs more than the former
-        monkeypatch.setattr(nbt, name, refused)
-        assert run(["train" if name == "NoBackTrack" else "diagnose", text]) == 2
+    for name in ("train", "diagnose"):  # the latter needs more than the former
+        if name == "train":
+            monkeypatch.setitem(TRAINERS, "nobacktrack", refused)
+        else:
+            monkeypatch.setattr(nbt, "diagnose", refused)
+        assert run([name, text]) == 2
         said = "nbt: error: there is not enough memory: Unable to allocate 64.0 GiB\n"
         assert capsys.readouterr().err == said
         monkeypatch.undo()

@@ -106,7 +106,7 @@ def test_the_papers_settings(capsys):
         (["--plot", "x.gif"], 2, "--plot: expected a name ending in .png, .svg or .pdf"),
         (["--plot", "no/such/folder.png"], 2, "--plot: there is no folder"),
         (["--norm", "kalman", "--optimizer", "sgd"], 2, "norm: 'kalman'"),
-        (["--rate", "const:1e30"], 4, "too large after step 0"),
+        (["--optimizer", "sgd", "--rate", "1e30"], 4, "too large after step 0"),
     ],
 )
 def test_errors_are_one_line(args, code, message, capsys, monkeypatch, tmp_path):
@@ -136,6 +136,7 @@ def test_a_missing_extra_is_said_before_anything_runs(capsys, monkeypatch):
 def test_divergence_draws_what_there_is(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     path = tmp_path / "picture.svg"
-    assert run(["diagnose", SOURCE, "--rate", "const:1e15", "--plot", str(path)]) == 4
+    sgd = ["--optimizer", "sgd", "--rate", "1e15"]
+    assert run(["diagnose", SOURCE, *sgd, "--plot", str(path)]) == 4
     assert path.exists()
     assert capsys.readouterr().err.splitlines()[-1].startswith("nbt: error: ")

@@ -238,7 +238,9 @@ def test_bad_arguments(double):
     with pytest.raises(ValueError, match="x: expected a vector of finite numbers, got None"):
         nbt.check_system(systems.compiled_network(double, N, M, theta))
     with pytest.raises(ValueError, match="dtype: expected 'float64', the numbers that this"):
-        nbt.RTRL(systems.compiled_network(double, N, M, theta), nbt.Softmax(A), inputs=M)
+        nbt.RTRL(
+            systems.compiled_network(double, N, M, theta), nbt.Softmax(A), inputs=M, dtype="float32"
+        )
     with pytest.raises(TypeError, match=r"vjp: expected CompiledSystem\(vjp=...\)"):
         nbt.TruncatedBPTT(
             systems.compiled_network(double, N, M, theta, vjp=None),
@@ -270,3 +272,19 @@ def test_bad_patterns(pattern, error, message):
         nbt.CompiledSystem(
             address, address, address, state=np.zeros(N), theta=theta, pattern=pattern
         )
+
+
+@pytest.mark.parametrize("kind", [nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("continuous", [False, True])
+def test_a_trainer_takes_the_numbers_of_its_system(kind, dtype, continuous):
+    functions = systems.compile_network(dtype)
+    theta = np.random.default_rng(3).normal(size=systems.parameters(N, M))
+    system = systems.compiled_network(functions, N, M, theta)
+    system = nbt.Continuous(system, 0.5) if continuous else system
+    trainer = kind(system, nbt.Softmax(A), inputs=M)
+    assert trainer.dtype == dtype
+    assert trainer.state_dict()["state.h"].dtype == dtype
+    losses = trainer.learn(np.ones((5, M)), np.zeros(5, int))
+    assert np.isfinite(losses).all()
+    assert kind(nbt.RNN(2), nbt.Softmax(2)).dtype == "float32"

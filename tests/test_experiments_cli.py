@@ -16,6 +16,7 @@ from nbt.cli import run
 from nbt.durable import Lock
 from nbt.errors import DataError
 from nbt.experiments import FIGURES
+from nbt.experiments.rules import PAIRS
 from nbt.folders import Folder
 
 COMMAND = [sys.executable, "-m", "nbt"]
@@ -64,6 +65,10 @@ def test_compare_a_text_of_ones_own(text, tmp_path):
     assert "my text.txt" in page
     command = f"nbt compare '{text}' --rules nobacktrack,tbptt --cell rnn --units 20 --seeds 2 "
     assert (command + f"--out {out}").replace("'", "&#x27;") in page
+
+
+def test_what_is_compared_by_default_is_each_rule_with_each_optimizer():
+    assert sys.modules["nbt.cli.compare"].DEFAULT.split(",") == [rule.name for rule in PAIRS]
 
 
 def test_a_second_call_runs_nothing_again(text, tmp_path):

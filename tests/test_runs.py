@@ -169,13 +169,37 @@ def test_resume_begins_where_there_is_nothing(text, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("begun", "again"),
+    [
+        (["--trainer", "tbptt", "--rate", "0.1/sqrt(t)"], ["--trainer", "tbptt", "--rate", "0.1"]),
+        (["--optimizer", "sgd", "--rate", "0.1/sqrt(t)"], ["--rate", "0.1"]),
+        (["--decay", "0.2/sqrt(t)"], ["--decay", "0.2"]),
+    ],
+)
+def test_a_run_begun_when_a_number_was_a_falling_rate_goes_on_so(text, tmp_path, begun, again):
+    folder = tmp_path / "run"
+    args = ["train", text, "-o", str(folder), "--resume"]
+    assert run([*args, *begun, "--steps", "100"]) == 0
+    optimizer = last(folder).trainer.optimizer
+    assert run([*args, *again, "--steps", "200"]) == 2  # now it is a constant
+    toml = (folder / "run.toml").read_text()
+    older = "".join(line for line in toml.splitlines(True) if "schedules" not in line)
+    assert older != toml
+    (folder / "run.toml").write_text(older)
+    assert run([*args, *again, "--steps", "200"]) == 0
+    assert last(folder).trainer.step == 200
+    assert last(folder).trainer.optimizer == optimizer
+
+
+@pytest.mark.parametrize(
     ("args", "words"),
     [
         (["--units", "9"], "--units: the run in RUN has NoBackTrack(RNN(units=20"),
         (["--units", "9", "--rank", "2"], "--units, --rank: the run in RUN has"),
         (["--seed", "0"], None),
         (["--follow"], "--follow: the run in RUN was begun without it"),
-        (["--rate", "0.1"], "the run in RUN has"),
+        (["--rate", "0.1"], "--optimizer sgd --rate 0.1"),
+        (["--optimizer", "sgd", "--rate", "0.1"], "the run in RUN has"),
         (["--seed", "4"], "--seed: the run in RUN was begun without it"),
         (["--alphabet", "bytes"], "--alphabet: the run in RUN was begun without it"),
         (["OTHER"], "the run in RUN reads"),

@@ -247,7 +247,7 @@ def test_optimizers_of_numbers(csv, capfd):
     """Kalman unless asked otherwise: the rate of plain gradients would depend on the noise."""
     for args, optimizer in (
         (["--trainer", "tbptt"], "Kalman"),
-        (["--trainer", "tbptt", "--rate", "const:0.001"], "SGD"),
+        (["--trainer", "tbptt", "--optimizer", "sgd", "--rate", "0.001"], "SGD"),
         (["--trainer", "rtrl", "--decay", "0.2"], "Kalman"),
     ):
         assert run(["train", csv, "--columns", "hour,rain", *args]) == 0

@@ -12,6 +12,7 @@ import numpy as np
 
 from nbt import _arguments, _core
 from nbt.build import isa_in_use
+from nbt.compiled import CompiledSystem
 from nbt.dynamics import Bound, bound, check_cell, is_fast, own_loss
 from nbt.general_state import GeneralTable
 from nbt.inputs import Inputs, Symbols, Vector, as_inputs
@@ -21,6 +22,7 @@ from nbt.state import StateTable
 
 __all__ = ["Plan"]
 
+DTYPE = "float32"  # of all numbers, unless a system has its own
 LARGEST_UNITS = 2**16
 MOST_BYTES = 2**40
 MOST_THREADS = 256
@@ -61,7 +63,9 @@ class Plan:
             readout,
             _arguments.instance("optimizer", optimizer, SGD, Kalman),
             as_inputs(inputs, readout.targets),
-            _arguments.one_of("dtype", _named(dtype), _core.DTYPES),
+            _arguments.one_of(
+                "dtype", _named(own_dtype(cell) if dtype is None else dtype), _core.DTYPES
+            ),
             _arguments.one_of("missing", missing, _core.MISSING),
             _arguments.whole("threads", threads, high=MOST_THREADS),
             general,
@@ -217,6 +221,12 @@ class Plan:
             "dense": reduction in ("block", "full"),
             "exact_fisher": exact,
         }
+
+
+def own_dtype(cell: Any) -> str:
+    """Of a trainer where nothing is said: what the functions of a system take."""
+    system = getattr(cell, "field", cell)
+    return system.dtype if isinstance(system, CompiledSystem) else DTYPE
 
 
 def _named(dtype: object) -> object:

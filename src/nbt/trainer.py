@@ -56,7 +56,7 @@ class Trainer(Stateful):
         optimizer: Optimizer,
         *,
         inputs: Inputs | int | None,
-        dtype: str | type | np.dtype,
+        dtype: str | type | np.dtype | None,
         seed: int,
         threads: int,
         missing: str,

@@ -61,8 +61,9 @@ class NoBackTrack(Trainer):
         What balances v̄ and w̄. `kalman`: the invariant norms of Appendix B, for `Kalman` only.
         `fisher`: the same for w̄, and for v̄ a running mean of (∂ℓ/∂h)². `euclidean`: plain.
         (``"none"`` switches balancing off, to show what it is for.)
-    dtype : {"float32", "float64"}
-        Of all its numbers; losses are always float64.
+    dtype : {"float32", "float64"}, optional
+        Of all its numbers; losses are always float64. Default: what the functions of a
+        `CompiledSystem` take, else float32.
     seed : int
         In [0, 2⁶⁴): first weights and signs.
     threads : int
@@ -111,7 +112,7 @@ class NoBackTrack(Trainer):
         exact_self: bool | None = None,
         window: int | None = None,
         norm: str = "fisher",
-        dtype: str | type | np.dtype = "float32",
+        dtype: str | type | np.dtype | None = None,
         seed: int = 0,
         threads: int = 1,
         missing: str = "error",
@@ -286,7 +287,7 @@ class RTRL(Trainer):
         optimizer: Optimizer = Kalman(),
         *,
         inputs: Inputs | int | None = None,
-        dtype: str | type | np.dtype = "float32",
+        dtype: str | type | np.dtype | None = None,
         seed: int = 0,
         threads: int = 1,
         missing: str = "error",
@@ -352,7 +353,7 @@ class TruncatedBPTT(Trainer):
         *,
         window: int = 15,
         inputs: Inputs | int | None = None,
-        dtype: str | type | np.dtype = "float32",
+        dtype: str | type | np.dtype | None = None,
         seed: int = 0,
         threads: int = 1,
         missing: str = "error",

@@ -12,7 +12,10 @@ from nbt.cli import studies
 from nbt.cli.options import UNITS, build_stream
 from nbt.cli.values import PATH, Count
 
-DEFAULT = "nobacktrack,nobacktrack-sgd,rtrl,rtrl-sgd,tbptt-kalman,tbptt,tbptt-50-kalman,tbptt-50"
+DEFAULT = (  # each rule with each optimizer
+    "nobacktrack,nobacktrack-sgd,rtrl,rtrl-sgd,tbptt-5-kalman,tbptt-5,tbptt-kalman,tbptt,"
+    "tbptt-50-kalman,tbptt-50"
+)
 
 
 class Rules(click.ParamType):

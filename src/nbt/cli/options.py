@@ -1,18 +1,20 @@
 """From the options of the command line to a stream and a trainer.
 
-Only what the user gave is passed on: the defaults are those of the classes.
+Only what the user gave is passed on: the defaults are those of the classes, as `defaults` shows.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from nbt.cli.defaults import TRAINERS, optimizer_of, shown, with_default
 from nbt.cli.values import NONE, Count
 from nbt.durable import is_special
 from nbt.errors import DataError
@@ -51,7 +53,9 @@ NUMBERS = ("columns", "target", "missing")  # of a source of numbers
 def source_options(*names: str) -> Callable[[Any], Any]:
     """Those of the options that say what the symbols of SOURCE are."""
     kinds = {
-        "cap": click.option("--cap", type=Count(), help="Most symbols of grow.  [default: 1024]"),
+        "cap": click.option(
+            "--cap", type=Count(), help=with_default("cap", "Most symbols of grow.")
+        ),
         "follow": click.option(
             "--follow", is_flag=True, help="Wait for more at the end, as tail -F does."
         ),
@@ -101,8 +105,9 @@ def number_options(command: Any) -> Any:
         click.option(
             "--missing",
             type=click.Choice(["error", "skip", "mask"]),
-            help="What an empty field does: end it, pass its record, or itself only.  "
-            "[default: error]",
+            help=with_default(
+                "missing", "What an empty field does: end it, pass its record, or itself only."
+            ),
         ),
         click.option("--target", metavar="NAMES", help="Numbers that --columns predict."),
         click.option(
@@ -281,11 +286,8 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
     """The trainer that the options describe."""
     import nbt
 
-    if isinstance(readout, nbt.Gaussian) and not (options["optimizer"] or options["rate"]):
-        options = {**options, "optimizer": "kalman"}
-    options = _settled(options)
+    options = _settled(options, numbers=isinstance(readout, nbt.Gaussian))
     optimizers = {"kalman": nbt.Kalman, "sgd": nbt.SGD}
-    trainers = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "tbptt": nbt.TruncatedBPTT}
 
     def chosen(*names: str) -> dict[str, Any]:
         return given(**{name: options[name] for name in names})
@@ -298,7 +300,7 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
             own = chosen(*OF_OPTIMIZERS).items()
             own = {name: None if value == NONE else value for name, value in own}
             settings["optimizer"] = optimizers[options["optimizer"]](**own)
-        return trainers[options["trainer"]](cell, readout, **settings)
+        return TRAINERS[options["trainer"]](cell, readout, **settings)
     except ValueError as error:
         raise click.UsageError(_of_option(error, options)) from error
 
@@ -356,30 +358,46 @@ def _layer(
     return nbt.RNN(units, **chosen)
 
 
-def _settled(options: dict[str, Any]) -> dict[str, Any]:
+def _settled(options: dict[str, Any], numbers: bool) -> dict[str, Any]:
     """The options with what follows from them, once each fits the others."""
-    if not options["optimizer"]:
-        options = {**options, "optimizer": _implied_optimizer(options)}
+    unnamed = options["optimizer"] is None
+    own = "sgd" if options["paper"] and options["trainer"] == "tbptt" else None
+    own = own or optimizer_of(options["trainer"], numbers)
+    chosen = {**options, "optimizer": own if unnamed else options["optimizer"]}
     for name, (kind, wanted) in APPLIES.items():
-        if options.get(name) is not None and options[kind] not in wanted.split(" or "):
-            raise click.UsageError(f"--{flag(name)} is for --{kind} {wanted}, not {options[kind]}")
+        if options.get(name) is None or chosen[kind] in wanted.split(" or "):
+            continue
+        said = f"--{flag(name)} is for --{kind} {wanted}, not {chosen[kind]}"
+        if kind == "optimizer" and unnamed:
+            value = shlex.quote(shown(options[name]))
+            said += f", which {options['trainer']} has unless told: --optimizer {wanted} "
+            said += f"--{flag(name)} {value}"
+        raise click.UsageError(said)
     for name, only in (("reduction", "quasi-diagonal"), ("fisher", "outer")):
         if options["outlier"] not in (None, NONE) and options[name] not in (None, only):
             raise click.UsageError(f"--outlier is for --{name} {only}, not {options[name]}")
+    given_own = any(options[name] is not None for name in OF_OPTIMIZERS)
+    if given_own or options["paper"] or numbers:
+        options = chosen  # else the class has it, with a rate of its own
     if options["paper"]:
         settings = _paper(options["trainer"], options["optimizer"])
         options = {**options, **settings, **given(**options)}
     return options
 
 
-def _implied_optimizer(options: dict[str, Any]) -> str | None:
-    """By its own options; by --paper, which has truncated BPTT with plain gradients; or none."""
+def as_before_schedules(options: dict[str, Any]) -> dict[str, Any]:
+    """What the options of a run meant before a number became a constant rate: c / sqrt(t + 1), and
+    any option of an optimizer chose it."""
+    from nbt.schedules import Constant, InverseSqrt
+
+    falling = {
+        name: InverseSqrt(value.value)
+        for name in ("rate", "decay")
+        if isinstance(value := options[name], Constant)
+    }
     implied = {APPLIES[name][1] for name in OF_OPTIMIZERS if options[name] is not None}
-    if implied:
-        return min(implied)
-    if options["paper"]:
-        return "sgd" if options["trainer"] == "tbptt" else "kalman"
-    return None
+    optimizer = options["optimizer"] or min(implied, default=None)
+    return {**options, **falling, "optimizer": optimizer}
 
 
 def _paper(trainer: str, optimizer: str) -> dict[str, Any]:

@@ -51,7 +51,9 @@ def options(out: str) -> Callable[[Any], Any]:
         click.option(
             "--budget", type=Duration(), help="CPU time of a run.  [default: 20s, without --steps]"
         ),
-        click.option("--steps", type=Count(), help="Stop a run after so many symbols."),
+        click.option(
+            "--steps", type=Count(), help="Stop a run after so many symbols.  [default: no limit]"
+        ),
         click.option("--jobs", type=Count(), help="Processes.  [default: one for each CPU]"),
         click.option(
             "--out",

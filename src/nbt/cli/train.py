@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from nbt.cli.defaults import with_default
 from nbt.cli.grouped import Grouped
 from nbt.cli.options import (
     DT,
@@ -13,6 +14,7 @@ from nbt.cli.options import (
     NUMBERS,
     SOURCES,
     UNITS,
+    as_before_schedules,
     asked_for,
     build_stream,
     build_trainer,
@@ -43,6 +45,8 @@ MODEL = (  # what makes the trainer
     *("optimizer", "rate", "decay", "prior", "readout_prior", "outlier", "reduction", "fisher"),
     *("dtype", "seed", "paper"),
 )
+EVERY, SCHEDULE = "60s", Schedule.name
+SCHEDULES = "schedules"  # in run.toml: a number is a constant rate; older runs do not have it
 ANEW = ("steps", "seconds", "checkpoint_every", "keep", "on_divergence", *FAULTS)  # may change
 
 
@@ -57,7 +61,7 @@ def _one_of(name: str) -> click.Choice:
     "--activation",
     type=Each(_one_of("activation")),
     metavar="sigmoid|tanh[,...]",
-    help="Of the units; a list: of each layer's.",
+    help=with_default("activation", "Of the units; a list: of each layer's."),
 )
 @click.option(
     "--units",
@@ -84,35 +88,79 @@ def _one_of(name: str) -> click.Choice:
     help="Learning rule.",
 )
 @click.option(
-    "--window", type=Count(), help="Steps of tbptt; steps that nobacktrack keeps exactly."
+    "--window",
+    type=Count(),
+    help=with_default("window", "Steps of tbptt; steps that nobacktrack keeps exactly."),
 )
-@click.option("--rank", type=Count(), help="Independent pairs of nobacktrack.")
-@click.option("--split", type=_one_of("split"), help="Pairs of nobacktrack share the parameters.")
-@click.option("--blocks", type=Count(), help="Groups of units of nobacktrack.")
-@click.option("--exact-self/--no-exact-self", default=None, help="Exact self-influence.")
-@click.option("--norm", type=_one_of("norm"), help="What nobacktrack balances.")
-@click.option("--optimizer", type=_one_of("optimizer"), help="What is done with the gradient.")
-@click.option("--rate", type=Schedule(), help="Of sgd.")
-@click.option("--decay", type=Schedule(), help="Of kalman.")
-@click.option("--prior", type=Positive(), help="Of kalman, times the number of units.")
-@click.option("--readout-prior", type=Positive(), help="Of kalman, for the readout.")
+@click.option(
+    "--rank", type=Count(), help=with_default("rank", "Independent pairs of nobacktrack.")
+)
+@click.option(
+    "--split",
+    type=_one_of("split"),
+    help=with_default("split", "Pairs of nobacktrack share the parameters."),
+)
+@click.option(
+    "--blocks", type=Count(), help=with_default("blocks", "Groups of units of nobacktrack.")
+)
+@click.option(
+    "--exact-self/--no-exact-self",
+    default=None,
+    help=with_default("exact_self", "Exact self-influence."),
+)
+@click.option(
+    "--norm", type=_one_of("norm"), help=with_default("norm", "What nobacktrack balances.")
+)
+@click.option(
+    "--optimizer",
+    type=_one_of("optimizer"),
+    help=with_default("optimizer", "What is done with the gradient."),
+)
+@click.option("--rate", type=Schedule(), metavar=SCHEDULE, help=with_default("rate", "Of sgd."))
+@click.option(
+    "--decay", type=Schedule(), metavar=SCHEDULE, help=with_default("decay", "Of kalman.")
+)
+@click.option(
+    "--prior",
+    type=Positive(),
+    help=with_default("prior", "Of kalman, times the number of units."),
+)
+@click.option(
+    "--readout-prior",
+    type=Positive(),
+    help=with_default("readout_prior", "Of kalman, for the readout."),
+)
 @click.option(
     "--outlier",
     type=OrNone(Positive()),
     metavar="NUMBER|none",
-    help="Of kalman: gradients that stand out more count less; none: all in full.",
+    help=with_default(
+        "outlier", "Of kalman: gradients that stand out more count less; none: all in full."
+    ),
 )
 @click.option(
     "--reduction",
     type=_one_of("reduction"),
-    help="Of kalman: what is kept of J; block and full for small networks.",
+    help=with_default(
+        "reduction", "Of kalman: what is kept of J; block and full for small networks."
+    ),
 )
-@click.option("--fisher", type=_one_of("fisher"), help="Of kalman: what J is a sum of.")
-@click.option("--dtype", type=_one_of("dtype"), help="Of all numbers.")
-@click.option("--seed", type=Seed(), help="Of network, signs and generated data.  [default: 0]")
-@click.option("--threads", type=Count(), help="Of a step, where it is large enough.")
-@click.option("--steps", type=Count(), help="Stop after so many symbols.")
-@click.option("--seconds", type=Positive(), help="Stop after so much time.")
+@click.option(
+    "--fisher",
+    type=_one_of("fisher"),
+    help=with_default("fisher", "Of kalman: what J is a sum of."),
+)
+@click.option("--dtype", type=_one_of("dtype"), help=with_default("dtype", "Of all numbers."))
+@click.option(
+    "--seed", type=Seed(), help=with_default("seed", "Of network, signs and generated data.")
+)
+@click.option(
+    "--threads", type=Count(), help=with_default("threads", "Of a step, where it is large enough.")
+)
+@click.option("--steps", type=Count(), help=with_default("steps", "Stop after so many symbols."))
+@click.option(
+    "--seconds", type=Positive(), help=with_default("seconds", "Stop after so much time.")
+)
 @source_options(*SOURCES, *FAULTS)
 @number_options
 @click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
@@ -129,9 +177,9 @@ def _one_of(name: str) -> click.Choice:
     "--checkpoint-every",
     type=Every(),
     metavar="60s|STEPS",
-    help="60s, 5m, 2h, or so many symbols.  [default: 60s]",
+    help=f"60s, 5m, 2h, or so many symbols.  [default: {EVERY}]",
 )
-@click.option("--keep", type=Count(), help="Checkpoints kept in RUN.  [default: 3]")
+@click.option("--keep", type=Count(), help=with_default("keep", "Checkpoints kept in RUN."))
 @click.option(
     "--on-divergence",
     type=click.Choice(["stop", "rollback"]),
@@ -160,9 +208,9 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     Networks of several layers: --layers 3 --units 20, or --units 32,16,8 --activation
     tanh,sigmoid,sigmoid, from the input on.
 
-    A rate or decay is a number c, meaning c / sqrt(t + 1) at step t, or const:c.
-    Each symbol is predicted before it is learned, so the bits are those of unseen data.
-    Options without a default here take that of the class in Python.
+    A rate or decay is a number, as in Python, or falls: '0.1/sqrt(t)' is 0.1 / sqrt(t + 1) at step
+    t = 0, 1, ... Each symbol is predicted before it is learned, so the bits are those of unseen
+    data.
 
     With -o RUN everything needed to go on is kept in a folder: after a crash or a stop,
     --resume goes on to the bit as if nothing had happened. Ctrl-C or SIGTERM ends it, with a
@@ -195,7 +243,9 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     if options["output"] and run is None:
         run = context.with_resource(_open_run(options))
         kept = {name: options[name] for name in (*SOURCES, *NUMBERS, "seed", *ANEW)}
-        run.begin({"source": source, **kept, "trainer": trainer.describe()})
+        run.begin(
+            {"source": source, **kept, SCHEDULES: "as in Python", "trainer": trainer.describe()}
+        )
     return Job(stream, trainer, options, run, checkpoint, troubles).run()
 
 
@@ -247,7 +297,7 @@ def _open_run(options: dict[str, Any]) -> Any:
     """The folder RUN, locked."""
     from nbt.runs import Run
 
-    when = every(Every(), options["checkpoint_every"] or "60s")
+    when = every(Every(), options["checkpoint_every"] or EVERY)
     try:
         return Run(options["output"], **when, **given(keep=options["keep"]))
     except BlockingIOError:
@@ -269,14 +319,21 @@ def _trainer(
         trainer = from_description(settings["trainer"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{options['output']}/run.toml: no trainer: {error}") from None
-    if asked & set(MODEL):
-        inputs = sizes_of(stream)[1]
-        wanted = build_trainer(trainer.readout, options, inputs)
-        if wanted.describe() != trainer.describe():
-            names = ", ".join(f"--{flag(name)}" for name in MODEL if name in asked)
-            has = str(trainer).partition("  #")[0]
-            raise click.UsageError(
-                f"{names}: the run in {options['output']} has {has}; "
-                "give none of its options again, or all"
-            )
+    anew = SCHEDULES in settings
+    if asked & set(MODEL) and not _same(trainer, options, sizes_of(stream)[1], anew):
+        names = ", ".join(f"--{flag(name)}" for name in MODEL if name in asked)
+        has = str(trainer).partition("  #")[0]
+        raise click.UsageError(
+            f"{names}: the run in {options['output']} has {has}; "
+            "give none of its options again, or all"
+        )
     return trainer
+
+
+def _same(trainer: Any, options: dict[str, Any], inputs: Any, anew: bool) -> bool:
+    """Do the options describe it? Those of a run that is older are read as they were then, too."""
+    if not anew:
+        before = build_trainer(trainer.readout, as_before_schedules(options), inputs)
+        if before.describe() == trainer.describe():
+            return True
+    return build_trainer(trainer.readout, options, inputs).describe() == trainer.describe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import click
@@ -75,24 +76,30 @@ def every(kind: click.ParamType, value: str, param: Any = None, ctx: Any = None)
 
 
 class Schedule(click.ParamType):
-    """A number c for c / sqrt(t + 1), the same as sqrt:c, or const:c."""
+    """A number, constant as in Python, or c/sqrt(t) for c / sqrt(t + 1) at step t = 0, 1, …"""
 
-    name = "schedule"
+    name = "NUMBER|NUMBER/sqrt(t)"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         from nbt import schedules
 
         if not isinstance(value, str):
             return value
-        kind, _, scale = value.rpartition(":")
-        kinds = {"": "InverseSqrt", "sqrt": "InverseSqrt", "const": "Constant"}
-        number = _real(scale)
-        if kind not in kinds or math.isnan(number):
-            self.fail(f"{value!r} is not a number, sqrt:NUMBER or const:NUMBER", param, ctx)
+        kind, number = _schedule(value.strip())
+        if math.isnan(number):
+            self.fail(f"{value!r} is neither a number nor NUMBER/sqrt(t)", param, ctx)
         try:
-            return getattr(schedules, kinds[kind])(number)
+            return getattr(schedules, kind)(number)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def _schedule(text: str) -> tuple[str, float]:
+    """The class and its number; NaN where it is none. const: and sqrt: are older spellings."""
+    falling = re.fullmatch(r"(?:sqrt:(.+)|(.+?)\s*/\s*(?:√t|sqrt\(t(?:\s*\+\s*1)?\)))", text)
+    if falling:
+        return "InverseSqrt", _real(falling[1] or falling[2])
+    return "Constant", _real(text.removeprefix("const:"))
 
 
 class OrNone(click.ParamType):
