@@ -7,13 +7,16 @@ bounded first, by counting what separates them; that takes no memory, and a frac
 from __future__ import annotations
 
 import json
+import re
 import reprlib
 from typing import Any
 
 __all__ = ["ROOM", "CostlyError", "named", "parsed", "words"]
 
 ROOM = 1 << 24  # bytes that any text may take
-ITEM = 140  # bytes that no item of a text takes more of, with what holds it
+ITEM = 100  # bytes that no item of a text takes more of, with what holds it
+NARROW, WIDE = 1.25, 7.0  # bytes a character; one that is not ASCII widens all of its string
+WORD = re.compile(r'"[A-Za-z0-9+/=]{4096,}"')  # a graph
 
 
 class CostlyError(ValueError):
@@ -32,9 +35,11 @@ def parsed(text: str | bytes, room: int = ROOM) -> Any:
     """
     if isinstance(text, bytes):
         text = text.decode()
-    items = sum(map(text.count, ",:[{"))
-    wide = 5.0 if "\\u" in text or not text.isascii() else 1.25  # bytes a character
-    if ITEM * items + wide * len(text) > room:
+    items, size = sum(map(text.count, ",:[{")), NARROW * len(text)
+    if not text.isascii() or "\\u" in text.replace("\\\\", "/"):  # \\u is a backslash and a u
+        narrow = sum(word.end() - word.start() for word in WORD.finditer(text))
+        size += (WIDE - NARROW) * (len(text) - narrow)
+    if ITEM * items + size > room:
         raise CostlyError(
             f"{items} items in {len(text)} characters: more than such a file may hold"
         )
