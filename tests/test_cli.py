@@ -112,7 +112,8 @@ def test_help_names_every_option():
         *("threads", "steps", "seconds", "alphabet", "json", "save", "paper", "help"),
         *("format", "column", "follow", "cap", "output", "resume", "checkpoint-every", "keep"),
         *("on-divergence", "report", "columns", "target", "missing", "encoding"),
-        *("errors", "unknown"),
+        *("errors", "unknown", "delimiter", "decimal", "thousands", "na", "dates", "booleans"),
+        *("on-bad-record", "longest"),
     }
     assert set(re.findall(r"--([\w-]+)", out)) == options
 

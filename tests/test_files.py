@@ -229,7 +229,7 @@ def test_lines_are_whole(tmp_path):
     assert plain.alphabet.decode(plain.read(100)) == "one\ntwo\nthr"  # it ends there
 
 
-CSV = 'time,event,code\r\n1,"GET, twice",200\r\n\r\n2,PUT,404\r\n3\r\n4,PUT,"5""5"\r\n'
+CSV = 'time,event,code\r\n1,"GET, twice",200\r\n\r\n2,PUT,404\r\n3,,\r\n4,PUT,"5""5"\r\n'
 JSONL = "\n".join(
     json.dumps(one)
     for one in ({"event": "GET"}, {"event": 5}, {"x": 1}, {"event": None}, {"event": "é"})

@@ -18,7 +18,7 @@ from nbt.decoding import Decoder
 from nbt.errors import DataError
 from nbt.filestreams import Characters, FileStream
 from nbt.reading import Stream
-from nbt.records import Words
+from nbt.records import LONGEST, Words, reading_of
 from nbt.sources import BLOCK, Source, open_source
 
 __all__ = ["FORMATS", "file", "text"]
@@ -99,6 +99,9 @@ def file(
     encoding: str | None = None,
     errors: str | None = None,
     unknown: str = "error",
+    delimiter: str | None = None,
+    on_bad_record: str | None = None,
+    longest: int = LONGEST,
 ) -> Stream:
     """A stream over a file or standard input, in one of several formats.
 
@@ -118,13 +121,15 @@ def file(
         Name of the column of `csv` (in its first line) or `jsonl`.
     follow, cap, encoding, errors, unknown
         As in `text`.
+    delimiter, on_bad_record, longest
+        Of `csv` and `jsonl`, as in `table`.
 
     Raises
     ------
     TypeError, ValueError
         For arguments that are not as above.
     DataError, OSError
-        As in `text`.
+        As in `text` and `table`.
     """
     path = _arguments.path("path", path)
     if format is None:
@@ -136,21 +141,23 @@ def file(
         raise ValueError(f"column: expected {need} for format {format!r}, got {column!r}")
     if encoding is not None and format in ("npy", "bytes"):
         raise ValueError(f"encoding: expected none for format {format!r}, got {encoding!r}")
+    reading = reading_of(format, delimiter, on_bad_record, longest)
     if format == "npy":
         return _numbers(path, alphabet)
     source, close = open_source(path, follow)
     choices = {"unknown": unknown}
-    choices["decoder"] = Decoder(encoding, errors or ("replace" if source.live else "strict"))
+    goes_on = source.live or on_bad_record == "skip"
+    choices["decoder"] = Decoder(encoding, errors or ("replace" if goes_on else "strict"))
     try:
         if column is None:
             characters = Characters(source, cap, format == "lines", **choices)
             characters.set_alphabet(_characters(characters, format, alphabet))
             stream: FileStream = characters
         else:
-            stream = Words(source, format, column, cap, **choices)
+            stream = Words(source, reading, column, cap, **choices)
 
             def again() -> Words:
-                return Words(source, format, column, MOST_WORDS, **choices)
+                return Words(source, reading, column, MOST_WORDS, **choices)
 
             stream.set_alphabet(_words(source, alphabet, again))
         if close:

@@ -137,8 +137,12 @@ class FileStream(Stream):
             elif self.position and not self._failure:
                 return self._nothing
             else:
-                self._failure = self._failure or f"{self.name}: is empty"
+                self._failure = self._failure or self._empty()
         raise DataError(self._failure)
+
+    def _empty(self) -> str:
+        """What is wrong where nothing was read until the end."""
+        return f"{self.name}: is empty"
 
     def _fill(self, n: int) -> None:
         try:

@@ -52,7 +52,7 @@ def number_in(text: str, decimal: str = ".", thousands: str = "") -> float | Non
         number = float(text)
     except ValueError:
         return None
-    plain = text.isascii() and "_" not in text
+    plain = text.strip().isascii() and "_" not in text
     return number if plain and math.isfinite(number) else None
 
 
@@ -153,6 +153,11 @@ class Numerals:
     booleans : bool
         Whether true and false are 1 and 0; otherwise they are no numbers.
 
+    Attributes
+    ----------
+    numbers : frozenset of float
+        Those of `missing`.
+
     Examples
     --------
     >>> Numerals(",", missing=("-999",)).value("2,5"), Numerals(missing=("-999",)).value("-999.0")
@@ -169,7 +174,7 @@ class Numerals:
         numbers = (number_in(word, self.decimal, self.thousands) for word in self.missing)
         gaps = MISSING | {word.strip().lower() for word in self.missing}
         object.__setattr__(self, "_gaps", gaps)
-        object.__setattr__(self, "_values", frozenset(numbers) - {None})
+        object.__setattr__(self, "numbers", frozenset(numbers) - {None})
 
     def value(self, field: Any) -> float:
         """The number of a field, NaN where it is missing.
@@ -187,7 +192,7 @@ class Numerals:
         number = self._number(field)
         if number is None:
             raise ValueError(f"{_shown(field)} {self._what(field)}")
-        return math.nan if number in self._values else number
+        return math.nan if number in self.numbers else number
 
     def _number(self, field: Any) -> float | None:
         if isinstance(field, str):

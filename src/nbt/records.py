@@ -1,109 +1,350 @@
-"""Records cut from bytes: columns of CSV and of JSON lines, and words in one of them."""
+"""Records of CSV and of JSON, a stream of which goes on after one that cannot be read."""
 
 from __future__ import annotations
 
-import csv
 import json
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from nbt.filestreams import LONGEST_LINE, FileStream
+from nbt import _arguments
+from nbt.cutting import Overlong, csv_records, json_elements, json_lines
+from nbt.dialects import DELIMITERS, Heading, check_of, choose, said_delimiter
+from nbt.filestreams import NOTED, FileStream
 from nbt.sources import Source
 
-__all__ = ["Records", "Words"]
+__all__ = ["LONGEST", "Reading", "Records", "Words", "one_character", "reading_of"]
+
+LONGEST = 1 << 20  # characters of a record
+PEEK = 1 << 12  # bytes to begin with
+HOPELESS = 100  # records at the beginning, none of which can be read
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How records are read.
+
+    Parameters
+    ----------
+    format : {"csv", "jsonl"}
+        `jsonl` is an array of objects, too.
+    delimiter : str or None
+        Of csv; None: as the heading shows.
+    on_bad_record : {"stop", "skip"} or None
+        None: skip where the source never ends.
+    longest : int
+        Characters of a record; one that is longer cannot be read.
+    """
+
+    format: str
+    delimiter: str | None = None
+    on_bad_record: str | None = None
+    longest: int = LONGEST
+
+
+def reading_of(
+    format: str, delimiter: str | None, on_bad_record: str | None, longest: int
+) -> Reading:
+    """How records are read, of arguments that are checked."""
+    if delimiter is not None:
+        one_character("delimiter", delimiter)
+    if on_bad_record is not None:
+        _arguments.one_of("on_bad_record", on_bad_record, ("stop", "skip"))
+    longest = _arguments.whole("longest", longest, high=2**31)
+    return Reading(format, delimiter, on_bad_record, longest)
+
+
+def one_character(argument: str, value: Any) -> None:
+    """Raises unless it is one that may stand between fields, or between digits."""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument}: expected one character, got {value!r}")
+    if len(value) != 1 or value in '"\r\n\0' or value.isalnum():
+        raise ValueError(f"{argument}: expected one character that is no letter, got {value!r}")
 
 
 class Records(FileStream):
-    """Columns of CSV or of JSON lines: a record a line. Subclasses give `_value`."""
+    """Columns of records. Subclasses give `_value`.
+
+    What lies before a record, such as a heading, may be taken from `_rest` before the record is
+    given: `_before` is then where the stream is for others.
+    """
+
+    _unit = "records"
+    _later = FileStream._later | {"delimiter", "width", "check", "array"}
+    _spaces = False  # may stand before a field
 
     def __init__(
         self,
         source: Source,
-        format: str,
+        reading: Reading,
         columns: tuple[str, ...],
         cap: int = 2,
         **choices: Any,
     ) -> None:
+        self._reading, self._columns = reading, columns
+        self._stops = (reading.on_bad_record or ("skip" if source.live else "stop")) == "stop"
+        self._heading: Heading | None = None
         super().__init__(source, cap, **choices)
-        self._format, self._columns = format, columns
         self._sizes: list[int] = []
 
     def _begin(self) -> None:
         super()._begin()
-        self._places: list[int] = []  # of the columns, once the heading was read
+        self._before: dict[str, int] | None = None
+        self._fresh = True  # a heading is expected
+        self._array = False  # it is a JSON array
+        self._dropping = False  # in the midst of a line that is too long
+
+    @property
+    def form(self) -> str:
+        """How it is written, as far as that is known."""
+        if self._reading.format != "csv":
+            return "JSON array" if self._array else "JSON lines"
+        return f"csv ({', '.join(marks)})" if (marks := self._marks_shown()) else "csv"
+
+    def _marks_shown(self) -> list[str]:
+        """Marks that are not the usual ones."""
+        delimiter = self._heading.delimiter if self._heading else self._reading.delimiter
+        return [f"delimiter {delimiter!r}"] if delimiter not in (None, ",") else []
+
+    def peek(self) -> None:
+        """Look at the next record of a file, so that `form` says how it is written."""
+        while not (self.live or self._failure or self._cut(1)[1] or self._final):
+            self._fill(PEEK)
 
     @abstractmethod
     def _value(self, fields: list[Any]) -> Any:
         """What is given for a record, of whose fields these are in the columns. ValueError if that
         cannot be."""
 
+    # ---- cutting ---------------------------------------------------------------------------------
+
     def _cut(self, n: int) -> tuple[list[Any], int]:
-        values, self._sizes, used = [], [], 0
-        look = self._look()
-        text, whole = look.text, self._whole
-        while len(values) < n:
-            end = text.find("\n", used) + 1 or (len(text) if whole else 0)
-            if end <= used:
+        while not self._failure and self._ready():
+            values, end, what = self._whole_records(n)
+            if values:
+                return values, sum(self._sizes)
+            if not end:
+                self._failure = self._undecodable("a record")
                 break
-            try:
-                fields = self._fields(text[used:end].rstrip("\r\n"))
-                if fields is None:  # a heading or an empty line
-                    if values:
+            self._pass(end, what)
+        return [], 0
+
+    def _whole_records(self, n: int) -> tuple[list[Any], int, Heading | ValueError | None]:
+        """Values at the beginning; or else what lies there before the first: its end, and what it
+        is, a heading, nothing, or what should be a record and is none."""
+        values: list[Any] = []
+        self._sizes, used, passed = [], 0, 0
+        for end, record in self._pieces():
+            if record is not None:
+                try:
+                    values.append(self._value(self._fields(record)))
+                except ValueError as error:
+                    if values or passed:
                         break
-                    return [], end
-                values.append(self._value(fields))
-            except (ValueError, csv.Error) as error:
-                if not values:
-                    self._failure = f"{self._where()}: not a record of {self._format}: {error}"
+                    return values, end, self._again(record) or error
+                self._sizes.append(end - used)
+                used = end
+            passed = end
+            if len(values) == n:
                 break
-            self._sizes.append(end - used)
-            used = end
-        if not values and look.failure and "\n" not in text and not self._failure:
-            self._failure = f"{self._where()}: not a record of {self._format}: {look.failure}"
-        if not values and not self._failure and len(self._rest) > LONGEST_LINE:
-            self._failure = f"{self._where()}: a record longer than {LONGEST_LINE} bytes"
-        return values, used
+        return values, passed, None
+
+    def _pieces(self) -> Iterator[tuple[int, Any]]:
+        if self._reading.format == "csv":
+            return self._csv(self._heading.delimiter)
+        cut = json_elements if self._array else json_lines
+        return cut(self._look().text, self._whole, self._reading.longest)
+
+    def _csv(self, delimiter: str) -> Iterator[tuple[int, Any]]:
+        text, longest = self._look().text, self._reading.longest
+        dialect = {"delimiter": delimiter, "skipinitialspace": self._spaces}
+        return csv_records(text, self._whole, longest, **dialect)
 
     def _size(self, symbols: Any) -> int:
         return sum(self._sizes[: len(symbols)])
 
-    def _fields(self, line: str) -> list[Any] | None:
-        if not line.strip():
-            return None
-        if self._format == "jsonl":
-            record = json.loads(line)
-            if not isinstance(record, dict):
-                raise ValueError("expected an object")
+    def _fields(self, record: Any) -> list[Any]:
+        if isinstance(record, Exception):
+            raise record
+        if isinstance(record, dict):
             return [record.get(column, "") for column in self._columns]
-        (fields,) = csv.reader([line], strict=True)
-        if self._at_beginning or not self._places:
-            for column in self._columns:
-                if column not in fields:
-                    raise ValueError(f"no column {column!r} among {', '.join(fields)}")
-            self._places = [fields.index(column) for column in self._columns]
+        width, places = self._heading.width, self._heading.places
+        if len(record) != (width or len(record)) or len(record) <= max(places):
+            raise ValueError(f"expected {width} fields, got {len(record)}")
+        fields = [record[place] for place in places]
+        if fields[0] == self._columns[0] and self._again(record):
+            raise ValueError("the heading")
+        return fields
+
+    # ---- what is no record -----------------------------------------------------------------------
+
+    def _ready(self) -> bool:
+        """Takes what comes before the first record; has it all come?"""
+        if self._dropping:
+            self._drop()
+        if self._dropping:
+            return False
+        if not (self._fresh or self._at_beginning):
+            return True
+        if self._reading.format == "csv":
+            return self._read_heading()
+        first = self._look().text.lstrip()[:1]
+        self._array = first == "["
+        self._fresh = not first
+        return bool(first)
+
+    def _read_heading(self) -> bool:
+        """The first record of a file, or of what follows a line such as ``sep=;``."""
+        while (end := self._look().text.find("\n") + 1) and not self._look().text[:end].strip():
+            self._step(end)
+        try:
+            found, ends = self._candidates(self._reading.delimiter or DELIMITERS)
+            if not found:
+                self._failure = self._undecodable("a heading")
+                return False
+            delimiter = choose(found, self._columns)
+            heading = Heading.of(delimiter, found[delimiter], self._columns)
+            self._step(ends[delimiter])
+            self._heading = heading
+        except ValueError as error:
+            if self._heading is None:
+                self._failure = f"{self._where()}: not a heading of csv: {error}"
+                return False
+        self._fresh = False  # of a file that others go on with, the heading may stand in the first
+        return True
+
+    def _undecodable(self, what: str) -> str:
+        """What is wrong where the bytes of the next record are no characters."""
+        why = self._look().failure
+        return f"{self._where()}: not {what} of {self._reading.format}: {why}" if why else ""
+
+    def _candidates(self, delimiters: str) -> tuple[dict[str, list[str]], dict[str, int]]:
+        """The fields of the first record by each delimiter, and its end; none: more is needed."""
+        found, ends = {}, {}
+        for delimiter in delimiters:
+            end, record = next(self._csv(delimiter), (0, None))
+            if not end:
+                return {}, {}
+            if isinstance(record, list):
+                said = said_delimiter(self._look().text[:end])
+                if said and not self._reading.delimiter:
+                    self._step(end)
+                    return self._candidates(said)
+                found[delimiter], ends[delimiter] = record, end
+        if not found:
+            raise record
+        return found, ends
+
+    def _again(self, record: Any) -> Heading | None:
+        """The heading, if it comes again, as at the beginning of another file."""
+        if not isinstance(record, list) or check_of(record) != self._heading.check:
             return None
-        return [fields[place] if place < len(fields) else "" for place in self._places]
+        return self._heading
+
+    def _pass(self, end: int, what: Heading | ValueError | None) -> None:
+        """What is no record: space, a heading, or one that is bad."""
+        if not isinstance(what, ValueError):
+            self._step(end)
+            self._heading = what or self._heading
+        elif self._stops:
+            self._failure = f"{self._where()}: not a record of {self._reading.format}: {what}"
+        elif isinstance(what, Overlong) and not (self._cut_at(end) or self._final):
+            self._step(end)
+            self._dropping = True
+        else:
+            self._pass_over(end, what)
+
+    def _cut_at(self, end: int) -> bool:
+        """Does a line end there?"""
+        return self._look().text[end - 1] == "\n"
+
+    def _drop(self) -> None:
+        """The rest of a line that is too long."""
+        text = self._look().text
+        end = text.find("\n") + 1
+        self._dropping = not (end or self._final)
+        if self._dropping:
+            self._step(len(text))
+        else:
+            self._pass_over(end or len(text), Overlong(self._reading.longest))
+
+    def _pass_over(self, end: int, why: ValueError) -> None:
+        said = f"not a record of {self._reading.format}, passed over: {why}"
+        self._count("skipped", 1, 0, said)
+        count = self._counts["skipped"]
+        if count >= HOPELESS and not self.position:
+            where = f"the last: {self._where()}: {said}"
+            self._failure = f"{self.name}: none of the first {count} records can be read; {where}"
+        elif count > NOTED and str(count).strip("0") == "1":
+            so_far = f"{count:,} records passed over so far"
+            self.notes.append(f"{self.name}: {so_far}; the last: {said}")
+        self._step(end)
+        self._before = None  # it is dealt with: nobody comes back to it
+
+    def _empty(self) -> str:
+        if skipped := self._counts["skipped"]:
+            return f"{self.name}: none of its {skipped} records can be read"
+        return f"{self.name}: {'has a heading and no records' if self._heading else 'is empty'}"
+
+    # ---- where it is -----------------------------------------------------------------------------
+
+    def _step(self, count: int) -> None:
+        """Take what is no symbol, so that the stream is for others where it was."""
+        if self._before is None:
+            self._before = self._here()
+        super()._take(count)
+
+    def _take(self, count: int) -> None:
+        super()._take(count)
+        self._before = None
+
+    def _cursor(self) -> dict[str, int]:
+        return self._before or self._here()
+
+    def _here(self) -> dict[str, int]:
+        heading = self._heading or Heading("\0", (-1,) * len(self._columns), 0, 0)
+        return {
+            **super()._cursor(),
+            "hash": self._crc,
+            "delimiter": ord(heading.delimiter),
+            "width": heading.width,
+            "check": heading.check,
+            "array": int(self._array and self._offset > 0),
+            **self._in_state([place + 1 for place in heading.places]),
+        }
+
+    def _in_state(self, places: list[int]) -> dict[str, int]:
+        """The places of the columns by their keys."""
+        return {f"column.{i}": place for i, place in enumerate(places)}
 
     def _seek(self, state: Mapping[str, int]) -> None:
         super()._seek(state)
-        if self._offset:
-            self._places = self._places_in(state)
-
-    def _places_in(self, state: Mapping[str, int]) -> list[int]:
-        places = [state[key] for key in self._cursor() if key.startswith("column")]
-        return [place - 1 for place in places] if all(places) else []
+        places = tuple(state[key] - 1 for key in self._in_state([0] * len(self._columns)))
+        self._heading = None
+        if min(places) >= 0:
+            delimiter = chr(min(state["delimiter"], 0x10FFFF) or ord(","))  # none: an older state
+            self._heading = Heading(delimiter, places, state["width"], state["check"])
+        if self._offset and self.repeatable:  # a pipe may begin with a heading, as ever
+            self._array = bool(state["array"])
+            self._fresh = self._heading is None and self._reading.format == "csv"
 
 
 class Words(Records):
     """The values in one column, as words."""
 
-    def __init__(self, source: Source, format: str, column: str, cap: int, **choices: Any) -> None:
-        super().__init__(source, format, (column,), cap, **choices)
+    def __init__(
+        self, source: Source, reading: Reading, column: str, cap: int, **choices: Any
+    ) -> None:
+        super().__init__(source, reading, (column,), cap, **choices)
 
     def _value(self, fields: list[Any]) -> str:
-        return fields[0] if isinstance(fields[0], str) else json.dumps(fields[0])
+        if isinstance(fields[0], str):
+            return fields[0]
+        try:
+            return json.dumps(fields[0])
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
-    def _cursor(self) -> dict[str, int]:
-        place = self._places[0] + 1 if self._places else 0
-        return {**super()._cursor(), "column": place}
+    def _in_state(self, places: list[int]) -> dict[str, int]:
+        return {"column": places[0]}

@@ -138,6 +138,7 @@ def _loop(trainer, stream, steps, seconds, block, progress, history, hold, clock
                 data = stream.read(min(size, limit, steps - done if steps else limit))
                 data = data if isinstance(data, tuple) else (data,)
                 if not len(data[0]):
+                    history.add((), clock() - start, getattr(stream, "counts", None))
                     return "end"
                 before = clock()
                 losses = _learn(trainer, stream, data)
@@ -146,6 +147,8 @@ def _loop(trainer, stream, steps, seconds, block, progress, history, hold, clock
                 done += len(losses)
                 if len(losses):
                     size = next_size(len(losses), now - before)
+            else:
+                history.add((), clock() - start, getattr(stream, "counts", None))
             if progress is not None:
                 progress(history, history.live())
 

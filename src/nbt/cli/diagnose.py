@@ -21,6 +21,7 @@ from nbt.cli.options import (
 from nbt.cli.pipes import quietly
 from nbt.cli.train import train
 from nbt.cli.values import PATH, Count
+from nbt.cli.written import WRITTEN
 
 STEPS, REPLICAS = 10_000, 100
 
@@ -54,6 +55,8 @@ SHARED = (  # of `nbt train`, as they are there
     "columns",
     "target",
     "missing",
+    *WRITTEN,
+    "on_bad_record",
     "paper",
 )
 
@@ -106,7 +109,8 @@ def diagnose(
         _check_plot(plot)
     console = open_console(sys.stderr)
     columns = fitting(COLUMNS, FIRST_TO_GO, console)
-    read = {name: options[name] for name in ("format", "column", *NUMBERS)}
+    names = ("format", "column", "on_bad_record", *NUMBERS, *WRITTEN)
+    read = {name: options[name] for name in names}
     stream = build_stream(source, options["alphabet"], options["seed"], **read)
     unused = dict.fromkeys([*APPLIES, "trainer"])
     readout, inputs = sizes_of(stream)

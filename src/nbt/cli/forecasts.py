@@ -39,17 +39,16 @@ def print_forecast(
             _print({"ahead": k + 1, "column": name, **levels}, as_json)
 
 
-def columns_of(checkpoint: Any) -> tuple[str, str]:
+def columns_of(checkpoint: Any) -> tuple[list[str], list[str]]:
     """--columns and --target that the model learned with."""
     settings = checkpoint.history.settings if checkpoint.history is not None else {}
-    return tuple(",".join(settings.get(key) or ()) for key in ("columns", "targets"))
+    return tuple(list(settings.get(key) or ()) for key in ("columns", "targets"))
 
 
 def _names(checkpoint: Any, trainer: Any) -> list[Any]:
     columns, targets = columns_of(checkpoint)
-    names = (targets or columns).split(",")
-    count = trainer.readout.dim
-    return names if len(names) == count and all(names) else list(range(count))
+    names, count = targets or columns, trainer.readout.dim
+    return names if len(names) == count else list(range(count))
 
 
 def _print(row: dict[str, Any], as_json: bool) -> None:

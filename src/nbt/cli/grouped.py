@@ -17,6 +17,10 @@ GROUPS = {
         *("format", "alphabet", "column", "encoding", "errors", "unknown", "follow", "cap"),
     ),
     "Source of numbers": ("columns", "target", "missing"),
+    "How a table is written": (
+        *("delimiter", "decimal", "thousands", "na", "dates", "booleans"),
+        *("on_bad_record", "longest"),
+    ),
     "Run": ("output", "resume", "checkpoint_every", "keep", "on_divergence", "report"),
 }
 

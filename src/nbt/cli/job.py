@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nbt.cli.faults import Faults
-from nbt.cli.options import kind_of
+from nbt.cli.options import form_of, kind_of
 from nbt.cli.pipes import silence
 from nbt.errors import CheckpointError, DivergenceError
 from nbt.interrupts import Interrupts, Terminated
@@ -72,6 +72,7 @@ class Job:
         self.printed = len(self.history)
         self.interrupts = Interrupts(terminate=True, asked=self._asked)
         self.learning = False
+        self.form: str | None = None
         self.rollbacks = 0
         self.retry_at = 0.0
 
@@ -109,7 +110,8 @@ class Job:
         trainer, stream = self.trainer, self.stream
         facts = trainer.describe().items()
         plain = [f"{k}={v!r}" for k, v in facts if k != "trainer" and not isinstance(v, dict)]
-        source = f"{stream.name}, {kind_of(stream)}"
+        self.form = form_of(stream)
+        source = ", ".join(filter(None, [stream.name, self.form, kind_of(stream)]))
         if stream.entropy_rate is not None:
             source += f", entropy rate {stream.entropy_rate:.4f} bits per symbol"
         facts = {
@@ -158,10 +160,18 @@ class Job:
 
     def _show(self, history: History, row: HistoryRow) -> None:
         self.faults.tell()
+        self._tell_form()
         self.screen.update(history, row)
         self._print_rows()
         if self.folder:
             self._keep()
+
+    def _tell_form(self) -> None:
+        """How the source is written, where it shows that only now."""
+        form = getattr(self.stream, "form", None)
+        if form != self.form:
+            self.form = form
+            self.screen.say(f"{self.stream.name} is read as {form}")
 
     def _print_rows(self) -> None:
         if self.options["json"]:

@@ -12,9 +12,10 @@ import numpy as np
 
 from nbt.cli.faults import Faults
 from nbt.cli.forecasts import columns_of, print_forecast, print_next
-from nbt.cli.options import FAULTS, asked_for, build_stream, load_model, source_options
+from nbt.cli.options import FAULTS, asked_for, build_stream, flag, load_model, source_options
 from nbt.cli.pipes import quietly
 from nbt.cli.values import PATH, Count, Positive, Seed
+from nbt.cli.written import WRITTEN, written_options
 
 MODEL = click.option(
     "-m",
@@ -133,6 +134,7 @@ def _loss(history: Any, now: Any) -> dict[str, float | None]:
 @click.option("--seed", type=Seed(), default=0, show_default=True, help="Of what is simulated.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @source_options("format", "column", "encoding", *FAULTS)
+@written_options
 @click.pass_context
 @quietly
 def predict(
@@ -155,8 +157,9 @@ def predict(
     asked = asked_for(context)
     for name in asked & {"paths", "seed"} if not ahead else ():
         raise click.UsageError(f"--{name} needs --ahead")
-    for name in asked & {"format", "column", "encoding", *FAULTS} if source is None else ():
-        raise click.UsageError(f"--{name} needs SOURCE")
+    reading = {"format", "column", "encoding", *FAULTS, *WRITTEN}
+    for name in asked & reading if source is None else ():
+        raise click.UsageError(f"--{flag(name)} needs SOURCE")
     checkpoint = load_model(model)
     trainer = listener(checkpoint.trainer)
     numbers = not isinstance(trainer.readout, Softmax)
@@ -226,7 +229,8 @@ def _continued(
     checkpoint: Any, model: str, source: str, options: dict[str, Any], numbers: bool
 ) -> Any:
     """SOURCE as the model's own was read."""
-    choice = {name: options[name] for name in ("format", "column", "encoding", *FAULTS)}
+    names = ("format", "column", "encoding", *FAULTS, *WRITTEN)
+    choice = {name: options[name] for name in names}
     choice["unknown"] = options["unknown"] or "skip"
     if not numbers:
         return build_stream(source, alphabet_of(checkpoint, model), None, **choice)

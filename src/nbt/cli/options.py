@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from nbt.cli.defaults import TRAINERS, optimizer_of, shown, with_default
 from nbt.cli.values import NONE, Count
+from nbt.cli.written import WRITTEN, names_in, of_symbols
 from nbt.durable import is_special
 from nbt.errors import DataError
 
@@ -46,7 +47,11 @@ OF_TRAINERS, OF_OPTIMIZERS = (
 
 
 SOURCES = ("alphabet", "format", "column", "encoding", "follow", "cap")
-FAULTS = ("errors", "unknown")  # what becomes of what is not as it should be in a source
+FAULTS = (
+    "errors",
+    "unknown",
+    "on_bad_record",
+)  # what becomes of what is not as it should be in a source
 NUMBERS = ("columns", "target", "missing")  # of a source of numbers
 
 
@@ -175,19 +180,23 @@ def build_stream(
     """The stream that SOURCE names; of numbers only where `numbers` are given, or None."""
     from nbt import streams
 
+    written = {name: numbers.pop(name, None) for name in (*WRITTEN, "on_bad_record")}
+    if written["delimiter"] in ("tab", r"\t"):
+        written["delimiter"] = "\t"
+
     if source.startswith("data:"):
         unfit = {"alphabet": isinstance(alphabet, str), "format": format, "column": column}
         unfit |= {name: numbers.get(name) for name in ("columns", "target")}
-        unfit |= {"encoding": encoding, "errors": errors}
+        unfit |= {"encoding": encoding, "errors": errors, **written}
         for name, value in {**unfit, "follow": follow, "cap": cap}.items():
             if value:
-                raise click.UsageError(f"--{name}: {source} has its own")
+                raise click.UsageError(f"--{flag(name)}: {source} has its own")
         stream = _generated(source, seed)
         if stream.alphabet is None and not numbers:
             raise click.UsageError(f"{source}: expected symbols, and these are numbers")
         return stream
     if numbers.get("columns"):
-        reading = {"encoding": encoding, "errors": errors}
+        reading = {**given(**written), "encoding": encoding, "errors": errors}
         return _table(source, alphabet, format, column, follow, cap, reading, **numbers)
     for name in ("target", "missing"):
         if numbers.get(name):
@@ -204,6 +213,7 @@ def build_stream(
             column=column,
             follow=follow,
             **given(cap=cap, encoding=encoding, errors=errors),
+            **of_symbols(written, column),
             unknown="mark" if (unknown == "skip" if unknown else pipe or follow) else "error",
         )
 
@@ -219,7 +229,8 @@ def _said_of(source: str) -> Iterator[None]:
     except OSError as error:
         raise click.UsageError(f"{source!r}: {error.strerror}") from None
     except ValueError as error:
-        raise click.UsageError(f"--{error}") from None
+        name, mark, rest = str(error).partition(":")
+        raise click.UsageError(f"--{flag(name)}{mark}{rest}") from None
 
 
 def _table(
@@ -239,12 +250,12 @@ def _table(
     for name, value in {"alphabet": alphabet, "column": column, "cap": cap}.items():
         if value:
             raise click.UsageError(f"--{name} is for symbols, --columns for numbers")
-    names = ([name.strip() for name in (given or "").split(",")] for given in (columns, target))
-    columns, targets = ([name for name in part if name] for part in names)
+    if reading.get("na"):
+        reading["na"] = names_in(reading["na"])
     gaps = "keep" if missing in ("skip", "mask") else "error"
     with _said_of(source):
         return streams.table(
-            *(source, columns, targets),
+            *(source, names_in(columns), names_in(target)),
             format=format,
             missing=gaps,
             follow=bool(follow),
@@ -272,6 +283,13 @@ def sizes_of(stream: Any) -> tuple[Any, Any]:
     inputs = nbt.Vector(len(stream.columns), standardize=True)
     targets = getattr(stream, "targets", ()) or stream.columns
     return nbt.Gaussian(len(targets), standardize=True), inputs
+
+
+def form_of(stream: Any) -> str | None:
+    """How a table is written; of a file, as it begins."""
+    if hasattr(stream, "form"):
+        stream.peek()
+    return getattr(stream, "form", None)
 
 
 def kind_of(stream: Any) -> str:

@@ -26,6 +26,7 @@ from nbt.cli.options import (
     source_options,
 )
 from nbt.cli.values import PATH, Count, Each, Every, OrNone, Positive, Schedule, Seed, every
+from nbt.cli.written import WRITTEN, written_options
 from nbt.errors import CheckpointError
 
 NAMES = {
@@ -163,6 +164,7 @@ def _one_of(name: str) -> click.Choice:
 )
 @source_options(*SOURCES, *FAULTS)
 @number_options
+@written_options
 @click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
 @click.option("--save", type=PATH, metavar="PATH", help="Write the trainer to a file at the end.")
 @click.option(
@@ -242,7 +244,7 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
         raise click.UsageError(f"{source} never ends: give --steps or --seconds")
     if options["output"] and run is None:
         run = context.with_resource(_open_run(options))
-        kept = {name: options[name] for name in (*SOURCES, *NUMBERS, "seed", *ANEW)}
+        kept = {name: options[name] for name in (*SOURCES, *NUMBERS, *WRITTEN, "seed", *ANEW)}
         run.begin(
             {"source": source, **kept, SCHEDULES: "as in Python", "trainer": trainer.describe()}
         )
@@ -274,7 +276,7 @@ def _as_before(
     settings: dict[str, Any], source: str | None, options: dict[str, Any], asked: set[str]
 ) -> tuple[str, dict[str, Any]]:
     """The source and the options of the run; what was asked for now must not contradict them."""
-    for name in (*SOURCES, *NUMBERS, "seed"):
+    for name in (*SOURCES, *NUMBERS, *WRITTEN, "seed"):
         before = settings.get(name)
         if name in asked and options[name] != (before or 0 if name == "seed" else before):
             had = f"has {before}" if before not in (None, False) else "was begun without it"
@@ -289,7 +291,7 @@ def _as_before(
 
 
 def _source(options: dict[str, Any]) -> dict[str, Any]:
-    names = (*SOURCES, *FAULTS, *NUMBERS)
+    names = (*SOURCES, *FAULTS, *NUMBERS, *WRITTEN)
     return {name: options[name] for name in names if name != "alphabet"}
 
 

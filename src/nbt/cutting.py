@@ -1,0 +1,143 @@
+"""Records at the beginning of a text: of CSV, of JSON lines, of a JSON array.
+
+Each function here yields pairs (end, record), where the text up to `end` is dealt with: a record is
+a list of fields or what JSON says, None where there is nothing but space, or an exception that says
+why it is none. They stop where more text is needed (`final`: none comes), and keep no state.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["Overlong", "csv_records", "json_elements", "json_lines"]
+
+Piece = tuple[int, Any]
+STRINGS_AND_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\],]', re.DOTALL)
+BETWEEN = re.compile(r"[ \t\r\n,\[\]]*")
+
+
+class Overlong(ValueError):  # noqa: N818 - named after the record
+    """A record that is longer than is allowed."""
+
+    def __init__(self, longest: int) -> None:
+        super().__init__(f"longer than {longest} characters")
+
+
+class _Lines:
+    """Whole lines, from `at` on; `out` when no other one is there."""
+
+    def __init__(self, text: str, final: bool) -> None:
+        self._text, self._final = text, final
+        self.at, self.out = 0, False
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        begin = self.at
+        end = self.end_of_line(begin)
+        if end > begin:
+            self.at = end
+            return self._text[begin:end]
+        self.out = True
+        raise StopIteration
+
+    def end_of_line(self, begin: int) -> int:
+        """Where the line ends that begins there; 0 if that is not known yet."""
+        return self._text.find("\n", begin) + 1 or (len(self._text) if self._final else 0)
+
+
+def csv_records(text: str, final: bool, longest: int, **dialect: Any) -> Iterator[Piece]:
+    """Records of CSV, by the rules of Python's `csv`: a quoted field may hold ends of lines.
+
+    What is none ends where its first line does.
+    """
+    lines = _Lines(text, final)
+    reader = csv.reader(lines, strict=True, **dialect)
+    size = len(text)
+    while True:
+        begin, record = lines.at, None
+        try:
+            record = next(reader) or None
+        except StopIteration:
+            if begin == size:
+                return
+        except csv.Error as error:
+            record = ValueError(str(error))
+        if (size if lines.out else lines.at) - begin > longest:
+            record = Overlong(longest)
+        elif lines.out and not final:
+            return  # the rest of a quoted field, or of a line, is still to come
+        if isinstance(record, ValueError):
+            lines.at, lines.out = lines.end_of_line(begin) or size, False
+        yield lines.at, record
+
+
+def json_lines(text: str, final: bool, longest: int) -> Iterator[Piece]:
+    """A JSON object a line."""
+    lines = _Lines(text, final)
+    while True:
+        begin = lines.at
+        end = lines.end_of_line(begin)
+        if (end or len(text)) - begin > longest:
+            lines.at = end or len(text)
+            yield lines.at, Overlong(longest)
+        elif not end or end == begin:
+            return
+        else:
+            lines.at = end
+            yield end, _parsed(text[begin:end])
+
+
+def json_elements(text: str, final: bool, longest: int) -> Iterator[Piece]:
+    """The objects of a JSON array, wherever lines end."""
+    at, size = 0, len(text)
+    while True:
+        begin = BETWEEN.match(text, at).end()
+        if begin == size:
+            if begin > at:
+                yield size, None
+            return
+        end = _element_end(text, begin)
+        if end is None:
+            if size - begin > longest:
+                yield text.find("\n", begin) + 1 or size, Overlong(longest)
+            elif final:
+                yield size, ValueError("it does not end")
+            return
+        at = end
+        yield end, Overlong(longest) if end - begin > longest else _parsed(text[begin:end])
+
+
+def _element_end(text: str, begin: int) -> int | None:
+    """Where the element of an array ends that begins there; None if that is not there."""
+    depth = 0
+    for token in STRINGS_AND_BRACKETS.finditer(text, begin):
+        mark = token[0]
+        if mark == '"':  # a string without end
+            return None
+        if mark in "{[":
+            depth += 1
+        elif mark in "}]":
+            depth -= 1
+            if depth <= 0:
+                return token.end() if depth == 0 or token.start() == begin else token.start()
+        elif mark == "," and depth == 0:
+            return token.start()
+    return None
+
+
+def _parsed(text: str) -> Any:
+    if not text.strip():
+        return None
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        return ValueError("nested too deeply")
+    except ValueError as error:
+        return ValueError(str(error))
+    return found if isinstance(found, dict) else ValueError("expected an object")

@@ -1,0 +1,135 @@
+"""What a table shows of how it is written: what stands between fields, in numbers."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+__all__ = ["DELIMITERS", "Heading", "Marks", "choose", "marks_in", "said_delimiter"]
+
+DELIMITERS = ",;\t|"
+SAID = re.compile(r'"?sep=(.)"?\s*')  # a first line by which spreadsheets are told
+
+GROUPED = re.compile(
+    r"[+-]?[0-9]{1,3}(?P<mark>[ .,'’\xa0\u202f])[0-9]{3}(?P<more>(?:(?P=mark)[0-9]{3})*)"
+    r"(?:(?P<decimal>[.,])[0-9]*)?"
+)
+WITH_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]*(?:[eE][+-]?[0-9]+)?")
+ZERO = re.compile(r"[+-]?0,")
+
+
+class Heading(NamedTuple):
+    """Where the columns are that are wanted.
+
+    Attributes
+    ----------
+    delimiter : str
+        Between fields.
+    places : tuple of int
+        Of the columns, in a record.
+    width : int
+        Fields of a record; 0 if that is not known.
+    check : int
+        CRC-32 of the names of all fields, to know the heading when it comes again.
+    """
+
+    delimiter: str
+    places: tuple[int, ...]
+    width: int
+    check: int
+
+    @classmethod
+    def of(cls, delimiter: str, fields: Sequence[str], columns: Sequence[str]) -> Heading:
+        """Of the fields of a heading. ValueError if a column is not there, or twice."""
+        names = [_name(field) for field in fields]
+        for column in columns:
+            if names.count(column) != 1:
+                known = ", ".join(names) if len(names) <= 40 else f"{', '.join(names[:40])}, ..."
+                what = f"{column!r} is there twice" if column in names else f"no column {column!r}"
+                raise ValueError(f"{what} among {known}"[:1000])
+        places = tuple(names.index(column) for column in columns)
+        return cls(delimiter, places, len(names), check_of(names))
+
+
+def check_of(fields: Iterable[str]) -> int:
+    """See `Heading.check`."""
+    return zlib.crc32("\n".join(map(_name, fields)).encode("utf-8", "replace"))
+
+
+def _name(field: str) -> str:
+    return field.strip("\ufeff \t\r\n")  # a mark stands where files were put one after the other
+
+
+def said_delimiter(line: str) -> str | None:
+    """The delimiter that a first line such as ``sep=;`` names."""
+    found = SAID.fullmatch(line)
+    return found[1] if found else None
+
+
+def choose(candidates: dict[str, list[str]], columns: Sequence[str]) -> str:
+    """The delimiter of a heading: of several, one by which the columns are there, and most fields.
+
+    Parameters
+    ----------
+    candidates : dict of str to list of str
+        The fields of the heading by each delimiter.
+    columns : sequence of str
+        Names of those that are wanted.
+    """
+
+    def merit(delimiter: str) -> tuple[int, int]:
+        names = {field.strip() for field in candidates[delimiter]}
+        return sum(column in names for column in columns), len(candidates[delimiter])
+
+    return max(candidates, key=merit)
+
+
+class Marks(NamedTuple):
+    """The marks in numbers, as far as they are known; None: not yet."""
+
+    decimal: str | None = None
+    thousands: str | None = None
+
+    def with_those_in(self, text: str) -> Marks:
+        """What is known after a number, which cannot be read by what was known before; the same if
+        it shows nothing, or contradicts."""
+        decimal, thousands = marks_in(text) or (None, "")
+        if decimal and self.decimal and decimal != self.decimal:
+            return self
+        if thousands and self.thousands is not None:
+            return self
+        return Marks(self.decimal or decimal, thousands or self.thousands)
+
+
+def marks_in(text: str) -> tuple[str | None, str] | None:
+    """The decimal mark and the mark of thousands that a number shows; None where it does not.
+
+    A decimal mark of None is not known yet. A number such as 1,234 shows nothing: it may be 1.234.
+
+    Parameters
+    ----------
+    text : str
+        A number in any writing, or something else.
+
+    Examples
+    --------
+    >>> marks_in("21,5"), marks_in("1.234,5"), marks_in("1,234"), marks_in("now")
+    ((',', ''), (',', '.'), None, None)
+    """
+    text = text.strip()
+    grouped = GROUPED.fullmatch(text)
+    if grouped and grouped["decimal"] != grouped["mark"]:
+        mark, decimal = grouped["mark"], grouped["decimal"]
+        if decimal:
+            return decimal, mark
+        if mark not in ".,":
+            return None, mark
+        if grouped["more"]:
+            return ("," if mark == "." else "."), mark
+        if mark == "," and not ZERO.match(text):
+            return None
+    if WITH_COMMA.fullmatch(text) and re.search(r"[0-9]", text):
+        return ",", ""
+    return None
