@@ -15,7 +15,7 @@ UNITS, SYMBOLS, INPUTS, NUMBERS = 7, 5, 3, 4  # all different, none a whole numb
 CELLS = {  # UNITS in all
     "dense": nbt.LeakyRNN(UNITS),
     "graph": nbt.LeakyRNN(UNITS, learn_leak=True, graph=nbt.Graph.random(UNITS, 3)),
-    "stack": nbt.Stack([nbt.LeakyRNN(4), nbt.RNN(3, "tanh", nbt.Graph.random(3, 1))]),
+    "stack": nbt.Stack([nbt.LeakyRNN(4), nbt.RNN(3, "tanh", graph=nbt.Graph.random(3, 1))]),
     "time": nbt.Continuous(nbt.CTRNN(UNITS), 0.2),
 }
 

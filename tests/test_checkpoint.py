@@ -24,7 +24,9 @@ TRAINERS = {
         nbt.RNN(5, "tanh"), READOUT, nbt.SGD(0.01), blocks=1, exact_self=False, dtype=dtype
     ),
     "rtrl": lambda dtype: nbt.RTRL(CELL, READOUT, nbt.Kalman(nbt.Constant(0.01)), dtype=dtype),
-    "tbptt": lambda dtype: nbt.TruncatedBPTT(nbt.LeakyRNN(5, 0.5), READOUT, window=7, dtype=dtype),
+    "tbptt": lambda dtype: nbt.TruncatedBPTT(
+        nbt.LeakyRNN(5, leak=0.5), READOUT, window=7, dtype=dtype
+    ),
 }
 SYMBOLS = nbt.datasets.anbn(1, 6, seed=1).read(400)
 

@@ -645,7 +645,7 @@ def test_a_folder_that_cannot_be_written_to(text, tmp_path, capsys, monkeypatch)
 
 
 def test_too_little_memory_is_one_line_and_2(text, capsys, monkeypatch):
-    def refused(*args, **options):
+    def refused(cell, readout=None, optimizer=nbt.Kalman(), **options):  # noqa: B008
         raise MemoryError("Unable to allocate 64.0 GiB")
 
     for name in ("train", "diagnose"):  # the latter needs more than the former

@@ -39,7 +39,7 @@ def test_table_and_json_are_those_of_python(capsys):
         (
             SOURCE,
             ["--units", "6", "--sources", "2", "--activation", "tanh"],
-            nbt.RNN(6, "tanh", nbt.Graph.random(6, 2)),
+            nbt.RNN(6, "tanh", graph=nbt.Graph.random(6, 2)),
             "Softmax",
         ),
         (

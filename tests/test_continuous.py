@@ -20,7 +20,7 @@ STEPS = (10, 20, 40, 80, 160)  # δt is halved four times
 def run(norm, steps):
     """h, v̄ and w̄ before and after the last step, and the exact ∂h/∂θ, all at the same time."""
     dt = TIME / steps
-    cell = nbt.Continuous(nbt.CTRNN(UNITS, (0.5, 1.0, 2.0), "tanh"), dt)
+    cell = nbt.Continuous(nbt.CTRNN(UNITS, activation="tanh", tau=(0.5, 1.0, 2.0)), dt)
     common = {"inputs": 1, "dtype": "float64", "seed": 5}
     readout, sgd = nbt.Softmax(2), nbt.SGD(0.0)
     pairs = nbt.NoBackTrack(cell, readout, sgd, rank=PAIRS, norm=norm, **common)

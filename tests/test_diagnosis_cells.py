@@ -12,25 +12,30 @@ from nbt.trajectory import PAIRS, Trajectory
 
 A, M = 3, 2
 GRAPH = np.array([[0, 1, 1, 0], [0, 0, 1, 1], [1, 0, 0, 1], [0, 0, 1, 0]], bool)
-STACK = nbt.Stack([nbt.RNN(3, "tanh"), nbt.LeakyRNN(2, 0.6)])
+STACK = nbt.Stack([nbt.RNN(3, "tanh"), nbt.LeakyRNN(2, leak=0.6)])
 
 CASES = {  # cell, readout, what is fed, more
     "graph": (nbt.RNN(4, graph=GRAPH), nbt.Softmax(A), "symbols", {}),
     "learned leaks": (nbt.LeakyRNN(4, learn_leak=True), nbt.Softmax(A), "symbols", {"rank": 2}),
     "stack": (STACK, nbt.Softmax(A), "symbols", {"norm": "kalman"}),
     "stack of pairs": (STACK, nbt.Bernoulli(2), "pairs", {}),
-    "time": (nbt.Continuous(nbt.CTRNN(4, 2.0), 0.5), nbt.Softmax(A), "symbols", {}),
-    "shared": (nbt.LeakyRNN(4, 0.5), nbt.Softmax(A), "symbols", {"rank": 3, "split": "blocks"}),
+    "time": (nbt.Continuous(nbt.CTRNN(4, tau=2.0), 0.5), nbt.Softmax(A), "symbols", {}),
+    "shared": (
+        nbt.LeakyRNN(4, leak=0.5),
+        nbt.Softmax(A),
+        "symbols",
+        {"rank": 3, "split": "blocks"},
+    ),
     "filter": (
-        nbt.LeakyRNN(4, 0.5),
+        nbt.LeakyRNN(4, leak=0.5),
         nbt.Softmax(A),
         "symbols",
         {"optimizer": nbt.Kalman(0.2, reduction="block", fisher="exact")},
     ),
-    "dense pairs": (nbt.LeakyRNN(4, 0.5), nbt.Softmax(A), "pairs", {"blocks": 2}),
-    "window": (nbt.LeakyRNN(4, 0.5), nbt.Softmax(A), "symbols", {"blocks": 2, "window": 2}),
+    "dense pairs": (nbt.LeakyRNN(4, leak=0.5), nbt.Softmax(A), "pairs", {"blocks": 2}),
+    "window": (nbt.LeakyRNN(4, leak=0.5), nbt.Softmax(A), "symbols", {"blocks": 2, "window": 2}),
     "numbers": (
-        nbt.LeakyRNN(4, 0.5),
+        nbt.LeakyRNN(4, leak=0.5),
         nbt.Gaussian(M, standardize=True),
         "numbers",
         {"inputs": nbt.Vector(M, standardize=True), "missing": "mask"},
@@ -39,7 +44,7 @@ CASES = {  # cell, readout, what is fed, more
     "phases": (systems.layers(), nbt.Softmax(A), "pairs", {}),
     "loss": (systems.ring(), None, "pairs", {}),
     "waiting": (
-        nbt.LeakyRNN(4, 0.5),
+        nbt.LeakyRNN(4, leak=0.5),
         nbt.Softmax(12),
         "symbols",
         {"optimizer": nbt.SGD(0.3), "blocks": 1, "exact_self": False, "norm": "euclidean"},

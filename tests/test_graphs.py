@@ -105,8 +105,8 @@ def test_a_damaged_packing_is_refused(packed):
 
 CELLS = [
     nbt.RNN(4, graph=MASK),
-    nbt.LeakyRNN(4, 0.5, "tanh", learn_leak=True, graph=MASK),
-    nbt.Continuous(nbt.CTRNN(4, [1, 2, 3, 4.5], graph=MASK), 0.1),
+    nbt.LeakyRNN(4, activation="tanh", leak=0.5, learn_leak=True, graph=MASK),
+    nbt.Continuous(nbt.CTRNN(4, tau=[1, 2, 3, 4.5], graph=MASK), 0.1),
     nbt.Stack([nbt.RNN(3), nbt.LeakyRNN(2), nbt.Continuous(nbt.CTRNN(2), 1)], skip=False),
     nbt.Stack([nbt.RNN(3, "tanh"), nbt.LeakyRNN(2)]),
 ]
@@ -122,8 +122,8 @@ def test_cells_are_values(cell):
 
 def test_reprs_name_what_is_not_as_by_default():
     assert repr(nbt.RNN(2)) == "RNN(units=2, activation='sigmoid')"
-    assert repr(nbt.LeakyRNN(2, 0.1, learn_leak=True)) == (
-        "LeakyRNN(units=2, leak=0.1, activation='sigmoid', learn_leak=True)"
+    assert repr(nbt.LeakyRNN(2, leak=0.1, learn_leak=True)) == (
+        "LeakyRNN(units=2, activation='sigmoid', leak=0.1, learn_leak=True)"
     )
     assert repr(nbt.RNN(50, graph=nbt.Graph.random(50, 7))).endswith("Graph(units=50, edges=350))")
     assert repr(CELLS[3]).endswith("dt=1.0)), skip=False)")
@@ -133,11 +133,15 @@ def test_reprs_name_what_is_not_as_by_default():
     ("make", "error", "message"),
     [
         (lambda: nbt.LeakyRNN(2, learn_leak=1), TypeError, "learn_leak: expected True or False"),
-        (lambda: nbt.LeakyRNN(2, 1.0, learn_leak=True), ValueError, r"leak: .* in \(0, 1\)"),
-        (lambda: nbt.LeakyRNN(2, [0.5, 0], learn_leak=True), ValueError, r"leak: .* in \(0, 1\)"),
-        (lambda: nbt.CTRNN(2, 0), ValueError, "tau: expected a number above 0, got 0"),
-        (lambda: nbt.CTRNN(2, [1]), ValueError, r"tau: expected 2 numbers, got shape \(1,\)"),
-        (lambda: nbt.CTRNN(2, "drawn"), ValueError, "tau: expected one of 'random'"),
+        (lambda: nbt.LeakyRNN(2, leak=1.0, learn_leak=True), ValueError, r"leak: .* in \(0, 1\)"),
+        (
+            lambda: nbt.LeakyRNN(2, leak=[0.5, 0], learn_leak=True),
+            ValueError,
+            r"leak: .* in \(0, 1\)",
+        ),
+        (lambda: nbt.CTRNN(2, tau=0), ValueError, "tau: expected a number above 0, got 0"),
+        (lambda: nbt.CTRNN(2, tau=[1]), ValueError, r"tau: expected 2 numbers, got shape \(1,\)"),
+        (lambda: nbt.CTRNN(2, tau="drawn"), ValueError, "tau: expected one of 'random'"),
         (lambda: nbt.CTRNN(2, activation="relu"), ValueError, "activation: expected one of"),
         (lambda: nbt.Continuous(nbt.RNN(2), 1), TypeError, "field: expected CTRNN or System"),
         (lambda: nbt.Continuous(nbt.CTRNN(2), 0), ValueError, "dt: expected a number above 0"),
@@ -210,7 +214,7 @@ def test_first_weights_go_with_the_sources_of_a_unit():
 
 
 def test_learned_leaks_begin_where_they_are_told():
-    network, theta = drawn(nbt.LeakyRNN(3, [0.1, 0.5, 0.9], learn_leak=True))
+    network, theta = drawn(nbt.LeakyRNN(3, leak=[0.1, 0.5, 0.9], learn_leak=True))
     np.testing.assert_allclose(1 / (1 + np.exp(-network.unpack(theta)["beta"])), [0.1, 0.5, 0.9])
 
 

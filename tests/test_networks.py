@@ -28,20 +28,20 @@ def euler(units, inputs, tau, graph=None, activation="sigmoid"):
 
 
 CASES = {  # the cell, and its phases in the oracle
-    "graph": (nbt.RNN(4, "tanh", GRAPH), [Plain(4, M, GRAPH, activation="tanh")]),
-    "leaky graph": (nbt.LeakyRNN(4, LEAK, graph=GRAPH), [Plain(4, M, GRAPH, keep=LEAK)]),
+    "graph": (nbt.RNN(4, "tanh", graph=GRAPH), [Plain(4, M, GRAPH, activation="tanh")]),
+    "leaky graph": (nbt.LeakyRNN(4, leak=LEAK, graph=GRAPH), [Plain(4, M, GRAPH, keep=LEAK)]),
     "learned": (nbt.LeakyRNN(4, learn_leak=True), [Plain(4, M, keep=None)]),
     "learned graph": (
-        nbt.LeakyRNN(4, 0.5, "tanh", learn_leak=True, graph=GRAPH),
+        nbt.LeakyRNN(4, activation="tanh", leak=0.5, learn_leak=True, graph=GRAPH),
         [Plain(4, M, GRAPH, keep=None, activation="tanh")],
     ),
-    "time": (nbt.Continuous(nbt.CTRNN(4, TAU), DT), [euler(4, M, TAU)]),
+    "time": (nbt.Continuous(nbt.CTRNN(4, tau=TAU), DT), [euler(4, M, TAU)]),
     "stack": (
         nbt.Stack(
             [
                 nbt.LeakyRNN(3, learn_leak=True),
                 nbt.RNN(4, graph=GRAPH),
-                nbt.Continuous(nbt.CTRNN(2, 3.0), DT),
+                nbt.Continuous(nbt.CTRNN(2, tau=3.0), DT),
             ]
         ),
         Layers(
@@ -49,7 +49,7 @@ CASES = {  # the cell, and its phases in the oracle
         ).phases,
     ),
     "stack of both": (
-        nbt.Stack([nbt.RNN(3, "tanh"), nbt.LeakyRNN(4, 0.2, graph=GRAPH), nbt.RNN(2, "tanh")]),
+        nbt.Stack([nbt.RNN(3, "tanh"), nbt.LeakyRNN(4, leak=0.2, graph=GRAPH), nbt.RNN(2, "tanh")]),
         Layers(
             [
                 Plain(3, M, activation="tanh"),
@@ -59,7 +59,7 @@ CASES = {  # the cell, and its phases in the oracle
         ).phases,
     ),
     "stack of the first input": (
-        nbt.Stack([nbt.RNN(4, graph=GRAPH), nbt.LeakyRNN(3, 0.2)], skip=False),
+        nbt.Stack([nbt.RNN(4, graph=GRAPH), nbt.LeakyRNN(3, leak=0.2)], skip=False),
         Layers([Plain(4, M, GRAPH), Plain(3, 4, keep=0.2)], skip=False).phases,
     ),
 }
@@ -230,8 +230,8 @@ def test_a_graph_with_all_edges_is_the_dense_network(rule, optimizer):
 SMALL = {  # n = 3 states in all, and the steps after which the sum is taken
     "graph": (nbt.RNN(3, graph=[[0, 1, 0], [1, 0, 1], [0, 1, 1]]), 4),
     "learned": (nbt.LeakyRNN(3, learn_leak=True), 4),
-    "stack": (nbt.Stack([nbt.LeakyRNN(1, 0.7), nbt.RNN(2)]), 4),
-    "stack of both": (nbt.Stack([nbt.RNN(2, "tanh"), nbt.LeakyRNN(1, 0.3)]), 4),
+    "stack": (nbt.Stack([nbt.LeakyRNN(1, leak=0.7), nbt.RNN(2)]), 4),
+    "stack of both": (nbt.Stack([nbt.RNN(2, "tanh"), nbt.LeakyRNN(1, leak=0.3)]), 4),
     "learned stack": (nbt.Stack([nbt.LeakyRNN(2, learn_leak=True), nbt.LeakyRNN(1)]), 4),
 }
 
@@ -378,7 +378,7 @@ def test_learned_leaks_find_what_fixed_ones_cannot():
     x[:, 0] = y[:, -1] = bits  # shown, then 7 blanks; asked for at the end
     final = {}
     for learn_leak in (False, True):
-        cell = nbt.LeakyRNN(3, 0.3, learn_leak=learn_leak, graph=np.zeros((3, 3)))
+        cell = nbt.LeakyRNN(3, leak=0.3, learn_leak=learn_leak, graph=np.zeros((3, 3)))
         trainer = nbt.RTRL(cell, nbt.Softmax(3), nbt.Kalman(), inputs=nbt.Symbols(3), seed=1)
         losses = trainer.learn(x.ravel(), y.ravel()).reshape(-1, 8)[:, -1]
         final[learn_leak] = losses[-500:].mean()
@@ -396,7 +396,10 @@ CARRIED = ("estimator.w", "estimator.G", "window.g_theta", "optimizer.theta", "e
 @pytest.mark.parametrize("name", ["alpha", "tau"])
 def test_nothing_can_be_carried_along_of_what_is_not_learned(name, rule, reduction):
     """A state that has something there is refused: it would move leaks, out of their range, too."""
-    cell = {"alpha": nbt.LeakyRNN(4, LEAK, graph=GRAPH), "tau": nbt.Continuous(nbt.CTRNN(4), DT)}
+    cell = {
+        "alpha": nbt.LeakyRNN(4, leak=LEAK, graph=GRAPH),
+        "tau": nbt.Continuous(nbt.CTRNN(4), DT),
+    }
     own = {"window": 3} if rule == "bptt" else {}
     kind = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "bptt": nbt.TruncatedBPTT}[rule]
     optimizer = nbt.Kalman(reduction=reduction, outlier=None)

@@ -22,6 +22,7 @@ KIND, RANGE = {"TypeError"}, {"TypeError", "ValueError"}
 CHECKS = {
     "flag": KIND,
     "instance": KIND,
+    "not_called": KIND,
     "path": KIND,
     "whole": RANGE,
     "real": RANGE,
@@ -113,7 +114,7 @@ def raised(function, owner, seen):
     module or class."""
     if not inspect.isfunction(function) or function in seen:
         return set()
-    if function.__code__.co_filename == "<string>":  # what makes a dataclass
+    if inspect.unwrap(function).__code__.co_filename == "<string>":  # what makes a dataclass
         return set()
     seen.add(function)
     found = set()

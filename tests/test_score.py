@@ -309,7 +309,7 @@ def test_info_of_layers(tmp_path, capsys):
         f"form        {facts['form']}",
         "cell        3 layers, 10 units, the first one alone sees the input",
         "layer 1     RNN(units=4, activation='tanh')",
-        "layer 2-3   LeakyRNN(units=3, leak='random', activation='sigmoid')",
+        "layer 2-3   LeakyRNN(units=3, activation='sigmoid', leak='random')",
         "readout     Softmax(symbols=3)",
     ]
 

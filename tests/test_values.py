@@ -112,9 +112,9 @@ def test_first_leaks():
     assert abs(x.mean() - 1 / 2) < 5 * math.sqrt(1 / 12 / x.size)
     assert abs(x.var() - 1 / 12) < 5 * math.sqrt(1 / 180 / x.size)
     assert not draws(nbt.RNN(9), seeds=1)["cell.alpha"].any()
-    assert (draws(nbt.LeakyRNN(3, 0.25), seeds=1)["cell.alpha"] == 0.25).all()
+    assert (draws(nbt.LeakyRNN(3, leak=0.25), seeds=1)["cell.alpha"] == 0.25).all()
     leaks = [0.5, 0.0, 1.0]
-    assert (draws(nbt.LeakyRNN(3, leaks), seeds=1)["cell.alpha"] == leaks).all()
+    assert (draws(nbt.LeakyRNN(3, leak=leaks), seeds=1)["cell.alpha"] == leaks).all()
 
 
 def test_first_weights_do_not_depend_on_the_rule_or_precision():
@@ -279,9 +279,13 @@ def test_shapes_of_the_state():
 def test_descriptions_are_plain():
     """Through JSON and back."""
     for trainer in (
-        nbt.NoBackTrack(nbt.LeakyRNN(3, [0.1, 0.2, 0.3]), nbt.Softmax(4), nbt.SGD(0.1), rank=2),
+        nbt.NoBackTrack(
+            nbt.LeakyRNN(3, leak=[0.1, 0.2, 0.3]), nbt.Softmax(4), nbt.SGD(0.1), rank=2
+        ),
         nbt.RTRL(nbt.RNN(2, "tanh"), nbt.Softmax(4), nbt.Kalman(0.1, 3), inputs=nbt.Vector(2)),
-        nbt.TruncatedBPTT(nbt.LeakyRNN(np.int64(2), np.float32(0.5)), nbt.Softmax(np.uint8(4))),
+        nbt.TruncatedBPTT(
+            nbt.LeakyRNN(np.int64(2), leak=np.float32(0.5)), nbt.Softmax(np.uint8(4))
+        ),
     ):
         description = trainer.describe()
         text = json.dumps(description)
@@ -310,7 +314,7 @@ def test_what_numpy_has_in_the_place_of_plain_values():
     ("name", "given", "words"),
     [
         ("dtype", np.float16, "dtype: expected one of 'float32', 'float64', got 'float16'"),
-        ("dtype", None, "dtype: expected one of 'float32', 'float64', got None"),
+        ("dtype", 32, "dtype: expected one of 'float32', 'float64', got 32"),
         ("inputs", "a", "inputs: expected Symbols, Vector or an integer, got 'a'"),
         ("inputs", nbt.Softmax(2), "inputs: expected Symbols, Vector or an integer, got Softmax"),
         ("exact_self", 1, "exact_self: expected True or False, got 1"),
@@ -421,3 +425,95 @@ def test_there_are_examples():
         for test in finder.find(importlib.import_module(name))
     )
     assert found > 25
+
+
+# ---- what was not called ------------------------------------------------------------------------
+
+CELL, READOUT = nbt.RNN(3), nbt.Softmax(3)
+STREAM = nbt.datasets.anbn(1, 4)
+
+
+def trainer():
+    return nbt.NoBackTrack(CELL, READOUT)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: nbt.NoBackTrack(nbt.RNN, READOUT), "cell: expected an instance: RNN(20)"),
+        (lambda: nbt.RTRL(nbt.LeakyRNN, READOUT), "cell: expected an instance: LeakyRNN(20)"),
+        (lambda: nbt.TruncatedBPTT(nbt.Stack, READOUT), "expected an instance: Stack([RNN(20)])"),
+        (lambda: nbt.RTRL(nbt.Continuous, READOUT), "instance: Continuous(CTRNN(20), 0.1)"),
+        (lambda: nbt.RTRL(nbt.System, READOUT), "cell: expected an instance: System("),
+        (lambda: nbt.RTRL(CELL, nbt.Softmax), "readout: expected an instance: Softmax(10)"),
+        (lambda: nbt.RTRL(CELL, nbt.Gaussian), "readout: expected an instance: Gaussian(1)"),
+        (lambda: nbt.RTRL(CELL, READOUT, nbt.SGD), "optimizer: expected an instance: SGD()"),
+        (lambda: nbt.NoBackTrack(CELL, READOUT, nbt.Kalman), "an instance: Kalman()"),
+        (lambda: nbt.RTRL(CELL, READOUT, inputs=nbt.Vector), "inputs: expected an instance: V"),
+        (lambda: nbt.SGD(nbt.InverseSqrt), "rate: expected an instance: InverseSqrt(0.1)"),
+        (lambda: nbt.Kalman(nbt.Constant), "decay: expected an instance: Constant(0.1)"),
+        (lambda: nbt.HMM(3, 3, rate=nbt.Constant), "rate: expected an instance: Constant(0.1)"),
+        (lambda: nbt.Continuous(nbt.CTRNN, 0.1), "field: expected an instance: CTRNN(20)"),
+        (lambda: nbt.Stack([nbt.RNN]), "cells[0]: expected an instance: RNN(20)"),
+        (lambda: nbt.Stack(nbt.RNN), "cells: expected an instance: RNN(20)"),
+        (lambda: nbt.RNN(3, graph=nbt.Graph), "graph: expected an instance: Graph("),
+        (lambda: nbt.RNNClassifier(cell=nbt.RNN), "cell: expected an instance: RNN(20)"),
+        (lambda: nbt.RNNRegressor(optimizer=nbt.SGD), "optimizer: expected an instance: SGD()"),
+        (
+            lambda: nbt.train(nbt.NoBackTrack, STREAM, steps=3),
+            "trainer: expected an instance: NoBackTrack(RNN(20), Softmax(10))",
+        ),
+        (
+            lambda: nbt.train(trainer(), nbt.datasets.anbn, steps=3),
+            "stream: expected an instance: anbn(), got the function anbn",
+        ),
+        (
+            lambda: nbt.train(trainer(), STREAM, steps=3, history=nbt.History),
+            "history: expected an instance: History()",
+        ),
+        (
+            lambda: nbt.train(trainer(), STREAM, steps=3, interrupts=nbt.Interrupts),
+            "interrupts: expected an instance: Interrupts()",
+        ),
+        (lambda: nbt.diagnose(nbt.NoBackTrack, STREAM, steps=3), "trainer: expected an instance"),
+        (lambda: nbt.diagnose(trainer(), nbt.datasets.anbn, steps=3), "stream: expected an inst"),
+        (lambda: nbt.learn_many([nbt.RTRL], [[0]]), "trainers[0]: expected an instance: RTRL("),
+        (lambda: nbt.Checkpoint.of(nbt.RTRL), "trainer: expected an instance: RTRL("),
+        (lambda: nbt.Checkpoint.of(trainer(), nbt.datasets.anbn), "stream: expected an instance"),
+        (lambda: nbt.check_system(nbt.System), "system: expected an instance: System("),
+    ],
+)
+def test_a_class_in_place_of_an_instance_is_said(make, expected):
+    with pytest.raises(TypeError, match=re.escape(expected)):
+        make()
+
+
+# ---- the order of a cell's arguments ------------------------------------------------------------
+
+
+def test_every_cell_has_the_activation_second():
+    for kind in (nbt.RNN, nbt.LeakyRNN, nbt.CTRNN):
+        assert kind(20, "tanh") == kind(20, activation="tanh")
+        names = inspect.signature(kind).parameters.values()
+        assert [one.name for one in names if one.kind is not one.KEYWORD_ONLY] == [
+            "units",
+            "activation",
+        ]
+        assert pickle.loads(pickle.dumps(kind(20, "tanh"))) == kind(20, "tanh")
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: nbt.LeakyRNN(20, 0.5), "leak goes by its name: LeakyRNN(20, leak=0.5)"),
+        (lambda: nbt.LeakyRNN(20, "random"), "LeakyRNN(20, leak='random')"),
+        (lambda: nbt.LeakyRNN(2, [0.5, 0.1]), "LeakyRNN(2, leak=[0.5, 0.1])"),
+        (lambda: nbt.CTRNN(20, 2.0), "tau goes by its name: CTRNN(20, tau=2.0)"),
+        (lambda: nbt.LeakyRNN(9, 0.5, "tanh"), "and leak, learn_leak, graph by name, got 3 values"),
+        (lambda: nbt.RNN(9, "tanh", None), "as in RNN(20, 'tanh'), and graph by name"),
+        (lambda: nbt.CTRNN(9, 2.0, "tanh"), "and tau, graph by name, got 3 values"),
+    ],
+)
+def test_the_former_order_is_an_error_that_says_the_new_one(make, expected):
+    with pytest.raises(TypeError, match=re.escape(expected)):
+        make()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import numbers
 import operator
 import os
 from collections.abc import Iterable
+from types import FunctionType
+from typing import Any
 
 import numpy as np
 
@@ -79,7 +82,34 @@ def path(name: str, value: object) -> str:
 
 def instance(name: str, value: object, *types: type) -> object:
     """A value of one of the types."""
+    not_called(name, value)
     if not isinstance(value, types):
         expected = " or ".join(kind.__name__ for kind in types)
         raise TypeError(f"{name}: expected {expected}, got {value!r}")
     return value
+
+
+def not_called(name: str, value: object) -> None:
+    """Raises for a class or a function of ours, which someone forgot to call."""
+    if not (isinstance(value, type | FunctionType) and value.__module__.split(".")[0] == "nbt"):
+        return
+    what = "class" if isinstance(value, type) else "function"
+    raise TypeError(
+        f"{name}: expected an instance: {_example(value)}, got the {what} {value.__name__}"
+    )
+
+
+EXAMPLES = {"units": "20", "symbols": "10", "dim": "1", "size": "3", "states": "5"}
+EXAMPLES |= dict.fromkeys(("value", "scale", "dt"), "0.1")
+EXAMPLES |= {"cell": "RNN(20)", "readout": "Softmax(10)", "field": "CTRNN(20)"}
+EXAMPLES |= {"cells": "[RNN(20)]"}
+
+
+def _example(made: Any) -> str:
+    """A call of it, with values for what has no default."""
+    needed = [
+        EXAMPLES.get(one.name, "...")
+        for one in inspect.signature(made).parameters.values()
+        if one.default is one.empty and one.kind is not one.VAR_KEYWORD
+    ]
+    return f"{made.__name__}({', '.join(needed)})"

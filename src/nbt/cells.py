@@ -1,10 +1,15 @@
-"""Recurrent networks, described: frozen values that say how large and how they begin."""
+"""Recurrent networks, described: frozen values that say how large and how they begin.
+
+Those of one layer take units and activation in this order, and everything else by its name.
+"""
 
 from __future__ import annotations
 
+import functools
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +24,36 @@ ACTIVATIONS = ("sigmoid", "tanh")
 TIMES = 1.0, 10.0  # of time constants that are drawn
 MOST_LAYERS = 2**10
 QUIET = {"quiet": True}  # a field that a repr names only where it is not as by default
+Kind = TypeVar("Kind")
+
+
+def _rest_by_name(kind: type[Kind]) -> type[Kind]:
+    """Say so, where more than units and activation come without a name."""
+    made = kind.__init__
+
+    @functools.wraps(made)
+    def init(self, *given, **named):
+        if len(given) > 2:
+            names = [one.name for one in fields(kind) if one.name not in ("units", "activation")]
+            raise TypeError(
+                f"{kind.__name__}: expected units and activation, as in {kind.__name__}(20, "
+                f"'tanh'), and {', '.join(names)} by name, got {len(given)} values without one"
+            )
+        made(self, *given, **named)
+
+    kind.__init__ = init  # type: ignore[method-assign]
+    return kind
+
+
+def _check_activation(cell, second: str = "") -> None:
+    """`second` is what used to be the second argument."""
+    if second and (cell.activation == "random" or not isinstance(cell.activation, str)):
+        kind, value = type(cell).__name__, reprlib.Repr().repr(cell.activation)
+        raise TypeError(
+            f"activation: expected {' or '.join(map(repr, ACTIVATIONS))}, got {value}; "
+            f"{second} goes by its name: {kind}({cell.units}, {second}={value})"
+        )
+    _arguments.one_of("activation", cell.activation, ACTIVATIONS)
 
 
 def _short_repr(value) -> str:
@@ -30,6 +65,7 @@ def _short_repr(value) -> str:
     return f"{type(value).__name__}({', '.join(shown)})"
 
 
+@_rest_by_name
 @dataclass(frozen=True)
 class RNN:
     """Recurrent network, equation (31) with biases; fully connected, or with the edges of a graph.
@@ -63,11 +99,11 @@ class RNN:
 
     units: int
     activation: str = "sigmoid"
-    graph: Graph | Any | None = field(default=None, metadata=QUIET)
+    graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", _arguments.whole("units", self.units))
-        _arguments.one_of("activation", self.activation, ACTIVATIONS)
+        _check_activation(self)
         object.__setattr__(self, "graph", as_graph(self.graph, self.units))
 
     __repr__ = _short_repr
@@ -87,6 +123,7 @@ class RNN:
         return {"alpha": np.zeros(self.units), **_drawn(self, inputs, random)}
 
 
+@_rest_by_name
 @dataclass(frozen=True)
 class LeakyRNN:
     """Recurrent network whose units keep part of their pre-activation, equation (37).
@@ -99,11 +136,11 @@ class LeakyRNN:
     ----------
     units : int
         How many, at least 1.
+    activation : {"sigmoid", "tanh"}
+        σ.
     leak : "random", float or sequence of floats
         α in [0, 1]: drawn uniformly for each unit, the same for all, or given (units,). Where they
         are learned α begins so, and is in (0, 1).
-    activation : {"sigmoid", "tanh"}
-        σ.
     learn_leak : bool
         Learn α.
     graph : Graph, mask, CSR arrays, optional
@@ -117,22 +154,22 @@ class LeakyRNN:
     Examples
     --------
     >>> LeakyRNN(3, leak=[0.0, 0.5, 0.9])
-    LeakyRNN(units=3, leak=(0.0, 0.5, 0.9), activation='sigmoid')
+    LeakyRNN(units=3, activation='sigmoid', leak=(0.0, 0.5, 0.9))
     >>> LeakyRNN(3, learn_leak=True)
-    LeakyRNN(units=3, leak='random', activation='sigmoid', learn_leak=True)
+    LeakyRNN(units=3, activation='sigmoid', leak='random', learn_leak=True)
     """
 
     units: int
-    leak: str | float | Sequence[float] | np.ndarray = "random"
     activation: str = "sigmoid"
-    learn_leak: bool = field(default=False, metadata=QUIET)
-    graph: Graph | Any | None = field(default=None, metadata=QUIET)
+    leak: str | float | Sequence[float] | np.ndarray = field(default="random", kw_only=True)
+    learn_leak: bool = field(default=False, metadata=QUIET, kw_only=True)
+    graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", _arguments.whole("units", self.units))
+        _check_activation(self, "leak")
         object.__setattr__(self, "learn_leak", _arguments.flag("learn_leak", self.learn_leak))
         object.__setattr__(self, "leak", self._checked_leak())
-        _arguments.one_of("activation", self.activation, ACTIVATIONS)
         object.__setattr__(self, "graph", as_graph(self.graph, self.units))
 
     __repr__ = _short_repr
@@ -166,6 +203,7 @@ class LeakyRNN:
         return {"beta": np.log(alpha) - np.log1p(-alpha), **values}
 
 
+@_rest_by_name
 @dataclass(frozen=True)
 class CTRNN:
     """Continuous-time recurrent network, a vector field for `Continuous`, equation (47).
@@ -176,11 +214,11 @@ class CTRNN:
     ----------
     units : int
         How many, at least 1.
+    activation : {"sigmoid", "tanh"}
+        σ.
     tau : "random", float or sequence of floats
         Time constants τ > 0, in units of time, not learned: drawn from [1, 10] with a logarithm
         that is uniform, the same for all, or given (units,).
-    activation : {"sigmoid", "tanh"}
-        σ.
     graph : Graph, mask, CSR arrays, optional
         The edges, as in `RNN`.
 
@@ -192,18 +230,18 @@ class CTRNN:
     Examples
     --------
     >>> Continuous(CTRNN(20, tau=2.0), dt=0.1)
-    Continuous(field=CTRNN(units=20, tau=2.0, activation='sigmoid'), dt=0.1)
+    Continuous(field=CTRNN(units=20, activation='sigmoid', tau=2.0), dt=0.1)
     """
 
     units: int
-    tau: str | float | Sequence[float] | np.ndarray = "random"
     activation: str = "sigmoid"
-    graph: Graph | Any | None = field(default=None, metadata=QUIET)
+    tau: str | float | Sequence[float] | np.ndarray = field(default="random", kw_only=True)
+    graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", _arguments.whole("units", self.units))
+        _check_activation(self, "tau")
         object.__setattr__(self, "tau", self._checked_tau())
-        _arguments.one_of("activation", self.activation, ACTIVATIONS)
         object.__setattr__(self, "graph", as_graph(self.graph, self.units))
 
     __repr__ = _short_repr
@@ -316,14 +354,15 @@ class Stack:
     Examples
     --------
     >>> Stack([RNN(8), LeakyRNN(5)])
-    Stack(cells=(RNN(units=8, activation='sigmoid'), LeakyRNN(units=5, leak='random', \
-activation='sigmoid')))
+    Stack(cells=(RNN(units=8, activation='sigmoid'), LeakyRNN(units=5, \
+activation='sigmoid', leak='random')))
     """
 
     cells: Sequence[RNN | LeakyRNN | Continuous]
     skip: bool = field(default=True, metadata=QUIET)
 
     def __post_init__(self) -> None:
+        _arguments.not_called("cells", self.cells)
         if not isinstance(self.cells, (list, tuple)):
             raise TypeError(f"cells: expected a list of cells, got {self.cells!r}")
         for k, cell in enumerate(self.cells):

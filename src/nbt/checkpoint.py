@@ -88,6 +88,8 @@ class Checkpoint:
         TypeError
             A stream that cannot say where it is, or no history.
         """
+        _arguments.not_called("trainer", trainer)
+        _arguments.not_called("stream", stream)
         if history is not None:
             _arguments.instance("history", history, History)
         if stream is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from nbt import _core
+from nbt import _arguments, _core
 from nbt.build import isa_in_use
 from nbt.cells import CTRNN, RNN, Cell, Continuous, LeakyRNN, Stack
 from nbt.compiled import CompiledSystem
@@ -72,6 +72,7 @@ def own_loss(cell) -> OwnLoss:
 
 def check_cell(cell) -> None:
     """Raises unless it is something that can be trained."""
+    _arguments.not_called("cell", cell)
     if not is_dense(cell) and bound.dispatch(type(cell)) is bound.dispatch(object):
         bound(cell, 0, "", None, "")  # which says so
 

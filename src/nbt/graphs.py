@@ -210,6 +210,7 @@ def as_graph(graph, units: int) -> Graph | None:
     """The graph of a network of so many units; None: all edges."""
     if graph is None:
         return None
+    _arguments.not_called("graph", graph)
     graph = Graph.of(graph)
     if graph.units != units:
         raise ValueError(f"graph: expected one of {units} units, got {graph.units}")

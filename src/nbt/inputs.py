@@ -77,6 +77,7 @@ def as_inputs(value: object, targets: Inputs) -> Inputs:
     """None is what is predicted, an integer a vector of that size."""
     if value is None:
         return targets
+    _arguments.not_called("inputs", value)
     if isinstance(value, Inputs):
         return value
     if isinstance(value, str) or not hasattr(value, "__index__"):

@@ -65,6 +65,7 @@ def learn_many(
         raise TypeError(f"blocks: expected a sequence of blocks, got {blocks!r}")
     trainers, blocks = list(trainers), list(blocks)
     for k, trainer in enumerate(trainers):
+        _arguments.not_called(f"trainers[{k}]", trainer)
         if not hasattr(trainer, "learn"):
             raise TypeError(f"trainers[{k}]: expected a trainer, got {trainer!r}")
     if len(blocks) != len(trainers):

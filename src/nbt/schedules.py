@@ -106,6 +106,7 @@ Schedule = Constant | InverseSqrt
 
 def as_schedule(name: str, value: object) -> Schedule:
     """A schedule as it is; a number as the constant schedule of that value."""
+    _arguments.not_called(name, value)
     if isinstance(value, Schedule):
         return value
     try:

@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 
+from nbt import _arguments
 from nbt.compiled import CompiledSystem
 from nbt.compiled_calls import CompiledCalls, in_python
 from nbt.derivatives import difference
@@ -76,6 +77,7 @@ def check_system(
     if isinstance(system, CompiledSystem):
         compiled, x = system, as_vector("x", x)
         system = in_python(system)
+    _arguments.not_called("system", system)
     if not isinstance(system, System):
         raise TypeError(f"system: expected System or CompiledSystem, got {system!r}")
     h = as_vector("h", system.first_values()[0] if h is None else h)

@@ -97,6 +97,8 @@ def train(
         _arguments.instance("history", history, History)
     if progress is not None and not callable(progress):
         raise TypeError(f"progress: expected a function, got {progress!r}")
+    if interrupts is not None:
+        _arguments.instance("interrupts", interrupts, Interrupts)
     if history is None:
         history = History(settings(trainer, stream, steps, seconds))
     elif not history.live().step and _unit(trainer, stream) == "nats":
@@ -173,6 +175,7 @@ def _count(name: str, value: int | None) -> int | None:
 
 
 def _check(trainer, stream, steps, seconds) -> None:
+    _arguments.not_called("trainer", trainer)
     if isinstance(trainer, type) or not hasattr(trainer, "learn"):
         raise TypeError(f"trainer: expected one such as nbt.NoBackTrack(...), got {trainer!r}")
     check_stream(trainer, stream)
@@ -182,6 +185,7 @@ def _check(trainer, stream, steps, seconds) -> None:
 
 def check_stream(trainer, stream) -> None:
     """Raises unless it can be read, and has no more symbols than the trainer predicts, or grows."""
+    _arguments.not_called("stream", stream)
     if isinstance(stream, type) or not hasattr(stream, "read"):
         raise TypeError(
             "stream: expected what has read(n), such as nbt.streams.symbols(array), "

@@ -133,9 +133,9 @@ def draw_cell(rng, n):
 
 def draw_layer(rng, n, activation, graph=None):
     if rng.random() < 0.4:
-        return nbt.RNN(n, activation, graph)
+        return nbt.RNN(n, activation, graph=graph)
     leak = rng.choice(("random", 0.0, 0.5, 1.0))
-    return nbt.LeakyRNN(n, leak, activation, graph=graph)
+    return nbt.LeakyRNN(n, activation=activation, leak=leak, graph=graph)
 
 
 def draw_part(rng, n):
