@@ -3,12 +3,12 @@
 import copy
 import math
 import pickle
-import threading
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from calls import Call, until
 from oracle import ctw as oracle
 
 import nbt
@@ -247,16 +247,23 @@ def test_bits_on_words():
     assert CTW(3).learn(x.read(1_000_000)).mean() / LN2 <= 0.289
 
 
-def test_refuses_a_second_call_meanwhile():
-    ctw, errors = CTW(3, 30), []
-    x = np.random.default_rng(0).integers(0, 3, 400_000)
-    thread = threading.Thread(target=ctw.learn, args=(x,))
-    thread.start()
-    while thread.is_alive():
-        try:
-            ctw.predict()
-        except RuntimeError as error:
-            errors.append(str(error))
-            break
-    thread.join()
-    assert errors == ["this trainer is in use by another call"]
+def test_predictions_during_a_block_are_those_between_two_symbols():
+    """Another thread's wait until a piece of the block is done; its state waits for the end."""
+    x = np.random.default_rng(0).integers(0, 3, 100_000).astype(np.int32)
+    ctw, reference = CTW(3, 20), CTW(3, 20)
+    learning = Call(ctw.learn, x)
+    until(lambda: ctw.step > 0 or not learning.is_alive())
+    seen = []
+    while learning.is_alive():
+        seen.append((ctw.step, ctw.predict(), ctw.step))
+        if len(seen) == 1:
+            state = ctw.state_dict()
+    losses = learning.result()
+    assert int(state["step"]) == len(x)
+    possible, expected = set(), np.empty(len(x))
+    for t, symbol in enumerate(x.tolist()):
+        expected[t] = reference.learn(symbol).item()
+        possible.add(reference.predict().tobytes())
+    assert losses.tobytes() == expected.tobytes()
+    assert {p.tobytes() for _, p, _ in seen} <= possible
+    assert any(after < len(x) for *_, after in seen)

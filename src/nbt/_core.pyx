@@ -21,6 +21,7 @@ from nbt.errors import DivergenceError
 
 import_array()
 
+include "_turns.pxi"
 include "_dynamics.pxi"
 include "_declarations.pxi"
 
@@ -86,11 +87,15 @@ def aligned_bytes(size):
     return memory[-memory.ctypes.data % NBT_ALIGN:]
 
 
+@cython.final
 cdef class Learner:
     """Sizes, choices, arrays and the loop.
 
     ``arrays`` maps the names of csrc/learner.h to padded NumPy arrays (rows, stride) that C reads
     and writes in place. Call `settle` before reading them and `refresh` after writing them.
+
+    The verbs wait for their turn with the trainer, which a verb gets as an argument: meanwhile
+    another learner may have taken this one's place there (`give_way`), and does it instead.
     """
 
     cdef nbt_learner c
@@ -101,10 +106,12 @@ cdef class Learner:
     cdef Dynamics dynamics  # a system that is trained, or None
     cdef readonly object indptr, indices, pair
     cdef object block, first, survey, phi_block
-    cdef bint busy
+    cdef Turns turns
+    cdef bint retired  # another took its place
     cdef double work
 
-    def __cinit__(self, *, str rule, str dtype, size_t n, size_t m, size_t outputs, bint one_hot,
+    def __cinit__(self, *, Turns turns=None, str rule, str dtype, size_t n, size_t m,
+                  size_t outputs, bint one_hot,
                   activation, str optimizer, schedule, double lambda_theta,
                   double lambda_phi, double outlier, str readout="softmax",
                   str norm="euclidean", size_t rank=1, size_t blocks=1, bint exact_self=False,
@@ -115,6 +122,7 @@ cdef class Learner:
                   bint exact_fisher=False):
         cdef nbt_array row
         cdef size_t k = 0
+        self.turns = Turns() if turns is None else turns
         self.c.n, self.c.m, self.c.A, self.c.P = n, m, outputs, 1 + n + m
         self.c.K, self.c.S, self.c.T, self.c.threads = rank, blocks, window, threads
         self.c.dtype, self.c.rule = DTYPES[dtype], RULES[rule]
@@ -148,6 +156,8 @@ cdef class Learner:
         for (name, offset, _), array in zip(rows, memory):
             (<void**>(<char*>&self.c + <size_t>offset))[0] = <void*><uintptr_t>array.ctypes.data
             self.arrays[name] = array
+        if dynamics is not None:
+            dynamics._show(self.arrays["theta"])
         self.window_symbol = np.full(max(window, 1), -1, dtype=np.int32)
         self.c.window_symbol = <int32_t*><uintptr_t>self.window_symbol.ctypes.data
         self.stamp = np.full(m if self.c.lazy else 1, -1, dtype=np.int32)
@@ -333,25 +343,54 @@ cdef class Learner:
                              <void*><uintptr_t>w.ctypes.data)
         return {"theta": theta, "w": w}
 
-    def __enter__(self):
-        """Alone with the arrays: any other call on this learner is refused meanwhile."""
-        self._enter()
-
-    def __exit__(self, *_):
-        self.busy = False
-
-    cdef int _enter(self) except -1:
-        if self.busy:
-            raise RuntimeError("this trainer is in use by another call")
-        self.busy = True
-        return 0
+    def give_way(self, dict place, dict changes):
+        """Another takes its place, with all that changes there: at once, no signal in between."""
+        before = dict(place)  # nothing of it is freed before the end
+        place.update(changes)
+        self.retired = True
+        return before
 
     # ---- the two verbs -------------------------------------------------------------------------
 
-    def predict(self, x=None):
+    def predict(self, trainer, x=None):
         """What the readout says of the next target, float64; x: the input that comes first.
 
         Probabilities (A,), for the Gaussian means and variances (2, Y)."""
+        self.turns.take(True)
+        try:
+            if self.retired:
+                return (<Learner>trainer._core)._predict(x)
+            return self._predict(x)
+        finally:
+            self.turns.give()
+
+    def run(self, trainer, x, y, bint learn):
+        """One block: losses in nats, float64, shape (steps,), or None where there is no target;
+        NaN for a step whose target is missing.
+
+        Without y, each x is first the target and then the input. With y, each x comes first and y
+        is its target. y is ``...`` for inputs without targets.
+        """
+        self.turns.take(False)
+        try:
+            if self.retired:
+                return (<Learner>trainer._core)._block(trainer, x, y, learn)
+            return self._block(trainer, x, y, learn)
+        finally:
+            self.turns.give()
+
+    def predict_along(self, trainer, x):
+        """What the readout says of the target of each of a block of inputs, float64 (steps, A);
+        the state moves along them."""
+        self.turns.take(False)
+        try:
+            if self.retired:
+                return (<Learner>trainer._core)._along(trainer, x)
+            return self._along(trainer, x)
+        finally:
+            self.turns.give()
+
+    cdef object _predict(self, x):
         cdef Data inputs
         cdef int32_t symbol = 0
         inputs.symbols, inputs.vectors, inputs.count = NULL, NULL, 1
@@ -359,28 +398,18 @@ cdef class Learner:
             p = np.empty((2, self.c.Y))
         else:
             p = np.empty(self.c.A)
-        self._enter()
-        try:
-            _held = None if x is None else self._inputs(x, &inputs)
-            if inputs.count != 1:
-                raise ValueError(f"x: expected one step's input, got {inputs.count} steps")
-            if inputs.symbols != NULL:
-                symbol = inputs.symbols[0]
-            status = nbt_learner_predict(&self.c, x is not None, symbol, inputs.vectors,
-                                         <double*>PyArray_DATA(p))
-            if status == NBT_FAILED:
-                self.dynamics._raise()
-        finally:
-            self.busy = False
+        _held = None if x is None else self._inputs(x, &inputs)
+        if inputs.count != 1:
+            raise ValueError(f"x: expected one step's input, got {inputs.count} steps")
+        if inputs.symbols != NULL:
+            symbol = inputs.symbols[0]
+        status = nbt_learner_predict(&self.c, x is not None, symbol, inputs.vectors,
+                                     <double*>PyArray_DATA(p))
+        if status == NBT_FAILED:
+            self.dynamics._raise()
         return p
 
-    def run(self, x, y, bint learn):
-        """One block: losses in nats, float64, shape (steps,), or None where there is no target;
-        NaN for a step whose target is missing.
-
-        Without y, each x is first the target and then the input. With y, each x comes first and y
-        is its target. y is ``...`` for inputs without targets.
-        """
+    cdef object _block(self, trainer, x, y, bint learn):
         cdef Data inputs, targets
         cdef nbt_block block
         cdef npy_intp steps
@@ -406,16 +435,14 @@ cdef class Learner:
         block.target_symbols, block.target_vectors = targets.symbols, targets.vectors
         block.predictions = NULL
         if y is Ellipsis:
-            self._run(&block, NULL)
+            self._run(trainer, &block, NULL)
             return None
         steps = inputs.count
         loss = PyArray_SimpleNew(1, &steps, NPY_FLOAT64)
-        self._run(&block, <double*>PyArray_DATA(loss))
+        self._run(trainer, &block, <double*>PyArray_DATA(loss))
         return loss
 
-    def predict_along(self, x):
-        """What the readout says of the target of each of a block of inputs, float64 (steps, A);
-        the state moves along them."""
+    cdef object _along(self, trainer, x):
         cdef Data inputs
         cdef nbt_block block
         inputs.symbols, inputs.vectors = NULL, NULL
@@ -425,57 +452,56 @@ cdef class Learner:
         block.target_symbols, block.target_vectors = NULL, NULL
         p = np.empty((inputs.count, self.c.A))
         block.predictions = <double*>PyArray_DATA(p)
-        self._run(&block, NULL)
+        self._run(trainer, &block, NULL)
         return p
 
-    cdef int _run(self, nbt_block* block, double* loss) except -1:
-        """Pieces of a few milliseconds without the GIL, signals looked at between them."""
+    cdef int _run(self, trainer, nbt_block* block, double* loss) except -1:
+        """Pieces of a few milliseconds without the GIL, signals looked at and those that only look
+        let pass between them."""
         cdef nbt_block piece = block[0]
         cdef size_t begun = 0, done = 0, size = <size_t>self.dtype.itemsize
         cdef size_t stride = <size_t>(WORK_BETWEEN_SIGNALS / self.work) + 1
         cdef nbt_status status
         cdef bint hold = self.dynamics is not None and self.dynamics.python
-        self._enter()
         kept = None
-        try:
-            if self.dynamics is not None and self.dynamics.fallible:
-                kept = self._keep()
-            while begun < block.steps:
-                piece.steps = min(stride, block.steps - begun)
-                if block.symbols != NULL:
-                    piece.symbols = block.symbols + begun
-                if block.vectors != NULL:
-                    piece.vectors = <const char*>block.vectors + begun * self.c.m * size
-                if block.target_symbols != NULL:
-                    piece.target_symbols = block.target_symbols + begun
-                if block.target_vectors != NULL:
-                    piece.target_vectors = (<const char*>block.target_vectors
-                                            + begun * self.c.Y * size)
-                if block.predictions != NULL:
-                    piece.predictions = block.predictions + begun * self.c.A
-                if hold or piece.steps * self.work < 1e5:  # shorter than a change of thread
+        if self.dynamics is not None and self.dynamics.fallible:
+            kept = self._keep()
+        if hold:  # how long its functions take is not known
+            stride = 1
+        while begun < block.steps:
+            piece.steps = min(stride, block.steps - begun)
+            if block.symbols != NULL:
+                piece.symbols = block.symbols + begun
+            if block.vectors != NULL:
+                piece.vectors = <const char*>block.vectors + begun * self.c.m * size
+            if block.target_symbols != NULL:
+                piece.target_symbols = block.target_symbols + begun
+            if block.target_vectors != NULL:
+                piece.target_vectors = <const char*>block.target_vectors + begun * self.c.Y * size
+            if block.predictions != NULL:
+                piece.predictions = block.predictions + begun * self.c.A
+            if hold or piece.steps * self.work < 1e5:  # shorter than a change of thread
+                status = nbt_learner_run(&self.c, &piece, loss + begun if loss else NULL, &done)
+            else:
+                with nogil:
                     status = nbt_learner_run(&self.c, &piece, loss + begun if loss else NULL, &done)
-                else:
-                    with nogil:
-                        status = nbt_learner_run(&self.c, &piece, loss + begun if loss else NULL,
-                                                 &done)
-                if status == NBT_BAD_SYMBOL:
-                    raise ValueError(f"x or y: a symbol changed during the call, at {begun + done}")
-                if status == NBT_FAILED:
-                    self._put_back(kept)
-                    self.dynamics._raise()
-                if status == NBT_DIVERGED:
-                    nats = None if loss == NULL else loss[begun + done]
-                    if self.c.missing != NBT_NEVER_MISSING and nats != nats:
-                        nats = None  # there may have been no target
-                    raise DivergenceError(
-                        f"the loss or the state is not finite after step {self.c.step - 1}",
-                        self.c.step - 1, position=begun + done, loss=nats)
-                begun += piece.steps
-                if begun < block.steps:
-                    PyErr_CheckSignals()
-        finally:
-            self.busy = False
+            if status == NBT_BAD_SYMBOL:
+                raise ValueError(f"x or y: a symbol changed during the call, at {begun + done}")
+            if status == NBT_FAILED:
+                self._put_back(kept)
+                self.dynamics._raise()
+            if status == NBT_DIVERGED:
+                nats = None if loss == NULL else loss[begun + done]
+                if self.c.missing != NBT_NEVER_MISSING and nats != nats:
+                    nats = None  # there may have been no target
+                raise trainer._named(DivergenceError(
+                    f"the loss or the state is not finite after step {self.c.step - 1}",
+                    self.c.step - 1, position=begun + done, loss=nats))
+            begun += piece.steps
+            if begun < block.steps:
+                if self.turns.looks:
+                    self.turns.pause()
+                PyErr_CheckSignals()
         return 0
 
     cdef object _keep(self):

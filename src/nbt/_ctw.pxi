@@ -39,12 +39,13 @@ cdef class ContextTree:
     cdef nbt_ctw c
     cdef readonly object pool, history
     cdef object buckets
-    cdef bint busy
+    cdef readonly Turns turns
 
     def __cinit__(self, *, size_t symbols, size_t depth, double alpha, uint32_t limit,
                   size_t nodes, size_t buckets, size_t history):
         self.c.symbols, self.c.depth, self.c.alpha, self.c.limit = symbols, depth, alpha, limit
         self.c.capacity, self.c.n_buckets, self.c.n_history = nodes, buckets, history
+        self.turns = Turns()
         self.pool = np.zeros(nodes, CTW_RECORD)
         self.buckets = np.zeros(buckets, np.uint32)
         self.history = np.zeros(history, np.uint8)
@@ -63,37 +64,29 @@ cdef class ContextTree:
 
     def load(self, records, history, uint64_t step):
         """Takes back records (CTW_RECORD) and last symbols; ValueError if one is damaged."""
+        self.turns.renew(self._load, records, history, step)
+
+    def _load(self, records, history, uint64_t step):
         cdef nbt_ctw there = self.c
         cdef size_t bad
-        with self:
-            there.pool = <nbt_ctw_record*><uintptr_t>records.ctypes.data
-            there.used = len(records)
-            bad = nbt_ctw_first_bad_record(&there)
-            if bad < there.used:
-                raise ValueError(f"tree.records: number {bad} is damaged")
-            memcpy(self.c.pool, there.pool, there.used * sizeof(nbt_ctw_record))
-            self.history[:len(history)] = history
-            self.c.used, self.c.step = there.used, step
-            nbt_ctw_refresh(&self.c)
-
-    def __enter__(self):
-        """Alone with the arrays: any other call is refused meanwhile."""
-        self._enter()
-
-    def __exit__(self, *_):
-        self.busy = False
-
-    cdef int _enter(self) except -1:
-        if self.busy:
-            raise RuntimeError("this trainer is in use by another call")
-        self.busy = True
-        return 0
+        there.pool = <nbt_ctw_record*><uintptr_t>records.ctypes.data
+        there.used = len(records)
+        bad = nbt_ctw_first_bad_record(&there)
+        if bad < there.used:
+            raise ValueError(f"tree.records: number {bad} is damaged")
+        memcpy(self.c.pool, there.pool, there.used * sizeof(nbt_ctw_record))
+        self.history[:len(history)] = history
+        self.c.used, self.c.step = there.used, step
+        nbt_ctw_refresh(&self.c)
 
     def predict(self):
         """Probabilities of the next symbol, float64, shape (symbols,)."""
         p = np.empty(self.c.symbols)
-        with self:
+        self.turns.take(True)
+        try:
             nbt_ctw_predict(&self.c, <double*>PyArray_DATA(p))
+        finally:
+            self.turns.give()
         return p
 
     def run(self, x, bint learn):
@@ -101,26 +94,32 @@ cdef class ContextTree:
         cdef Data data
         _held = _symbols(x, "x", self.c.symbols, &data)
         loss = np.empty(data.count)
-        self._run(&data, learn, <double*>PyArray_DATA(loss))
+        self.turns.take(False)
+        try:
+            self._run(&data, learn, <double*>PyArray_DATA(loss))
+        finally:
+            self.turns.give()
         return loss
 
     cdef int _run(self, Data* data, bint learn, double* loss) except -1:
-        """Pieces of a few milliseconds without the GIL, signals looked at between them."""
+        """Pieces of a few milliseconds without the GIL, signals looked at and those that only look
+        let pass between them."""
         cdef size_t begun = 0, done = 0, steps
         cdef nbt_status status
-        with self:
-            while begun < data.count:
-                steps = min(SYMBOLS_BETWEEN_SIGNALS, data.count - begun)
-                if steps < FEW_SYMBOLS:
+        while begun < data.count:
+            steps = min(SYMBOLS_BETWEEN_SIGNALS, data.count - begun)
+            if steps < FEW_SYMBOLS:
+                status = nbt_ctw_run(&self.c, steps, data.symbols + begun, learn, loss + begun,
+                                     &done)
+            else:
+                with nogil:
                     status = nbt_ctw_run(&self.c, steps, data.symbols + begun, learn, loss + begun,
                                          &done)
-                else:
-                    with nogil:
-                        status = nbt_ctw_run(&self.c, steps, data.symbols + begun, learn,
-                                             loss + begun, &done)
-                if status == NBT_BAD_SYMBOL:
-                    raise ValueError(f"x: a symbol changed during the call, at {begun + done}")
-                begun += steps
-                if begun < data.count:
-                    PyErr_CheckSignals()
+            if status == NBT_BAD_SYMBOL:
+                raise ValueError(f"x: a symbol changed during the call, at {begun + done}")
+            begun += steps
+            if begun < data.count:
+                if self.turns.looks:
+                    self.turns.pause()
+                PyErr_CheckSignals()
         return 0

@@ -1,7 +1,11 @@
 """Systems as C calls them (csrc/system.h): trampolines into Python, and functions by address."""
 
-from cpython.memoryview cimport PyMemoryView_FromMemory
-from cpython.buffer cimport PyBUF_READ
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.object cimport PyObject
+from numpy cimport PyArray_STRIDE
+
+cdef extern from "Python.h":
+    Py_ssize_t references "Py_REFCNT"(PyObject*)
 
 cdef extern from "system.h" nogil:
     ctypedef struct nbt_point:
@@ -53,6 +57,10 @@ cdef class Dynamics:
         return {"n": self.c.n, "m": self.c.m, "p": self.c.p, "entries": self.c.entries,
                 "phases": self.c.phases}
 
+    cdef int _show(self, theta) except -1:
+        """θ lies in this array of the learner's."""
+        return 0
+
     cdef int _raise(self) except -1:
         """Raises what made the last call fail."""
         error, self.error = self.error, None
@@ -88,69 +96,135 @@ cdef class CompiledDynamics(Dynamics):
         self.fallible = True
 
 
+@cython.final
+cdef class _Lent:
+    """An argument of a Python function: an array of C's numbers that nobody can write.
+
+    They are copied into it for each call, unless something else holds it still: then that keeps it,
+    with its numbers, and the next call gets another one. Not θ, which is large: that is the
+    learner's own array, which lives as long as anything shows it.
+    """
+
+    cdef object array, memory, dtype
+    cdef str name
+    cdef int kind
+    cdef bint copied
+    cdef npy_intp count, itemsize
+    cdef char* data
+
+    def __cinit__(self, str name, size_t count, dtype):
+        self.name, self.count, self.dtype = name, count, dtype
+        self.kind, self.itemsize, self.copied = dtype.num, dtype.itemsize, True
+
+    cdef int show(self, array) except -1:
+        """From now on that array itself, which owns what C reads."""
+        self.memory = memoryview(array).cast("B").toreadonly()
+        self.array, self.copied = None, False
+        return 0
+
+    cdef object of(self, const void* numbers):
+        if self.array is None or self.changed() or self.copied and self.kept():
+            if self.copied:
+                self.memory = PyBytes_FromStringAndSize(NULL, self.count * self.itemsize)
+            self.array = np.frombuffer(self.memory, self.dtype, self.count)
+            self.data = <char*>PyArray_DATA(self.array)
+        if self.copied:
+            memcpy(self.data, numbers, self.count * self.itemsize)
+        return self.array
+
+    cdef bint kept(self):
+        """Does anything else hold the array, or what it lies in?"""
+        return references(<PyObject*>self.array) > 1 or references(<PyObject*>self.memory) > 2
+
+    cdef bint changed(self):
+        """Is it another one than was lent? Numbers cannot be, but its shape and its type."""
+        array = self.array
+        return not (PyArray_NDIM(array) == 1 and PyArray_DIM(array, 0) == self.count
+                    and PyArray_STRIDE(array, 0) == self.itemsize
+                    and PyArray_TYPE(array) == self.kind
+                    and <char*>PyArray_DATA(array) == self.data)
+
+
 cdef class PythonDynamics(Dynamics):
-    """Python functions step, jvp, vjp (or None), rows of (h, x, theta, …), which get read-only
-    arrays over C's own memory; with several phases also the keyword `phase`."""
+    """Python functions step, jvp, vjp (or None), rows of (h, x, theta, …), arrays that are `_Lent`;
+    with several phases also the keyword `phase`."""
 
     cdef object functions, dtype
-    cdef size_t targets  # numbers of a target of `loss`
-    cdef dict views
+    cdef int kind
+    cdef _Lent h, x, theta, y
+    cdef dict vectors  # of each function that gets one more
 
     def __cinit__(self, *, size_t n, size_t m, size_t p, size_t entries, size_t phases, dtype,
                   dict functions, size_t targets=0):
         self.c.n, self.c.m, self.c.p, self.c.entries, self.c.phases = n, m, p, entries, phases
-        self.functions, self.dtype, self.views = functions, np.dtype(dtype), {}
+        self.functions, self.dtype = functions, np.dtype(dtype)
+        self.kind = self.dtype.num
+        self.h, self.x = _Lent("h", n, self.dtype), _Lent("x", m, self.dtype)
+        self.theta, self.y = _Lent("theta", p, self.dtype), _Lent("y", targets, self.dtype)
+        self.vectors = {"jvp": _Lent("v", n, self.dtype), "vjp": _Lent("u", n, self.dtype)}
         self.c.self = <void*>self
         self.c.step, self.c.jvp, self.c.rows = _python_step, _python_jvp, _python_rows
         if functions["vjp"] is not None:
             self.c.vjp = _python_vjp
         if functions["loss"] is not None:
             self.c.loss = _python_loss
-        self.targets = targets
         self.python = self.fallible = self.c.theirs = True
 
-    cdef object view(self, const void* at, size_t count):
-        """The numbers there, as an array that is made once: C's arrays stay where they are."""
-        key = <uintptr_t>at
-        array = self.views.get(key)
-        if array is None:
-            memory = PyMemoryView_FromMemory(<char*>at, count * <size_t>self.dtype.itemsize,
-                                             PyBUF_READ)
-            array = self.views[key] = np.frombuffer(memory, self.dtype)
-        return array
+    cdef int _show(self, theta) except -1:
+        return self.theta.show(theta)
 
     cdef object call(self, str name, const nbt_point* at, const void* vector):
-        h = self.view(at.h, self.c.n)
-        x = self.view(at.x, self.c.m)
-        theta = self.view(at.theta, self.c.p)
+        cdef _Lent more
+        h, x, theta = self.h.of(at.h), self.x.of(at.x), self.theta.of(at.theta)
         function = self.functions[name]
-        if self.c.phases > 1:
-            if vector != NULL:
-                return function(h, x, theta, self.view(vector, self.c.n), phase=at.phase)
-            return function(h, x, theta, phase=at.phase)
+        more = None
         if vector != NULL:
-            return function(h, x, theta, self.view(vector, self.c.n))
-        return function(h, x, theta)
+            more = self.vectors[name]
+            v = more.of(vector)
+            if self.c.phases > 1:
+                result = function(h, x, theta, v, phase=at.phase)
+            else:
+                result = function(h, x, theta, v)
+            self.unchanged(name, more)
+        elif self.c.phases > 1:
+            result = function(h, x, theta, phase=at.phase)
+        else:
+            result = function(h, x, theta)
+        self.unchanged(name, self.h)
+        self.unchanged(name, self.x)
+        self.unchanged(name, self.theta)
+        return result
+
+    cdef int unchanged(self, str name, _Lent one) except -1:
+        if one.changed():
+            raise ValueError(f"{name}: changed the shape or the type of its argument {one.name}; "
+                             "expected a function that leaves its arguments as they are: "
+                             f"{one.name}.reshape(…) and {one.name}.view(…) make other arrays")
+        return 0
 
     cdef int give(self, str name, result, size_t count, void* out) except -1:
         """Copies what a function gave, `count` numbers, to where C wants it."""
-        array = np.asarray(result)
-        if array.shape != (count,) or array.dtype.kind not in "iuf":
+        if not PyArray_CheckExact(result):
+            result = _as_array(name, result)
+        if (PyArray_NDIM(result) != 1 or PyArray_DIM(result, 0) != <npy_intp>count
+                or PyArray_TYPE(result) != self.kind and result.dtype.kind not in "iuf"):
             raise ValueError(f"{name}: expected an array of real numbers of shape ({count},), "
-                             f"got {array.dtype} of shape {array.shape}")
-        if array.dtype is not self.dtype or not array.flags.c_contiguous:
-            array = np.require(array, self.dtype, ["C"])
-        memcpy(out, PyArray_DATA(array), PyArray_NBYTES(array))
+                             f"got {result.dtype} of shape {result.shape}")
+        if PyArray_TYPE(result) != self.kind or not PyArray_ISCARRAY_RO(result):
+            result = np.require(result, self.dtype, ["C", "A"])
+        memcpy(out, PyArray_DATA(result), PyArray_NBYTES(result))
         return 0
 
     cdef int vector(self, str name, const nbt_point* at, const void* vector, void* out) except -1:
         return self.give(name, self.call(name, at, vector), self.c.n, out)
 
     cdef int measure(self, const void* h, const void* y, double* value, void* H) except -1:
-        result = self.functions["loss"](self.view(h, self.c.n), self.view(y, self.targets))
+        result = self.functions["loss"](self.h.of(h), self.y.of(y))
+        self.unchanged("loss", self.h)
+        self.unchanged("loss", self.y)
         if not isinstance(result, tuple) or len(result) != 2:
             raise TypeError(f"loss: expected (ℓ, ∂ℓ/∂h), got {result!r}")
-        value[0] = float(result[0])
+        value[0] = result[0] if type(result[0]) is float else _as_number("loss: ℓ", result[0])
         return self.give("loss: ∂ℓ/∂h", result[1], self.c.n, H)
 
     cdef int csr(self, const nbt_point* at, int64_t* indptr, int32_t* indices,
@@ -165,13 +239,32 @@ cdef class PythonDynamics(Dynamics):
         return self.give("rows: data", data, len(columns), values)
 
 
+def _as_array(name, result):
+    """What a function gave as an array."""
+    if isinstance(result, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an array without a mask, got a masked one; "
+                        ".filled(…) says what is where something is masked")
+    try:
+        return np.asarray(result)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array of real numbers, got {error}") from None
+
+
+def _as_number(name, value):
+    array = _as_array(name, value)
+    if array.size != 1 or array.dtype.kind not in "iuf":
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    return float(array.reshape(()))
+
+
 def _csr_arrays(csr, n, p, entries):
     """indptr (int64), indices (int32) and data of a tuple, or of what has these attributes."""
     if not isinstance(csr, tuple):
         csr = tuple(getattr(csr, name, None) for name in ("indptr", "indices", "data"))
     if len(csr) != 3 or any(part is None for part in csr):
         raise TypeError("rows: expected (indptr, indices, data) or a CSR array that has them")
-    indptr, indices, data = map(np.asarray, csr)
+    names = ("rows: indptr", "rows: indices", "rows: data")
+    indptr, indices, data = map(_as_array, names, csr)
     if indptr.dtype.kind not in "iu" or indices.dtype.kind not in "iu":
         raise TypeError("rows: expected integers in indptr and indices, got "
                         f"{indptr.dtype}, {indices.dtype}")

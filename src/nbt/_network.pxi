@@ -85,5 +85,8 @@ cdef class EulerDynamics(Dynamics):
         self.python, self.fallible = field.python, field.fallible
         self.c = nbt_euler_system(&self.euler, DTYPES[dtype], _isa_row(isa))
 
+    cdef int _show(self, theta) except -1:
+        return self.field._show(theta)
+
     cdef int _raise(self) except -1:
         return self.field._raise()

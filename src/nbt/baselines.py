@@ -12,6 +12,7 @@ import numpy as np
 
 from nbt import _arguments, _core
 from nbt.streams import Stream
+from nbt.turns import alone
 
 __all__ = ["CTW", "compressed_bits"]
 
@@ -88,6 +89,7 @@ class CTW:
             buckets=power // 4,
             history=power,
         )
+        self._turns = self._core.turns
 
     def learn(self, x: Any) -> np.ndarray:
         """Predicts each symbol of a block, then learns it.
@@ -145,6 +147,7 @@ class CTW:
         """Records in use."""
         return self._core.used
 
+    @alone
     def state_dict(self) -> dict[str, np.ndarray]:
         """Everything that was learned, as arrays: `load_state_dict` takes it back.
 
@@ -152,14 +155,13 @@ class CTW:
         last symbols, that of step t at t mod its length.
         """
         core = self._core
-        with core:
-            return {
-                "symbols": np.asarray(np.int64(self.symbols)),
-                "depth": np.asarray(np.int64(self.depth)),
-                "step": np.asarray(np.uint64(core.step)),
-                "history": core.history[: min(core.step, len(core.history))].copy(),
-                "tree.records": core.pool[: core.used].view(np.uint32).reshape(-1, 6).copy(),
-            }
+        return {
+            "symbols": np.asarray(np.int64(self.symbols)),
+            "depth": np.asarray(np.int64(self.depth)),
+            "step": np.asarray(np.uint64(core.step)),
+            "history": core.history[: min(core.step, len(core.history))].copy(),
+            "tree.records": core.pool[: core.used].view(np.uint32).reshape(-1, 6).copy(),
+        }
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Goes on from where `state` was taken, by a CTW with the same arguments.

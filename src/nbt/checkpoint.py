@@ -151,11 +151,11 @@ def encoded(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> bytes:
     CheckpointError
         An array holds NaN or an infinity.
     """
-    state = checkpoint.trainer.state_dict()
+    description, state = _moment(checkpoint.trainer)
     for name, array in state.items():
         if not np.isfinite(array).all():
             raise CheckpointError(f"{os.fspath(path)}: not written: {name} is not finite")
-    return _encode(checkpoint, state)
+    return _encode(checkpoint, description, state)
 
 
 def read(path: str, cell: Any = None, handle: int | None = None) -> Checkpoint:
@@ -247,7 +247,16 @@ def model_of(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Any:
 # ---- what is in the file -------------------------------------------------------------------------
 
 
-def _encode(checkpoint: Checkpoint, state: Mapping[str, np.ndarray]) -> bytes:
+def _moment(trainer: Any) -> tuple[Mapping[str, Any], Mapping[str, np.ndarray]]:
+    """What it is, and its state, while no other thread makes another of it."""
+    if hasattr(trainer, "_moment"):
+        return trainer._moment()
+    return trainer.describe(), trainer.state_dict()
+
+
+def _encode(
+    checkpoint: Checkpoint, description: Mapping[str, Any], state: Mapping[str, np.ndarray]
+) -> bytes:
     tensors = {name: np.asarray(array, order="C") for name, array in state.items()}
     stream, history = checkpoint.stream, checkpoint.history
     if checkpoint.alphabet is not None:
@@ -258,7 +267,7 @@ def _encode(checkpoint: Checkpoint, state: Mapping[str, np.ndarray]) -> bytes:
     if history is not None:
         tensors |= {HISTORY + name: array for name, array in history.state_dict().items()}
     head = {
-        "trainer": checkpoint.trainer.describe(),
+        "trainer": description,
         "stream": stream,
         "history": None if history is None else history.settings,
         "estimator": checkpoint.estimator,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from nbt import divergence
-from nbt.errors import DivergenceError
 from nbt.optimizers import SGD
 from nbt.trainers import NoBackTrack, Trainer, TruncatedBPTT
 
@@ -31,21 +29,21 @@ def listener(trainer: Trainer) -> Trainer:
 
     It has the same parameters and the same state, and nothing of what learning needs.
     """
-    kind = TruncatedBPTT if trainer._fast else _General  # its path: the same names, the same bits
+    plan, given = trainer._glance()
+    kind = TruncatedBPTT if plan.fast else _General  # its path: the same names, the same bits
     own = {"window": QUIET_WINDOW}
-    if not _pulls(trainer.cell):  # BPTT wants to be able to; a pair is the next cheapest
+    if not _pulls(plan.cell):  # BPTT wants to be able to; a pair is the next cheapest
         kind, own = NoBackTrack, {"norm": "euclidean"}
     heard = kind(
-        trainer.cell,
-        trainer.readout,
+        plan.cell,
+        plan.readout,
         SGD(),
         **own,
-        inputs=trainer.inputs,
-        dtype=trainer.dtype,
+        inputs=plan.inputs,
+        dtype=plan.dtype,
         seed=trainer.seed,
-        missing=trainer.missing,
+        missing=plan.missing,
     )
-    given = trainer.state_dict()
     state = heard.state_dict()
     heard.load_state_dict({k: given[k] if k.startswith(HEARD) else state[k] for k in state})
     return heard
@@ -54,16 +52,12 @@ def listener(trainer: Trainer) -> Trainer:
 def predict_along(trainer: Trainer, x) -> np.ndarray:
     """What a trainer would predict of the target of each input: `Trainer.predict_along`."""
     heard = listener(trainer)
-    try:
-        outputs = heard._core.predict_along(x)
-    except DivergenceError as error:
-        raise divergence.named(error, heard.state_dict()) from None
-    return outputs.reshape(len(outputs), *np.shape(heard._core.predict()))
+    outputs = heard._core.predict_along(heard, x)
+    return outputs.reshape(len(outputs), *np.shape(heard.predict()))
 
 
 def go_to(heard: Trainer, h: np.ndarray) -> None:
     """Puts a listener into the state h (units,): all that its predictions depend on and that
     moves."""
-    with heard._core:
-        heard._table.write("state.h", h)
-        heard._core.refresh()
+    heard._table.write("state.h", h)
+    heard._core.refresh()

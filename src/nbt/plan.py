@@ -146,13 +146,15 @@ class Plan:
         random = np.random.default_rng(seed)
         return bound(self.cell, self.inputs.size, self.dtype, random, self.rule)
 
-    def build(self, seed: int) -> tuple[_core.Learner, StateTable]:
-        """A learner of these sizes and choices, every number in it 0."""
+    def build(self, seed: int, turns: _core.Turns) -> tuple[_core.Learner, StateTable]:
+        """A learner of these sizes and choices, every number in it 0, of the trainer that has these
+        turns."""
         optimizer, kalman = self.optimizer, self.kalman
         lambdas = optimizer.lambdas(self.cell, self.readout) if kalman else (0.0, 0.0)
         system = self.bound(seed)
         reduction = self._reduction(system)
         core = _core.Learner(
+            turns=turns,
             rule=self.rule,
             dtype=self.dtype,
             n=self.cell.units,

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nbt import _core
 from nbt.described import Described
 from nbt.descriptions import build, rebuild
 from nbt.general_state import GeneralTable
+from nbt.plan import Plan
 from nbt.state import StateTable
+from nbt.turns import alone, renews
 
 if TYPE_CHECKING:
     from nbt.history import History
@@ -26,7 +29,9 @@ class Stateful(Described):
     """The state of a trainer; `Trainer` adds the verbs."""
 
     _table: StateTable | GeneralTable
+    _turns: _core.Turns
 
+    @alone
     def state_dict(self) -> dict[str, np.ndarray]:
         """Everything that changes while learning, as copies, by name.
 
@@ -53,10 +58,24 @@ class Stateful(Described):
             system has ``cell.theta`` (p,). There w̄ and J are flat, (K, p) and (p,), v̄ is (K, n)
             and ``estimator.rows.…`` is ∂f/∂θ as CSR arrays.
         """
-        with self._core:
-            self._core.settle()
-            return self._table.read_all()
+        return self._read()
 
+    def _read(self) -> dict[str, np.ndarray]:
+        """The state, for whoever has the turn."""
+        self._core.settle()
+        return self._table.read_all()
+
+    def _glance(self) -> tuple[Plan, dict[str, np.ndarray]]:
+        """What it is made of and its state, maybe in the midst of another thread's block: for
+        predictions."""
+        return self._turns.look(lambda: (self._plan, self._read()))
+
+    @alone
+    def _moment(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """`describe` and `state_dict` of one moment."""
+        return self.describe(), self._read()
+
+    @renews
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Takes back what `state_dict` gave, edited or not.
 
@@ -71,16 +90,16 @@ class Stateful(Described):
             A key is missing or unknown, a shape or type is not that of this trainer, or a number is
             not finite. Then nothing was changed.
         """
-        with self._core:
-            self._adopt(state)
+        self._adopt(state)
 
     def _adopt(self, state, **changes) -> None:
         """Puts a learner of this state in the place of the one there is: all of it or nothing,
         whatever interrupts."""
-        core, table = changes.get("_plan", self._plan).build(self.seed)
+        core, table = changes.get("_plan", self._plan).build(self.seed, self._turns)
         table.write_all(state)
-        self.__dict__.update(changes, _core=core, _table=table)
+        self._core.give_way(self.__dict__, {**changes, "_core": core, "_table": table})
 
+    @alone
     def reset_state(self) -> None:
         """Begins another sequence: the network's state is that before the first step, and nothing
         is known yet of how it depends on the parameters.
@@ -89,14 +108,12 @@ class Stateful(Described):
         `step`, which rates and signs go by. Steps of a window that is not full are not learned
         from. The cost is that of `load_state_dict`.
         """
-        with self._core:
-            self._core.settle()
-            state = self._table.read_all()
-            state = {key: value for key, value in state.items() if not key.startswith("waiting.")}
-            first = build(type(self), self._described()).state_dict()
-            again = {key for key in first if key.startswith(OF_THE_SEQUENCE)} - {*OF_THE_NETWORK}
-            self._adopt(state | {key: first[key] for key in again})
+        state = {key: value for key, value in self._read().items() if key[:8] != "waiting."}
+        first = build(type(self), self._described()).state_dict()
+        again = {key for key in first if key.startswith(OF_THE_SEQUENCE)} - {*OF_THE_NETWORK}
+        self._adopt(state | {key: first[key] for key in again})
 
+    @alone
     def grow(self, symbols: int | None = None, *, inputs: int | None = None) -> None:
         """Makes room for more symbols, as inputs (where the inputs are the symbols predicted) and
         as outputs, or for longer input vectors; what is known of the old ones stays as it is.
@@ -128,11 +145,10 @@ class Stateful(Described):
                 f"got {plan.inputs.size}"
             )
         plan.check_size(system)
-        with self._core:
-            self._core.settle()
-            outputs = plan.readout.outputs - self.readout.outputs
-            changes = {"_plan": plan, "_parameters": plan.parameters(system)}
-            self._adopt(self._table.grown(outputs, more), **changes)
+        self._core.settle()
+        outputs = plan.readout.outputs - self.readout.outputs
+        changes = {"_plan": plan, "_parameters": plan.parameters(system)}
+        self._adopt(self._table.grown(outputs, more), **changes)
 
     def save(
         self, path: str | os.PathLike[str], stream: Any = None, history: History | None = None
@@ -174,17 +190,21 @@ class Stateful(Described):
         return self._plan.threads
 
     @threads.setter
+    @alone
     def threads(self, threads: int) -> None:
         plan = self._plan.with_threads(threads)
-        with self._core:
-            self._core.settle()
-            self._adopt(self._table.read_all(), _plan=plan)
+        self._adopt(self._read(), _plan=plan)
+
+    @alone
+    def _parts(self) -> tuple[type, dict, dict[str, np.ndarray], int]:
+        """What `rebuild` makes another one of."""
+        return type(self), self._described(), self._read(), self.threads
 
     def __reduce__(self):
-        return rebuild, (type(self), self._described(), self.state_dict(), self.threads)
+        return rebuild, self._parts()
 
     def __copy__(self):
         return self.__deepcopy__({})
 
     def __deepcopy__(self, memo):
-        return rebuild(type(self), self._described(), self.state_dict(), self.threads)
+        return rebuild(*self._parts())

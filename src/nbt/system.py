@@ -31,9 +31,11 @@ class System:
     """A dynamical system h(t+1) = f(h(t), x(t), θ) that `NoBackTrack`, `RTRL` and `TruncatedBPTT`
     train, and what is lost on its states.
 
-    Functions must return new arrays and depend on nothing but their arguments. A trainer hands them
-    read-only arrays of its own dtype, x always being a vector (m,), one-hot where the inputs are
-    symbols; the numbers in them change at the next step, so copy what is to be kept.
+    Functions must depend on nothing but their arguments, and leave those as they are. A trainer
+    hands them read-only arrays of its own dtype, x always being a vector (m,), one-hot where the
+    inputs are symbols. They may be kept. theta shows the trainer's own memory and goes on changing
+    with it, so copy it to keep its numbers; those of the others stay as they were.
+    Functions must not use the trainer that calls them: that is refused.
 
     Parameters
     ----------

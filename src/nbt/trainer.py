@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbt import _arguments, divergence
+from nbt import _arguments, _core, divergence
 from nbt.cells import Cell
 from nbt.compiled import CompiledSystem
 from nbt.dynamics import Bound
@@ -80,7 +80,8 @@ class Trainer(Stateful):
         system = self._plan.bound(seed)
         self._plan.check_size(system)
         self._parameters = self._plan.parameters(system)
-        self._core, self._table = self._plan.build(seed)
+        self._turns = _core.Turns()
+        self._core, self._table = self._plan.build(seed, self._turns)
         self._draw(seed, system)
 
     def _draw(self, seed: int, system: Bound | None) -> None:
@@ -116,7 +117,7 @@ class Trainer(Stateful):
         TypeError, ValueError
             For an input that is not as above.
         """
-        return self._core.predict(x)
+        return self._core.predict(self, x)
 
     def predict_along(self, x: ArrayLike) -> np.ndarray:
         """What the readout says of the target of each of a block of inputs, one after the other,
@@ -170,10 +171,7 @@ class Trainer(Stateful):
         KeyboardInterrupt
             On Ctrl-C, between two steps.
         """
-        try:
-            return self._core.run(x, y, True)
-        except DivergenceError as error:
-            raise divergence.named(error, self.state_dict()) from None
+        return self._core.run(self, x, y, True)
 
     def observe(self, x: ArrayLike, y: ArrayLike | EllipsisType | None = None) -> np.ndarray | None:
         """Lets a block pass: the state moves, the estimate is carried along, nothing is learned.
@@ -193,10 +191,11 @@ class Trainer(Stateful):
         TypeError, ValueError, DivergenceError, KeyboardInterrupt
             As `learn`.
         """
-        try:
-            return self._core.run(x, y, False)
-        except DivergenceError as error:
-            raise divergence.named(error, self.state_dict()) from None
+        return self._core.run(self, x, y, False)
+
+    def _named(self, error: DivergenceError) -> DivergenceError:
+        """An error of the core's that says which number it was; in its turn."""
+        return divergence.named(error, self._read())
 
     def simulate(
         self, steps: int, *, paths: int = 200, x: ArrayLike | None = None, seed: int = 0

@@ -17,6 +17,7 @@ from nbt.readouts import Readout
 from nbt.schedules import InverseSqrt
 from nbt.system import System
 from nbt.trainer import Trainer
+from nbt.turns import alone
 
 __all__ = ["RTRL", "NoBackTrack", "Trainer", "TruncatedBPTT", "from_description"]
 
@@ -175,6 +176,7 @@ class NoBackTrack(Trainer):
         """What balances v̄ and w̄."""
         return self._plan.choices["norm"]
 
+    @alone
     def influence(self) -> np.ndarray:
         """The present estimate of ∂h/∂θ: the mean over the pairs of v̄ ⊗ w̄, and what is exact.
 
@@ -185,7 +187,7 @@ class NoBackTrack(Trainer):
         """
         if not self._fast:
             return self._table.influence()
-        state = self.state_dict()
+        state = self._read()
         n = self.cell.units
         v = state["estimator.v"].astype(np.float64)[
             :, np.arange(n) % self.blocks
@@ -194,6 +196,7 @@ class NoBackTrack(Trainer):
         estimate = np.einsum("kij,kpi->jpi", v, w) / self.rank
         return estimate + self._exact_part(state)
 
+    @alone
     def exact_influence(self) -> np.ndarray:
         """What is exact of `influence()`; the rest is estimated.
 
@@ -203,7 +206,7 @@ class NoBackTrack(Trainer):
             The steps of the window, and before them each unit's own path. For a system: the last
             transition, (n, p).
         """
-        return self._exact_part(self.state_dict()) if self._fast else self._table.regressors()
+        return self._exact_part(self._read()) if self._fast else self._table.regressors()
 
     def _exact_part(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
         n, path = self.cell.units, np.eye(self.cell.units)  # ∂h(t)/∂h(t - l)

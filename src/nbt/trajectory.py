@@ -42,7 +42,7 @@ class Trajectory:
     """
 
     def __init__(self, trainer: NoBackTrack, replicas: int) -> None:
-        self.leader = copy.copy(trainer)
+        self.leader = trainer = copy.copy(trainer)  # all that follows is of one moment
         state = trainer.state_dict()
         values, more = (trainer.cell, trainer.readout), {"inputs": trainer.inputs}
         more |= {"dtype": trainer.dtype, "seed": trainer.seed, "missing": trainer.missing}

@@ -1,0 +1,184 @@
+"""Whose turn it is with what several threads share: one call at a time, in the order they came."""
+
+cimport cython
+from cpython.pythread cimport PyThread_get_thread_ident
+
+import _thread
+import os
+from collections import deque
+from weakref import WeakSet
+
+cdef extern from *:
+    """
+    #define NBT_NOBODY 0UL /* no thread has this number, */
+    #define NBT_TORN (~0UL) /* nor this one */
+    """
+    const unsigned long NBT_NOBODY, NBT_TORN
+
+PATIENCE = 0.1  # seconds between two looks at signals, where waiting for a lock does not see them
+AGAIN = ("this trainer is in use by another call of this thread: neither the functions of its "
+         "system nor a signal's handler can use it meanwhile")
+TORN = ("this trainer was in use by another thread when the process forked, so here its state is "
+        "half of a step: load_state_dict() or nbt.load() gives a whole one. Fork before other "
+        "threads learn, or start processes by 'spawn'")
+
+
+@cython.final
+cdef class _Waiter:
+    """A call that waits; its lock is released when it is called."""
+
+    cdef unsigned long thread
+    cdef bint looks, called
+    cdef object lock
+
+    def __cinit__(self, unsigned long thread, bint looks):
+        self.thread, self.looks = thread, looks
+        self.lock = _thread.allocate_lock()
+        self.lock.acquire()
+
+
+@cython.final
+cdef class Turns:
+    """Lets one call at a time be with what it guards, and the others wait without the GIL.
+
+    They go in the order in which they came. A long call lets those that only look and wait go
+    first, now and then (`pause`). A call of the thread whose turn it is, or that waits itself, is
+    refused: it would wait for ever. After a fork, what another thread was in the midst of is torn:
+    all is refused but what makes it whole (`renew`).
+
+    Nothing here is changed without the GIL, so no lock guards it; between `take` and `give` no
+    signal is looked at, so none can come in between.
+    """
+
+    cdef unsigned long holder  # the thread whose turn it is
+    cdef object queue  # of _Waiters
+    cdef readonly size_t waiting  # how many they are,
+    cdef size_t looks  # and how many of them only look
+    cdef object __weakref__
+
+    def __cinit__(self):
+        self.queue = deque()
+        EVERY.add(self)
+
+    def __reduce__(self):
+        return Turns, ()  # a copy of what it guards has its own
+
+    def alone(self, function, *arguments, **more):
+        """What a function gives that nothing else must come between."""
+        self.take(False)
+        try:
+            return function(*arguments, **more)
+        finally:
+            self.give()
+
+    def look(self, function, *arguments, **more):
+        """What a function gives that changes nothing: it may come between two pieces of a call."""
+        self.take(True)
+        try:
+            return function(*arguments, **more)
+        finally:
+            self.give()
+
+    def renew(self, function, *arguments, **more):
+        """As `alone`, also if all is torn: the function makes it whole, or raises."""
+        cdef bint whole = self.holder != NBT_TORN
+        if whole:
+            self.take(False)
+        else:
+            self.holder = PyThread_get_thread_ident()
+        try:
+            result = function(*arguments, **more)
+            whole = True
+            return result
+        finally:
+            if whole:
+                self.give()
+            else:
+                self.holder = NBT_TORN
+
+    def rest(self):
+        """Between two pieces of a call: those that only look, and wait, go first."""
+        if self.looks:
+            self.pause()
+
+    cdef inline int take(self, bint looks) except -1:
+        if self.holder == NBT_NOBODY:
+            self.holder = PyThread_get_thread_ident()
+            return 0
+        return self._stand_in_line(looks)
+
+    cdef inline int give(self) except -1:
+        """To the next. Nothing, if the turn was lost: in an interrupted `pause`."""
+        if self.holder != PyThread_get_thread_ident():
+            return 0
+        if self.waiting:
+            return self._call_next()
+        self.holder = NBT_NOBODY
+        return 0
+
+    cdef int pause(self) except -1:
+        """Gives the turn to all those that look and wait now, and takes it back after them."""
+        own = _Waiter(PyThread_get_thread_ident(), False)
+        looks = [one for one in self.queue if (<_Waiter>one).looks]
+        others = [one for one in self.queue if not (<_Waiter>one).looks]
+        self.queue = deque([*looks, own, *others])
+        self.waiting += 1
+        self._call_next()
+        return self._wait(own)
+
+    cdef int _stand_in_line(self, bint looks) except -1:
+        cdef unsigned long me = PyThread_get_thread_ident()
+        if self.holder == NBT_TORN:
+            raise RuntimeError(TORN)
+        if self.holder == me or any([(<_Waiter>one).thread == me for one in self.queue]):
+            raise RuntimeError(AGAIN)
+        own = _Waiter(me, looks)
+        self.queue.append(own)
+        self.waiting += 1
+        self.looks += looks
+        return self._wait(own)
+
+    cdef int _wait(self, _Waiter own) except -1:
+        """Until it is called. Whatever a signal raises meanwhile, the others lose nothing."""
+        try:
+            while not own.called:
+                own.lock.acquire(True, PATIENCE)
+                if self.holder == NBT_TORN:
+                    raise RuntimeError(TORN)
+        except BaseException:
+            if own.called:
+                self.give()
+            elif own in self.queue:
+                self.queue.remove(own)
+                self.waiting -= 1
+                self.looks -= own.looks
+            raise
+        return 0
+
+    cdef int _call_next(self) except -1:
+        cdef _Waiter one = self.queue.popleft()
+        self.waiting -= 1
+        self.looks -= one.looks
+        self.holder, one.called = one.thread, True
+        one.lock.release()
+        return 0
+
+    cdef int _after_fork(self) except -1:
+        """In the child, which has one thread, those that waited are gone, and whoever was inside
+        and was another never goes on."""
+        self.queue, self.waiting, self.looks = deque(), 0, 0
+        if self.holder not in (NBT_NOBODY, PyThread_get_thread_ident()):
+            self.holder = NBT_TORN
+        return 0
+
+
+EVERY = WeakSet()
+
+
+def _after_fork():
+    for turns in EVERY:
+        (<Turns>turns)._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

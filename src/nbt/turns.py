@@ -1,0 +1,29 @@
+"""Methods that other threads wait for: one call at a time with an object that has `_turns`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["alone", "renews"]
+
+
+def alone(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method during which no other call comes between (`_core.Turns.alone`)."""
+
+    @functools.wraps(method)
+    def in_turn(self, *arguments: Any, **more: Any) -> Any:
+        return self._turns.alone(method, self, *arguments, **more)
+
+    return in_turn
+
+
+def renews(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The same of a method that makes all whole, even what a fork tore (`_core.Turns.renew`)."""
+
+    @functools.wraps(method)
+    def in_turn(self, *arguments: Any, **more: Any) -> Any:
+        return self._turns.renew(method, self, *arguments, **more)
+
+    return in_turn
