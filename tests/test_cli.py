@@ -129,6 +129,7 @@ def test_help_fits_80_columns(name):
 
 NO_DEFAULT = {  # options without which nothing happens
     *("json", "as_json", "save", "output", "plot", "column", "columns", "target", "top", "ahead"),
+    *("inputs",),
     *("model", "prompt", "paper", "help", "alphabet_of"),
 }
 

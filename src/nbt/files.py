@@ -143,7 +143,7 @@ def file(
         raise ValueError(f"encoding: expected none for format {format!r}, got {encoding!r}")
     reading = reading_of(format, delimiter, on_bad_record, longest)
     if format == "npy":
-        return _numbers(path, alphabet)
+        return _written(_numbers(path, alphabet), format, None)
     source, close = open_source(path, follow)
     choices = {"unknown": unknown}
     goes_on = source.live or on_bad_record == "skip"
@@ -166,6 +166,12 @@ def file(
         if close:
             close()
         raise
+    return _written(stream, format, column)
+
+
+def _written(stream: Stream, format: str, column: str | None) -> Stream:
+    """The stream, which tells how its file is written."""
+    stream.format, stream.column = format, column
     return stream
 
 

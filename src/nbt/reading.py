@@ -36,6 +36,8 @@ class Stream(ABC):
         at its beginning or nowhere.
     position : int
         Symbols read so far.
+    format, column : str or None
+        Of a file: how it is written, and in which column its symbols are.
     """
 
     grows = False
@@ -54,6 +56,8 @@ class Stream(ABC):
         self.alphabet = alphabet
         self.entropy_rate = entropy_rate
         self.endless = endless
+        self.format: str | None = None
+        self.column: str | None = None
         self.position = 0
         self._hash = 0
 

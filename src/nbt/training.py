@@ -222,6 +222,7 @@ def settings(
     return {
         "trainer": describe() if describe else repr(trainer),
         "stream": getattr(stream, "name", repr(stream)),
+        **{key: value for key in ("format", "column") if (value := getattr(stream, key, None))},
         **({"unit": "nats", **columns} if numbers else {"symbols": symbols}),
         "entropy_rate": getattr(stream, "entropy_rate", None),
         "steps": steps,

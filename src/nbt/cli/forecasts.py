@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-__all__ = ["columns_of", "print_forecast", "print_next"]
+__all__ = ["columns_of", "print_forecast", "print_next", "settings_of"]
 
 QUANTILES = (0.05, 0.5, 0.95)
 
@@ -26,11 +26,12 @@ def print_next(checkpoint: Any, trainer: Any, as_json: bool) -> None:
 
 
 def print_forecast(
-    checkpoint: Any, trainer: Any, steps: int, paths: int, seed: int, as_json: bool
+    checkpoint: Any, trainer: Any, steps: int, paths: int, seed: int, as_json: bool, x: Any = None
 ) -> None:
-    """A line for each step ahead and number, with its quantiles over simulated futures."""
+    """A line for each step ahead and number, with its quantiles over simulated futures; `x`: what
+    the network is fed on the way."""
     try:
-        found = trainer.forecast(steps, quantiles=QUANTILES, paths=paths, seed=seed)
+        found = trainer.forecast(steps, quantiles=QUANTILES, paths=paths, seed=seed, x=x)
     except (TypeError, ValueError) as error:
         raise click.UsageError(f"--ahead: {error}") from None
     for k in range(steps):
@@ -41,8 +42,13 @@ def print_forecast(
 
 def columns_of(checkpoint: Any) -> tuple[list[str], list[str]]:
     """--columns and --target that the model learned with."""
-    settings = checkpoint.history.settings if checkpoint.history is not None else {}
+    settings = settings_of(checkpoint)
     return tuple(list(settings.get(key) or ()) for key in ("columns", "targets"))
+
+
+def settings_of(checkpoint: Any) -> dict[str, Any]:
+    """What the history says of the run that made it."""
+    return checkpoint.history.settings if checkpoint.history is not None else {}
 
 
 def _names(checkpoint: Any, trainer: Any) -> list[Any]:

@@ -78,6 +78,7 @@ class Job:
 
     def _go_to(self, checkpoint: Any) -> None:
         self.trainer, self.history = checkpoint.trainer, checkpoint.history
+        self.history.settings.pop("failure", None)
         if checkpoint.stream and self.stream.repeatable:
             self.stream.load_state_dict(checkpoint.stream["state"])
 
@@ -154,6 +155,8 @@ class Job:
                 if getattr(error, "history", None) is None or self.interrupts.hurried:
                     raise
                 if not (isinstance(error, DivergenceError) and self._roll_back(error)):
+                    if isinstance(error, Exception):
+                        self.history.settings["failure"] = " ".join(str(error).split())
                     return error
             finally:
                 self.learning = False
@@ -239,7 +242,7 @@ class Job:
         said = []
         try:
             if self.folder:
-                if not self.folder.holds(self.trainer.step):
+                if "failure" in self.history.settings or not self.folder.holds(self.trainer.step):
                     self.folder.save(self._checkpoint())
                 self.folder.rows(self.history)
                 said.append(f"{self.folder.path} (--resume goes on with it)")

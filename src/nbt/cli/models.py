@@ -11,8 +11,16 @@ import click
 import numpy as np
 
 from nbt.cli.faults import Faults
-from nbt.cli.forecasts import columns_of, print_forecast, print_next
-from nbt.cli.options import FAULTS, asked_for, build_stream, flag, load_model, source_options
+from nbt.cli.forecasts import columns_of, print_forecast, print_next, settings_of
+from nbt.cli.options import (
+    FAULTS,
+    asked_for,
+    build_stream,
+    flag,
+    learned_model,
+    load_model,
+    source_options,
+)
 from nbt.cli.pipes import quietly
 from nbt.cli.values import PATH, Count, Positive, Seed
 from nbt.cli.written import WRITTEN, written_options
@@ -71,6 +79,7 @@ def _facts(checkpoint: Any) -> dict[str, Any]:
         "stream": stream and stream["name"],
         "position": stream and stream["state"] and stream["state"]["position"],
         **_loss(history, now),
+        "failure": settings_of(checkpoint).get("failure"),
         "seconds": now and round(now.seconds, 1),
     }
 
@@ -130,6 +139,12 @@ def _loss(history: Any, now: Any) -> dict[str, float | None]:
 @click.argument("source", type=PATH, required=False)
 @click.option("--top", type=Count(), default=5, show_default=True, help="So many symbols.")
 @click.option("--ahead", type=Count(), help="Steps to forecast numbers; 5 %, 50 %, 95 % quantiles.")
+@click.option(
+    "--inputs",
+    type=PATH,
+    metavar="FILE",
+    help="With --ahead, of a model with --target: a table of the inputs to come.",
+)
 @click.option("--paths", type=Count(), default=200, show_default=True, help="Simulated for that.")
 @click.option("--seed", type=Seed(), default=0, show_default=True, help="Of what is simulated.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -143,6 +158,7 @@ def predict(
     source: str | None,
     top: int,
     ahead: int | None,
+    inputs: str | None,
     paths: int,
     seed: int,
     as_json: bool,
@@ -155,12 +171,12 @@ def predict(
     from nbt.scoring import BLOCK, listener
 
     asked = asked_for(context)
-    for name in asked & {"paths", "seed"} if not ahead else ():
+    for name in asked & {"paths", "seed", "inputs"} if not ahead else ():
         raise click.UsageError(f"--{name} needs --ahead")
     reading = {"format", "column", "encoding", *FAULTS, *WRITTEN}
     for name in asked & reading if source is None else ():
         raise click.UsageError(f"--{flag(name)} needs SOURCE")
-    checkpoint = load_model(model)
+    checkpoint = learned_model(model)
     trainer = listener(checkpoint.trainer)
     numbers = not isinstance(trainer.readout, Softmax)
     if ahead and not numbers:
@@ -175,7 +191,8 @@ def predict(
                 trainer.observe(*block)
         Faults(stream).total()
     if ahead:
-        print_forecast(checkpoint, trainer, ahead, paths, seed, as_json)
+        x = _inputs_to_come(checkpoint, model, inputs, ahead)
+        print_forecast(checkpoint, trainer, ahead, paths, seed, as_json, x)
         return 0
     if numbers:
         print_next(checkpoint, trainer, as_json)
@@ -202,7 +219,7 @@ def sample(model: str, count: int, prompt: str, temperature: float, seed: int) -
     """Make up symbols as the model expects them, and print them."""
     from nbt.scoring import listener
 
-    checkpoint = load_model(model)
+    checkpoint = learned_model(model)
     alphabet, trainer = alphabet_of(checkpoint, model), listener(checkpoint.trainer)
     if prompt:
         trainer.observe(alphabet.encode(_prompt(alphabet, prompt)))
@@ -233,10 +250,40 @@ def _continued(
     choice = {name: options[name] for name in names}
     choice["unknown"] = options["unknown"] or "skip"
     if not numbers:
-        return build_stream(source, alphabet_of(checkpoint, model), None, **choice)
+        alphabet, own = alphabet_of(checkpoint, model), settings_of(checkpoint)
+        if choice["format"] is None and not source.startswith("data:"):
+            choice |= {"format": own.get("format"), "column": choice["column"] or own.get("column")}
+        if isinstance(alphabet.symbols, tuple) and choice["format"] not in ("csv", "jsonl"):
+            raise click.UsageError(
+                f"--format: {model} learned words; give --format csv or jsonl, and --column"
+            )
+        return build_stream(source, alphabet, None, **choice)
     columns, targets = columns_of(checkpoint)
     gaps = checkpoint.trainer.missing
     return build_stream(source, None, None, **choice, columns=columns, target=targets, missing=gaps)
+
+
+def _inputs_to_come(checkpoint: Any, model: str, path: str | None, steps: int) -> Any:
+    """The records that a model with targets is fed on the way; None of one that predicts what it is
+    fed."""
+    columns, targets = columns_of(checkpoint)
+    if not targets:
+        if path is not None:
+            raise click.UsageError(f"--inputs: {model} predicts its own inputs")
+        return None
+    if path is None:
+        raise click.UsageError(
+            f"--ahead: {model} predicts {', '.join(targets)} from {', '.join(columns)}; give the "
+            f"{steps} records of {', '.join(columns)} to come with --inputs FILE"
+        )
+    gaps = checkpoint.trainer.missing
+    stream = build_stream(path, None, None, columns=columns, target=None, missing=gaps)
+    blocks: list[Any] = []
+    while (left := steps - sum(map(len, blocks))) and len(block := stream.read(left)):
+        blocks.append(block)
+    if left:
+        raise click.UsageError(f"--inputs: expected {steps} records, got {steps - left}: {path}")
+    return np.concatenate(blocks)
 
 
 def _pair(block: Any) -> tuple[Any, ...]:

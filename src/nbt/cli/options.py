@@ -163,6 +163,18 @@ def load_model(path: str, *, network: bool = True) -> Any:
     return checkpoint
 
 
+def learned_model(path: str) -> Any:
+    """The same, of a model that has learned something where it tells how it learned."""
+    checkpoint = load_model(path)
+    history = checkpoint.history
+    if history is not None and not history.live().step and not checkpoint.trainer.step:
+        why = history.settings.get("failure")
+        raise click.UsageError(
+            f"{path!r}: has learned nothing" + (f", as its run failed: {why}" if why else " yet")
+        )
+    return checkpoint
+
+
 def build_stream(
     source: str,
     alphabet: Any,

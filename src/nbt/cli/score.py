@@ -10,7 +10,14 @@ from typing import Any
 import click
 
 from nbt.cli.models import alphabet_of
-from nbt.cli.options import UNITS, build_stream, check_place, load_model, source_options
+from nbt.cli.options import (
+    UNITS,
+    build_stream,
+    check_place,
+    learned_model,
+    load_model,
+    source_options,
+)
 from nbt.cli.pipes import quietly
 from nbt.cli.values import PATH, Count
 
@@ -82,8 +89,10 @@ def _prepare(source: str, options: dict[str, Any]) -> tuple[Any, Any, bool]:
         return stream, nbt.NoBackTrack(cell, nbt.Softmax(len(stream.alphabet))), True
     if options["units"] or options["alphabet"]:
         raise click.UsageError("--units and --alphabet are those of the model")
-    checkpoint = load_model(options["model"])
-    alphabet_of(checkpoint, options["model"])  # refuses a model of numbers
+    checkpoint = (load_model if options["learn"] else learned_model)(options["model"])
+    alphabet = alphabet_of(checkpoint, options["model"])  # refuses a model of numbers
+    if not isinstance(alphabet.symbols, str | bytes):
+        raise click.UsageError(f"{options['model']}: expected a model of characters or bytes")
     stream = build_stream(source, checkpoint.alphabet, None, **choice)
     return stream, checkpoint.trainer, options["learn"]
 

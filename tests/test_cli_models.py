@@ -1,0 +1,132 @@
+"""`nbt predict`, `score` and `info` of models that are used as they were not learned."""
+
+import json
+
+import numpy as np
+import pytest
+
+import nbt
+from nbt.cli import run
+
+
+@pytest.fixture
+def table(tmp_path):
+    rows = [f"{'ab'[i % 2]},{i % 3},{2 * (i % 3) + 1}" for i in range(60)]
+    path = tmp_path / "w.csv"
+    path.write_text("\n".join(["word,rain,flow", *rows]) + "\n")
+    return path
+
+
+def said(capsys, *args):
+    """Exit code, stdout, stderr."""
+    capsys.readouterr()
+    code = run([str(arg) for arg in args])
+    return (code, *capsys.readouterr())
+
+
+# ---- forecasts of a model with targets ----------------------------------------------------------
+
+
+@pytest.fixture
+def flow(table, tmp_path):
+    path = tmp_path / "flow.st"
+    assert (
+        run(["train", str(table), "--columns", "rain", "--target", "flow", "--save", str(path)])
+        == 0
+    )
+    return path
+
+
+def test_a_target_is_not_fed_as_an_input(flow, capsys):
+    code, out, err = said(capsys, "predict", "-m", flow, "--ahead", 3)
+    assert (code, out) == (2, "")
+    assert "predicts flow from rain; give the 3 records of rain to come with --inputs FILE" in err
+
+
+def test_a_target_is_forecast_from_the_inputs_to_come(flow, tmp_path, capsys):
+    (tmp_path / "to_come.csv").write_text("flow,rain\n,2\n,0\n,1\n")
+    args = ["predict", "-m", flow, "--ahead", 3, "--json", "--inputs", tmp_path / "to_come.csv"]
+    code, out, _ = said(capsys, *args)
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    x = np.array([[2.0], [0.0], [1.0]])
+    expected = nbt.load(flow).forecast(3, quantiles=(0.05, 0.5, 0.95), x=x)
+    assert [row["50%"] for row in rows] == pytest.approx(expected[1, :, 0])
+    assert [row["column"] for row in rows] == ["flow"] * 3
+    code, _, err = said(capsys, *args[:4], 4, *args[5:])
+    assert code == 2
+    assert "--inputs: expected 4 records, got 3" in err
+
+
+def test_inputs_are_for_models_that_need_them(table, tmp_path, capsys):
+    path = tmp_path / "rain.st"
+    assert run(["train", str(table), "--columns", "rain", "--save", str(path)]) == 0
+    code, _, err = said(capsys, "predict", "-m", path, "--ahead", 2, "--inputs", table)
+    assert (code, "predicts its own inputs" in err) == (2, True)
+    code, _, err = said(capsys, "predict", "-m", path, "--inputs", table)
+    assert (code, "--inputs needs --ahead" in err) == (2, True)
+
+
+# ---- words --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def words(table, tmp_path):
+    path = tmp_path / "words.st"
+    args = ["--format", "csv", "--column", "word", "--save", str(path)]
+    assert run(["train", str(table), *args]) == 0
+    return path
+
+
+def test_a_model_of_words_reads_as_it_learned(words, table, capsys):
+    code, out, _ = said(capsys, "predict", "-m", words, table)
+    assert code == 0
+    said_so = said(capsys, "predict", "-m", words, table, "--format", "csv", "--column", "word")
+    assert said_so[:2] == (0, out)
+    settings = nbt.Checkpoint.load(words).history.settings
+    assert (settings["format"], settings["column"]) == ("csv", "word")
+
+
+def test_where_it_is_not_known_how_it_learned_that_is_asked(words, table, tmp_path, capsys):
+    checkpoint = nbt.Checkpoint.load(words)
+    for key in ("format", "column"):  # as an older version left them out
+        del checkpoint.history.settings[key]
+    checkpoint.save(tmp_path / "older.st")
+    code, _, err = said(capsys, "predict", "-m", tmp_path / "older.st", table)
+    assert code == 2
+    assert "learned words; give --format csv or jsonl, and --column" in err
+    given = ("--format", "csv", "--column", "word")
+    assert said(capsys, "predict", "-m", tmp_path / "older.st", table, *given)[0] == 0
+    code, _, err = said(capsys, "score", "-m", words, table)
+    assert (code, "expected a model of characters or bytes" in err) == (2, True)
+
+
+# ---- a run that failed at once ------------------------------------------------------------------
+
+
+def test_a_run_that_learned_nothing_says_why(tmp_path, capsys):
+    path, folder = tmp_path / "e.csv", tmp_path / "run"
+    path.write_text("x,y\n1,ERR\n2,3\n")
+    args = ["train", path, "--columns", "x,y", "-o", folder]
+    assert said(capsys, *args)[0] == 3
+    for more in ([], ["--ahead", 2]):
+        code, out, err = said(capsys, "predict", "-m", folder, *more)
+        assert (code, out) == (2, "")
+        assert "has learned nothing, as its run failed: " in err
+        assert "'ERR' is not a number" in err
+    assert (
+        "'ERR' is not a number" in json.loads(said(capsys, "info", folder, "--json")[1])["failure"]
+    )
+    path.write_text("x,y\n1,4\n2,3\n")
+    assert said(capsys, *args, "--resume")[0] == 0
+    assert said(capsys, "predict", "-m", folder)[0] == 0
+    assert json.loads(said(capsys, "info", folder, "--json")[1])["failure"] is None
+
+
+def test_a_run_that_has_not_begun_says_so(tmp_path, capsys):
+    stream = nbt.streams.symbols([0, 1], alphabet=nbt.streams.Alphabet("ab"))
+    trainer = nbt.NoBackTrack(nbt.RNN(2), nbt.Softmax(2))
+    trainer.save(tmp_path / "m", stream, nbt.History())
+    for command in ("predict", "sample"):
+        code, _, err = said(capsys, command, "-m", tmp_path / "m")
+        assert (code, "has learned nothing yet" in err) == (2, True)
