@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import nbt
-from nbt import sources, streams
+from nbt import following, streams
 from nbt.errors import DataError
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="files that are open can be renamed")
@@ -19,8 +19,8 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="files that are open can be r
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(sources, "LOOK", 0.005)
-    monkeypatch.setattr(sources, "GRACE", 0.05)
+    monkeypatch.setattr(following, "LOOK", 0.005)
+    monkeypatch.setattr(following, "GRACE", 0.05)
 
 
 def there(stream, seconds=0.02):
@@ -58,7 +58,8 @@ def test_what_is_added_comes(tmp_path):
 
 
 @POSIX
-def test_rotation(tmp_path):
+def test_rotation(tmp_path, monkeypatch):
+    monkeypatch.setattr(following, "GRACE", 0.5)
     path = tmp_path / "log"
     append(path, "old1\n")
     stream = streams.text(path, "bytes", follow=True)
@@ -69,7 +70,7 @@ def test_rotation(tmp_path):
     append(path, "new1\n")
     append(tmp_path / "log.1", "old3\n")
     assert there(stream) == b"old3\n"
-    assert there(stream, 0.3) == b"new1\n"
+    assert there(stream, 2.0) == b"new1\n"
     append(path, "new2\n")
     assert there(stream) == b"new2\n"
     assert stream.position == 25

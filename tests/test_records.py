@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import nbt
-from nbt import sources
+from nbt import following
 from nbt.errors import DataError
 
 NAN = float("nan")
@@ -22,8 +22,8 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="files that are open can be r
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(sources, "LOOK", 0.005)
-    monkeypatch.setattr(sources, "GRACE", 0.05)
+    monkeypatch.setattr(following, "LOOK", 0.005)
+    monkeypatch.setattr(following, "GRACE", 0.05)
 
 
 def table(tmp_path, text, columns, *args, name="a.csv", **options):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import nbt
-from nbt import filestreams, sources
+from nbt import filestreams, following, sources
 from nbt.unpacking import MAGIC, Unpacked
 
 zstd = next(
@@ -29,8 +29,8 @@ DATA = b"".join(b"%d,%d\n" % (k, k * k % 97) for k in range(5000))
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(sources, "LOOK", 0.005)
-    monkeypatch.setattr(sources, "GRACE", 0.05)
+    monkeypatch.setattr(following, "LOOK", 0.005)
+    monkeypatch.setattr(following, "GRACE", 0.05)
 
 
 class Dripping(io.BytesIO):

@@ -17,9 +17,10 @@ from nbt.arrays import symbols
 from nbt.decoding import Decoder
 from nbt.errors import DataError
 from nbt.filestreams import Characters, FileStream
+from nbt.opening import open_source
 from nbt.reading import Stream
 from nbt.records import LONGEST, Words, reading_of
-from nbt.sources import BLOCK, Source, open_source
+from nbt.sources import BLOCK, Source
 
 __all__ = ["FORMATS", "file", "text"]
 

@@ -1,16 +1,8 @@
-"""Where bytes come from: a file, a pipe, a log that others write to and rotate."""
+"""Where bytes come from: what all sources do, files and pipes. A log that is rotated: following."""
 
 from __future__ import annotations
 
-import contextlib
-import glob
-import io
-import os
 import select
-import stat
-import sys
-import time
-import warnings
 import zlib
 from collections.abc import Mapping
 from typing import Any, BinaryIO
@@ -18,12 +10,10 @@ from typing import Any, BinaryIO
 from nbt.errors import DataError
 from nbt.unpacking import Unpacked
 
-__all__ = ["File", "Followed", "Pipe", "Source", "open_source"]
+__all__ = ["BLOCK", "HEAD", "File", "Pipe", "Source", "crc_of"]
 
 BLOCK = 1 << 20
 HEAD = 1 << 10  # bytes by which a file is told from others at a glance
-LOOK = 0.05  # seconds between two looks at a followed file
-GRACE = 1.0  # seconds without a word from a rotated file until it is left for the new one
 
 
 class Source:
@@ -94,7 +84,7 @@ class File(Source):
     def seek(self, state: Mapping[str, int]) -> bool:
         before, file = self._file.tell(), Unpacked(self._file.file, self.name)
         file.seek(self._start)
-        if _crc(file, state["offset"]) == state["hash"]:
+        if crc_of(file, state["offset"]) == state["hash"]:
             self._file = file
             return True
         self._file.file.seek(before)
@@ -119,131 +109,8 @@ class Pipe(Source):
         return True
 
 
-class Followed(Source):
-    """A file that grows, is renamed and replaced, or cut to nothing: as `tail -F` reads it."""
-
-    live = True
-    grows = True
-
-    def __init__(self, path: str) -> None:
-        super().__init__(path, _open_file(path))
-        self._turned_since: float | None = None
-
-    def wait(self, seconds: float) -> bool:
-        until = time.monotonic() + seconds
-        while not (self._more() or self._is_over()):
-            left = until - time.monotonic()
-            if left <= 0:
-                return False
-            time.sleep(min(LOOK, left))
-        return True
-
-    def ended(self) -> bool:
-        return self.wait(LOOK) and self._is_over()
-
-    def turn(self) -> bool:
-        self._become(_open_followed(self.name))
-        return True
-
-    def marks(self) -> dict[str, int]:
-        found = os.fstat(self._file.fileno())
-        return {"device": found.st_dev, "inode": found.st_ino}
-
-    def seek(self, state: Mapping[str, int]) -> bool:
-        """A file that was rotated meanwhile is found under its new name, beside the old one."""
-        wanted = (state["device"], state["inode"])
-        known = [one for one in glob.glob(f"{glob.escape(self.name)}*") if _is(one, wanted)]
-        for path in [*known, self.name]:  # by its identity, then by its content
-            with contextlib.suppress(OSError):
-                file = _open_followed(path)
-                if _crc(file, state["offset"]) == state["hash"] and state["offset"]:
-                    self._become(file)
-                    return True
-                file.close()
-        if state["offset"]:
-            warnings.warn(
-                f"{self.name}: what was read of it is no longer there; going on with the present "
-                "file from its beginning",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        self._become(_open_followed(self.name))
-        return False
-
-    def _become(self, file: Unpacked) -> None:
-        self._file.close()
-        self._file, self._turned_since = file, None
-
-    def close(self) -> None:
-        self._file.close()
-
-    def _more(self) -> bool:
-        return self._file.pending or os.fstat(self._file.fileno()).st_size > self._file.tell()
-
-    def _is_over(self) -> bool:
-        """Was it cut, or replaced some time ago and has been silent since?"""
-        if self._more():
-            self._turned_since = None
-            return False
-        if os.fstat(self._file.fileno()).st_size < self._file.tell():
-            return True
-        if not os.path.exists(self.name) or _is(self.name, tuple(self.marks().values())):
-            self._turned_since = None
-            return False
-        if self._turned_since is None:
-            self._turned_since = time.monotonic()
-        return time.monotonic() - self._turned_since >= GRACE
-
-
-def open_source(path: str, follow: bool) -> tuple[Source, Any]:
-    """The source at a path, "-" being standard input, and what closes it (or None)."""
-    if path == "-":
-        if follow:
-            raise ValueError("follow: expected a file, got standard input")
-        file = getattr(sys.stdin, "buffer", None)
-        if file is None:
-            raise DataError("standard input: cannot be read here")
-        return (File if _is_file(file) else Pipe)("standard input", file), None
-    if follow:
-        followed = Followed(path)
-        return followed, followed.close
-    file = open(path, "rb")  # noqa: SIM115 - the stream closes it
-    return (File if _is_file(file) else Pipe)(path, file), file.close
-
-
-def _is_file(file: Any) -> bool:
-    """Does it end, and can it be read again? Some devices can be sought in, and never end."""
-    if not file.seekable():
-        return False
-    try:
-        return not stat.S_ISCHR(os.fstat(file.fileno()).st_mode)
-    except OSError:  # nothing of the operating system's: bytes in memory
-        return True
-
-
-def _open_file(path: str) -> io.FileIO:
-    file = io.FileIO(path, "rb", opener=lambda p, flags: os.open(p, flags | os.O_NONBLOCK))
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise DataError(f"{path}: only a regular file can be followed")
-    return file
-
-
-def _open_followed(path: str) -> Unpacked:
-    return Unpacked(_open_file(path), path, grows=True)
-
-
-def _is(path: str, identity: tuple[int, ...]) -> bool:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    return (found.st_dev, found.st_ino) == identity
-
-
-def _crc(file: Unpacked, size: int) -> int | None:
-    """CRC-32 of the next `size` bytes; None if there are fewer."""
-    crc = 0
+def crc_of(file: Unpacked, size: int, crc: int = 0) -> int | None:
+    """CRC-32 of the next `size` bytes, going on from `crc`; None if there are fewer."""
     while size:
         try:
             raw = file.read(min(size, BLOCK))

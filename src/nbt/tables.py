@@ -16,8 +16,9 @@ from nbt import _arguments
 from nbt.decoding import Decoder
 from nbt.dialects import Heading, Marks
 from nbt.numerals import Numerals, number_in
+from nbt.opening import open_source
 from nbt.records import LONGEST, Reading, Records, one_character, reading_of
-from nbt.sources import Source, open_source
+from nbt.sources import Source
 
 __all__ = ["table"]
 

@@ -67,6 +67,11 @@ class Unpacked:
         """Did the last `read` find the end of the file?"""
         return self._at_end
 
+    @property
+    def whole(self) -> bool:
+        """Is what was read no beginning of a compressed piece that has not ended yet?"""
+        return self._unpacker is None
+
     def read(self, n: int) -> bytes:
         """At most `n` bytes. None may mean the end (`at_end`), or that more of the file is needed.
 
