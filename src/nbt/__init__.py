@@ -34,7 +34,7 @@ Losses are in nats; bits per symbol are what is shown to people. Letters are the
 state, θ the parameters, P = 1 + n + m of them for each of n units with m inputs.
 """
 
-from nbt import baselines, datasets, streams
+from nbt import baselines, datasets, installation, streams
 from nbt.build import __version__, build_info
 from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
 from nbt.checkpoint import Checkpoint, load
@@ -118,6 +118,8 @@ __all__ = [  # noqa: RUF022 - in the order of the list above, and of the referen
     "datasets",
     "baselines",
 ]
+
+installation.warn()
 
 
 def __dir__() -> list[str]:

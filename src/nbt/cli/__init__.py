@@ -6,6 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 
+from nbt import installation
+
+installation.check()  # before anything that needs an nbt of ours
+
+# ruff: noqa: E402
 import click
 
 from nbt.cli.compare import compare
@@ -36,6 +41,8 @@ def _print_version(context: click.Context, option: click.Parameter, wanted: bool
         elif isinstance(value, (list, tuple)):
             value = " ".join(map(str, value)) or "none"
         click.echo(f"{name + ':':<10}{value}")
+    if found := installation.neighbours():
+        click.echo(f"warning:  {installation.described(found)}")
     context.exit()
 
 

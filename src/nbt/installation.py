@@ -1,0 +1,83 @@
+"""Is the folder of this package ours alone? Another distribution has the import name nbt, too.
+
+Whichever of the two is installed last overwrites ``nbt/__init__.py``. What is here needs nothing
+else of the package, so that it also works beside an ``__init__.py`` that is not ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+__all__ = ["check", "described", "neighbours", "warn"]
+
+DISTRIBUTION = "nobacktrack"
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+LATER = frozenset(  # modules of ours that `import nbt` does not load
+    [
+        *("__init__", "__main__", "drawing", "forecasting", "listening", "report", "river"),
+        *("runs", "scoring", "sklearn"),
+    ]
+)
+
+
+def strangers() -> list[str]:
+    """Modules in our folder that `import nbt` has not loaded, and that are none of LATER. It is one
+    look, as it is done at every import."""
+    try:
+        names = os.listdir(FOLDER)
+    except OSError:
+        return []
+    modules = (name[:-3] for name in names if name.endswith(".py"))
+    return sorted(m for m in modules if m not in LATER and f"nbt.{m}" not in sys.modules)
+
+
+def neighbours() -> dict[str, list[str]]:
+    """Other distributions that have files in our folder: name and version, and the files."""
+    from importlib.metadata import distributions
+
+    found = {}
+    for other in distributions(path=[os.path.dirname(FOLDER)]):
+        name = other.metadata["Name"]
+        listed = other.read_text("RECORD") or other.read_text("installed-files.txt") or ""
+        if name == DISTRIBUTION or "nbt/" not in listed:
+            continue
+        files = sorted(str(file) for file in other.files or () if file.parts[0] == "nbt")
+        if files:
+            found[f"{name} {other.version}"] = files
+    return found
+
+
+def described(found: dict[str, list[str]]) -> str:
+    """What is wrong, and what to do."""
+    said = "; ".join(f"{name} ({', '.join(files[:4])})" for name, files in found.items())
+    return (
+        f"other files lie among those of {DISTRIBUTION} in {FOLDER}: {said}. Both distributions "
+        "have the import name nbt, and the one that was installed last overwrote the other's "
+        f"files. Install each in an environment of its own: python -m venv ENV, then "
+        f"ENV/bin/pip install {DISTRIBUTION}"
+    )
+
+
+def warn() -> None:
+    """At the end of `import nbt`: a warning, if there is such a distribution."""
+    if strangers() and (found := neighbours()):
+        warnings.warn(described(found), stacklevel=3)
+
+
+def check() -> None:
+    """Before the command runs: ends it where ``nbt/__init__.py`` is not ours, or is gone."""
+    package = sys.modules.get("nbt")
+    if hasattr(package, "NoBackTrack"):
+        return
+    found = neighbours()
+    said = (
+        described(found)
+        if found
+        else (
+            f"nbt/__init__.py in {FOLDER} is not that of {DISTRIBUTION}: "
+            f"pip install --force-reinstall {DISTRIBUTION}, in an environment of its own"
+        )
+    )
+    sys.exit(f"nbt: error: {said}")
