@@ -113,10 +113,10 @@ def test_they_learn(rule):
     rng = random.Random(1)
     model, right, before = nbt.RNNClassifier(rule=rule, seed=1), 0, "a"
     for t in range(4000):
-        x = rng.choice("ab")
+        x = {"seen": rng.choice("ab")}
         right += t >= 3000 and model.predict_one(x) == before
         model.learn_one(x, before)
-        before = x
+        before = x["seen"]
     assert right >= 980
     assert model.loss < math.log(2)
 
@@ -177,7 +177,7 @@ def test_no_features_at_all():
     model = nbt.RNNClassifier(seed=2)
     for _ in range(3):
         model.learn_one({}, "a")
-        model.learn_one(None, "b")
+        model.learn_one([], "b")
     assert set(model.predict_proba_one({})) == {"a", "b"}
     model.learn_one({"x": 1.0}, "b")
     assert model.features == ["x"]
@@ -210,7 +210,7 @@ def test_new_features_change_nothing_until_they_are_learned(model):
     [
         (2.5, {0: 2.5}),
         (np.float32(2.5), {0: 2.5}),
-        ("u", {0: "u"}),
+        (("u", 2), {0: "u", 1: 2}),
         ([1, 2], {0: 1, 1: 2}),
         (np.array([1.0, 2.0]), {0: 1, 1: 2}),
         ({"b": True, "a": np.int64(3)}, {"a": 3, "b": 1}),
@@ -227,13 +227,13 @@ def test_values_are_features(x, columns):
 
 
 def row_of(features, x):
-    row = np.full((1, len(features)), 7.0, np.float32)
+    row = np.full((1, len(features)), 7.0)
     features.fill(x, row)
     return row[0].tolist()
 
 
 def test_columns():
-    features = Features(5, "float32")
+    features = Features(3, "missing")
     assert features.learn({"n": 2, "c": "red", "gone": None, "nan": NAN})
     assert features.columns == [("c", "red"), ("n",)]
     assert not features.learn({"n": 3})
@@ -248,13 +248,15 @@ def test_columns():
     features.learn({"c": 5})  # now a number, too
     assert row_of(features, {"c": 5})[3] == 5.0
     assert features.learn({"x": 1, "y": 2, "z": 3})
-    assert len(features) == 5  # at most
+    assert len(features) == 6  # three numbers, two strings, and what y and z share
+    assert features.columns[4:] == [("x",), ("shared", 0)]
     assert not features.learn({"y": 2})
     assert features.names() == ["c", "n", "x"]
+    assert abs(row_of(features, {"y": 2})[5]) == 2.0
 
 
 def test_a_full_row_takes_the_short_way_and_comes_out_the_same():
-    features = Features(9, "float64")
+    features = Features(9)
     features.learn({"b": 1, "a": 2})
     row = np.full((1, 2), NAN)
     assert features.fill_known({"b": 5, "a": 0.1}, row)
@@ -262,16 +264,18 @@ def test_a_full_row_takes_the_short_way_and_comes_out_the_same():
     for x in ({"b": 5}, {"b": 5, "c": 1}, {"b": 5, "a": None}, {"b": 5, "a": "s"}, 5, None, [1, 2]):
         assert not features.fill_known(x, row)
     assert not features.fill_known({"b": 5, "a": 1, "c": 2}, row)
-    one = Features(9, "float64")
+    one = Features(9)
     one.learn(3.0)
     assert one.fill_known({0: 4}, row)
 
 
 def test_few_features_are_taken_in():
     model = nbt.RNNClassifier(max_features=2)
-    model.learn_one({"a": 1, "b": 2, "c": 3}, 1)
-    model.learn_one({"c": 3, "d": 3}, 2)
+    with pytest.warns(UserWarning, match="more than 2 numbers"):
+        model.learn_one({"a": 1, "b": 2, "c": 3}, 1)
+    model.learn_one({"c": 3, "d": 3}, 2)  # it is said once
     assert model.features == ["a", "b"]
+    assert model.columns == ["a", "b", "shared=0"]
 
 
 # ---- labels ------------------------------------------------------------------------------------
@@ -312,7 +316,17 @@ def test_a_new_label_keeps_the_odds_of_the_others():
         ("x: 'b'", ValueError, ({"b": 1e39}, 1)),
         ("x", ValueError, ({"b": math.inf, "a": 1.0, "late": 0.0}, 1)),
         ("x", ValueError, (np.zeros((2, 2)), 1)),
-        ("x", TypeError, ({("no", "name"): 1}, 1)),
+        ("x", TypeError, ({frozenset("no name"): 1}, 1)),
+        ("x", TypeError, ({NAN: 1}, 1)),
+        ("x", TypeError, (None, 1)),
+        ("x", TypeError, ("text", 1)),
+        ("x", TypeError, (b"bytes", 1)),
+        ("x", TypeError, ({1, 2}, 1)),
+        ("x: 'b'", TypeError, ({"b": {"nested": 1}}, 1)),
+        ("x: 'b'", TypeError, ({"b": 1j}, 1)),
+        ("x: 'b'", ValueError, ({"b": 10**5000}, 1)),
+        ("x: 1", TypeError, ([1, [2, 3]], 1)),
+        ("x", TypeError, (np.ma.masked_equal([1.0, 2.0], 2), 1)),
     ],
 )
 def test_features_that_are_refused(model, name, error, arguments):
@@ -347,7 +361,7 @@ def test_labels_that_are_refused():
 def test_targets_that_are_refused():
     model = learned_numbers()
     before = pickle.dumps(model)
-    for y in ("1", None, b"1", [1.0], np.zeros(2), 1j):
+    for y in ("one", None, b"1", [1.0], np.zeros(2), 1j, {}, "1_000"):
         expect(TypeError, "y", lambda y=y: model.learn_one({"new": 1}, y))
     for y in (math.inf, -math.inf, 1e39, 10**400):
         with pytest.raises((TypeError, ValueError), match="y: expected"):
@@ -366,6 +380,11 @@ def test_targets_that_are_refused():
         ("rank", {"options": {"rank": 0}}),
         ("max_features", {"max_features": 0}),
         ("seed", {"seed": -1}),
+        ("absent", {"absent": "mean"}),
+        ("absent", {"absent": None}),
+        ("categorical", {"categorical": "zip"}),
+        ("categorical", {"categorical": [["zip"]]}),
+        ("categorical", {"categorical": 3}),
     ],
 )
 def test_arguments_that_are_refused(name, choices):

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import inspect
 import math
-import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 from nbt import _arguments
 from nbt.cells import RNN, Cell
-from nbt.descriptions import value_in, value_out
-from nbt.errors import CheckpointError
-from nbt.features import KEYS, Features
+from nbt.errors import DivergenceError
+from nbt.estimator_file import UNITS, Saved
+from nbt.features import ABSENT, Features, as_names
 from nbt.inputs import Vector
 from nbt.optimizers import SGD, Kalman, Optimizer
 from nbt.readouts import Readout
 from nbt.showing import table
-from nbt.strangers import named, words
 from nbt.trainers import RTRL, NoBackTrack, Trainer, TruncatedBPTT
+from nbt.undo import Undo
 
 __all__ = ["Estimator", "count", "make_trainer", "some"]
 
 RULES = {kind.__name__: kind for kind in (NoBackTrack, RTRL, TruncatedBPTT)}
-UNITS = 20
+HOPELESS = 10  # steps, one after the other, that had to be taken back
 RESERVED = ("inputs", "missing", "seed")  # of a trainer's arguments, what an estimator decides
 
 
@@ -58,7 +58,7 @@ def make_trainer(
     )
 
 
-class Estimator:
+class Estimator(Saved):
     """What `RNNClassifier` and `RNNRegressor` share. The trainer is made at the first step."""
 
     _kind: str
@@ -71,6 +71,8 @@ class Estimator:
         options: Mapping[str, Any] | None = None,
         max_features: int = 1000,
         seed: int = 0,
+        absent: str = "zero",
+        categorical: Collection | None = None,
     ) -> None:
         self.cell = cell
         self.optimizer = optimizer
@@ -78,10 +80,20 @@ class Estimator:
         self.options = options
         self.max_features = max_features
         self.seed = seed
-        self._trainer: Trainer | None = None
+        self.absent = absent
+        names = as_names("categorical", () if categorical is None else categorical)
+        self.categorical = None if categorical is None else sorted(names, key=repr)
         self._learned, self._nats = 0, 0.0
-        self._features = Features(_arguments.whole("max_features", max_features), "float32")
-        self._features.dtype = self._made().dtype  # and refuses what is wrong before the first step
+        self._undone = 0, 0, 0  # steps; `learned` at the last of them; how many were since
+        self._features = Features(
+            _arguments.whole("max_features", max_features),
+            absent=_arguments.one_of("absent", absent, ABSENT),
+            categorical=names,
+        )
+        self._trainer = None
+        trainer = self._made()  # refuses what is wrong before the first step
+        self._features.largest = float(np.finfo(trainer.dtype).max)
+        self._adopt(None)
 
     # ---- the verbs -----------------------------------------------------------------------------
 
@@ -90,7 +102,7 @@ class Estimator:
 
         Parameters
         ----------
-        x : mapping, number, string or sequence
+        x : mapping, number or sequence
             Features by name; anything else has features named 0, 1, …
 
         Raises
@@ -98,13 +110,26 @@ class Estimator:
         TypeError, ValueError
             For features that are not as above. Nothing was learned.
         """
-        self._ready(x)
-        self._trainer.observe(self._row, ...)
+        row = self._ready(x, next(self._undo.rows, None))
+        try:
+            self._trainer.observe(row, ...)
+        except BaseException as error:
+            self._failed(error, x, row, ...)
+        else:
+            self._undo.since.append(...)
 
     def _learn(self, x: Any, target: Any) -> None:
         """The state moves on x, predicts, and learns from the target."""
-        self._ready(x)
-        loss = self._trainer.learn(self._row, target).item()
+        undo = self._undo
+        row = next(undo.rows, None)
+        if row is None or not self._features.fill_known(x, row):
+            row = self._ready(x, row)
+        try:
+            loss = self._trainer.learn(row, target).item()
+        except BaseException as error:
+            self._failed(error, x, row, target)
+            return
+        self._undo.since.append(target)
         if loss == loss:  # there was a target
             self._learned += 1
             self._nats += loss
@@ -113,26 +138,66 @@ class Estimator:
         """What the readout says once the state has moved on x, in a copy; None before anything
         came."""
         if self._trainer is None:
+            self._named(self._features.fill, x, np.empty((1, 0)))  # refuses what is wrong
             return None
-        self._features.fill(x, self._row)
-        return self._trainer.predict(self._row)
-
-    def _ready(self, x: Any) -> None:
-        """A trainer with a column for everything in x, and x in the row."""
-        if self._trainer is not None and self._features.fill_known(x, self._row):
-            return
-        before = self._features.__getstate__()
-        new = self._features.learn(x)
+        if not self._features.fill_known(x, self._row):
+            self._fill(x, self._row)
         try:
+            return self._trainer.predict(self._row)
+        except ValueError:
+            self._fill(x, self._row)  # names what is wrong
+            raise
+
+    def _ready(self, x: Any, row: np.ndarray | None) -> np.ndarray:
+        """A trainer with a column for everything in x; x in a row, the one given or the next."""
+        if self._trainer is not None:
+            if row is None:
+                self._undo.mark(self._trainer)
+                row = next(self._undo.rows)
+            if not self._fill(x, row):
+                return row
+        features, shared = self._features, self._features.shares
+        before = features.__getstate__()
+        try:
+            self._named(features.learn, x)
             if self._trainer is None:
                 self._adopt(self._made())
-            elif new and len(self._features) > self._trainer.inputs.size:
-                self._trainer.grow(inputs=len(self._features))
+            elif len(features) > self._trainer.inputs.size:
+                self._trainer.grow(inputs=len(features))
                 self._adopt(self._trainer)
         except BaseException:
-            self._features.__setstate__(before)
+            features.__setstate__(before)
+            self._undo.forget()
             raise
-        self._features.fill(x, self._row)
+        if features.shares and not shared:
+            self._warn_of_sharing()
+        self._undo.mark(self._trainer)
+        row = next(self._undo.rows)
+        self._fill(x, row)
+        return row
+
+    def _fill(self, x: Any, row: np.ndarray) -> bool:
+        try:
+            return self._named(self._features.fill, x, row)
+        except BaseException:
+            self._undo.forget()  # a row that was begun
+            raise
+
+    def _named(self, call, *arguments):
+        """The call; its errors name the step."""
+        try:
+            return call(*arguments)
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"{error}, at step {self.step}") from None
+
+    def _warn_of_sharing(self) -> None:
+        warnings.warn(
+            f"more than {self.max_features} numbers, or as many different strings, came as "
+            f"features by step {self.step}; what is new from now on shares columns with others, "
+            "by its hash: max_features= allows more",
+            stacklevel=5,
+        )
 
     def _readout(self) -> Readout:
         raise NotImplementedError
@@ -149,9 +214,61 @@ class Estimator:
             seed=self.seed,
         )
 
-    def _adopt(self, trainer: Trainer) -> None:
-        self._trainer = trainer
-        self._row = np.full((1, trainer.inputs.size), math.nan, trainer.dtype)
+    def _adopt(self, trainer: Trainer | None) -> None:
+        self._trainer, self._undo = trainer, Undo()
+        if trainer is not None:
+            self._row = np.full((1, trainer.inputs.size), math.nan)
+
+    # ---- when learning leaves the range of numbers ---------------------------------------------
+
+    def _failed(self, error: BaseException, x: Any, row: np.ndarray, target: Any) -> None:
+        """Of a step that ended in an error nothing is left.
+
+        If learning left the range of numbers the error is a warning. Time passes nevertheless,
+        unless that fails, too. A network that can learn no more begins anew.
+        """
+        if not isinstance(error, DivergenceError):
+            self._undo.forget()
+            if isinstance(error, ValueError):
+                self._fill(x, row)  # names what is wrong
+            raise error
+        self._undo.back(self._trainer, row)
+        count, learned, times = self._undone
+        times = times + 1 if learned == self._learned else 1
+        anew = times == HOPELESS
+        self._undone = count + 1, self._learned, times % HOPELESS
+        if anew:
+            state = {"step": np.uint64(self.step)}
+            self._trainer.load_state_dict(self._made().state_dict() | state)
+            self._undo.forget()
+        elif target is not ...:
+            self._undo.pass_over(self._trainer, row)
+        if times == 1 or anew:
+            self._warn_of(error, row, target, anew)
+
+    def _warn_of(self, error: DivergenceError, row: np.ndarray, target: Any, anew: bool) -> None:
+        what = "" if error.array is None else f" ({error.array})"
+        what += self._furthest(row) + ("" if target is ... else f"; the target was {target!r}")
+        then = (
+            f"that was step {HOPELESS} of {HOPELESS} in a row: the network begins anew"
+            if anew
+            else "nothing was learned from that step, and learning goes on"
+        )
+        warnings.warn(
+            f"learning left the range of numbers at step {error.step}{what}; {then}",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
+    def _furthest(self, row: np.ndarray) -> str:
+        """The feature that lies most deviations from its mean, in a message."""
+        if not len(self._features):
+            return ""
+        state, size = self._trainer.state_dict(), len(self._features)
+        mean, variance = (state[f"inputs.{key}"].astype(float) for key in ("mean", "variance"))
+        far = np.abs(row[0] - mean) / np.sqrt(np.maximum(variance, np.finfo(float).tiny))
+        k = int(np.nan_to_num(far[:size]).argmax())
+        return f"; feature {self.columns[k]!r} was furthest from its mean, {row[0, k]:.6g}"
 
     # ---- what it is ----------------------------------------------------------------------------
 
@@ -167,13 +284,18 @@ class Estimator:
 
     @property
     def columns(self) -> list[str]:
-        """What the inputs of the trainer stand for: a number's name, or name=string."""
+        """What the inputs of the trainer stand for: a number's name, name=string, or shared=k."""
         return ["=".join(map(str, column)) for column in self._features.columns]
 
     @property
     def learned(self) -> int:
         """Steps with a target that were learned."""
         return self._learned
+
+    @property
+    def undone(self) -> int:
+        """Steps that were taken back because learning left the range of numbers."""
+        return self._undone[0]
 
     @property
     def step(self) -> int:
@@ -189,6 +311,7 @@ class Estimator:
     def arguments(self) -> dict[str, Any]:
         """The arguments it was made with."""
         names = ("cell", "optimizer", "rule", "options", "max_features", "seed")
+        names += ("absent", "categorical")
         return {name: getattr(self, name) for name in names}
 
     def _rows(self) -> list[tuple[str, str]]:
@@ -228,171 +351,6 @@ class Estimator:
 
     def _repr_html_(self) -> str:
         return table(type(self).__name__, self._rows())
-
-    # ---- the state -----------------------------------------------------------------------------
-
-    def describe(self) -> dict[str, Any]:
-        """Everything but the trainer, as JSON holds it.
-
-        Raises
-        ------
-        TypeError
-            A label is neither a string nor a number.
-        """
-        return {
-            "estimator": self._kind,
-            "parameters": {name: _plain(value) for name, value in self.arguments().items()},
-            "features": [list(column) for column in self._features.columns],
-            "started": self._trainer is not None,
-            "learned": self._learned,
-            "nats": self._nats,
-            **self._own_description(),
-        }
-
-    def _own_description(self) -> dict[str, Any]:
-        return {}
-
-    def _take(self, description: Mapping[str, Any]) -> None:
-        """What only this kind of estimator has."""
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a checkpoint, as trainers do; `nbt.load` takes it back and goes on to the bit.
-
-        Parameters
-        ----------
-        path : str or path-like
-            Where to.
-
-        Raises
-        ------
-        CheckpointError, OSError
-            As `nbt.NoBackTrack.save`.
-        TypeError
-            A label is neither a string nor a number.
-        """
-        from nbt.checkpoint import Checkpoint
-
-        path = _arguments.path("path", path)
-        trainer = self._trainer or self._made()
-        Checkpoint(trainer, estimator=self.describe()).save(
-            path, aside=os.path.realpath(path) + ".previous"
-        )
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], cell: Cell | None = None):
-        """The estimator that was saved to a file.
-
-        Parameters
-        ----------
-        path, cell
-            As in `nbt.load`.
-
-        Raises
-        ------
-        CheckpointError, OSError
-            As `nbt.load`; also for a file that holds another kind.
-        """
-        from nbt.checkpoint import Checkpoint
-
-        return cls.restored(path, Checkpoint.load(path, cell))
-
-    @classmethod
-    def restored(cls, path: str | os.PathLike[str], checkpoint):
-        """The estimator of a checkpoint that was read.
-
-        Parameters
-        ----------
-        path : str or path-like
-            Where it was read from, for messages.
-        checkpoint : nbt.Checkpoint
-            What was read.
-
-        Raises
-        ------
-        CheckpointError
-            It holds something else.
-        """
-        path, description = os.fspath(path), checkpoint.estimator
-        kind = "a trainer" if description is None else description.get("estimator")
-        if kind != cls._kind:
-            kind = kind if isinstance(kind, str) else named(kind)
-            raise CheckpointError(f"{path}: expected {cls._kind}, got {kind[:80]}")
-        try:
-            return cls.from_description(description, checkpoint.trainer)
-        except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError,
-                TypeError, ValueError) as error:  # fmt: skip
-            raise CheckpointError(
-                f"{path}: holds no estimator of this version: {words(error)}"
-            ) from error
-
-    @classmethod
-    def from_description(cls, description: Mapping[str, Any], trainer: Trainer):
-        """The estimator that `describe` described, with its trainer.
-
-        Parameters
-        ----------
-        description : mapping
-            What `describe` gave.
-        trainer : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
-            The one that learned.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            The description is not one, or not one of this trainer.
-        """
-        given = dict(description["parameters"])
-        if given["cell"] == value_out(trainer.cell):  # a system has its functions there alone
-            given["cell"] = trainer.cell
-        options = given.pop("options")
-        _check_sizes(options, given, trainer)
-        estimator = cls(**{k: value_in(v) for k, v in given.items()}, options=options)
-        columns = [tuple(column) for column in description["features"]]
-        if not all(len(c) in (1, 2) and all(type(p) in KEYS for p in c) for c in columns):
-            raise TypeError("features: expected names, or pairs of a name and a string")
-        if len(set(columns)) < len(columns):
-            raise ValueError("features: expected each once")
-        features = estimator._features
-        features.__setstate__((features.most, features.dtype, columns))
-        estimator._take(description)
-        estimator._learned = _arguments.whole("learned", description["learned"], 0, 2**63)
-        estimator._nats = _arguments.real("nats", description["nats"])
-        if _arguments.flag("started", description["started"]):
-            fresh = estimator._made()
-            if (trainer.inputs, trainer.readout) != (fresh.inputs, fresh.readout):
-                raise ValueError(f"trainer: expected {fresh}, got {trainer}")
-            estimator._adopt(trainer)
-        return estimator
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "_row"}
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self._trainer is not None:
-            self._adopt(self._trainer)
-
-
-def _check_sizes(
-    options: Mapping[str, Any] | None, given: Mapping[str, Any], trainer: Trainer
-) -> None:
-    """See, before another trainer of these sizes is made, that they are those of the trainer."""
-    described = trainer.describe()
-    cell = described["cell"] if given["cell"] is not None else value_out(RNN(UNITS))
-    if given["cell"] not in (None, trainer.cell, cell) or described["cell"] != cell:
-        raise ValueError("cell: expected that of the trainer")
-    if given.get("rule") != described["trainer"]:
-        raise ValueError(f"rule: expected {described['trainer']}, got {named(given.get('rule'))}")
-    for name in ("rank", "blocks", "window"):
-        if name in (options or {}) and options[name] != described.get(name, 0):
-            raise ValueError(f"options: expected the trainer's {name}, got {named(options[name])}")
-
-
-def _plain(value: Any) -> Any:
-    """A parameter as JSON holds it."""
-    if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
-    return value.item() if isinstance(value, np.generic) else value_out(value)
 
 
 def count(number: int, noun: str) -> str:

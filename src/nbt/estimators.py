@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy as np
 from nbt import _arguments
 from nbt.cells import Cell
 from nbt.estimator import Estimator, count, some
-from nbt.features import KEYS
+from nbt.features import KEYS, shown
 from nbt.history_rows import BITS_PER_NAT
+from nbt.numerals import is_missing, number_in
 from nbt.optimizers import Optimizer
 from nbt.readouts import Gaussian, Softmax
 
@@ -29,8 +30,13 @@ class RNNClassifier(Estimator):
     nothing. So a step counts once, when it is learned (or observed, with `observe_one`), and what
     comes next depends on all that came before.
 
-    Features are numbers, which are standardised as they come, or strings. One that is absent, None
-    or NaN is read as its mean; a new one starts with zero weights, and so does a new label.
+    Features are numbers, which are standardised as they come, or strings. A string that is a number
+    is that number (`categorical` says otherwise), a moment is its seconds since 1970 UTC. What is
+    None, NaN, NaT, NA, or text for it such as "" or "NA", is missing and read as the mean. A
+    feature that x does not have is 0 (`absent` says otherwise). A new one starts with zero weights,
+    and so does a new label.
+
+    Should a step take learning out of the range of numbers, it is taken back, with a warning.
 
     Parameters
     ----------
@@ -43,11 +49,17 @@ class RNNClassifier(Estimator):
     options : mapping, optional
         Further arguments of the rule, ``{"rank": 4}``, say.
     max_features : int
-        Columns at most; features that come after are not taken in.
+        Columns at most that numbers have, and as many that strings have, one for each string. What
+        is new after that shares max_features / 4 columns, with a warning.
     max_labels : int
         Labels at most.
     seed : int
         In [0, 2⁶⁴): first weights and signs.
+    absent : {"zero", "missing"}
+        What a feature is that x does not have: 0, as for words of a text or alarms, or missing, as
+        for an instrument that is silent.
+    categorical : collection of names, optional
+        Features whose values are taken as strings, numbers, too: a post code, say.
 
     Raises
     ------
@@ -74,18 +86,20 @@ class RNNClassifier(Estimator):
         max_features: int = 1000,
         max_labels: int = 1000,
         seed: int = 0,
+        absent: str = "zero",
+        categorical: Collection | None = None,
     ) -> None:
         self.max_labels = _arguments.whole("max_labels", max_labels)
         self._labels: dict[Any, int] = {}  # and their numbers
         self._names: list[Any] = []
-        super().__init__(cell, optimizer, rule, options, max_features, seed)
+        super().__init__(cell, optimizer, rule, options, max_features, seed, absent, categorical)
 
     def learn_one(self, x: Any, y: Any) -> None:
         """The state moves on x, the network predicts, and learns from the label y.
 
         Parameters
         ----------
-        x : mapping, number, string or sequence
+        x : mapping, number or sequence
             Features by name; anything else has features named 0, 1, …
         y
             The label: anything hashable that equals itself.
@@ -98,21 +112,25 @@ class RNNClassifier(Estimator):
         try:
             number = self._labels.get(y)
         except TypeError:
-            raise TypeError(f"y: expected a label that can be hashed, got {y!r}") from None
+            raise TypeError(f"y: expected a label that can be hashed, got {shown(y)}") from None
         if number is None:
             number = self._new_label(x, y)
         self._learn(x, number)
 
     def _new_label(self, x: Any, y: Any) -> int:
-        if y is None or y != y:
+        if not isinstance(y, str) and is_missing(y):
             raise TypeError(f"y: expected a label, got {y!r}; observe_one(x) takes none")
+        if y != y:
+            raise TypeError(f"y: expected a label that equals itself, got {shown(y)}")
         number = len(self._labels)
         if number == self.max_labels:
-            raise ValueError(f"y: expected at most {self.max_labels} labels, got one more: {y!r}")
-        self._ready(x)
-        self._trainer.predict(self._row)  # nothing is wrong with x
+            raise ValueError(
+                f"y: expected at most {self.max_labels} labels, got one more: {shown(y)}"
+            )
+        self._ready(x, None)  # nothing is wrong with x
         if number:
             self._trainer.grow(number + 1)
+            self._undo.forget()
         self._labels[y.item() if isinstance(y, np.generic) else y] = number
         self._names = list(self._labels)
         return number
@@ -122,7 +140,7 @@ class RNNClassifier(Estimator):
 
         Parameters
         ----------
-        x : mapping, number, string or sequence
+        x : mapping, number or sequence
             As in `learn_one`.
 
         Raises
@@ -130,8 +148,8 @@ class RNNClassifier(Estimator):
         TypeError, ValueError
             For features that are not as above.
         """
-        p = self._predict(x) if self._labels else None
-        if p is None:
+        p = self._predict(x)
+        if p is None or not self._labels:
             return {}
         p = p.tolist()
         total = sum(p)  # 1, up to the rounding of float32
@@ -142,7 +160,7 @@ class RNNClassifier(Estimator):
 
         Parameters
         ----------
-        x : mapping, number, string or sequence
+        x : mapping, number or sequence
             As in `learn_one`.
 
         Raises
@@ -150,8 +168,8 @@ class RNNClassifier(Estimator):
         TypeError, ValueError
             For features that are not as above.
         """
-        p = self._predict(x) if self._labels else None
-        return None if p is None else self._names[p.argmax()]
+        p = self._predict(x)
+        return None if p is None or not self._labels else self._names[p.argmax()]
 
     @property
     def labels(self) -> list:
@@ -197,7 +215,7 @@ class RNNRegressor(Estimator):
 
     Parameters
     ----------
-    cell, optimizer, rule, options, max_features, seed
+    cell, optimizer, rule, options, max_features, seed, absent, categorical
         As in `RNNClassifier`.
 
     Raises
@@ -222,10 +240,11 @@ class RNNRegressor(Estimator):
 
         Parameters
         ----------
-        x : mapping, number, string or sequence
+        x : mapping, number or sequence
             Features by name; anything else has features named 0, 1, …
         y : float
-            The target; NaN: there is none, and nothing is learned.
+            The target, or text that is a number; NaN, or pandas' NA: there is none, and nothing is
+            learned.
 
         Raises
         ------
@@ -233,14 +252,14 @@ class RNNRegressor(Estimator):
             For features or a target that are not as above. Nothing was learned.
         """
         known = type(y) is float and -SAFE < y < SAFE
-        self._learn(x, y if known else _target(y, self._features.dtype))
+        self._learn(x, y if known else _target(y, self._features.largest))
 
     def predict_one(self, x: Any, *, return_std: bool = False) -> Any:
         """The mean of the target, 0.0 before anything was learned; changes nothing.
 
         Parameters
         ----------
-        x : mapping, number, string or sequence
+        x : mapping, number or sequence
             As in `learn_one`.
         return_std : bool
             Give the pair of mean and standard deviation.
@@ -264,14 +283,26 @@ class RNNRegressor(Estimator):
 ESTIMATORS = {kind._kind: kind for kind in (RNNClassifier, RNNRegressor)}
 
 
-def _target(y: Any, dtype: str) -> float:
-    """A number of that type, or NaN."""
+def _target(y: Any, largest: float) -> float:
+    """A number of at most that size, or NaN."""
+    if isinstance(y, str):
+        number = number_in(y)
+        number = math.nan if number is None and is_missing(y) else number
+    elif y is None or isinstance(y, bytes | bytearray | complex | np.complexfloating) or np.ndim(y):
+        number = None
+    else:
+        number = math.nan if is_missing(y) else _real(y)
+    if number is None:
+        raise TypeError(f"y: expected a number, got {shown(y)}")
+    if abs(number) > largest:
+        raise ValueError(f"y: expected a number of at most {largest:.3g}, got {shown(y)}")
+    return number
+
+
+def _real(y: Any) -> float | None:
     try:
-        if isinstance(y, str | bytes) or np.ndim(y):
-            raise TypeError
-        result = float(y)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"y: expected a number, got {y!r}") from None
-    if abs(result) > float(np.finfo(dtype).max):
-        raise ValueError(f"y: expected a finite {dtype} number, got {y!r}")
-    return result
+        return float(y)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):
+        return None

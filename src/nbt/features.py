@@ -1,60 +1,103 @@
-"""Features by name, as vectors: columns are given out as names are first seen."""
+"""Features by name, as vectors: columns are given out as names and strings are first seen."""
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Features"]
+from nbt.numerals import is_missing, number_in, seconds_of
+from nbt.state_checks import refuse_mask
 
+__all__ = ["ABSENT", "KEYS", "SHARED", "Features", "as_names", "shown"]
+
+ABSENT = ("zero", "missing")
 KEYS = (str, int, float, bool, type(None))  # what JSON holds, and gives back as it was
-REALS = (float, np.floating)
+REALS = (int, float, np.floating, np.integer, np.bool_)
+SHARED = "shared"  # in the place of a name: (SHARED, k) is the k-th shared column
+SHOWN = 60  # characters of a value in a message
 
 
 class Features:
     """Which column of a vector stands for what.
 
     A feature whose value is a number has a column. One whose value is a string has a column for
-    each string seen, 1 where it is this one and 0 where it is another. What is absent, None or NaN
-    is NaN in its columns. A plain value is a feature named 0, a sequence or an array of one
-    dimension has features 0, 1, …
+    each string seen, 1 where it is this one and 0 where it is another. Strings that are numbers or
+    moments (`nbt.numerals`) are those; a moment is its seconds since 1970 UTC. Once all columns are
+    given out, what is new is hashed into columns that it shares with others, each value times 1 or
+    -1, as the hash says.
+
+    A plain value is a feature named 0, a sequence or an array of one dimension has features 0, 1, …
 
     Parameters
     ----------
     most : int
-        Columns at most: names and strings that come after are not taken in.
-    dtype : {"float32", "float64"}
-        Of the vectors.
+        Columns that numbers may have, and as many that strings may have; shared ones come to that.
+    absent : {"zero", "missing"}
+        What the columns of a feature hold that x does not have: 0, or NaN.
+    categorical : collection of names
+        Features whose values are all taken as strings.
+
+    Attributes
+    ----------
+    largest : float
+        A number beyond it, or below -`largest`, is refused.
+    columns : list of tuple
+        (name,) of numbers, (name, string) of strings, (SHARED, k) of the k-th shared one.
     """
 
-    def __init__(self, most: int, dtype: str) -> None:
-        self.most, self.dtype = most, dtype
-        self.columns: list[tuple] = []  # (name,) of a number, (name, string) of a string
+    def __init__(self, most: int, absent: str = "zero", categorical: Collection = ()) -> None:
+        self.most, self.largest = most, math.inf
+        self.absent = 0.0 if absent == "zero" else math.nan
+        self.categorical = frozenset(categorical)
+        self.columns: list[tuple] = []
         self._refresh()
 
     def _refresh(self) -> None:
         """Everything that follows from the columns."""
-        self._numbers = {column[0]: k for k, column in enumerate(self.columns) if len(column) == 1}
+        self._numbers: dict[Any, int] = {}
         self._strings: dict[Any, dict[str, int]] = {}
+        shared = []
         for k, column in enumerate(self.columns):
-            if len(column) == 2:
+            if len(column) == 1:
+                self._numbers[column[0]] = k
+            elif type(column[1]) is str:
                 self._strings.setdefault(column[0], {})[column[1]] = k
-        self._plain = -1 if self._strings else len(self.columns)
+            else:
+                shared.append(k)
+        self._shared = slice(shared[0], shared[-1] + 1) if shared else None
+        self._usual = {}  # strings whose one column is all that there is to write
+        if self.absent == 0:
+            for name in set(self._strings) - set(self._numbers):
+                for string, k in self._strings[name].items():
+                    self._usual[name, string] = k
+        self._of = {name: [*strings.values()] for name, strings in self._strings.items()}
+        self._room = [
+            self.most - len(self._numbers),
+            self.most - sum(map(len, self._strings.values())),
+        ]
+        forced = any(name in self.categorical for name in self._numbers)
+        self._plain = -1 if self._strings or shared or forced else len(self.columns)
         self._get = _getter(list(self._numbers))
-        code = "f" if self.dtype == "float32" else "d"
-        self._pack = struct.Struct(f"{len(self.columns)}{code}").pack_into
+        self._pack = struct.Struct(f"{len(self.columns)}d").pack_into
 
     def __len__(self) -> int:
         return len(self.columns)
 
+    @property
+    def shares(self) -> bool:
+        """Are there columns that several features share?"""
+        return self._shared is not None
+
     def names(self) -> list:
-        """The names of the features, each once, in the order of their columns."""
-        return list(dict.fromkeys(column[0] for column in self.columns))
+        """The names of the features that have columns of their own, each once, in their order."""
+        own = (name for name, *rest in self.columns if not rest or type(rest[0]) is str)
+        return list(dict.fromkeys(own))
 
     def learn(self, x: Any) -> bool:
         """Gives columns to what is new in x, in the order of its names; were there any?
@@ -65,22 +108,30 @@ class Features:
             A value is no number, or not finite, or a name is none; it is named. Then nothing was
             learned.
         """
-        new = []
-        for name, value in _known(x):
-            if isinstance(value, str):
-                if value not in self._strings.get(name, ()):
-                    new.append((name, str(value)))
-            else:
-                _number(name, value, self.dtype)
-                if name not in self._numbers:
-                    new.append((name,))
-            if type(name) not in KEYS:
-                raise TypeError(f"x: expected names that are strings or numbers, got {name!r}")
-        new = sorted(new, key=repr)[: self.most - len(self.columns)]
-        if new:
-            self.columns += new
+        new: tuple[list, list] = [], []
+        for name, value in _items(x):
+            read = self._read(name, value)
+            if read is None:
+                continue
+            if type(read) is str:
+                if read not in self._strings.get(name, ()):
+                    new[1].append((_name(name), read))
+            elif name not in self._numbers:
+                new[0].append((_name(name),))
+        room = [max(0, left) for left in self._room]
+        taken = [sorted(found, key=repr)[:left] for found, left in zip(new, room, strict=True)]
+        short = sum(map(len, taken)) < sum(map(len, new)) and not self.shares
+        shared = [(SHARED, k) for k in range(max(1, self.most // 4))] if short else []
+        more = sorted(taken[0] + taken[1], key=repr) + shared
+        if more:
+            self.columns += more
             self._refresh()
-        return bool(new)
+        return bool(more)
+
+    def take(self, columns: list[tuple]) -> None:
+        """Has these columns from now on."""
+        self.columns = columns
+        self._refresh()
 
     def fill_known(self, x: Any, row: np.ndarray) -> bool:
         """`fill`, where x has a number for every column and nothing else; otherwise False."""
@@ -92,28 +143,96 @@ class Features:
             return False
         return True
 
-    def fill(self, x: Any, row: np.ndarray) -> None:
-        """Writes x into a row (1, columns or more), NaN where nothing is known of a column.
+    def fill(self, x: Any, row: np.ndarray) -> bool:
+        """Writes x into a row (1, columns or more) of float64, NaN for what is missing; does x have
+        anything that `learn` would give a column to?
 
         Raises
         ------
         TypeError, ValueError
             A value is no number, or not finite; it is named.
         """
-        if self.fill_known(x, row):
-            return
-        row.fill(math.nan)
-        for name, value in _known(x):
-            for string, k in self._strings.get(name, {}).items():
-                row[0, k] = float(string == value)
-            if name in self._numbers and not isinstance(value, str):
-                row[0, self._numbers[name]] = _number(name, value, self.dtype)
+        cells = row[0]
+        cells.fill(self.absent)
+        if len(cells) > len(self.columns):
+            cells[len(self.columns) :] = math.nan
+        if self._shared is not None:
+            cells[self._shared] = 0.0
+        new, numbers, strings, largest = False, self._numbers, self._usual, self.largest
+        for name, value in x.items() if type(x) is dict else _items(x):
+            if type(value) is str:  # the usual first
+                k = strings.get((name, value))
+                if k is not None:
+                    cells[k] = 1.0
+                    continue
+            elif type(value) is float and name in numbers and -largest <= value <= largest:
+                if name not in self._strings and name not in self.categorical:
+                    cells[numbers[name]] = value
+                    continue
+            new |= self._put(cells, name, self._read(name, value))
+        return new
+
+    def _put(self, cells: np.ndarray, name: Any, read: float | str | None) -> bool:
+        """Writes what was read; would `learn` give it a column?"""
+        number, strings = self._numbers.get(name), self._strings.get(name, {})
+        if strings:
+            cells[self._of[name]] = math.nan if read is None else 0.0
+        if type(read) is float:
+            if number is None:
+                return self._share(cells, 0, (name,), read)
+            cells[number] = read
+            return False
+        if number is not None:
+            cells[number] = math.nan
+        if read in strings:
+            cells[strings[read]] = 1.0
+            return False
+        return read is not None and self._share(cells, 1, (name, read), 1.0)
+
+    def _share(self, cells: np.ndarray, kind: int, what: tuple, value: float) -> bool:
+        """Adds it to the column that it shares, if there is no other for it; is there?"""
+        if self._room[kind] > 0 or self._shared is None:
+            return True
+        mark = zlib.crc32("=".join(map(str, what)).encode(errors="surrogatepass"))
+        place = self._shared.start + (mark >> 1) % (self._shared.stop - self._shared.start)
+        cells[place] += value if mark & 1 else -value
+        return False
+
+    def _read(self, name: Any, value: Any) -> float | str | None:
+        """A finite number, a string that is none, or None for what is missing."""
+        if name in self.categorical:
+            text = isinstance(value, str)
+            if not text and is_missing(value):
+                return None
+            return str(value) if text else str(value).removesuffix(".0")
+        if isinstance(value, str):
+            if value in self._strings.get(name, ()):
+                return str(value)
+            number = number_in(value)
+            if number is None and is_missing(value):
+                return None
+            number = seconds_of(value) if number is None else number
+            return str(value) if number is None else self._finite(name, number, value)
+        number = None
+        if not isinstance(value, REALS) or isinstance(value, np.timedelta64):
+            if value is np.ma.masked or is_missing(value):
+                return None
+            number = seconds_of(value)
+        number = _number(name, value) if number is None else number
+        return None if number != number else self._finite(name, number, value)
+
+    def _finite(self, name: Any, number: float, given: Any) -> float:
+        if not abs(number) <= self.largest:
+            raise ValueError(
+                f"x: {name!r}: expected a number of at most {self.largest:.3g}, got {shown(given)}"
+            )
+        return number
 
     def __getstate__(self) -> tuple:
-        return self.most, self.dtype, list(self.columns)
+        return self.most, self.largest, self.absent, self.categorical, list(self.columns)
 
     def __setstate__(self, state: tuple) -> None:
-        self.most, self.dtype, self.columns = state
+        self.most, self.largest, self.absent, self.categorical, self.columns = state
         self._refresh()
 
 
@@ -124,28 +243,80 @@ def _getter(names: list):
     return lambda x: [x[name] for name in names]
 
 
-def _known(x: Any) -> Iterator[tuple[Any, Any]]:
-    """Names and values of x; None and NaN are no values."""
-    if x is None:
-        return
-    if not isinstance(x, Mapping):
-        if not isinstance(x, str) and np.ndim(x) > 1:
-            raise ValueError(f"x: expected one step's features, got shape {np.shape(x)}")
-        plain = isinstance(x, str) or np.ndim(x) == 0
-        x = {0: x} if plain else dict(enumerate(x))
-    for name, value in x.items():
-        if value is not None and not (isinstance(value, REALS) and value != value):
-            yield name, value
+def as_names(argument: str, names: Any) -> frozenset:
+    """Names of features.
 
-
-def _number(name: Any, value: Any, dtype: str) -> float:
-    """A finite number of that type."""
+    Raises
+    ------
+    TypeError
+        They are no collection of names.
+    """
+    if isinstance(names, str | bytes) or not isinstance(names, Collection):
+        raise TypeError(f"{argument}: expected a list of names, got {shown(names)}")
     try:
-        if isinstance(value, bytes):
+        return frozenset(_name(name) for name in names)
+    except TypeError as error:
+        raise TypeError(str(error).replace("x:", f"{argument}:")) from None
+
+
+def _name(name: Any) -> Any:
+    """A name as it is kept: a string, a number, None, or a tuple of these.
+
+    Raises
+    ------
+    TypeError
+        It is none of these.
+    """
+    if isinstance(name, np.generic):
+        name = name.item()
+    if type(name) is tuple and name:
+        return tuple(_name(part) for part in name)
+    if type(name) not in KEYS or name != name:
+        raise TypeError(f"x: expected names that are strings or numbers, got {shown(name)}")
+    return name
+
+
+def _items(x: Any) -> Iterable[tuple[Any, Any]]:
+    """Names and values of x."""
+    if isinstance(x, Mapping):
+        return x.items()
+    if x is None or isinstance(x, str | bytes | bytearray | Set):
+        raise TypeError(
+            "x: expected features by name, a number or a sequence of values, "
+            f"got {shown(x)}; {{}} has no features, {{'word': 'a'}} one that is a string"
+        )
+    if isinstance(x, Sequence) and not hasattr(x, "keys"):
+        return enumerate(x)
+    if np.ndim(x) > 1:
+        raise ValueError(f"x: expected one step's features, got shape {np.shape(x)}")
+    refuse_mask("x", x, "None or NaN is what is missing")
+    if hasattr(x, "keys"):  # a row of a table
+        names = list(x.keys())
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"x: expected each name once, got {twice!r} twice")
+        return x.items() if hasattr(x, "items") else [(name, x[name]) for name in names]
+    return enumerate(x) if np.ndim(x) else [(0, x)]
+
+
+def _number(name: Any, value: Any) -> float:
+    """A number, NaN and infinities too."""
+    try:
+        if isinstance(value, bytes | bytearray | complex | np.complexfloating) or np.ndim(value):
             raise TypeError
-        result = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"x: {name!r}: expected a number or a string, got {value!r}") from None
-    if not abs(result) <= float(np.finfo(dtype).max):
-        raise ValueError(f"x: {name!r}: expected a finite {dtype} number, got {value!r}")
-    return result
+        return float(value)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError, RecursionError):
+        raise TypeError(
+            f"x: {name!r}: expected a number, a string or a moment, got {shown(value)}"
+        ) from None
+
+
+def shown(value: Any) -> str:
+    """The value in a message, not too long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # more digits than Python writes
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
