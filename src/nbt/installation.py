@@ -43,7 +43,8 @@ def neighbours() -> dict[str, list[str]]:
         listed = other.read_text("RECORD") or other.read_text("installed-files.txt") or ""
         if name == DISTRIBUTION or "nbt/" not in listed:
             continue
-        files = sorted(str(file) for file in other.files or () if file.parts[0] == "nbt")
+        modules = (f for f in other.files or () if f.parts[0] == "nbt" and f.suffix == ".py")
+        files = sorted(map(str, modules))
         if files:
             found[f"{name} {other.version}"] = files
     return found
