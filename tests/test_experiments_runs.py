@@ -223,8 +223,11 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path):
     store.add(execute(job()))
     whole = path.read_bytes()
     path.write_bytes(whole + whole[:-20])
-    assert len(Store(path)) == 1
-    assert path.read_bytes() == whole
+    store = Store(path)
+    assert len(store) == 1
+    store.add(execute(job(seed=1)))
+    assert path.read_bytes().startswith(whole)
+    assert len(Store(path)) == 2
 
 
 @pytest.mark.parametrize("line", ["hello", "[]", "{}", '{"format": "nbt-results", "schema": 99}'])

@@ -36,7 +36,7 @@ def learning_curve(history: History, path: str | os.PathLike[str] | None) -> Any
     axes = picture.subplots()
     for losses, label in ((history.average, "average"), (history.since, "since the row before")):
         axes.plot(history.step, losses, marker="o", ms=3, label=label)
-    if (entropy := history.settings.get("entropy_rate")) is not None:
+    if (entropy := history.entropy_rate) is not None:
         axes.axhline(entropy, color="gray", linestyle="--", label="entropy rate")
     axes.set_xscale("log")
     axes.set(

@@ -11,9 +11,10 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["Folder", "UnfitError"]
+__all__ = ["Folder", "UnfitError", "opened"]
 
 DIR_FD = {os.open, os.stat, os.unlink, os.link, os.mkdir} <= os.supports_dir_fd
 CAREFUL = 0
@@ -178,6 +179,16 @@ class Folder:
         if stat.S_ISLNK(found.st_mode):
             raise UnfitError(errno.ELOOP, "is a link, which is not followed", self.file(name))
         raise UnfitError(errno.EINVAL, "not a regular file", self.file(name))
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str], kind: type[ValueError]) -> Iterator[Folder]:
+    """The folder at a path; an `UnfitError` becomes an error of that kind, in one line."""
+    try:
+        with Folder(path) as folder:
+            yield folder
+    except UnfitError as error:
+        raise kind(f"{error.filename}: {error.strerror}") from None
 
 
 def _destination(at: dict[str, int]) -> dict[str, int]:

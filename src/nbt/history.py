@@ -125,6 +125,13 @@ class History:
         """Of the losses that are shown: "bits" per symbol, or "nats" per step of numbers."""
         return "nats" if self.settings.get("unit") == "nats" else "bits"
 
+    @property
+    def entropy_rate(self) -> float | None:
+        """Bits per symbol that the stream's entropy is, where the settings say so."""
+        rate = self.settings.get("entropy_rate")
+        known = isinstance(rate, int | float) and abs(rate) < 1e9  # settings hold what a file does
+        return float(rate) if known else None
+
     def live(self) -> HistoryRow:
         """The row of this moment."""
         return self._now.since(self._last, self.unit)._replace(**self.counts)

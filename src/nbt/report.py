@@ -56,7 +56,7 @@ def _curve(history: History) -> str:
     everything = [bits for line in points.values() for _, bits in line]
     if not everything:
         return ""
-    entropy = history.settings.get("entropy_rate")
+    entropy = history.entropy_rate
     top = 1.05 * max([*everything, entropy or 0.0]) or 1.0
     low = 1.05 * min([*everything, 0.0])
     last = max(1.0, math.log2(history.live().step))

@@ -27,7 +27,7 @@ from nbt.build import __version__
 from nbt.checkpoint import Checkpoint, encoded, read
 from nbt.durable import Lock, clean, replace_in
 from nbt.errors import CheckpointError
-from nbt.folders import Folder, UnfitError
+from nbt.folders import Folder, UnfitError, opened
 from nbt.history import History
 
 __all__ = ["Run", "newest", "settings_of"]
@@ -48,12 +48,10 @@ def settings_of(path: str) -> dict[str, Any] | None:
     Raises `CheckpointError` if it is damaged, or no regular file.
     """
     try:
-        with Folder(path) as folder:
+        with opened(path, CheckpointError) as folder:
             text = folder.read(SETTINGS, LONGEST)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except UnfitError as error:
-        raise CheckpointError(f"{error.filename}: {error.strerror}") from None
     name = os.path.join(path, SETTINGS)
     if len(WORD.sub(b"", text)) > MOST_TEXT or text.count(b".") > MOST_DOTS:
         raise CheckpointError(f"{name}: too much text for what a run was asked for")
@@ -68,12 +66,10 @@ def settings_of(path: str) -> dict[str, Any] | None:
 def newest(path: str, cell: Any = None) -> tuple[Checkpoint | None, list[str]]:
     """As `Run.newest`, of a folder that may be another process's; `cell` as in `nbt.load`."""
     try:
-        with Folder(path) as run, run.sub(CHECKPOINTS) as folder:
+        with opened(path, CheckpointError) as run, run.sub(CHECKPOINTS) as folder:
             return _newest(folder, cell)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if not isinstance(error, UnfitError):
-            return None, []
-        raise CheckpointError(f"{error.filename}: {error.strerror}") from None
+    except (FileNotFoundError, NotADirectoryError):
+        return None, []
 
 
 def _newest(folder: Folder, cell: Any = None) -> tuple[Checkpoint | None, list[str]]:
@@ -133,14 +129,11 @@ class Run:
         self.every_seconds, self.every_steps, self._keep = every_seconds, every_steps, keep
         os.makedirs(path, exist_ok=True)
         with contextlib.ExitStack() as stack:
-            self._folder = stack.enter_context(Folder(path))
-            try:
-                self._checkpoints = stack.enter_context(self._folder.sub(CHECKPOINTS, make=True))
-                self._lock = stack.enter_context(Lock(self._folder, LOCK))
-                for name in (SETTINGS, METRICS, REPORT):
-                    self._folder.is_there(name)
-            except UnfitError as error:
-                raise CheckpointError(f"{error.filename}: {error.strerror}") from None
+            self._folder = stack.enter_context(opened(path, CheckpointError))
+            self._checkpoints = stack.enter_context(self._folder.sub(CHECKPOINTS, make=True))
+            self._lock = stack.enter_context(Lock(self._folder, LOCK))
+            for name in (SETTINGS, METRICS, REPORT):
+                self._folder.is_there(name)
             self._open = stack.pop_all()
         self._metrics: Any = None
         self._rows = 0

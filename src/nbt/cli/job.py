@@ -11,8 +11,10 @@ import click
 from nbt.cli.faults import Faults
 from nbt.cli.options import form_of, kind_of
 from nbt.cli.pipes import silence
-from nbt.errors import CheckpointError, DivergenceError
+from nbt.errors import CheckpointError, DataError, DivergenceError
 from nbt.interrupts import Interrupts, Terminated
+from nbt.sealed import MALFORMED
+from nbt.strangers import words
 
 if TYPE_CHECKING:
     from nbt.history import History
@@ -80,7 +82,14 @@ class Job:
         self.trainer, self.history = checkpoint.trainer, checkpoint.history
         self.history.settings.pop("failure", None)
         if checkpoint.stream and self.stream.repeatable:
-            self.stream.load_state_dict(checkpoint.stream["state"])
+            try:
+                self.stream.load_state_dict(checkpoint.stream["state"])
+            except DataError:
+                raise
+            except MALFORMED as error:
+                raise CheckpointError(
+                    f"{self.folder.path}: its place in {self.stream.name}: {words(error)}"
+                ) from None
 
     def run(self) -> int:
         """Learn, save, report; the exit code, unless there is an error to raise."""

@@ -25,9 +25,9 @@ from nbt.cli.options import (
     sizes_of,
     source_options,
 )
+from nbt.cli.resumed import check_checkpoint, check_settings, trainer_of
 from nbt.cli.values import PATH, Count, Each, Every, OrNone, Positive, Schedule, Seed, every
 from nbt.cli.written import WRITTEN, written_options
-from nbt.errors import CheckpointError
 
 NAMES = {
     "cell": ["rnn", "leaky", "ctrnn"],
@@ -224,6 +224,9 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     _check_output(options)
     settings, run, checkpoint, troubles = _settings_of_run(options), None, None, []
     if settings is not None:
+        kept = {*SOURCES, *NUMBERS, "seed", *ANEW}
+        of_run = (one for one in context.command.params if one.name in kept)
+        check_settings(options["output"], settings, of_run)
         source, options = _as_before(settings, source, options, asked)
         run = context.with_resource(_open_run(options))
         checkpoint, troubles = run.newest()
@@ -234,6 +237,8 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     if checkpoint and not options["unknown"]:
         reading["unknown"] = "skip"
     stream = build_stream(source, alphabet, options["seed"], **reading)
+    if checkpoint:
+        check_checkpoint(options["output"], checkpoint, stream)
     trainer = _trainer(stream, options, settings, asked)
     if getattr(stream, "grows", False) and not trainer.optimizer.plain:
         flag = "reduction" if trainer.optimizer.reduction != "quasi-diagonal" else "fisher"
@@ -312,15 +317,10 @@ def _trainer(
     stream: Any, options: dict[str, Any], settings: dict[str, Any] | None, asked: set[str]
 ) -> Any:
     """A new trainer: as described by the run, if there is one; otherwise by the options."""
-    from nbt.trainers import from_description
-
     if settings is None:
         readout, inputs = sizes_of(stream)
         return build_trainer(readout, options, inputs)
-    try:
-        trainer = from_description(settings["trainer"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{options['output']}/run.toml: no trainer: {error}") from None
+    trainer = trainer_of(options["output"], settings["trainer"])
     anew = SCHEDULES in settings
     if asked & set(MODEL) and not _same(trainer, options, sizes_of(stream)[1], anew):
         names = ", ".join(f"--{flag(name)}" for name in MODEL if name in asked)

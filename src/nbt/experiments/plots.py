@@ -6,6 +6,7 @@ the colour-blind can tell apart; each curve also ends in a mark of its own.
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -14,11 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nbt.errors import MissingExtra
+from nbt.durable import replace_in
+from nbt.errors import DataError, MissingExtra
 from nbt.experiments.curves import Band, Curve, band
 from nbt.experiments.figures import Figure
 from nbt.experiments.labels import spread
 from nbt.experiments.rules import RANKS, Rule
+from nbt.folders import opened
 from nbt.optimizers import SGD
 
 __all__ = ["draw", "pyplot"]
@@ -112,8 +115,11 @@ def draw(
         picture = plt.figure(figsize=SIZE)
         try:
             _fill(picture, figure, runs, lines, subtitle)
-            picture.savefig(folder / f"{figure.name}.png", dpi=DPI)
-            picture.savefig(folder / f"{figure.name}.svg", metadata={"Date": None})
+            for suffix, options in (("png", {"dpi": DPI}), ("svg", {"metadata": {"Date": None}})):
+                data = io.BytesIO()
+                picture.savefig(data, format=suffix, **options)
+                with opened(folder, DataError) as place:
+                    replace_in(place, f"{figure.name}.{suffix}", data.getvalue())
         finally:
             plt.close(picture)
 

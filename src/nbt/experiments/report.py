@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import nbt
+from nbt.durable import replace_in
+from nbt.errors import DataError
 from nbt.experiments import plots
 from nbt.experiments.claims import CLAIMS, Claim, Evidence
 from nbt.experiments.curves import Common, Curve, median, quartiles
@@ -20,8 +22,12 @@ from nbt.experiments.figures import Figure
 from nbt.experiments.jobs import cpu
 from nbt.experiments.rules import Rule
 from nbt.experiments.study import Study
+from nbt.folders import opened
 
 __all__ = ["Line", "Ruling", "rows", "rulings", "write"]
+
+
+LARGEST = 1 << 28  # bytes of a picture
 
 
 class Line(NamedTuple):
@@ -103,7 +109,9 @@ def write(study: Study, title: str, command: str) -> Path:
         lines = {name: known[name] for name in figure.lines or known if name in known}
         plots.draw(figure, curves, lines, study.folder, subtitle(study, figure))
     path = study.folder / "report.html"
-    path.write_text(_page(study, evidence, title, command), encoding="utf-8")
+    page = _page(study, evidence, title, command).encode("utf-8", "replace")
+    with opened(study.folder, DataError) as folder:
+        replace_in(folder, path.name, page)
     return path
 
 
@@ -213,7 +221,8 @@ def _outcome(verdict: Verdict) -> str:
 
 
 def _figure(study: Study, figure: Figure, evidence: Evidence) -> str:
-    picture = base64.b64encode((study.folder / f"{figure.name}.svg").read_bytes()).decode()
+    with opened(study.folder, DataError) as folder:
+        picture = base64.b64encode(folder.read(f"{figure.name}.svg", LARGEST)).decode()
     lines = evidence.lines.get(figure.source.name, {})
     ordered = sorted(lines.items(), key=lambda pair: pair[1])
     listed = ", ".join(f"{name} {bits:.3f}" for name, bits in ordered)

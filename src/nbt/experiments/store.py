@@ -7,13 +7,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+from nbt.durable import replace_in
 from nbt.errors import DataError
 from nbt.experiments.jobs import Job, key
+from nbt.experiments.records import check
+from nbt.folders import opened
+from nbt.strangers import ROOM, parsed, words
 
 __all__ = ["Store"]
 
 FORMAT = "nbt-results"
 SCHEMA = 1
+LARGEST = 1 << 30  # bytes of a file
 
 
 class Store:
@@ -22,25 +27,27 @@ class Store:
     Parameters
     ----------
     path : path-like
-        Made if it is not there. A last line that was cut off in the middle is dropped: its run is
-        made again.
+        Made if it is not there, no link. A last line that was cut off in the middle is passed over,
+        and gone once another is added: its run is made again.
 
     Raises
     ------
     DataError
-        The file is something else, naming the line.
+        The file is something else; the message names the line.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._records: list[dict[str, Any]] = []
         self._known: dict[str, dict[str, Any]] = {}
-        text = self.path.read_bytes() if self.path.exists() else b""
+        text = b""
+        with opened(self.path.parent, DataError) as folder:
+            if folder.is_there(self.path.name):
+                text = folder.read(self.path.name, LARGEST)
         whole = text[: text.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), 1):
             self._records.append(self._parsed(number, line))
-        if len(whole) < len(text):
-            os.truncate(self.path, len(whole))
+        self._cut = len(whole) < len(text)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -57,19 +64,30 @@ class Store:
 
     def add(self, record: dict[str, Any]) -> None:
         """Append a record; it is on the disk when this returns."""
-        line = json.dumps({"format": FORMAT, "schema": SCHEMA, **record}, allow_nan=False)
-        with open(self.path, "a", encoding="utf-8", newline="\n") as file:
-            file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self._records.append(json.loads(line))
+        self._records.append(json.loads(_line(record)))
+        with opened(self.path.parent, DataError) as folder:
+            handle = folder.open(self.path.name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            with open(handle, "ab", buffering=0) as file:
+                if self._cut or os.fstat(handle).st_nlink > 1:  # what has a name elsewhere, too
+                    replace_in(folder, self.path.name, b"".join(map(_line, self._records)))
+                    self._cut = False
+                    return
+                file.write(_line(record))
+                os.fsync(handle)
 
     def _parsed(self, number: int, line: bytes) -> dict[str, Any]:
+        why = ""
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
-        good = isinstance(record, dict) and record.get("format") == FORMAT
-        if not (good and record.get("schema") == SCHEMA):
-            raise DataError(f"{self.path}: line {number}: not a result of schema {SCHEMA}")
-        return record
+            record = parsed(line, ROOM + 10 * len(line))
+            marks = isinstance(record, dict) and (record.get("format"), record.get("schema"))
+            if marks == (FORMAT, SCHEMA):
+                check(record)
+                return record
+        except (ValueError, RecursionError) as error:
+            why = f": {words(error)}"
+        raise DataError(f"{self.path}: line {number}: not a result of schema {SCHEMA}{why}")
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    line = json.dumps({"format": FORMAT, "schema": SCHEMA, **record}, allow_nan=False)
+    return line.encode() + b"\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nbt.durable import Lock
+from nbt.errors import DataError
 from nbt.experiments.claims import Evidence
 from nbt.experiments.curves import Common, Curve
 from nbt.experiments.figures import Figure
@@ -16,7 +17,7 @@ from nbt.experiments.jobs import Job, Limits, execute, plan
 from nbt.experiments.sources import AS_RUNS
 from nbt.experiments.store import Store
 from nbt.experiments.workers import Done, Workers
-from nbt.folders import Folder
+from nbt.folders import opened
 
 __all__ = ["RunError", "Study"]
 
@@ -98,7 +99,7 @@ class Study:
         """
         failures = []
         with (
-            Folder(self.folder) as folder,
+            opened(self.folder, DataError) as folder,
             Lock(folder, LOCK),
             Workers(execute, processes) as workers,
         ):
