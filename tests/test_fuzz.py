@@ -14,6 +14,7 @@ SEEDS = {
     "isas": 6,
     "finite": 30,
     "hostile": 40,
+    "strangers": 60,
 }
 
 

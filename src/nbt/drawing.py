@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nbt.errors import MissingExtra
 from nbt.history_rows import UNITS
+from nbt.visible import visible
 
 if TYPE_CHECKING:
     from nbt.history import History
@@ -39,8 +40,9 @@ def learning_curve(history: History, path: str | os.PathLike[str] | None) -> Any
     if (entropy := history.entropy_rate) is not None:
         axes.axhline(entropy, color="gray", linestyle="--", label="entropy rate")
     axes.set_xscale("log")
+    name = visible(history.settings.get("stream", ""))
+    axes.set_title(name, parse_math=False)  # a dollar is one
     axes.set(
-        title=str(history.settings.get("stream", "")),
         xlabel="steps" if history.unit == "nats" else "symbols",
         ylabel=UNITS[history.unit],
     )

@@ -8,9 +8,11 @@ from html import escape
 
 from nbt.history import History
 from nbt.history_rows import UNITS
+from nbt.visible import visible
 
 __all__ = ["html"]
 
+LARGEST = 1e100  # a loss that is drawn
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 320, 56, 12, 12, 40
 LINES = (("average", "average", "#1f5fa8"), ("since", "since the line before", "#c2571a"))
 STYLE = """
@@ -35,14 +37,14 @@ def html(history: History, trainer: str) -> str:
         f"<td>{_loss(row.since)}</td><td>{row.seconds:,.2f}</td></tr>\n"
         for row in history
     )
-    source = str(history.settings.get("stream", "stream"))
-    settings = json.dumps(history.settings, indent=1, ensure_ascii=False)
+    source = visible(history.settings.get("stream", "stream"))
+    settings = visible(json.dumps(history.settings, indent=1, ensure_ascii=False), keep="\n")
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(source)}</title>
 <meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>
 <h1>{escape(source)}</h1>
-<p>{said}. Stopped: {escape(str(history.stopped or "not yet"))}.</p>
-<p><code>{escape(trainer)}</code></p>
+<p>{said}. Stopped: {escape(visible(history.stopped or "not yet"))}.</p>
+<p><code>{escape(visible(trainer))}</code></p>
 {_curve(history)}
 <table><tr><th>{steps}</th><th>average {history.unit}</th><th>since</th><th>seconds</th></tr>
 {rows}</table>
@@ -103,7 +105,7 @@ def _level(x, y, bits: float) -> str:
 
 def _points(history: History, name: str) -> list[tuple[int, float]]:
     pairs = zip(history.step.tolist(), getattr(history, name).tolist(), strict=True)
-    return [(step, bits) for step, bits in pairs if step and math.isfinite(bits)]
+    return [(step, bits) for step, bits in pairs if step and abs(bits) < LARGEST]
 
 
 def _ticks(low: float, top: float) -> list[float]:

@@ -134,6 +134,8 @@ class Run:
             self._lock = stack.enter_context(Lock(self._folder, LOCK))
             for name in (SETTINGS, METRICS, REPORT):
                 self._folder.is_there(name)
+            for name in (LAST, *_older(self._checkpoints)):
+                self._checkpoints.is_there(name)
             self._open = stack.pop_all()
         self._metrics: Any = None
         self._rows = 0

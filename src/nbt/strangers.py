@@ -36,7 +36,7 @@ def parsed(text: str | bytes, room: int = ROOM) -> Any:
     if isinstance(text, bytes):
         text = text.decode()
     items, size = sum(map(text.count, ",:[{")), NARROW * len(text)
-    if not text.isascii() or "\\u" in text.replace("\\\\", "/"):  # \\u is a backslash and a u
+    if _is_wide(text):
         narrow = sum(word.end() - word.start() for word in WORD.finditer(text))
         size += (WIDE - NARROW) * (len(text) - narrow)
     if ITEM * items + size > room:
@@ -44,6 +44,14 @@ def parsed(text: str | bytes, room: int = ROOM) -> Any:
             f"{items} items in {len(text)} characters: more than such a file may hold"
         )
     return json.loads(text)
+
+
+def _is_wide(text: str) -> bool:
+    """May a string in it have characters that are not ASCII? After one backslash, or three, a u is
+    an escape; after two it is a u."""
+    found = text.count("\\u")
+    escapes = found and (found > text.count("\\\\u") or "\\\\\\u" in text)
+    return bool(escapes) or not text.isascii()
 
 
 def named(value: Any) -> str:

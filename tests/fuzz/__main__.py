@@ -20,6 +20,7 @@ from .cases import case
 from .checks import Unlike, check_bits
 from .extremes import check_finite, check_hostile
 from .paths import check_dense, check_isas, check_systems
+from .strangers import check_strangers
 
 
 def isas(one):
@@ -39,6 +40,7 @@ CHECKS = {
     "isas": isas,
     "finite": check_finite,
     "hostile": check_hostile,
+    "strangers": check_strangers,
 }
 
 

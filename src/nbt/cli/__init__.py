@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from nbt import installation
@@ -21,6 +23,7 @@ from nbt.cli.score import score
 from nbt.cli.train import train as train_command
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
 from nbt.interrupts import Terminated
+from nbt.visible import visible
 
 __all__ = ["command", "main", "run"]
 
@@ -81,7 +84,14 @@ def main(args: Sequence[str] | None = None) -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        with contextlib.suppress(AttributeError):  # what the locale has no bytes for is escaped
+            getattr(sys, name).reconfigure(errors="backslashreplace")
+    warnings.showwarning = _warn
     sys.exit(run(args))
+
+
+def _warn(message: object, *_: object) -> None:
+    click.echo(f"nbt: warning: {visible(' '.join(str(message).split()))}", err=True)
 
 
 def run(args: Sequence[str] | None = None) -> int:
@@ -114,5 +124,5 @@ def _with_help(error: click.ClickException) -> str:
 
 def _complain(error: object, code: int) -> int:
     line = " ".join(str(error).split())
-    click.echo(f"nbt: error: {line}", err=True)
+    click.echo(f"nbt: error: {visible(line)}", err=True)
     return code

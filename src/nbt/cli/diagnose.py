@@ -22,6 +22,7 @@ from nbt.cli.pipes import quietly
 from nbt.cli.train import train
 from nbt.cli.values import PATH, Count
 from nbt.cli.written import WRITTEN
+from nbt.visible import visible
 
 STEPS, REPLICAS = 10_000, 100
 
@@ -165,7 +166,7 @@ def _draw(result: Any, path: str | None) -> None:
     if path is None or not len(result):
         return
     result.plot(path)
-    click.echo(f"\npicture   {path}", err=True)
+    click.echo(f"\npicture   {visible(path)}", err=True)
 
 
 def _check_plot(path: str) -> None:

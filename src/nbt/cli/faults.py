@@ -40,8 +40,6 @@ class Faults:
 
 
 def _say(line: str) -> None:
-    from rich.text import Text
+    from nbt.cli.screen import line_of, open_console
 
-    from nbt.cli.screen import open_console
-
-    open_console(sys.stderr).print(Text(line, style="yellow"), soft_wrap=True)
+    open_console(sys.stderr).print(line_of(line, "yellow"), soft_wrap=True)

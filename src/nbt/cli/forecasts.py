@@ -9,6 +9,8 @@ from typing import Any
 import click
 import numpy as np
 
+from nbt.visible import visible
+
 __all__ = ["columns_of", "print_forecast", "print_next", "settings_of"]
 
 QUANTILES = (0.05, 0.5, 0.95)
@@ -43,7 +45,9 @@ def print_forecast(
 def columns_of(checkpoint: Any) -> tuple[list[str], list[str]]:
     """--columns and --target that the model learned with."""
     settings = settings_of(checkpoint)
-    return tuple(list(settings.get(key) or ()) for key in ("columns", "targets"))
+    found = (settings.get(key) for key in ("columns", "targets"))  # whatever a file holds
+    good = (value if isinstance(value, list | tuple) else [] for value in found)
+    return tuple([name for name in value if isinstance(name, str)] for value in good)
 
 
 def settings_of(checkpoint: Any) -> dict[str, Any]:
@@ -61,5 +65,5 @@ def _print(row: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(row))
     else:
-        values = (f"{v:.6g}" if isinstance(v, float) else str(v) for v in row.values())
+        values = (f"{v:.6g}" if isinstance(v, float) else visible(v) for v in row.values())
         click.echo("\t".join(values))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -24,6 +26,7 @@ from nbt.cli.options import (
 from nbt.cli.pipes import quietly
 from nbt.cli.values import PATH, Count, Positive, Seed
 from nbt.cli.written import WRITTEN, written_options
+from nbt.visible import visible
 
 MODEL = click.option(
     "-m",
@@ -77,7 +80,7 @@ def _facts(checkpoint: Any) -> dict[str, Any]:
         "step": trainer.step,
         "alphabet": None if checkpoint.alphabet is None else repr(checkpoint.alphabet),
         "stream": stream and stream["name"],
-        "position": stream and stream["state"] and stream["state"]["position"],
+        "position": ((stream or {}).get("state") or {}).get("position"),
         **_loss(history, now),
         "failure": settings_of(checkpoint).get("failure"),
         "seconds": now and round(now.seconds, 1),
@@ -214,9 +217,14 @@ def predict(
     "--temperature", type=Positive(), default=1.0, show_default=True, help="Below 1: safer."
 )
 @click.option("--seed", type=Seed(), default=0, show_default=True, help="Of the draws.")
+@click.option("--raw", is_flag=True, help="Send control characters to a terminal as they are.")
 @quietly
-def sample(model: str, count: int, prompt: str, temperature: float, seed: int) -> int:
-    """Make up symbols as the model expects them, and print them."""
+def sample(model: str, count: int, prompt: str, temperature: float, seed: int, raw: bool) -> int:
+    """Make up symbols as the model expects them, and print them.
+
+    A file or a pipe gets them as they are: characters in UTF-8, bytes as bytes, words and numbers
+    a line each. On a terminal control characters but for newlines and tabs are shown as pictures.
+    """
     from nbt.scoring import listener
 
     checkpoint = learned_model(model)
@@ -224,10 +232,12 @@ def sample(model: str, count: int, prompt: str, temperature: float, seed: int) -
     if prompt:
         trainer.observe(alphabet.encode(_prompt(alphabet, prompt)))
     generator = np.random.default_rng(seed)
+    harmless = sys.stdout.isatty() and not raw
+    show = _harmless(alphabet) if harmless else _exact(alphabet)
     for _ in range(count):
-        code = _draw(trainer.predict(), temperature, generator)
+        code = _draw(trainer.predict()[: len(alphabet)], temperature, generator)
         trainer.observe([code])
-        _write(alphabet, code)
+        show(code)
     if sys.stdout.isatty():  # the shell's prompt on a line of its own
         click.echo()
     _write_end()
@@ -297,6 +307,8 @@ def alphabet_of(checkpoint: Any, model: str) -> Any:
 
     if not isinstance(checkpoint.trainer.readout, Softmax):
         raise click.UsageError(f"{model} predicts numbers, not symbols")
+    if not checkpoint.trainer.predicts_inputs:
+        raise click.UsageError(f"{model} is fed other things than the symbols that it predicts")
     return checkpoint.alphabet or Alphabet(range(checkpoint.trainer.readout.symbols))
 
 
@@ -309,7 +321,7 @@ def _prompt(alphabet: Any, prompt: str) -> Any:
 
 
 def _symbol(alphabet: Any, code: int) -> Any:
-    if alphabet is None:
+    if alphabet is None or code >= len(alphabet):
         return code
     symbol = alphabet.decode([code])
     if isinstance(symbol, bytes):
@@ -317,15 +329,40 @@ def _symbol(alphabet: Any, code: int) -> Any:
     return symbol if isinstance(symbol, str) else np.asarray(symbol).tolist()[0]
 
 
-def _write(alphabet: Any, code: int) -> None:
-    symbol = alphabet.decode([code])
-    if isinstance(symbol, bytes):
+def _exact(alphabet: Any) -> Callable[[int], None]:
+    """What writes symbols as they are: their bytes."""
+
+    def write(code: int) -> None:
+        symbol = alphabet.decode([code])
+        if not isinstance(symbol, bytes | str):
+            symbol = f"{np.asarray(symbol).tolist()[0]}\n"
         sys.stdout.flush()
-        sys.stdout.buffer.write(symbol)
-    elif isinstance(symbol, str):
-        sys.stdout.write(symbol.encode("utf-8", "replace").decode())
-    else:
-        sys.stdout.write(f"{np.asarray(symbol).tolist()[0]}\n")
+        sys.stdout.buffer.write(symbol if isinstance(symbol, bytes) else _bytes(symbol))
+
+    return write
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; a byte that was none is itself again."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
+def _harmless(alphabet: Any) -> Callable[[int], None]:
+    """What writes symbols as a person may see them; bytes are taken for UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def write(code: int) -> None:
+        symbol = alphabet.decode([code])
+        if isinstance(symbol, bytes):
+            symbol = decoder.decode(symbol)
+        text = symbol if isinstance(symbol, str) else np.asarray(symbol).tolist()[0]
+        end = "" if isinstance(symbol, str) else "\n"
+        sys.stdout.write(visible(text, keep="\n\t") + end)
+
+    return write
 
 
 def _write_end() -> None:

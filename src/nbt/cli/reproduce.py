@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from nbt.cli import studies
+from nbt.visible import visible
 
 PAIRS = ("music", "anbn", "shakespeare")
 NAMES = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", *PAIRS, "all")
@@ -50,5 +51,5 @@ def _readable(figures: list[Any]) -> list[Any]:
     if not good:
         raise failures[0][1]
     for name, error in failures:
-        click.echo(f"{name} is left out: {error}", err=True)
+        click.echo(visible(f"{name} is left out: {error}"), err=True)
     return good

@@ -20,6 +20,7 @@ from nbt.cli.options import (
 )
 from nbt.cli.pipes import quietly
 from nbt.cli.values import PATH, Count
+from nbt.visible import visible
 
 STRANGE = 4.0  # bits above the line's mean from which a character is highlighted
 
@@ -143,12 +144,5 @@ def _print_highlighted(lines: list[Any]) -> None:
         text = Text(f"{line.line:>{max(width, 4)}} {line.bits:6.2f} {line.percentile:10.2f}  ")
         limit = line.bits + STRANGE
         for character, bits in zip(line.text, line.surprise.tolist(), strict=False):
-            text.append(_visible(character), style="bold red reverse" if bits > limit else "")
+            text.append(visible(character), style="bold red reverse" if bits > limit else "")
         console.print(text, soft_wrap=True)
-
-
-def _visible(character: str) -> str:
-    """Itself, a picture of a control character (a tab as ␉), or what stands for a character."""
-    if character.isprintable():
-        return character
-    return chr(0x2400 + ord(character)) if character < " " else "\ufffd"

@@ -19,6 +19,7 @@ from rich.text import Text
 from nbt.counts import noted
 from nbt.history import History
 from nbt.history_rows import UNITS, HistoryRow
+from nbt.visible import visible
 
 REFRESH = 0.1  # seconds between two looks of the live line
 
@@ -55,16 +56,21 @@ def open_console(file: IO[str]) -> Console:
     return _Console(file=file, force_terminal=file.isatty(), highlight=False)
 
 
+def line_of(text: object, style: str = "") -> Text:
+    """A line as it may be shown: the way of everything that comes from data to a terminal."""
+    return Text(visible(text), style=style)
+
+
 def print_facts(console: Console, pairs: dict[str, str], least: int = 10) -> None:
     """Print lines of a name and what it is; on a terminal, folded between words."""
     width = max(least, *(len(name) + 1 for name in pairs))
     for name, value in pairs.items():
-        lines = [Text(value)]
+        lines = [line_of(value)]
         if console.is_terminal:
-            lines = Text(value).wrap(console, max(LEAST, console.width - width))
+            lines = line_of(value).wrap(console, max(LEAST, console.width - width))
         for k, line in enumerate(lines):
             line.rstrip()
-            said = Text.assemble((f"{'' if k else name:<{width}}", "bold"), line)
+            said = Text.assemble((f"{'' if k else visible(name):<{width}}", "bold"), line)
             console.print(said, soft_wrap=True)
 
 
@@ -128,7 +134,7 @@ class Screen:
 
     def say(self, line: str = "", style: str = "") -> None:
         """Print one line."""
-        self._console.print(Text(line, style=style), soft_wrap=True)
+        self._console.print(line_of(line, style), soft_wrap=True)
 
     def facts(self, pairs: dict[str, str]) -> None:
         """Print lines of a name and what it is."""

@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from nbt.cli.screen import duration
+from nbt.cli.screen import duration, line_of
 from nbt.cli.values import Count
+from nbt.visible import visible
 
 if TYPE_CHECKING:
     from nbt.experiments import Figure, Study
@@ -85,11 +86,11 @@ def conduct(figures: Sequence[Figure], title: str, given: dict[str, Any]) -> int
     except KeyboardInterrupt:
         study.reload()
         left, all_jobs = len(study.left()), len(study.jobs)
-        console.print(
+        text = (
             f"interrupted: {all_jobs - left} of {all_jobs} runs are kept in {given['out']}; "
-            "the same command goes on from there",
-            soft_wrap=True,
+            "the same command goes on from there"
         )
+        console.print(line_of(text), soft_wrap=True)
         return 130
     except BlockingIOError:
         raise click.UsageError(f"--out: {given['out']} is in use by another process") from None
@@ -134,11 +135,8 @@ def _typed(value: Any) -> str:
 def _run(study: Study, processes: int, console: Console) -> None:
     left = study.left()
     kept = len(study.jobs) - len(left)
-    console.print(
-        f"{len(study.jobs)} runs of {study.limits} or less, {processes} at a time, "
-        f"to {study.folder}",
-        soft_wrap=True,
-    )
+    many = f"{len(study.jobs)} runs of {study.limits} or less, {processes} at a time"
+    console.print(line_of(f"{many}, to {study.folder}"), soft_wrap=True)
     if kept:
         console.print(f"{kept} of them are there already")
     if not left:
@@ -147,7 +145,7 @@ def _run(study: Study, processes: int, console: Console) -> None:
         TextColumn("{task.completed:.0f} of {task.total:.0f}"),
         BarColumn(bar_width=None),
         TextColumn("{task.fields[left]}"),
-        TextColumn("[dim]{task.fields[now]}", table_column=None),
+        TextColumn("{task.fields[now]}", style="dim", markup=False),
     )
     progress = Progress(*columns, console=console, transient=True, expand=True)
     with progress:
@@ -169,11 +167,15 @@ class _Watch:
         if done:
             self.done += 1
             if not self.console.is_terminal:
-                self.console.print(f"{self.done} of {self.total}: {_outcome(done)}", soft_wrap=True)
+                text = f"{self.done} of {self.total}: {_outcome(done)}"
+                self.console.print(line_of(text), soft_wrap=True)
         running = workers.running()
         names = [str(job) for job, _ in running]
         self.progress.update(
-            self.task, completed=self.done, left=self._left(running), now="; ".join(names[:1])
+            self.task,
+            completed=self.done,
+            left=self._left(running),
+            now=visible("; ".join(names[:1])),
         )
 
     def _left(self, running: list[tuple[Any, float]]) -> str:
@@ -214,7 +216,7 @@ def _show(study: Study, path: Any) -> None:
     found = report.rulings(study.figures, evidence)
     if found:
         console.print(_verdicts(found))
-    click.echo(path)
+    click.echo(visible(path) if sys.stdout.isatty() else path)
 
 
 def _number(bits: float) -> str:
@@ -253,8 +255,9 @@ def _figure(figure: Figure, lines: Sequence[Any], evidence: Any, columns: Any) -
     from nbt.experiments import AS_RUNS, report
 
     said = report.alike(report.common(figure, evidence))
-    table = Table(title=figure.title, title_justify="left", title_style="bold", expand=False)
-    table.caption, table.caption_justify = said, "left"
+    title = line_of(figure.title, "bold")
+    table = Table(title=title, title_justify="left", expand=False)
+    table.caption, table.caption_justify = line_of(said or ""), "left"
     table.add_column("rule", overflow="fold")
     for head in columns:
         text = head == "optimizer"
@@ -267,7 +270,7 @@ def _figure(figure: Figure, lines: Sequence[Any], evidence: Any, columns: Any) -
     column = "same symbols" if figure.source.file == AS_RUNS else "bits, all"
     place = list(columns).index(column if column in columns else "same symbols")
     for name, bits in sorted(known.items(), key=lambda pair: pair[1]):
-        table.add_row(name, *[""] * place, _number(bits))
+        table.add_row(line_of(name), *[""] * place, _number(bits))
     return table
 
 

@@ -49,6 +49,7 @@ MODEL = (  # what makes the trainer
 EVERY, SCHEDULE = "60s", Schedule.name
 SCHEDULES = "schedules"  # in run.toml: a number is a constant rate; older runs do not have it
 ANEW = ("steps", "seconds", "checkpoint_every", "keep", "on_divergence", *FAULTS)  # may change
+KEPT = (*SOURCES, *NUMBERS, *WRITTEN, "seed", *ANEW)  # in run.toml
 
 
 def _one_of(name: str) -> click.Choice:
@@ -224,8 +225,7 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     _check_output(options)
     settings, run, checkpoint, troubles = _settings_of_run(options), None, None, []
     if settings is not None:
-        kept = {*SOURCES, *NUMBERS, "seed", *ANEW}
-        of_run = (one for one in context.command.params if one.name in kept)
+        of_run = (one for one in context.command.params if one.name in KEPT)
         check_settings(options["output"], settings, of_run)
         source, options = _as_before(settings, source, options, asked)
         run = context.with_resource(_open_run(options))
@@ -249,7 +249,7 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
         raise click.UsageError(f"{source} never ends: give --steps or --seconds")
     if options["output"] and run is None:
         run = context.with_resource(_open_run(options))
-        kept = {name: options[name] for name in (*SOURCES, *NUMBERS, *WRITTEN, "seed", *ANEW)}
+        kept = {name: options[name] for name in KEPT}
         run.begin(
             {"source": source, **kept, SCHEDULES: "as in Python", "trainer": trainer.describe()}
         )

@@ -23,6 +23,7 @@ from nbt.experiments.labels import spread
 from nbt.experiments.rules import RANKS, Rule
 from nbt.folders import opened
 from nbt.optimizers import SGD
+from nbt.visible import visible
 
 __all__ = ["draw", "pyplot"]
 
@@ -127,14 +128,15 @@ def draw(
 def _fill(picture, figure, runs, lines, subtitle) -> None:
     left, right = picture.subplots(1, 2, sharey=True)
     picture.subplots_adjust(left=0.068, right=0.665, bottom=0.135, top=0.82, wspace=0.07)
-    picture.text(0.012, 0.945, figure.title, fontsize=15, fontweight="bold")
+    title = visible(figure.title)
+    picture.text(0.012, 0.945, title, parse_math=False, fontsize=15, fontweight="bold")
     looks = _looks(figure.rules)
     bands = {
         rule.name: (rule, band(runs[rule.name])) for rule in figure.rules if runs.get(rule.name)
     }
     if any(curve.diverged for _, curve in bands.values()):
         subtitle += "; × diverged"
-    picture.text(0.012, 0.885, subtitle, fontsize=12, color=GREY)
+    picture.text(0.012, 0.885, visible(subtitle), parse_math=False, fontsize=12, color=GREY)
     low, high = _axes(left, right, [b for _, b in bands.values()], lines)
     labels = []
     for name, (rule, curve) in bands.items():
@@ -147,7 +149,7 @@ def _fill(picture, figure, runs, lines, subtitle) -> None:
         look = Look(GREY, "", dashes, 1.3)
         for axes in (left, right):
             axes.axhline(bits, color=GREY, linestyle=dashes, linewidth=1.3, zorder=1)
-        labels.append(Label(f"{name}  {bits:.3f}", right.get_xlim()[1], bits, look))
+        labels.append(Label(f"{visible(name)}  {bits:.3f}", right.get_xlim()[1], bits, look))
     _write(right, labels, low, high)
 
 

@@ -11,6 +11,7 @@ from nbt.strangers import named
 
 __all__ = ["check"]
 
+RATES = {"run": ("entropy_rate",), "baselines": ("entropy_rate", "forgetful_rate")}
 CURVE = ("step", "average_bits", "seconds")
 
 
@@ -18,15 +19,14 @@ def check(record: Mapping[str, Any]) -> None:
     """Raises ValueError for a run or for baselines that hold something else than they should."""
     if record.get("kind") == "run":
         _check_curve(record)
-        _expect(
-            "trainer", record.get("trainer"), isinstance(record.get("trainer"), dict), "a mapping"
-        )
+        trainer = record.get("trainer")
+        _expect("trainer", trainer, isinstance(trainer, dict), "a mapping")
     if record.get("kind") == "baselines":
         bits = record.get("bits")
         good = isinstance(bits, dict) and all(map(_is_number, bits.values()))
         _expect("bits", bits, good, "numbers by name")
-    for name in ("entropy_rate", "forgetful_rate"):
-        rate = record.get(name)
+    for name in RATES.get(str(record.get("kind")), ()):
+        rate = record.get(name, "nothing")
         _expect(name, rate, rate is None or _is_number(rate), "a number or null")
 
 
@@ -43,7 +43,7 @@ def _check_curve(record: Mapping[str, Any]) -> None:
     steps = [0, *columns[0]]
     rising = all(type(b) is int and a < b < 2**63 for a, b in itertools.pairwise(steps))
     _expect("step", columns[0], rising, "whole numbers that rise")
-    at = record.get("diverged_at")
+    at = record.get("diverged_at", "nothing")
     _expect(
         "diverged_at", at, at is None or (type(at) is int and 0 <= at < 2**63), "a step or null"
     )

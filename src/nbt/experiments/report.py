@@ -23,6 +23,7 @@ from nbt.experiments.jobs import cpu
 from nbt.experiments.rules import Rule
 from nbt.experiments.study import Study
 from nbt.folders import opened
+from nbt.visible import visible
 
 __all__ = ["Line", "Ruling", "rows", "rulings", "write"]
 
@@ -167,7 +168,8 @@ CLASS = {"held": "held", "did not hold": "not", "mixed": "mixed", NOT_RUN: "none
 
 
 def _page(study: Study, evidence: Evidence, title: str, command: str) -> str:
-    parts = [f"<h1>{escape(title)}</h1>", _head(study, command)]
+    title = visible(title)
+    parts = [f"<h1>{escape(title)}</h1>", _head(study, visible(command))]
     found = rulings(study.figures, evidence)
     if found:
         parts += ["<h2>Did it hold?</h2>", _verdicts(study, found)]
@@ -181,6 +183,10 @@ def _page(study: Study, evidence: Evidence, title: str, command: str) -> str:
         + "\n".join(parts)
         + "\n</body>\n</html>\n"
     )
+
+
+def _text(text: str) -> str:
+    return escape(visible(text))
 
 
 def _head(study: Study, command: str) -> str:
@@ -236,13 +242,13 @@ def _figure(study: Study, figure: Figure, evidence: Evidence) -> str:
         cells += [f"{line.symbols:,.0f}", f"{line.microseconds:.2f}"]
         body.append([*map(escape, cells)])
     return (
-        f"<h2>{escape(figure.title.split(':')[0] if ':' in figure.title else 'Curves')}</h2>\n"
+        f"<h2>{_text(figure.title.split(':')[0] if ':' in figure.title else 'Curves')}</h2>\n"
         + (f'<p class="note">The paper: {escape(figure.note)}</p>\n' if figure.note else "")
-        + f'<figure><img alt="{escape(figure.title)}: bits per symbol over symbols and over time" '
+        + f'<figure><img alt="{_text(figure.title)}: bits per symbol over symbols and over time" '
         f'src="data:image/svg+xml;base64,{picture}"></figure>\n'
         + _table(RULE_HEADS, body, numbers=range(3, len(RULE_HEADS)))
         + f'\n<p class="note">{escape(alike(common(figure, evidence)))}</p>'
-        + (f"\n<p>For comparison, bits per symbol: {escape(listed)}.</p>" if listed else "")
+        + (f"\n<p>For comparison, bits per symbol: {_text(listed)}.</p>" if listed else "")
     )
 
 
@@ -260,7 +266,7 @@ def _settings(study: Study) -> str:
         for name, rule in rules.items()
     ]
     networks = [
-        [escape(source.title), f"<code>{escape(repr(source.cell))}</code>", _file(given[name])]
+        [_text(source.title), f"<code>{escape(repr(source.cell))}</code>", _file(given[name])]
         for name, source in sources.items()
     ]
     return (
