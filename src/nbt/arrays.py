@@ -56,6 +56,9 @@ def symbols(
         raise DataError(f"{name}: expected at least one symbol, got an empty array")
     low, high = int(array.min()), int(array.max())
     if alphabet is None:
+        if low < 0 or high >= _arguments.LARGEST_SIZE:
+            most = _arguments.LARGEST_SIZE
+            raise DataError(f"{name}: expected numbers in [0, {most}), got {low}..{high}")
         alphabet = high + 1
     if not isinstance(alphabet, (Alphabet, str)):
         alphabet = range(_arguments.whole("alphabet", alphabet))

@@ -30,7 +30,7 @@ class Heading(NamedTuple):
     places : tuple of int
         Of the columns, in a record.
     width : int
-        Fields of a record; 0 if that is not known.
+        Fields of a record.
     check : int
         CRC-32 of the names of all fields, to know the heading when it comes again.
     """

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
-import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from nbt import _arguments
 from nbt.alphabets import OTHER, Alphabet
@@ -17,6 +13,7 @@ from nbt.arrays import symbols
 from nbt.decoding import Decoder
 from nbt.errors import DataError
 from nbt.filestreams import Characters, FileStream
+from nbt.npyfiles import load
 from nbt.opening import open_source
 from nbt.reading import Stream
 from nbt.records import LONGEST, Words, reading_of
@@ -242,10 +239,4 @@ def _numbers(path: str, alphabet: Any) -> Stream:
     if isinstance(alphabet, str):
         alphabet = int(alphabet) if alphabet.isdecimal() else None
     name = "standard input" if path == "-" else path
-    try:
-        file = io.BytesIO(sys.stdin.buffer.read()) if path == "-" else path
-        return symbols(np.load(file, allow_pickle=False), alphabet=alphabet, name=name)
-    except DataError:
-        raise
-    except (ValueError, EOFError):
-        raise DataError(f"{name}: not an array of numbers in a file of NumPy") from None
+    return symbols(load(path), alphabet=alphabet, name=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ class Records(FileStream):
     ) -> None:
         self._reading, self._columns = reading, columns
         self._stops = (reading.on_bad_record or ("skip" if source.live else "stop")) == "stop"
-        self._heading: Heading | None = None
+        self._set_heading(None)
         super().__init__(source, cap, **choices)
         self._sizes: list[int] = []
 
@@ -116,6 +117,10 @@ class Records(FileStream):
     def _value(self, fields: list[Any]) -> Any:
         """What is given for a record, of whose fields these are in the columns. ValueError if that
         cannot be."""
+
+    def _set_heading(self, heading: Heading | None) -> None:
+        self._heading = heading
+        self._width, self._places = (heading.width, heading.places) if heading else (0, ())
 
     # ---- cutting ---------------------------------------------------------------------------------
 
@@ -165,14 +170,15 @@ class Records(FileStream):
         return sum(self._sizes[: len(symbols)])
 
     def _fields(self, record: Any) -> list[Any]:
-        if isinstance(record, Exception):
-            raise record
-        if isinstance(record, dict):
+        if type(record) is dict:
             return [record.get(column, "") for column in self._columns]
-        width, places = self._heading.width, self._heading.places
-        if len(record) != (width or len(record)) or len(record) <= max(places):
-            raise ValueError(f"expected {width} fields, got {len(record)}")
-        fields = [record[place] for place in places]
+        if type(record) is not list:
+            raise record
+        if not self._width and len(record) > max(self._places):  # a state of an earlier version
+            self._width = len(record)
+        if len(record) != self._width:
+            raise ValueError(f"expected {self._width} fields, got {len(record)}")
+        fields = [record[place] for place in self._places]
         if fields[0] == self._columns[0] and self._again(record):
             raise ValueError("the heading")
         return fields
@@ -206,7 +212,7 @@ class Records(FileStream):
             delimiter = choose(found, self._columns)
             heading = Heading.of(delimiter, found[delimiter], self._columns)
             self._step(ends[delimiter])
-            self._heading = heading
+            self._set_heading(heading)
         except ValueError as error:
             if self._heading is None:
                 self._failure = f"{self._where()}: not a heading of csv: {error}"
@@ -246,7 +252,7 @@ class Records(FileStream):
         """What is no record: space, a heading, or one that is bad."""
         if not isinstance(what, ValueError):
             self._step(end)
-            self._heading = what or self._heading
+            self._set_heading(what or self._heading)
         elif self._stops:
             self._failure = f"{self._where()}: not a record of {self._reading.format}: {what}"
         elif isinstance(what, Overlong) and not (self._cut_at(end) or self._final):
@@ -321,10 +327,13 @@ class Records(FileStream):
     def _seek(self, state: Mapping[str, int]) -> None:
         super()._seek(state)
         places = tuple(state[key] - 1 for key in self._in_state([0] * len(self._columns)))
-        self._heading = None
+        heading = None
         if min(places) >= 0:
-            delimiter = chr(min(state["delimiter"], 0x10FFFF) or ord(","))  # none: an older state
-            self._heading = Heading(delimiter, places, state["width"], state["check"])
+            delimiter = chr(min(state["delimiter"], 0x10FFFF) or ord(","))  # none: as the width
+            heading = Heading(delimiter, places, state["width"], state["check"])
+            if max(places) >= (heading.width or sys.maxsize):
+                raise ValueError(f"state: expected columns before {heading.width}, got {places}")
+        self._set_heading(heading)
         if self._offset and self.repeatable:  # a pipe may begin with a heading, as ever
             self._array = bool(state["array"])
             self._fresh = self._heading is None and self._reading.format == "csv"

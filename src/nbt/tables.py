@@ -226,18 +226,16 @@ class Table(Records):
 
     def _quick(self, fields: list[Any]) -> list[float] | None:
         """The numbers, where all fields are plain ones; the same as of `_slow`."""
+        if self._reading.format != "csv":
+            return fields if _are_numbers(fields) and _all_finite(fields) else None
+        joined = "".join(fields)
         try:
-            joined = "".join(fields)
             if self._seen.decimal == ",":
                 if "." in joined:
                     return None
                 row = [float(field.replace(",", ".")) for field in fields]
             else:
                 row = [float(field) for field in fields]
-        except TypeError:  # of JSON, which has numbers itself
-            if not all(type(field) in (int, float) for field in fields):
-                return None
-            row, joined = list(fields), ""
         except ValueError:
             return None
         if not joined.isascii() or "_" in joined or not _all_finite(row):
@@ -295,6 +293,14 @@ class Table(Records):
         found = (_mark(state[name]) for name in ("decimal", "thousands"))
         both = zip(self._asked, found, strict=True)
         self._known = Marks(*(mark if asked is None else asked for asked, mark in both))
+
+
+def _are_numbers(fields: list[Any]) -> bool:
+    """Of JSON, where true is no number."""
+    for field in fields:  # noqa: SIM110 - twice as fast as all()
+        if type(field) is not float and type(field) is not int:
+            return False
+    return True
 
 
 def _all_finite(row: list[float]) -> bool:
