@@ -146,8 +146,11 @@ def test_a_model_is_left_alone_unless_it_learns(log, model, capsys, tmp_path):
     still = nbt.load(model).observe(codes).sum() / math.log(2)
     learning = nbt.load(model).learn(codes).sum() / math.log(2)
     sizes = [len(line) + 1 for line in log.read_text().splitlines()]
-    assert np.dot(bits(), sizes) == pytest.approx(still)
-    assert np.dot(bits("--learn", "--save", tmp_path / "n"), sizes) == pytest.approx(learning)
+    # what is kept for characters that the model lacks: docs/streams.md
+    kept = -np.log2(1 - 0.5 / (nbt.load(model).step + np.arange(len(codes)) + 1)).sum()
+    assert np.dot(bits(), sizes) == pytest.approx(still + kept)
+    learned = bits("--learn", "--save", tmp_path / "n")
+    assert np.dot(learned, sizes) == pytest.approx(learning + kept)
     assert nbt.load(tmp_path / "n").step == nbt.load(model).step + len(codes)
     assert nbt.Checkpoint.load(tmp_path / "n").alphabet == checkpoint.alphabet
 
@@ -420,3 +423,88 @@ def test_every_kind_of_alphabet(tmp_path, capsysbinary, symbols):
 def test_closed_input_is_the_end(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\nb")))
     assert len(output(capsys, "score", "-").splitlines()) == 2
+
+
+# ---- what the model lacks -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", [1, 3, 1 << 16])
+@pytest.mark.parametrize("learn", [False, True])
+def test_a_character_that_the_model_lacks(tmp_path, model, monkeypatch, block, learn):
+    """The surprise of docs/streams.md, symbol by symbol; the network does not see it."""
+    monkeypatch.setattr(scoring, "BLOCK", block)
+    checkpoint = nbt.Checkpoint.load(model)
+    text = "10.0.é 0\n€€\n 1 GET\n"
+    (tmp_path / "t").write_text(text)
+    stream = nbt.streams.text(tmp_path / "t", checkpoint.alphabet, unknown="mark")
+    found = list(scoring.score(nbt.load(model), stream, learn=learn))
+    assert [line.text for line in found] == ["10.0.é 0", "€€", " 1 GET"]
+    trainer, alphabet = nbt.load(model), checkpoint.alphabet
+    n, k, p_all, bits = trainer.step, 0, [], []
+    outside = 0x110000 - 0x800 - len(alphabet)
+    for character in text:
+        escape = (k + 0.5) / (n + 1)
+        n += 1
+        if character in alphabet.symbols:
+            p = trainer.predict()
+            p_all.append((1 - escape) * p.sum() + outside * (escape / outside))
+            code = alphabet.encode(character)
+            bits.append(-math.log2((1 - escape) * p[code[0]]))
+            (trainer.learn if learn else trainer.observe)(code)
+        else:
+            k += 1
+            bits.append(-math.log2(escape / outside))
+    np.testing.assert_allclose(p_all, 1, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate([line.surprise for line in found]), bits, rtol=1e-6)
+    assert stream.counts["unknown"] == 3
+    assert bits[5] > 30 > bits[0]
+
+
+def test_nothing_is_lacking_where_all_bytes_are_known(tmp_path):
+    (tmp_path / "t").write_bytes(b"ab\xff\n")
+    for alphabet in ("bytes", "grow"):
+        stream = nbt.streams.text(tmp_path / "t", alphabet, unknown="mark", errors="replace")
+        trainer = nbt.NoBackTrack(nbt.RNN(3), nbt.Softmax(len(stream.alphabet)))
+        (line,) = scoring.score(trainer, stream, learn=False)
+        codes = {"bytes": [97, 98, 255, 10], "grow": [1, 2, 0, 3]}[alphabet]
+        other = nbt.NoBackTrack(nbt.RNN(3), nbt.Softmax(256 if alphabet == "bytes" else 1))
+        bits = []
+        for code in codes:  # which joins as it comes
+            if code >= other.readout.symbols:
+                other.grow(code + 1)
+            bits += (other.observe([code]) * BITS_PER_NAT).tolist()
+        assert line.surprise.tolist() == bits
+
+
+def test_a_model_that_knows_no_end_of_a_line(tmp_path):
+    (tmp_path / "t").write_text("ab\nba\nab\n")
+    stream = nbt.streams.text(tmp_path / "t", "ab", unknown="mark")
+    trainer = nbt.NoBackTrack(nbt.RNN(3), nbt.Softmax(2))
+    found = list(scoring.score(trainer, stream, learn=False))
+    assert [line.text for line in found] == ["ab", "ba", "ab"]
+
+
+def test_the_command_scores_every_line(log, model, capsys):
+    raw = log.read_bytes().splitlines()
+    raw[7], raw[30] = raw[7][:20] + b"\xff" + raw[7][20:], "naïve".encode()
+    log.write_bytes(b"\n".join(raw) + b"\n")
+    for args in ([], ["--learn"], ["--json"], ["--errors", "escape"]):
+        assert run(["score", str(log), "-m", model, *args]) == 0
+        out, err = capsys.readouterr()
+        assert len(out.splitlines()) == 60
+        assert "1 bad bytes replaced" in err
+        assert re.search(r"log: line 31, byte \d+: 'ï' \(code 0xef\) is not in the alphabet", err)
+    assert run(["score", str(log), "-m", model, "--top", "1"]) == 0
+    assert "naïve" in capsys.readouterr().out
+    assert run(["score", str(log), "-m", model, "--errors", "strict"]) == 3
+    assert "is not UTF-8" in capsys.readouterr().err
+
+
+def test_predicting_goes_on_too(log, model, capsys):
+    known = output(capsys, "predict", "-m", model, log)
+    log.write_bytes(log.read_bytes() + "é".encode())
+    assert run(["predict", "-m", model, str(log)]) == 0
+    out, err = capsys.readouterr()
+    assert out == known  # the network does not see it
+    assert "1 symbols outside the alphabet passed over" in err
+    assert run(["predict", "-m", model, str(log), "--unknown", "error"]) == 3

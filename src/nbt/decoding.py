@@ -43,6 +43,9 @@ class Plain:
     def replaced(self, count: int) -> int:
         return 0
 
+    def bad_places(self, count: int) -> list[int]:
+        return []
+
     def begun(self, count: int) -> int:
         return 0
 
@@ -89,9 +92,9 @@ class Look:
         """Bad bytes among those of the first `count` characters."""
         return 0 if self._bad is None else int(self._bad[:count].sum())
 
-    def first_bad(self) -> int:
-        """Which character is the first that stands for bad bytes, where there is one."""
-        return int(np.argmax(self._bad > 0)) if self._bad is not None else 0
+    def bad_places(self, count: int) -> list[int]:
+        """Which of the first `count` characters stand for bad bytes."""
+        return [] if self._bad is None else np.flatnonzero(self._bad[:count]).tolist()
 
     def begun(self, count: int) -> int:
         """How many of the first `count` characters stand for a piece whose last one comes later."""

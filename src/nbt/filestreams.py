@@ -65,7 +65,7 @@ class FileStream(Stream):
         self._counts = dict.fromkeys(COUNTS, 0)
         self._source, self._cap = source, _arguments.whole("cap", cap, low=2)
         self._decoder = decoder or Decoder(errors="replace" if source.live else "strict")
-        self._marks_unknown = _arguments.one_of("unknown", unknown, ("error", "mark")) == "mark"
+        self.unknown = _arguments.one_of("unknown", unknown, ("error", "mark"))
         self._plain = False
         self.strange: list[Any] = []
         self.notes: list[str] = []
@@ -204,11 +204,13 @@ class FileStream(Stream):
             at = int(np.argmin(codes))
             if self.grows and len(self.alphabet) >= self._cap:
                 codes = np.maximum(codes, 0)
-            elif self._marks_unknown and not self.grows:
+            elif self.unknown == "mark" and not self.grows:
                 places = np.flatnonzero(codes < 0).tolist()
                 strange = [symbols[place : place + 1] for place in places]
-                what = f"{_shown(strange[0])} is not in the alphabet, passed over"
-                self._count("unknown", len(places), self._size(symbols[: places[0]]), what)
+                for place, one in zip(places[:NOTED], strange, strict=False):
+                    what = f"{_shown(one)} is not in the alphabet, passed over"
+                    self._note("unknown", self._size(symbols[:place]), what)
+                self._counts["unknown"] += len(places)
                 self.strange += strange
             elif at:
                 codes, used = codes[:at], self._size(symbols[:at])
@@ -225,11 +227,11 @@ class FileStream(Stream):
         """Pass so many characters of `_look()`."""
         look = self._look()
         used = look.size(count)
-        if replaced := look.replaced(count):
-            first = look.first_bad()
-            byte, to = self._rest[look.size(first)], look.text[first]
+        self._counts["replaced"] += look.replaced(count)
+        for place in look.bad_places(count)[:NOTED]:
+            byte, to = self._rest[look.size(place)], look.text[place]
             to = to if to == OTHER else f"\\x{byte:02x}"
-            self._count("replaced", replaced, first, f"{byte:#04x} is no character, read as {to}")
+            self._note("replaced", place, f"{byte:#04x} is no character, read as {to}")
         given, self._rest = self._rest[:used], self._rest[used:]
         self._given = look.begun(count) + (0 if used else self._given)
         self._looked = look.after(count)
@@ -251,13 +253,17 @@ class FileStream(Stream):
 
     def _count(self, kind: str, number: int, first: int, what: str) -> None:
         """Something that is not as it should be, the first of it at that character of `_look()`."""
+        self._note(kind, first, what)
+        self._counts[kind] += number
+
+    def _note(self, kind: str, first: int, what: str) -> None:
+        """One of the first of its kind is named."""
         if self._named[kind] < NOTED:
             look, newline = self._look(), b"\n" if self._plain else "\n"
             line = self._line + look.text.count(newline, 0, first)
             place = f"line {line}, byte {self._offset + look.size(first)}"
             self.notes.append(f"{self.name}: {place}: {what}")
         self._named[kind] += 1
-        self._counts[kind] += number
 
     def _where(self) -> str:
         return f"{self.name}: line {self._line}, byte {self._offset}"

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from nbt.alphabets import known
+from nbt.escapes import Escapes
 from nbt.history_rows import BITS_PER_NAT
 from nbt.listening import listener
 from nbt.trainers import Trainer
@@ -68,7 +70,9 @@ class _Ranks:
         return 100.0 * (below + (upto + 1 - below) / 2) / (count + 1)
 
 
-def score(trainer: Trainer, stream: Any, *, learn: bool, window: int = WINDOW) -> Iterator[Line]:
+def score(
+    trainer: Trainer, stream: Any, *, learn: bool, window: int = WINDOW, seen: int | None = None
+) -> Iterator[Line]:
     """Score the lines of a stream as they come.
 
     Parameters
@@ -76,11 +80,15 @@ def score(trainer: Trainer, stream: Any, *, learn: bool, window: int = WINDOW) -
     trainer : Trainer
         Reads on from the state that it is in; it is changed (`listener` makes one that is cheaper).
     stream : Stream
-        Of characters or bytes.
+        Of characters or bytes. Where it marks symbols that its alphabet lacks
+        (``unknown="mark"``), they get the surprise of `nbt.escapes`, and the trainer does not see
+        them.
     learn : bool
         Whether each character is learned once it was predicted.
     window : int
         Among how many last lines a line is ranked.
+    seen : int, optional
+        How many symbols the model had learned. Default: the trainer's steps.
 
     Yields
     ------
@@ -89,6 +97,9 @@ def score(trainer: Trainer, stream: Any, *, learn: bool, window: int = WINDOW) -
     """
     verb = trainer.learn if learn else trainer.observe
     ranks, number = _Ranks(window), 0
+    escapes = None
+    if getattr(stream, "unknown", "error") == "mark":
+        escapes = Escapes(stream.alphabet, trainer.step if seen is None else seen)
     texts: list[Any] = []
     parts: list[np.ndarray] = []
     held = 0
@@ -99,9 +110,12 @@ def score(trainer: Trainer, stream: Any, *, learn: bool, window: int = WINDOW) -
         if symbols.size and len(stream.alphabet) > trainer.readout.symbols:
             trainer.grow(len(stream.alphabet))
             verb = trainer.learn if learn else trainer.observe
-        bits = verb(symbols) * BITS_PER_NAT if symbols.size else np.empty(0)
-        text = stream.alphabet.decode(symbols)
-        ends = np.flatnonzero(symbols == _newline(stream.alphabet)) + 1
+        outside, bits = symbols < 0, np.zeros(len(symbols))
+        if not outside.all():
+            bits[~outside] = verb(known(symbols)) * BITS_PER_NAT
+        bits = escapes.bits(outside, bits) if escapes else bits
+        text = _text(stream, symbols, outside)
+        ends = _ends(text) + 1
         begin = 0
         final = [] if symbols.size else [0] if held else []
         for end in [*ends.tolist(), *final]:
@@ -121,9 +135,24 @@ def score(trainer: Trainer, stream: Any, *, learn: bool, window: int = WINDOW) -
             texts, parts, held = [], [], 0
 
 
-def _newline(alphabet: Any) -> int:
-    """The number of the line's end; -1 where the alphabet has none."""
-    return int(alphabet.numbers("\n" if isinstance(alphabet.symbols, str) else b"\n")[0])
+def _text(stream: Any, symbols: np.ndarray, outside: np.ndarray) -> Any:
+    """What the symbols of the last block stand for, those outside the alphabet too."""
+    inside = stream.alphabet.decode(known(symbols))
+    if not outside.any():
+        return inside
+    parts, begin = [], 0
+    for k, (place, strange) in enumerate(zip(np.flatnonzero(outside), stream.strange, strict=True)):
+        parts += [inside[begin : place - k], strange]
+        begin = place - k
+    return inside[:0].join([*parts, inside[begin:]])
+
+
+def _ends(text: str | bytes) -> np.ndarray:
+    """Where lines end."""
+    if isinstance(text, bytes):
+        return np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    return np.flatnonzero(points == ord("\n"))
 
 
 def _line(number: int, texts: list[Any], parts: list[np.ndarray], ranks: _Ranks) -> Line:

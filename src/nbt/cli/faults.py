@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from nbt.counts import noted
@@ -30,6 +30,12 @@ class Faults:
         for note in notes[self._told :]:
             self._say(note)
         self._told = len(notes)
+
+    def along(self, items: Iterable[Any]) -> Iterator[Any]:
+        """The same items; what is new is said before each."""
+        for item in items:
+            self.tell()
+            yield item
 
     def total(self) -> None:
         """Say what is new, and how many there were in all."""

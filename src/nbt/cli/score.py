@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from nbt.cli.faults import Faults
 from nbt.cli.models import alphabet_of
 from nbt.cli.options import (
     UNITS,
@@ -40,7 +41,7 @@ STRANGE = 4.0  # bits above the line's mean from which a character is highlighte
 @click.option("--units", type=Count(), help=f"Of a new model.  [default: {UNITS}]")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines instead of columns.")
 @click.option("--save", type=PATH, metavar="PATH", help="Write the model to a file at the end.")
-@source_options("format", "alphabet", "follow", "cap")
+@source_options("format", "alphabet", "encoding", "errors", "follow", "cap")
 @quietly
 def score(source: str, **options: Any) -> int:
     """Bits of surprise for each line of SOURCE, as it comes.
@@ -49,6 +50,9 @@ def score(source: str, **options: Any) -> int:
     before it), and the line's rank among the last ones in per cent: 99.9 is stranger than 999 in
     1000. --top N prints the strangest lines themselves, their strange characters highlighted: by
     their bits, or by their rank where the model learns, as everything is strange at first.
+
+    It goes on whatever comes: bytes that are no character are replaced (--errors), and a character
+    that the model lacks has a surprise of its own. How many there were is said on stderr.
 
     Without a model a new one learns as it reads. With a model nothing is learned, unless --learn.
     """
@@ -59,7 +63,9 @@ def score(source: str, **options: Any) -> int:
     check_place("--save", options["save"])
     stream, trainer, learn = _prepare(source, options)
     reader = trainer if learn else listener(trainer)
-    found = lines(reader, stream, learn=learn, window=options["window"])
+    faults = Faults(stream)
+    found = lines(reader, stream, learn=learn, window=options["window"], seen=trainer.step)
+    found = faults.along(found)
     try:
         with Interrupts(terminate=True):
             if options["top"]:
@@ -69,6 +75,7 @@ def score(source: str, **options: Any) -> int:
                     print(_json(line) if options["as_json"] else _columns(line), flush=True)
                 sys.stdout.flush()
     finally:
+        faults.total()
         if options["save"]:
             reader.save(options["save"], stream) if learn else trainer.save(options["save"], stream)
     return 0
@@ -78,7 +85,8 @@ def _prepare(source: str, options: dict[str, Any]) -> tuple[Any, Any, bool]:
     """Stream, trainer, and whether it learns."""
     import nbt
 
-    choice = {name: options[name] for name in ("format", "follow", "cap")}
+    choice = {name: options[name] for name in ("format", "encoding", "follow", "cap")}
+    choice |= {"errors": options["errors"] or "replace", "unknown": "skip"}
     if source.startswith("data:"):
         raise click.UsageError(f"{source}: expected lines of a file, or - for standard input")
     if options["format"] not in (None, "text", "lines", "bytes"):
