@@ -15,6 +15,7 @@ SEEDS = {
     "finite": 30,
     "hostile": 40,
     "strangers": 60,
+    "threads": 30,
 }
 
 

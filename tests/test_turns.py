@@ -409,3 +409,70 @@ def test_a_fork_by_the_thread_whose_turn_it_is():
     later[0].result()
     assert losses.tobytes() == expected.tobytes()
     assert trainer.step == 24
+
+
+# ---- hidden Markov models ------------------------------------------------------------------------
+
+
+class StopsAt:
+    """A model's recursion, which stops at one of its steps."""
+
+    def __init__(self, model, at):
+        self.recursion, self.at, self.gate = model._recursion, at, Gate()
+
+    def step(self, arrays, t, *more):
+        if t == self.at:
+            self.gate.stop()
+        return self.recursion.step(arrays, t, *more)
+
+
+def test_a_model_in_several_threads(assert_same_state):
+    """What looks sees a whole step; what changes or copies waits for the block's end."""
+    y = np.random.default_rng(5).integers(0, 3, 60)
+    model, reference = nbt.HMM(2, 3, seed=1), nbt.HMM(2, 3, seed=1)
+    stops = StopsAt(model, at=40)
+    model.__dict__["_recursion"] = stops
+    learning = Call(model.learn, y)
+    stops.gate.wait()
+    even = np.full((2, 2), 0.5)
+    look, score, copied, state, setting, more = line_up(
+        model._turns,
+        model.predict,
+        lambda: model.score(y),
+        lambda: copy.copy(model).state_dict(),
+        model.state_dict,
+        lambda: setattr(model, "transmat_", even),
+        lambda: model.learn(y[:10]),
+    )
+    stops.gate.open()
+    then = nbt.HMM(2, 3, seed=1)
+    then.learn(y[:41])
+    assert look.result().tobytes() == then.predict().tobytes()
+    assert score.result() == then.score(y)
+    assert learning.result().tobytes() == reference.learn(y).tobytes()
+    assert_same_state(state.result(), reference.state_dict())
+    assert_same_state(copied.result(), reference.state_dict())
+    reference.transmat_ = even
+    setting.result()
+    assert more.result().tobytes() == reference.learn(y[:10]).tobytes()
+    assert_same_state(model.state_dict(), reference.state_dict())
+
+
+@needs_fork
+@no_warning
+def test_a_fork_while_another_thread_learns_a_model():
+    model, reference = nbt.HMM(2, 3, seed=1), nbt.HMM(2, 3, seed=1)
+    stops = StopsAt(model, at=4)
+    model.__dict__["_recursion"] = stops
+    learning = Call(model.learn, np.zeros(9, int))
+    stops.gate.wait()
+
+    def check():
+        with pytest.raises(RuntimeError, match="forked"):
+            model.predict()
+        model.load_state_dict(reference.state_dict())
+        assert model.predict().tobytes() == reference.predict().tobytes()
+
+    assert in_child(check) == "ok"
+    stops.gate.open()
+    learning.result()

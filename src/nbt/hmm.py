@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbt import _arguments, hmm_checks
+from nbt import _arguments, _core, hmm_checks
 from nbt.descriptions import value_out
 from nbt.errors import CheckpointError, DivergenceError
 from nbt.hmm_filter import forward, normalized, smoothed
 from nbt.hmm_statistics import KINDS, Exact, Filtered, RankOne, shapes
 from nbt.schedules import Schedule, as_schedule
+from nbt.turns import alone, looks, renews
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -112,6 +113,7 @@ class HMM:
         burn_in: int = 20,
         seed: int = 0,
     ) -> None:
+        self._turns = _core.Turns()
         self.states = _arguments.whole("states", states, high=2**12)
         self.symbols = _arguments.whole("symbols", symbols)
         self.statistics = _arguments.one_of("statistics", statistics, KINDS)
@@ -144,10 +146,16 @@ class HMM:
         if name in PARAMETERS:
             shape = {"transmat_": (self.states,), "emissionprob_": (self.symbols,)}.get(name, ())
             value = hmm_checks.probabilities(name, value, (self.states, *shape))
-        super().__setattr__(name, value)
+            self._turns.alone(super().__setattr__, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    @alone
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_turns"}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update(state, _turns=_core.Turns())
         for name in PARAMETERS:
             state[name].setflags(write=False)  # which a copy or a pickle does not keep
 
@@ -159,6 +167,7 @@ class HMM:
 
     # ---- learning ------------------------------------------------------------------------------
 
+    @alone
     def learn(self, y: ArrayLike) -> np.ndarray:
         """Learns from a block, one symbol at a time; `nbt.train` does it from a stream.
 
@@ -184,6 +193,7 @@ class HMM:
         y = hmm_checks.symbols(y, self.symbols)
         losses = np.empty(len(y))
         for t, symbol in enumerate(y):
+            self._turns.rest()
             losses[t] = self._learn_one(int(symbol))
         return losses
 
@@ -253,6 +263,7 @@ class HMM:
 
     # ---- questions -----------------------------------------------------------------------------
 
+    @looks
     def predict(self) -> np.ndarray:
         """Probabilities of the next symbol, (symbols,); changes nothing."""
         return self._look_ahead()[0] @ self.emissionprob_
@@ -275,8 +286,8 @@ class HMM:
         TypeError, ValueError
             For a sequence that is not as above.
         """
-        parameters = self.startprob_, self.transmat_, self.emissionprob_
-        return float(forward(*parameters, hmm_checks.symbols(y, self.symbols))[1].sum())
+        y = hmm_checks.symbols(y, self.symbols)
+        return float(forward(*self._parameters(), y)[1].sum())
 
     def predict_proba(self, y: ArrayLike) -> np.ndarray:
         """P(state at s | all of y) for a sequence of its own; changes nothing.
@@ -297,16 +308,24 @@ class HMM:
             For a sequence that is not as above, or that the model holds to be impossible.
         """
         y = hmm_checks.symbols(y, self.symbols)
-        posterior = smoothed(self.startprob_, self.transmat_, self.emissionprob_, y)
+        posterior = smoothed(*self._parameters(), y)
         if np.isnan(posterior).any():
             at = int(np.isnan(posterior).any(axis=1).argmax())
             raise ValueError(f"y: expected a possible sequence, got probability 0 at {at}")
         return posterior
 
+    @looks
+    def _parameters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.startprob_, self.transmat_, self.emissionprob_
+
     # ---- the state -----------------------------------------------------------------------------
 
+    @alone
     def state_dict(self) -> dict[str, np.ndarray]:
         """Everything that changes while learning, as copies."""
+        return self._state()
+
+    def _state(self) -> dict[str, np.ndarray]:
         state = {
             "step": np.uint64(self.step),
             "transmat": self.transmat_,
@@ -317,6 +336,7 @@ class HMM:
         state |= {f"statistics.{key}": value for key, value in self._arrays.items()}
         return {key: np.array(value) for key, value in state.items()}
 
+    @renews
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Takes back what `state_dict` gave, edited or not.
 
@@ -331,7 +351,7 @@ class HMM:
             A key is missing or unknown, a shape or number is not what it must be. Then nothing was
             changed.
         """
-        values = hmm_checks.state(state, self.state_dict())
+        values = hmm_checks.state(state, self._state())
         arrays = {key: values.pop(f"statistics.{key}") for key in self._arrays}
         new = {OWN.get(key, key): value for key, value in values.items()}
         self.__dict__.update(new, step=int(new["step"]), _arrays=arrays)

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["alone", "renews"]
+__all__ = ["alone", "looks", "renews"]
 
 
 def alone(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -15,6 +15,17 @@ def alone(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def in_turn(self, *arguments: Any, **more: Any) -> Any:
         return self._turns.alone(method, self, *arguments, **more)
+
+    return in_turn
+
+
+def looks(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that changes nothing, and may come between two pieces of another thread's call
+    (`_core.Turns.look`)."""
+
+    @functools.wraps(method)
+    def in_turn(self, *arguments: Any, **more: Any) -> Any:
+        return self._turns.look(method, self, *arguments, **more)
 
     return in_turn
 

@@ -21,6 +21,7 @@ from .checks import Unlike, check_bits
 from .extremes import check_finite, check_hostile
 from .paths import check_dense, check_isas, check_systems
 from .strangers import check_strangers
+from .together import check_threads
 
 
 def isas(one):
@@ -41,6 +42,7 @@ CHECKS = {
     "finite": check_finite,
     "hostile": check_hostile,
     "strangers": check_strangers,
+    "threads": check_threads,
 }
 
 
