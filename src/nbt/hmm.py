@@ -41,7 +41,8 @@ class HMM:
     """A hidden Markov model over symbols, learned as they arrive: Cappé's online EM.
 
     Each symbol moves a filter of the hidden state and a running average of the model's smoothed
-    statistics, from which the parameters are set anew. Nothing of the past is kept.
+    statistics, from which the parameters are set anew. Nothing of the past is kept. Several threads
+    may use one model: each call waits for its turn.
 
     Parameters
     ----------

@@ -31,7 +31,8 @@ class Trainer(Stateful):
     """What every trainer promises; make one by `NoBackTrack`, `RTRL` or `TruncatedBPTT`.
 
     Predict, observe the loss, then learn: each loss is measured before its own update. The same
-    seed gives the same bits, however the stream is cut into blocks.
+    seed gives the same bits, however the stream is cut into blocks. Several threads may use one
+    trainer: each call waits for its turn, and predictions go between two pieces of a long block.
 
     Parameters
     ----------
