@@ -1,4 +1,4 @@
-"""A trainer in several threads: one plays the script, others look at it and exchange its learner."""
+"""A trainer in several threads: one plays the script, others look and exchange its learner."""
 
 from __future__ import annotations
 
