@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +68,8 @@ class Look:
     sizes, bad : array (len(text),), optional
         Bytes that each character took, and how many of them were bad. The bytes of a bad piece
         count for the last character that stands for it. None: they are UTF-8, and good.
+    whole : int, optional
+        Bytes of all characters, where that is known.
     """
 
     def __init__(
@@ -76,14 +79,17 @@ class Look:
         mark: int = 0,
         sizes: np.ndarray | None = None,
         bad: np.ndarray | None = None,
+        whole: int | None = None,
     ) -> None:
         self.text, self.failure, self._mark = text, failure, mark
-        self._sizes, self._bad = sizes, bad
+        self._sizes, self._bad, self._whole = sizes, bad, whole
 
     def size(self, count: int) -> int:
         """Bytes of the first `count` characters."""
         if not count:
             return 0
+        if self._whole is not None and count == len(self.text):
+            return self._mark + self._whole
         if self._sizes is None:
             return self._mark + len(self.text[:count].encode())
         return self._mark + int(self._sizes[:count].sum())
@@ -174,14 +180,15 @@ class Decoder:
             return self._by_bytes(data, name, final, skipped)
         decode = codecs.getdecoder(name) if family == "single" else None
         try:
-            text, failure = _decoded(data, name, decode, "strict", final), ""
+            (text, whole), failure = _decoded(data, name, decode, "strict", final), ""
         except UnicodeDecodeError as error:
             if self.errors != "strict":
-                return self._mended(_decoded(data, name, decode, _PIECES, final), family, skipped)
-            text = _decoded(data[: error.start], name, decode, "strict", True)
+                text = _decoded(data, name, decode, _PIECES, final)[0]
+                return self._mended(text, family, skipped)
+            text, whole = _decoded(data[: error.start], name, decode, "strict", True)
             failure = _why(error, name)
         if family == "utf-8":
-            return Look(text, failure, skipped)
+            return Look(text, failure, skipped, whole=whole)
         return Look(text, failure, skipped, WIDTHS[family](_points(text)))
 
     def _by_bytes(self, data: bytes, name: str, final: bool, skipped: int) -> Look:
@@ -231,11 +238,11 @@ class Decoder:
         return Look(text, "", skipped, sizes, np.where(bad, sizes, 0))
 
 
-def _decoded(data: bytes, name: str, decode, errors: str, final: bool) -> str:
-    """As much as is whole."""
+def _decoded(data: bytes, name: str, decode: Any, errors: str, final: bool) -> tuple[str, int]:
+    """As much as is whole, and how many bytes that is."""
     if decode is not None:
-        return decode(data, errors)[0]
-    return getattr(codecs, f"{name.replace('-', '_')}_decode")(data, errors, final)[0]
+        return decode(data, errors)
+    return getattr(codecs, f"{name.replace('-', '_')}_decode")(data, errors, final)
 
 
 def _points(text: str) -> np.ndarray:

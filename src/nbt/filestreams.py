@@ -318,11 +318,14 @@ class Characters(FileStream):
         if self._whole_lines and not self._final and len(self._rest) < LONGEST_LINE:
             count = min(count, look.text.rfind(b"\n" if self._plain else "\n") + 1)
         if look.failure and not look.text:
-            self._failure = (
-                f"{self.name}: byte {self._offset} {look.failure}; errors 'replace' goes on after "
-                "it, the alphabet 'bytes' reads anything"
-            )
+            self._failure = self._undecodable(look.failure)
         return look.text[:count], count
+
+    def _undecodable(self, why: str) -> str:
+        return (
+            f"{self.name}: byte {self._offset} {why}; errors 'replace' goes on after it, "
+            "the alphabet 'bytes' reads anything"
+        )
 
     def _size(self, symbols: Any) -> int:
         return len(symbols)
@@ -330,15 +333,15 @@ class Characters(FileStream):
     def seen(self) -> str:
         """The characters of all that follows, each once, sorted. It is read to its end."""
         seen = np.zeros(sys.maxunicode + 1, bool)
-        while not self._failure:
-            text, count = self._cut(BLOCK)
-            if count:
-                seen[np.frombuffer(text.encode("utf-32-le"), "<u4")] = True
-                self._take(count)
-            elif self._final:
-                break
-            elif not self._failure:
-                self._fill(BLOCK)
+        while not (self._failure or self._final):
+            self._fill(BLOCK)
+            look = self._look()
+            seen[np.frombuffer(look.text.encode("utf-32-le"), "<u4")] = True
+            used = look.size(len(look.text))
+            self._rest, self._looked = self._rest[used:], None
+            self._offset, self._variant = self._offset + used, self._sniffed if used else 0
+            if look.failure:
+                self._failure = self._undecodable(look.failure)
         if not (self._failure or seen.any()):
             self._failure = f"{self.name}: is empty"
         if self._failure:
