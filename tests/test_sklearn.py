@@ -1,5 +1,9 @@
 """The estimators as scikit-learn's: its own checks, and what a sequence means to it."""
 
+import pickle
+import warnings
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -188,3 +192,107 @@ def test_before_fit():
     for kind in (CLASSIFIER, REGRESSOR):
         with pytest.raises(NotFittedError):
             kind().predict([[1.0]])
+
+
+# ---- labels of one kind, masks, divergence -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "other"), [([0, 1], ["a", "b"]), (["a", "b"], [0, 1]), ([True, False], ["a", "b"])]
+)
+def test_labels_are_of_one_kind_as_in_scikit_learn(first, other):
+    """Numbers, then strings, then numbers: refused, where each call made the readout grow."""
+    X = series(6)[0]
+    model = CLASSIFIER(random_state=0).partial_fit(X, np.array(first * 3))
+    before = model.trainer_.state_dict()
+    with pytest.raises(ValueError, match=r"y: expected labels that are \w+, as others are, got"):
+        model.partial_fit(X, np.array(other * 3))
+    with pytest.raises(ValueError, match="classes: expected labels that are"):
+        model.partial_fit(X, np.array(first * 3), classes=other)
+    after = model.trainer_.state_dict()
+    assert all((after[key] == before[key]).all() for key in before)
+    for y in (first, first, np.array(first, float) if first != ["a", "b"] else first):
+        model.partial_fit(X, np.array(list(y) * 3))
+    assert model.classes_.tolist() == sorted(first)
+    assert model.trainer_.readout == nbt.Softmax(2)
+
+
+def test_labels_that_are_equal_are_the_same():
+    X = series(6)[0]
+    model = CLASSIFIER(random_state=0).partial_fit(X, [0, 1] * 3)
+    for y in ([True, False] * 3, np.array([0.0, 1.0] * 3), np.array([0, 1] * 3, np.int8)):
+        model.partial_fit(X, y)
+    assert model.classes_.tolist() == [0, 1]
+    assert model.classes_.dtype == int
+    assert model.trainer_.readout == nbt.Softmax(2)
+    texts = CLASSIFIER(random_state=0).partial_fit(X, list("ababab"))
+    texts.partial_fit(X, np.array(["a", "longer"] * 3, object))
+    assert texts.classes_.tolist() == ["a", "b", "longer"]
+    assert texts.trainer_.readout == nbt.Softmax(3)
+
+
+@pytest.mark.parametrize("kind", [CLASSIFIER, REGRESSOR])
+def test_masks_are_refused(kind):
+    X, y = series(6)
+    y = (y > 0).astype(int)
+    masked = np.ma.masked_greater(X, X.mean())
+    with pytest.raises(TypeError, match="X: expected an array without a mask"):
+        kind().fit(masked, y)
+    with pytest.raises(TypeError, match="y: expected an array without a mask"):
+        kind().partial_fit(X, np.ma.masked_equal(y, 1))
+    with pytest.raises(TypeError, match="X: expected an array without a mask"):
+        kind().fit(X, y).predict(masked)
+
+
+def fatal(monkeypatch, steps):
+    """These steps of every trainer diverge, once each."""
+    real = nbt.NoBackTrack.learn
+    left = set(steps)
+
+    def learn(self, x, y):
+        for k in range(len(x)):
+            if self.step + k in left:
+                left.discard(self.step + k)
+                begin, at = self.step, self.step + k
+                real(self, x[: k + 1], y[: k + 1])
+                self.load_state_dict(
+                    self.state_dict() | {"cell.W": np.full((self.cell.units,) * 2, 1e30)}
+                )
+                raise nbt.DivergenceError("ruined", at, position=at - begin, array="cell.W")
+        return real(self, x, y)
+
+    monkeypatch.setattr(nbt.NoBackTrack, "learn", learn)
+
+
+@pytest.mark.parametrize("cuts", [[], [100, 120], range(1, 300), [40, 90, 91]])
+def test_a_row_that_diverges_is_only_observed(cuts, monkeypatch):
+    """To the bit, however the rows are cut."""
+    X, y = series(300)
+    expected = REGRESSOR(nbt.RNN(5), random_state=1).partial_fit(X[:40], y[:40])
+    expected.trainer_.observe(X[40:41], ...)
+    expected.partial_fit(X[41:90], y[41:90])
+    expected.trainer_.observe(X[90:92], ...)
+    expected.partial_fit(X[92:], y[92:])
+    fatal(monkeypatch, {40, 90, 91})
+    model = REGRESSOR(nbt.RNN(5), random_state=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for begin, end in pairwise([0, *cuts, 300]):
+            model.partial_fit(X[begin:end], y[begin:end])
+    messages = [str(one.message) for one in caught]
+    assert [message.split()[8] for message in messages] == ["40", "90", "91"]
+    assert all("(cell.W), X[" in message for message in messages)
+    states = model.trainer_.state_dict(), expected.trainer_.state_dict()
+    assert all(states[0][key].tobytes() == states[1][key].tobytes() for key in states[0])
+    assert "_blocks" not in vars(pickle.loads(pickle.dumps(model)))
+
+
+@pytest.mark.filterwarnings("ignore:learning left the range")
+def test_what_always_diverges_is_an_error_and_the_model_whole(monkeypatch):
+    X, y = series(100)
+    model = REGRESSOR(nbt.RNN(5), random_state=1).partial_fit(X, y)
+    fatal(monkeypatch, range(100, 200))
+    with pytest.raises(nbt.DivergenceError):
+        model.partial_fit(X, y)
+    assert np.isfinite(model.predict(X)).all()
+    assert model.trainer_.step == 109

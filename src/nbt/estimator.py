@@ -20,12 +20,11 @@ from nbt.optimizers import SGD, Kalman, Optimizer
 from nbt.readouts import Readout
 from nbt.showing import table
 from nbt.trainers import RTRL, NoBackTrack, Trainer, TruncatedBPTT
-from nbt.undo import Undo
+from nbt.undo import HOPELESS, Undo
 
 __all__ = ["Estimator", "count", "make_trainer", "some"]
 
 RULES = {kind.__name__: kind for kind in (NoBackTrack, RTRL, TruncatedBPTT)}
-HOPELESS = 10  # steps, one after the other, that had to be taken back
 RESERVED = ("inputs", "missing", "seed")  # of a trainer's arguments, what an estimator decides
 
 

@@ -13,11 +13,13 @@ from nbt import _arguments
 from nbt.errors import MissingExtra
 from nbt.estimator import make_trainer
 from nbt.readouts import Gaussian, Softmax
+from nbt.state_checks import refuse_mask
+from nbt.undo import Blocks
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
     from sklearn.utils import check_random_state
-    from sklearn.utils.multiclass import check_classification_targets
+    from sklearn.utils.multiclass import check_classification_targets, unique_labels
     from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 except ImportError as error:
     raise MissingExtra(
@@ -55,6 +57,7 @@ class _Sequence(BaseEstimator):
 
     def _start(self, readout) -> None:
         """A new network."""
+        self._blocks = Blocks()
         seed = check_random_state(self.random_state).randint(2**31)
         self.trainer_ = make_trainer(
             readout,
@@ -68,8 +71,13 @@ class _Sequence(BaseEstimator):
         )
 
     def _pass(self, X, y, epochs) -> None:
+        blocks = vars(self).setdefault("_blocks", Blocks())
         for _ in range(_arguments.whole("epochs", epochs)):
-            self.trainer_.learn(X, y)
+            blocks.learn(self.trainer_, X, y)
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {key: value for key, value in state.items() if key != "_blocks"}
 
     def _finite(self) -> bool | str:
         return True if self.missing == "error" else "allow-nan"
@@ -77,6 +85,7 @@ class _Sequence(BaseEstimator):
     def _outputs(self, X) -> np.ndarray:
         """What the readout says of each row, going on from where learning stopped."""
         check_is_fitted(self)
+        refuse_mask("X", X)
         X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite=self._finite())
         return self.trainer_.predict_along(X)
 
@@ -161,18 +170,25 @@ class RNNClassifier(ClassifierMixin, _Sequence):
         return self._learn(X, y, classes, 1, fresh=not hasattr(self, "trainer_"))
 
     def _learn(self, X, y, classes, epochs, fresh):
+        refuse_mask("X", X)
+        refuse_mask("y", y)
         X, y = validate_data(
             self, X, y, reset=fresh, dtype=np.float64, ensure_all_finite=self._finite()
         )
         check_classification_targets(y)
-        seen = np.unique(y) if classes is None else np.union1d(classes, y)
-        known = seen[:0] if fresh else self._arrived
-        new = seen[~np.isin(seen, known)]
-        arrived = np.concatenate([known, new])
+        known = None if fresh else self._arrived
+        found = np.unique(y)
+        if classes is not None:
+            found = np.union1d(_alike("classes", unique_labels(classes), found), found)
+        if known is not None:
+            found = _alike("y", found, known)
+        new = found if known is None else found[~np.isin(found, known)]
+        arrived = new if known is None else np.concatenate([known, new]) if len(new) else known
         if fresh:
             self._start(Softmax(len(arrived)))
         elif len(new):
             self.trainer_.grow(len(arrived))
+            self._blocks = Blocks()
         self._arrived = arrived  # in the order of the readout
         self.classes_, self._order = np.unique(arrived, return_index=True)
         numbers = self._order[np.searchsorted(self.classes_, y)].astype(np.int32)
@@ -210,6 +226,18 @@ class RNNClassifier(ClassifierMixin, _Sequence):
         """
         p = self.predict_proba(X)
         return self.classes_[p.argmax(axis=1)]
+
+
+def _alike(name, labels, others):
+    """The labels, if they are strings where the others are, or numbers."""
+    kinds = [isinstance(some[0], str) for some in (labels, others) if len(some)]
+    if len(set(kinds)) > 1:
+        words = {True: "strings", False: "numbers"}
+        raise ValueError(
+            f"{name}: expected labels that are {words[kinds[1]]}, as others are, "
+            f"got {words[kinds[0]]}, {labels[0]!r} among them"
+        )
+    return labels
 
 
 class RNNRegressor(RegressorMixin, _Sequence):
@@ -283,6 +311,8 @@ class RNNRegressor(RegressorMixin, _Sequence):
     def _learn(self, X, y, epochs, fresh):
         checks = {"dtype": np.float64, "ensure_all_finite": self._finite()}
         target = {**checks, "ensure_2d": False, "estimator": self}
+        refuse_mask("X", X)
+        refuse_mask("y", y)
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
         X, y = validate_data(self, X, y, reset=fresh, validate_separately=(checks, target))

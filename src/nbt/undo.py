@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from itertools import chain
 from types import EllipsisType
@@ -11,10 +12,11 @@ import numpy as np
 from nbt.errors import DivergenceError
 from nbt.trainer import Trainer
 
-__all__ = ["Undo"]
+__all__ = ["HOPELESS", "Blocks", "Undo"]
 
 STEPS = 4096  # between two states that are kept, at most
 NUMBERS = 2**18  # of the rows between them, at most
+HOPELESS = 10  # steps, one after the other, that had to be taken back
 
 
 class Undo:
@@ -76,6 +78,66 @@ class Undo:
             self.since.append(...)
         except DivergenceError:
             self.back(trainer, place)
+
+
+class Blocks:
+    """The same for blocks: a step that diverges is left out of the block that it is in."""
+
+    def __init__(self) -> None:
+        self._kept, self._since, self._steps = None, [], 0
+
+    def learn(self, trainer: Trainer, x: np.ndarray, y: np.ndarray) -> None:
+        """Learns from a block, with a warning for each step that has to be left out.
+
+        Raises
+        ------
+        TypeError, ValueError, DivergenceError
+            As `Trainer.learn`; diverging steps are too many. The trainer is as it was before them.
+        """
+        if self._kept is None or self._steps + len(x) > STEPS:
+            self._mark(trainer)
+        begin, lost = 0, 0
+        while begin < len(x):
+            try:
+                trainer.learn(x[begin:], y[begin:])
+                break
+            except DivergenceError as error:
+                lost = lost + 1 if error.position == 0 else 1
+                self._back(trainer, x[begin : begin + error.position], y[begin:])
+                begin += error.position + 1
+                if lost == HOPELESS:
+                    raise
+                self._pass_over(trainer, x[begin - 1 : begin])
+                warnings.warn(
+                    f"learning left the range of numbers at step {error.step} ({error.array}), "
+                    f"X[{begin - 1}]; nothing was learned from that step, and learning goes on",
+                    RuntimeWarning,
+                    stacklevel=5,
+                )
+        if begin == 0 and len(x) < STEPS:
+            self._since.append((x.copy(), y.copy()))
+            self._steps += len(x)
+        else:
+            self._kept = None
+
+    def _back(self, trainer: Trainer, x: np.ndarray, y: np.ndarray) -> None:
+        """The trainer after the blocks since, and after x."""
+        trainer.load_state_dict(self._kept)
+        for block in self._since:
+            trainer.learn(*block)
+        if len(x):
+            trainer.learn(x, y[: len(x)])
+        self._mark(trainer)
+
+    def _mark(self, trainer: Trainer) -> None:
+        self._kept, self._since, self._steps = trainer.state_dict(), [], 0
+
+    def _pass_over(self, trainer: Trainer, x: np.ndarray) -> None:
+        try:
+            trainer.observe(x, ...)
+        except DivergenceError:
+            trainer.load_state_dict(self._kept)
+        self._mark(trainer)
 
 
 def take(trainer: Trainer, row: np.ndarray, target: float | EllipsisType) -> None:
