@@ -12,6 +12,7 @@ import pytest
 
 import nbt
 from nbt.cli import run
+from nbt.tabular import looks_like
 
 CSV = "time,wind,rain\n0,3.5,0\n\n1,,0.2\n2, -1e3 ,NA\n3,4,\n"
 NAN = float("nan")
@@ -289,3 +290,47 @@ def test_generated_numbers(name, capfd):
     assert run(["compare", f"data:{name}"]) == 2
     assert "expected symbols" in capfd.readouterr().err
     assert run(["train", f"data:{name}", "--columns", "x", "--steps", "3"]) == 2
+
+
+# ---- a table whose characters are about to be learned ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.csv", "hour,rain\n1,0.5\n2,0\n", r"2 columns \(hour, rain\).*--columns hour,rain for"),
+        ("a.txt", "hour;name\n1;x\n2;y\n", r"\(hour, name\).*--columns hour --format csv for"),
+        ("a.tsv", "a b\tc\n1,5\tx\n2\ty\n", r"--columns 'a b' --format csv for its numbers"),
+        ("a.jsonl", '{"a": 1, "b": "x"}\n' * 3, r"\(a, b\).*--columns a for its numbers"),
+        ("a.json", '[{"a": 1}, {"a": null}]', r"1 columns \(a\).*--columns a --format jsonl for"),
+        ("a.jsonl", '{"v": "GET"}\n{"v": "PUT"}\n', r"--column v for words"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "score"])
+def test_a_table_that_is_read_as_characters_is_said(tmp_path, name, text, said, command, capfd):
+    path = str(tmp_path / name)
+    with open(path, "w") as file:
+        file.write(text)
+    assert run([command, path]) == 0
+    hint = capfd.readouterr().err.splitlines()[0]
+    assert re.search(f"looks like a table of .*{said}", hint)
+    assert "--format text says" in hint
+    for args in (["--format", "text"], ["--format", "bytes"]):
+        assert run([command, path, *args]) == 0
+        assert "looks like" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the cat, sat on\nthe mat, and\nall was, well\n",
+        "1,2\n3,4\n5,6\n",
+        "a,b\n",
+        "",
+        "x = {1: 2}\ny = [3, 4]\n",
+        "a,b\n1,2\n3\n",
+        "one\n1\n2\n",
+    ],
+)
+def test_what_looks_like_none(text):
+    assert looks_like(text, True) is None

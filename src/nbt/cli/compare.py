@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from nbt.cli import studies
+from nbt.cli.hints import hint
 from nbt.cli.options import UNITS, build_stream
 from nbt.cli.values import PATH, Count
 
@@ -80,6 +81,7 @@ def _source(source: str, alphabet: str | None, cell: str, units: int) -> Any:
     if source == "-" or not regular:
         raise click.UsageError(f"{source!r}: is read many times, which a pipe does not allow")
     stream = build_stream(source, alphabet, 0)
+    hint(source, {}, "compared")
     kind = {"rnn": nbt.RNN, "leaky": nbt.LeakyRNN}[cell]
     facts = [f"alphabet={alphabet}"] if alphabet else []
     if not source.startswith("data:"):

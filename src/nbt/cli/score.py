@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from nbt.cli.faults import Faults
+from nbt.cli.hints import hint
 from nbt.cli.models import alphabet_of
 from nbt.cli.options import (
     UNITS,
@@ -62,6 +63,7 @@ def score(source: str, **options: Any) -> int:
 
     check_place("--save", options["save"])
     stream, trainer, learn = _prepare(source, options)
+    hint(source, options, "scored")
     reader = trainer if learn else listener(trainer)
     faults = Faults(stream)
     found = lines(reader, stream, learn=learn, window=options["window"], seen=trainer.step)

@@ -8,6 +8,7 @@ import click
 
 from nbt.cli.defaults import with_default
 from nbt.cli.grouped import Grouped
+from nbt.cli.hints import hint
 from nbt.cli.options import (
     DT,
     FAULTS,
@@ -237,6 +238,8 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     if checkpoint and not options["unknown"]:
         reading["unknown"] = "skip"
     stream = build_stream(source, alphabet, options["seed"], **reading)
+    if not checkpoint:
+        hint(source, options, "learned")
     if checkpoint:
         check_checkpoint(options["output"], checkpoint, stream)
     trainer = _trainer(stream, options, settings, asked)

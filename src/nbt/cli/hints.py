@@ -1,0 +1,75 @@
+"""What was probably meant, where a table is about to be read as characters."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from typing import Any
+
+from nbt.errors import DataError
+from nbt.opening import open_source
+
+__all__ = ["hint"]
+
+BEGINNING = 1 << 16
+SHOWN = 8  # names
+
+
+def hint(source: str, options: dict[str, Any], verb: str) -> None:
+    """Say of a file that it looks like a table, unless the format was given.
+
+    Parameters
+    ----------
+    source : str
+        As on the command line.
+    options : dict
+        Those of the command.
+    verb : str
+        What is done with its characters, such as "learned".
+    """
+    from nbt.cli.screen import line_of, open_console
+    from nbt.tabular import looks_like
+
+    if options.get("format") or options.get("columns") or not os.path.isfile(source):
+        return
+    text, final = _beginning(source, options.get("encoding") or "utf-8")
+    looks = looks_like(text, final)
+    if looks is None:
+        return
+    names, more = ", ".join(looks.names[:SHOWN]), ", ..." if len(looks.names) > SHOWN else ""
+    format = "" if source.lower().endswith(f".{looks.format}") else f" --format {looks.format}"
+    meant = f"--columns {_quoted(looks.numbers[:SHOWN])}{format} for its numbers"
+    meant = meant if looks.numbers else f"--column {_quoted(looks.names[:1])}{format} for words"
+    said = (
+        f"{source} looks like a table of {len(looks.names)} columns ({names}{more}), and its "
+        f"characters are {verb}. Probably meant: {meant}; --format text says that "
+        "its characters are meant."
+    )
+    open_console(sys.stderr).print(line_of(said, "yellow"), soft_wrap=True)
+
+
+def _beginning(path: str, encoding: str) -> tuple[str, bool]:
+    """The first characters, and whether that is all."""
+    try:
+        source, close = open_source(path, follow=False)
+    except (OSError, DataError):
+        return "", True
+    try:
+        raw = b""
+        while len(raw) < BEGINNING and (piece := source.read(BEGINNING)):
+            raw += piece
+        return raw.decode(encoding, "replace"), len(raw) < BEGINNING
+    except (OSError, DataError, LookupError):
+        return "", True
+    finally:
+        close()
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    """Names with commas between them, as one types them."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(names)
+    text = line.getvalue()
+    return text if text.replace(",", "").replace("_", "").isalnum() else f"'{text}'"
