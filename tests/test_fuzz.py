@@ -16,6 +16,7 @@ SEEDS = {
     "hostile": 40,
     "strangers": 60,
     "threads": 30,
+    "dialects": 60,
 }
 
 
@@ -47,3 +48,19 @@ def test_another_rate_is_noticed(check, monkeypatch):
     """The oracle goes by the schedule as Python computes it."""
     monkeypatch.setattr(nbt.InverseSqrt, "__call__", lambda self, t: 1.1 * self.scale)
     assert any(failure(check, case(seed)) for seed in range(40))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_reader_that_forgets_where_it_looked_is_noticed(monkeypatch):
+    """As one that took the heading for read after it had looked ahead."""
+    from nbt.records import Records
+
+    step = Records._step
+
+    def forgets(stream, count):
+        step(stream, count)
+        stream._before = None
+
+    monkeypatch.setattr(Records, "_step", forgets)
+    monkeypatch.setattr(Records, "_empty", lambda stream: "is empty")
+    assert any("looking ahead" in str(failure("dialects", case(seed))) for seed in range(40))

@@ -18,6 +18,7 @@ import nbt
 from .against_oracle import check_oracle
 from .cases import case
 from .checks import Unlike, check_bits
+from .dialects import check_dialects
 from .extremes import check_finite, check_hostile
 from .paths import check_dense, check_isas, check_systems
 from .strangers import check_strangers
@@ -43,6 +44,7 @@ CHECKS = {
     "hostile": check_hostile,
     "strangers": check_strangers,
     "threads": check_threads,
+    "dialects": check_dialects,
 }
 
 
