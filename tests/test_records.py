@@ -402,3 +402,92 @@ def test_what_is_shown_of_how_it_is_written(tmp_path):
     assert stream.state_dict() == before
     stream.read(1)
     assert stream.form == "csv (delimiter ';', decimal ',')"
+
+
+# ---- the command ---------------------------------------------------------------------------------
+
+
+def start(*args):
+    command = [sys.executable, "-m", "nbt", *map(str, args)]
+    return subprocess.Popen(
+        command, **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    )
+
+
+def heard(process, words):
+    """What it said on stderr until these words."""
+    said = ""
+    while words not in said:
+        line = process.stderr.readline().decode()
+        assert line, said
+        said += line
+    return said
+
+
+@POSIX
+@pytest.mark.parametrize("missing", ["skip", "mask"])
+def test_a_followed_table_goes_on_after_a_bad_record_and_a_stop(tmp_path, missing):
+    path, folder = tmp_path / "log.csv", tmp_path / "run"
+    path.write_text("t,x\n" + "".join(f"{k},{k % 7}\n" for k in range(50)) + "50,ERR\n")
+    args = ["train", path, "--follow", "--columns", "x,t", "--missing", missing, "-o", folder]
+    process = start(*args)
+    said = heard(process, "passed over")
+    assert "log.csv: line 52, byte" in said
+    assert "'ERR' is not a number" in said
+    process.terminate()
+    said += process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 143
+    assert re.search(r"^faults +1 bad records? skipped", said, re.M), said
+    with open(path, "a") as file:
+        file.write("".join(f"{k},{k % 7}\n" for k in range(51, 101)) + "102\n103,1\n")
+    done = start("train", path, "-o", folder, "--resume", "--steps", "101")
+    said = done.communicate(timeout=60)[1].decode()
+    assert done.returncode == 0, said
+    assert "ERR" not in said
+    assert re.search(r"log\.csv: line 103, byte \d+: .*expected 2 fields, got 1", said)
+    assert re.search(r"^faults +2 bad records skipped", said, re.M), said
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert (rows[-1]["step"], rows[-1]["skipped"]) == (101, 2)
+    checkpoint = nbt.Checkpoint.load(folder / "checkpoints/last.safetensors")
+    assert checkpoint.history.live().skipped == 2
+    assert checkpoint.stream["state"]["skipped"] == 2
+    assert checkpoint.stream["state"]["position"] == 101
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--columns", "t,x"], "line 3, .*column 'x': 'ERR' is not a number"),
+        (["--columns", "t", "--decimal", ";"], "decimal"),
+        (["--columns", "t", "--delimiter", "ab"], "--delimiter: expected one character"),
+        (["--columns", "t", "--thousands", "."], "--thousands: expected another mark"),
+        (["--decimal", ","], "--decimal needs --columns"),
+        (["--on-bad-record", "skip"], "--on-bad-record needs --columns or --column"),
+        (["--columns", "y"], "no column 'y' among t, x"),
+    ],
+)
+def test_what_is_refused(tmp_path, args, words, capsys):
+    from nbt.cli import run
+
+    path = tmp_path / "a.csv"
+    path.write_text("t,x\n1,2\n2,ERR\n")
+    assert run(["train", str(path), *args]) in (2, 3)
+    assert re.search(words, capsys.readouterr().err.splitlines()[-1])
+
+
+def test_options_of_the_command(tmp_path, capsys):
+    """Names with commas, tabs, words for what is missing, dates, booleans; the form is shown."""
+    from nbt.cli import run
+
+    path, folder = tmp_path / "a.txt", str(tmp_path / "run")
+    lines = [f"{1 + k % 28:02}.01.2026\t{k},5\t{'true' if k % 3 else 'false'}" for k in range(40)]
+    path.write_text('day\t"a, b"\ton\n' + "\n".join(lines) + "\n01.02.2026\t-99\ttrue\n")
+    args = ["--columns", 'on,"a, b"', "--target", "day", "--delimiter", "tab", "--na", "-99,none"]
+    args += ["--dates", "%d.%m.%Y", "--booleans", "--missing", "mask", "--format", "csv"]
+    assert run(["train", str(path), *args, "-o", folder]) == 0
+    said = capsys.readouterr().err
+    assert re.search(
+        r"^source .*a\.txt, csv \(delimiter '\\t', decimal ','\), on, a, b -> day", said, re.M
+    )
+    assert re.search(r"^learned +41 steps", said, re.M)
+    assert run(["train", str(path), "-o", folder, "--resume", "--na", "-1"]) == 2
