@@ -233,7 +233,10 @@ def check_strangers(case):
         if model is not None:
             usable(path, model)
         allowed = (0, 2, 3, 4)
-        for words in (("info",), ("info", "--json"), ("sample", "-n", 2, "-m"), ("predict", "-m")):
+        text = a_run("txt") / "source.txt"
+        commands = [("info",), ("info", "--json"), ("sample", "-n", 2, "-m"), ("predict", "-m")]
+        commands += [("predict", text, "-m"), ("predict", "--ahead", 2, "--paths", 2, "-m")]
+        for words in (*commands, ("score", text, "--top", 1, "-m")):
             if said(*words, path) not in allowed:
                 raise Unlike(f"{words}: another code than {allowed}")
         check_run(rng, folder)

@@ -240,7 +240,7 @@ def _said_of(source: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise click.UsageError(f"{source!r}: {error.strerror}") from None
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         name, mark, rest = str(error).partition(":")
         raise click.UsageError(f"--{flag(name)}{mark}{rest}") from None
 
