@@ -10,7 +10,8 @@ import click
 
 from nbt.cli import studies
 from nbt.cli.hints import hint
-from nbt.cli.options import UNITS, build_stream
+from nbt.cli.options import build_stream
+from nbt.cli.trainers import UNITS
 from nbt.cli.values import PATH, Count
 
 DEFAULT = (  # each rule with each optimizer

@@ -9,17 +9,10 @@ from typing import Any
 import click
 
 from nbt.cli.grouped import Grouped
-from nbt.cli.options import (
-    APPLIES,
-    NUMBERS,
-    build_stream,
-    build_trainer,
-    check_place,
-    kind_of,
-    sizes_of,
-)
+from nbt.cli.options import NUMBERS, build_stream, check_place, kind_of, sizes_of
 from nbt.cli.pipes import quietly
 from nbt.cli.train import train
+from nbt.cli.trainers import APPLIES, build_trainer
 from nbt.cli.values import PATH, Count
 from nbt.cli.written import WRITTEN
 from nbt.visible import visible

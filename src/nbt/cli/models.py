@@ -18,13 +18,12 @@ from nbt.cli.options import (
     FAULTS,
     asked_for,
     build_stream,
-    flag,
     learned_model,
     load_model,
     source_options,
 )
 from nbt.cli.pipes import quietly
-from nbt.cli.values import PATH, Count, Positive, Seed
+from nbt.cli.values import PATH, Count, Positive, Seed, flag
 from nbt.cli.written import WRITTEN, written_options
 from nbt.visible import visible
 

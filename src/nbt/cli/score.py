@@ -12,15 +12,9 @@ import click
 from nbt.cli.faults import Faults
 from nbt.cli.hints import hint
 from nbt.cli.models import alphabet_of
-from nbt.cli.options import (
-    UNITS,
-    build_stream,
-    check_place,
-    learned_model,
-    load_model,
-    source_options,
-)
+from nbt.cli.options import build_stream, check_place, learned_model, load_model, source_options
 from nbt.cli.pipes import quietly
+from nbt.cli.trainers import UNITS
 from nbt.cli.values import PATH, Count
 from nbt.visible import visible
 

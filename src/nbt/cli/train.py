@@ -10,24 +10,31 @@ from nbt.cli.defaults import with_default
 from nbt.cli.grouped import Grouped
 from nbt.cli.hints import hint
 from nbt.cli.options import (
-    DT,
     FAULTS,
     NUMBERS,
     SOURCES,
-    UNITS,
-    as_before_schedules,
     asked_for,
     build_stream,
-    build_trainer,
     check_place,
-    flag,
-    given,
     number_options,
     sizes_of,
     source_options,
 )
 from nbt.cli.resumed import check_checkpoint, check_settings, trainer_of
-from nbt.cli.values import PATH, Count, Each, Every, OrNone, Positive, Schedule, Seed, every
+from nbt.cli.trainers import DT, UNITS, as_before_schedules, build_trainer
+from nbt.cli.values import (
+    PATH,
+    Count,
+    Each,
+    Every,
+    OrNone,
+    Positive,
+    Schedule,
+    Seed,
+    every,
+    flag,
+    given,
+)
 from nbt.cli.written import WRITTEN, written_options
 
 NAMES = {

@@ -129,6 +129,16 @@ class Each(click.ParamType):
         return tuple(self.kind.convert(part.strip(), param, ctx) for part in value.split(","))
 
 
+def given(**options: Any) -> dict[str, Any]:
+    """The options that are not None."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def flag(name: str) -> str:
+    """The option of an argument, without its dashes."""
+    return name.replace("_", "-")
+
+
 def _real(value: Any) -> float:
     try:
         return float(value)
