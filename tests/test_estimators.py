@@ -462,6 +462,10 @@ def test_files_of_something_else(tmp_path):
         {"features": [["a", "b", "c"]]},
         {"features": [[{}]]},
         {"features": 3},
+        {"features": [["a"], ["shared", 0], ["b"], ["shared", 1]]},
+        {"features": [["b", 1.5]]},
+        {"undone": [0, 0]},
+        {"undone": [0, -1, 0]},
         {"parameters": {}},
         {"parameters": {"cell": {"kind": "os.system"}, "options": None}},
         {"parameters": {"options": {"rank": 4}, "x": 1}},
@@ -477,6 +481,24 @@ def test_files_that_were_edited(edit, tmp_path):
         nbt.load(tmp_path / "m")
     with pytest.raises(nbt.CheckpointError, match=r"holds no estimator|expected RNNC"):
         nbt.RNNClassifier.load(tmp_path / "m")
+
+
+def test_files_of_the_first_version_go_on_as_they_were(tmp_path):
+    """They say nothing of what came later; an absent key was missing, a number in text a column."""
+    model = learned(absent="missing")
+    model._features.take([*model._features.columns, ("b", "12")])
+    model.trainer.grow(inputs=len(model.columns))
+    model._adopt(model.trainer)
+    description = model.describe()
+    for name in ("absent", "categorical"):
+        del description["parameters"][name]
+    del description["undone"]
+    nbt.Checkpoint(model.trainer, estimator=description).save(tmp_path / "m")
+    again = nbt.load(tmp_path / "m")
+    assert (again.absent, again.undone) == ("missing", 0)
+    for x in ({"a": 1.0}, {"b": "12"}, {"b": "13", "late": 0.5}):
+        assert said(again, x) == said(model, x)
+    assert go_on(again)[:-2] == go_on(model)[:-2]
 
 
 def test_what_takes_its_place_is_no_mapping(tmp_path):
