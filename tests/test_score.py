@@ -398,7 +398,7 @@ def test_sample(model, capsysbinary):
 
 
 def test_sample_draws_by_probability():
-    from nbt.cli.models import _draw
+    from nbt.cli.sample import _draw
 
     p, generator = np.array([0.0, 0.5, 0.2, 0.3]), np.random.default_rng(0)
     counts = np.bincount([_draw(p, 1.0, generator) for _ in range(20_000)], minlength=4) / 20_000

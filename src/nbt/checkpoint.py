@@ -15,7 +15,6 @@ Its head (`nbt.sealed`) has
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,19 +24,19 @@ import numpy as np
 
 from nbt import _arguments
 from nbt.alphabets import Alphabet
+from nbt.alphabets_saved import ALPHABET, alphabet_in, alphabet_out
 from nbt.descriptions import build
 from nbt.durable import replace
 from nbt.errors import CheckpointError
 from nbt.history import History
 from nbt.layouts import is_system, shapes_of
-from nbt.sealed import MALFORMED, room_in, seal, unseal
-from nbt.strangers import named, parsed, words
+from nbt.sealed import MALFORMED, seal, unseal
+from nbt.strangers import named, words
 
 __all__ = ["Checkpoint", "load", "model_of", "save"]
 
-ALPHABET, HISTORY = "stream.alphabet", "history."
+HISTORY = "history."
 OPTIONAL = {"missing", "window"}  # left out of descriptions where they are the defaults
-MOST_SYMBOLS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def read(path: str, cell: Any = None, handle: int | None = None) -> Checkpoint:
         trainer.load_state_dict(tensors)  # checks names, shapes and ranges
         return Checkpoint(
             trainer,
-            _alphabet_in(head.get("stream"), symbols, size),
+            alphabet_in(_mapping("stream", head.get("stream")), symbols, size),
             _place_in(head.get("stream")),
             None if head.get("history") is None else History.from_state(rows, head["history"]),
             _mapping("estimator", head.get("estimator")),
@@ -261,7 +260,7 @@ def _encode(
     stream, history = checkpoint.stream, checkpoint.history
     if checkpoint.alphabet is not None:
         stream = {**(stream or {"name": None, "state": None})}
-        stream["alphabet"], symbols = _alphabet_out(checkpoint.alphabet)
+        stream["alphabet"], symbols = alphabet_out(checkpoint.alphabet)
         if symbols is not None:
             tensors[ALPHABET] = symbols
     if history is not None:
@@ -295,41 +294,6 @@ def _built(description: Mapping[str, Any], cell: Any) -> Any:
     if unknown:  # an argument that is none of a description's: threads, say
         raise ValueError(f"trainer: expected what describe() gives, got {named(min(unknown))}")
     return trainer
-
-
-def _alphabet_out(alphabet: Alphabet) -> tuple[Any, np.ndarray | None]:
-    """What JSON holds of an alphabet, and its symbols as an array."""
-    symbols = alphabet.symbols
-    if isinstance(symbols, range):
-        return len(symbols), None
-    if isinstance(symbols, str):
-        return "characters", np.array(list(map(ord, symbols)), np.uint32)
-    words = isinstance(symbols, tuple)
-    data = json.dumps(symbols).encode() if words else symbols
-    return "words" if words else "bytes", np.frombuffer(data, np.uint8)
-
-
-def _alphabet_in(stream: Any, symbols: np.ndarray | None, size: int) -> Alphabet | None:
-    """`size`: bytes of all arrays."""
-    kind = (_mapping("stream", stream) or {}).get("alphabet")
-    if kind is None:
-        return None
-    if type(kind) is int and kind <= MOST_SYMBOLS:
-        return Alphabet(range(kind))
-    if kind not in ("characters", "bytes", "words"):
-        raise ValueError(f"alphabet: expected characters, bytes or words, got {named(kind)}")
-    expected = np.uint32 if kind == "characters" else np.uint8
-    if symbols is None or symbols.dtype != expected or symbols.ndim != 1:
-        raise ValueError(f"{ALPHABET}: expected {np.dtype(expected)} of one dimension")
-    if kind == "characters":
-        return Alphabet("".join(map(chr, symbols.tolist())))
-    data = symbols.tobytes()
-    if kind == "bytes":
-        return Alphabet(data)
-    found = parsed(data, room_in(size))
-    if not (isinstance(found, list) and all(type(word) is str for word in found)):
-        raise ValueError(f"{ALPHABET}: expected words")
-    return Alphabet(tuple(found))
 
 
 def _place_in(stream: Any) -> dict[str, Any] | None:

@@ -17,8 +17,9 @@ import click
 
 from nbt.cli.compare import compare
 from nbt.cli.diagnose import diagnose as diagnose_command
-from nbt.cli.models import info, predict, sample
+from nbt.cli.models import info, predict
 from nbt.cli.reproduce import reproduce
+from nbt.cli.sample import sample
 from nbt.cli.score import score
 from nbt.cli.train import train as train_command
 from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra

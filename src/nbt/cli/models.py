@@ -1,12 +1,10 @@
-"""`nbt info`, `nbt predict`, `nbt sample`: what a saved model is, expects, and makes up."""
+"""`nbt info`, `nbt predict`: what a saved model is and expects."""
 
 from __future__ import annotations
 
-import codecs
 import json
 import math
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -23,9 +21,8 @@ from nbt.cli.options import (
     source_options,
 )
 from nbt.cli.pipes import quietly
-from nbt.cli.values import PATH, Count, Positive, Seed, flag
+from nbt.cli.values import PATH, Count, Seed, flag
 from nbt.cli.written import WRITTEN, written_options
-from nbt.visible import visible
 
 MODEL = click.option(
     "-m",
@@ -208,49 +205,6 @@ def predict(
     return 0
 
 
-@click.command(short_help="Make up symbols.")
-@MODEL
-@click.option("-n", "--count", type=Count(), default=500, show_default=True, help="Symbols.")
-@click.option("--prompt", default="", help="Read first, and not printed.")
-@click.option(
-    "--temperature", type=Positive(), default=1.0, show_default=True, help="Below 1: safer."
-)
-@click.option("--seed", type=Seed(), default=0, show_default=True, help="Of the draws.")
-@click.option("--raw", is_flag=True, help="Send control characters to a terminal as they are.")
-@quietly
-def sample(model: str, count: int, prompt: str, temperature: float, seed: int, raw: bool) -> int:
-    """Make up symbols as the model expects them, and print them.
-
-    A file or a pipe gets them as they are: characters in UTF-8, bytes as bytes, words and numbers
-    a line each. On a terminal control characters but for newlines and tabs are shown as pictures.
-    """
-    from nbt.scoring import listener
-
-    checkpoint = learned_model(model)
-    alphabet, trainer = alphabet_of(checkpoint, model), listener(checkpoint.trainer)
-    if prompt:
-        trainer.observe(alphabet.encode(_prompt(alphabet, prompt)))
-    generator = np.random.default_rng(seed)
-    harmless = sys.stdout.isatty() and not raw
-    show = _harmless(alphabet) if harmless else _exact(alphabet)
-    for _ in range(count):
-        code = _draw(trainer.predict()[: len(alphabet)], temperature, generator)
-        trainer.observe([code])
-        show(code)
-    if sys.stdout.isatty():  # the shell's prompt on a line of its own
-        click.echo()
-    _write_end()
-    return 0
-
-
-def _draw(probabilities: np.ndarray, temperature: float, generator: np.random.Generator) -> int:
-    """A symbol with probability ∝ p^(1/temperature)."""
-    with np.errstate(divide="ignore"):
-        logits = np.log(probabilities) / temperature
-    weights = np.cumsum(np.exp(logits - logits.max()))
-    return int(np.searchsorted(weights, generator.random() * weights[-1], side="right"))
-
-
 def _continued(
     checkpoint: Any, model: str, source: str, options: dict[str, Any], numbers: bool
 ) -> Any:
@@ -311,14 +265,6 @@ def alphabet_of(checkpoint: Any, model: str) -> Any:
     return checkpoint.alphabet or Alphabet(range(checkpoint.trainer.readout.symbols))
 
 
-def _prompt(alphabet: Any, prompt: str) -> Any:
-    if isinstance(alphabet.symbols, bytes):
-        return prompt.encode()
-    if isinstance(alphabet.symbols, tuple):
-        return prompt.split(",")
-    return [int(code) for code in prompt.split()] if isinstance(alphabet.symbols, range) else prompt
-
-
 def _symbol(alphabet: Any, code: int) -> Any:
     if alphabet is None or code >= len(alphabet):
         return code
@@ -326,44 +272,3 @@ def _symbol(alphabet: Any, code: int) -> Any:
     if isinstance(symbol, bytes):
         return symbol.decode("latin-1")
     return symbol if isinstance(symbol, str) else np.asarray(symbol).tolist()[0]
-
-
-def _exact(alphabet: Any) -> Callable[[int], None]:
-    """What writes symbols as they are: their bytes."""
-
-    def write(code: int) -> None:
-        symbol = alphabet.decode([code])
-        if not isinstance(symbol, bytes | str):
-            symbol = f"{np.asarray(symbol).tolist()[0]}\n"
-        sys.stdout.flush()
-        sys.stdout.buffer.write(symbol if isinstance(symbol, bytes) else _bytes(symbol))
-
-    return write
-
-
-def _bytes(text: str) -> bytes:
-    """UTF-8; a byte that was none is itself again."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace")
-
-
-def _harmless(alphabet: Any) -> Callable[[int], None]:
-    """What writes symbols as a person may see them; bytes are taken for UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-
-    def write(code: int) -> None:
-        symbol = alphabet.decode([code])
-        if isinstance(symbol, bytes):
-            symbol = decoder.decode(symbol)
-        text = symbol if isinstance(symbol, str) else np.asarray(symbol).tolist()[0]
-        end = "" if isinstance(symbol, str) else "\n"
-        sys.stdout.write(visible(text, keep="\n\t") + end)
-
-    return write
-
-
-def _write_end() -> None:
-    sys.stdout.flush()
-    sys.stdout.buffer.flush()

@@ -1,0 +1,108 @@
+"""`nbt sample`: what a model makes up."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+import numpy as np
+
+from nbt.cli.models import MODEL, alphabet_of, learned_model
+from nbt.cli.pipes import quietly
+from nbt.cli.values import Count, Positive, Seed
+from nbt.visible import visible
+
+
+@click.command(short_help="Make up symbols.")
+@MODEL
+@click.option("-n", "--count", type=Count(), default=500, show_default=True, help="Symbols.")
+@click.option("--prompt", default="", help="Read first, and not printed.")
+@click.option(
+    "--temperature", type=Positive(), default=1.0, show_default=True, help="Below 1: safer."
+)
+@click.option("--seed", type=Seed(), default=0, show_default=True, help="Of the draws.")
+@click.option("--raw", is_flag=True, help="Send control characters to a terminal as they are.")
+@quietly
+def sample(model: str, count: int, prompt: str, temperature: float, seed: int, raw: bool) -> int:
+    """Make up symbols as the model expects them, and print them.
+
+    A file or a pipe gets them as they are: characters in UTF-8, bytes as bytes, words and numbers
+    a line each. On a terminal control characters but for newlines and tabs are shown as pictures.
+    """
+    from nbt.scoring import listener
+
+    checkpoint = learned_model(model)
+    alphabet, trainer = alphabet_of(checkpoint, model), listener(checkpoint.trainer)
+    if prompt:
+        trainer.observe(alphabet.encode(_prompt(alphabet, prompt)))
+    generator = np.random.default_rng(seed)
+    harmless = sys.stdout.isatty() and not raw
+    show = _harmless(alphabet) if harmless else _exact(alphabet)
+    for _ in range(count):
+        code = _draw(trainer.predict()[: len(alphabet)], temperature, generator)
+        trainer.observe([code])
+        show(code)
+    if sys.stdout.isatty():  # the shell's prompt on a line of its own
+        click.echo()
+    _write_end()
+    return 0
+
+
+def _draw(probabilities: np.ndarray, temperature: float, generator: np.random.Generator) -> int:
+    """A symbol with probability ∝ p^(1/temperature)."""
+    with np.errstate(divide="ignore"):
+        logits = np.log(probabilities) / temperature
+    weights = np.cumsum(np.exp(logits - logits.max()))
+    return int(np.searchsorted(weights, generator.random() * weights[-1], side="right"))
+
+
+def _prompt(alphabet: Any, prompt: str) -> Any:
+    if isinstance(alphabet.symbols, bytes):
+        return prompt.encode()
+    if isinstance(alphabet.symbols, tuple):
+        return prompt.split(",")
+    return [int(code) for code in prompt.split()] if isinstance(alphabet.symbols, range) else prompt
+
+
+def _exact(alphabet: Any) -> Callable[[int], None]:
+    """What writes symbols as they are: their bytes."""
+
+    def write(code: int) -> None:
+        symbol = alphabet.decode([code])
+        if not isinstance(symbol, bytes | str):
+            symbol = f"{np.asarray(symbol).tolist()[0]}\n"
+        sys.stdout.flush()
+        sys.stdout.buffer.write(symbol if isinstance(symbol, bytes) else _bytes(symbol))
+
+    return write
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; a byte that was none is itself again."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
+def _harmless(alphabet: Any) -> Callable[[int], None]:
+    """What writes symbols as a person may see them; bytes are taken for UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+    def write(code: int) -> None:
+        symbol = alphabet.decode([code])
+        if isinstance(symbol, bytes):
+            symbol = decoder.decode(symbol)
+        text = symbol if isinstance(symbol, str) else np.asarray(symbol).tolist()[0]
+        end = "" if isinstance(symbol, str) else "\n"
+        sys.stdout.write(visible(text, keep="\n\t") + end)
+
+    return write
+
+
+def _write_end() -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.flush()
