@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nbt import _arguments
+from nbt.columnar import COLUMNAR, Columnar, kind_of_file
 from nbt.decoding import Decoder
 from nbt.dialects import Heading, Marks
 from nbt.numerals import Numerals, number_in
@@ -41,7 +42,7 @@ def table(
     booleans: bool = False,
     on_bad_record: str | None = None,
     longest: int = LONGEST,
-) -> Table:
+) -> Table | Columnar:
     """A stream over named columns of numbers, a record a step.
 
     A number is decimal digits, with a decimal mark, a sign and an exponent. A moment is one, too:
@@ -57,8 +58,10 @@ def table(
         predicted, or with `targets` the inputs.
     targets : sequence of str
         Names of the columns that are predicted from `columns` of the same record.
-    format : {"csv", "jsonl"}, optional
-        By default by the name: .jsonl, .ndjson and .json are JSON lines, or an array of objects.
+    format : {"csv", "jsonl", "parquet", "arrow", "xlsx"}, optional
+        By default by the content: Parquet, Arrow (Feather) and the first sheet of Excel, which need
+        ``pip install "nobacktrack[tables]"``, and only files; then by the name: .jsonl, .ndjson and
+        .json are JSON lines, or an array of objects.
     missing : {"keep", "error"}
         What an empty field does, one that is not in a JSON record, or a word such as NA, null and
         nan: it is NaN, or the record is a bad one.
@@ -97,6 +100,8 @@ def table(
     ------
     TypeError, ValueError
         For arguments that are not as above.
+    MissingExtra
+        What reads the format is not installed.
     DataError, OSError
         As in `text`; also for a field that is no number or is infinite, for fields too many or too
         few, for a column that is not there, and where not one of the first hundred records can be
@@ -115,8 +120,9 @@ def table(
         raise ValueError("columns: expected at least one name, got none")
     path = _arguments.path("path", path)
     if format is None:
-        format = "jsonl" if path.lower().endswith((".jsonl", ".ndjson", ".json")) else "csv"
-    format = _arguments.one_of("format", format, ("csv", "jsonl"))
+        lines = path.lower().endswith((".jsonl", ".ndjson", ".json"))
+        format = kind_of_file(path) or ("jsonl" if lines else "csv")
+    format = _arguments.one_of("format", format, ("csv", "jsonl", *COLUMNAR))
     missing = _arguments.one_of("missing", missing, ("keep", "error"))
     reading = reading_of(format, delimiter, on_bad_record, longest)
     if decimal is not None:
@@ -129,6 +135,12 @@ def table(
         )
     numerals = Numerals(missing=tuple(_words("na", na)), dates=dates, booleans=bool(booleans))
     marks = Marks(decimal, thousands)
+    if format in COLUMNAR:
+        if path == "-" or follow:
+            raise ValueError(f"format: {format} is read from a file that does not grow")
+        numerals = replace(numerals, decimal=decimal or ".", thousands=thousands or "")
+        bad = missing == "error", on_bad_record != "skip"
+        return Columnar(path, format, columns, targets, numerals, *bad)
     source, close = open_source(path, follow)
     goes_on = source.live or on_bad_record == "skip"
     decoder = Decoder(encoding, errors or ("replace" if goes_on else "strict"))

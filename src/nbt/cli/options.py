@@ -13,8 +13,10 @@ from click.core import ParameterSource
 from nbt.cli.defaults import with_default
 from nbt.cli.values import Count, flag, given
 from nbt.cli.written import WRITTEN, names_in, of_symbols
+from nbt.columnar import COLUMNAR
 from nbt.durable import is_special
 from nbt.errors import DataError
+from nbt.files import FORMATS
 
 SOURCES = ("alphabet", "format", "column", "encoding", "follow", "cap")
 FAULTS = (
@@ -60,9 +62,10 @@ def source_options(*names: str) -> Callable[[Any], Any]:
         ),
         "format": click.option(
             "--format",
-            type=click.Choice(["text", "lines", "bytes", "csv", "jsonl", "npy"]),
+            type=click.Choice([*FORMATS, *COLUMNAR]),
             help="What a symbol is: a character, the same of whole lines, a byte, a value in a "
-            "column, an integer.  [default: text; npy of NAME.npy]",
+            "column, an integer. For --columns csv, jsonl and those after npy.  "
+            "[default: text; npy of NAME.npy; for --columns by content and name, else csv]",
         ),
     }
 
