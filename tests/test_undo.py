@@ -141,6 +141,7 @@ def test_the_count_is_saved(tmp_path):
     with pytest.warns(RuntimeWarning):
         model.learn_one({"a": 1.0, "b": 1.0}, 1)
     del model.trainer.learn
+    assert ", step 21, 1 step taken back, " in repr(model)
     model.save(tmp_path / "m")
     assert nbt.load(tmp_path / "m").undone == model.undone == 1
     assert pickle.loads(pickle.dumps(model)).undone == 1

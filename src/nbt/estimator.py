@@ -344,6 +344,8 @@ class Estimator(Saved):
         if self._trainer is not None:
             facts.append(f"{self._trainer.parameters} parameters")
         facts.append(f"step {self.step}")
+        if self.undone:
+            facts.append(f"{count(self.undone, 'step')} taken back")
         if self._learned:
             facts.append(self._loss_text())
         return f"{type(self).__name__}({arguments})  # {', '.join(facts)}"

@@ -55,36 +55,41 @@ class Features:
         self.most, self.largest = most, math.inf
         self.absent = 0.0 if absent == "zero" else math.nan
         self.categorical = frozenset(categorical)
-        self.columns: list[tuple] = []
-        self._refresh()
+        self.take([])
 
-    def _refresh(self) -> None:
-        """Everything that follows from the columns."""
+    def take(self, columns: list[tuple]) -> None:
+        """Has these columns from now on."""
+        self.columns: list[tuple] = []
         self._numbers: dict[Any, int] = {}
         self._strings: dict[Any, dict[str, int]] = {}
-        shared = []
-        for k, column in enumerate(self.columns):
+        self._usual: dict[tuple, int] = {}  # strings whose one column is all there is to write
+        self._room = [self.most, self.most]
+        self._shared: slice | None = None
+        self._plain, self._get, self._pack = -1, None, None
+        self._add(columns)
+
+    def _add(self, columns: list[tuple]) -> None:
+        """Has these, too, and all that follows from them."""
+        for column in columns:
+            k, name = len(self.columns), column[0]
             if len(column) == 1:
-                self._numbers[column[0]] = k
+                self._numbers[name] = k
+                self._room[0] -= 1
+                for string in self._strings.get(name, ()):
+                    self._usual.pop((name, string), None)
             elif type(column[1]) is str:
-                self._strings.setdefault(column[0], {})[column[1]] = k
+                self._strings.setdefault(name, {})[column[1]] = k
+                self._room[1] -= 1
+                if self.absent == 0 and name not in self._numbers:
+                    self._usual[column] = k
             else:
-                shared.append(k)
-        self._shared = slice(shared[0], shared[-1] + 1) if shared else None
-        self._usual = {}  # strings whose one column is all that there is to write
-        if self.absent == 0:
-            for name in set(self._strings) - set(self._numbers):
-                for string, k in self._strings[name].items():
-                    self._usual[name, string] = k
-        self._of = {name: [*strings.values()] for name, strings in self._strings.items()}
-        self._room = [
-            self.most - len(self._numbers),
-            self.most - sum(map(len, self._strings.values())),
-        ]
-        forced = any(name in self.categorical for name in self._numbers)
-        self._plain = -1 if self._strings or shared or forced else len(self.columns)
-        self._get = _getter(list(self._numbers))
-        self._pack = struct.Struct(f"{len(self.columns)}d").pack_into
+                self._shared = slice(k if self._shared is None else self._shared.start, k + 1)
+            self.columns.append(column)
+        self._plain = -1
+        if not (self._strings or self._shared or self.categorical.intersection(self._numbers)):
+            self._plain = len(self.columns)
+            self._get = _getter(list(self._numbers))
+            self._pack = struct.Struct(f"{len(self.columns)}d").pack_into
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -124,14 +129,8 @@ class Features:
         shared = [(SHARED, k) for k in range(max(1, self.most // 4))] if short else []
         more = sorted(taken[0] + taken[1], key=repr) + shared
         if more:
-            self.columns += more
-            self._refresh()
+            self._add(more)
         return bool(more)
-
-    def take(self, columns: list[tuple]) -> None:
-        """Has these columns from now on."""
-        self.columns = columns
-        self._refresh()
 
     def fill_known(self, x: Any, row: np.ndarray) -> bool:
         """`fill`, where x has a number for every column and nothing else; otherwise False."""
@@ -176,7 +175,7 @@ class Features:
         """Writes what was read; would `learn` give it a column?"""
         number, strings = self._numbers.get(name), self._strings.get(name, {})
         if strings:
-            cells[self._of[name]] = math.nan if read is None else 0.0
+            cells[[*strings.values()]] = math.nan if read is None else 0.0
         if type(read) is float:
             if number is None:
                 return self._share(cells, 0, (name,), read)
@@ -232,8 +231,8 @@ class Features:
         return self.most, self.largest, self.absent, self.categorical, list(self.columns)
 
     def __setstate__(self, state: tuple) -> None:
-        self.most, self.largest, self.absent, self.categorical, self.columns = state
-        self._refresh()
+        self.most, self.largest, self.absent, self.categorical, columns = state
+        self.take(columns)
 
 
 def _getter(names: list):

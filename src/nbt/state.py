@@ -29,9 +29,9 @@ VECTORS = {"window.x": 1, "inputs.count": 0, "inputs.mean": 0, "inputs.variance"
 
 def padded(array: np.ndarray, axis: int, more: int) -> np.ndarray:
     """With so many zeros more at the end of an axis."""
-    widths = [(0, 0)] * array.ndim
-    widths[axis] = (0, more)
-    return np.pad(array, widths)
+    shape = list(array.shape)
+    shape[axis] = more
+    return np.concatenate([array, np.zeros(shape, array.dtype)], axis)
 
 
 @dataclass(frozen=True)
