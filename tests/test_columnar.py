@@ -128,5 +128,7 @@ def test_the_command(tmp_path, suffix, capsys):
     assert run([*args, "--steps", "20"]) == 0
     assert run(["train", str(path), "-o", folder, "--resume", "--steps", "1000"]) == 0
     said = capsys.readouterr().err
+    run(["train", str(path), "--steps", "3"])
+    assert "is a table (" in capsys.readouterr().err.splitlines()[0]
     assert "learned   60 steps" in said
     assert {".parquet": "parquet", ".feather": "arrow", ".xlsx": "Excel"}[suffix] in said

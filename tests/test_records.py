@@ -357,7 +357,7 @@ def test_exports(tmp_path, what):
 @pytest.mark.parametrize(
     ("text", "columns", "words"),
     [
-        ("time,temp\n0,21,5\n", ["temp"], "line 2, .*expected 2 fields, got 3"),
+        ("time,temp\n0,21,5\n", ["temp"], "line 2, .*expected 2 fields, got 3; a decimal comma"),
         ("a;b\n1,234;5\n", ["a"], "'1,234' .*may be 1.234 or 1234: say which"),
         ("a;b\n1.5;5\n2,5;6\n", ["a"], "line 3, .*'2,5' is not a number"),
         ("a;b\n1,5;5\n2.5;6\n", ["a"], "line 3, .*'2.5' is not a number"),

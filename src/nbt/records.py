@@ -177,11 +177,18 @@ class Records(FileStream):
         if not self._width and len(record) > max(self._places):  # a state of an earlier version
             self._width = len(record)
         if len(record) != self._width:
-            raise ValueError(f"expected {self._width} fields, got {len(record)}")
+            raise ValueError(
+                f"expected {self._width} fields, got {len(record)}{self._comma(record)}"
+            )
         fields = [record[place] for place in self._places]
         if fields[0] == self._columns[0] and self._again(record):
             raise ValueError("the heading")
         return fields
+
+    def _comma(self, record: list[str]) -> str:
+        """What too many fields may mean."""
+        many = len(record) > self._width and self._heading.delimiter == ","
+        return "; a decimal comma needs quotes, or another delimiter" if many else ""
 
     # ---- what is no record -----------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import os
 import sys
 from typing import Any
 
+from nbt.columnar import SUFFIXES, kind_of_file
 from nbt.errors import DataError
 from nbt.opening import open_source
 
@@ -29,10 +30,12 @@ def hint(source: str, options: dict[str, Any], verb: str) -> None:
     verb : str
         What is done with its characters, such as "learned".
     """
-    from nbt.cli.screen import line_of, open_console
     from nbt.tabular import looks_like
 
     if options.get("format") or options.get("columns") or not os.path.isfile(source):
+        return
+    if (kind := kind_of_file(source)) and source.lower().endswith(tuple(SUFFIXES)):
+        _say(f"{source} is a table ({kind}). Probably meant: --columns NAMES for its numbers.")
         return
     text, final = _beginning(source, options.get("encoding") or "utf-8")
     looks = looks_like(text, final)
@@ -47,7 +50,13 @@ def hint(source: str, options: dict[str, Any], verb: str) -> None:
         f"characters are {verb}. Probably meant: {meant}; --format text says that "
         "its characters are meant."
     )
-    open_console(sys.stderr).print(line_of(said, "yellow"), soft_wrap=True)
+    _say(said)
+
+
+def _say(line: str) -> None:
+    from nbt.cli.screen import line_of, open_console
+
+    open_console(sys.stderr).print(line_of(line, "yellow"), soft_wrap=True)
 
 
 def _beginning(path: str, encoding: str) -> tuple[str, bool]:

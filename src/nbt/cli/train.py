@@ -244,9 +244,9 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     reading = _source(options)
     if checkpoint and not options["unknown"]:
         reading["unknown"] = "skip"
-    stream = build_stream(source, alphabet, options["seed"], **reading)
     if not checkpoint:
         hint(source, options, "learned")
+    stream = build_stream(source, alphabet, options["seed"], **reading)
     if checkpoint:
         check_checkpoint(options["output"], checkpoint, stream)
     trainer = _trainer(stream, options, settings, asked)
