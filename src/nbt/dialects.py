@@ -1,14 +1,30 @@
-"""What a table shows of how it is written: what stands between fields, in numbers."""
+"""How a table is written, as was said or as it shows: between its fields, and in its numbers."""
 
 from __future__ import annotations
 
 import re
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-__all__ = ["DELIMITERS", "Heading", "Marks", "choose", "marks_in", "said_delimiter"]
+from nbt import _arguments
 
+__all__ = [
+    "DELIMITERS",
+    "LONGEST",
+    "Heading",
+    "Marks",
+    "Reading",
+    "check_of",
+    "choose",
+    "marks_in",
+    "one_character",
+    "reading_of",
+    "said_delimiter",
+]
+
+LONGEST = 1 << 20  # characters of a record
 DELIMITERS = ",;\t|"
 SAID = re.compile(r'"?sep=(.)"?\s*')  # a first line by which spreadsheets are told
 
@@ -18,6 +34,48 @@ GROUPED = re.compile(
 )
 WITH_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]*(?:[eE][+-]?[0-9]+)?")
 ZERO = re.compile(r"[+-]?0,")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How records are read.
+
+    Parameters
+    ----------
+    format : {"csv", "jsonl"}
+        `jsonl` is an array of objects, too.
+    delimiter : str or None
+        Of csv; None: as the heading shows.
+    on_bad_record : {"stop", "skip"} or None
+        None: skip where the source never ends.
+    longest : int
+        Characters of a record; one that is longer cannot be read.
+    """
+
+    format: str
+    delimiter: str | None = None
+    on_bad_record: str | None = None
+    longest: int = LONGEST
+
+
+def reading_of(
+    format: str, delimiter: str | None, on_bad_record: str | None, longest: int
+) -> Reading:
+    """How records are read, of arguments that are checked."""
+    if delimiter is not None:
+        one_character("delimiter", delimiter)
+    if on_bad_record is not None:
+        _arguments.one_of("on_bad_record", on_bad_record, ("stop", "skip"))
+    longest = _arguments.whole("longest", longest, high=2**31)
+    return Reading(format, delimiter, on_bad_record, longest)
+
+
+def one_character(argument: str, value: Any) -> None:
+    """Raises unless it is one that may stand between fields, or between digits."""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument}: expected one character, got {value!r}")
+    if len(value) != 1 or value in '"\r\n\0' or value.isalnum():
+        raise ValueError(f"{argument}: expected one character that is no letter, got {value!r}")
 
 
 class Heading(NamedTuple):

@@ -11,13 +11,14 @@ from nbt import _arguments
 from nbt.alphabets import OTHER, Alphabet
 from nbt.arrays import symbols
 from nbt.decoding import Decoder
+from nbt.dialects import LONGEST, reading_of
 from nbt.errors import DataError
 from nbt.filestreams import Characters, FileStream
 from nbt.npyfiles import load
 from nbt.opening import open_source
 from nbt.reading import Stream
-from nbt.records import LONGEST, Words, reading_of
 from nbt.sources import BLOCK, Source
+from nbt.words import Words
 
 __all__ = ["FORMATS", "file", "text"]
 

@@ -2,66 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from nbt import _arguments
 from nbt.cutting import Overlong, csv_records, json_elements, json_lines
-from nbt.dialects import DELIMITERS, Heading, check_of, choose, said_delimiter
+from nbt.dialects import DELIMITERS, Heading, Reading, check_of, choose, said_delimiter
 from nbt.filestreams import NOTED, FileStream
 from nbt.sources import Source
 
-__all__ = ["LONGEST", "Reading", "Records", "Words", "one_character", "reading_of"]
+__all__ = ["Records"]
 
-LONGEST = 1 << 20  # characters of a record
 PEEK = 1 << 12  # bytes to begin with
 HOPELESS = 100  # records at the beginning, none of which can be read
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How records are read.
-
-    Parameters
-    ----------
-    format : {"csv", "jsonl"}
-        `jsonl` is an array of objects, too.
-    delimiter : str or None
-        Of csv; None: as the heading shows.
-    on_bad_record : {"stop", "skip"} or None
-        None: skip where the source never ends.
-    longest : int
-        Characters of a record; one that is longer cannot be read.
-    """
-
-    format: str
-    delimiter: str | None = None
-    on_bad_record: str | None = None
-    longest: int = LONGEST
-
-
-def reading_of(
-    format: str, delimiter: str | None, on_bad_record: str | None, longest: int
-) -> Reading:
-    """How records are read, of arguments that are checked."""
-    if delimiter is not None:
-        one_character("delimiter", delimiter)
-    if on_bad_record is not None:
-        _arguments.one_of("on_bad_record", on_bad_record, ("stop", "skip"))
-    longest = _arguments.whole("longest", longest, high=2**31)
-    return Reading(format, delimiter, on_bad_record, longest)
-
-
-def one_character(argument: str, value: Any) -> None:
-    """Raises unless it is one that may stand between fields, or between digits."""
-    if not isinstance(value, str):
-        raise TypeError(f"{argument}: expected one character, got {value!r}")
-    if len(value) != 1 or value in '"\r\n\0' or value.isalnum():
-        raise ValueError(f"{argument}: expected one character that is no letter, got {value!r}")
 
 
 class Records(FileStream):
@@ -344,23 +298,3 @@ class Records(FileStream):
         if self._offset and self.repeatable:  # a pipe may begin with a heading, as ever
             self._array = bool(state["array"])
             self._fresh = self._heading is None and self._reading.format == "csv"
-
-
-class Words(Records):
-    """The values in one column, as words."""
-
-    def __init__(
-        self, source: Source, reading: Reading, column: str, cap: int, **choices: Any
-    ) -> None:
-        super().__init__(source, reading, (column,), cap, **choices)
-
-    def _value(self, fields: list[Any]) -> str:
-        if isinstance(fields[0], str):
-            return fields[0]
-        try:
-            return json.dumps(fields[0])
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
-
-    def _in_state(self, places: list[int]) -> dict[str, int]:
-        return {"column": places[0]}
