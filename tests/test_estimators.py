@@ -313,7 +313,7 @@ def test_a_new_label_keeps_the_odds_of_the_others():
         ("x: 'b'", TypeError, ({"b": b"bytes", "new": 1}, 1)),
         ("x: 'b'", TypeError, ({"b": [1, 2], "new": 1}, 1)),
         ("x: 'b'", ValueError, ({"b": math.inf, "new": 2.0}, 1)),
-        ("x: 'b'", ValueError, ({"b": 1e39}, 1)),
+        ("x: 'b'", ValueError, ({"b": 10**400}, 1)),
         ("x", ValueError, ({"b": math.inf, "a": 1.0, "late": 0.0}, 1)),
         ("x", ValueError, (np.zeros((2, 2)), 1)),
         ("x", TypeError, ({frozenset("no name"): 1}, 1)),
@@ -363,7 +363,7 @@ def test_targets_that_are_refused():
     before = pickle.dumps(model)
     for y in ("one", None, b"1", [1.0], np.zeros(2), 1j, {}, "1_000"):
         expect(TypeError, "y", lambda y=y: model.learn_one({"new": 1}, y))
-    for y in (math.inf, -math.inf, 1e39, 10**400):
+    for y in (math.inf, -math.inf, 10**400):
         with pytest.raises((TypeError, ValueError), match="y: expected"):
             model.learn_one({"new": 1}, y)
     assert pickle.dumps(model) == before

@@ -313,10 +313,12 @@ def test_one_infinity_in_many_features_is_named_with_its_step(kind):
     for k in range(17):
         model.learn_one(x, k % 2)
     before = pickle.dumps(model)
-    for wrong in (math.inf, -math.inf, 1e39, np.float64("inf"), decimal.Decimal("1e999")):
+    for wrong in (math.inf, -math.inf, np.float32("inf"), decimal.Decimal("1e999"), 10**400):
         bad = x | {"f17": wrong}
         for call in (model.observe_one, model.predict_one, lambda x: model.learn_one(x, 1)):
-            with pytest.raises(ValueError, match=r"x: 'f17': expected a number of .* at step 17$"):
+            with pytest.raises(
+                ValueError, match=r"x: 'f17': expected a finite number, got .* at step 17$"
+            ):
                 call(bad)
     with pytest.raises(TypeError, match=r"x: 'f3': expected a number, a string .* at step 17$"):
         model.learn_one(x | {"f3": []}, 1)

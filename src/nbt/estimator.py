@@ -90,8 +90,7 @@ class Estimator(Saved):
             categorical=names,
         )
         self._trainer = None
-        trainer = self._made()  # refuses what is wrong before the first step
-        self._features.largest = float(np.finfo(trainer.dtype).max)
+        self._made()  # refuses what is wrong before the first step
         self._adopt(None)
 
     # ---- the verbs -----------------------------------------------------------------------------

@@ -19,8 +19,6 @@ from nbt.readouts import Gaussian, Softmax
 
 __all__ = ["ESTIMATORS", "RNNClassifier", "RNNRegressor"]
 
-SAFE = 1e38  # a number of any type
-
 
 class RNNClassifier(Estimator):
     """A recurrent network that learns labels one step at a time.
@@ -251,8 +249,8 @@ class RNNRegressor(Estimator):
         TypeError, ValueError
             For features or a target that are not as above. Nothing was learned.
         """
-        known = type(y) is float and -SAFE < y < SAFE
-        self._learn(x, y if known else _target(y, self._features.largest))
+        known = type(y) is float and -math.inf < y < math.inf
+        self._learn(x, y if known else _target(y))
 
     def predict_one(self, x: Any, *, return_std: bool = False) -> Any:
         """The mean of the target, 0.0 before anything was learned; changes nothing.
@@ -283,8 +281,8 @@ class RNNRegressor(Estimator):
 ESTIMATORS = {kind._kind: kind for kind in (RNNClassifier, RNNRegressor)}
 
 
-def _target(y: Any, largest: float) -> float:
-    """A number of at most that size, or NaN."""
+def _target(y: Any) -> float:
+    """A finite number, or NaN."""
     if isinstance(y, str):
         number = number_in(y)
         number = math.nan if number is None and is_missing(y) else number
@@ -294,8 +292,8 @@ def _target(y: Any, largest: float) -> float:
         number = math.nan if is_missing(y) else _real(y)
     if number is None:
         raise TypeError(f"y: expected a number, got {shown(y)}")
-    if abs(number) > largest:
-        raise ValueError(f"y: expected a number of at most {largest:.3g}, got {shown(y)}")
+    if math.isinf(number):
+        raise ValueError(f"y: expected a finite number, got {shown(y)}")
     return number
 
 

@@ -45,14 +45,12 @@ class Features:
 
     Attributes
     ----------
-    largest : float
-        A number beyond it, or below -`largest`, is refused.
     columns : list of tuple
         (name,) of numbers, (name, string) of strings, (SHARED, k) of the k-th shared one.
     """
 
     def __init__(self, most: int, absent: str = "zero", categorical: Collection = ()) -> None:
-        self.most, self.largest = most, math.inf
+        self.most = most
         self.absent = 0.0 if absent == "zero" else math.nan
         self.categorical = frozenset(categorical)
         self.take([])
@@ -157,14 +155,14 @@ class Features:
             cells[len(self.columns) :] = math.nan
         if self._shared is not None:
             cells[self._shared] = 0.0
-        new, numbers, strings, largest = False, self._numbers, self._usual, self.largest
+        new, numbers, strings = False, self._numbers, self._usual
         for name, value in x.items() if type(x) is dict else _items(x):
             if type(value) is str:  # the usual first
                 k = strings.get((name, value))
                 if k is not None:
                     cells[k] = 1.0
                     continue
-            elif type(value) is float and name in numbers and -largest <= value <= largest:
+            elif type(value) is float and name in numbers and -math.inf < value < math.inf:
                 if name not in self._strings and name not in self.categorical:
                     cells[numbers[name]] = value
                     continue
@@ -211,27 +209,20 @@ class Features:
             if number is None and is_missing(value):
                 return None
             number = seconds_of(value) if number is None else number
-            return str(value) if number is None else self._finite(name, number, value)
+            return str(value) if number is None else _finite(name, number, value)
         number = None
         if not isinstance(value, REALS) or isinstance(value, np.timedelta64):
             if value is np.ma.masked or is_missing(value):
                 return None
             number = seconds_of(value)
         number = _number(name, value) if number is None else number
-        return None if number != number else self._finite(name, number, value)
-
-    def _finite(self, name: Any, number: float, given: Any) -> float:
-        if not abs(number) <= self.largest:
-            raise ValueError(
-                f"x: {name!r}: expected a number of at most {self.largest:.3g}, got {shown(given)}"
-            )
-        return number
+        return None if number != number else _finite(name, number, value)
 
     def __getstate__(self) -> tuple:
-        return self.most, self.largest, self.absent, self.categorical, list(self.columns)
+        return self.most, self.absent, self.categorical, list(self.columns)
 
     def __setstate__(self, state: tuple) -> None:
-        self.most, self.largest, self.absent, self.categorical, columns = state
+        self.most, self.absent, self.categorical, columns = state
         self.take(columns)
 
 
@@ -310,6 +301,12 @@ def _number(name: Any, value: Any) -> float:
         raise TypeError(
             f"x: {name!r}: expected a number, a string or a moment, got {shown(value)}"
         ) from None
+
+
+def _finite(name: Any, number: float, given: Any) -> float:
+    if not math.isfinite(number):
+        raise ValueError(f"x: {name!r}: expected a finite number, got {shown(given)}")
+    return number
 
 
 def shown(value: Any) -> str:
