@@ -106,6 +106,49 @@ def test_ctrl_c_at_every_operation(handlers, nested, apart):
     assert seen >= {(), (1, 2) if nested else (2,)}  # while it was entered, and while it was left
 
 
+class Restless:
+    """The module `signal`, where Ctrl-C comes once more as handlers are changed after a first."""
+
+    def __init__(self, schedule, late):
+        self.schedule, self.late, self.done = schedule, late, False
+
+    def __getattr__(self, name):
+        return getattr(signal, name)
+
+    def signal(self, number, handler):
+        first = self.schedule.sent and not self.done
+        self.done = self.done or bool(first)
+        if first and not self.late:
+            signal.raise_signal(signal.SIGINT)
+        before = signal.signal(number, handler)
+        if first and self.late:
+            signal.raise_signal(signal.SIGINT)
+        return before
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_second_one_while_all_is_put_back(handlers, monkeypatch, nested, late):
+    """A tracer that raised is gone; so the second one comes by another way."""
+    before, at, twice = handlers(), 0, 0
+    while True:
+        at += 1
+        schedule = Schedule(at, signal.SIGINT)
+        restless = Restless(schedule, late)
+        with monkeypatch.context() as patch:
+            patch.setattr("nbt.interrupts.signal", restless)
+            interrupts = Interrupts(terminate=True)
+            raised = schedule.run(lambda: entered_and_left(interrupts, nested, []))  # noqa: B023
+        if not schedule.sent:
+            break
+        twice += restless.done
+        assert handlers() == before, at
+        assert type(raised) is KeyboardInterrupt
+        entered_and_left(interrupts, nested, [])
+        assert handlers() == before
+    assert twice > 20
+
+
 @pytest.mark.skipif(os.name == "nt", reason="SIGTERM cannot be heard there")
 def test_a_kill_once_it_is_heard(handlers):
     """Before and after it would end this process."""

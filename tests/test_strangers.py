@@ -213,3 +213,15 @@ def test_a_file_of_more_than_it_can_be_read_back_is_not_written(tmp_path):
     with pytest.raises(CheckpointError, match="names, labels and settings"):
         trainer.save(tmp_path / "t", history=history)
     assert not (tmp_path / "t").exists()
+
+
+def test_a_history_of_a_stranger(tmp_path):
+    """A line that would take much is none of a history."""
+    for text in (b"[" + b"[]," * 10**6 + b"1]", b"[" * 10**5, b"\xff", b'{"x":' + b"1" * 10**5):
+        (tmp_path / "h").write_bytes(text + b"\n")
+        tracemalloc.start()
+        with pytest.raises(nbt.DataError, match="line 1: not a JSON object"):
+            nbt.History.load(tmp_path / "h")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 2 * len(text) + 16 * M

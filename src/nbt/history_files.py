@@ -9,6 +9,7 @@ from typing import Any
 from nbt.counts import COUNTS
 from nbt.errors import DataError
 from nbt.history_rows import LOSSES, UNITS, HistoryRow, Sum, converted
+from nbt.strangers import ROOM, parsed
 
 __all__ = ["read_rows", "write"]
 
@@ -58,7 +59,7 @@ def row_of(values: dict[str, Any], unit: str, after: int) -> tuple[HistoryRow, S
 
 def _parsed(path: str, line: int, text: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = parsed(text, ROOM + 10 * len(text))
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
