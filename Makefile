@@ -31,7 +31,7 @@ train: build
 test: build
 	$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
-# Two hundred kills and 10^7 steps: some ten minutes.
+# Hundreds of kills, rotations, 10^7 steps: half an hour.
 soak: build
 	$(BIN)/python -m pytest -q -m soak $(ARGS)
 

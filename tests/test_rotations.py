@@ -158,6 +158,16 @@ def copy(folder, name="log"):
     (folder / "aside").rename(folder / f"{name}.1")
 
 
+def copy_packed(folder, name="log"):
+    """The log is copied, the copy packed, and the log cut to nothing."""
+    for k in range(9, 0, -1):
+        one = folder / f"{name}.{k}.gz"
+        if one.exists():
+            one.rename(folder / f"{name}.{k + 1}.gz")
+    (folder / f"{name}.1.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
+    os.truncate(folder / name, 0)
+
+
 ROTATE = {
     "number": number,
     "date": date,
@@ -165,6 +175,7 @@ ROTATE = {
     "bzip2": packed(bz2.compress, "bz2"),
     "xz": packed(lzma.compress, "xz"),
     "copy": copy,
+    "copy and gzip": copy_packed,
 }
 
 
@@ -216,7 +227,7 @@ def test_stopped_anywhere(tmp_path, rotate):
     assert stream.position == len(written)
     for at, state in enumerate(states):
         if at == 0 and rotate not in (number, date):
-            continue  # nothing was read that could be found in a copy
+            continue  # of what was not read nothing is known that could be found in a copy
         assert there(resumed(path, state)) == written[at:]
 
 
@@ -284,6 +295,33 @@ def test_cut_and_written_beyond(tmp_path):
     assert there(stream, 0.02) == b"short\n"
     path.write_text("much longer than it was\n")
     assert there(stream, 0.02) == b"much longer than it was\n"
+
+
+def test_a_name_that_is_gone_for_a_while(tmp_path):
+    path = tmp_path / "log"
+    append(path, "one\n")
+    stream = follow(path)
+    assert there(stream, 0.02) == b"one\n"
+    number(tmp_path)
+    append(tmp_path / "log.1", "two\n")
+    assert there(stream, 0.2) == b"two\n"
+    assert not stream.wait(0.1)
+    append(path, "three\n")
+    assert there(stream) == b"three\n"
+
+
+def test_nothing_was_read_before_the_rotation(tmp_path):
+    """The file is known by its inode alone."""
+    path = tmp_path / "log"
+    path.touch()
+    stream = follow(path)
+    assert not stream.wait(0.02)
+    state = stream.state_dict()
+    append(path, "one\n")
+    number(tmp_path)
+    append(path, "two\n")
+    assert there(resumed(path, state)) == b"one\ntwo\n"
+    assert there(stream) == b"one\ntwo\n"
 
 
 def test_what_was_cut_off_is_counted(tmp_path):

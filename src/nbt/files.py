@@ -50,7 +50,9 @@ def text(
         other string: its characters.
     follow : bool
         At the end of the file, wait for more, for ever. When the file is renamed and another takes
-        its name, it is read to its end and then the other one; when it is cut, from its beginning.
+        its name, it is read to its end, then all that came after it, packed or not; when it was
+        copied and cut, the copy's end, then it from its beginning. What is lost is a
+        `RuntimeWarning`.
     cap : int
         At how many symbols an alphabet stops growing. Symbol 0 of one that grows is "\ufffd",
         and stands for every character that comes after that.
