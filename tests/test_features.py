@@ -106,6 +106,9 @@ def test_categories_may_be_forced():
     assert columns == [("code", "7"), ("n",), ("zip", "01234"), ("zip", "2")]
     assert row == [1.0, 4.0, 0.0, 1.0]
     assert columns_of({"a": None}, {"a": "NA"}, categorical={"a"})[0] == [("a", "NA")]
+    for value in ([1], {"a": 1}, b"x"):
+        with pytest.raises(TypeError, match="x: 'a': expected a string or a number, got"):
+            columns_of({"a": value}, categorical=["a"])
     model = nbt.RNNClassifier(categorical=["zip"])
     model.learn_one({"zip": 12}, "a")
     assert model.columns == ["zip=12"]

@@ -198,10 +198,7 @@ class Features:
     def _read(self, name: Any, value: Any) -> float | str | None:
         """A finite number, a string that is none, or None for what is missing."""
         if name in self.categorical:
-            text = isinstance(value, str)
-            if not text and is_missing(value):
-                return None
-            return str(value) if text else str(value).removesuffix(".0")
+            return _category(name, value)
         if isinstance(value, str):
             if value in self._strings.get(name, ()):
                 return str(value)
@@ -287,6 +284,17 @@ def _items(x: Any) -> Iterable[tuple[Any, Any]]:
             raise ValueError(f"x: expected each name once, got {twice!r} twice")
         return x.items() if hasattr(x, "items") else [(name, x[name]) for name in names]
     return enumerate(x) if np.ndim(x) else [(0, x)]
+
+
+def _category(name: Any, value: Any) -> str | None:
+    """A string or a number as a string, 7.0 as "7"; None for what is missing and no string."""
+    if isinstance(value, str):
+        return str(value)
+    if value is np.ma.masked or is_missing(value):
+        return None
+    if isinstance(value, Collection):
+        raise TypeError(f"x: {name!r}: expected a string or a number, got {shown(value)}")
+    return str(value).removesuffix(".0")
 
 
 def _number(name: Any, value: Any) -> float:
