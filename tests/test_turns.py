@@ -202,12 +202,19 @@ def test_looks_do_not_keep_a_block_from_going_on():
     assert order == [*["step"] * 7, 0, "step", 1, *["step"] * 12]
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_predictions_during_a_block_are_those_between_two_steps(rule):
+@pytest.mark.parametrize(
+    ("rule", "units", "steps"),
+    [
+        (nbt.NoBackTrack, 24, 40_000),
+        (nbt.NoBackTrack, 2, 50_000),  # a small network's pieces are no longer than a large one's
+        (nbt.RTRL, 24, 4000),
+        (nbt.TruncatedBPTT, 24, 60_000),
+    ],
+)
+def test_predictions_during_a_block_are_those_between_two_steps(rule, units, steps):
     """In C, without the GIL: a block of many pieces, and predictions all along."""
-    steps = {nbt.RTRL: 4000}.get(rule, 60_000)
     x = np.random.default_rng(9).integers(0, A, steps).astype(np.int32)
-    trainer, reference = (rule(nbt.RNN(24), nbt.Softmax(A)) for _ in range(2))
+    trainer, reference = (rule(nbt.RNN(units), nbt.Softmax(A)) for _ in range(2))
     learning, seen = Call(trainer.learn, x), []
     while learning.is_alive():
         before = trainer.step

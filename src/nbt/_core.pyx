@@ -25,8 +25,9 @@ include "_turns.pxi"
 include "_dynamics.pxi"
 include "_declarations.pxi"
 
-# Multiply-adds between two looks at signals: a few milliseconds.
-cdef double WORK_BETWEEN_SIGNALS = 1e7
+# Multiply-adds between two looks at signals: a few milliseconds. A step takes as long as at least
+# so many, a phase of a system, whose functions may do anything, more.
+cdef double WORK_BETWEEN_SIGNALS = 1e7, LEAST_WORK = 2e3, WORK_OF_CALLS = 1e4
 
 
 def isas():
@@ -168,11 +169,13 @@ cdef class Learner:
         if self.c.rule == NBT_NOBACKTRACK:
             self.work += n * <double>n * window * (2 + rank * blocks)
         if dynamics is not None:
-            self.work = dynamics.c.phases * (dynamics.c.p * <double>(rank + 2) + n * <double>n)
+            self.work = dynamics.c.phases * (WORK_OF_CALLS + dynamics.c.p * <double>(rank + 2)
+                                             + n * <double>n)
         if self.c.rule == NBT_RTRL and dynamics is not None:
             self.work += n * <double>n * dynamics.c.p
         elif self.c.rule == NBT_RTRL:
             self.work += n * <double>n * self.c.P * n
+        self.work = max(self.work, LEAST_WORK)
         nbt_learner_refresh(&self.c)
 
     cdef int _take_activation(self, activation) except -1:
