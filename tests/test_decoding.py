@@ -292,7 +292,7 @@ def test_a_run_that_met_a_bad_byte_goes_on(tmp_path, capsys):
     assert run([*args, "--resume", "--errors", "replace"]) == 0
     err = capsys.readouterr().err
     assert "line 10, byte 109: 0xe9 is no character, read as \ufffd" in err
-    assert "faults    1 bad bytes replaced, 1 symbols outside the alphabet passed over" in err
+    assert "faults    1 bad byte replaced, 1 symbol outside the alphabet passed over" in err
     row = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1]
     assert '"replaced": 1, "unknown": 1' in row
     history = nbt.Checkpoint.load(folder).history
@@ -307,7 +307,7 @@ def test_a_file_that_gained_a_character_is_resumed(tmp_path, capsys):
     path.write_text("hello world\n" * 9 + "héllo\n")
     assert run([*args, "--resume", "--unknown", "error"]) == 3
     assert run([*args, "--resume"]) == 0
-    assert "1 symbols outside the alphabet passed over" in capsys.readouterr().err
+    assert "1 symbol outside the alphabet passed over" in capsys.readouterr().err
     assert nbt.load(folder).step == 9 * 12 + 5
 
 
@@ -317,7 +317,7 @@ def test_standard_input(monkeypatch, capsys, errors, replaced):
     args = ["train", "-", "--alphabet", "grow", "--units", "3"]
     code = run([*args, *(["--errors", errors] if errors else [])])
     assert code == (0 if replaced else 3)
-    assert ("1 bad bytes replaced" in capsys.readouterr().err) == bool(replaced)
+    assert ("1 bad byte replaced" in capsys.readouterr().err) == bool(replaced)
 
 
 class _Once(io.RawIOBase):

@@ -492,7 +492,7 @@ def test_the_command_scores_every_line(log, model, capsys):
         assert run(["score", str(log), "-m", model, *args]) == 0
         out, err = capsys.readouterr()
         assert len(out.splitlines()) == 60
-        assert "1 bad bytes replaced" in err
+        assert "1 bad byte replaced" in err
         assert re.search(r"log: line 31, byte \d+: 'ï' \(code 0xef\) is not in the alphabet", err)
     assert run(["score", str(log), "-m", model, "--top", "1"]) == 0
     assert "naïve" in capsys.readouterr().out
@@ -506,5 +506,5 @@ def test_predicting_goes_on_too(log, model, capsys):
     assert run(["predict", "-m", model, str(log)]) == 0
     out, err = capsys.readouterr()
     assert out == known  # the network does not see it
-    assert "1 symbols outside the alphabet passed over" in err
+    assert "1 symbol outside the alphabet passed over" in err
     assert run(["predict", "-m", model, str(log), "--unknown", "error"]) == 3
