@@ -225,3 +225,19 @@ def test_a_history_of_a_stranger(tmp_path):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 2 * len(text) + 16 * M
+
+
+def test_settings_of_a_run_that_are_no_text(tmp_path, capsys):
+    """What a history says of its run is whatever a file holds."""
+    from nbt.cli import run
+
+    (tmp_path / "text").write_text("abab\n")
+    for value in ({"x": {}}, [1], 3, None):
+        trainer = nbt.NoBackTrack(nbt.RNN(3), nbt.Softmax(3))
+        history = nbt.History(dict.fromkeys(("failure", "format", "column", "columns"), value))
+        history.add([0.5], 0.1)
+        alphabet = nbt.streams.Alphabet("ab\n")
+        place = {"name": None, "state": {"position": value}}
+        nbt.Checkpoint(trainer, alphabet, place, history).save(tmp_path / "m")
+        for args in (["info"], ["predict", str(tmp_path / "text"), "-m"], ["sample", "-m"]):
+            assert run([*args, str(tmp_path / "m")]) == 0

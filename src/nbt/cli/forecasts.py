@@ -11,7 +11,7 @@ import numpy as np
 
 from nbt.visible import visible
 
-__all__ = ["columns_of", "print_forecast", "print_next", "settings_of"]
+__all__ = ["columns_of", "print_forecast", "print_next", "text_of"]
 
 QUANTILES = (0.05, 0.5, 0.95)
 
@@ -53,6 +53,12 @@ def columns_of(checkpoint: Any) -> tuple[list[str], list[str]]:
 def settings_of(checkpoint: Any) -> dict[str, Any]:
     """What the history says of the run that made it."""
     return checkpoint.history.settings if checkpoint.history is not None else {}
+
+
+def text_of(checkpoint: Any, name: str) -> str | None:
+    """A text among the settings; a file may hold anything under that name."""
+    value = settings_of(checkpoint).get(name)
+    return value if isinstance(value, str) else None
 
 
 def _names(checkpoint: Any, trainer: Any) -> list[Any]:

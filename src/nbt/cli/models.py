@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from nbt.cli.faults import Faults
-from nbt.cli.forecasts import columns_of, print_forecast, print_next, settings_of
+from nbt.cli.forecasts import columns_of, print_forecast, print_next, text_of
 from nbt.cli.options import (
     FAULTS,
     asked_for,
@@ -71,14 +71,15 @@ def _shown(value: Any) -> str:
 def _facts(checkpoint: Any) -> dict[str, Any]:
     trainer, stream, history = checkpoint.trainer, checkpoint.stream, checkpoint.history
     now = history.live() if history is not None and len(history) else None
+    position = ((stream or {}).get("state") or {}).get("position")
     return {
         **(_network_facts(trainer) if hasattr(trainer, "cell") else _hmm_facts(trainer)),
         "step": trainer.step,
         "alphabet": None if checkpoint.alphabet is None else repr(checkpoint.alphabet),
         "stream": stream and stream["name"],
-        "position": ((stream or {}).get("state") or {}).get("position"),
+        "position": position if type(position) is int else None,
         **_loss(history, now),
-        "failure": settings_of(checkpoint).get("failure"),
+        "failure": text_of(checkpoint, "failure"),
         "seconds": now and round(now.seconds, 1),
     }
 
@@ -213,9 +214,12 @@ def _continued(
     choice = {name: options[name] for name in names}
     choice["unknown"] = options["unknown"] or "skip"
     if not numbers:
-        alphabet, own = alphabet_of(checkpoint, model), settings_of(checkpoint)
+        alphabet = alphabet_of(checkpoint, model)
         if choice["format"] is None and not source.startswith("data:"):
-            choice |= {"format": own.get("format"), "column": choice["column"] or own.get("column")}
+            choice |= {
+                "format": text_of(checkpoint, "format"),
+                "column": choice["column"] or text_of(checkpoint, "column"),
+            }
         if isinstance(alphabet.symbols, tuple) and choice["format"] not in ("csv", "jsonl"):
             raise click.UsageError(
                 f"--format: {model} learned words; give --format csv or jsonl, and --column"
