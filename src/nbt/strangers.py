@@ -11,7 +11,7 @@ import re
 import reprlib
 from typing import Any
 
-__all__ = ["ROOM", "CostlyError", "named", "parsed", "words"]
+__all__ = ["ITEM", "ROOM", "CostlyError", "named", "parsed", "words"]
 
 ROOM = 1 << 24  # bytes that any text may take
 ITEM = 100  # bytes that no item of a text takes more of, with what holds it
