@@ -233,7 +233,7 @@ def test_bad_arguments(arguments, error, words):
         (Counting(), [0, 1, 2], r"stream: expected .* nbt.streams.symbols\(array\), got list"),
         (Counting(), None, "stream: expected .* got NoneType"),
         (datasets.anbn(1, 5), Counting(), "trainer: expected .* got <data:anbn"),
-        (nbt.NoBackTrack, datasets.anbn(1, 5), "trainer: expected .* got <class"),
+        (nbt.NoBackTrack, datasets.anbn(1, 5), "trainer: expected an instance.* got the class"),
     ],
 )
 def test_what_is_no_trainer_or_no_stream(trainer, stream, words):
