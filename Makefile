@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 BUILD_TOOLS := "scikit-build-core>=0.11" "cython>=3.1" "numpy>=2.0" cmake ninja
 SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
 
-.PHONY: docs shares build train test test-all soak fuzz anomalies forecasting bench bench-compare peers peers-test scaling instructions \
+.PHONY: docs shares build train test test-all soak fuzz test-clang anomalies forecasting bench bench-compare peers peers-test scaling instructions \
 	instructions-record learning lint format sanitize clean
 
 build: $(VENV)/.installed
@@ -120,7 +120,7 @@ format: $(VENV)/.lint
 # The tests that reach into C under AddressSanitizer and UndefinedBehaviorSanitizer.
 REACH_C := kernels contract bits bad_input values unbiased_core waiting vmath full_bptt ctw baselines checkpoint \
 	replicas threads readouts scaler networks continuous general general_contract compiled \
-	general_unbiased own_loss metrics along fuzz divergence patterns turns callbacks
+	general_unbiased own_loss metrics along fuzz divergence range patterns turns callbacks
 SANITIZE := LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 	PYTHONMALLOC=malloc
@@ -135,5 +135,22 @@ sanitize: .venv-sanitize/.installed
 	$(SANITIZE) .venv-sanitize/bin/python -m pytest -q -p no:cacheprovider -m "not slow and not soak" \
 		$(REACH_C:%=tests/test_%.py) $(ARGS)
 
+# What the same bits rest on, built by clang, on each instruction set: make test-clang CLANG=clang-18
+CLANG ?= clang
+COMPILED := kernels bits contract vmath vmath_points range
+.venv-clang/.installed: $(SOURCES) pyproject.toml
+	$(PYTHON) -m venv .venv-clang
+	.venv-clang/bin/python -m pip install --quiet --upgrade pip
+	.venv-clang/bin/python -m pip install --quiet --group test $(BUILD_TOOLS)
+	CC="$(CLANG)" .venv-clang/bin/python -m pip install --quiet --no-build-isolation \
+		-Cbuild-dir=.venv-clang/build -Ccmake.define.NBT_STRICT=ON .
+	touch $@
+test-clang: .venv-clang/.installed
+	CC="$(CLANG)" .venv-clang/bin/python -m pytest -q -p no:cacheprovider tests/test_isa.py $(ARGS)
+	for isa in $$(.venv-clang/bin/python -c "import nbt; print(*nbt.build_info()['isas'])"); do \
+		NBT_ISA=$$isa CC="$(CLANG)" .venv-clang/bin/python -m pytest -q -n auto -p no:cacheprovider \
+			$(COMPILED:%=tests/test_%.py) $(ARGS) || exit 1; \
+	done
+
 clean:
-	rm -rf build dist .venv .venv-docs .venv-sanitize .venv-peers .bench .pytest_cache .ruff_cache .benchmarks
+	rm -rf build dist .venv .venv-docs .venv-clang .venv-sanitize .venv-peers .bench .pytest_cache .ruff_cache .benchmarks

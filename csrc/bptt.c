@@ -96,12 +96,19 @@ static int differentiate(nbt_learner *self)
     return !self->failed;
 }
 
-/* θ after the gradients that were collected. Returns whether all is finite. */
-static int apply_theta(nbt_learner *self)
+/* θ and φ after the gradients that were collected. */
+static void apply(nbt_learner *self)
 {
-    if (self->general) return NBT(metric_apply)(self, self->g_theta);
-    return NBT(optimizer_apply)(self, &self->cell, self->g_theta, self->theta_J, self->theta_J0,
-                                self->theta);
+    if (self->whole) {
+        NBT(whole_apply)(self);
+        return;
+    }
+    if (self->general)
+        NBT(metric_apply)(self, self->g_theta);
+    else
+        NBT(optimizer_apply)(self, &self->cell, self->g_theta, self->theta_J, self->theta_J0,
+                             self->theta);
+    NBT(optimizer_apply)(self, &self->out, self->g_phi, self->phi_J, self->phi_J0, self->phi);
 }
 
 /* One step is complete; a full window is backpropagated, and learned from if `learn`. */
@@ -113,13 +120,8 @@ static void complete_step(nbt_learner *self, int learn)
     if (self->length < self->T) return;
     if (!differentiate(self)) return;
     clear_window(self);
-    if (!NBT(all_finite)(self->cell.size, self->g_theta)) self->diverged = 1;
     if (!learn) return;
-    int finite = self->whole ? NBT(whole_apply)(self) : apply_theta(self);
-    if (!self->whole)
-        finite &= NBT(optimizer_apply)(self, &self->out, self->g_phi, self->phi_J, self->phi_J0,
-                                       self->phi);
-    if (!finite) self->diverged = 1;
+    apply(self);
     memset(self->g_theta, 0, self->cell.size * sizeof(real));
     memset(self->g_phi, 0, self->out.size * sizeof(real));
 }

@@ -185,31 +185,25 @@ static real regressors_norm(const nbt_learner *self)
     return fold(sum) + (lazy && symbol >= 0 ? 1 : 0);
 }
 
-/* What the next step asks for: norms (K + 1), all of ‖w̄_k‖² and ‖z‖². Returns whether the former
- * are finite: a NaN would be dropped as a product that is zero. */
-static int keep_norms(nbt_learner *self)
+/* What the next step asks for: norms (K + 1), all of ‖w̄_k‖² and ‖z‖². */
+static void keep_norms(nbt_learner *self)
 {
     real *norms = self->norms;
     const real *active = self->active_norm, *waiting = self->lazy_norm;
-    int finite = 1;
     for (size_t k = 0; k < self->K; k++) {
         norms[k] = NBT(sum)(self->ldn, (const real *)self->norm_w + k * self->ldn);
         if (self->lazy) norms[k] += active[k] + waiting[k];
-        finite &= isfinite(norms[k]) != 0;
     }
     norms[self->K] = regressors_norm(self);
-    return finite;
 }
 
-/* Sets diverged where the step could leave the range of numbers. */
-static void check_step(nbt_learner *self)
+/* Steps of rows that wait are taken when their symbol comes: what they move by is noted now, where
+ * its square is beyond the range of numbers. */
+static void note_waiting_step(nbt_learner *self)
 {
-    const real *H = self->H, *c = self->c, *norms = self->norms, rate = (real)self->rate;
-    real H2;
-    NBT(rows_dot)(1, self->ldn, H, H, &H2);
-    real size = rate * (rate * H2) * norms[self->K];
-    for (size_t k = 0; k < self->K; k++) size += rate * c[k] * (rate * c[k]) * norms[k];
-    if (!(size < LARGEST_STEP)) self->diverged = 1;
+    const real *c = self->c, *norms = self->norms, rate = (real)self->rate;
+    for (size_t k = 0; k < self->K; k++)
+        if (!isfinite(rate * c[k] * (rate * c[k]) * norms[k])) self->noted = 1;
 }
 
 double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn)
@@ -221,7 +215,7 @@ double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn)
     real *c = self->c, *keep = self->keep_w;
     NBT(rows_dot)(self->K, self->ldn, self->v, self->H, c);
     for (size_t k = 0; k < self->K; k++) c[k] /= (real)self->K, keep[k] = 1;
-    check_step(self);
+    if (self->lazy) note_waiting_step(self);
     if (self->deferred)
         self->learning = 1;
     else
@@ -310,8 +304,7 @@ void NBT(descent_advance)(nbt_learner *self, int32_t symbol, const void *vector)
     pass(self, self->z_last, self->x_late, learn, 1);
     if (self->lazy) change_symbol(self, self->x_late, symbol);
     lanes_copy(K * ldn, self->pushed, self->v);
-    if (!NBT(all_finite)(K * ldn, self->v)) self->diverged = 1;
-    if (!keep_norms(self)) self->diverged = 1;
+    keep_norms(self);
     NBT(cell_move)(self);
 }
 

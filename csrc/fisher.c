@@ -90,15 +90,15 @@ static void add_exact(nbt_learner *self, const nbt_whole *theta, const nbt_whole
 }
 
 /* θ and φ from their gradients, g and phi_g, which they overwrite; J already has its part of them.
- * Returns whether all is finite. */
-static int step_both(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi, real *g)
+ */
+static void step_both(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi, real *g)
 {
     NBT(whole_factor)(theta, (real)self->lambda_theta);
     NBT(whole_factor)(phi, (real)self->lambda_phi);
     phi_out(self, self->phi, self->phi_flat);
-    const int finite = NBT(whole_step)(phi, self->phi_g);
+    NBT(whole_step)(phi, self->phi_g);
     phi_back(self, self->phi_flat, self->phi);
-    return NBT(whole_step)(theta, g) && finite;
+    NBT(whole_step)(theta, g);
 }
 
 /* J of both ← (1 - γ) J + their gradients' outer products. */
@@ -123,7 +123,7 @@ static void add_informed(nbt_learner *self, const nbt_whole *theta, const nbt_wh
     }
 }
 
-int NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
+void NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
 {
     const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
     if (self->exact_fisher) add_exact(self, &theta, &phi, gradient);
@@ -133,15 +133,15 @@ int NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
     if (informed) add_informed(self, &theta, &phi);
     phi_gradient(self, self->delta, self->phi_g);
     if (!self->exact_fisher && !informed) add_outer(self, &theta, &phi, self->g);
-    return step_both(self, &theta, &phi, self->g);
+    step_both(self, &theta, &phi, self->g);
 }
 
-int NBT(whole_apply)(nbt_learner *self)
+void NBT(whole_apply)(nbt_learner *self)
 {
     const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
     phi_out(self, self->g_phi, self->phi_g);
     add_outer(self, &theta, &phi, self->g_theta);
-    return step_both(self, &theta, &phi, self->g_theta);
+    step_both(self, &theta, &phi, self->g_theta);
 }
 
 void NBT(whole_refresh)(nbt_learner *self)

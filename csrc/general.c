@@ -29,12 +29,18 @@ nbt_point NBT(general_point)(const nbt_learner *self, const real *h, size_t phas
     return (nbt_point){h, self->x, self->theta, told ? self->x_last : -1, phase};
 }
 
+void NBT(general_given)(nbt_learner *self, size_t count, const void *numbers)
+{
+    if (self->system.theirs && !NBT(all_finite)(count, numbers)) self->noted = 1;
+}
+
 /* The system's own loss of y, and H. */
 static double own_loss(nbt_learner *self, nbt_target y, real *H)
 {
     double value = 0;
     memcpy(self->y, y.vector, self->Y * sizeof(real));
     NBT_ASK(self, loss, self->h, self->y, &value, H);
+    NBT(general_given)(self, self->ldn, H);
     return value;
 }
 
@@ -90,7 +96,9 @@ int NBT(general_rows)(nbt_learner *self, const nbt_point *at)
     int64_t *indptr = self->patterned ? NULL : self->indptr;
     int32_t *indices = self->patterned ? NULL : self->indices;
     NBT_ASK(self, rows, at, indptr, indices, self->values);
-    return follow_pattern(self, at->symbol < 0);
+    if (!follow_pattern(self, at->symbol < 0)) return 0;
+    NBT(general_given)(self, (size_t)self->indptr[self->n], self->values);
+    return 1;
 }
 
 int NBT(general_move)(nbt_learner *self, const nbt_point *at)
@@ -102,6 +110,8 @@ int NBT(general_move)(nbt_learner *self, const nbt_point *at)
         int32_t *indices = self->patterned ? NULL : self->indices;
         NBT_ASK(self, move, at, K, ldn, v, self->h_next, pushed, indptr, indices, self->values);
         if (!follow_pattern(self, 1)) return 0;
+        NBT(general_given)(self, (size_t)self->indptr[self->n], self->values);
+        NBT(general_given)(self, ldn, self->h_next);
         lanes_copy(ldn, self->h_next, self->h);
     } else {
         nbt_point dense = *at;
@@ -112,6 +122,7 @@ int NBT(general_move)(nbt_learner *self, const nbt_point *at)
         if (!NBT(general_step)(self, at)) return 0;
     }
     NBT(sparse_spread)(self);
+    NBT(general_given)(self, K * ldn, pushed);
     lanes_copy(K * ldn, pushed, v);
     return 1;
 }
@@ -119,6 +130,7 @@ int NBT(general_move)(nbt_learner *self, const nbt_point *at)
 int NBT(general_step)(nbt_learner *self, const nbt_point *at)
 {
     NBT_ASK(self, step, at, self->h_next);
+    NBT(general_given)(self, self->ldn, self->h_next);
     if (!self->failed) lanes_copy(self->ldn, self->h_next, self->h);
     return !self->failed;
 }

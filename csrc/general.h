@@ -7,7 +7,7 @@
 #ifndef NBT_GENERAL_H
 #define NBT_GENERAL_H
 
-#include "denormals.h"
+#include "float_mode.h"
 #include "rule.h"
 
 /* NoBackTrack: v̄ (K, n), w̄ (K, p), the rows w_i of the last phase. */
@@ -45,10 +45,15 @@ double NBT(general_window_loss)(nbt_learner *self, nbt_target y, real *delta);
 #define NBT_ASK(learner, function, ...)                                                            \
     do {                                                                                           \
         const nbt_system *f_ = &(learner)->system;                                                 \
+        const uint64_t ours_ = f_->theirs ? nbt_float_mode() : 0;                                  \
         if (f_->theirs) nbt_set_float_mode((learner)->float_mode);                                 \
         (learner)->failed |= f_->function(f_->self, __VA_ARGS__) != 0;                             \
-        if (f_->theirs) nbt_denormals_are_zero();                                                  \
+        if (f_->theirs) nbt_set_float_mode(ours_);                                                 \
     } while (0)
+
+/* Notes what is not finite of what a function of the caller's wrote: `count` numbers, and on to a
+ * whole lane block. */
+void NBT(general_given)(nbt_learner *self, size_t count, const void *numbers);
 
 /* x ← the input: one-hot at `symbol`, or `vector` (m). O(m), O(1) when one-hot. */
 void NBT(general_input)(nbt_learner *self, int32_t symbol, const void *vector);

@@ -32,6 +32,7 @@ static void pull(nbt_learner *self, size_t t, size_t q, real *back)
     if (!NBT(general_rows)(self, &at)) return;
     NBT(sparse_add)(self, back, self->g_theta);
     NBT_ASK(self, vjp, &at, back, self->input);
+    NBT(general_given)(self, self->ldn, self->input);
     lanes_copy(self->ldn, self->input, back);
 }
 

@@ -44,7 +44,7 @@ static void sweep(nbt_learner *self, int learn)
 {
     real c = 0;
     NBT(rows_dot)(1, self->ldn, self->v, self->H, &c);
-    if (!NBT(metric_sweep)(self, learn, c, NBT(sparse_own)(self))) self->diverged = 1;
+    NBT(metric_sweep)(self, learn, c, NBT(sparse_own)(self));
     self->fresh = 1;
 }
 
@@ -59,10 +59,10 @@ double NBT(general_nobacktrack_observe)(nbt_learner *self, nbt_target y, int lea
     }
     void (*const gradient)(nbt_learner *) = self->split ? NBT(split_gradient) : mean_gradient;
     if (self->whole) {
-        if (!NBT(whole_learn)(self, gradient)) self->diverged = 1;
+        NBT(whole_learn)(self, gradient);
     } else {
         gradient(self);
-        if (!NBT(metric_apply)(self, self->g)) self->diverged = 1;
+        NBT(metric_apply)(self, self->g);
     }
     if (self->norm == NBT_FISHER) NBT(follow_fisher)(self);
     return loss;
@@ -132,14 +132,11 @@ static void reduce(nbt_learner *self, size_t k, size_t q)
         store(v + i, block_rho[0] * load(v + i) + signs * load(rho + i));
         store(inverse + i, signs * load(inverse + i));
     }
-    if (!isfinite(block_inverse[0]) || !NBT(all_finite)(ldn, inverse))
-        self->diverged = 1; /* as w̄ would not be finite */
     fold_rows(self, k, block_inverse[0], inverse);
 }
 
 void NBT(general_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
-    const size_t ldn = self->ldn;
     NBT(general_input)(self, symbol, vector);
     for (size_t q = 0; q < self->phases; q++) {
         const nbt_point at = NBT(general_point)(self, self->h, q);
@@ -148,5 +145,4 @@ void NBT(general_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const v
         if (!NBT(general_move)(self, &at)) return;
     }
     NBT(cell_respond)(self, self->h, self->a, self->slope);
-    if (!NBT(all_finite)(self->K * ldn, self->v)) self->diverged = 1;
 }

@@ -62,11 +62,11 @@ double NBT(general_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
     const double loss = NBT(general_loss)(self, y, learn);
     if (!learn || self->failed) return loss;
     if (self->whole) {
-        if (!NBT(whole_learn)(self, exact_gradient)) self->diverged = 1;
+        NBT(whole_learn)(self, exact_gradient);
         return loss;
     }
     exact_gradient(self);
-    if (!NBT(metric_apply)(self, self->g)) self->diverged = 1;
+    NBT(metric_apply)(self, self->g);
     return loss;
 }
 
@@ -80,6 +80,7 @@ static int jacobian(nbt_learner *self, const nbt_point *at)
         NBT_ASK(self, jvp, at, unit, F + j * self->ldn);
         unit[j] = 0;
     }
+    NBT(general_given)(self, self->n * self->ldn, F);
     return !self->failed;
 }
 
@@ -106,7 +107,6 @@ static void carry(nbt_learner *self)
 
 void NBT(general_rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
-    const size_t size = self->n * self->ldG;
     NBT(general_input)(self, symbol, vector);
     for (size_t q = 0; q < self->phases; q++) {
         const nbt_point at = NBT(general_point)(self, self->h, q);
@@ -115,5 +115,4 @@ void NBT(general_rtrl_advance)(nbt_learner *self, int32_t symbol, const void *ve
         if (!NBT(general_step)(self, &at)) return;
     }
     NBT(cell_respond)(self, self->h, self->a, self->slope);
-    if (!NBT(all_finite)(size, now(self))) self->diverged = 1;
 }

@@ -53,9 +53,6 @@ void NBT(split_reduce)(nbt_learner *self, size_t q)
     real *w = self->w;
     measure_parts(self);
     for (size_t k = 0; k < self->K; k++) fold_pair(self, k, q);
-    const size_t all = self->K * self->ldn;
-    if (!NBT(all_finite)(all, keep) || !NBT(all_finite)(all, self->add_w))
-        self->diverged = 1; /* as w̄ would not be finite */
     for (size_t j = 0; j < self->system.p; j++) w[j] *= keep[self->pair[j]];
     NBT(sparse_add_split)(self, self->add_w, w);
 }

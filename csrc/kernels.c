@@ -52,7 +52,7 @@ static void settle_rows(const nbt_learner *self, void *theta, void *w)
     NBT(lazy_settle)(self, theta, w);
 }
 
-static int finite(const nbt_learner *self) { return NBT(all_finite)(self->ldn, self->h); }
+static int finite(size_t count, const void *numbers) { return NBT(all_finite)(count, numbers); }
 
 const nbt_kernels NBT(nbt_kernels_of) = {
     .lanes = LANES,
@@ -77,6 +77,7 @@ const nbt_kernels NBT(nbt_kernels_of) = {
     .bring_up = settle_rows,
     .predict = predict,
     .finite = finite,
+    .waiting_finite = NBT(lazy_finite),
     .network = {.step = NBT(network_step),
                 .jvp = NBT(network_jvp),
                 .vjp = NBT(network_vjp),

@@ -30,6 +30,12 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 #define SHUFFLE(x, y, ...) __builtin_shuffle(x, y, (wvec){__VA_ARGS__})
 #endif
 
+#ifdef __has_builtin
+#if __has_builtin(__builtin_elementwise_max)
+#define ELEMENTWISE_MAX __builtin_elementwise_max
+#endif
+#endif
+
 /* Blocks whose sums over lanes fold together into one block, a part for each. */
 #define FOLDED ((size_t)NBT_FOLDED)
 #define NBT_FOLDED (NBT_LANES < 4 ? 2 : 4)
@@ -145,9 +151,13 @@ NBT_INLINE vec lanes_max(vec x, vec y) { return lanes_choose(x > y, x, y); }
 NBT_INLINE vec lanes_at_least(vec x, vec y, int halvings)
 {
     const wvec a = (wvec)x, b = (wvec)y - ((word)halvings << (NBT_PRECISION == 32 ? 23 : 52));
+#ifdef ELEMENTWISE_MAX /* clang does not see it in the loop, nor gcc in anything else */
+    return (vec)ELEMENTWISE_MAX(a, b);
+#else
     wvec most;
     for (size_t l = 0; l < LANES; l++) most[l] = a[l] > b[l] ? a[l] : b[l];
     return (vec)most;
+#endif
 }
 
 /* A block shared by `group` rows (panels.h): the first LANES / group lanes of x for each of them.

@@ -100,6 +100,27 @@ void NBT(lazy_settle)(const nbt_learner *self, real *restrict theta, real *restr
         if (self->stamp[symbol] != NBT_ACTIVE) bring_up(self, symbol, theta, w, self->lazy_step);
 }
 
+int NBT(lazy_finite)(const nbt_learner *self)
+{
+    const nbt_panels *at = &self->cell;
+    vec check = {0};
+    for (size_t symbol = 0; symbol < self->m; symbol++) {
+        if (self->stamp[symbol] == NBT_ACTIVE) continue;
+        for (size_t i = 0; i < at->ld; i += LANES) {
+            vec theta = panel_row(at, self->theta, self->n + symbol, i);
+            for (size_t k = 0; k < self->K; k++) {
+                const row_map map = map_since(self, self->stamp[symbol], k);
+                const real *w_k = (const real *)self->w + k * at->size;
+                const vec w = panel_row(at, w_k, self->n + symbol, i);
+                theta -= map.r * w;
+                check += map.q * w * 0;
+            }
+            check += theta * 0;
+        }
+    }
+    return fold(check) == 0;
+}
+
 void NBT(lazy_row)(const nbt_learner *self, int32_t symbol, real *restrict row)
 {
     const nbt_panels *at = &self->cell;

@@ -35,6 +35,9 @@ void NBT(lazy_row)(const nbt_learner *self, int32_t symbol, real *restrict row);
  * O(K nm) */
 void NBT(lazy_settle)(const nbt_learner *self, real *theta, real *w);
 
+/* Are θ and w̄ finite in rows that wait, as they should be now? O(K nm) */
+int NBT(lazy_finite)(const nbt_learner *self);
+
 /* norms (K) = ‖row p of w̄_k‖², p below row 0. */
 void NBT(row_norms)(const nbt_learner *self, size_t p, real *norms);
 

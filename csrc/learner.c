@@ -1,6 +1,7 @@
 #include "learner.h"
-#include "denormals.h"
+#include "cpu.h"
 #include "euler.h"
+#include "float_mode.h"
 #include "network.h"
 #include "rule.h"
 #include "signs.h"
@@ -13,15 +14,6 @@ TABLES(base)
 #ifdef NBT_X86
 TABLES(avx2)
 TABLES(avx512)
-static int has_avx2(void)
-{
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-static int has_avx512(void)
-{
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-}
 #endif
 static int always(void) { return 1; }
 
@@ -32,8 +24,8 @@ static const struct {
 } ISAS[] = {
     {"base", always, {&nbt_kernels_of_f32_base, &nbt_kernels_of_f64_base}},
 #ifdef NBT_X86
-    {"avx2", has_avx2, {&nbt_kernels_of_f32_avx2, &nbt_kernels_of_f64_avx2}},
-    {"avx512", has_avx512, {&nbt_kernels_of_f32_avx512, &nbt_kernels_of_f64_avx512}},
+    {"avx2", nbt_has_avx2, {&nbt_kernels_of_f32_avx2, &nbt_kernels_of_f64_avx2}},
+    {"avx512", nbt_has_avx512, {&nbt_kernels_of_f32_avx512, &nbt_kernels_of_f64_avx512}},
 #endif
 };
 
@@ -133,6 +125,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int bptt = self->rule == NBT_BPTT, online = !bptt;
     const int exact = nobacktrack && self->exact_self, windowed = nobacktrack && T;
     const int descent = self->descent, lazy = self->lazy;
+    const int deferred_pairs = nobacktrack && !descent && !self->general;
     const size_t theta_kept = self->dense ? kept(self->blocks, self->block) : cell.size;
     const size_t phi_size = self->whole ? whole((1 + n) * self->A, self->lanes) : out.size;
     const size_t phi_kept = self->dense ? kept(self->phi_blocks, self->phi_block) : phi_size;
@@ -164,20 +157,21 @@ static const nbt_rule_row *rule_of(const nbt_learner *self)
 static const nbt_kernels *kernels_of(const nbt_learner *self) { return self->kernels; }
 
 /* Around all that computes. */
-static void begin(nbt_learner *self) { self->float_mode = nbt_denormals_are_zero(); }
+static void begin(nbt_learner *self) { self->float_mode = nbt_take_float_mode(); }
 static void end(const nbt_learner *self) { nbt_set_float_mode(self->float_mode); }
 
 void nbt_learner_refresh(nbt_learner *self)
 {
     begin(self);
     self->settled = 1;
-    self->fresh = self->diverged = self->failed = 0;
+    self->fresh = self->noted = self->failed = 0;
     self->signs_made = 0;
     self->x_last = NBT_UNKNOWN_SYMBOL;
     self->x_late = -1;
     self->rate = nbt_rate(self->schedule, self->step);
     kernels_of(self)->refresh(self);
     rule_of(self)->refresh(self);
+    if (nbt_noted()) self->noted = 1;
     end(self);
 }
 
@@ -195,6 +189,13 @@ void nbt_learner_bring_up(nbt_learner *self, void *theta, void *w)
     end(self);
 }
 
+static int doubles_are_finite(size_t count, const double *x)
+{
+    double sum = 0;
+    for (size_t k = 0; k < count; k++) sum += x[k] * 0;
+    return sum == 0;
+}
+
 nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
                                double *prediction)
 {
@@ -202,7 +203,9 @@ nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, con
     self->failed = 0;
     kernels_of(self)->predict(self, has_x, symbol, vector, prediction);
     end(self);
-    return self->failed ? NBT_FAILED : NBT_OK;
+    return self->failed                              ? NBT_FAILED
+           : doubles_are_finite(self->A, prediction) ? NBT_OK
+                                                     : NBT_DIVERGED;
 }
 
 static int outside(int32_t symbol, size_t count) { return symbol < 0 || (size_t)symbol >= count; }
@@ -231,6 +234,33 @@ static const void *row(const void *vectors, size_t offset)
     return vectors ? (const char *)vectors + offset : NULL;
 }
 
+/* Every array but the scratch at the end, and rows that wait. */
+static int all_is_finite(const nbt_learner *self)
+{
+    const nbt_kernels *kernels = kernels_of(self);
+    nbt_array array;
+    for (size_t k = 0; nbt_learner_array(self, k, &array); k++) {
+        if (array.offset == offsetof(nbt_learner, input)) break;
+        const void *numbers = *(void *const *)(const void *)((const char *)self + array.offset);
+        if (array.needed && !kernels->finite(array.rows * array.columns, numbers)) return 0;
+    }
+    return !self->lazy || kernels->waiting_finite(self);
+}
+
+/* After a step: is all finite? Looked at only where the processor took a note. What waits is
+ * applied first, which changes no later bit, for it may be what overflows. */
+static int is_sound(nbt_learner *self)
+{
+    if (nbt_noted()) self->noted = 1;
+    if (!self->noted) return 1;
+    self->looks++;
+    self->noted = 0;
+    rule_of(self)->settle(self);
+    const int finite = all_is_finite(self);
+    nbt_forget_notes();
+    return finite;
+}
+
 /* One step of a block: x a symbol or a vector, y a target or none. Its loss, NaN without a known
  * target; returns whether all is finite. */
 static int take_step(nbt_learner *self, int32_t x, const void *vector, int has_target, nbt_target y,
@@ -251,7 +281,7 @@ static int take_step(nbt_learner *self, int32_t x, const void *vector, int has_t
     if (has_target && input_first && !self->failed) *loss = rule->observe(self, y, learn);
     if (learn && !self->failed && (self->scale_x || self->scale_y))
         kernels->follow(self, vector, has_target ? y.vector : NULL);
-    return !(has_target && !isfinite(*loss)) && !self->diverged && kernels->finite(self);
+    return !(has_target && !isfinite(*loss)) && (self->failed || is_sound(self));
 }
 
 static nbt_status take_steps(nbt_learner *self, const nbt_block *block, double *loss, size_t *done)
@@ -270,10 +300,10 @@ static nbt_status take_steps(nbt_learner *self, const nbt_block *block, double *
             return NBT_BAD_SYMBOL;
 
         self->rate = nbt_rate(self->schedule, self->step);
-        if (block->predictions)
-            kernels_of(self)->predict(self, 1, x, vector, block->predictions + t * self->A);
-        double nats;
-        const int finite =
+        double *prediction = block->predictions ? block->predictions + t * self->A : NULL, nats;
+        if (prediction) kernels_of(self)->predict(self, 1, x, vector, prediction);
+        int finite = !prediction || self->failed || doubles_are_finite(self->A, prediction);
+        finite &=
             take_step(self, x, vector, has_target, y, block->input_first, block->learn, &nats);
         if (self->failed) return NBT_FAILED;
         if (has_target) loss[t] = nats;

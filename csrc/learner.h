@@ -60,6 +60,9 @@ typedef struct {
     X(keep_d, 1, ldn, nobacktrack)                                                                 \
     X(excess, 1, ldn, exact)                                                                       \
     X(z_last, 1, ldP, nobacktrack)                                                                 \
+    /* 1024 times the most that an entry of a unit's w̄ and d may be then (nobacktrack.h) */        \
+    X(most_w, K, ldn, deferred_pairs)                                                              \
+    X(most_d, 1, ldn, deferred_pairs)                                                              \
     /* NoBackTrack, scratch */                                                                     \
     X(c, K, ldn, nobacktrack)                                                                      \
     X(norm_w, K, ldn, nobacktrack)                                                                 \
@@ -106,9 +109,7 @@ typedef struct {
     X(window_a, 1 + T, ldn, bptt)                                                                  \
     X(window_slope, 1 + T, ldn, bptt)                                                              \
     X(window_back, T, ldn, bptt)                                                                   \
-    /* a system (general.h): x, y; values of ∂f/∂θ; the metric's q, r, scratch (metric.h) */       \
-    X(x, 1, ldm, general)                                                                          \
-    X(y, 1, ldY, general)                                                                          \
+    /* a system (general.h): values of ∂f/∂θ; the metric's q, r, scratch (metric.h) */             \
     X(values, 1, entries, general)                                                                 \
     X(own, 1, cell.size, general &&nobacktrack)                                                    \
     X(metric_q, 1, theta_kept, measured)                                                           \
@@ -121,22 +122,26 @@ typedef struct {
     X(phi_r, 1, phi_size, reference)                                                               \
     X(predicted, 1, ldA, reference)                                                                \
     X(direction, 1, ldA, reference)                                                                \
-    /* online standardisation of inputs and targets (scaler.h), and the input as it is read */     \
+    /* online standardisation of inputs and targets (scaler.h) */                                  \
     X(x_seen, 1, ldm, scale_x)                                                                     \
     X(x_mean, 1, ldm, scale_x)                                                                     \
     X(x_variance, 1, ldm, scale_x)                                                                 \
     X(y_seen, 1, ldY, scale_y)                                                                     \
     X(y_mean, 1, ldY, scale_y)                                                                     \
     X(y_variance, 1, ldY, scale_y)                                                                 \
-    X(x_read, 1, ldm, vectors)                                                                     \
-    /* scratch of every rule */                                                                    \
-    X(input, 1, ldinput, always)                                                                   \
+    /* what every rule makes of h and of a loss */                                                 \
     X(a, 1, ldn, always)                                                                           \
     X(slope, 1, ldn, always)                                                                       \
-    X(delta, 1, ldA, always)                                                                       \
-    /* a diagonal I_t (23) that does not depend on y (readout.h) */                                \
-    X(information, 1, ldA, informed)                                                               \
     X(H, 1, ldn, always)                                                                           \
+    /* scratch of predictions, too, at the end: what stays there says nothing of the state, and    \
+     * learner.c does not look at it. The input as it is read; a system's x, y; a diagonal I_t     \
+     * (23) that does not depend on y (readout.h) */                                               \
+    X(input, 1, ldinput, always)                                                                   \
+    X(x_read, 1, ldm, vectors)                                                                     \
+    X(x, 1, ldm, general)                                                                          \
+    X(y, 1, ldY, general)                                                                          \
+    X(delta, 1, ldA, always)                                                                       \
+    X(information, 1, ldA, informed)                                                               \
     X(h_next, 1, ldn, always)                                                                      \
     X(a_next, 1, ldn, always)                                                                      \
     X(slope_next, 1, ldn, always)
@@ -175,7 +180,8 @@ typedef struct {
      * one's transition is in it */
     uint64_t step;
     int settled, fresh;
-    int diverged; /* something that was learned or carried along is not finite */
+    int noted; /* something not finite was made (float_mode.h), or is about to be: look for it */
+    uint64_t looks; /* at all arrays, so far, for that */
     int32_t x_last, x_late;
     /* the target comes before the transition; a gradient waits for its pass; the arrays that were
      * loaded have rows that wait */
@@ -213,7 +219,7 @@ typedef struct {
 #define NBT_FIELD(name, rows, columns, which) void *name;
     NBT_ARRAYS(NBT_FIELD)
 #undef NBT_FIELD
-    uint64_t float_mode; /* of who called (denormals.h) */
+    uint64_t float_mode; /* of who called (float_mode.h) */
     const void *kernels; /* nbt_kernels (rule.h) of this dtype and instruction set */
 } nbt_learner;
 

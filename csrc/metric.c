@@ -30,10 +30,10 @@ typedef struct {
     vec x, Q, z2, zw;
 } arrow;
 
-/* ‖w̄‖² so far; Kalman: what is 0 as long as all is finite; SGD: Σ_i ‖η H_i w_i‖². */
+/* ‖w̄‖² so far. */
 typedef struct {
     vec w2;
-    real first_w2, check, size;
+    real first_w2;
 } totals;
 
 /* Up to LANES parameters from j on that are not first in their block. */
@@ -50,12 +50,11 @@ NBT_INLINE void arrow_turn(const pass *at, work todo, arrow *b, totals *all, siz
         store_some(at->J0 + j, count, J0j);
     }
     const vec q = J0j * b->inverse0;
-    const vec denominator = qdop_denominator(Jjj + at->step.lambda, J0j, q);
-    const vec r = lanes_only(1 / denominator, count);
+    const vec r = lanes_only(1 / qdop_denominator(Jjj + at->step.lambda, J0j, q), count);
     if (todo.learn) {
         const vec x = (g - b->g0 * q) * r;
         store_some(at->theta + j, count, load_any(at->theta + j) - x);
-        b->x += q * x + denominator * 0; /* an infinite one reaches θ_0, and is noticed */
+        b->x += q * x;
     }
     if (todo.keep) {
         store_some(at->q + j, count, q);
@@ -92,10 +91,7 @@ NBT_INLINE void arrow_block(const pass *at, work todo, totals *all, size_t first
     if (j < last) arrow_turn(at, todo, &b, all, j, last - j);
     real sums[4]; /* of x, z2, zw, Q */
     fold_each((vec[4]){b.x, b.z2, b.zw, b.Q}, sums);
-    if (todo.learn) {
-        at->theta[first] -= b.g0 * b.inverse0 - sums[0];
-        all->check += at->theta[first] * 0;
-    }
+    if (todo.learn) at->theta[first] -= b.g0 * b.inverse0 - sums[0];
     if (todo.keep) {
         at->q[first] = sums[3];
         at->r[first] = b.inverse0;
@@ -129,7 +125,6 @@ NBT_INLINE void descend_span(const pass *at, work todo, totals *all, size_t firs
         *z2 += z0 * z0;
         all->first_w2 += w0 * w0;
     }
-    all->size += of_z * of_z * *z2;
 }
 
 static pass pass_of(const nbt_learner *self, const real *z)
@@ -146,36 +141,28 @@ static pass pass_of(const nbt_learner *self, const real *z)
 
 /* ---- the step ------------------------------------------------------------------------------ */
 
-static int descend(nbt_learner *self, real rate, const real *g)
+static void descend(nbt_learner *self, real rate, const real *g)
 {
-    vec check[2] = {{0}};
     real *theta = self->theta;
-    for (size_t j = 0; j < self->cell.size; j += LANES) {
-        const vec updated = load(theta + j) - rate * load(g + j);
-        store(theta + j, updated);
-        check[j / LANES % 2] += updated * 0;
-    }
-    return fold(check[0] + check[1]) == 0;
+    for (size_t j = 0; j < self->cell.size; j += LANES)
+        store(theta + j, load(theta + j) - rate * load(g + j));
 }
 
 /* J ← keep J + g gᵀ, q, r and θ where every block is one parameter. */
-static int diagonal(nbt_learner *self, step_size step, const real *g)
+static void diagonal(nbt_learner *self, step_size step, const real *g)
 {
-    vec check = {0};
     real *theta = self->theta, *J = self->theta_J, *r = self->metric_r;
     for (size_t j = 0; j < self->cell.size; j += LANES) {
         const vec gj = load(g + j), Jjj = step.keep * load(J + j) + gj * gj;
-        const vec inverse = 1 / (Jjj + step.lambda), updated = load(theta + j) - gj * inverse;
+        const vec inverse = 1 / (Jjj + step.lambda);
         store(J + j, Jjj);
         store(r + j, inverse);
-        store(theta + j, updated);
-        check += updated * 0 + Jjj * 0;
+        store(theta + j, load(theta + j) - gj * inverse);
     }
-    return fold(check) == 0;
 }
 
 /* Every block, for q and r. */
-NBT_INLINE int each_block(nbt_learner *self, const pass *at, const work todo)
+NBT_INLINE void each_block(nbt_learner *self, const pass *at, const work todo)
 {
     const int64_t *block = self->block;
     totals all = {0};
@@ -183,16 +170,19 @@ NBT_INLINE int each_block(nbt_learner *self, const pass *at, const work todo)
     for (size_t b = 0; b < self->blocks; b++)
         arrow_block(at, todo, &all, (size_t)block[b], (size_t)block[b + 1], 1, &none, &none);
     self->measuring = todo.keep;
-    return all.check == 0;
 }
 
-int NBT(metric_apply)(nbt_learner *self, const real *restrict g)
+void NBT(metric_apply)(nbt_learner *self, const real *restrict g)
 {
     const pass at = pass_of(self, g);
-    if (self->optimizer == NBT_SGD) return descend(self, at.step.rate, g);
-    if (self->blocks == self->system.p) return diagonal(self, at.step, g);
-    if (self->rule != NBT_NOBACKTRACK) return each_block(self, &at, (work){.learn = 1});
-    return each_block(self, &at, (work){.learn = 1, .keep = 1});
+    if (self->optimizer == NBT_SGD)
+        descend(self, at.step.rate, g);
+    else if (self->blocks == self->system.p)
+        diagonal(self, at.step, g);
+    else if (self->rule != NBT_NOBACKTRACK)
+        each_block(self, &at, (work){.learn = 1});
+    else
+        each_block(self, &at, (work){.learn = 1, .keep = 1});
 }
 
 void NBT(metric_refresh)(nbt_learner *self)
@@ -209,7 +199,7 @@ void NBT(metric_refresh)(nbt_learner *self)
 
 /* ---- gradient, step and norms in one pass ---------------------------------------------------- */
 
-NBT_INLINE int each_span(nbt_learner *self, const pass *at, const int learn, const int measure)
+NBT_INLINE void each_span(nbt_learner *self, const pass *at, const int learn, const int measure)
 {
     const work todo = {.learn = learn, .pair = 1, .measure = measure};
     const int64_t *span = self->span;
@@ -226,13 +216,10 @@ NBT_INLINE int each_span(nbt_learner *self, const pass *at, const int learn, con
         else
             arrow_block(at, todo, &all, first, last, of, z2, zw);
     }
-    const real w2 = fold(all.w2) + all.first_w2, of_w = at->step.rate * at->c;
-    ((real *)self->block_w)[0] = w2;
-    if (measure) return all.check == 0;
-    return !learn || all.size + of_w * of_w * w2 < LARGEST_STEP;
+    ((real *)self->block_w)[0] = fold(all.w2) + all.first_w2;
 }
 
-int NBT(metric_sweep)(nbt_learner *self, int learn, real c, const real *z)
+void NBT(metric_sweep)(nbt_learner *self, int learn, real c, const real *z)
 {
     const int fisher = self->norm == NBT_FISHER, kalman = self->norm == NBT_KALMAN_NORM;
     pass at = pass_of(self, z);
@@ -240,14 +227,24 @@ int NBT(metric_sweep)(nbt_learner *self, int learn, real c, const real *z)
     at.c = c;
     memset(self->norm_d, 0, self->ldn * sizeof(real)); /* of rows that are empty */
     memset(self->inner, 0, self->ldn * sizeof(real));
-    if (self->optimizer == NBT_SGD)
-        return learn ? each_span(self, &at, 1, NOTHING) : each_span(self, &at, 0, NOTHING);
-    if (learn) self->measuring = 0;
-    if (fisher) return learn ? each_span(self, &at, 1, METRIC) : each_span(self, &at, 0, METRIC);
-    if (kalman)
-        return learn ? each_span(self, &at, 1, METRIC_INNER)
-                     : each_span(self, &at, 0, METRIC_INNER);
-    return learn ? each_span(self, &at, 1, PLAIN) : each_span(self, &at, 0, PLAIN);
+    const int sgd = self->optimizer == NBT_SGD;
+    if (learn && !sgd) self->measuring = 0;
+#define SPANS(measure)                                                                             \
+    do {                                                                                           \
+        if (learn)                                                                                 \
+            each_span(self, &at, 1, measure);                                                      \
+        else                                                                                       \
+            each_span(self, &at, 0, measure);                                                      \
+    } while (0)
+    if (sgd)
+        SPANS(NOTHING);
+    else if (fisher)
+        SPANS(METRIC);
+    else if (kalman)
+        SPANS(METRIC_INNER);
+    else
+        SPANS(PLAIN);
+#undef SPANS
 }
 
 /* ---- norms --------------------------------------------------------------------------------- */

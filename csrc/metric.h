@@ -13,9 +13,8 @@
 #include "learner.h"
 #include "real.h"
 
-/* θ ← θ - x for the step x that the optimizer makes of g; J and what follows it. Returns whether
- * all is finite. O(p) */
-int NBT(metric_apply)(nbt_learner *self, const real *restrict g);
+/* θ ← θ - x for the step x that the optimizer makes of g; J and what follows it. O(p) */
+void NBT(metric_apply)(nbt_learner *self, const real *restrict g);
 
 /* q and r from J, after a state was loaded; `measuring`: they are those of J. O(p) */
 void NBT(metric_refresh)(nbt_learner *self);
@@ -25,7 +24,7 @@ void NBT(metric_refresh)(nbt_learner *self);
  * for ρ in one pass, ‖w_i‖² in norm_d (n), ‖w̄‖² in block_w[0], and for norm `kalman` ⟨w̄, w_i⟩ in
  * inner (n). Not for blocks of one parameter each. q and r are left behind. `learn` = 0: the norms
  * alone, to the same bits. O(p) */
-int NBT(metric_sweep)(nbt_learner *self, int learn, real c, const real *z);
+void NBT(metric_sweep)(nbt_learner *self, int learn, real c, const real *z);
 
 /* ‖w‖² = wᵀ (J + λ)⁻¹ w, (59). O(p) */
 real NBT(metric_norm)(nbt_learner *self, const real *restrict w);

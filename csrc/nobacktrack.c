@@ -2,6 +2,7 @@
 #include "cell.h"
 #include "panels.h"
 #include "parallel.h"
+#include "readout.h"
 #include "reduction.h"
 #include "sweep.h"
 #include "window.h"
@@ -18,6 +19,53 @@ static void clear_pending(nbt_learner *self)
     if (!self->exact_self) return;
     memset(self->z, 0, self->P * sizeof(real)); /* d has it; without d it stays, being w_i itself */
     self->x_last = -1;
+}
+
+NBT_INLINE vec magnitude(vec x) { return lanes_max(x, -x); }
+
+/* The largest magnitude in x (count, or on to a whole lane block). */
+static vec largest(size_t count, const real *x)
+{
+    vec most = {0};
+    for (size_t i = 0; i < count; i += LANES) most = lanes_max(magnitude(load(x + i)), most);
+    return spread(fold_max(most));
+}
+
+enum { MARGIN = 1024 };
+
+/* What is pending, on the bounds of w̄ and d. One-hot z is 0 or 1 but for (1, a). */
+static void follow_bounds(nbt_learner *self)
+{
+    const size_t ldn = self->ldn;
+    const int known =
+        self->one_hot && self->x_last != NBT_UNKNOWN_SYMBOL && self->x_late != NBT_UNKNOWN_SYMBOL;
+    const vec most =
+        largest(known ? 1 + self->n : self->P, self->exact_self ? self->z : self->z_last);
+    const vec most_z = spread(MARGIN) * lanes_max(most, spread(1));
+    real *most_d = self->most_d;
+    for (size_t i = 0; i < ldn; i += LANES) {
+        const vec before = self->exact_self ? load(most_d + i) : most_z;
+        for (size_t k = 0; k < self->K; k++) {
+            const size_t at = k * ldn + i;
+            const vec keep = magnitude(load((const real *)self->keep_w + at));
+            const vec add = magnitude(load((const real *)self->add_w + at));
+            real *most_w = (real *)self->most_w + at;
+            store(most_w, keep * load(most_w) + add * before);
+        }
+        const vec keep = magnitude(load((const real *)self->keep_d + i));
+        if (self->exact_self) store(most_d + i, keep * before + most_z);
+    }
+}
+
+/* The bounds from w̄ and d as they are. Too large to have any: every step is looked at. */
+static void find_bounds(nbt_learner *self)
+{
+    const size_t size = self->cell.size, ldn = self->ldn;
+    const vec most_w = spread(MARGIN) * largest(self->K * size, self->w);
+    const vec most_d = self->exact_self ? spread(MARGIN) * largest(size, self->d) : spread(0);
+    for (size_t i = 0; i < self->K * ldn; i += LANES) store((real *)self->most_w + i, most_w);
+    for (size_t i = 0; i < ldn; i += LANES) store((real *)self->most_d + i, most_d);
+    if (!isfinite(most_w[0]) || !isfinite(most_d[0])) self->noted = 1;
 }
 
 static void sweep(nbt_learner *self, int learn)
@@ -44,13 +92,10 @@ void NBT(follow_fisher)(nbt_learner *self)
 {
     const real *H = self->H, part = (real)(1 / sqrt((double)self->step + 1));
     real *fisher = self->fisher;
-    vec check = {0};
     for (size_t i = 0; i < self->ldn; i += LANES) {
-        const vec s = load(fisher + i), h = load(H + i), mean = s + (h * h - s) * part;
-        store(fisher + i, mean);
-        check += mean * 0;
+        const vec s = load(fisher + i), h = load(H + i);
+        store(fisher + i, s + (h * h - s) * part);
     }
-    if (fold(check) != 0) self->diverged = 1;
 }
 
 double NBT(nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
@@ -88,8 +133,8 @@ void NBT(state_weights)(nbt_learner *self, size_t k)
             const vec vs = load(v + s * ldn + i);
             C += vs * vs * block_w[s];
         }
-        const vec inverse = 1 / C;
         const wvec some = C > 0;
+        const vec inverse = 1 / lanes_choose(some, C, spread(1));
         store(u + i, (vec)((wvec)inverse & some));
     }
 }
@@ -195,6 +240,7 @@ static void fold_exact(nbt_learner *self, size_t k, const real *excess, real *v)
     nbt_parallel(self, self->n, size, column_norms, NULL);
     const real *sign = self->sign, *rho = self->rho, *slope = self->slope, *u = self->u;
     real *part = self->c;
+    for (size_t i = self->n; i < ldn; i++) part[i] = 0; /* what the gradient left there */
     for (size_t i = 0; excess && i < ldn; i += LANES) {
         const vec more = load(excess + i);
         store(part + i, load(part + i) + more * more * load(u + i));
@@ -238,8 +284,6 @@ static void reduce(nbt_learner *self)
             fold_plain(self, k, v);
         leave_pending(self, k);
     }
-    if (!NBT(all_finite)(self->K * S * ldn, self->v)) self->diverged = 1;
-    if (!NBT(all_finite)(self->K * ldn, self->keep_w)) self->diverged = 1; /* so w̄ will not be */
 }
 
 void NBT(keep_regressors)(nbt_learner *self)
@@ -264,6 +308,7 @@ void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vec
         NBT(window_regress)(self, symbol, vector);
     else
         NBT(cell_regress)(self, symbol, vector);
+    follow_bounds(self);
     NBT(cell_move)(self);
     self->settled = self->fresh = 0;
 }
@@ -271,11 +316,13 @@ void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vec
 void NBT(nobacktrack_settle)(nbt_learner *self)
 {
     if (!self->settled) sweep(self, 0);
+    find_bounds(self);
 }
 
 void NBT(nobacktrack_refresh)(nbt_learner *self)
 {
     memset(self->z_last, 0, self->P * sizeof(real));
+    if (!self->descent) find_bounds(self);
     if (self->T) NBT(window_refresh)(self);
     if (!self->one_hot) return;
     const real *x = (real *)self->z + 1 + self->n;

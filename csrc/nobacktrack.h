@@ -9,7 +9,11 @@
  *     w̄ ← keep_w w̄ + add_w d     (d: before its own change; without exact_self, z_last)
  *     d ← keep_d d + z            (exact_self only)
  *     g = (1/K) Σ_k (H·v̄_ks) w̄_k + H d;   J, θ ← optimizer(g);   the norms of w̄ and d for ρ.
- * `settled`: nothing waits. `fresh`: the norms are those of now. */
+ * `settled`: nothing waits. `fresh`: the norms are those of now.
+ *
+ * What waits could leave the range of numbers unseen. So bounds follow the same recursion with
+ * absolute values, 1024 times as large: they overflow first, which is noted (float_mode.h), and
+ * then the sweep is made at once (learner.c). */
 #ifndef NBT_NOBACKTRACK_H
 #define NBT_NOBACKTRACK_H
 
@@ -21,7 +25,7 @@ void NBT(nobacktrack_settle)(nbt_learner *self);
 /* Which entry of z is set, after a state was loaded: it may have been edited to several. */
 void NBT(nobacktrack_refresh)(nbt_learner *self);
 
-/* What descent.h shares. s ← s + (H² - s) / √(t + 1); sets diverged if that is not finite. */
+/* What descent.h shares. s ← s + (H² - s) / √(t + 1). */
 void NBT(follow_fisher)(nbt_learner *self);
 
 /* z_last ← z. O(n) when one-hot. */

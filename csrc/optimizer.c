@@ -21,27 +21,12 @@ NBT_INLINE vec gradient_turn(const gradient_source *from, size_t t, size_t group
     return lanes_rows(from->left + t * group, group) * from->right;
 }
 
-/* θ ← θ - η g in one turn; returns the new θ. */
-NBT_INLINE vec descend_turn(step_size step, size_t t, size_t group, const gradient_source *from,
-                            real *theta)
+/* θ ← θ - η g in one panel. */
+NBT_INLINE void descend_panel(step_size step, size_t turns, size_t group,
+                              const gradient_source *from, real *theta)
 {
-    const vec updated = load(theta + t * LANES) - step.rate * gradient_turn(from, t, group);
-    store(theta + t * LANES, updated);
-    return updated;
-}
-
-/* One panel of θ; 0, or NaN where something became infinite or NaN. */
-NBT_INLINE vec descend_panel(step_size step, size_t turns, size_t group,
-                             const gradient_source *from, real *theta)
-{
-    vec even = {0}, odd = {0};
-    size_t t = 0;
-    for (; t + 2 <= turns; t += 2) {
-        even += descend_turn(step, t, group, from, theta);
-        odd += descend_turn(step, t + 1, group, from, theta);
-    }
-    if (t < turns) even += descend_turn(step, t, group, from, theta);
-    return (even + odd) * 0;
+    for (size_t t = 0; t < turns; t++, theta += LANES)
+        store(theta, load(theta) - step.rate * gradient_turn(from, t, group));
 }
 
 /* Turns t … t + count - 1; count is 1 or 2. */
@@ -54,7 +39,7 @@ NBT_INLINE void kalman_turns(step_size step, qdop *first, size_t count, size_t t
         g[c] = gradient_turn(from, t + c, group);
         q[c] = qdop_measure(step, 1, first, g[c], J + at, J0 + at, r + c);
     }
-    qdop_invert(first, count, r);
+    qdop_invert(count, r);
     for (size_t c = 0; c < count; c++)
         qdop_update(first, g[c], q[c], r[c], theta + (t + c) * LANES);
 }
@@ -76,7 +61,7 @@ NBT_INLINE void outer_turns(step_size step, qdop *first, size_t count, size_t t,
         q[c] = J0p * first->inverse0;
         r[c] = qdop_denominator(Jpp + step.lambda, J0p, q[c]);
     }
-    qdop_invert(first, count, r);
+    qdop_invert(count, r);
     for (size_t c = 0; c < count; c++) {
         const vec x = (a[c] - q[c]) * r[c];
         real *at = theta + (t + c) * LANES;
@@ -85,9 +70,9 @@ NBT_INLINE void outer_turns(step_size step, qdop *first, size_t count, size_t t,
     }
 }
 
-NBT_INLINE vec kalman_panel(step_size step, qdop *first, size_t turns, size_t group,
-                            const gradient_source *from, real *J, real *J0, real *theta,
-                            real *theta0)
+NBT_INLINE void kalman_panel(step_size step, qdop *first, size_t turns, size_t group,
+                             const gradient_source *from, real *J, real *J0, real *theta,
+                             real *theta0)
 {
 #define TURNS(count)                                                                               \
     do {                                                                                           \
@@ -101,12 +86,12 @@ NBT_INLINE vec kalman_panel(step_size step, qdop *first, size_t turns, size_t gr
     if (t < turns) TURNS(1);
 #undef TURNS
     if (from->outer) first->sum *= from->right;
-    return qdop_last(*first, group, theta0) * 0;
+    qdop_last(*first, group, theta0);
 }
 
-NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t i, size_t group,
-                           vec g0, int outer, const real *left, const real *g,
-                           const real *information, real *J, real *J0, real *theta)
+NBT_INLINE void apply_panel(const nbt_learner *self, const nbt_panels *at, size_t i, size_t group,
+                            vec g0, int outer, const real *left, const real *g,
+                            const real *information, real *J, real *J0, real *theta)
 {
     const double lambda = at == &self->out ? self->lambda_phi : self->lambda_theta;
     const step_size step = NBT(optimizer_step_size)(self, lambda);
@@ -117,26 +102,23 @@ NBT_INLINE vec apply_panel(const nbt_learner *self, const nbt_panels *at, size_t
     const vec square = information ? lanes_tile(load(information + i), group) : right * right;
     const gradient_source from = {outer, left, right, square, outer ? NULL : panel_of(at, g, i)};
     if (!kalman) {
-        const vec updated = load(theta + i) - step.rate * g0;
-        store(theta + i, updated);
-        return updated * 0 + descend_panel(step, turns, group, &from, panel_of(at, theta, i));
+        store(theta + i, load(theta + i) - step.rate * g0);
+        descend_panel(step, turns, group, &from, panel_of(at, theta, i));
+        return;
     }
     qdop first = information
                      ? qdop_first_informed(step, group, trust * g0, load(information + i), J + i)
                      : qdop_first(step, 1, group, trust * g0, J + i);
-    return kalman_panel(step, &first, turns, group, &from, panel_of(at, J, i), panel_of(at, J0, i),
-                        panel_of(at, theta, i), theta + i);
+    kalman_panel(step, &first, turns, group, &from, panel_of(at, J, i), panel_of(at, J0, i),
+                 panel_of(at, theta, i), theta + i);
 }
 
-int NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const real *restrict g,
-                         real *restrict J, real *restrict J0, real *restrict theta)
+void NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const real *restrict g,
+                          real *restrict J, real *restrict J0, real *restrict theta)
 {
-    vec check = {0};
-#define PANEL(i, group)                                                                            \
-    check += apply_panel(self, at, i, group, load(g + i), 0, NULL, g, NULL, J, J0, theta)
+#define PANEL(i, group) apply_panel(self, at, i, group, load(g + i), 0, NULL, g, NULL, J, J0, theta)
     EACH_PANEL(at, PANEL);
 #undef PANEL
-    return fold(check) == 0;
 }
 
 /* g_0 is limited to g_0² = κ D_0. */
@@ -145,21 +127,18 @@ static void limit(const nbt_learner *self, const nbt_panels *at, const real *J, 
     for (size_t z = 0; z < at->ld; z++) {
         const real most = (real)self->outlier * (J[z] + (real)self->lambda_phi);
         const real square = g0[z] * g0[z];
-        if (square > most) g0[z] *= root(most / square);
+        g0[z] *= root(most / (square > most ? square : most));
     }
 }
 
-int NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
-                               const real *restrict left, real *restrict right,
-                               const real *restrict information, real *restrict J,
-                               real *restrict J0, real *restrict theta)
+void NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
+                                const real *restrict left, real *restrict right,
+                                const real *restrict information, real *restrict J,
+                                real *restrict J0, real *restrict theta)
 {
-    vec check = {0};
-    if (information) limit(self, at, J, right);
+    if (information && self->outlier < (double)INFINITY) limit(self, at, J, right);
 #define PANEL(i, group)                                                                            \
-    check +=                                                                                       \
-        apply_panel(self, at, i, group, load(right + i), 1, left, NULL, information, J, J0, theta)
+    apply_panel(self, at, i, group, load(right + i), 1, left, NULL, information, J, J0, theta)
     EACH_PANEL(at, PANEL);
 #undef PANEL
-    return fold(check) == 0;
 }

@@ -20,11 +20,6 @@ typedef struct {
     real rate, keep, lambda, outlier;
 } step_size;
 
-/* A step of SGD may leave the range of numbers when the squares of what bounds it,
- * |η g_i| ≤ η Σ_k |c_k| ‖w̄_k‖ + η |H_i| ‖z_i‖ (φ: η ‖δ‖ ‖(1, a)‖), add up to as much. They are at
- * hand: no look at θ or φ. */
-#define LARGEST_STEP (NBT_PRECISION == 32 ? (real)1e36 : (real)1e300)
-
 /* lambda: lambda_theta or lambda_phi of the learner. */
 step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda);
 
@@ -55,8 +50,7 @@ NBT_INLINE qdop qdop_first(step_size step, int learn, size_t group, vec g0, real
     const vec J00 = learn ? step.keep * load(J) + g0 * g0 : load(J);
     if (learn) store(J, J00);
     const vec inverse0 = 1 / (J00 + step.lambda);
-    /* a sum of 0, or of NaN if J overflowed */
-    return (qdop){lanes_tile(g0, group), lanes_tile(inverse0, group), lanes_tile(J00 * 0, group)};
+    return (qdop){lanes_tile(g0, group), lanes_tile(inverse0, group), (vec){0}};
 }
 
 /* The same where J is not a sum of products of g: J_00 ← keep J_00 + information. */
@@ -85,11 +79,10 @@ NBT_INLINE vec qdop_measure(step_size step, int learn, const qdop *first, vec g,
 }
 
 /* r_p of one or two rows from their denominators, by one division, which is what bounds the rows'
- * speed. An infinite denominator makes the sum NaN, so that it reaches θ_0 and is noticed. */
-NBT_INLINE void qdop_invert(qdop *first, size_t count, vec *x)
+ * speed. */
+NBT_INLINE void qdop_invert(size_t count, vec *x)
 {
     if (count == 1) {
-        first->sum += x[0] * 0;
         x[0] = 1 / x[0];
         return;
     }
@@ -106,28 +99,25 @@ NBT_INLINE void qdop_update(qdop *first, vec g, vec q, vec r, real *restrict the
     store(theta, load(theta) - x);
 }
 
-/* After the last row: θ_0 ← θ_0 - x_0. Returns it; it is finite only if every x_p was. */
-NBT_INLINE vec qdop_last(qdop first, size_t group, real *restrict theta)
+/* After the last row: θ_0 ← θ_0 - x_0. */
+NBT_INLINE void qdop_last(qdop first, size_t group, real *restrict theta)
 {
     const vec own = first.g0 * first.inverse0;
     const vec x0 = lanes_only(own, LANES / group) - lanes_gather(first.sum, group);
-    const vec theta0 = load(theta) - x0;
-    store(theta, theta0);
-    return theta0;
+    store(theta, load(theta) - x0);
 }
 
-/* θ, J, J0 after the gradient g, all in panels. J, J0 unused by SGD. Returns whether all is finite.
- * O(rows ld) */
-int NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const real *restrict g,
-                         real *restrict J, real *restrict J0, real *restrict theta);
+/* θ, J, J0 after the gradient g, all in panels. J, J0 unused by SGD. O(rows ld) */
+void NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const real *restrict g,
+                          real *restrict J, real *restrict J0, real *restrict theta);
 
 /* The same for the outer product g[0] = right, g[1 + p] = left[p] right; left (rows), right (ld).
  * With `information` (ld), Kalman's alone, J is a sum of information[z] z zᵀ, z = (1, left),
  * whatever `right` is: (24) with a diagonal I_t. So no gradient makes J deaf, and one that is far
  * beyond is only limited, to g_0² = κ D_0: `right` is overwritten. NULL: J is made of g. */
-int NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
-                               const real *restrict left, real *restrict right,
-                               const real *restrict information, real *restrict J,
-                               real *restrict J0, real *restrict theta);
+void NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
+                                const real *restrict left, real *restrict right,
+                                const real *restrict information, real *restrict J,
+                                real *restrict J0, real *restrict theta);
 
 #endif

@@ -1,5 +1,5 @@
 #include "parallel.h"
-#include "denormals.h"
+#include "float_mode.h"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -28,15 +28,17 @@ void nbt_share(nbt_learner *self, size_t count, size_t numbers, nbt_part *part, 
     }
     watch_forks();
     __atomic_store_n(&used, 1, __ATOMIC_RELAXED);
+    const uint64_t ours = nbt_float_mode();
     nbt_set_float_mode(self->float_mode); /* which threads that are made here begin with */
 #pragma omp parallel num_threads((int)threads)
     {
         const size_t thread = (size_t)omp_get_thread_num(), all = (size_t)omp_get_num_threads();
-        const uint64_t before = nbt_denormals_are_zero();
+        const uint64_t before = nbt_take_float_mode();
         part(self, what, count * thread / all, count * (thread + 1) / all, thread);
+        if (nbt_noted()) __atomic_store_n(&self->noted, 1, __ATOMIC_RELAXED);
         nbt_set_float_mode(before);
     }
-    nbt_denormals_are_zero();
+    nbt_set_float_mode(ours);
 }
 
 #else

@@ -31,10 +31,4 @@ static inline void nbt_parallel(nbt_learner *self, size_t count, size_t numbers,
         nbt_share(self, count, numbers, part, what);
 }
 
-/* What a thread found, for the whole learner. */
-static inline void nbt_report(nbt_learner *self, int finite)
-{
-    if (!finite) __atomic_store_n(&self->diverged, 1, __ATOMIC_RELAXED);
-}
-
 #endif

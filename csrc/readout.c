@@ -33,14 +33,16 @@ static void outputs(const nbt_learner *self, const real *restrict a, real *restr
  */
 static double softmax(size_t A, size_t ldA, size_t seen, real *x)
 {
-    for (size_t z = A; z < ldA; z++) x[z] = (real)-INFINITY; /* the padding */
+    for (size_t z = A; z < ldA; z++) x[z] = x[0]; /* the padding, which counts nowhere else */
     vec high = load(x);
     for (size_t z = LANES; z < ldA; z += LANES) high = lanes_max(load(x + z), high);
     const real top = fold_max(high);
     for (size_t z = 0; z < ldA; z++) x[z] = vexp_falling(x[z] - top);
-    const real sum = NBT(sum)(ldA, x), scale = 1 / sum;
+    vec each = {0};
+    for (size_t z = 0; z < ldA; z += LANES) each += lanes_only(load(x + z), A - z);
+    const real sum = fold(each), scale = 1 / sum;
     for (size_t z = 0; z < ldA; z += LANES)
-        store(x + z, scale * load(x + z) - lanes_one_at(seen - z));
+        store(x + z, scale * lanes_only(load(x + z), A - z) - lanes_one_at(seen - z));
     return (double)top + vlog((double)sum);
 }
 
@@ -153,15 +155,10 @@ void NBT(readout_pull)(const nbt_learner *self, size_t count, const real *restri
     lanes_multiply(count * self->ldn, slope, H);
 }
 
-/* SGD reads φ once, for H and for its own step: a tenth of a Euclidean step of 20 units. Whether
- * that is one (LARGEST_STEP) say its factors; a look at all of φ took a twentieth. */
+/* SGD reads φ once, for H and for its own step: a tenth of a Euclidean step of 20 units. */
 static void descend_outer(nbt_learner *self)
 {
     const real *a = self->a, *delta = self->delta, rate = (real)self->rate;
-    real a2, delta2;
-    NBT(rows_dot)(1, self->ldn, a, a, &a2); /* the padding, too, which makes it no less */
-    NBT(rows_dot)(1, self->ldA, delta, delta, &delta2);
-    if (!(rate * (rate * delta2) * (1 + a2) < LARGEST_STEP)) self->diverged = 1;
     NBT(panels_dot_descend)(&self->out, self->n, rate, a, delta, self->phi, self->H);
     lanes_multiply(self->ldn, self->slope, self->H);
 }
@@ -173,7 +170,6 @@ void NBT(readout_learn)(nbt_learner *self)
         return;
     }
     NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
-    if (!NBT(optimizer_apply_outer)(self, &self->out, self->a, self->delta, self->information,
-                                    self->phi_J, self->phi_J0, self->phi))
-        self->diverged = 1;
+    NBT(optimizer_apply_outer)(self, &self->out, self->a, self->delta, self->information,
+                               self->phi_J, self->phi_J0, self->phi);
 }

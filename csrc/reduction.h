@@ -16,9 +16,11 @@ typedef struct {
 } nbt_balance;
 NBT_INLINE nbt_balance balance_of(int balanced, real w2, real v2)
 {
-    const real w = balanced ? root(root(w2)) : 1, v = balanced ? root(root(v2)) : 1;
-    const int product = (w2 > 0) & (v2 > 0);
-    return (nbt_balance){product ? w / v : 0, product ? v / w : 0};
+    const real w = balanced ? root(root(w2 > 0 ? w2 : 0)) : 1;
+    const real v = balanced ? root(root(v2 > 0 ? v2 : 0)) : 1;
+    const real product = ((w2 > 0) & (v2 > 0)) ? 1 : 0;
+    const real top = w + (1 - product), bottom = v + (1 - product); /* nothing is divided by 0 */
+    return (nbt_balance){top / bottom * product, bottom / top * product};
 }
 
 /* The same for `count` of each. O(count) */

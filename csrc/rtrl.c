@@ -58,16 +58,13 @@ double NBT(rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
     if (!learn) return loss;
     NBT(readout_learn)(self);
     gradient(self);
-    if (!NBT(optimizer_apply)(self, &self->cell, self->g, self->theta_J, self->theta_J0,
-                              self->theta))
-        self->diverged = 1;
+    NBT(optimizer_apply)(self, &self->cell, self->g, self->theta_J, self->theta_J0, self->theta);
     return loss;
 }
 
-/* `rows` states of one strip of F G from Fᵀ, all sums in registers; adds them to check, a chain for
- * each lane block of a row, since one for all is what the tile would wait for. */
+/* `rows` states of one strip of F G from Fᵀ, all sums in registers. */
 NBT_INLINE void product_tile(size_t n, size_t ldn, size_t rows, const real *restrict F,
-                             const real *restrict G, real *restrict out, vec check[4])
+                             const real *restrict G, real *restrict out)
 {
     vec sum[ROWS][4];
     for (size_t k = 0; k < rows; k++)
@@ -79,10 +76,7 @@ NBT_INLINE void product_tile(size_t n, size_t ldn, size_t rows, const real *rest
             for (size_t v = 0; v < 4; v++) sum[k][v] += F[j * ldn + k] * g[v];
     }
     for (size_t k = 0; k < rows; k++)
-        for (size_t v = 0; v < 4; v++) {
-            store(out + k * STRIP + v * LANES, sum[k][v]);
-            check[v] += sum[k][v];
-        }
+        for (size_t v = 0; v < 4; v++) store(out + k * STRIP + v * LANES, sum[k][v]);
 }
 
 /* Strips first … last - 1 of the next G: F G. */
@@ -92,16 +86,13 @@ static void product_strips(nbt_learner *self, const void *what, size_t first, si
     (void)what, (void)thread;
     const size_t n = self->n, ldn = self->ldn, size = n * STRIP;
     const real *F = self->F;
-    vec check[4] = {{0}};
     for (size_t c = first; c < last; c++) {
         const real *G = now(self) + c * size;
         real *out = next(self) + c * size;
         size_t k = 0;
-        for (; k + ROWS <= n; k += ROWS)
-            product_tile(n, ldn, ROWS, F + k, G, out + k * STRIP, check);
-        for (; k < n; k++) product_tile(n, ldn, 1, F + k, G, out + k * STRIP, check);
+        for (; k + ROWS <= n; k += ROWS) product_tile(n, ldn, ROWS, F + k, G, out + k * STRIP);
+        for (; k < n; k++) product_tile(n, ldn, 1, F + k, G, out + k * STRIP);
     }
-    nbt_report(self, fold((check[0] + check[1] + check[2] + check[3]) * 0) == 0);
 }
 
 void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)

@@ -25,8 +25,9 @@ typedef struct {
     void (*refresh)(nbt_learner *self);
     void (*predict)(nbt_learner *self, int has_x, int32_t symbol, const void *vector, double *p);
     void (*bring_up)(const nbt_learner *self, void *theta, void *w);
-    int (*finite)(const nbt_learner *self); /* is the state? */
-    nbt_system network, euler;              /* the functions of network.h and euler.h */
+    int (*finite)(size_t count, const void *numbers); /* all of them, whole lane blocks? */
+    int (*waiting_finite)(const nbt_learner *self);   /* rows that wait, as they are now? */
+    nbt_system network, euler;                        /* the functions of network.h and euler.h */
     /* scaler.h */
     const void *(*input)(nbt_learner *self, const void *vector);
     void (*follow)(nbt_learner *self, const void *input, const void *target);

@@ -24,9 +24,8 @@ const void *NBT(scaler_input)(nbt_learner *self, const void *vector)
     return out;
 }
 
-static real follow(size_t count, const real *x, real *seen, real *mean, real *variance)
+static void follow(size_t count, const real *x, real *seen, real *mean, real *variance)
 {
-    real check = 0;
     for (size_t l = 0; l < count; l++) {
         if (x[l] != x[l]) continue;
         if (seen[l] < (real)HORIZON) seen[l] += 1;
@@ -35,19 +34,15 @@ static real follow(size_t count, const real *x, real *seen, real *mean, real *va
         const double square = (double)before * (double)(x[l] - mean[l]), s2 = (double)variance[l];
         variance[l] = (real)(s2 + (square - s2) / (double)seen[l]); /* its terms may be denormal */
         if (variance[l] < 0) variance[l] = 0;                       /* rounding */
-        check += variance[l] * 0;
     }
-    return check;
 }
 
 void NBT(scaler_follow)(nbt_learner *self, const void *input, const void *target)
 {
-    real check = 0;
     if (input && self->scale_x)
-        check += follow(self->m, input, self->x_seen, self->x_mean, self->x_variance);
+        follow(self->m, input, self->x_seen, self->x_mean, self->x_variance);
     if (target && self->scale_y)
-        check += follow(self->Y, target, self->y_seen, self->y_mean, self->y_variance);
-    if (!(check == 0)) self->diverged = 1;
+        follow(self->Y, target, self->y_seen, self->y_mean, self->y_variance);
 }
 
 size_t NBT(scaler_known)(size_t count, const void *vector)

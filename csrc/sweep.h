@@ -7,8 +7,7 @@
 
 /* Settles w̄ and d; if `learn`, updates J and θ by the gradient from self->H and self->c (K, ldn;
  * the H·v̄ / K of each unit's block); leaves norm_w (K, ldn), norm_d (ldn) and, for norm `kalman`,
- * the inner products (K, ldn) of w̄ and d: squared, per unit.
- * Sets self->diverged if θ, w̄ or d is not finite. O(nPK), memory-bound when large. */
+ * the inner products (K, ldn) of w̄ and d: squared, per unit. O(nPK), memory-bound when large. */
 void NBT(sweep)(nbt_learner *self, int learn);
 
 #endif

@@ -35,7 +35,7 @@ typedef struct {
     int by_symbol;  /* are inputs that are symbols told as such, with entries of their own? */
     int fixed;      /* where inputs are vectors: does the pattern depend on the phase alone? */
     int unchecked;  /* must what `rows` writes be checked? */
-    int theirs;     /* are the functions the caller's, to run in their float mode (denormals.h)? */
+    int theirs;     /* are the functions the caller's, to run in their float mode (float_mode.h)? */
     void *self;     /* what the functions know besides the point */
 
     /* next (n) = f. */

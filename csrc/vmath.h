@@ -3,7 +3,7 @@
  *
  * Largest error over 10^6 points against mpmath, in units in the last place, in both precisions and
  * on every instruction set: exp 1.1, logistic 2, tanh 1.6, log 0.9 (tests/test_vmath_points.py). In
- * a learner results that are not normal are 0 (denormals.h). */
+ * a learner results that are not normal are 0 (float_mode.h). */
 #ifndef NBT_VMATH_H
 #define NBT_VMATH_H
 
@@ -117,8 +117,11 @@ NBT_INLINE real vexp(real x)
 NBT_INLINE real vexp_falling(real x)
 {
     word e;
-    const real part = exp_parts(x < (real)FALLING_LOW ? (real)FALLING_LOW : x, &e);
-    return part * power_of_two(e);
+    const int low = x < (real)FALLING_LOW;
+    /* no power is made of what is far out; by the same comparison gcc would make it, and drop it */
+    const real near = x < (real)FALLING_LOW - (real)0.25 ? x * 0 : x;
+    const real part = exp_parts(near, &e);
+    return low ? 0 : part * power_of_two(e);
 }
 
 /* 1 / (1 + e^-x), and its derivative, from e = e^-|x|, so that nothing cancels. */
@@ -138,7 +141,8 @@ NBT_INLINE real vtanh(real x, real *slope)
     const real large = (1 - e) / whole;
     const real signed_large = x < 0 ? -large : large;
     *slope = 4 * e / (whole * whole);
-    return size < (real)0.625 ? tanh_small(x) : signed_large;
+    const real near = size < 1 ? x : x * 0; /* as above */
+    return size < (real)0.625 ? tanh_small(near) : signed_large;
 }
 
 /* ln (2^-shift x) for normal x; fdlibm's method. */

@@ -32,8 +32,8 @@ void NBT(whole_factor)(const nbt_whole *at, real lambda);
 /* y = (J + λ)⁻¹ w; y may be w. O(p), dense O(Σ b²) */
 void NBT(whole_solve)(const nbt_whole *at, const real *w, real *y);
 
-/* x ← x - (J + λ)⁻¹ g; overwrites g. Returns whether all is finite, J too. */
-int NBT(whole_step)(const nbt_whole *at, real *g);
+/* x ← x - (J + λ)⁻¹ g; overwrites g. */
+void NBT(whole_step)(const nbt_whole *at, real *g);
 
 /* As in metric.h, for θ; `lead` and `g` of the learner are scratch. O(p²), O(entries p) */
 real NBT(whole_norm)(nbt_learner *self, const real *restrict w);
@@ -41,11 +41,11 @@ void NBT(whole_rows)(nbt_learner *self, real *restrict norm);
 
 /* What observing does in place of the readout's and the optimizer's own ways: J of θ and φ from the
  * Fisher matrix, exact or of the loss's gradient, then both steps. δ is ∂ℓ/∂ŷ; `gradient` makes g
- * of H. Leaves H. Returns whether all is finite. */
-int NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self));
+ * of H. Leaves H. */
+void NBT(whole_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self));
 
 /* The same for gradients that were collected over a window: g_theta, and g_phi in panels. */
-int NBT(whole_apply)(nbt_learner *self);
+void NBT(whole_apply)(nbt_learner *self);
 
 /* The factors, after a state was loaded. */
 void NBT(whole_refresh)(nbt_learner *self);

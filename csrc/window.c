@@ -172,6 +172,8 @@ static void start_hop(nbt_learner *self, size_t slot, int make, real *hop, real 
         }
         column_squares(self, columns, first, last, norm);
         for (size_t i = first; i < last; i++) norm[i] += u[i] * excess[i] * excess[i];
+        for (size_t i = last; i < first + LANES; i++)
+            norm[i] = 0; /* what the gradient left there */
         NBT(balance)(LANES, balanced, norm_d + first, norm + first, rho + first, inverse + first);
         for (size_t i = first; i < last; i++) {
             const int product = rho[i] > 0;

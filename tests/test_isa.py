@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -138,6 +139,32 @@ def test_the_others_hold_theirs(code, isa, precision):
     """And this reading sees it: else the two tests above could not fail."""
     suffix = f"_{precision}_{isa}"
     assert sum(isa in isas for name, isas in code[isa].items() if suffix in name) > 10
+
+
+FLAGS = {
+    "avx2": {"avx2", "fma"},
+    "avx512": {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx2", "fma"},
+}
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="/proc/cpuinfo is Linux's")
+def test_the_sets_are_those_of_this_machine():
+    """As the kernel says, which names only those whose registers it keeps."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        assert nbt.build_info()["isas"] == ["base"]
+        return
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    flags = set(next(line for line in lines if line.startswith("flags")).split(":")[1].split())
+    there = [isa for isa, needed in FLAGS.items() if needed <= flags]
+    assert nbt.build_info()["isas"] == ["base", *there]
+
+
+def test_the_compiler_is_named():
+    compiler, version = nbt.build_info()["compiler"].split()[:2]
+    assert compiler in ("gcc", "clang")
+    assert re.match(r"\d+\.\d+", version)
+    said = CliRunner().invoke(command, ["--version"]).output
+    assert f"compiler: {nbt.build_info()['compiler']}" in said
 
 
 def test_a_set_that_is_not_there_is_refused(monkeypatch):

@@ -17,6 +17,7 @@ from numpy cimport PyArray_NBYTES, PyArray_NDIM, PyArray_SIZE, PyArray_SimpleNew
 
 import numpy as np
 
+from nbt import divergence
 from nbt.errors import DivergenceError
 
 import_array()
@@ -109,6 +110,7 @@ cdef class Learner:
     cdef object block, first, survey, phi_block
     cdef Turns turns
     cdef bint retired  # another took its place
+    cdef readonly object lost  # the error after which it is of no use; None as a rule
     cdef double work
 
     def __cinit__(self, *, Turns turns=None, str rule, str dtype, size_t n, size_t m,
@@ -221,6 +223,11 @@ cdef class Learner:
     @property
     def seed(self):
         return self.c.seed
+
+    @property
+    def looks(self):
+        """After how many steps all arrays were looked at (csrc/float_mode.h): 0 as a rule."""
+        return self.c.looks
 
     @property
     def units(self):
@@ -346,6 +353,11 @@ cdef class Learner:
                              <void*><uintptr_t>w.ctypes.data)
         return {"theta": theta, "w": w}
 
+    def check(self):
+        """Raises what it diverged by, if it did."""
+        if self.lost is not None:
+            raise divergence.again(self.lost)
+
     def give_way(self, dict place, dict changes):
         """Another takes its place, with all that changes there: at once, no signal in between."""
         before = dict(place)  # nothing of it is freed before the end
@@ -362,8 +374,8 @@ cdef class Learner:
         self.turns.take(True)
         try:
             if self.retired:
-                return (<Learner>trainer._core)._predict(x)
-            return self._predict(x)
+                return (<Learner>trainer._core)._predict(trainer, x)
+            return self._predict(trainer, x)
         finally:
             self.turns.give()
 
@@ -393,9 +405,10 @@ cdef class Learner:
         finally:
             self.turns.give()
 
-    cdef object _predict(self, x):
+    cdef object _predict(self, trainer, x):
         cdef Data inputs
         cdef int32_t symbol = 0
+        self.check()
         inputs.symbols, inputs.vectors, inputs.count = NULL, NULL, 1
         if self.c.readout == NBT_GAUSSIAN:
             p = np.empty((2, self.c.Y))
@@ -410,6 +423,8 @@ cdef class Learner:
                                      <double*>PyArray_DATA(p))
         if status == NBT_FAILED:
             self.dynamics._raise()
+        if status == NBT_DIVERGED:
+            raise trainer._named(DivergenceError("what is predicted is not finite", self.c.step))
         return p
 
     cdef object _block(self, trainer, x, y, bint learn):
@@ -466,6 +481,7 @@ cdef class Learner:
         cdef size_t stride = <size_t>(WORK_BETWEEN_SIGNALS / self.work) + 1
         cdef nbt_status status
         cdef bint hold = self.dynamics is not None and self.dynamics.python
+        self.check()
         kept = None
         if self.dynamics is not None and self.dynamics.fallible:
             kept = self._keep()
@@ -497,9 +513,10 @@ cdef class Learner:
                 nats = None if loss == NULL else loss[begun + done]
                 if self.c.missing != NBT_NEVER_MISSING and nats != nats:
                     nats = None  # there may have been no target
-                raise trainer._named(DivergenceError(
+                self.lost = trainer._named(DivergenceError(
                     f"the loss or the state is not finite after step {self.c.step - 1}",
                     self.c.step - 1, position=begun + done, loss=nats))
+                raise self.lost
             begun += piece.steps
             if begun < block.steps:
                 if self.turns.looks:

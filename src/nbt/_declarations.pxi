@@ -47,6 +47,7 @@ cdef extern from "learner.h" nogil:
         nbt_missing missing
         int scale_x, scale_y
         int exact_self, one_hot, lazy, resumed, settled, fresh, entered
+        uint64_t looks
         nbt_schedule schedule
         double lambda_theta, lambda_phi, outlier
         uint64_t seed, step

@@ -8,19 +8,39 @@ import numpy as np
 
 from nbt.errors import DivergenceError
 
-__all__ = ["ORDER", "named"]
+__all__ = ["ORDER", "again", "named"]
 
 #: Parts of a state, by the first word of their names: what the gradient is made of, what is learned
 #: from it, what is carried along. Of all that left its range in one step the first is named.
 ORDER = ("estimator", "window", "optimizer", "cell", "readout", "inputs", "targets", "state")
 
 
+#: What to do then.
+GO_ON = (
+    "To go on: load_state_dict() of a state from before, or nbt.load() of a checkpoint; "
+    "reset_state() keeps what was learned, if that is finite"
+)
+
+
+def again(error: DivergenceError) -> DivergenceError:
+    """What a later call says of a trainer that diverged."""
+    message = f"{error}: nothing was learned or predicted since. {GO_ON}"
+    return DivergenceError(
+        message,
+        error.step,
+        position=error.position,
+        loss=error.loss,
+        array=error.array,
+        index=error.index,
+    )
+
+
 def named(error: DivergenceError, state: Mapping[str, np.ndarray]) -> DivergenceError:
     """The core's error, saying what it was, given the state after the step.
 
     What overflows is infinite, and what is computed from it NaN. So it is the first infinite number
-    in the order above, or else the loss, or the first NaN, or, where all is finite but a sum of
-    squares, the largest number.
+    in the order above, or else the loss, or the first NaN, or, where all is finite but what is
+    computed of it, such as a sum of squares, the largest number.
     """
     arrays = {
         key: value
@@ -38,12 +58,20 @@ def named(error: DivergenceError, state: Mapping[str, np.ndarray]) -> Divergence
     value = arrays[key][index]
     where = ", ".join(map(str, index))
     what = f"{key}[{where}] is {value:.3g}" + ", too large" * bool(np.isfinite(value))
+    if abs(value) < 1e15:  # not even its square overflows
+        what = f"what was made of the state is not finite ({key}[{where}] is {value:.3g})"
     return _made(error, what, array=key, index=index)
 
 
 def _made(error: DivergenceError, what: str, **named) -> DivergenceError:
-    message = f"{what} after step {error.step}, x[{error.position}] of the block"
-    return DivergenceError(message, error.step, position=error.position, loss=error.loss, **named)
+    when = f" after step {error.step}, x[{error.position}] of the block"
+    if error.position is None:
+        when = f", so what is predicted at step {error.step} is not finite"
+    made = DivergenceError(
+        what + when, error.step, position=error.position, loss=error.loss, **named
+    )
+    made.add_note(GO_ON)
+    return made
 
 
 def _first(arrays: Mapping[str, np.ndarray], wrong: Callable) -> tuple[str, tuple] | None:

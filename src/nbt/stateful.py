@@ -136,6 +136,7 @@ class Stateful(Described):
             For a number that is none, or smaller, a readout without symbols, or inputs that are no
             vectors. Then nothing was changed.
         """
+        self._core.check()
         plan = self._plan.grown(symbols, inputs)
         system = plan.bound(self.seed)
         more = plan.inputs.size - self.inputs.size
@@ -192,6 +193,7 @@ class Stateful(Described):
     @threads.setter
     @alone
     def threads(self, threads: int) -> None:
+        self._core.check()
         plan = self._plan.with_threads(threads)
         self._adopt(self._read(), _plan=plan)
 
