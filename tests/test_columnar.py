@@ -2,6 +2,8 @@
 
 import datetime
 import sys
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -118,6 +120,26 @@ def test_what_is_said(tmp_path, suffix, monkeypatch):
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtra, match=r'pip install "nobacktrack\[tables\]"'):
         nbt.streams.table(path, ["temp"]).read(1)
+
+
+def test_an_archive_that_is_none_of_excel(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", "x\n1\n")
+    with pytest.raises(DataError, match=r"a\.zip: a zip archive of a\.csv, .*unpack it first"):
+        nbt.streams.table(path, ["x"]).read(1)
+
+
+def test_an_excel_file_that_becomes_too_large(tmp_path):
+    path = write(tmp_path / "a.xlsx")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/more.xml", bytes(65 << 20))
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"a\.xlsx: unpacks to 68,\d\d\d,\d\d\d bytes"):
+        nbt.streams.table(path, ["temp"]).read(1)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 @SUFFIXES

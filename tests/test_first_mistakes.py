@@ -29,7 +29,7 @@ MISTAKES = [
     (lambda: network(inputs=2).learn([[0, 1]] * 3), TypeError, "y: expected targets"),
     (lambda: network(inputs=2).learn([[0, 1, 2]], [0]), ValueError, r"x: .*\(steps, 2\)"),
     (lambda: nbt.RNN(20.0), TypeError, "units: expected an integer, got 20.0"),
-    (lambda: nbt.NoBackTrack(nbt.RNN, nbt.Softmax(3)), TypeError, "cell: expected a cell"),
+    (lambda: nbt.NoBackTrack(nbt.RNN, nbt.Softmax(3)), TypeError, r"cell: .*instance: RNN\(20\)"),
     (lambda: nbt.NoBackTrack(nbt.RNN(5), 3), TypeError, "readout: expected Softmax"),
     (lambda: network(optimizer="kalman"), TypeError, "optimizer: expected SGD or Kalman"),
     (lambda: nbt.Trainer(nbt.RNN(5), nbt.Softmax(3), nbt.SGD(), inputs=None, dtype="float32",

@@ -365,12 +365,42 @@ def test_exports(tmp_path, what):
         ("a\nTrue\n", ["a"], "'True' is not a number; booleans makes it one"),
         ("a,a\n1,2\n", ["a"], "line 1, .*'a' is there twice among a, a"),
         ("a,b\n", ["a"], "has a heading and no records"),
-        ("b;c\n1;2\n", ["a"], "no column 'a' among b, c"),
+        ("b;c\n1;2\n", ["a"], "no column 'a' among b, c$"),
+        ("a b\n1 2\n", ["a"], "no column 'a' among a b; delimiter says what stands between"),
+        ("a\rb\r1\r2", ["a"], "not a heading of csv: new-line character seen in unquoted field$"),
+        ("a\nx\n", ["a"], "'x' is not a number; on_bad_record 'skip' goes on after it$"),
+        (b"a;D\xe9bit\n1;2\n", ["a"], "line 1, .*: it is not UTF-8 .*; encoding says that it is"),
+        (b"a\n1\n\xff\n", ["a"], "line 3, .*: it is not UTF-8 .*; encoding says that it is"),
     ],
 )
 def test_what_is_never_guessed(tmp_path, text, columns, words):
     with pytest.raises(DataError, match=words):
         everything(table(tmp_path, text, columns))
+
+
+MARKED = {
+    "decimal comma": ("a;b\n1,5;0\n1,234;0\n,5;0\n2.5;0\n", [1.5, 1.234, 0.5], "'2.5'"),
+    "decimal point": ("a;b\n1.5;0\n1.234;0\n.5;0\n2,5;0\n", [1.5, 1.234, 0.5], "'2,5'"),
+    "thousands": ("a;b\n1.234,5;0\n1.234;0\n2,5;0\n2.5;0\n", [1234.5, 1234, 2.5], "'2.5'"),
+    "not of the last": ("a;b\n1;0\n1,5;0\n1,234;0\n2.5;0\n", [1, 1.5, 1.234], "'2.5'"),
+}
+
+
+@pytest.mark.parametrize("stops", [False, True])
+@pytest.mark.parametrize("what", MARKED)
+def test_a_mark_that_was_found_is_not_forgotten(tmp_path, what, stops):
+    """What the first number showed is known of those after it, also over a stop, and while others
+    look ahead."""
+    text, numbers, refused = MARKED[what]
+    stream = table(tmp_path, text, ["a"])
+    for number in numbers:
+        stream.wait(0)
+        assert stream.read(1).tolist() == [[number]]
+        if stops:
+            state, stream = stream.state_dict(), table(tmp_path, text, ["a"])
+            stream.load_state_dict(state)
+    with pytest.raises(DataError, match=f"{refused} is not a number"):
+        stream.read(1)
 
 
 @pytest.mark.parametrize(

@@ -320,6 +320,14 @@ def test_a_table_that_is_read_as_characters_is_said(tmp_path, name, text, said, 
         assert "looks like" not in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-32"])
+def test_a_table_with_a_byte_order_mark_is_said(tmp_path, encoding, capfd):
+    path = tmp_path / "a.csv"
+    path.write_text("hour;rain\n1;0,5\n2;0\n", encoding=encoding)
+    assert run(["train", str(path)]) == 0
+    assert "--columns hour,rain for its numbers" in capfd.readouterr().err.splitlines()[0]
+
+
 @pytest.mark.parametrize(
     "text",
     [

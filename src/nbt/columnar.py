@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = ["COLUMNAR", "Columnar", "kind_of_file"]
 BATCH = 4096  # records that are read at once
 NOTED = 3  # bad records that are named
 MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"PK\x03\x04": "xlsx"}
+MOST_UNPACKED = 1 << 26  # bytes that a file of Excel may become, or 100 times its size if more
 SUFFIXES = {".parquet": "parquet", ".feather": "arrow", ".arrow": "arrow", ".xlsx": "xlsx"}
 
 Rows = Iterator[tuple[Any, ...]]
@@ -124,7 +126,7 @@ class Columnar(Numbers):
         """A bad record."""
         said = f"{self.name}: record {self._record}: {error}"
         if self._stops:
-            self._failure = said
+            self._failure = f"{said}; on_bad_record 'skip' goes on after it"
             return
         self._skipped += 1
         if self._skipped <= NOTED:
@@ -144,10 +146,8 @@ class Columnar(Numbers):
             )
         self._rows, self._record, self._skipped = again._rows, again._record, again._skipped
         while self._record < state["record"] and next(self._rows, None) is not None:
-            self._record, self._skipped = (
-                self._record + 1,
-                self._skipped + 1,
-            )  # bad ones, said before
+            self._record += 1
+            self._skipped += 1  # a bad one, which was said before
         self._failure = ""
 
 
@@ -200,12 +200,28 @@ def _rows_of(batches: Iterator[Any], chosen: list[str]) -> Rows:
 def _xlsx(path: str, names: tuple[str, ...]) -> Rows:
     """The first sheet, with a heading; rows with nothing in them are passed over."""
     with open(path, "rb") as file:
+        _check_archive(path, file)
         book = _need("openpyxl").load_workbook(file, read_only=True, data_only=True)
         rows = book.worksheets[0].iter_rows(values_only=True)
         places = _places(path, list(next(rows, ())), names)
         for row in rows:
             if any(cell is not None for cell in row):
                 yield tuple(row[place] if place < len(row) else None for place in places)
+
+
+def _check_archive(path: str, file: Any) -> None:
+    """An archive is one of Excel, and what it unpacks to is not absurd."""
+    with zipfile.ZipFile(file) as archive:
+        members = {member.filename: member.file_size for member in archive.infolist()}
+    if "[Content_Types].xml" not in members:
+        held = ", ".join(list(members)[:5])
+        raise DataError(f"{path}: a zip archive of {held}, and none of Excel; unpack it first")
+    size = sum(members.values())
+    if size > max(MOST_UNPACKED, 100 * os.fstat(file.fileno()).st_size):
+        raise DataError(
+            f"{path}: unpacks to {size:,} bytes, more than a table of its size; save it as CSV"
+        )
+    file.seek(0)
 
 
 COLUMNAR: dict[str, Callable[[str, tuple[str, ...]], Rows]] = {

@@ -67,7 +67,7 @@ def csv_records(text: str, final: bool, longest: int, **dialect: Any) -> Iterato
             if begin == size:
                 return
         except csv.Error as error:
-            record = ValueError(str(error))
+            record = ValueError(str(error).partition(" - ")[0])  # behind it, how to call csv
         if (size if lines.out else lines.at) - begin > longest:
             record = Overlong(longest)
         elif lines.out and not final:

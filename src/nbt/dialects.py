@@ -106,7 +106,8 @@ class Heading(NamedTuple):
             if names.count(column) != 1:
                 known = ", ".join(names) if len(names) <= 40 else f"{', '.join(names[:40])}, ..."
                 what = f"{column!r} is there twice" if column in names else f"no column {column!r}"
-                raise ValueError(f"{what} among {known}"[:1000])
+                one = "; delimiter says what stands between fields" if len(names) == 1 else ""
+                raise ValueError(f"{what} among {known}"[:1000] + one)
         places = tuple(names.index(column) for column in columns)
         return cls(delimiter, places, len(names), check_of(names))
 

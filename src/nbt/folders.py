@@ -178,7 +178,8 @@ class Folder:
             return
         if stat.S_ISLNK(found.st_mode):
             raise UnfitError(errno.ELOOP, "is a link, which is not followed", self.file(name))
-        raise UnfitError(errno.EINVAL, "not a regular file", self.file(name))
+        number = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+        raise UnfitError(number, "not a regular file", self.file(name))
 
 
 @contextlib.contextmanager

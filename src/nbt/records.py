@@ -184,7 +184,12 @@ class Records(FileStream):
     def _undecodable(self, what: str) -> str:
         """What is wrong where the bytes of the next record are no characters."""
         why = self._look().failure
-        return f"{self._where()}: not {what} of {self._reading.format}: {why}" if why else ""
+        if not why:
+            return ""
+        return (
+            f"{self._where()}: not {what} of {self._reading.format}: it {why}; encoding says that "
+            "it is another, such as cp1252, and errors 'replace' goes on after it"
+        )
 
     def _candidates(self, delimiters: str) -> tuple[dict[str, list[str]], dict[str, int]]:
         """The fields of the first record by each delimiter, and its end; none: more is needed."""
@@ -215,7 +220,8 @@ class Records(FileStream):
             self._step(end)
             self._set_heading(what or self._heading)
         elif self._stops:
-            self._failure = f"{self._where()}: not a record of {self._reading.format}: {what}"
+            said = f"not a record of {self._reading.format}: {what}"
+            self._failure = f"{self._where()}: {said}; on_bad_record 'skip' goes on after it"
         elif isinstance(what, Overlong) and not (self._cut_at(end) or self._final):
             self._step(end)
             self._dropping = True

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from nbt.columnar import SUFFIXES, kind_of_file
+from nbt.decoding import Decoder
 from nbt.errors import DataError
 from nbt.opening import open_source
 
@@ -37,7 +38,7 @@ def hint(source: str, options: dict[str, Any], verb: str) -> None:
     if (kind := kind_of_file(source)) and source.lower().endswith(tuple(SUFFIXES)):
         _say(f"{source} is a table ({kind}). Probably meant: --columns NAMES for its numbers.")
         return
-    text, final = _beginning(source, options.get("encoding") or "utf-8")
+    text, final = _beginning(source, options.get("encoding"))
     looks = looks_like(text, final)
     if looks is None:
         return
@@ -59,7 +60,7 @@ def _say(line: str) -> None:
     open_console(sys.stderr).print(line_of(line, "yellow"), soft_wrap=True)
 
 
-def _beginning(path: str, encoding: str) -> tuple[str, bool]:
+def _beginning(path: str, encoding: str | None) -> tuple[str, bool]:
     """The first characters, and whether that is all."""
     try:
         source, close = open_source(path, follow=False)
@@ -69,8 +70,10 @@ def _beginning(path: str, encoding: str) -> tuple[str, bool]:
         raw = b""
         while len(raw) < BEGINNING and (piece := source.read(BEGINNING)):
             raw += piece
-        return raw.decode(encoding, "replace"), len(raw) < BEGINNING
-    except (OSError, DataError, LookupError):
+        decoder, final = Decoder(encoding, "replace"), len(raw) < BEGINNING
+        look = decoder.look(raw, decoder.variant(raw, final), final, beginning=True)
+        return look.text, final
+    except (OSError, DataError, ValueError):
         return "", True
     finally:
         close()

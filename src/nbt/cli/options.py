@@ -47,7 +47,7 @@ def source_options(*names: str) -> Callable[[Any], Any]:
             "--errors",
             type=click.Choice(["strict", "replace", "escape"]),
             help="What bytes become that are no character: the end, U+FFFD, \\xff.  "
-            "[default: strict; replace for --follow and a pipe]",
+            "[default: strict; replace for --follow, a pipe, nbt score]",
         ),
         "encoding": click.option(
             "--encoding",
