@@ -5,6 +5,7 @@ What each thread does next is forced by gates. Nothing depends on which of them 
 
 import contextlib
 import copy
+import gc
 import os
 import pickle
 import signal
@@ -483,3 +484,73 @@ def test_a_fork_while_another_thread_learns_a_model():
     assert in_child(check) == "ok"
     stops.gate.open()
     learning.result()
+
+# ---- garbage is collected meanwhile --------------------------------------------------------------
+
+
+class Collects:
+    """Does something at collection number `nth` of garbage in this thread, where other threads may
+    run: up to Python 3.11 any object that is made may begin one."""
+
+    def __init__(self, nth, then):
+        self.left, self.then, self.thread = nth, then, threading.get_ident()
+
+    def __enter__(self):
+        self.threshold = gc.get_threshold()
+        gc.collect()
+        gc.callbacks.append(self)
+        gc.set_threshold(1)
+
+    def __call__(self, phase, info):
+        if threading.get_ident() == self.thread and phase == "start" and self.left:
+            self.left -= 1
+            if not self.left:
+                gc.set_threshold(0)
+                self.then()
+
+    def __exit__(self, *_):
+        gc.set_threshold(*self.threshold)
+        gc.callbacks.remove(self)
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_turn_that_comes_while_a_call_gets_in_line(nth):
+    turns, gate, done = nbt._core.Turns(), Gate(), []
+    inside = Call(turns.alone, gate.stop)
+    gate.wait()
+
+    def leave():
+        gate.open()
+        inside.result()
+
+    def run():
+        done.append(1)
+
+    def wait():
+        collects = Collects(nth, leave)
+        with collects:
+            if nth > 1:  # whoever is inside leaves anyway
+                gate.open()
+            turns.alone(run)
+
+    Call(wait).result()
+    assert done == [1]
+    assert turns.waiting == 0
+
+
+@pytest.mark.parametrize("nth", range(1, 6))
+def test_a_call_that_comes_while_a_block_lets_others_by(nth):
+    turns, done, calls = nbt._core.Turns(), [], []
+
+    def block():
+        calls.extend(line_up(turns, lambda: turns.look(done.append, "first")))
+        collects = Collects(nth, lambda: calls.append(Call(turns.alone, done.append, "last")))
+        with collects:
+            turns.rest()
+        done.append("block")
+
+    turns.alone(block)
+    for call in calls:
+        call.result()
+    assert done in (["first", "block"], ["first", "block", "last"])
+    assert turns.waiting == 0

@@ -5,7 +5,6 @@ from cpython.pythread cimport PyThread_get_thread_ident
 
 import _thread
 import os
-from collections import deque
 from weakref import WeakSet
 
 cdef extern from *:
@@ -15,6 +14,7 @@ cdef extern from *:
     """
     const unsigned long NBT_NOBODY, NBT_TORN
 
+cdef int64_t AHEAD = 1LL << 62  # more than the calls of any process
 PATIENCE = 0.1  # seconds between two looks at signals, where waiting for a lock does not see them
 AGAIN = ("this trainer is in use by another call of this thread: neither the functions of its "
          "system nor a signal's handler can use it meanwhile")
@@ -29,7 +29,9 @@ cdef class _Waiter:
 
     cdef unsigned long thread
     cdef bint looks, called
+    cdef int64_t place  # in line: the smallest is next
     cdef object lock
+    cdef _Waiter after  # the next one of the list, which is in no order
 
     def __cinit__(self, unsigned long thread, bint looks):
         self.thread, self.looks = thread, looks
@@ -47,17 +49,19 @@ cdef class Turns:
     all is refused but what makes it whole (`renew`).
 
     Nothing here is changed without the GIL, so no lock guards it; between `take` and `give` no
-    signal is looked at, so none can come in between.
+    signal is looked at, so none can come in between. What makes an object may collect garbage, and
+    a finalizer may let other threads run: so the line is a list of `_Waiter`s made before, and no
+    object is made between a look at it and a change.
     """
 
     cdef unsigned long holder  # the thread whose turn it is
-    cdef object queue  # of _Waiters
+    cdef _Waiter line  # those that wait
+    cdef int64_t last  # the place of who came last
     cdef readonly size_t waiting  # how many they are,
     cdef size_t looks  # and how many of them only look
     cdef object __weakref__
 
     def __cinit__(self):
-        self.queue = deque()
         EVERY.add(self)
 
     def __reduce__(self):
@@ -119,24 +123,54 @@ cdef class Turns:
     cdef int pause(self) except -1:
         """Gives the turn to all those that look and wait now, and takes it back after them."""
         own = _Waiter(PyThread_get_thread_ident(), False)
-        looks = [one for one in self.queue if (<_Waiter>one).looks]
-        others = [one for one in self.queue if not (<_Waiter>one).looks]
-        self.queue = deque([*looks, own, *others])
-        self.waiting += 1
+        one = self.line
+        while one is not None:
+            if one.looks and one.place > 0:
+                one.place -= AHEAD
+            one = one.after
+        self._join(own, -AHEAD // 2)  # after them, before all others
         self._call_next()
         return self._wait(own)
 
     cdef int _stand_in_line(self, bint looks) except -1:
-        cdef unsigned long me = PyThread_get_thread_ident()
+        own = _Waiter(PyThread_get_thread_ident(), looks)
+        if self.holder == NBT_NOBODY:  # since a moment ago
+            self.holder = own.thread
+            return 0
         if self.holder == NBT_TORN:
             raise RuntimeError(TORN)
-        if self.holder == me or any([(<_Waiter>one).thread == me for one in self.queue]):
+        if self.holder == own.thread or self._waits(own.thread):
             raise RuntimeError(AGAIN)
-        own = _Waiter(me, looks)
-        self.queue.append(own)
-        self.waiting += 1
-        self.looks += looks
+        self.last += 1
+        self._join(own, self.last)
         return self._wait(own)
+
+    cdef bint _waits(self, unsigned long thread):
+        one = self.line
+        while one is not None:
+            if one.thread == thread:
+                return True
+            one = one.after
+        return False
+
+    cdef int _join(self, _Waiter one, int64_t place) except -1:
+        one.place, one.after, self.line = place, self.line, one
+        self.waiting += 1
+        self.looks += one.looks
+        return 0
+
+    cdef int _leave(self, _Waiter gone) except -1:
+        one = self.line
+        if one is gone:
+            self.line = gone.after
+        else:
+            while one.after is not gone:
+                one = one.after
+            one.after = gone.after
+        gone.after = None
+        self.waiting -= 1
+        self.looks -= gone.looks
+        return 0
 
     cdef int _wait(self, _Waiter own) except -1:
         """Until it is called. Whatever a signal raises meanwhile, the others lose nothing."""
@@ -148,25 +182,26 @@ cdef class Turns:
         except BaseException:
             if own.called:
                 self.give()
-            elif own in self.queue:
-                self.queue.remove(own)
-                self.waiting -= 1
-                self.looks -= own.looks
+            elif self._waits(own.thread):  # not in the child of a fork
+                self._leave(own)
             raise
         return 0
 
     cdef int _call_next(self) except -1:
-        cdef _Waiter one = self.queue.popleft()
-        self.waiting -= 1
-        self.looks -= one.looks
-        self.holder, one.called = one.thread, True
-        one.lock.release()
+        first, one = self.line, self.line.after
+        while one is not None:
+            if one.place < first.place:
+                first = one
+            one = one.after
+        self._leave(first)
+        self.holder, first.called = first.thread, True
+        first.lock.release()
         return 0
 
     cdef int _after_fork(self) except -1:
         """In the child, which has one thread, those that waited are gone, and whoever was inside
         and was another never goes on."""
-        self.queue, self.waiting, self.looks = deque(), 0, 0
+        self.line, self.waiting, self.looks = None, 0, 0
         if self.holder not in (NBT_NOBODY, PyThread_get_thread_ident()):
             self.holder = NBT_TORN
         return 0
