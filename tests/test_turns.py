@@ -485,6 +485,7 @@ def test_a_fork_while_another_thread_learns_a_model():
     stops.gate.open()
     learning.result()
 
+
 # ---- garbage is collected meanwhile --------------------------------------------------------------
 
 
