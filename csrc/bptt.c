@@ -81,6 +81,9 @@ static void clear_window(nbt_learner *self)
 static int differentiate(nbt_learner *self)
 {
     const int own = self->readout == NBT_OWN_LOSS; /* δ is H, and there is no φ */
+    if (self->scale_y && self->optimizer == NBT_SGD)
+        NBT(readout_shorten)(self, self->length, row(self->window_a, 1, self->ldn),
+                             self->window_delta);
     if (own)
         lanes_copy(self->length * self->ldn, self->window_delta, self->window_back);
     else

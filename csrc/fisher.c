@@ -6,16 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#if NBT_PRECISION == 32
-#define ln logf
-#define magnitude fabsf
-#else
-#define ln log
-#define magnitude fabs
-#endif
-
-#define LOG_VARIANCE_BOUND ((real)20) /* readout.c */
-
 /* φ between its panels and one run a column. */
 static void phi_out(nbt_learner *self, const real *panels, real *flat)
 {
@@ -48,26 +38,19 @@ static void phi_gradient(const nbt_learner *self, const real *c, real *g)
 }
 
 /* Directions c_r with Σ c_r c_rᵀ the Fisher matrix I of what is predicted, p as readout_predict
- * gives it: softmax, √p_r (e_r - p); gaussian, e_r / √variance, and e_r ∂s/∂u / √2 for the
- * log-variances; bernoulli, √(p (1 - p)) e_r. */
-static void direction(const nbt_learner *self, size_t r, const real *p, real *c)
+ * gives it: softmax, √p_r (e_r - p); gaussian, e_r √information_r, diagonal as that is;
+ * bernoulli, √(p (1 - p)) e_r. */
+static void direction(const nbt_learner *self, size_t r, const double *p, real *c)
 {
-    const size_t Y = self->Y;
     if (self->readout == NBT_SOFTMAX) {
-        const real size = root(p[r]);
-        for (size_t z = 0; z < self->A; z++) c[z] = -size * p[z];
+        const real size = root((real)p[r]);
+        for (size_t z = 0; z < self->A; z++) c[z] = -size * (real)p[z];
         c[r] += size;
         return;
     }
     memset(c, 0, self->ldA * sizeof *c);
-    if (self->readout == NBT_BERNOULLI) {
-        c[r] = root(p[r] * (1 - p[r]));
-    } else if (r < Y) {
-        c[r] = 1 / root(p[Y + r]);
-    } else {
-        const real shrink = 1 - magnitude(ln(p[r])) / LOG_VARIANCE_BOUND;
-        c[r] = shrink * shrink * root((real)0.5);
-    }
+    const real one = (real)p[r];
+    c[r] = root(self->information ? ((const real *)self->information)[r] : one * (1 - one));
 }
 
 static real decayed(const nbt_learner *self) { return NBT(optimizer_step_size)(self, 0).keep; }
@@ -76,8 +59,9 @@ static real decayed(const nbt_learner *self) { return NBT(optimizer_step_size)(s
 static void add_exact(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi,
                       void (*gradient)(nbt_learner *self))
 {
-    real *p = self->predicted, *c = self->direction;
-    NBT(readout_predict)(self, self->a, p);
+    double *p = self->predicted;
+    real *c = self->direction;
+    NBT(readout_predict)(self, self->a, c, p);
     for (size_t r = 0; r < self->A; r++) {
         const real keep = r ? 1 : decayed(self);
         direction(self, r, p, c);

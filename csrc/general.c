@@ -38,7 +38,8 @@ void NBT(general_given)(nbt_learner *self, size_t count, const void *numbers)
 static double own_loss(nbt_learner *self, nbt_target y, real *H)
 {
     double value = 0;
-    memcpy(self->y, y.vector, self->Y * sizeof(real));
+    real *numbers = self->y;
+    for (size_t d = 0; d < self->Y; d++) numbers[d] = (real)y.vector[d];
     NBT_ASK(self, loss, self->h, self->y, &value, H);
     NBT(general_given)(self, self->ldn, H);
     return value;

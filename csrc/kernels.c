@@ -30,7 +30,7 @@ static void look(nbt_learner *self, int32_t symbol, const void *vector)
     NBT(cell_forward)(self, self->input, self->h_next);
 }
 
-static void predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector, double *p)
+static void predict(nbt_learner *self, int has_x, int32_t symbol, const double *vector, double *p)
 {
     const int own = self->readout == NBT_OWN_LOSS; /* then h is what is shown */
     const real *a = own ? self->h : self->a;
@@ -39,12 +39,8 @@ static void predict(nbt_learner *self, int has_x, int32_t symbol, const void *ve
         NBT(cell_respond)(self, self->h_next, self->a_next, self->slope_next);
         a = own ? self->h_next : self->a_next;
     }
-    real *out = self->delta;
-    if (own)
-        lanes_copy(self->ldn, a, out);
-    else
-        NBT(readout_predict)(self, a, out);
-    for (size_t z = 0; z < self->A; z++) p[z] = (double)out[z];
+    if (!own) NBT(readout_predict)(self, a, self->delta, p);
+    for (size_t i = 0; own && i < self->n; i++) p[i] = (double)a[i];
 }
 
 static void settle_rows(const nbt_learner *self, void *theta, void *w)

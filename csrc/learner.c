@@ -112,7 +112,8 @@ static size_t kept(size_t blocks, const int64_t *block)
 
 int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
 {
-    const size_t n = self->n, K = self->K, S = self->S, T = self->T;
+    const size_t n = self->n, m = self->m, A = self->A, Y = self->Y;
+    const size_t K = self->K, S = self->S, T = self->T;
     const size_t threads = self->threads, ldinput = self->ldinput;
     const nbt_panels cell = self->cell, out = self->out;
     const size_t ldn = self->ldn, ldm = self->ldm, ldA = self->ldA, ldY = self->ldY;
@@ -136,9 +137,12 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int scale_x = self->scale_x, scale_y = self->scale_y, vectors = !self->one_hot;
     const int fisher = nobacktrack && self->norm == NBT_FISHER;
 #define NBT_ROW(name, rows, columns, which)                                                        \
-    {#name, offsetof(nbt_learner, name), (size_t)(rows), columns, which},
-    const nbt_array arrays[] = {NBT_ARRAYS(NBT_ROW)};
+    {#name, offsetof(nbt_learner, name), (size_t)(rows), columns, which, 0},
+#define NBT_WIDE(name, rows, columns, which)                                                       \
+    {#name, offsetof(nbt_learner, name), (size_t)(rows), columns, which, 1},
+    const nbt_array arrays[] = {NBT_DOUBLES(NBT_WIDE) NBT_ARRAYS(NBT_ROW)};
 #undef NBT_ROW
+#undef NBT_WIDE
     if (k >= sizeof arrays / sizeof *arrays) return 0;
     *array = arrays[k];
     return 1;
@@ -196,7 +200,7 @@ static int doubles_are_finite(size_t count, const double *x)
     return sum == 0;
 }
 
-nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
+nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const double *vector,
                                double *prediction)
 {
     begin(self);
@@ -217,21 +221,20 @@ size_t nbt_first_bad_symbol(const int32_t *symbols, size_t count, size_t limit)
     return t;
 }
 
-size_t nbt_first_bad_number(nbt_dtype dtype, const void *numbers, size_t count, int missing)
+size_t nbt_first_bad_number(double largest, const double *numbers, size_t count, int missing)
 {
     size_t k = 0;
     for (; k < count; k++) {
-        const double x =
-            dtype == NBT_F32 ? (double)((const float *)numbers)[k] : ((const double *)numbers)[k];
-        if (missing ? isinf(x) : !isfinite(x)) break;
+        const double size = fabs(numbers[k]);
+        if (missing ? size > largest : !(size <= largest)) break;
     }
     return k;
 }
 
 /* A vector of a block that may have none. */
-static const void *row(const void *vectors, size_t offset)
+static const double *row(const double *vectors, size_t offset)
 {
-    return vectors ? (const char *)vectors + offset : NULL;
+    return vectors ? vectors + offset : NULL;
 }
 
 /* Every array but the scratch at the end, and rows that wait. */
@@ -242,7 +245,10 @@ static int all_is_finite(const nbt_learner *self)
     for (size_t k = 0; nbt_learner_array(self, k, &array); k++) {
         if (array.offset == offsetof(nbt_learner, input)) break;
         const void *numbers = *(void *const *)(const void *)((const char *)self + array.offset);
-        if (array.needed && !kernels->finite(array.rows * array.columns, numbers)) return 0;
+        const size_t count = array.rows * array.columns;
+        if (!array.needed) continue;
+        if (array.wide ? !doubles_are_finite(count, numbers) : !kernels->finite(count, numbers))
+            return 0;
     }
     return !self->lazy || kernels->waiting_finite(self);
 }
@@ -263,8 +269,8 @@ static int is_sound(nbt_learner *self)
 
 /* One step of a block: x a symbol or a vector, y a target or none. Its loss, NaN without a known
  * target; returns whether all is finite. */
-static int take_step(nbt_learner *self, int32_t x, const void *vector, int has_target, nbt_target y,
-                     int input_first, int learn, double *loss)
+static int take_step(nbt_learner *self, int32_t x, const double *vector, int has_target,
+                     nbt_target y, int input_first, int learn, double *loss)
 {
     const nbt_kernels *kernels = kernels_of(self);
     const nbt_rule_row *rule = rule_of(self);
@@ -276,17 +282,17 @@ static int take_step(nbt_learner *self, int32_t x, const void *vector, int has_t
         if (self->Y && !known) has_target = 0;
     }
     *loss = (double)NAN;
+    self->unscored = 0;
     if (has_target && !input_first) *loss = rule->observe(self, y, learn);
     if (!self->failed) rule->advance(self, x, vector ? kernels->input(self, vector) : NULL);
     if (has_target && input_first && !self->failed) *loss = rule->observe(self, y, learn);
     if (learn && !self->failed && (self->scale_x || self->scale_y))
         kernels->follow(self, vector, has_target ? y.vector : NULL);
-    return !(has_target && !isfinite(*loss)) && (self->failed || is_sound(self));
+    return !(has_target && !self->unscored && !isfinite(*loss)) && (self->failed || is_sound(self));
 }
 
 static nbt_status take_steps(nbt_learner *self, const nbt_block *block, double *loss, size_t *done)
 {
-    const size_t size = self->dtype == NBT_F32 ? 4 : 8;
     const int has_target = block->target_symbols || block->target_vectors;
     self->deferred = !block->input_first;
     self->failed = 0;
@@ -294,8 +300,8 @@ static nbt_status take_steps(nbt_learner *self, const nbt_block *block, double *
         *done = t;
         const int32_t x = block->symbols ? block->symbols[t] : 0;
         const int32_t symbol = block->target_symbols ? block->target_symbols[t] : 0;
-        const void *vector = row(block->vectors, t * self->m * size);
-        const nbt_target y = {(size_t)symbol, row(block->target_vectors, t * self->Y * size)};
+        const double *vector = row(block->vectors, t * self->m);
+        const nbt_target y = {(size_t)symbol, row(block->target_vectors, t * self->Y)};
         if ((self->one_hot && outside(x, self->m)) || outside(symbol, self->A))
             return NBT_BAD_SYMBOL;
 

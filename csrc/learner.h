@@ -120,15 +120,7 @@ typedef struct {
     X(phi_g, 1, phi_size, reference)                                                               \
     X(phi_q, 1, phi_kept, reference)                                                               \
     X(phi_r, 1, phi_size, reference)                                                               \
-    X(predicted, 1, ldA, reference)                                                                \
     X(direction, 1, ldA, reference)                                                                \
-    /* online standardisation of inputs and targets (scaler.h) */                                  \
-    X(x_seen, 1, ldm, scale_x)                                                                     \
-    X(x_mean, 1, ldm, scale_x)                                                                     \
-    X(x_variance, 1, ldm, scale_x)                                                                 \
-    X(y_seen, 1, ldY, scale_y)                                                                     \
-    X(y_mean, 1, ldY, scale_y)                                                                     \
-    X(y_variance, 1, ldY, scale_y)                                                                 \
     /* what every rule makes of h and of a loss */                                                 \
     X(a, 1, ldn, always)                                                                           \
     X(slope, 1, ldn, always)                                                                       \
@@ -145,6 +137,23 @@ typedef struct {
     X(h_next, 1, ldn, always)                                                                      \
     X(a_next, 1, ldn, always)                                                                      \
     X(slope_next, 1, ldn, always)
+
+/* The same for arrays of doubles, whatever the learner's dtype. */
+#define NBT_DOUBLES(X)                                                                             \
+    /* online standardisation of inputs and targets (scaler.h): how many came, mean, variance; */  \
+    /* mean squared error of targets, the part of it that gradients see */                         \
+    X(x_seen, 1, m, scale_x)                                                                       \
+    X(x_mean, 1, m, scale_x)                                                                       \
+    X(x_variance, 1, m, scale_x)                                                                   \
+    X(y_seen, 1, Y, scale_y)                                                                       \
+    X(y_mean, 1, Y, scale_y)                                                                       \
+    X(y_variance, 1, Y, scale_y)                                                                   \
+    X(y_error, 1, Y, scale_y)                                                                      \
+    X(y_limited, 1, Y, scale_y)                                                                    \
+    /* the last squared error (readout.h), and as much of it */                                    \
+    X(y_square, 2, Y, scale_y)                                                                     \
+    /* what is predicted, for reference (whole.h) */                                               \
+    X(predicted, 1, A, reference)
 
 typedef struct {
     /* sizes: units, inputs, outputs, parameters a unit, pairs, blocks, window; numbers of a target,
@@ -182,6 +191,7 @@ typedef struct {
     int settled, fresh;
     int noted; /* something not finite was made (float_mode.h), or is about to be: look for it */
     uint64_t looks; /* at all arrays, so far, for that */
+    int unscored;   /* the last target had no loss, since it has no scale yet (scaler.h) */
     int32_t x_last, x_late;
     /* the target comes before the transition; a gradient waits for its pass; the arrays that were
      * loaded have rows that wait */
@@ -219,6 +229,9 @@ typedef struct {
 #define NBT_FIELD(name, rows, columns, which) void *name;
     NBT_ARRAYS(NBT_FIELD)
 #undef NBT_FIELD
+#define NBT_FIELD(name, rows, columns, which) double *name;
+    NBT_DOUBLES(NBT_FIELD)
+#undef NBT_FIELD
     uint64_t float_mode; /* of who called (float_mode.h) */
     const void *kernels; /* nbt_kernels (rule.h) of this dtype and instruction set */
 } nbt_learner;
@@ -230,17 +243,18 @@ typedef enum {
     NBT_FAILED,     /* a function of the system failed; the arrays are of no use any more */
 } nbt_status;
 
-/* What one array is: its field, padded size in numbers, whether this learner has it. */
+/* What one array is: its field, padded size in numbers, whether this learner has it, and whether
+ * its numbers are doubles whatever the dtype. */
 typedef struct {
     const char *name;
     size_t offset, rows, columns;
-    int needed;
+    int needed, wide;
 } nbt_array;
 
 /* Sets the strides and the kernels from sizes and dtype. isa: a row of nbt_isas, -1: the best. */
 void nbt_learner_init(nbt_learner *self, int isa);
 
-/* Row k of NBT_ARRAYS for this learner; 0 past the end. */
+/* Row k of NBT_DOUBLES, then NBT_ARRAYS, for this learner; 0 past the end. */
 int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array);
 
 /* Recomputes what is derived from h after the arrays were set from outside. */
@@ -254,24 +268,25 @@ void nbt_learner_bring_up(nbt_learner *self, void *theta, void *w);
 
 /* What the readout says of the next target (readout.h), (A) doubles, from h, or from the state
  * after input x (symbol or vector) when has_x. Changes nothing but scratch. */
-nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const void *vector,
+nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, const double *vector,
                                double *prediction);
 
-/* What one step is compared with: a symbol, or a vector (Y) of the learner's dtype. */
+/* What one step is compared with: a symbol, or a vector (Y). Vectors that come in are doubles
+ * whatever the dtype: what is standardised is rounded after its mean was taken off. */
 typedef struct {
     size_t symbol;
-    const void *vector;
+    const double *vector;
 } nbt_target;
 
-/* What a block is: `steps` steps; x: symbols, or vectors (steps, m) of the learner's dtype; y:
- * symbols, or vectors (steps, Y), or none; input_first: transition, then target; learn: 0 lets time
+/* What a block is: `steps` steps; x: symbols, or vectors (steps, m); y: symbols, or vectors (steps,
+ * Y), or none; input_first: transition, then target; learn: 0 lets time
  * pass only. */
 typedef struct {
     size_t steps;
     const int32_t *symbols;
-    const void *vectors;
+    const double *vectors;
     const int32_t *target_symbols;
-    const void *target_vectors;
+    const double *target_vectors;
     int input_first, learn;
     double *predictions; /* (steps, A): what each input leads to expect, before its step; or NULL */
 } nbt_block;
@@ -283,9 +298,9 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
 /* Index of the first of `count` symbols that is not in [0, limit); count if there is none. */
 size_t nbt_first_bad_symbol(const int32_t *symbols, size_t count, size_t limit);
 
-/* Index of the first of `count` numbers that is infinite, or NaN where none may be missing; count
- * if there is none. */
-size_t nbt_first_bad_number(nbt_dtype dtype, const void *numbers, size_t count, int missing);
+/* Index of the first of `count` numbers that is beyond `largest`, or NaN where none may be missing;
+ * count if there is none. */
+size_t nbt_first_bad_number(double largest, const double *numbers, size_t count, int missing);
 
 /* Instruction sets compiled in and usable here, in rising order. */
 int nbt_isa_count(void);

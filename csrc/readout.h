@@ -14,17 +14,26 @@
  * bernoulli: y is a vector (Y) in [0, 1], A = Y, p = logistic(ŷ), δ = p - y,
  * ℓ = -Σ (y ln p + (1 - y) ln (1 - p)).
  *
- * A NaN in y is not known: no loss, δ = 0. Where targets are standardised (scaler.h), gaussian
- * compares with (y - mean) / scale, ℓ is that of y itself (+ ln scale), what is predicted is in the
- * units of y; a number that has not varied has no scale, and counts as one not known. */
+ * A NaN in y is not known: no loss, δ = 0.
+ *
+ * Where targets are standardised (scaler.h) to mean m and scale k, gaussian predicts m + k μ with
+ * the variance R² e^s, R² being the running mean of squared errors, less what s explains; ℓ is that
+ * of y. What gradients see of an error, in deviations r, is at most 3. So that this does not draw s
+ * down, its square is compared with its own running mean ρ R²; and as R² follows the errors by
+ * itself, s is drawn to 0 a little: δ_μ = r k / deviation, δ_u = (½ (ρ - r²) + s / 20) ∂s/∂u. SGD,
+ * which does not know how steep that is, takes δ_μ = r deviation / k, the gradient of the squared
+ * error. The information of u is at least δ_u². A number without a scale counts as not known; where
+ * all are, there is no loss: NaN, and `unscored`. */
 #ifndef NBT_READOUT_H
 #define NBT_READOUT_H
 
 #include "learner.h"
 #include "real.h"
 
-/* What is predicted given a, out (ldA): probabilities; means and variances; probabilities. O(nA) */
-void NBT(readout_predict)(const nbt_learner *self, const real *restrict a, real *restrict out);
+/* What is predicted given a, p (A): probabilities; means and variances; probabilities. out (ldA):
+ * scratch. O(nA) */
+void NBT(readout_predict)(const nbt_learner *self, const real *restrict a, real *restrict out,
+                          double *restrict p);
 
 /* H = ∂ℓ/∂h = σ'(h_i) Σ_z φ[1 + i, z] δ_z for `count` steps; H, slope (count, ldn), δ (count, ldA).
  * O(count nA) */
@@ -34,6 +43,11 @@ void NBT(readout_pull)(const nbt_learner *self, size_t count, const real *restri
 /* The loss ℓ of y in nats; delta (ldA, zero in the padding) = ∂ℓ/∂ŷ; the learner's information
  * (ldA) is that of the step, where it has one. O(nA) */
 double NBT(readout_loss)(nbt_learner *self, nbt_target y, real *restrict delta);
+
+/* δ (count, ldA) of targets that are standardised, for SGD: shortened where η Σ (1 + ‖a‖²) over
+ * these steps, a (count, ldn), is above 1, from where on a step could go beyond what it aims at.
+ * O(count (n + A)) */
+void NBT(readout_shorten)(const nbt_learner *self, size_t count, const real *a, real *delta);
 
 /* Learns from the last loss: leaves H (with φ as it predicted) and updates φ. O(nA) */
 void NBT(readout_learn)(nbt_learner *self);

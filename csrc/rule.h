@@ -23,15 +23,15 @@ typedef struct {
     nbt_rule_row descent;    /* NoBackTrack where one pass is enough */
     nbt_rule_row general[3]; /* by nbt_rule, where a system is trained */
     void (*refresh)(nbt_learner *self);
-    void (*predict)(nbt_learner *self, int has_x, int32_t symbol, const void *vector, double *p);
+    void (*predict)(nbt_learner *self, int has_x, int32_t symbol, const double *vector, double *p);
     void (*bring_up)(const nbt_learner *self, void *theta, void *w);
     int (*finite)(size_t count, const void *numbers); /* all of them, whole lane blocks? */
     int (*waiting_finite)(const nbt_learner *self);   /* rows that wait, as they are now? */
     nbt_system network, euler;                        /* the functions of network.h and euler.h */
     /* scaler.h */
-    const void *(*input)(nbt_learner *self, const void *vector);
-    void (*follow)(nbt_learner *self, const void *input, const void *target);
-    size_t (*known)(size_t count, const void *vector);
+    const void *(*input)(nbt_learner *self, const double *vector);
+    void (*follow)(nbt_learner *self, const double *input, const double *target);
+    size_t (*known)(size_t count, const double *vector);
 } nbt_kernels;
 
 #endif

@@ -59,7 +59,7 @@ def trainer(n: int, alpha: float, *, rho: bool, seed: int = 0, rank: int = 1) ->
         nbt.LeakyRNN(n, leak=1 - alpha, activation="tanh"),
         nbt.Softmax(2),
         nbt.SGD(0.0),
-        inputs=1,
+        inputs=nbt.Vector(1, standardize=False),
         rank=rank,
         blocks=1,
         exact_self=False,

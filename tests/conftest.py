@@ -10,6 +10,7 @@ import nbt
 from nbt.networks import Network
 
 UNITS, SYMBOLS, INPUTS, NUMBERS = 7, 5, 3, 4  # all different, none a whole number of lanes
+PLAIN = nbt.Vector(INPUTS, standardize=False)
 
 
 CELLS = {  # UNITS in all
@@ -60,12 +61,12 @@ class Subject:
                 "kalman": nbt.Kalman(nbt.InverseSqrt(0.3), prior=0.5),
             }[self.optimizer]
         )
-        inputs = {"own": None, "other": nbt.Symbols(INPUTS), "vector": INPUTS}[self.inputs]
+        inputs = {"own": None, "other": nbt.Symbols(INPUTS), "vector": PLAIN}[self.inputs]
         common = {"inputs": inputs, "dtype": self.dtype, "seed": seed}
         cell = CELLS[self.cell]
         readout = {
             "softmax": nbt.Softmax(SYMBOLS),
-            "gaussian": nbt.Gaussian(NUMBERS),
+            "gaussian": nbt.Gaussian(NUMBERS, False),
             "bernoulli": nbt.Bernoulli(NUMBERS),
         }[self.readout]
         if self.rule == "rtrl":

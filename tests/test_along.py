@@ -33,7 +33,7 @@ def test_longer_vectors_leave_what_is_known(subject):
     trainer.learn(wide, y)
     if subject.cell == "dense":
         assert trainer.state_dict()["cell.r"][INPUTS:].any()
-    assert trainer.inputs == nbt.Vector(INPUTS + 2)
+    assert trainer.inputs == nbt.Vector(INPUTS + 2, False)
 
 
 @pytest.mark.parametrize("rule", [nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT])
@@ -72,7 +72,7 @@ def test_longer_vectors_are_standardised():
 
 @pytest.mark.parametrize("inputs", [2, 0, -1, 2.0, "5", True])
 def test_vectors_that_are_refused(inputs, assert_same_state):
-    trainer = nbt.NoBackTrack(nbt.RNN(4), nbt.Softmax(5), inputs=3)
+    trainer = nbt.NoBackTrack(nbt.RNN(4), nbt.Softmax(5), inputs=nbt.Vector(3, False))
     before = trainer.state_dict()
     with pytest.raises((TypeError, ValueError), match="inputs"):
         trainer.grow(inputs=inputs)
@@ -115,7 +115,9 @@ def test_every_layout_is_the_same_vector(layout, dtype, assert_same_state):
     y = rng.integers(-8, 8, size=(6, 2)).astype(dtype) / 4
     states = []
     for form in ("whole", layout):
-        trainer = nbt.NoBackTrack(nbt.RNN(4), nbt.Gaussian(2), inputs=3, dtype=dtype)
+        trainer = nbt.NoBackTrack(
+            nbt.RNN(4), nbt.Gaussian(2, False), inputs=nbt.Vector(3, False), dtype=dtype
+        )
         trainer.learn(ODD[form](x), ODD[form](y))
         states.append(trainer.state_dict())
     assert_same_state(*states)
@@ -124,7 +126,13 @@ def test_every_layout_is_the_same_vector(layout, dtype, assert_same_state):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("missing", ["error", "mask"])
 def test_bad_numbers_are_refused_however_they_come(missing, dtype, assert_same_state):
-    trainer = nbt.NoBackTrack(nbt.RNN(4), nbt.Gaussian(1), inputs=1, dtype=dtype, missing=missing)
+    trainer = nbt.NoBackTrack(
+        nbt.RNN(4),
+        nbt.Gaussian(1, False),
+        inputs=nbt.Vector(1, False),
+        dtype=dtype,
+        missing=missing,
+    )
     trainer.learn([1.0, 2.0], [3.0, 1.0])
     before = trainer.state_dict()
     good = np.ones((1, 1), dtype)

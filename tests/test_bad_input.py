@@ -478,8 +478,8 @@ CALLS = [
         bptt: OWN + STATES + WINDOW_STATES,
         lambda: nobacktrack(nbt.Symbols(INPUTS)): OTHER,
         lambda: bptt(nbt.Symbols(INPUTS)): OTHER,
-        lambda: nobacktrack(INPUTS): VECTORS,
-        lambda: bptt(INPUTS): VECTORS,
+        lambda: nobacktrack(nbt.Vector(INPUTS, False)): VECTORS,
+        lambda: bptt(nbt.Vector(INPUTS, False)): VECTORS,
     }.items()
     for row in table
 ]
@@ -637,7 +637,7 @@ def test_odd_vectors(name, dtype, assert_same_state):
     plain = np.array(given, dtype=dtype, order="C")
     y = [1, 0, 4][: len(plain)]
     for rule in (nbt.NoBackTrack, nbt.TruncatedBPTT):
-        one, two = (rule(CELL, READOUT, inputs=3, dtype=dtype) for _ in range(2))
+        one, two = (rule(CELL, READOUT, inputs=nbt.Vector(3, False), dtype=dtype) for _ in range(2))
         before = np.array(given)
         assert one.learn(given, y).tobytes() == two.learn(plain, y).tobytes()
         assert one.observe(given, y).tobytes() == two.observe(plain, y).tobytes()

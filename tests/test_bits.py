@@ -197,7 +197,7 @@ def test_where_the_data_lies_does_not_matter():
     columns = np.asfortranarray(x)
     digests = set()
     for data in (x, odd, backwards, columns, x.astype(">f8")):
-        trainer = nbt.RTRL(nbt.RNN(6), nbt.Softmax(5), inputs=3, dtype="float64")
+        trainer = nbt.RTRL(nbt.RNN(6), nbt.Softmax(5), inputs=nbt.Vector(3, False), dtype="float64")
         digests.add(hashlib.sha256(trainer.learn(data, y).tobytes()).hexdigest())
     assert len(digests) == 1
 

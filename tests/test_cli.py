@@ -146,7 +146,7 @@ def test_help_says_every_default(name):
 
 
 def test_the_defaults_that_help_says_are_those_of_the_classes():
-    softmax, gaussian = nbt.Softmax(3), nbt.Gaussian(1)
+    softmax, gaussian = nbt.Softmax(3), nbt.Gaussian(1, False)
     trainer = nbt.NoBackTrack(nbt.RNN(20), softmax)
     for name in ("rank", "split", "norm", "dtype", "seed", "threads", "missing"):
         assert DEFAULTS[name] == str(getattr(trainer, name)).lower(), name

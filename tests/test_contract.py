@@ -551,7 +551,11 @@ def test_memory_does_not_grow(rule):
 def test_padding_cannot_diverge(units):
     """What lies in the lanes past the last unit does not grow: it is no divergence."""
     trainer = nbt.NoBackTrack(
-        nbt.LeakyRNN(units, leak=0.5), nbt.Softmax(3), nbt.SGD(0.0), inputs=2, seed=3
+        nbt.LeakyRNN(units, leak=0.5),
+        nbt.Softmax(3),
+        nbt.SGD(0.0),
+        inputs=nbt.Vector(2, False),
+        seed=3,
     )
     state = trainer.state_dict()
     trainer.load_state_dict(state | {"cell.r": state["cell.r"] * 1e-16})

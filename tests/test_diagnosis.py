@@ -222,7 +222,7 @@ def test_an_ending_stream(tmp_path):
 def test_bad_arguments():
     good = build()
     rtrl = nbt.RTRL(nbt.RNN(N), nbt.Softmax(A))
-    other = nbt.NoBackTrack(nbt.RNN(N), nbt.Softmax(A), inputs=2)
+    other = nbt.NoBackTrack(nbt.RNN(N), nbt.Softmax(A), inputs=nbt.Vector(2, False))
     small = nbt.NoBackTrack(nbt.RNN(N), nbt.Softmax(2))
     for trainer, steps, replicas, error, message in [
         (rtrl, 10, 9, TypeError, "trainer: expected NoBackTrack"),

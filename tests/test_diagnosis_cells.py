@@ -36,11 +36,12 @@ CASES = {  # cell, readout, what is fed, more
     "window": (nbt.LeakyRNN(4, leak=0.5), nbt.Softmax(A), "symbols", {"blocks": 2, "window": 2}),
     "numbers": (
         nbt.LeakyRNN(4, leak=0.5),
-        nbt.Gaussian(M, standardize=True),
+        nbt.Gaussian(M, standardize=False),
         "numbers",
-        {"inputs": nbt.Vector(M, standardize=True), "missing": "mask"},
+        {"inputs": nbt.Vector(M), "missing": "mask"},
     ),
-    "system": (systems.ring(), nbt.Gaussian(M), "pairs", {"norm": "kalman"}),
+    "scaled": (nbt.LeakyRNN(4, leak=0.5), nbt.Gaussian(M), "numbers", {"missing": "mask"}),
+    "system": (systems.ring(), nbt.Gaussian(M, False), "pairs", {"norm": "kalman"}),
     "phases": (systems.layers(), nbt.Softmax(A), "pairs", {}),
     "loss": (systems.ring(), None, "pairs", {}),
     "waiting": (
@@ -123,7 +124,7 @@ def test_all_are_on_the_trajectory(case, dtype):
     assert len(set(v)) == len(v) == 5 * run.leader.rank
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if case != "scaled"])
 def test_what_it_sees_are_the_derivatives(case):
     """∂ℓ/∂h and ∂h(t+1)/∂h(t) against differences of losses and states of a trainer put there."""
     run, now = walk(case, 12)
@@ -214,7 +215,9 @@ def test_a_compiled_system(tmp_path):
     x, y = data("stack of pairs", 33)
     rows = []
     for cell in cells:
-        trainer = nbt.NoBackTrack(cell, nbt.Bernoulli(2), inputs=M, dtype="float64", seed=2)
+        trainer = nbt.NoBackTrack(
+            cell, nbt.Bernoulli(2), inputs=nbt.Vector(M, False), dtype="float64", seed=2
+        )
         blocks = [(x, y), (x[:0], y[:0])]
         source = SimpleNamespace(name="pairs", alphabet=None, read=lambda n, b=blocks: b.pop(0))
         rows.append(nbt.diagnose(trainer, source, 33, replicas=20)[-1])

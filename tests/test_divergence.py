@@ -117,7 +117,9 @@ def test_a_sum_of_squares_that_overflows_is_that_of_the_unit_at_fault():
 
 @pytest.mark.parametrize("rule", [nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT])
 def test_parameters_of_a_system_are_named(rule):
-    trainer = rule(systems.ring(), nbt.Softmax(2), nbt.SGD(1e300), inputs=2, dtype="float64")
+    trainer = rule(
+        systems.ring(), nbt.Softmax(2), nbt.SGD(1e300), inputs=nbt.Vector(2, False), dtype="float64"
+    )
     rng = np.random.default_rng(0)
     with np.errstate(all="ignore"), pytest.raises(nbt.DivergenceError) as caught:
         trainer.learn(rng.normal(size=(50, 2)), rng.integers(0, 2, 50))
@@ -148,7 +150,7 @@ def test_a_step_of_the_readout_that_is_too_large(rule, rate, sound):
 
 def test_without_targets_and_along_a_block():
     """No loss, and h leaves its range with the input that is too large for it."""
-    trainer = nbt.RTRL(nbt.LeakyRNN(3), nbt.Softmax(2), inputs=2)
+    trainer = nbt.RTRL(nbt.LeakyRNN(3), nbt.Softmax(2), inputs=nbt.Vector(2, False))
     trainer.load_state_dict(trainer.state_dict() | {"cell.r": [[1e6] * 3, [0.5] * 3]})
     x = np.ones((50, 2))
     x[20, 0] = 1e35
@@ -165,7 +167,7 @@ def test_a_covariance_that_overflows_is_named(rule, reduction):
     """The loss is finite, the gradient too, but not its square; the step it makes is 0."""
     own = {nbt.TruncatedBPTT: {"window": 1}, nbt.NoBackTrack: {"norm": "euclidean"}}.get(rule, {})
     optimizer = nbt.Kalman(reduction=reduction, outlier=None)
-    trainer = rule(nbt.LeakyRNN(3), nbt.Gaussian(1), optimizer, dtype="float64", **own)
+    trainer = rule(nbt.LeakyRNN(3), nbt.Gaussian(1, False), optimizer, dtype="float64", **own)
     state = trainer.state_dict()
     small = {"readout.b": [0, -40], "readout.W": [[1, 0], [2, 0], [-1, 0]]}  # the variance
     trainer.load_state_dict(state | small)
@@ -179,7 +181,9 @@ def test_a_covariance_that_overflows_is_named(rule, reduction):
 def test_a_norm_that_overflows_is_named_in_its_own_step(graph):
     """The gradient of a target that comes after its input: its square is for the next step."""
     cell = nbt.LeakyRNN(3, graph=graph)
-    trainer = nbt.NoBackTrack(cell, nbt.Bernoulli(1), nbt.SGD(0.0), inputs=1, dtype="float32")
+    trainer = nbt.NoBackTrack(
+        cell, nbt.Bernoulli(1), nbt.SGD(0.0), inputs=nbt.Vector(1, False), dtype="float32"
+    )
     state = trainer.state_dict()
     trainer.load_state_dict(state | {"readout.W": np.full((3, 1), 1e22)})
     with pytest.raises(nbt.DivergenceError, match=r"estimator\.fisher\[0\] is inf") as caught:

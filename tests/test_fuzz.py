@@ -17,6 +17,7 @@ SEEDS = {
     "strangers": 60,
     "threads": 30,
     "dialects": 60,
+    "outliers": 20,
 }
 
 

@@ -84,7 +84,7 @@ class Pair:
             self.system,
             nbt.Softmax(A),
             nbt.SGD(RATE) if optimizer == "sgd" else nbt.Kalman(DECAY, PRIOR),
-            inputs=nbt.Vector(m) if self.vectors else nbt.Symbols(m),
+            inputs=nbt.Vector(m, False) if self.vectors else nbt.Symbols(m),
             dtype=dtype,
             seed=3,
             **own,
@@ -219,7 +219,7 @@ def test_a_dense_cell_as_a_system_goes_the_same_way(case, inputs):
     rule, optimizer, own = case
     n, m, rng = 6, 3, np.random.default_rng(7)
     common = {
-        "inputs": nbt.Vector(m) if inputs == "vector" else nbt.Symbols(m),
+        "inputs": nbt.Vector(m, False) if inputs == "vector" else nbt.Symbols(m),
         "dtype": "float64",
         "seed": 5,
         **own,

@@ -366,7 +366,7 @@ class Pairs:
 
 
 def test_the_unit_is_that_of_what_is_predicted():
-    trainer = nbt.NoBackTrack(nbt.RNN(3), nbt.Gaussian(1), inputs=nbt.Symbols(2))
+    trainer = nbt.NoBackTrack(nbt.RNN(3), nbt.Gaussian(1, False), inputs=nbt.Symbols(2))
     assert nbt.train(trainer, Pairs()).unit == "nats"
     mine = History()
     nbt.train(trainer, Pairs(), history=mine)

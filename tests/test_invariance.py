@@ -83,7 +83,9 @@ def with_inputs(rule, optimizer, change):
     """Losses of a network that is fed x' = A x + b: r'ᵀ = rᵀ A⁻¹, and its biases take b."""
     linear, shift = change
     rng = np.random.default_rng(8)
-    trainer = RULES[rule](nbt.RNN(N), nbt.Softmax(A), optimizer, inputs=M, dtype="float64")
+    trainer = RULES[rule](
+        nbt.RNN(N), nbt.Softmax(A), optimizer, inputs=nbt.Vector(M, False), dtype="float64"
+    )
     state = trainer.state_dict()
     r = np.linalg.solve(linear.T, state["cell.r"])
     state |= {"cell.r": r, "cell.b": state["cell.b"] - shift @ r}
@@ -169,7 +171,9 @@ def network(units=SAME, state=SAME, activation="sigmoid"):
 def with_units(rule, optimizer, change):
     """Losses of a network whose units are changed; the readout sees the same."""
     rng = np.random.default_rng(9)
-    trainer = RULES[rule](network(change), nbt.Softmax(A), optimizer, inputs=M, dtype="float64")
+    trainer = RULES[rule](
+        network(change), nbt.Softmax(A), optimizer, inputs=nbt.Vector(M, False), dtype="float64"
+    )
     state = trainer.state_dict() | {"readout.W": rng.normal(size=(N, A))}
     J = typical(rng, rng.random((99, N)), rng.normal(size=(99, M)))
     if isinstance(optimizer, nbt.Kalman):
@@ -206,7 +210,9 @@ def with_state(rule, optimizer, change):
     """Losses of a network whose state, and so what the readout reads, is scale h + shift."""
     rng = np.random.default_rng(10)
     cell = network(state=change, activation="identity")
-    trainer = RULES[rule](cell, nbt.Softmax(A), optimizer, inputs=M, dtype="float64")
+    trainer = RULES[rule](
+        cell, nbt.Softmax(A), optimizer, inputs=nbt.Vector(M, False), dtype="float64"
+    )
     W = rng.normal(size=(N, A)) / change[0][:, np.newaxis]
     state = trainer.state_dict() | {"readout.W": W, "readout.b": -change[1] @ W}
     J = typical(rng, rng.normal(size=(99, N)))

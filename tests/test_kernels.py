@@ -62,8 +62,9 @@ class Pair:
             ("symbols", "pairs", "no target") if inputs == "own" else ("pairs", "no target")
         )
         self.missing = missing
-        own_scale = (True,) if standardize and readout == "gaussian" else ()
-        self.readout = READOUTS[readout](A, *own_scale)
+        own_scale = standardize and readout == "gaussian"
+        scale = {"standardize": standardize} if readout == "gaussian" else {}
+        self.readout = READOUTS[readout](A, **scale)
         self.vectors = inputs == "vector" or (inputs == "own" and readout != "softmax")
         self.oracle_class = ORACLES[rule]
         cell_kind = nbt.LeakyRNN if cell == "leaky" else nbt.RNN

@@ -9,14 +9,14 @@ import nbt
 DENSE = nbt.RNN(5, "tanh")
 METRIC = nbt.Kalman(reduction="block", outlier=None)
 TRAINERS = {  # dense cells by the path for systems; a system that cannot be backpropagated through
-    "reference": lambda: nbt.RTRL(nbt.LeakyRNN(5), nbt.Gaussian(2), METRIC, inputs=2),
-    "no leaks": lambda: nbt.NoBackTrack(DENSE, nbt.Gaussian(2), METRIC, inputs=2),
+    "reference": lambda: nbt.RTRL(nbt.LeakyRNN(5), nbt.Gaussian(2, False), METRIC, inputs=2),
+    "no leaks": lambda: nbt.NoBackTrack(DENSE, nbt.Gaussian(2, False), METRIC, inputs=2),
     "split": lambda: nbt.NoBackTrack(
-        DENSE, nbt.Gaussian(2), inputs=2, rank=2, split="blocks", dtype="float64"
+        DENSE, nbt.Gaussian(2, False), inputs=2, rank=2, split="blocks", dtype="float64"
     ),
-    "no vjp": lambda: nbt.NoBackTrack(systems.ring(vjp=None), nbt.Gaussian(2), inputs=2),
+    "no vjp": lambda: nbt.NoBackTrack(systems.ring(vjp=None), nbt.Gaussian(2, False), inputs=2),
     "field": lambda: nbt.NoBackTrack(
-        nbt.Continuous(systems.ring(vjp=None), 0.1), nbt.Gaussian(2), inputs=2
+        nbt.Continuous(systems.ring(vjp=None), 0.1), nbt.Gaussian(2, False), inputs=2
     ),
 }
 

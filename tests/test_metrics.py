@@ -18,7 +18,11 @@ ORACLES = {
     "rtrl": oracle.general.RTRL,
     "bptt": oracle.general.TruncatedBPTT,
 }
-READOUTS = {"softmax": nbt.Softmax(A), "gaussian": nbt.Gaussian(2), "bernoulli": nbt.Bernoulli(A)}
+READOUTS = {
+    "softmax": nbt.Softmax(A),
+    "gaussian": nbt.Gaussian(2, False),
+    "bernoulli": nbt.Bernoulli(A),
+}
 
 
 def targets(kind, steps, rng):
@@ -107,7 +111,7 @@ def test_full_is_the_extended_kalman_filter():
     predicted, gives the same steps."""
     rng, system = np.random.default_rng(6), systems.ring()
     optimizer = nbt.Kalman(0.0, PRIOR, reduction="full", fisher="exact")
-    trainer = nbt.RTRL(system, nbt.Gaussian(2), optimizer, dtype="float64")
+    trainer = nbt.RTRL(system, nbt.Gaussian(2, False), optimizer, dtype="float64")
     start(trainer, rng)
     P = np.eye(8) / (PRIOR * 3)  # Λ⁻¹
     for y in rng.normal(size=(10, 2)):

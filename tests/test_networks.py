@@ -169,7 +169,13 @@ def test_the_gradient_is_that_of_the_rolled_out_model(rule):
     through the model (39)-(42) over time and its readout."""
     steps, rate, cell = 6, 0.5, CASES["stack of both"][0]
     kind = {"rtrl": nbt.RTRL, "bptt": functools.partial(nbt.TruncatedBPTT, window=steps)}[rule]
-    trainer = kind(cell, nbt.Softmax(A), nbt.SGD(nbt.Constant(rate)), inputs=M, dtype="float64")
+    trainer = kind(
+        cell,
+        nbt.Softmax(A),
+        nbt.SGD(nbt.Constant(rate)),
+        inputs=nbt.Vector(M, False),
+        dtype="float64",
+    )
     state = trainer.state_dict()
     W = np.random.default_rng(1).normal(size=state["readout.W"].shape)
     trainer.load_state_dict(state | {"readout.W": W})

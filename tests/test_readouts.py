@@ -147,7 +147,9 @@ def test_array_by_array(kind, name, optimizer, inputs, dtype):
 def test_a_wrong_variance_is_mended(rule, size):
     """Errors of 15 or 1000 deviations, for ever. Were J made of their squares, or were they shrunk
     the more the larger they are, the deviation would be 0.04 or 0.02 after these steps."""
-    trainer = rule(nbt.RNN(3), nbt.Gaussian(1), nbt.Kalman(), inputs=1, seed=1)
+    trainer = rule(
+        nbt.RNN(3), nbt.Gaussian(1, False), nbt.Kalman(), inputs=nbt.Vector(1, False), seed=1
+    )
     state = trainer.state_dict()
     state["readout.b"][:] = [0, -14]  # a deviation of 0.016
     trainer.load_state_dict(state)
@@ -229,15 +231,21 @@ def refuses(trainer, argument, exception, call, assert_same_state):
 
 
 @pytest.mark.parametrize("rule", [nbt.NoBackTrack, nbt.TruncatedBPTT])
-@pytest.mark.parametrize("readout", [nbt.Gaussian(4), nbt.Bernoulli(4)])
+@pytest.mark.parametrize("readout", [nbt.Gaussian(4, False), nbt.Bernoulli(4)])
 @pytest.mark.parametrize(("argument", "exception", "call"), numbered(BAD))
 def test_bad_calls(argument, exception, call, readout, rule, assert_same_state):
-    refuses(rule(nbt.RNN(5), readout, inputs=3), argument, exception, call, assert_same_state)
+    refuses(
+        rule(nbt.RNN(5), readout, inputs=nbt.Vector(3, False)),
+        argument,
+        exception,
+        call,
+        assert_same_state,
+    )
 
 
 @pytest.mark.parametrize(("argument", "exception", "call"), numbered(NO_PROBABILITIES))
 def test_no_probabilities(argument, exception, call, assert_same_state):
-    trainer = nbt.RTRL(nbt.RNN(5), nbt.Bernoulli(4), inputs=3)
+    trainer = nbt.RTRL(nbt.RNN(5), nbt.Bernoulli(4), inputs=nbt.Vector(3, False))
     refuses(trainer, argument, exception, call, assert_same_state)
     own = nbt.RTRL(nbt.RNN(5), nbt.Bernoulli(4))
     expect(ValueError, "x", lambda: own.learn(changed(1.5)))
@@ -249,7 +257,9 @@ def test_a_target_that_rounds_to_1_is_1():
     near = 1.0000000001
     losses = []
     for y in (1.0, near, np.array([[near]]), [near]):
-        trainer = nbt.NoBackTrack(nbt.RNN(3), nbt.Bernoulli(1), inputs=1, dtype="float32", seed=1)
+        trainer = nbt.NoBackTrack(
+            nbt.RNN(3), nbt.Bernoulli(1), inputs=nbt.Vector(1, False), dtype="float32", seed=1
+        )
         losses.append(trainer.learn(0.1, y))
     assert losses == [losses[0]] * 4
     for y in (1.001, -1e-3):
@@ -266,7 +276,7 @@ def test_sizes_that_are_none(kind, dim):
 
 @pytest.mark.parametrize("moved", [2, -1, 0.5])
 def test_a_window_that_is_none(moved):
-    trainer = nbt.TruncatedBPTT(nbt.RNN(5), nbt.Gaussian(2), window=3)
+    trainer = nbt.TruncatedBPTT(nbt.RNN(5), nbt.Gaussian(2, False), window=3)
     state = trainer.state_dict()
     with pytest.raises(ValueError, match=r"window\.moved"):
         trainer.load_state_dict({**state, "window.moved": np.full(3, moved)})
@@ -276,7 +286,10 @@ def test_inputs_that_grow_to_be_what_is_predicted_and_beyond(assert_same_state):
     """In the middle of a window, of which the state then says which steps had a transition."""
     rng = np.random.default_rng(2)
     x, y, wide = rng.normal(size=(3, 1)), rng.normal(size=(9, 2)), rng.normal(size=(9, 3))
-    trainers = [nbt.TruncatedBPTT(nbt.RNN(5), nbt.Gaussian(2), window=7, inputs=1) for _ in "ab"]
+    trainers = [
+        nbt.TruncatedBPTT(nbt.RNN(5), nbt.Gaussian(2, False), window=7, inputs=nbt.Vector(1, False))
+        for _ in "ab"
+    ]
     for trainer in trainers:
         trainer.learn(x, y[:3])
         trainer.grow(inputs=2)
@@ -295,7 +308,10 @@ def test_inputs_that_grow_to_be_what_is_predicted_and_beyond(assert_same_state):
 
 def test_numbers_one_by_one(assert_same_state):
     """Targets and inputs of one number may come without their second axis."""
-    plain, bare = (nbt.NoBackTrack(nbt.RNN(5), nbt.Gaussian(1), inputs=1) for _ in range(2))
+    plain, bare = (
+        nbt.NoBackTrack(nbt.RNN(5), nbt.Gaussian(1, False), inputs=nbt.Vector(1, False))
+        for _ in range(2)
+    )
     x, y = np.linspace(0, 1, 9), np.linspace(-1, 2, 9)
     expected = plain.learn(x[:, None], y[:, None])
     assert (
@@ -321,7 +337,9 @@ def series(steps, seed=0):
 @pytest.mark.parametrize("kind", [nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT])
 def test_mean_and_variance_are_learned(kind):
     y, loud = series(16_000)
-    model = kind(nbt.LeakyRNN(20), nbt.Gaussian(1), nbt.Kalman(), inputs=2, seed=1)
+    model = kind(
+        nbt.LeakyRNN(20), nbt.Gaussian(1, False), nbt.Kalman(), inputs=nbt.Vector(2, False), seed=1
+    )
     x = np.stack([np.roll(y, 1), loud], axis=1)
     model.learn(x[1:15_000], y[1:15_000])
     errors, deviations = [], []

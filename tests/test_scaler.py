@@ -20,8 +20,9 @@ def fresh(size):
 
 def test_the_recursion_is_the_mean_and_the_variance_of_what_is_known():
     rng = np.random.default_rng(0)
-    x = rng.normal(3, 2, size=(50, 3))
-    x[rng.random(x.shape) < 0.3] = NAN
+    x = rng.uniform(1, 5, size=(50, 3))  # nothing of it is far off
+    x[:3] = [[1, 1.2, 5], [5, 4.8, 1], [3, 3.1, 2.8]]
+    x[3:][rng.random((47, 3)) < 0.3] = NAN
     scaler = fresh(3)
     for row in x:
         scaler.follow(row)
@@ -80,6 +81,50 @@ def test_count_stops_growing():
     assert state["inputs.count"] == HORIZON
     assert state["inputs.mean"] == pytest.approx(50, abs=0.1)
     assert state["inputs.variance"] == pytest.approx(9, abs=0.3)
+
+
+def followed(values):
+    scaler = fresh(1)
+    for value in values:
+        scaler.follow(np.array([value]))
+    return scaler
+
+
+def test_one_value_doubles_the_variance_at_most():
+    x = np.random.default_rng(0).normal(20, 3, size=400)
+    before = followed(x)
+    for outlier in (1e3, 1e10, -1e30, 1e200):
+        after = followed([*x, outlier])
+        assert 1.9 < after.variance[0] / before.variance[0] < 2.1
+        assert abs(after.mean[0] - before.mean[0]) < 1.1 * before.deviation[0] / np.sqrt(401)
+
+
+@pytest.mark.parametrize("place", range(10))
+def test_an_outlier_among_the_first_values(place):
+    x = np.random.default_rng(3).normal(20, 3, size=1000)
+    x[place] = 1e30
+    found = followed(x)
+    assert found.mean[0] == pytest.approx(20, abs=1)
+    assert found.deviation[0] == pytest.approx(3, rel=0.5)
+
+
+def test_a_new_scale_is_followed_exponentially_fast():
+    x = np.random.default_rng(0).normal(size=1000)
+    found = followed([*x, *(1e6 * x[:60])])
+    true = np.sqrt(np.var([*x, *(1e6 * x[:60])]))
+    assert found.deviation[0] > 0.3 * true
+
+
+@pytest.mark.parametrize("p", [0.3, 0.03, 0.003, 0.001])
+def test_rare_events_count_in_full(p):
+    x = (np.random.default_rng(1).random(20_000) < p).astype(float)
+    assert followed(x).deviation[0] == pytest.approx(x.std(), rel=0.1)
+
+
+def test_a_constant_has_no_scale_and_a_jump_of_it_is_bounded():
+    assert followed([7.0] * 100).variance[0] == 0
+    assert followed([*[7.0] * 100, 1e30]).mean[0] < 100
+    assert followed([*[0.0] * 100, 1e9]).mean[0] == pytest.approx(1e9 / 101)
 
 
 # ---- what it means -----------------------------------------------------------------------------
@@ -142,9 +187,8 @@ def test_a_number_that_does_not_vary_teaches_nothing():
     for trainer in trainers():
         losses = trainer.learn(x, y)
         state = trainer.state_dict()
-        assert np.isfinite(losses).all()
-        assert (losses[:2] == 0).all()  # of the other number, too, two values make the first scale
-        assert (losses[2:] != 0).all()
+        assert np.isnan(losses[:3]).all()  # of the other number, too, three values make a scale
+        assert np.isfinite(losses[3:]).all()
         assert state["targets.variance"][1] == 0
         assert not state["readout.W"][:, [1, 3]].any()
         assert state["readout.W"][:, [0, 2]].any()
@@ -159,7 +203,7 @@ def test_observing_leaves_the_scale(assert_same_state):
         trainer.observe(*data(10, seed=3))
         after = trainer.state_dict()
         names = [name for name in before if name.startswith(("inputs.", "targets."))]
-        assert len(names) == 6
+        assert len(names) == 8
         assert_same_state({k: before[k] for k in names}, {k: after[k] for k in names})
 
 
@@ -220,7 +264,7 @@ def test_any_cutting_and_any_stop(missing, own, tmp_path, assert_same_state):
         x[rng.random(x.shape) < 0.05] = NAN
         y[rng.random(y.shape) < 0.05] = NAN
     for rule in (nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT):
-        for readout in (nbt.Gaussian(2, standardize=True), nbt.Gaussian(2)):
+        for readout in (nbt.Gaussian(2, standardize=True), nbt.Gaussian(2, False)):
             inputs = None if own else nbt.Vector(3, standardize=True)
             make = {"inputs": inputs, "missing": missing, "seed": 3}
             whole, cut, stopped = (
@@ -245,22 +289,24 @@ def test_any_cutting_and_any_stop(missing, own, tmp_path, assert_same_state):
 
 def test_bad_arguments():
     cell = nbt.RNN(3)
-    expect(TypeError, "missing", lambda: nbt.RTRL(cell, nbt.Gaussian(2), missing=None))
-    expect(ValueError, "missing", lambda: nbt.RTRL(cell, nbt.Gaussian(2), missing="drop"))
+    expect(TypeError, "missing", lambda: nbt.RTRL(cell, nbt.Gaussian(2, False), missing=None))
+    expect(ValueError, "missing", lambda: nbt.RTRL(cell, nbt.Gaussian(2, False), missing="drop"))
     expect(TypeError, "standardize", lambda: nbt.Vector(2, standardize=1))
     expect(TypeError, "standardize", lambda: nbt.Gaussian(2, standardize="yes"))
 
 
 @pytest.mark.parametrize("missing", ["skip", "mask"])
 def test_infinity_is_not_missing(missing):
-    trainer = nbt.RTRL(nbt.RNN(3), nbt.Gaussian(2), inputs=2, missing=missing)
+    trainer = nbt.RTRL(
+        nbt.RNN(3), nbt.Gaussian(2, False), inputs=nbt.Vector(2, False), missing=missing
+    )
     expect(ValueError, "x", lambda: trainer.learn([[np.inf, 0]], [[0, 0]]))
     expect(ValueError, "y", lambda: trainer.learn([[0, 0]], [[0, -np.inf]]))
     assert trainer.step == 0
 
 
 def test_the_error_says_what_takes_it():
-    trainer = nbt.RTRL(nbt.RNN(3), nbt.Gaussian(2))
+    trainer = nbt.RTRL(nbt.RNN(3), nbt.Gaussian(2, False))
     with pytest.raises(ValueError, match=r"step 1; missing='skip' or 'mask' takes NaN"):
         trainer.learn([[0, 0], [0, NAN]])
 

@@ -330,10 +330,10 @@ def test_info_of_an_estimator(kind, tmp_path, capsys):
     assert facts["estimator"] == repr(model).partition("  #")[0]
     assert facts["inputs"] == "Vector(size=3, standardize=True)"
     assert facts["features"] == ["a", "b"]
-    assert facts["learned"] == 30
+    assert facts["learned"] == (27 if numbers else 30)  # three make a scale
     assert list(facts["scaling"]) == ["a", "b=x", "b=y"]
     assert facts["scaling"]["a"] == pytest.approx([2, np.sqrt(2)])
-    assert facts["scaling"]["b=x"][0] == pytest.approx(0.5)
+    assert facts["scaling"]["b=x"][0] == pytest.approx(0.5, abs=0.05)
     if numbers:
         assert facts["targets"]["y"] == pytest.approx([1, np.sqrt(2 / 3)])
         assert facts["nats"] == round(model.loss, 4)

@@ -31,7 +31,7 @@ def test_trainers():
         "parameters": f"{7 * 11 + 8 * 5}, float32",
         "steps": "1,200",
     }
-    assert "rule" not in rows(nbt.RTRL(nbt.RNN(7), nbt.Gaussian(2)))[1]
+    assert "rule" not in rows(nbt.RTRL(nbt.RNN(7), nbt.Gaussian(2, False)))[1]
 
 
 def test_histories():

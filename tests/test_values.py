@@ -33,7 +33,7 @@ VALUES = [
     nbt.Constant(0.1),
     nbt.InverseSqrt(0.1),
     nbt.Symbols(5),
-    nbt.Vector(5),
+    nbt.Vector(5, False),
 ]
 
 
@@ -178,7 +178,7 @@ def test_default_priors(activation, prior):
 
 def test_a_given_prior_is_that_of_the_readout_too():
     cell = nbt.RNN(3)
-    symbols, numbers = nbt.Softmax(2), nbt.Gaussian(2)
+    symbols, numbers = nbt.Softmax(2), nbt.Gaussian(2, False)
     assert nbt.Kalman(prior=0.5).lambdas(cell, symbols) == (1.5, 1.5)
     assert nbt.Kalman(prior=0.5, readout_prior=2.0).lambdas(cell, numbers) == (1.5, 2.0)
     assert nbt.Kalman(readout_prior=2.0).lambdas(cell, symbols)[1] == 2.0
@@ -201,7 +201,7 @@ def test_inputs():
         return nbt.RTRL(nbt.RNN(4), nbt.Softmax(3), inputs=inputs).inputs
 
     assert made(None) == made(nbt.Symbols(3)) == nbt.Symbols(3)
-    assert made(3) == made(nbt.Vector(3)) == nbt.Vector(3)
+    assert made(3) == made(nbt.Vector(3)) == nbt.Vector(3, standardize=True)
     assert made(nbt.Symbols(7)) == nbt.Symbols(7)
     assert nbt.Symbols(3) != nbt.Vector(3)
 
@@ -235,7 +235,7 @@ def test_shapes_of_the_state():
         "window.g_theta": (P, n),
         "window.g_phi": (1 + n, A),
     }
-    common = {"inputs": m, "dtype": "float64", "seed": 2**64 - 1}
+    common = {"inputs": nbt.Vector(m, False), "dtype": "float64", "seed": 2**64 - 1}
     cell, readout, sgd = nbt.RNN(n), nbt.Softmax(A), nbt.SGD()
     own = {"rank": K, "blocks": S}
     for trainer, expected in (
@@ -282,7 +282,9 @@ def test_descriptions_are_plain():
         nbt.NoBackTrack(
             nbt.LeakyRNN(3, leak=[0.1, 0.2, 0.3]), nbt.Softmax(4), nbt.SGD(0.1), rank=2
         ),
-        nbt.RTRL(nbt.RNN(2, "tanh"), nbt.Softmax(4), nbt.Kalman(0.1, 3), inputs=nbt.Vector(2)),
+        nbt.RTRL(
+            nbt.RNN(2, "tanh"), nbt.Softmax(4), nbt.Kalman(0.1, 3), inputs=nbt.Vector(2, False)
+        ),
         nbt.TruncatedBPTT(
             nbt.LeakyRNN(np.int64(2), leak=np.float32(0.5)), nbt.Softmax(np.uint8(4))
         ),

@@ -37,7 +37,8 @@ def test_as_if_no_row_waited(units, steps, rank, norm, dtype):
     if norm == "none":
         steps = 50  # unbalanced estimates grow
     lazy, plain = (
-        make(kind, units, rank, norm, dtype) for kind in (nbt.Symbols(SYMBOLS), nbt.Vector(SYMBOLS))
+        make(kind, units, rank, norm, dtype)
+        for kind in (nbt.Symbols(SYMBOLS), nbt.Vector(SYMBOLS, False))
     )
     plain.load_state_dict(without_waiting(lazy.state_dict()))
     rng = np.random.default_rng(0)

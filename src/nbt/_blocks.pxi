@@ -2,16 +2,16 @@
 
 cdef struct Data:
     const int32_t* symbols  # or
-    const void* vectors
+    const double* vectors
     size_t count
     int32_t one  # a single symbol's place; a single number's
     double real
-    float real32
 
 
 cdef object _hold(array, Data* data):
     """An array (steps, m) as vectors; itself, to be held while they are read."""
-    data.vectors, data.count = PyArray_DATA(array), <size_t>PyArray_DIM(array, 0)
+    data.vectors = <const double*>PyArray_DATA(array)
+    data.count = <size_t>PyArray_DIM(array, 0)
     return array
 
 
@@ -69,8 +69,8 @@ def _as_symbols(x, name):
 
 
 def _vectors(x, name, m, dtype, missing):
-    """Real numbers of any kind, order and layout as a contiguous (steps, m) array, all finite, or
-    NaN where they may be missing."""
+    """Real numbers of any kind, order and layout as a contiguous float64 array (steps, m), all
+    finite as `dtype`, or NaN where they may be missing."""
     if isinstance(x, (str, bytes)):
         raise TypeError(f"{name}: expected numbers, got {type(x).__name__}")
     _refuse_mask(x, name)
@@ -87,8 +87,8 @@ def _vectors(x, name, m, dtype, missing):
     if array.ndim != 2 or array.shape[1] != m:
         raise ValueError(f"{name}: expected shape (steps, {m}), got {np.shape(x)}")
     with np.errstate(over="ignore"):
-        array = np.require(array, dtype, ["C", "A"])
-    good = ~np.isinf(array) if missing else np.isfinite(array)
+        array = np.require(array, np.float64, ["C", "A"])
+    good = (np.abs(array) <= np.finfo(dtype).max) | (np.isnan(array) if missing else False)
     if not good.all():
         step = int(np.argmin(good.all(axis=1)))
         hint = "; missing='skip' or 'mask' takes NaN" if np.isnan(array[step]).any() else ""

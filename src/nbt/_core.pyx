@@ -9,9 +9,10 @@ Python. No loop over data: those are in csrc/.
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.long cimport PyLong_AsLongLongAndOverflow
+from libc.float cimport DBL_MAX, FLT_MAX
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
-from numpy cimport NPY_FLOAT32, NPY_FLOAT64, NPY_INT32, import_array, npy_intp
+from numpy cimport NPY_FLOAT64, NPY_INT32, import_array, npy_intp
 from numpy cimport PyArray_CheckExact, PyArray_DATA, PyArray_DIM, PyArray_ISCARRAY_RO
 from numpy cimport PyArray_NBYTES, PyArray_NDIM, PyArray_SIZE, PyArray_SimpleNew, PyArray_TYPE
 
@@ -68,19 +69,20 @@ LARGE = 1 << 22
 
 
 def aligned_zeros(shapes, dtype):
-    """Arrays of zeros of these (rows, columns), each on a cache line's boundary, with a lane block
-    after it that C may read and write back (panels.h).
+    """Arrays of zeros of these (rows, columns), of a dtype or a list with one for each, each on a
+    cache line's boundary, with a lane block after it that C may read and write back (panels.h).
 
     In one piece of memory if that is large: a step visits all of them, and with pages of 4 KiB
     looks up one for every 64 lines (the default at 768 units: 1.2 to 1.4 times as fast)."""
-    sizes = [rows * columns * np.dtype(dtype).itemsize for rows, columns in shapes]
+    dtypes = dtype if isinstance(dtype, list) else [np.dtype(dtype)] * len(shapes)
+    sizes = [rows * columns * one.itemsize for (rows, columns), one in zip(shapes, dtypes)]
     rooms = [(size // NBT_ALIGN + 2) * NBT_ALIGN for size in sizes]
     whole = aligned_bytes(sum(rooms)) if sum(rooms) >= LARGE else None
     places = np.cumsum([0] + rooms)
     memory = [aligned_bytes(room) if whole is None else whole[place:]
               for place, room in zip(places, rooms)]
-    return [one[:size].view(dtype).reshape(shape)
-            for one, size, shape in zip(memory, sizes, shapes)]
+    return [one[:size].view(kind).reshape(shape)
+            for one, size, kind, shape in zip(memory, sizes, dtypes, shapes)]
 
 
 def aligned_bytes(size):
@@ -152,11 +154,12 @@ cdef class Learner:
         rows = []
         while nbt_learner_array(&self.c, k, &row):
             if row.needed:
-                rows.append((row.name.decode(), row.offset, (row.rows, row.columns)))
+                kind = np.dtype(np.float64) if row.wide else self.dtype
+                rows.append((row.name.decode(), row.offset, kind, (row.rows, row.columns)))
             k += 1
         self.arrays = {}
-        memory = aligned_zeros([shape for *_, shape in rows], self.dtype)
-        for (name, offset, _), array in zip(rows, memory):
+        memory = aligned_zeros([shape for *_, shape in rows], [kind for *_, kind, _ in rows])
+        for (name, offset, *_), array in zip(rows, memory):
             (<void**>(<char*>&self.c + <size_t>offset))[0] = <void*><uintptr_t>array.ctypes.data
             self.arrays[name] = array
         if dynamics is not None:
@@ -441,7 +444,7 @@ cdef class Learner:
         _held_x, _held_y = self._inputs(x, &inputs), None
         if y is None:
             if self.c.readout == NBT_BERNOULLI:
-                _check_unit_interval(x, "x")
+                _check_unit_interval(np.asarray(x, self.dtype), "x")
             targets.symbols, targets.vectors = inputs.symbols, inputs.vectors
         elif y is not Ellipsis:
             _held_y = self._targets(y, &targets)
@@ -477,7 +480,7 @@ cdef class Learner:
         """Pieces of a few milliseconds without the GIL, signals looked at and those that only look
         let pass between them."""
         cdef nbt_block piece = block[0]
-        cdef size_t begun = 0, done = 0, size = <size_t>self.dtype.itemsize
+        cdef size_t begun = 0, done = 0
         cdef size_t stride = <size_t>(WORK_BETWEEN_SIGNALS / self.work) + 1
         cdef nbt_status status
         cdef bint hold = self.dynamics is not None and self.dynamics.python
@@ -492,11 +495,11 @@ cdef class Learner:
             if block.symbols != NULL:
                 piece.symbols = block.symbols + begun
             if block.vectors != NULL:
-                piece.vectors = <const char*>block.vectors + begun * self.c.m * size
+                piece.vectors = block.vectors + begun * self.c.m
             if block.target_symbols != NULL:
                 piece.target_symbols = block.target_symbols + begun
             if block.target_vectors != NULL:
-                piece.target_vectors = <const char*>block.target_vectors + begun * self.c.Y * size
+                piece.target_vectors = block.target_vectors + begun * self.c.Y
             if block.predictions != NULL:
                 piece.predictions = block.predictions + begun * self.c.A
             if hold or piece.steps * self.work < 1e5:  # shorter than a change of thread
@@ -511,8 +514,8 @@ cdef class Learner:
                 self.dynamics._raise()
             if status == NBT_DIVERGED:
                 nats = None if loss == NULL else loss[begun + done]
-                if self.c.missing != NBT_NEVER_MISSING and nats != nats:
-                    nats = None  # there may have been no target
+                if (self.c.missing != NBT_NEVER_MISSING or self.c.scale_y) and nats != nats:
+                    nats = None  # there may have been no target, or no scale
                 self.lost = trainer._named(DivergenceError(
                     f"the loss or the state is not finite after step {self.c.step - 1}",
                     self.c.step - 1, position=begun + done, loss=nats))
@@ -544,39 +547,40 @@ cdef class Learner:
         return 0
 
     cdef object _inputs(self, x, Data* data):
-        """x as symbols or as (steps, m) vectors of the learner's dtype; what to hold meanwhile."""
+        """x as symbols or as (steps, m) vectors, float64; what to hold meanwhile."""
         if self.c.one_hot:
             return _symbols(x, "x", self.c.m, data)
-        return self._numbers(x, "x", self.c.m, data)
+        return self._numbers(x, "x", self.c.m, self.c.scale_x, data)
 
     cdef object _targets(self, y, Data* data):
-        """y as symbols, or as (steps, Y) vectors of the learner's dtype; what to hold meanwhile."""
+        """y as symbols, or as (steps, Y) vectors, float64; what to hold meanwhile."""
         if not self.c.Y:
             return _symbols(y, "y", self.c.A, data)
-        held = self._numbers(y, "y", self.c.Y, data)
+        held = self._numbers(y, "y", self.c.Y, self.c.scale_y, data)
         if self.c.readout == NBT_BERNOULLI:
-            _check_unit_interval(self.dtype.type(y) if held is None else held, "y")
+            _check_unit_interval(np.asarray(y if held is None else held, self.dtype), "y")
         return held
 
-    cdef object _numbers(self, x, str name, size_t m, Data* data):
-        """x as (steps, m) of the learner's dtype. A number, or an array that is one already, is
-        used as it is: what `_vectors` finds out, without what that costs a live call."""
-        cdef int kind = NPY_FLOAT32 if self.c.dtype == NBT_F32 else NPY_FLOAT64
-        cdef bint ready = True
+    cdef object _numbers(self, x, str name, size_t m, bint scaled, Data* data):
+        """x as (steps, m), float64, in the range of the learner's dtype unless scaled. A number, or
+        an array that is one already, is used as it is: what `_vectors` finds out, without what that
+        costs a live call."""
+        cdef bint narrow = self.c.dtype == NBT_F32 and not scaled, ready = True
+        cdef double largest = FLT_MAX if narrow else DBL_MAX
         held = None
         if type(x) is float and m == 1:
-            data.real, data.real32 = x, <float><double>x
-            data.vectors = &data.real32 if self.c.dtype == NBT_F32 else <void*>&data.real
-            data.count = 1
-        elif (PyArray_CheckExact(x) and PyArray_TYPE(x) == kind and PyArray_NDIM(x) == 2
+            data.real, data.count = x, 1
+            data.vectors = &data.real
+        elif (PyArray_CheckExact(x) and PyArray_TYPE(x) == NPY_FLOAT64 and PyArray_NDIM(x) == 2
                 and PyArray_DIM(x, 1) == <npy_intp>m and PyArray_ISCARRAY_RO(x)):
             held = _hold(x, data)
         else:
             ready = False
-        if ready and nbt_first_bad_number(self.c.dtype, data.vectors, data.count * m,
+        if ready and nbt_first_bad_number(largest, data.vectors, data.count * m,
                                           self.c.missing) == data.count * m:
             return held
-        return _hold(_vectors(x, name, m, self.dtype, self.c.missing), data)
+        dtype = self.dtype if narrow else np.dtype(np.float64)
+        return _hold(_vectors(x, name, m, dtype, self.c.missing), data)
 
 
 # Arrays of a system's learner that are not scratch.
@@ -584,7 +588,7 @@ CHANGED = {
     "theta", "phi", "h", "a", "slope", "x", "theta_J", "theta_J0", "phi_J", "phi_J0", "metric_q",
     "metric_r", "v", "w", "fisher", "G", "G_next", "window_h", "window_x", "window_delta",
     "window_a", "window_slope", "g_theta", "g_phi", "phi_q", "phi_r", "x_seen",
-    "x_mean", "x_variance", "y_seen", "y_mean", "y_variance", "x_read",
+    "x_mean", "x_variance", "y_seen", "y_mean", "y_variance", "y_error", "y_limited", "x_read",
 }
 
 

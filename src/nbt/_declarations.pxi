@@ -77,13 +77,13 @@ cdef extern from "learner.h" nogil:
     ctypedef struct nbt_array:
         const char* name
         size_t offset, rows, columns
-        int needed
+        int needed, wide
     ctypedef struct nbt_block:
         size_t steps
         const int32_t* symbols
-        const void* vectors
+        const double* vectors
         const int32_t* target_symbols
-        const void* target_vectors
+        const double* target_vectors
         int input_first, learn
         double* predictions
     void nbt_learner_init(nbt_learner* self, int isa) noexcept
@@ -92,11 +92,11 @@ cdef extern from "learner.h" nogil:
     void nbt_learner_settle(nbt_learner* self) noexcept
     void nbt_learner_bring_up(nbt_learner* self, void* theta, void* w) noexcept
     nbt_status nbt_learner_predict(nbt_learner* self, int has_x, int32_t symbol,
-                                   const void* vector, double* prediction) noexcept
+                                   const double* vector, double* prediction) noexcept
     nbt_status nbt_learner_run(nbt_learner* self, const nbt_block* block, double* loss,
                                size_t* done) noexcept
     size_t nbt_first_bad_symbol(const int32_t* symbols, size_t count, size_t limit) noexcept
-    size_t nbt_first_bad_number(nbt_dtype dtype, const void* numbers, size_t count,
+    size_t nbt_first_bad_number(double largest, const double* numbers, size_t count,
                                 int missing) noexcept
     int nbt_isa_count() noexcept
     const char* nbt_isa_name(int isa) noexcept

@@ -177,7 +177,7 @@ class GeneralTable(StateTable):
             return
         for key in (FLAT | {BLOCKS}) & self._entries.keys() & state.keys():
             entry = self._entries[key]
-            value = numbers(key, state[key], entry.shape, self._core.dtype)
+            value = numbers(key, state[key], entry.shape, self._core.arrays[entry.array].dtype)
             fixed = self._fixed if key != BLOCKS else self._fixed_of_blocks()
             if value[..., fixed].any():
                 raise ValueError(f"{key}: expected 0 for numbers that are not learned, such as α")

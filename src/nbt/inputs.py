@@ -47,9 +47,12 @@ class Vector:
         Feed the network (x - mean) / deviation, each number by itself, instead of x. Mean and
         deviation are learned as the numbers come: of all of them, and of about the last 2¹⁶ once
         there are more (the n-th value has the weight max(1/n, 2⁻¹⁶)). They are part of the state
-        (`inputs.mean`, ...), and every x is read with what was known before it. A number that has
-        not varied yet is read as 0. In float32 deviations may be 2·10⁻¹⁹ to 10¹⁸, in float64 10⁻¹⁵⁰
-        to 10¹⁵⁰.
+        (`inputs.mean`, ..., float64), and every x is read with what was known before it, at most 10
+        deviations either way. A value is at most as far off as doubles the variance, √(n + 8)
+        deviations, so that one alone cannot ruin them, and a new level or scale is followed all the
+        same. A number has a scale from its third value on; before, and until it has varied, it is
+        read as 0. The mean is taken off before numbers are rounded to the trainer's precision.
+        Deviations may be 10⁻¹⁵⁰ to 10¹⁵⁰. False: feed the network x itself.
 
     Raises
     ------
@@ -59,11 +62,11 @@ class Vector:
     Examples
     --------
     >>> Vector(4)
-    Vector(size=4, standardize=False)
+    Vector(size=4, standardize=True)
     """
 
     size: int
-    standardize: bool = False
+    standardize: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", _arguments.whole("size", self.size))
@@ -73,7 +76,7 @@ class Vector:
 Inputs = Symbols | Vector
 
 
-def as_inputs(value: object, targets: Inputs) -> Inputs:
+def as_inputs(value: object, targets: Inputs, standardize: bool) -> Inputs:
     """None is what is predicted, an integer a vector of that size."""
     if value is None:
         return targets
@@ -82,4 +85,4 @@ def as_inputs(value: object, targets: Inputs) -> Inputs:
         return value
     if isinstance(value, str) or not hasattr(value, "__index__"):
         raise TypeError(f"inputs: expected Symbols, Vector or an integer, got {value!r}")
-    return Vector(_arguments.whole("inputs", value))
+    return Vector(_arguments.whole("inputs", value), standardize)

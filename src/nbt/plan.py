@@ -57,12 +57,13 @@ class Plan:
         readout = own_loss(cell) if readout is None else readout
         if not isinstance(readout, OwnLoss):
             _arguments.instance("readout", readout, Softmax, Gaussian, Bernoulli)
+        own = "System" in type(getattr(cell, "field", cell)).__name__  # in units of its own
         return cls(
             rule,
             cell,
             readout,
             _arguments.instance("optimizer", optimizer, SGD, Kalman),
-            as_inputs(inputs, readout.targets),
+            as_inputs(inputs, readout.targets, standardize=not own),
             _arguments.one_of(
                 "dtype", _named(own_dtype(cell) if dtype is None else dtype), _core.DTYPES
             ),
@@ -205,7 +206,7 @@ class Plan:
         if exact and scaled:
             raise ValueError(
                 "fisher: expected 'outer' where numbers are standardised or missing='mask', "
-                "got 'exact'"
+                "got 'exact'; Gaussian(..., standardize=False) takes it"
             )
         if exact and self.rule == "bptt":
             raise ValueError("fisher: expected 'outer' for backpropagation, got 'exact'")

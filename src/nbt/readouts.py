@@ -62,8 +62,10 @@ class Gaussian:
         Numbers of a target, at least 1.
     standardize : bool
         Predict (y - mean) / deviation instead of y, mean and deviation being learned as the targets
-        come, as in `Vector`. Losses and what is predicted remain those of y. Until a number has
-        varied it has no scale: it adds nothing to the loss, and nothing is learned from it.
+        come, as in `Vector`, and so is the size of errors. Losses and what is predicted remain
+        those of y. A number has a scale from its third value on, if it has varied. Until then it
+        adds nothing to the loss, and nothing is learned from it; the loss of a step without any
+        such number is NaN.
 
     Raises
     ------
@@ -75,23 +77,31 @@ class Gaussian:
     With the outputs ŷ = φ_0 + a φ, the first dim of them the means μ, the others u: the
     log-variances are s = u / (1 + |u| / c), c = 20, and the loss in nats, the negative logarithm of
     the density, is ℓ = ½ Σ_d (ln 2π + s_d + (y_d - μ_d)² e^{-s_d}). It can be negative. The bound
-    on s keeps the variance between 2·10⁻⁹ and 5·10⁸: numbers of another scale want
-    ``standardize=True``.
+    on s keeps e^s between 2·10⁻⁹ and 5·10⁸.
 
-    The gradient for μ grows as the variance shrinks. `Kalman` measures that and steps accordingly;
-    `SGD` does not, and wants a small rate: the default of `TruncatedBPTT` is too large for it.
+    With ``standardize=True`` the mean is m + k μ and the variance R² e^s, with the running mean m
+    and deviation k of the targets and R² of the squared errors, less what s explains. An error
+    changes R² by at most its own size, so that one value cannot ruin it. Gradients see at most 3
+    deviations of an error, and squares of errors are compared with the mean of what is seen of
+    them: events of one step in a thousand neither throw the network nor make the variance too
+    small. R² follows the errors by itself, so s is drawn to 0 with the weight 1/20. `SGD` takes
+    the gradient of the squared error for μ, and no step that would go beyond what it aims at.
+    With ``standardize=False`` there is nothing of that: the gradient is that of the loss above, and
+    grows as the variance shrinks; `SGD` then wants a small rate.
+
     `NoBackTrack` and `RTRL` measure φ by I_t in (23)-(24), the Fisher matrix of what is predicted,
-    e^{-s_d} for the means and (∂s_d/∂u_d)² / 2 for u, and not by squares of the gradient: a
-    variance that is far too small makes them large, and would keep the readout from mending it.
+    1 / variance for the means and at least (∂s_d/∂u_d)² / 2 for u, and not by squares of the
+    gradient: a variance that is far too small makes them large, and would keep the readout from
+    mending it.
 
     Examples
     --------
     >>> Gaussian(2)
-    Gaussian(dim=2, standardize=False)
+    Gaussian(dim=2, standardize=True)
     """
 
     dim: int
-    standardize: bool = False
+    standardize: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", _arguments.whole("dim", self.dim))
@@ -145,7 +155,7 @@ class Bernoulli:
     @property
     def targets(self) -> Inputs:
         """What is predicted, as an input."""
-        return Vector(self.dim)
+        return Vector(self.dim, standardize=False)
 
 
 @dataclass(frozen=True)
@@ -172,7 +182,7 @@ class OwnLoss:
     @property
     def targets(self) -> Inputs:
         """What is predicted, as an input."""
-        return Vector(self.dim)
+        return Vector(self.dim, standardize=False)
 
 
 Readout = Softmax | Gaussian | Bernoulli | OwnLoss

@@ -141,8 +141,10 @@ class StateTable:
 
     def _add_scaler(self, name, prefix, size) -> None:
         """What is known of numbers that are standardised (csrc/scaler.h)."""
-        for key, array in (("count", "seen"), ("mean", "mean"), ("variance", "variance")):
-            self._add_plain(f"{name}.{key}", f"{prefix}_{array}", (size,), lambda x: x[0, :size])
+        keys = [("count", "seen"), ("mean", "mean"), ("variance", "variance")]
+        keys += [("error", "error"), ("limited", "limited")] if name == "targets" else []
+        for key, array in keys:
+            self._add_plain(f"{name}.{key}", f"{prefix}_{array}", (size,), lambda x: x[0])
 
     def _add_nobacktrack(self, n, n_parameters, rank, blocks, exact_self, norm) -> None:
         def write_w(x, value):
@@ -281,6 +283,7 @@ class StateTable:
         """Checks everything, then writes everything."""
         if not isinstance(state, Mapping):
             raise TypeError(f"state: expected a mapping of names to arrays, got {state!r}")
+        state = self._with_errors(state)
         expected = set(self._entries) | set(self._counters(moved="window.moved" in state))
         waiting = {*self._waiting, "waiting.since"} if self._waiting else set()
         waits = bool(waiting) and waiting <= set(state)
@@ -292,7 +295,7 @@ class StateTable:
                 f"state: expected the names of this trainer's state_dict(), got one that {problem}"
             )
         values = {
-            key: numbers(key, state[key], entry.shape, self._core.dtype)
+            key: numbers(key, state[key], entry.shape, self._core.arrays[entry.array].dtype)
             for key, entry in self._entries.items()
         }
         counters = self._checked_counters(state)
@@ -312,6 +315,13 @@ class StateTable:
             for key in ("cell.r", "estimator.w"):
                 self.write(key, values[key])
             self._core.refresh()
+
+    def _with_errors(self, state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Older states do not say how large errors are: as targets vary: that predicts the same."""
+        added = {"targets.error", "targets.limited"} & set(self._entries) - set(state)
+        if len(added) < 2 or "targets.variance" not in state:
+            return state
+        return {**state, **dict.fromkeys(added, state["targets.variance"])}
 
     def grown(self, outputs: int, inputs: int) -> dict[str, np.ndarray]:
         """The settled state with zeros for so many more outputs and inputs. Nothing waits in it."""

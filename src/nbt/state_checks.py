@@ -36,7 +36,7 @@ def numbers(key: str, value, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         raise ValueError(f"{key}: expected time constants above 0, got {array}")
     if key.endswith(".count") and not ((array >= 0) & (array <= HORIZON)).all():
         raise ValueError(f"{key}: expected counts in [0, {HORIZON}], got {array}")
-    squares = key.endswith((".J", ".variance"))
+    squares = key.endswith((".J", ".variance", ".error", ".limited"))
     squares |= key in ("estimator.fisher", "waiting.norm")
     if squares and not (array >= 0).all():
         raise ValueError(f"{key}: expected means of squares, at least 0, got {array.min()}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nbt.dynamics import is_fast
-from nbt.optimizers import SGD
+from nbt.optimizers import SGD, Kalman
 from nbt.trainers import RTRL, NoBackTrack, Trainer
 
 __all__ = ["Replicas", "Trajectory"]
@@ -19,7 +19,16 @@ LEARNED = ("theta", "theta_J", "theta_J0", "metric_q", "metric_r", "fisher")
 REACHED = (  # the state, whose last bit another kernel may round differently; means, deviations
     *("h", "a", "slope"),
     *(f"{of}_{what}" for of in "xy" for what in ("seen", "mean", "variance")),
+    *("y_error", "y_limited"),
 )
+
+
+def _still(trainer: Trainer) -> SGD | Kalman:
+    """An optimizer that moves nothing. Of numbers that are standardised, gradients are as those of
+    the trainer's own see errors."""
+    if getattr(trainer.readout, "standardize", False) and isinstance(trainer.optimizer, Kalman):
+        return Kalman(0.0, prior=1e30, readout_prior=1e30)
+    return SGD(0.0)
 
 
 class _General(RTRL):
@@ -50,7 +59,7 @@ class Trajectory:
         self.exact = (RTRL if fast else _General)(*values, trainer.optimizer, **more)
         _set(self.exact, state, {"estimator.G": trainer.influence()})
         self.replicas = Replicas(trainer, state, replicas)
-        self._probe = RTRL(*values, SGD(0.0), **more)
+        self._probe = RTRL(*values, _still(trainer), **more)
 
     def look(self, *data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """∂ℓ/∂h (n,) and ∂h(t+1)/∂h(t) (n, n) in the step to come, with the parameters of now.

@@ -20,6 +20,7 @@ from .cases import case
 from .checks import Unlike, check_bits
 from .dialects import check_dialects
 from .extremes import check_finite, check_hostile
+from .outliers import check_outliers
 from .paths import check_dense, check_isas, check_systems
 from .strangers import check_strangers
 from .together import check_threads
@@ -45,6 +46,7 @@ CHECKS = {
     "strangers": check_strangers,
     "threads": check_threads,
     "dialects": check_dialects,
+    "outliers": check_outliers,
 }
 
 

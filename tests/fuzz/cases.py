@@ -96,7 +96,7 @@ def case(seed):
     readout = draw_readout(rng)
     inputs = draw_inputs(rng, readout)
     if isinstance(cell, nbt.System):
-        inputs = nbt.Vector(2) if rng.random() < 0.5 else nbt.Symbols(2)
+        inputs = nbt.Vector(2, False) if rng.random() < 0.5 else nbt.Symbols(2)
     missing = rng.choice(("error", "error", "skip", "mask"))
     optimizer = draw_optimizer(rng, cell, readout, missing, rule)
     arguments = {

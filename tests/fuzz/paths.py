@@ -191,11 +191,12 @@ def few_outputs(readout):
     if isinstance(readout, nbt.Softmax):
         return nbt.Softmax(min(readout.symbols, 9))
     kind = type(readout)  # the oracle for systems knows no scales
-    return kind(min(readout.dim, 3))
+    scale = {"standardize": False} if kind is nbt.Gaussian else {}
+    return kind(min(readout.dim, 3), **scale)
 
 
 def unscaled(inputs):
-    return nbt.Vector(inputs.size) if isinstance(inputs, nbt.Vector) else inputs
+    return nbt.Vector(inputs.size, False) if isinstance(inputs, nbt.Vector) else inputs
 
 
 def follow(case, trainer, theirs):

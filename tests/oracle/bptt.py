@@ -69,17 +69,28 @@ class TruncatedBPTT(Trainer):
     def _backward(self):
         """Adds the gradient of the window's summed losses to g_theta and g_phi."""
         back = np.zeros(self.n)  # d(losses from here on)/dh
+        self.window_delta = self._shorten(self.window_delta, *self._reached())
         reached = self.h
         for slot in reversed(range(self.T)):
             delta = self.window_delta[slot]
             self.g_phi = self.g_phi + readout.gradient(reached, delta, self.activation)
             back = back + readout.backward(reached, delta, self.phi, self.activation)
-            if self.moved[slot] if self.inputs == "vector" else self.window_x[slot] >= 0:
+            if self._moved(slot):
                 left, x = self.window_h[slot], self._input(self.window_x[slot])
                 z = cell.regressors(left, x, self.activation)
                 self.g_theta = self.g_theta + np.outer(z, back)
                 back = back @ cell.jacobian(left, self.theta, self.alpha, self.activation)
                 reached = left
+
+    def _reached(self):
+        """The states after each slot's transition, the newest first."""
+        reached = [self.h]
+        for slot in reversed(range(1, self.T)):
+            reached.append(self.window_h[slot] if self._moved(slot) else reached[-1])
+        return reached
+
+    def _moved(self, slot):
+        return self.moved[slot] if self.inputs == "vector" else self.window_x[slot] >= 0
 
     def _move(self, F, z):
         """Nothing is carried forward."""

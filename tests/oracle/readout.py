@@ -9,6 +9,17 @@ The A outputs are o = phi[0] + a phi[1:] (48). A kind of readout says what they 
 
 An entry of y that is NaN is not known: it adds nothing to the loss and to the gradient.
 
+A Gaussian whose targets are standardised (`Scaled`) predicts y_d ~ N(m + k mean_d, R exp(s_d)) with
+the running mean m, deviation k and mean squared error R of scaler.py. What its gradients see is
+limited: no more than LIMIT deviations r = (m + k mean - y) / sqrt(R exp(s)). So that the limit does
+not draw s down, limited squares are compared with their own running mean; and since R follows the
+errors by itself, s is drawn to 0 a little:
+
+    dloss/dmean = r k / sqrt(R exp(s)),  dloss/ds = (share - r^2) / 2 + PULL s.
+
+SGD, which does not know how steep that is, takes r sqrt(R exp(s)) / k for the first: the gradient
+of the squared error. I_t of u is at least the square of its gradient.
+
 I_t of (23) is the outer product of dloss/do, but for the Gaussian, whose Fisher matrix is diagonal
 and does not depend on y: `information`.
 """
@@ -18,6 +29,8 @@ import numpy as np
 from .cell import activate, slope
 
 BOUND = 20.0
+LIMIT = 3.0
+PULL = 0.05
 
 
 def outputs(h, phi, activation):
@@ -66,6 +79,35 @@ class Gaussian:
         by_mean = (mean - y) * np.exp(-s)
         by_s = 0.5 * (1.0 - (y - mean) ** 2 * np.exp(-s))
         return np.nan_to_num(np.concatenate([by_mean, by_s * ds]), posinf=np.inf, neginf=-np.inf)
+
+
+class Scaled:
+    """One step of a Gaussian whose targets are standardised by `scaler`: predict, loss, delta,
+    information as above, and the `squares` that the scaler follows."""
+
+    def __init__(self, o, scaler):
+        self.scaler, self.k = scaler, scaler.deviation
+        self.mean, self.s, self.ds = Gaussian.split(o)
+        self.deviation = np.sqrt(scaler.mean_square * np.exp(self.s))
+
+    def predict(self):
+        return np.stack([self.scaler.mean + self.k * self.mean, self.deviation**2])
+
+    def see(self, y, plain):
+        """plain: for SGD. The loss is NaN where no number has a scale."""
+        counts = self.scaler.known & ~np.isnan(y)
+        r = (self.scaler.mean + self.k * self.mean - y) / self.deviation
+        losses = 0.5 * np.log(2.0 * np.pi) + np.log(self.deviation) + r**2 / 2.0
+        self.loss = losses[counts].sum() if counts.any() else np.nan
+        seen = np.clip(r, -LIMIT, LIMIT)
+        steep = self.k / self.deviation
+        by_mean = seen / steep if plain else seen * steep
+        by_u = self.ds * ((self.scaler.share - seen**2) / 2.0 + PULL * self.s)
+        self.delta = np.concatenate([np.where(counts, by_mean, 0.0), np.where(counts, by_u, 0.0)])
+        measured = [steep**2, np.maximum(self.ds**2 / 2.0, by_u**2)]
+        self.information = np.where(np.tile(counts, 2), np.concatenate(measured), 0.0)
+        mean_square = self.scaler.mean_square
+        self.squares = r**2 * mean_square, seen**2 * mean_square
 
 
 class Bernoulli:

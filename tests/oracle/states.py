@@ -54,6 +54,9 @@ def initial_state(
         state[f"{name}.count"] = rng.integers(2, 9, size).astype(float) * (not fresh)
         state[f"{name}.mean"] = normal(size)
         state[f"{name}.variance"] = (normal(size) ** 2 + 0.3) * (not fresh)
+        if name == "targets":
+            state["targets.error"] = state["targets.variance"] * rng.uniform(0.2, 0.9, size)
+            state["targets.limited"] = state["targets.error"] * rng.uniform(0.3, 1.0, size)
     z = np.zeros(P)
     if not fresh:
         x = np.eye(m)[rng.integers(m)] if inputs == "symbols" else rng.normal(size=m)

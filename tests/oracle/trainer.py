@@ -79,12 +79,12 @@ class Trainer:
         if x is not None:
             x = self._input(self._read(x))
             h = cell.transition(h, x, self.theta, self.alpha, self.activation)
-        prediction = readout.predict(h, self.phi, self.activation, self.readout)
         if self.scale_y:
-            mean, variance = prediction
-            deviation = self.scale_y.deviation
-            return np.stack([self.scale_y.mean + deviation * mean, deviation**2 * variance])
-        return prediction
+            return self._scaled(h).predict()
+        return readout.predict(h, self.phi, self.activation, self.readout)
+
+    def _scaled(self, h):
+        return readout.Scaled(readout.outputs(h, self.phi, self.activation), self.scale_y)
 
     def learn(self, x, y=None):
         """Losses (T,) in nats, each measured before its own update."""
@@ -122,6 +122,7 @@ class Trainer:
             return np.nan
         loss = self._observe(y, learning)
         if learning and self.scale_y:
+            self.scale_y.follow_errors(y, *self.squares)
             self.scale_y.follow(y)
         return loss
 
@@ -133,18 +134,26 @@ class Trainer:
 
     def _score(self, y):
         """The loss of y, and dloss/doutputs; leaves the readout's `information`."""
-        more = 0.0
         if self.scale_y:
-            known = self.scale_y.variance > 0  # otherwise there is no scale yet
-            y = np.where(known, self.scale_y.read_target(y), np.nan)
-            more = np.log(self.scale_y.deviation)[~np.isnan(y)].sum()
+            step = self._scaled(self.h)
+            step.see(y, plain=isinstance(self.phi_optimizer, SGD))
+            self.information, self.squares = step.information, step.squares
+            return step.loss, step.delta
         arguments = self.h, y, self.phi, self.activation, self.readout
         self.information = readout.information(*arguments)
-        return readout.loss(*arguments) + more, readout.delta(*arguments)
+        return readout.loss(*arguments), readout.delta(*arguments)
+
+    def _shorten(self, delta, *reached):
+        """delta of steps that reached these states, where SGD could go beyond what it aims at."""
+        if not self.scale_y or not isinstance(self.phi_optimizer, SGD):
+            return delta
+        size = sum(1.0 + (cell.activate(h, self.activation) ** 2).sum() for h in reached)
+        return delta / max(1.0, self.phi_optimizer.rate(self.t) * size)
 
     def _observe(self, y, learning):
         loss, delta = self._score(y)
         if learning:
+            delta = self._shorten(delta, self.h)
             self.g_phi = readout.gradient(self.h, delta, self.activation)
             self.root_phi = self._root()
             self.H = readout.backward(self.h, delta, self.phi, self.activation)
