@@ -252,6 +252,20 @@ def test_the_command_reads_a_pipe(tmp_path):
 
 
 @POSIX
+@pytest.mark.parametrize("heading", ["", "a;b\n", "\ufeffb;a\n", "x;y\n"])
+def test_another_pipe_goes_on_by_what_is_known(tmp_path, heading):
+    """`tail -n 0 -F t.csv | nbt train -` gives no heading."""
+    records = ("1,5;20\n", "ERR\n", "1,25;30\n") * 4
+    for text in ("a;b\n" + "".join(records), heading + "".join(records), ""):
+        args = ("train", "-", "--columns", "a,b", "-o", tmp_path / "run", "--resume")
+        process = start(*args)
+        said = process.communicate(text.encode(), timeout=60)[1].decode()
+        assert process.returncode == 0, said
+    assert "learned   16 steps" in said
+    bad = 8 + (heading == "x;y\n")
+    assert f"faults    {bad} bad records skipped" in said
+
+
 @pytest.mark.parametrize("heading", ["a,b\n", "b,a\n", ""])
 def test_a_heading_after_a_rotation(tmp_path, heading):
     """It may come again, with its columns in another order, or not at all."""

@@ -8,6 +8,7 @@ why it is none. They stop where more text is needed (`final`: none comes), and k
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -51,13 +52,16 @@ class _Lines:
         return self._text.find("\n", begin) + 1 or (len(self._text) if self._final else 0)
 
 
-def csv_records(text: str, final: bool, longest: int, **dialect: Any) -> Iterator[Piece]:
-    """Records of CSV, by the rules of Python's `csv`: a quoted field may hold ends of lines.
+def csv_records(
+    text: str, final: bool, longest: int, delimiter: str, spaces: bool
+) -> Iterator[Piece]:
+    """Records of CSV, by the rules of Python's `csv`: a quoted field may hold ends of lines. Where
+    `spaces` are allowed before a field, they are none of it.
 
     What is none ends where its first line does.
     """
     lines = _Lines(text, final)
-    reader = csv.reader(lines, strict=True, **dialect)
+    reader = csv.reader(lines, _dialect(delimiter, spaces))
     size = len(text)
     while True:
         begin, record = lines.at, None
@@ -75,6 +79,12 @@ def csv_records(text: str, final: bool, longest: int, **dialect: Any) -> Iterato
         if isinstance(record, ValueError):
             lines.at, lines.out = lines.end_of_line(begin) or size, False
         yield lines.at, record
+
+
+@functools.lru_cache
+def _dialect(delimiter: str, spaces: bool) -> Any:
+    """Made once, as a reader is then made in a quarter of the time."""
+    return csv.reader((), delimiter=delimiter, skipinitialspace=spaces, strict=True).dialect
 
 
 def json_lines(text: str, final: bool, longest: int) -> Iterator[Piece]:

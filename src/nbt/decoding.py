@@ -34,6 +34,7 @@ class Plain:
     """Bytes that are symbols themselves: a `Look` that decodes nothing."""
 
     failure = ""
+    uneven = False
 
     def __init__(self, data: bytes) -> None:
         self.text = data
@@ -70,6 +71,11 @@ class Look:
         count for the last character that stands for it. None: they are UTF-8, and good.
     whole : int, optional
         Bytes of all characters, where that is known.
+
+    Attributes
+    ----------
+    uneven : bool
+        Whether some characters may stand for bad bytes, or for no byte of their own.
     """
 
     def __init__(
@@ -83,6 +89,7 @@ class Look:
     ) -> None:
         self.text, self.failure, self._mark = text, failure, mark
         self._sizes, self._bad, self._whole = sizes, bad, whole
+        self.uneven = sizes is not None
 
     def size(self, count: int) -> int:
         """Bytes of the first `count` characters."""
@@ -112,8 +119,10 @@ class Look:
         """Without the first `count` characters."""
         if not count:
             return self
-        sizes, bad = (x if x is None else x[count:] for x in (self._sizes, self._bad))
-        return Look(self.text[count:], self.failure, 0, sizes, bad)
+        if self._sizes is None:
+            return Look(self.text[count:], self.failure)
+        bad = None if self._bad is None else self._bad[count:]
+        return Look(self.text[count:], self.failure, 0, self._sizes[count:], bad)
 
 
 class Decoder:

@@ -188,8 +188,8 @@ class FileStream(Stream):
 
     @property
     def _at_beginning(self) -> bool:
-        """Does `_rest` begin with the first byte of a file?"""
-        return self._seams[0][0] == 0 if self._seams else self._offset == 0
+        """Does `_rest` begin with the first byte of a file, or of a pipe?"""
+        return self._seams[0][0] == 0 if self._seams else self._offset == self._start
 
     @property
     def _whole(self) -> bool:
@@ -227,29 +227,42 @@ class FileStream(Stream):
         """Pass so many characters of `_look()`."""
         look = self._look()
         used = look.size(count)
+        begun = self._note_bad(look, count) if look.uneven else 0
+        given, self._rest = self._rest[:used], self._rest[used:]
+        self._given = begun + (0 if used else self._given)
+        self._looked = look.after(count)
+        if self._seams:
+            given = self._over_seams(given)
+        if used and not self._plain:
+            self._variant = self._sniffed
+        if self._offset < HEAD:
+            self._head = zlib.crc32(given[: HEAD - self._offset], self._head)
+        self._crc = zlib.crc32(given, self._crc)
+        self._offset += len(given)
+        self._line += look.text.count(b"\n" if self._plain else "\n", 0, count)
+
+    def _note_bad(self, look: Look, count: int) -> int:
+        """Count and name the bad bytes of so many characters; how many of these stand for a piece
+        whose last one comes later."""
         self._counts["replaced"] += look.replaced(count)
         for place in look.bad_places(count)[:NOTED]:
             byte, to = self._rest[look.size(place)], look.text[place]
             to = to if to == OTHER else f"\\x{byte:02x}"
             self._note("replaced", place, f"{byte:#04x} is no character, read as {to}")
-        given, self._rest = self._rest[:used], self._rest[used:]
-        self._given = look.begun(count) + (0 if used else self._given)
-        self._looked = look.after(count)
+        return look.begun(count)
+
+    def _over_seams(self, given: bytes) -> bytes:
+        """What of the bytes that are given lies in the last file that they reach, which is now the
+        one whose place is kept."""
         while self._seams and len(given) > self._seams[0][0]:
             left, self._marks = self._seams.pop(0)
             given = given[left:]
-            self._offset = self._crc = self._head = 0
+            self._offset = self._start = self._crc = self._head = 0
             self._line = 1
         if self._seams:
             left, marks = self._seams[0]
             self._seams[0] = (left - len(given), marks)
-        if used and not self._plain:
-            self._variant = self._sniffed
-        self._head = zlib.crc32(given[: max(0, HEAD - self._offset)], self._head)
-        self._crc = zlib.crc32(given, self._crc)
-        self._offset += len(given)
-        newline = b"\n" if self._plain else "\n"
-        self._line += look.text.count(newline, 0, count)
+        return given
 
     def _count(self, kind: str, number: int, first: int, what: str) -> None:
         """Something that is not as it should be, the first of it at that character of `_look()`."""
@@ -274,6 +287,7 @@ class FileStream(Stream):
         """At the beginning of a file."""
         self._rest, self._final, self._failure = b"", False, ""
         self._crc = self._offset = self._head = 0
+        self._start = 0  # where this pipe goes on with what an earlier one gave
         self._line = 1
         self._variant = self._sniffed = 0  # of the encoding
         self._given = 0  # characters that stand for the next byte, and were given
@@ -302,6 +316,7 @@ class FileStream(Stream):
             self._offset, self._line, self._crc = state["offset"], state["line"], state["hash"]
             self._head, self._variant = state["head"], state["variant"]
             self._given = state["given"] if self.repeatable else 0
+            self._start = 0 if self.repeatable else self._offset
             self._marks |= {name: state[name] for name in self._marks}
 
 

@@ -117,8 +117,7 @@ class Records(FileStream):
 
     def _csv(self, delimiter: str) -> Iterator[tuple[int, Any]]:
         text, longest = self._look().text, self._reading.longest
-        dialect = {"delimiter": delimiter, "skipinitialspace": self._spaces}
-        return csv_records(text, self._whole, longest, **dialect)
+        return csv_records(text, self._whole, longest, delimiter, self._spaces)
 
     def _size(self, symbols: Any) -> int:
         return sum(self._sizes[: len(symbols)])
@@ -301,6 +300,6 @@ class Records(FileStream):
             if max(places) >= (heading.width or sys.maxsize):
                 raise ValueError(f"state: expected columns before {heading.width}, got {places}")
         self._set_heading(heading)
-        if self._offset and self.repeatable:  # a pipe may begin with a heading, as ever
+        if not self._at_beginning:  # else a heading may come, as ever
             self._array = bool(state["array"])
             self._fresh = self._heading is None and self._reading.format == "csv"

@@ -59,7 +59,7 @@ def looks_like(text: str, final: bool) -> Looks | None:
 
 
 def _of_csv(text: str, final: bool, delimiter: str) -> Looks | None:
-    pieces = csv_records(text, final, LONGEST, delimiter=delimiter, skipinitialspace=True)
+    pieces = csv_records(text, final, LONGEST, delimiter, True)
     records = [record for _, record in itertools.islice(pieces, RECORDS) if record is not None]
     if len(records) < LEAST or any(isinstance(record, Exception) for record in records):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -59,6 +60,9 @@ class Job:
         self.history = History(settings(trainer, stream, **self.limits))
         if checkpoint:
             self._go_to(checkpoint)
+            if checkpoint.stream and not stream.repeatable:  # what is known goes on in this pipe
+                state, before = stream.state_dict(), checkpoint.stream["state"]
+                self._place({key: before.get(key, value) for key, value in state.items()})
         if options["threads"]:
             self.trainer.threads = options["threads"]
         self.resumed, self.troubles = checkpoint is not None, troubles or []
@@ -82,14 +86,17 @@ class Job:
         self.trainer, self.history = checkpoint.trainer, checkpoint.history
         self.history.settings.pop("failure", None)
         if checkpoint.stream and self.stream.repeatable:
-            try:
-                self.stream.load_state_dict(checkpoint.stream["state"])
-            except DataError:
-                raise
-            except MALFORMED as error:
-                raise CheckpointError(
-                    f"{self.folder.path}: its place in {self.stream.name}: {words(error)}"
-                ) from None
+            self._place(checkpoint.stream["state"])
+
+    def _place(self, state: Mapping[str, int]) -> None:
+        try:
+            self.stream.load_state_dict(state)
+        except DataError:
+            raise
+        except MALFORMED as error:
+            raise CheckpointError(
+                f"{self.folder.path}: its place in {self.stream.name}: {words(error)}"
+            ) from None
 
     def run(self) -> int:
         """Learn, save, report; the exit code, unless there is an error to raise."""
