@@ -335,3 +335,46 @@ def test_wrong_features_are_refused_before_anything_was_learned():
                 kind().predict_one(x)
             with pytest.raises(TypeError, match=r"^x: .* at step 0$"):
                 kind().learn_one(x, 1)
+
+
+# ---- numbers that are far off, or far from zero ------------------------------------------------
+
+
+def late_error(rule, spoiled, value):
+    """The mean error from 1000 steps after one value of that kind on."""
+    rng, total = random.Random(0), 0.0
+    model = nbt.RNNRegressor(nbt.RNN(8), rule=rule, seed=1)
+    for t in range(2500):
+        x = {"x": rng.gauss(5, 1)}
+        y = 20 + 3 * x["x"] + rng.gauss(0, 1)
+        if t == 500 and spoiled == "feature":
+            x["x"] = value
+        if t >= 1500:
+            total += abs(model.predict_one(x) - y)
+        model.learn_one(x, value if t == 500 and spoiled == "target" else y)
+    assert model.undone == 0
+    return total / 1000
+
+
+@pytest.mark.parametrize("rule", ["NoBackTrack", "RTRL", "TruncatedBPTT"])
+def test_one_outlier_is_soon_forgotten(rule):
+    expected = late_error(rule, None, 0.0)
+    for spoiled in ("feature", "target"):
+        for value in (1e3, 99_999.0, 2.0**32 - 1, -1e20, 1e30, 1e38):
+            assert late_error(rule, spoiled, value) <= 1.5 * expected
+
+
+def test_a_moment_keeps_its_fractions():
+    """Seconds since 1970 are read as sharply as seconds of a minute."""
+    rng, right = random.Random(0), {0: 0, 1_770_000_000: 0}
+    models = {offset: nbt.RNNClassifier(seed=1) for offset in right}
+    for t in range(4000):
+        part = rng.random()
+        for offset, model in models.items():
+            moment = datetime.datetime.fromtimestamp(offset, datetime.UTC)
+            x = {"when": moment + datetime.timedelta(seconds=part)}
+            if t >= 2000:
+                right[offset] += model.predict_one(x) == (part > 0.5)
+            model.learn_one(x, part > 0.5)
+    assert right[1_770_000_000] >= 0.98 * right[0]
+    assert right[0] > 1900
