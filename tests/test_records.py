@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import nbt
-from nbt import following
+from nbt import following, records
 from nbt.errors import DataError
 
 NAN = float("nan")
@@ -182,6 +182,17 @@ def test_a_line_of_many_megabytes_takes_no_memory(tmp_path, form):
 
 
 # ---- looking ahead -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 4096])
+def test_a_long_element_of_an_array_is_looked_at_few_times(tmp_path, size, monkeypatch):
+    """Each look begins anew: were they as many as its blocks, the time would be their square."""
+    looks, look = [], records.json_elements
+    monkeypatch.setattr(records, "json_elements", lambda *args: looks.append(0) or look(*args))
+    long = '{"a": 2, "b": [' + "1," * 200_000 + "3]}"
+    stream = table(tmp_path, f'[{{"a": 1}}, {long}, {{"a": 3}}]', ["a"], name="a.json")
+    same(everything(stream, size), [[1], [2], [3]])
+    assert len(looks) < 20
 
 
 @contextlib.contextmanager

@@ -75,7 +75,7 @@ def one_character(argument: str, value: Any) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{argument}: expected one character, got {value!r}")
     if len(value) != 1 or value in '"\r\n\0' or value.isalnum():
-        raise ValueError(f"{argument}: expected one character that is no letter, got {value!r}")
+        raise ValueError(f"{argument}: expected one character, no letter or digit, got {value!r}")
 
 
 class Heading(NamedTuple):

@@ -145,8 +145,9 @@ class FileStream(Stream):
         return f"{self.name}: is empty"
 
     def _fill(self, n: int) -> None:
+        n = max(n, LEAST_BLOCK, len(self._rest))  # doubles what is cut anew: all cuts are linear
         try:
-            raw = self._source.read(max(n, LEAST_BLOCK))
+            raw = self._source.read(n)
             self._rest, self._looked = self._rest + raw, None
             self._final = not raw and self._source.ended()
         except DataError as error:
