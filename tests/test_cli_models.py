@@ -1,6 +1,8 @@
 """`nbt predict`, `score` and `info` of models that are used as they were not learned."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -130,3 +132,19 @@ def test_a_run_that_has_not_begun_says_so(tmp_path, capsys):
     for command in ("predict", "sample"):
         code, _, err = said(capsys, command, "-m", tmp_path / "m")
         assert (code, "has learned nothing yet" in err) == (2, True)
+
+
+def test_a_reader_that_goes_away_is_no_failure(tmp_path, capsys):
+    """`nbt train … | head -1`: the run can go on, and info names no failure."""
+    path, folder = tmp_path / "a.txt", tmp_path / "run"
+    path.write_text("abracadabra\n" * 20000)
+    command = [sys.executable, "-m", "nbt", "train", str(path), "-o", str(folder)]
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, **pipe) as process:
+        for _ in range(11):  # what it learns with, and the first row
+            process.stdout.readline()
+        process.stdout.close()
+    assert process.returncode == 0
+    facts = json.loads(said(capsys, "info", folder, "--json")[1])
+    assert 0 < facts["step"] < 240_000
+    assert facts["failure"] is None

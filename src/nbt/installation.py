@@ -16,17 +16,18 @@ DISTRIBUTION = "nobacktrack"
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 LATER = frozenset(  # modules of ours that `import nbt` does not load
     [
-        *(
-            "__init__",
-            "__main__",
-            "drawing",
-            "escapes",
-            "forecasting",
-            "listening",
-            "report",
-            "river",
-        ),
-        *("runs", "scoring", "sklearn", "tabular"),
+        "__init__",
+        "__main__",
+        "drawing",
+        "escapes",
+        "forecasting",
+        "listening",
+        "report",
+        "river",
+        "runs",
+        "scoring",
+        "sklearn",
+        "tabular",
     ]
 )
 

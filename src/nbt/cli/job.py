@@ -171,8 +171,9 @@ class Job:
                 if getattr(error, "history", None) is None or self.interrupts.hurried:
                     raise
                 if not (isinstance(error, DivergenceError) and self._roll_back(error)):
-                    if isinstance(error, Exception):
-                        self.history.settings["failure"] = " ".join(str(error).split())
+                    if isinstance(error, Exception) and not isinstance(error, BrokenPipeError):
+                        why = " ".join(str(error).split())
+                        self.history.settings["failure"] = why or type(error).__name__
                     return error
             finally:
                 self.learning = False
