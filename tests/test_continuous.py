@@ -21,7 +21,7 @@ def run(norm, steps):
     """h, v̄ and w̄ before and after the last step, and the exact ∂h/∂θ, all at the same time."""
     dt = TIME / steps
     cell = nbt.Continuous(nbt.CTRNN(UNITS, activation="tanh", tau=(0.5, 1.0, 2.0)), dt)
-    common = {"inputs": 1, "dtype": "float64", "seed": 5}
+    common = {"inputs": nbt.Vector(1, False), "dtype": "float64", "seed": 5}
     readout, sgd = nbt.Softmax(2), nbt.SGD(0.0)
     pairs = nbt.NoBackTrack(cell, readout, sgd, rank=PAIRS, norm=norm, **common)
     exact = nbt.RTRL(cell, readout, sgd, **common)
@@ -167,7 +167,7 @@ def test_a_system_as_a_field(rule):
     """What a trainer makes of it is what it makes of Euler's step written out."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(60, 1)), rng.integers(0, 3, 60)
-    common = {"inputs": 1, "dtype": "float64", "seed": 2}
+    common = {"inputs": nbt.Vector(1, False), "dtype": "float64", "seed": 2}
     first, second = (
         rule(cell, nbt.Softmax(3), nbt.SGD(0.05), **common)
         for cell in (nbt.Continuous(field(), 0.2), rolled_out(0.2))

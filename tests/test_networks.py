@@ -76,7 +76,7 @@ def build(case, rule, optimizer, inputs, *, dtype="float64", **own):
     """A trainer with a readout that says something, and the oracle in the same state."""
     cell, phases = CASES[case]
     kind = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "bptt": nbt.TruncatedBPTT}[rule]
-    given = {"symbols": nbt.Symbols(M), "vector": M}[inputs]
+    given = {"symbols": nbt.Symbols(M), "vector": nbt.Vector(M, False)}[inputs]
     optimizer, plain_optimizer = OPTIMIZERS[optimizer]
     trainer = kind(cell, nbt.Softmax(A), optimizer, inputs=given, dtype=dtype, seed=5, **own)
     state = trainer.state_dict()

@@ -77,7 +77,9 @@ def test_nor_is_one_of_numbers(rule, optimizer, readout, isa):
 def test_large_states_are_not_looked_at(isa):
     """exp and tanh make no powers of what is far out."""
     for activation in ("sigmoid", "tanh"):
-        trainer = nbt.RTRL(nbt.RNN(N, activation), nbt.Softmax(M), nbt.SGD(0.0), inputs=2)
+        trainer = nbt.RTRL(
+            nbt.RNN(N, activation), nbt.Softmax(M), nbt.SGD(0.0), inputs=nbt.Vector(2, False)
+        )
         trainer.observe(np.full((20, 2), 1e13), [0] * 20)
         assert trainer._core.looks == 0
 
@@ -202,7 +204,9 @@ def test_absurd_weights_predict_nothing_along_a_block():
 
 
 def diverged():
-    trainer = nbt.RTRL(nbt.LeakyRNN(3), nbt.Softmax(2), inputs=2, dtype="float32")
+    trainer = nbt.RTRL(
+        nbt.LeakyRNN(3), nbt.Softmax(2), inputs=nbt.Vector(2, False), dtype="float32"
+    )
     overwritten(trainer, cell__r=3.0)
     x = np.ones((30, 2))
     x[20] = 3e38
@@ -236,7 +240,9 @@ def test_later_calls_say_what_happened_and_how_to_go_on():
 
 def test_one_input_far_out_is_no_error_where_all_stays_finite():
     """Nor are the good ones after it."""
-    trainer = nbt.RTRL(nbt.LeakyRNN(3), nbt.Softmax(2), inputs=2, dtype="float32")
+    trainer = nbt.RTRL(
+        nbt.LeakyRNN(3), nbt.Softmax(2), inputs=nbt.Vector(2, False), dtype="float32"
+    )
     x = np.ones((30, 2))
     x[20] = 1e30
     assert np.isfinite(trainer.learn(x, [0] * 30)).all()
