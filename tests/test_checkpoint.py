@@ -288,6 +288,26 @@ def test_files_of_others_are_no_leftovers(saved):
     assert [path.read_text() for path in others] == ["mine"] * 3
 
 
+def test_what_is_removed_as_left_over_stays_locked_until_it_is_gone(saved, monkeypatch):
+    """Else a writer that has just made that file could take it, and lose it before the rename."""
+    from nbt import durable, folders
+
+    left, locked = saved.parent / f"t.{16 * '0'}.tmp", []
+    left.write_bytes(b"")
+    unlink = folders.Folder.unlink
+
+    def looking(folder, name):
+        if name == left.name:
+            with open(left, "rb") as writer:
+                locked.append(not durable._alone(writer.fileno()))
+        unlink(folder, name)
+
+    monkeypatch.setattr(folders.Folder, "unlink", looking)
+    nbt.load(saved).save(saved)
+    assert locked == [True]
+    assert not left.exists()
+
+
 def saved_often(path, seed, times, failures):
     trainer = nbt.NoBackTrack(CELL, READOUT, seed=seed)
     for _ in range(times):
@@ -316,7 +336,7 @@ def test_several_processes_save_to_one_path(tmp_path):
             nbt.load(path.parent / "t.previous")
     for writer in writers:
         writer.join()
-    assert failures.empty()
+    assert failures.empty(), failures.get()
     assert seen <= {0, 1, 2, 3}
     assert len(seen) > 1
     assert names(tmp_path) == ["t", "t.previous"]

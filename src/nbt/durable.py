@@ -88,18 +88,20 @@ def clean(folder: Folder, name: str) -> None:
     for left in folder.names():
         if left.startswith(name) and TEMPORARY.fullmatch(left, len(name)):
             with contextlib.suppress(OSError):
-                if not _has_owner(folder, left):
-                    folder.unlink(left)
+                _remove_left(folder, left)
 
 
-def _has_owner(folder: Folder, left: str) -> bool:
-    """Does the writer live who made it, or who is about to keep a file under that name?"""
+def _remove_left(folder: Folder, left: str) -> None:
+    """Unless the writer lives who made it, or who is about to keep a file under that name. The lock
+    is held until it is gone: a writer that has just made its file must not take it in between."""
     try:
         handle = folder.open(left.removesuffix(KEPT).removesuffix(SUFFIX) + SUFFIX, os.O_RDWR)
     except FileNotFoundError:
-        return False
+        folder.unlink(left)
+        return
     try:
-        return not _alone(handle)
+        if _alone(handle):
+            folder.unlink(left)
     finally:
         os.close(handle)
 
