@@ -62,9 +62,9 @@ static double softmax_loss(nbt_learner *self, nbt_target y, real *delta)
 
 #define LN_2PI 1.8378770664093454836
 #define LOG_VARIANCE_BOUND ((real)20)
-#define LIMIT 3.0     /* deviations of an error that gradients see */
-#define PULL 0.05     /* of the log-variance to 0 */
-#define LARGEST 1e150 /* deviations of which the square is finite */
+#define LIMIT 3.0      /* deviations of an error that gradients see */
+#define PULL 0.05      /* of the log-variance to 0 */
+#define FARTHEST 1e150 /* deviations of which the square is finite */
 
 /* s, and ∂s/∂u. */
 NBT_INLINE real log_variance(real u, real *slope)
@@ -104,7 +104,7 @@ static surprise limited(nbt_learner *self, size_t d, double off, double error)
     if (!self->scale_y) return (surprise){off, 1, 0};
     const double most = off > LIMIT ? LIMIT : off < -LIMIT ? -LIMIT : off;
     const double seen = self->y_error[d];
-    self->y_square[d] = error < LARGEST ? off * off * error : error;
+    self->y_square[d] = error < FARTHEST ? off * off * error : error;
     self->y_square[self->Y + d] = most * most * error;
     return (surprise){most, seen > 0 ? self->y_limited[d] / seen : 0, PULL};
 }
@@ -120,9 +120,9 @@ static double gaussian_loss(nbt_learner *self, nbt_target y, real *delta)
         const real s = log_variance(u[d], &slope);
         const double deviation = sqrt(at.error) * (double)vexp(s / 2), own = at.scale / deviation;
         double off = counts ? (at.mean + at.scale * (double)delta[d] - y.vector[d]) / deviation : 0;
-        off = off > LARGEST ? LARGEST : off < -LARGEST ? -LARGEST : off;
+        off = off > FARTHEST ? FARTHEST : off < -FARTHEST ? -FARTHEST : off;
         if (counts) loss += LN_2PI + 2 * vlog(deviation) + off * off;
-        scored += counts;
+        scored += (size_t)counts;
         const surprise seen = limited(self, d, off, at.error);
         const double step = self->scale_y && self->optimizer == NBT_SGD ? 1 / own : own;
         delta[d] = counts ? (real)(seen.off * step) : 0;
