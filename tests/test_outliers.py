@@ -62,7 +62,7 @@ def test_within_a_thousand_steps_it_is_as_if_it_had_not_been(rule):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_new_level_is_learned(rule):
-    """After 3 000 steps at a level that is 1 000 deviations away, errors are a thousandth of it."""
+    """After 3 000 steps at a level that is 1 000 deviations away, errors are a hundredth of it."""
     rng = np.random.default_rng(0)
     y = 20 + 3 * rng.normal(size=4000)
     y[1000:] += 3000
