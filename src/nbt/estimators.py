@@ -11,9 +11,9 @@ import numpy as np
 from nbt import _arguments
 from nbt.cells import Cell
 from nbt.estimator import Estimator, count, some
-from nbt.features import KEYS, shown
+from nbt.features import KEYS
 from nbt.history_rows import BITS_PER_NAT
-from nbt.numerals import is_missing, number_in
+from nbt.numerals import is_missing, number_in, shown
 from nbt.optimizers import Optimizer
 from nbt.readouts import Gaussian, Softmax
 

@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from nbt.numerals import is_missing, number_in, seconds_of
+from nbt.numerals import is_missing, number_in, seconds_of, shown
 from nbt.state_checks import refuse_mask
 
-__all__ = ["ABSENT", "KEYS", "SHARED", "Features", "as_names", "shown"]
+__all__ = ["ABSENT", "KEYS", "SHARED", "Features", "as_names"]
 
 ABSENT = ("zero", "missing")
 KEYS = (str, int, float, bool, type(None))  # what JSON holds, and gives back as it was
 REALS = (int, float, np.floating, np.integer, np.bool_)
 SHARED = "shared"  # in the place of a name: (SHARED, k) is the k-th shared column
-SHOWN = 60  # characters of a value in a message
 
 
 class Features:
@@ -315,12 +314,3 @@ def _finite(name: Any, number: float, given: Any) -> float:
     if not math.isfinite(number):
         raise ValueError(f"x: {name!r}: expected a finite number, got {shown(given)}")
     return number
-
-
-def shown(value: Any) -> str:
-    """The value in a message, not too long."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # more digits than Python writes
-        text = f"a value of type {type(value).__name__}"
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

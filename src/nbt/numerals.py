@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MISSING", "Numerals", "is_missing", "number_in", "seconds_of"]
+__all__ = ["MISSING", "Numerals", "is_missing", "number_in", "seconds_of", "shown"]
 
 #: Words for a value that is not there, in lower case: those of spreadsheets, databases, pandas, R.
 MISSING = frozenset(
     ["", "-", "?", "na", "n/a", "#n/a", "#na", "#nv", "<na>", "nan", "nat", "null", "none", r"\n"]
 )
 
+SHOWN = 60  # characters of a value in a message
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 TRUTH = {"true": 1.0, "false": 0.0}
 
@@ -191,7 +192,7 @@ class Numerals:
         """
         number = self._number(field)
         if number is None:
-            raise ValueError(f"{_shown(field)} {self._what(field)}")
+            raise ValueError(f"{shown(field)} {self._what(field)}")
         return math.nan if number in self.numbers else number
 
     def _number(self, field: Any) -> float | None:
@@ -230,9 +231,10 @@ class Numerals:
         return "is not a number"
 
 
-def _shown(field: Any) -> str:
+def shown(value: Any) -> str:
+    """The value in a message, not too long."""
     try:
-        shown = repr(field)
+        text = repr(value)
     except (ValueError, RecursionError):  # more digits than Python writes
-        shown = f"a value of type {type(field).__name__}"
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
+        text = f"a value of type {type(value).__name__}"
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
