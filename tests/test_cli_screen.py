@@ -8,7 +8,7 @@ from rich.console import Console
 from terminals import lines_of, on_terminal
 
 import nbt
-from nbt.cli import studies
+from nbt.cli import run, studies
 from nbt.cli.screen import Screen
 from nbt.history import History
 
@@ -96,3 +96,16 @@ def test_what_is_made_up_ends_its_line(tmp_path):
     code, seen = on_terminal("sample", "-m", tmp_path / "m", "-n", 9, stream="stdout")
     assert code == 0
     assert re.fullmatch(r"[ab]{9}\r\n", seen)
+
+
+def test_where_nothing_was_predicted_there_is_no_number(tmp_path, monkeypatch, capsys):
+    """Two records have no scale yet, so no loss: the summary and the report say so as rows do."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("a\n1.5\n2.5\n")
+    args = ["train", "t.csv", "--columns", "a", "-o", "RUN", "--report"]
+    assert run(args) == 0
+    said = capsys.readouterr()
+    assert re.search(r"average +- nats per step", said.out + said.err)
+    page = (tmp_path / "RUN" / "report.html").read_text()
+    assert "2 steps, – nats per step" in page
+    assert "nan" not in said.out + said.err + page

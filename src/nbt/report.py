@@ -31,7 +31,7 @@ def html(history: History, trainer: str) -> str:
     now, steps = history.live(), _steps(history)
     said = f"{now.step:,} {steps}"
     if now.step:
-        said += f", {now.average:.4f} {UNITS[history.unit]}, {now.seconds:,.1f} s"
+        said += f", {_loss(now.average)} {UNITS[history.unit]}, {now.seconds:,.1f} s"
     rows = "".join(
         f"<tr><td>{row.step:,}</td><td>{_loss(row.average)}</td>"
         f"<td>{_loss(row.since)}</td><td>{row.seconds:,.2f}</td></tr>\n"

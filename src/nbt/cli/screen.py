@@ -248,9 +248,9 @@ def summary(history: History, trainer: Any, entropy_rate: float | None) -> dict[
         lines["faults"] = said
     if end.step:
         start, loss = history.tail()
-        lines["average"] = f"{end.average:.4f} {per}"
+        lines["average"] = f"{_loss(end.average)} {per}"
         if start:
-            lines["since"] = f"{loss:.4f} {per} since step {start:,}"
+            lines["since"] = f"{_loss(loss)} {per} since step {start:,}"
         if entropy_rate is not None:
             lines["entropy"] = f"{entropy_rate:.4f} bits per symbol"
         if end.seconds > 0:
