@@ -39,8 +39,10 @@ from nbt.build import __version__, build_info
 from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
 from nbt.checkpoint import Checkpoint, load
 from nbt.compiled import CompiledSystem
-from nbt.diagnosis import Diagnosis, DiagnosisRow, diagnose
-from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
+from nbt.diagnosis import diagnose
+from nbt.diagnosis_result import Diagnosis, DiagnosisRow
+from nbt.divergence import DivergenceError
+from nbt.errors import CheckpointError, DataError, MissingExtra
 from nbt.estimators import RNNClassifier, RNNRegressor
 from nbt.graphs import Graph
 from nbt.history import History

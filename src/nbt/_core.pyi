@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nbt.errors import DivergenceError
+from nbt.divergence import DivergenceError
 
 _T = TypeVar("_T")
 

@@ -19,7 +19,7 @@ from numpy cimport PyArray_NBYTES, PyArray_NDIM, PyArray_SIZE, PyArray_SimpleNew
 import numpy as np
 
 from nbt import divergence
-from nbt.errors import DivergenceError
+from nbt.divergence import DivergenceError
 
 import_array()
 

@@ -11,11 +11,15 @@ Its head (`nbt.sealed`) has
 - "trainer", the description from which the trainer is built anew,
 - "stream", "history": name and position of what was read; settings of the run; or null,
 - "estimator": what an estimator has beside its trainer, or null.
+
+A folder of checkpoints has last.safetensors, the newest, and step-….safetensors, older ones; it is
+in a run's folder. Which class makes what is in a file, the registry knows.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,16 +29,19 @@ import numpy as np
 from nbt import _arguments
 from nbt.alphabets import Alphabet
 from nbt.alphabets_saved import ALPHABET, alphabet_in, alphabet_out
-from nbt.descriptions import build
+from nbt.descriptions import is_system
 from nbt.durable import replace
 from nbt.errors import CheckpointError
+from nbt.folders import Folder, UnfitError, opened
 from nbt.history import History
-from nbt.layouts import is_system, shapes_of
+from nbt.registry import ESTIMATORS, LEARNERS
 from nbt.sealed import MALFORMED, seal, unseal
 from nbt.strangers import named, words
 
-__all__ = ["Checkpoint", "load", "model_of", "save"]
+__all__ = ["Checkpoint", "load", "model_of", "newest_in", "older", "save"]
 
+CHECKPOINTS = "checkpoints"  # the folder in that of a run
+LAST, OLDER = "last.safetensors", re.compile(r"step-\d{20}\.safetensors")
 HISTORY = "history."
 OPTIONAL = {"missing", "window"}  # left out of descriptions where they are the defaults
 
@@ -131,11 +138,9 @@ class Checkpoint:
         TypeError, CheckpointError, OSError
             As `nbt.load`.
         """
-        from nbt import runs  # which has what is in this module
-
         path = _arguments.path("path", path)
         if os.path.isdir(path):
-            checkpoint = runs.newest(path, cell)[0]
+            checkpoint = _newest_of_run(path, cell)
             if checkpoint is None:
                 raise CheckpointError(f"{path}: there is no checkpoint in this folder")
             return checkpoint
@@ -234,13 +239,53 @@ def model_of(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Any:
     around it."""
     if checkpoint.estimator is None:
         return checkpoint.trainer
-    from nbt.estimators import ESTIMATORS  # it has `save`, too
-
-    name = checkpoint.estimator.get("estimator")
-    kind = ESTIMATORS.get(name) if isinstance(name, str) else None
-    if kind is None:
-        raise CheckpointError(f"{os.fspath(path)}: holds no estimator of this version")
+    try:
+        kind = ESTIMATORS[checkpoint.estimator.get("estimator")]
+    except ValueError as error:
+        raise CheckpointError(
+            f"{os.fspath(path)}: holds no estimator of this version: {words(error)}"
+        ) from error
     return kind.restored(path, checkpoint)
+
+
+def newest_in(folder: Folder, cell: Any = None) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint of a folder of them that is sound, and what is wrong with newer ones;
+    `cell` as in `nbt.load`.
+
+    Raises
+    ------
+    CheckpointError
+        There are some, and none is sound.
+    """
+    troubles: list[str] = []
+    for name in [LAST, *reversed(older(folder))]:
+        try:
+            return read(folder.file(name), cell, folder.open(name)), troubles
+        except FileNotFoundError:
+            continue
+        except UnfitError as error:
+            troubles.append(f"{error.filename}: {error.strerror}")
+        except (CheckpointError, OSError) as error:
+            troubles.append(str(error))
+    if troubles:
+        raise CheckpointError(
+            f"{os.path.dirname(folder.path)}: no sound checkpoint; {'; '.join(troubles)}"
+        )
+    return None, []
+
+
+def older(folder: Folder) -> list[str]:
+    """Checkpoints before the last one, the oldest first."""
+    return [name for name in folder.names() if OLDER.fullmatch(name)]
+
+
+def _newest_of_run(path: str, cell: Any) -> Checkpoint | None:
+    """The same of a run, which may be another process's."""
+    try:
+        with opened(path, CheckpointError) as run, run.sub(CHECKPOINTS) as folder:
+            return newest_in(folder, cell)[0]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 # ---- what is in the file -------------------------------------------------------------------------
@@ -276,20 +321,22 @@ def _encode(
 
 def _parts(path: str, handle: int | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What was saved of everything, and finite."""
-    head, tensors = unseal(path, lambda head, layout: shapes_of(head["trainer"], layout), handle)
+    head, tensors = unseal(path, _shapes, handle)
     for name, array in tensors.items():
         if not name.startswith(HISTORY) and not np.isfinite(array).all():
             raise CheckpointError(f"{path}: {name} is not finite")
     return head, tensors
 
 
+def _shapes(head: Mapping[str, Any], layout: Mapping[str, Any]) -> Mapping[str, tuple[int, ...]]:
+    """The arrays that the file must have for what it says it holds."""
+    return LEARNERS[head["trainer"].get("trainer")].shapes(head["trainer"], layout)
+
+
 def _built(description: Mapping[str, Any], cell: Any) -> Any:
     """What is described, as it was when new."""
-    from nbt import hmm, trainers  # whose `save` is here
-
     given = description | ({} if cell is None else {"cell": cell})
-    hidden = description.get("trainer") == "HMM"
-    trainer = build(hmm.HMM, given) if hidden else trainers.from_description(given)
+    trainer = LEARNERS[description.get("trainer")].made(given)
     unknown = description.keys() - trainer.describe().keys() - OPTIONAL
     if unknown:  # an argument that is none of a description's: threads, say
         raise ValueError(f"trainer: expected what describe() gives, got {named(min(unknown))}")

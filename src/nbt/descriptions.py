@@ -17,7 +17,7 @@ from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Softmax
 from nbt.schedules import Constant, InverseSqrt
 from nbt.system import System
 
-__all__ = ["build", "rebuild", "value_in", "value_out"]
+__all__ = ["build", "is_system", "rebuild", "value_in", "value_out"]
 
 _VALUES = {
     kind.__name__: kind
@@ -59,6 +59,11 @@ def value_in(value) -> object:
     if kind is None:
         raise ValueError(f"kind: expected one of {sorted(_VALUES)}, got {value.get('kind')!r}")
     return kind(**dict.fromkeys(_may_be_none(kind)) | fields)
+
+
+def is_system(cell: Mapping[str, Any]) -> bool:
+    """Is what is described a system of the user's own, or a step of one in continuous time?"""
+    return "System" in str(cell.get("field", cell).get("kind"))
 
 
 @functools.cache

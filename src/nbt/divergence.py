@@ -1,14 +1,13 @@
-"""Which number left its range, found in the state that a divergence leaves behind."""
+"""Learning that left the finite numbers, and which number it was, found in the state after it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
-from nbt.errors import DivergenceError
-
-__all__ = ["ORDER", "again", "named"]
+__all__ = ["ORDER", "DivergenceError", "again", "named"]
 
 #: Parts of a state, by the first word of their names: what the gradient is made of, what is learned
 #: from it, what is carried along. Of all that left its range in one step the first is named.
@@ -20,6 +19,62 @@ GO_ON = (
     "To go on: load_state_dict() of a state from before, or nbt.load() of a checkpoint; "
     "reset_state() keeps what was learned, if that is finite"
 )
+
+
+class DivergenceError(ArithmeticError):
+    """Learning left the finite numbers.
+
+    Parameters
+    ----------
+    message : str
+        What left the range of numbers.
+    step, position, loss, array, index : optional
+        As below.
+
+    Attributes
+    ----------
+    step : int or None
+        The step at which it was noticed.
+    position : int or None
+        Where in the block that was handed over that step's input is.
+    loss : float or None
+        Of that step, in nats; None where there was no target.
+    array : str or None
+        The name in `state_dict()` of the array that a number of left its range: of several, the
+        first that is infinite (or else NaN, or the largest) in the order estimator, optimizer,
+        parameters, state. None where only the loss did.
+    index : tuple of int or None
+        Where in that array; in those of a fully connected cell the last index is the unit, of
+        ``readout.…`` and ``optimizer.phi.…`` the output.
+    history : History or None
+        What had been measured until then; set by `nbt.train`.
+    diagnosis : Diagnosis or None
+        The same; set by `nbt.diagnose`.
+
+    Examples
+    --------
+    >>> str(DivergenceError("the loss is not finite at step 7", 7))
+    'the loss is not finite at step 7'
+    """
+
+    def __init__(
+        self,
+        message: str = "learning diverged",
+        step: int | None = None,
+        *,
+        position: int | None = None,
+        loss: float | None = None,
+        array: str | None = None,
+        index: tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__(message, step)
+        self.step, self.position, self.loss = step, position, loss
+        self.array, self.index = array, index
+        self.history: Any = None
+        self.diagnosis: Any = None
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def again(error: DivergenceError) -> DivergenceError:

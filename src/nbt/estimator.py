@@ -12,7 +12,7 @@ import numpy as np
 
 from nbt import _arguments
 from nbt.cells import RNN, Cell
-from nbt.errors import DivergenceError
+from nbt.divergence import DivergenceError
 from nbt.estimator_file import UNITS, Saved
 from nbt.features import ABSENT, Features, as_names
 from nbt.inputs import Vector

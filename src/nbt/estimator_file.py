@@ -10,6 +10,7 @@ import numpy as np
 
 from nbt import _arguments
 from nbt.cells import RNN, Cell
+from nbt.checkpoint import Checkpoint
 from nbt.descriptions import value_in, value_out
 from nbt.errors import CheckpointError
 from nbt.features import KEYS, SHARED, Features
@@ -70,8 +71,6 @@ class Saved:
         TypeError
             A label is neither a string nor a number.
         """
-        from nbt.checkpoint import Checkpoint
-
         path = _arguments.path("path", path)
         trainer = self._trainer or self._made()
         Checkpoint(trainer, estimator=self.describe()).save(
@@ -92,8 +91,6 @@ class Saved:
         CheckpointError, OSError
             As `nbt.load`; also for a file that holds another kind.
         """
-        from nbt.checkpoint import Checkpoint
-
         return cls.restored(path, Checkpoint.load(path, cell))
 
     @classmethod

@@ -16,8 +16,9 @@ from nbt.history_rows import BITS_PER_NAT
 from nbt.numerals import is_missing, number_in, shown
 from nbt.optimizers import Optimizer
 from nbt.readouts import Gaussian, Softmax
+from nbt.registry import ESTIMATORS
 
-__all__ = ["ESTIMATORS", "RNNClassifier", "RNNRegressor"]
+__all__ = ["RNNClassifier", "RNNRegressor"]
 
 
 class RNNClassifier(Estimator):
@@ -278,7 +279,8 @@ class RNNRegressor(Estimator):
         return f"{self.loss:.4f} nats per target"
 
 
-ESTIMATORS = {kind._kind: kind for kind in (RNNClassifier, RNNRegressor)}
+ESTIMATORS.add("RNNClassifier", RNNClassifier)
+ESTIMATORS.add("RNNRegressor", RNNRegressor)
 
 
 def _target(y: Any) -> float:

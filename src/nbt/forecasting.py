@@ -11,7 +11,6 @@ from nbt import _arguments
 from nbt.inputs import Vector
 from nbt.listening import go_to, listener
 from nbt.readouts import Bernoulli, Gaussian, Softmax
-from nbt.trainer import Trainer
 
 __all__ = ["forecast", "simulate"]
 
@@ -20,7 +19,7 @@ Draw = Callable[[np.ndarray, np.ndarray], Any]
 
 
 def simulate(
-    trainer: Trainer, steps: int, *, paths: int = 200, x: Any = None, seed: int = 0
+    trainer: Any, steps: int, *, paths: int = 200, x: Any = None, seed: int = 0
 ) -> np.ndarray:
     """See `Trainer.simulate`."""
     _arguments.instance("readout", trainer.readout, Softmax, Gaussian, Bernoulli)
@@ -44,7 +43,7 @@ def simulate(
 
 
 def forecast(
-    trainer: Trainer,
+    trainer: Any,
     steps: int,
     *,
     quantiles: Sequence[float] = (0.05, 0.5, 0.95),
@@ -63,7 +62,7 @@ def forecast(
     return np.quantile(futures, levels, axis=0)
 
 
-def _known_inputs(trainer: Trainer, x: Any, steps: int) -> np.ndarray:
+def _known_inputs(trainer: Any, x: Any, steps: int) -> np.ndarray:
     """x as an array of steps; it will be checked as it is observed."""
     own = trainer.predicts_inputs
     known = np.empty(0) if x is None else np.asarray(x)

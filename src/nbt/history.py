@@ -11,8 +11,10 @@ import numpy as np
 
 from nbt import _arguments, history_files, history_state, showing
 from nbt.counts import COUNTS
+from nbt.drawing import figure, legend
 from nbt.errors import DataError
 from nbt.history_rows import UNITS, HistoryRow, Sum, converted
+from nbt.visible import visible
 
 __all__ = ["History"]
 
@@ -256,9 +258,23 @@ class History:
         MissingExtra
             matplotlib is not installed: ``pip install "nobacktrack[plot]"``.
         """
-        from nbt import drawing
-
-        return drawing.learning_curve(self, path)
+        picture = figure(7, 4)
+        axes = picture.subplots()
+        for losses, label in ((self.average, "average"), (self.since, "since the row before")):
+            axes.plot(self.step, losses, marker="o", ms=3, label=label)
+        if (entropy := self.entropy_rate) is not None:
+            axes.axhline(entropy, color="gray", linestyle="--", label="entropy rate")
+        axes.set_xscale("log")
+        name = visible(self.settings.get("stream", ""))
+        axes.set_title(name, parse_math=False)  # a dollar is one
+        axes.set(
+            xlabel="steps" if self.unit == "nats" else "symbols",
+            ylabel=UNITS[self.unit],
+        )
+        legend(axes, 3)
+        if path is not None:
+            picture.savefig(path)
+        return picture
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write JSON lines: first the settings, then one object per row.

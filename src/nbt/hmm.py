@@ -5,23 +5,24 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbt import _arguments, _core, hmm_checks
-from nbt.descriptions import value_out
-from nbt.errors import CheckpointError, DivergenceError
+from nbt import _arguments, _core, checkpoint, hmm_checks
+from nbt.descriptions import build, value_out
+from nbt.divergence import DivergenceError
+from nbt.errors import CheckpointError
+from nbt.history import History
 from nbt.hmm_filter import forward, normalized, smoothed
 from nbt.hmm_statistics import KINDS, Exact, Filtered, RankOne, shapes
+from nbt.registry import LEARNERS, Kind
 from nbt.schedules import Schedule, as_schedule
 from nbt.turns import alone, looks, renews
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-    from nbt.history import History
 
 __all__ = ["HMM"]
 
@@ -385,8 +386,6 @@ class HMM:
         >>> model.save("hmm.safetensors")  # doctest: +SKIP
         >>> model = HMM.load("hmm.safetensors")  # doctest: +SKIP
         """
-        from nbt import checkpoint
-
         checkpoint.save(self, path, stream, history)
 
     @classmethod
@@ -403,8 +402,6 @@ class HMM:
         CheckpointError, OSError
             As `nbt.load`; also for a file that holds something else.
         """
-        from nbt import checkpoint
-
         model = checkpoint.load(path)
         if not isinstance(model, cls):
             found = type(model).__name__
@@ -418,3 +415,6 @@ class HMM:
             f"HMM({self.states}, {self.symbols}, statistics={self.statistics!r}{own}{rate}, "
             f"burn_in={self.burn_in}, seed={self.seed})  # step {self.step}"
         )
+
+
+LEARNERS.add("HMM", Kind(partial(build, HMM), hmm_checks.file_shapes))

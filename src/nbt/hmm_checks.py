@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from nbt import _arguments
+from nbt import _arguments, hmm_statistics
+from nbt.layouts import check_positive
 from nbt.plan import MOST_BYTES
 from nbt.state import LAST_STEP
 from nbt.state_checks import integers, numbers, refuse_mask
 
-__all__ = ["check_size", "probabilities", "state", "symbols"]
+__all__ = ["check_size", "file_shapes", "probabilities", "state", "symbols"]
 
 NEAR = 1e-5  # a row of probabilities may add up to that much more or less than 1
 ROWS = ("transmat", "emissionprob", "startprob")
@@ -27,6 +28,25 @@ def check_size(statistics: str, sizes: Mapping[str, int], shapes: Mapping[str, t
             f"states: {statistics!r} statistics of {named} take {size / 2**30:.0f} GiB; "
             f"expected at most {MOST_BYTES / 2**30:.0f} GiB"
         )
+
+
+def file_shapes(
+    model: Mapping[str, Any], layout: Mapping[str, Any]
+) -> dict[str, tuple[int, ...]]:
+    """The arrays that a file must have for the model that it describes."""
+    sizes = [model[name] for name in ("states", "symbols")]
+    sizes += [model.get(name, 1) for name in ("rank", "blocks")]
+    check_positive(sizes)
+    states, symbols = sizes[:2]
+    kind = _arguments.one_of("statistics", model["statistics"], hmm_statistics.KINDS)
+    arrays = hmm_statistics.shapes(kind, *sizes)
+    return {
+        "transmat": (states, states),
+        "emissionprob": (states, symbols),
+        "startprob": (states,),
+        "filter": (states,),
+        **{f"statistics.{name}": shape for name, shape in arrays.items()},
+    }
 
 
 def _product(shape: tuple[int, ...]) -> int:

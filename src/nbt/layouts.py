@@ -1,29 +1,26 @@
-"""What arrays a file must have for the trainer that it describes, before anything is made."""
+"""What arrays a file must have for the trainer that it describes, before one is made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nbt import _arguments, hmm_statistics
-from nbt.descriptions import value_in
+from nbt.descriptions import is_system, value_in
 from nbt.dynamics import is_fast
 from nbt.networks import Network
 
-__all__ = ["is_system", "shapes_of"]
+__all__ = ["check_positive", "shapes_of"]
 
 SHORT = 1 << 16  # characters of a description without graphs
 
 
 def shapes_of(trainer: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """The arrays that between them bound every size of the trainer that is described."""
-    if trainer.get("trainer") == "HMM":
-        return _hmm_shapes(trainer)
     cell, m, outputs = trainer["cell"], trainer["inputs"]["size"], _outputs(trainer["readout"])
     window = trainer.get("window", 0)
     sizes = [m, outputs, trainer.get("rank", 1), trainer.get("blocks", 1), window or 1]
     sizes += [cell["units"]] if "units" in cell else []
-    _check_positive(sizes)
+    check_positive(sizes)
     if is_system(cell):
         return _system_shapes(trainer, layout)
     _check_graphs(cell, layout)
@@ -72,22 +69,6 @@ def _system_shapes(trainer: Mapping[str, Any], layout: Any) -> dict[str, tuple[i
     return shapes
 
 
-def _hmm_shapes(model: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    sizes = [model[name] for name in ("states", "symbols")]
-    sizes += [model.get(name, 1) for name in ("rank", "blocks")]
-    _check_positive(sizes)
-    states, symbols = sizes[:2]
-    kind = _arguments.one_of("statistics", model["statistics"], hmm_statistics.KINDS)
-    arrays = hmm_statistics.shapes(kind, *sizes)
-    return {
-        "transmat": (states, states),
-        "emissionprob": (states, symbols),
-        "startprob": (states,),
-        "filter": (states,),
-        **{f"statistics.{name}": shape for name, shape in arrays.items()},
-    }
-
-
 def _check_graphs(cell: Mapping[str, Any], layout: Mapping[str, Any]) -> None:
     """Graphs are text; each of their edges and units has numbers in the arrays that take more."""
     held = max((array["data_offsets"][1] for array in layout.values()), default=0)
@@ -104,14 +85,10 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(part)
 
 
-def _check_positive(sizes: list[Any]) -> None:
+def check_positive(sizes: list[Any]) -> None:
+    """Raises TypeError."""
     if not all(type(size) is int and size > 0 for size in sizes):
         raise TypeError(f"trainer: expected positive sizes, got {sizes}")
-
-
-def is_system(cell: Mapping[str, Any]) -> bool:
-    """Is what is described a system of the user's own, or a step of one in continuous time?"""
-    return "System" in str(cell.get("field", cell).get("kind"))
 
 
 def _outputs(readout: Mapping[str, Any]) -> int:

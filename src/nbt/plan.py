@@ -26,6 +26,8 @@ DTYPE = "float32"  # of all numbers, unless a system has its own
 LARGEST_UNITS = 2**16
 MOST_BYTES = 2**40
 MOST_THREADS = 256
+QUIET_WINDOW = 1 << 10  # of what never learns: only memory depends on it
+QUIET_PAIR = {"rank": 1, "blocks": 1, "exact_self": False, "window": 0, "norm": "euclidean"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +86,16 @@ class Plan:
 
     def with_threads(self, threads: int) -> Plan:
         return replace(self, threads=_arguments.whole("threads", threads, high=MOST_THREADS))
+
+    def listening(self) -> Plan:
+        """Of a trainer that predicts with the same bits, at the price of the network alone."""
+        rule, choices = "bptt", {"window": QUIET_WINDOW}
+        if getattr(getattr(self.cell, "field", self.cell), "vjp", True) is None:
+            rule, choices = "nobacktrack", dict(QUIET_PAIR)  # it cannot be backpropagated through
+        general = not self.fast  # the same path
+        return replace(
+            self, rule=rule, optimizer=SGD(), choices=choices, general=general, threads=1
+        )
 
     def grown(self, symbols: int | None, inputs: int | None) -> Plan:
         """With so many symbols, or numbers of an input; see `Trainer.grow`."""

@@ -2,7 +2,7 @@
 
     run.toml                         what was asked for
     metrics.jsonl                    a row of the history a line, as they come
-    checkpoints/last.safetensors     the newest checkpoint
+    checkpoints/last.safetensors     the newest checkpoint (checkpoint.py)
     checkpoints/step-….safetensors   older ones
     report.html                      on request
     lock                             held by the process that writes here
@@ -24,18 +24,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from nbt.build import __version__
-from nbt.checkpoint import Checkpoint, encoded, read
+from nbt.checkpoint import CHECKPOINTS, LAST, Checkpoint, encoded, newest_in, older
 from nbt.durable import Lock, clean, replace_in
 from nbt.errors import CheckpointError
-from nbt.folders import Folder, UnfitError, opened
+from nbt.folders import opened
 from nbt.history import History
 
-__all__ = ["Run", "newest", "settings_of"]
+__all__ = ["Run", "settings_of"]
 
 KEEP = 3
-LAST, OLDER = "last.safetensors", re.compile(r"step-\d{20}\.safetensors")
 SETTINGS, METRICS, REPORT, LOCK = "run.toml", "metrics.jsonl", "report.html", "lock"
-CHECKPOINTS = "checkpoints"
 
 LONGEST = 48 << 20  # bytes of run.toml: a graph may be in it, as one long word
 WORD = re.compile(rb"[A-Za-z0-9+/]{4096,}")
@@ -61,38 +59,6 @@ def settings_of(path: str) -> dict[str, Any] | None:
         raise CheckpointError(f"{name}: nested too deeply") from None
     except ValueError as error:
         raise CheckpointError(f"{name}: {error}") from None
-
-
-def newest(path: str, cell: Any = None) -> tuple[Checkpoint | None, list[str]]:
-    """As `Run.newest`, of a folder that may be another process's; `cell` as in `nbt.load`."""
-    try:
-        with opened(path, CheckpointError) as run, run.sub(CHECKPOINTS) as folder:
-            return _newest(folder, cell)
-    except (FileNotFoundError, NotADirectoryError):
-        return None, []
-
-
-def _newest(folder: Folder, cell: Any = None) -> tuple[Checkpoint | None, list[str]]:
-    troubles: list[str] = []
-    for name in [LAST, *reversed(_older(folder))]:
-        try:
-            return read(folder.file(name), cell, folder.open(name)), troubles
-        except FileNotFoundError:
-            continue
-        except UnfitError as error:
-            troubles.append(f"{error.filename}: {error.strerror}")
-        except (CheckpointError, OSError) as error:
-            troubles.append(str(error))
-    if troubles:
-        raise CheckpointError(
-            f"{os.path.dirname(folder.path)}: no sound checkpoint; {'; '.join(troubles)}"
-        )
-    return None, []
-
-
-def _older(folder: Folder) -> list[str]:
-    """Checkpoints before the last one, the oldest first."""
-    return [name for name in folder.names() if OLDER.fullmatch(name)]
 
 
 class Run:
@@ -134,7 +100,7 @@ class Run:
             self._lock = stack.enter_context(Lock(self._folder, LOCK))
             for name in (SETTINGS, METRICS, REPORT):
                 self._folder.is_there(name)
-            for name in (LAST, *_older(self._checkpoints)):
+            for name in (LAST, *older(self._checkpoints)):
                 self._checkpoints.is_there(name)
             self._open = stack.pop_all()
         self._metrics: Any = None
@@ -170,7 +136,7 @@ class Run:
             There are some, and none is sound.
         """
         clean(self._checkpoints, LAST)
-        checkpoint, troubles = _newest(self._checkpoints)
+        checkpoint, troubles = newest_in(self._checkpoints)
         if checkpoint and not troubles:
             self._last_step = checkpoint.trainer.step
         return checkpoint, troubles
@@ -191,8 +157,8 @@ class Run:
         data = encoded(checkpoint, self._checkpoints.file(LAST))
         replace_in(self._checkpoints, LAST, data, aside)
         self._last_step = step
-        older = _older(self._checkpoints)
-        for name in older[: max(0, len(older) - (self._keep - 1))]:
+        kept = older(self._checkpoints)
+        for name in kept[: max(0, len(kept) - (self._keep - 1))]:
             self._checkpoints.unlink(name)
 
     def holds(self, step: int) -> bool:

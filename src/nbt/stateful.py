@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from nbt import _core
+from nbt import _core, checkpoint
 from nbt.described import Described
 from nbt.descriptions import build, rebuild
 from nbt.general_state import GeneralTable
+from nbt.history import History
 from nbt.plan import Plan
 from nbt.state import StateTable
 from nbt.turns import alone, renews
-
-if TYPE_CHECKING:
-    from nbt.history import History
 
 __all__ = ["Stateful"]
 
@@ -181,8 +179,6 @@ class Stateful(Described):
         >>> trainer.save("model.safetensors")  # doctest: +SKIP
         >>> trainer = nbt.load("model.safetensors")  # doctest: +SKIP
         """
-        from nbt import checkpoint
-
         checkpoint.save(self, path, stream, history)
 
     @property

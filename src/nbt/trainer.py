@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nbt import _arguments, _core, divergence
+from nbt import _arguments, _core, divergence, forecasting, listening
 from nbt.cells import Cell
 from nbt.compiled import CompiledSystem
 from nbt.dynamics import Bound
-from nbt.errors import DivergenceError
+from nbt.divergence import DivergenceError
 from nbt.inputs import Inputs
 from nbt.optimizers import Optimizer
 from nbt.plan import Plan
@@ -65,7 +65,7 @@ class Trainer(Stateful):
     ) -> None:
         if type(self) is Trainer:
             raise TypeError("Trainer: expected NoBackTrack, RTRL or TruncatedBPTT to be made")
-        self._plan = Plan.of(
+        plan = Plan.of(
             self._rule,
             cell,
             readout,
@@ -77,12 +77,22 @@ class Trainer(Stateful):
             general=self._general,
             choices=choices,
         )
-        seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
-        system = self._plan.bound(seed)
-        self._plan.check_size(system)
-        self._parameters = self._plan.parameters(system)
+        self._begin(plan, _arguments.whole("seed", seed, low=0, high=2**64 - 1))
+
+    @staticmethod
+    def _made(plan: Plan, seed: int) -> Trainer:
+        """A trainer of that plan, in the state in which it begins."""
+        made = object.__new__(Trainer)
+        made._begin(plan, seed)
+        return made
+
+    def _begin(self, plan: Plan, seed: int) -> None:
+        self._plan = plan
+        system = plan.bound(seed)
+        plan.check_size(system)
+        self._parameters = plan.parameters(system)
         self._turns = _core.Turns()
-        self._core, self._table = self._plan.build(seed, self._turns)
+        self._core, self._table = plan.build(seed, self._turns)
         self._draw(seed, system)
 
     def _draw(self, seed: int, system: Bound | None) -> None:
@@ -141,8 +151,6 @@ class Trainer(Stateful):
         DivergenceError
             The state left the range of numbers on the way; the trainer is as it was.
         """
-        from nbt import listening
-
         return listening.predict_along(self, x)
 
     def learn(self, x: ArrayLike, y: ArrayLike | None = None) -> np.ndarray:
@@ -227,8 +235,6 @@ class Trainer(Stateful):
         TypeError, ValueError
             For arguments that are not as above.
         """
-        from nbt import forecasting
-
         return forecasting.simulate(self, steps, paths=paths, x=x, seed=seed)
 
     def forecast(
@@ -261,8 +267,6 @@ class Trainer(Stateful):
         TypeError, ValueError
             For arguments that are not as above, or a readout of symbols.
         """
-        from nbt import forecasting
-
         return forecasting.forecast(self, steps, quantiles=quantiles, paths=paths, x=x, seed=seed)
 
     def influence(self) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from nbt.compiled import CompiledSystem
 from nbt.descriptions import build
 from nbt.dynamics import check_cell, is_dense, is_fast
 from nbt.inputs import Inputs
+from nbt.layouts import shapes_of
 from nbt.optimizers import SGD, Kalman, Optimizer
 from nbt.readouts import Readout
+from nbt.registry import LEARNERS, Kind
 from nbt.schedules import InverseSqrt
 from nbt.system import System
 from nbt.trainer import Trainer
@@ -380,6 +383,8 @@ class TruncatedBPTT(Trainer):
 
 
 _TRAINERS = {kind.__name__: kind for kind in (NoBackTrack, RTRL, TruncatedBPTT)}
+for _name, _kind in _TRAINERS.items():
+    LEARNERS.add(_name, Kind(partial(build, _kind), shapes_of))
 
 
 def from_description(description: Mapping) -> Trainer:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nbt import _arguments
 from nbt.alphabets import known
-from nbt.errors import DivergenceError
+from nbt.divergence import DivergenceError
 from nbt.history import History
 from nbt.history_rows import HistoryRow
 from nbt.interrupts import Interrupts, Terminated

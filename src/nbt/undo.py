@@ -9,7 +9,7 @@ from types import EllipsisType
 
 import numpy as np
 
-from nbt.errors import DivergenceError
+from nbt.divergence import DivergenceError
 from nbt.trainer import Trainer
 
 __all__ = ["HOPELESS", "Blocks", "Undo"]

@@ -22,7 +22,8 @@ from nbt.cli.reproduce import reproduce
 from nbt.cli.sample import sample
 from nbt.cli.score import score
 from nbt.cli.train import train as train_command
-from nbt.errors import CheckpointError, DataError, DivergenceError, MissingExtra
+from nbt.divergence import DivergenceError
+from nbt.errors import CheckpointError, DataError, MissingExtra
 from nbt.interrupts import Terminated
 from nbt.visible import visible
 

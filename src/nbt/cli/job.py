@@ -12,7 +12,8 @@ import click
 from nbt.cli.faults import Faults
 from nbt.cli.options import form_of, kind_of
 from nbt.cli.pipes import silence
-from nbt.errors import CheckpointError, DataError, DivergenceError
+from nbt.divergence import DivergenceError
+from nbt.errors import CheckpointError, DataError
 from nbt.interrupts import Interrupts, Terminated
 from nbt.sealed import MALFORMED
 from nbt.strangers import words

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import nbt
-from nbt.errors import DivergenceError
+from nbt.divergence import DivergenceError
 from nbt.experiments.figures import Figure
 from nbt.experiments.rules import Rule
 from nbt.experiments.sources import Source, file_of

@@ -1,0 +1,59 @@
+"""What files name, and what makes it: whoever reads a file imports none of the classes in it.
+
+A class is put here where it is defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
+
+__all__ = ["ESTIMATORS", "LEARNERS", "Kind", "Registry"]
+
+T = TypeVar("T")
+
+
+class Kind(NamedTuple):
+    """Something that learns and has a description.
+
+    Attributes
+    ----------
+    made : callable
+        It, when new, from the description.
+    shapes : callable
+        The arrays that a file of it must have, which bound the size of every other one: from the
+        description and what the file says of its arrays, by name.
+    """
+
+    made: Callable[[Mapping[str, Any]], Any]
+    shapes: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, tuple[int, ...]]]
+
+
+class Registry(Generic[T]):
+    """Values by name.
+
+    Parameters
+    ----------
+    what : str
+        What they are, for errors.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._values: dict[str, T] = {}
+
+    def add(self, name: str, value: T) -> None:
+        """Puts one in."""
+        self._values[name] = value
+
+    def __getitem__(self, name: Any) -> T:
+        """The one of that name; ValueError if there is none."""
+        value = self._values.get(name) if isinstance(name, str) else None
+        if value is None:
+            expected = ", ".join(sorted(self._values))
+            raise ValueError(f"{self._what}: expected one of {expected}, got {name!r:.80}")
+        return value
+
+
+LEARNERS: Registry[Kind] = Registry("trainer")
+ESTIMATORS: Registry[Any] = Registry("estimator")  # classes, which have `restored`
