@@ -11,8 +11,8 @@ import numpy as np
 from nbt import _arguments, _core, divergence, forecasting, listening
 from nbt.cells import Cell
 from nbt.compiled import CompiledSystem
-from nbt.dynamics import Bound
 from nbt.divergence import DivergenceError
+from nbt.dynamics import Bound
 from nbt.inputs import Inputs
 from nbt.optimizers import Optimizer
 from nbt.plan import Plan
