@@ -40,7 +40,7 @@ SYSTEMS = {
 WORK = {"euclidean": 3, "kalman": 8, "default": 12, "rank4": 24, "bptt-sgd": 2, "bptt-kalman": 3}
 
 
-def make(name: str, units: int, dtype: str = "float32") -> nbt.trainers.Trainer:
+def make(name: str, units: int, dtype: str = "float32") -> nbt.Trainer:
     """A new trainer of that name: plain sigmoid units, one-hot inputs, `SYMBOLS` symbols."""
     if name in SYSTEMS:
         cell, optimizer = SYSTEMS[name]

@@ -10,7 +10,7 @@ import learning_reach as reach
 import linear_example as linear
 
 import nbt
-from nbt.drawing import figure
+from nbt.display.plots import figure
 
 HERE = Path(__file__).parent
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import nbt
-from nbt.networks import Network
+from nbt.trainers.network import Network
 
 UNITS, SYMBOLS, INPUTS, NUMBERS = 7, 5, 3, 4  # all different, none a whole number of lanes
 PLAIN = nbt.Vector(INPUTS, standardize=False)

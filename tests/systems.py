@@ -9,7 +9,7 @@ import oracle.cell
 from c_sources import compile_c
 
 import nbt
-from nbt.networks import Network
+from nbt.trainers.network import Network
 
 RING = {"n": 3, "m": 2, "p": 8, "starts": (0, 1, 4, 6)}
 LAYERS = {"n": 5, "m": 2, "p": 11, "starts": (0, 3, 7)}

@@ -14,8 +14,10 @@ import safetensors.numpy
 from checkpoint_files import content, forge
 
 import nbt
-from nbt import checkpoint, durable, folders
+from nbt.checkpoints import checkpoint
 from nbt.errors import CheckpointError, DataError
+from nbt.storage import atomic as durable
+from nbt.storage import folders
 
 CELL, READOUT = nbt.LeakyRNN(5), nbt.Softmax(3)
 TRAINERS = {
@@ -290,7 +292,8 @@ def test_files_of_others_are_no_leftovers(saved):
 
 def test_what_is_removed_as_left_over_stays_locked_until_it_is_gone(saved, monkeypatch):
     """Else a writer that has just made that file could take it, and lose it before the rename."""
-    from nbt import durable, folders
+    from nbt.storage import atomic as durable
+    from nbt.storage import folders
 
     left, locked = saved.parent / f"t.{16 * '0'}.tmp", []
     left.write_bytes(b"")
@@ -369,7 +372,7 @@ def test_interrupted_load_changes_nothing(saved, monkeypatch):
     other = nbt.load(saved)
     other.learn(SYMBOLS)
     new = other.state_dict()
-    from nbt.state import StateTable
+    from nbt.trainers.state.dense import StateTable
 
     real, k = StateTable.write, 0
     while True:

@@ -15,8 +15,8 @@ from terminals import COMMAND, on_terminal
 import nbt
 from nbt.cells import ACTIVATIONS
 from nbt.cli import command, run
-from nbt.cli.defaults import DEFAULTS, TRAINERS, shown
-from nbt.cli.grouped import GROUPS
+from nbt.cli.options.defaults import DEFAULTS, TRAINERS, shown
+from nbt.cli.options.grouped import GROUPS
 from nbt.cli.train import NAMES
 from nbt.optimizers import FISHERS, REDUCTIONS
 from nbt.trainers import SPLITS

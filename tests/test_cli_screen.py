@@ -10,7 +10,7 @@ from terminals import lines_of, on_terminal
 import nbt
 from nbt.cli import run, studies
 from nbt.cli.screen import Screen
-from nbt.history import History
+from nbt.training.history import History
 
 WIDTHS = [60, 80, 120]
 

@@ -11,8 +11,8 @@ import pytest
 import nbt
 from nbt import streams
 from nbt.cli import run
-from nbt.decoding import Decoder
 from nbt.errors import DataError
+from nbt.streams.decoding import Decoder
 
 PYTHON = {"replace": "replace", "escape": "backslashreplace"}
 ENCODINGS = [

@@ -10,7 +10,8 @@ import oracle.readout
 import pytest
 
 import nbt
-from nbt import diagnosis, trajectory
+from nbt.diagnosis import measure as diagnosis
+from nbt.diagnosis import trajectory
 
 A, N = 3, 5
 

@@ -7,8 +7,8 @@ import pytest
 import systems
 
 import nbt
-from nbt import diagnosis
-from nbt.trajectory import PAIRS, Trajectory
+from nbt.diagnosis import measure as diagnosis
+from nbt.diagnosis.trajectory import PAIRS, Trajectory
 
 A, M = 3, 2
 GRAPH = np.array([[0, 1, 1, 0], [0, 0, 1, 1], [1, 0, 0, 1], [0, 0, 1, 0]], bool)

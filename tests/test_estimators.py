@@ -10,8 +10,8 @@ import pytest
 from test_bad_input import expect
 
 import nbt
-from nbt import sealed
-from nbt.features import Features
+from nbt.estimators.features import Features
+from nbt.storage import container as sealed
 
 NAN = float("nan")
 

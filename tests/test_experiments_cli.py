@@ -13,11 +13,11 @@ import time
 import pytest
 
 from nbt.cli import run
-from nbt.durable import Lock
 from nbt.errors import DataError
 from nbt.experiments import FIGURES
 from nbt.experiments.rules import PAIRS
-from nbt.folders import Folder
+from nbt.storage.atomic import Lock
+from nbt.storage.folders import Folder
 
 COMMAND = [sys.executable, "-m", "nbt"]
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")

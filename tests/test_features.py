@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import nbt
-from nbt.features import Features
+from nbt.estimators.features import Features
 
 NAN = math.nan
 DAY = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import nbt
-from nbt import following, streams
+from nbt import streams
 from nbt.errors import DataError
+from nbt.streams.sources import following
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="files that are open can be renamed")
 

@@ -54,7 +54,7 @@ def test_another_rate_is_noticed(check, monkeypatch):
 @pytest.mark.filterwarnings("ignore")
 def test_a_reader_that_forgets_where_it_looked_is_noticed(monkeypatch):
     """As one that took the heading for read after it had looked ahead."""
-    from nbt.records import Records
+    from nbt.streams.tables.records import Records
 
     step = Records._step
 

@@ -9,7 +9,7 @@ import pytest
 
 import nbt
 from nbt.descriptions import value_in, value_out
-from nbt.networks import Network
+from nbt.trainers.network import Network
 
 MASK = np.array([[0, 1, 1, 0], [0, 0, 1, 1], [0, 0, 0, 1], [0, 0, 1, 0]], bool)  # none feeds unit 0
 INDPTR, INDICES = [0, 2, 4, 5, 6], [2, 1, 2, 3, 3, 2]  # its rows, the first one not sorted

@@ -9,8 +9,8 @@ import pytest
 
 import nbt
 from nbt.errors import DataError, MissingExtra
-from nbt.history import History
-from nbt.report import html
+from nbt.training.history import History
+from nbt.training.report import html
 
 LOSSES = np.random.default_rng(7).exponential(size=1000)
 

@@ -9,7 +9,7 @@ import oracle.hmm
 import pytest
 
 import nbt
-from nbt.hmm_statistics import RankOne
+from nbt.hmm.statistics import RankOne
 
 KINDS = {
     "exact": {"statistics": "exact"},

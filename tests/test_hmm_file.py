@@ -10,7 +10,7 @@ from checkpoint_files import content, forge
 import nbt
 from nbt.cli import run
 from nbt.errors import CheckpointError
-from nbt.hmm_statistics import Exact, Filtered, RankOne
+from nbt.hmm.statistics import Exact, Filtered, RankOne
 
 KINDS = {
     "exact": {"rate": 0.05},

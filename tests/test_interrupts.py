@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import nbt
-from nbt.interrupts import Interrupts, Terminated
+from nbt.training.interrupts import Interrupts, Terminated
 
 CODES = (Interrupts.__enter__, Interrupts.__exit__, Interrupts._begin, Interrupts._end)
 CODES = tuple(function.__code__ for function in CODES)
@@ -136,7 +136,7 @@ def test_a_second_one_while_all_is_put_back(handlers, monkeypatch, nested, late)
         schedule = Schedule(at, signal.SIGINT)
         restless = Restless(schedule, late)
         with monkeypatch.context() as patch:
-            patch.setattr("nbt.interrupts.signal", restless)
+            patch.setattr("nbt.training.interrupts.signal", restless)
             interrupts = Interrupts(terminate=True)
             raised = schedule.run(lambda: entered_and_left(interrupts, nested, []))  # noqa: B023
         if not schedule.sent:

@@ -14,7 +14,7 @@ from systems import learned_of, theta_of
 
 import nbt
 from nbt import _core
-from nbt.networks import Network
+from nbt.trainers.network import Network
 
 M, A = 3, 5  # inputs, symbols predicted
 GRAPH = np.array([[0, 1, 1, 0], [0, 0, 1, 1], [1, 0, 0, 1], [0, 0, 1, 0]], bool)

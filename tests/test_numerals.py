@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from nbt.numerals import MISSING, Numerals, is_missing, number_in, seconds_of
+from nbt.streams.tables.numerals import MISSING, Numerals, is_missing, number_in, seconds_of
 
 UTC = datetime.UTC
 BERLIN = datetime.timezone(datetime.timedelta(hours=1))

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import nbt
-from nbt import following, records
 from nbt.errors import DataError
+from nbt.streams.sources import following
+from nbt.streams.tables import records
 
 NAN = float("nan")
 POSIX = pytest.mark.skipif(os.name == "nt", reason="files that are open can be renamed")

@@ -133,7 +133,7 @@ stream = nbt.datasets.anbn(1, 32)
 trainer = nbt.NoBackTrack(nbt.LeakyRNN(units), nbt.Softmax(3))
 seen, due = [], steps // 10
 
-from nbt.runs import Run
+from nbt.checkpoints.runs import Run
 with Run(folder) as run:
     def progress(history, row):
         global due

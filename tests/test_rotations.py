@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import nbt
-from nbt import following, rotations, streams
+from nbt import streams
+from nbt.streams.sources import following, rotations
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="files that are open can be renamed")
 

@@ -13,10 +13,10 @@ import tomllib
 import pytest
 
 import nbt
-from nbt import folders
+from nbt.checkpoints.runs import _toml
 from nbt.cli import run
 from nbt.experiments.store import Store
-from nbt.runs import _toml
+from nbt.storage import folders
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs links and named pipes")
 TEXT = "the cat sat on the mat\n" * 20

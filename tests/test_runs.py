@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 import nbt
-from nbt import durable
+from nbt.checkpoints.runs import Run
 from nbt.cli import run
-from nbt.runs import Run
+from nbt.storage import atomic as durable
 
 COMMAND = [sys.executable, "-m", "nbt", "train"]
 TEXT = "the cat sat on the mat, the rat on the cat\n" * 600

@@ -17,7 +17,7 @@ import nbt
 from bench import anomalies, logs
 from nbt import scoring
 from nbt.cli import run
-from nbt.history_rows import BITS_PER_NAT
+from nbt.training.rows import BITS_PER_NAT
 
 COMMAND = [sys.executable, "-m", "nbt"]
 

@@ -11,8 +11,8 @@ import pytest
 from checkpoint_files import content, forge
 
 import nbt
-from nbt import strangers
 from nbt.errors import CheckpointError
+from nbt.storage import strangers
 
 M = 1 << 20
 NO_DIGEST = "0" * 64

@@ -10,8 +10,9 @@ import time
 import numpy as np
 import pytest
 
-from nbt import filestreams, streams
+from nbt import streams
 from nbt.errors import DataError
+from nbt.streams import characters as filestreams
 
 TEXT = "naïve café\n\n€uro 😀 done\r\nlast\n"  # one, two, three and four bytes a character
 

@@ -12,7 +12,7 @@ import pytest
 
 import nbt
 from nbt.cli import run
-from nbt.tabular import looks_like
+from nbt.streams.tables.tabular import looks_like
 
 CSV = "time,wind,rain\n0,3.5,0\n\n1,,0.2\n2, -1e3 ,NA\n3,4,\n"
 NAN = float("nan")

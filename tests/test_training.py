@@ -12,8 +12,8 @@ import pytest
 import nbt
 from nbt import datasets, streams
 from nbt.errors import DataError, DivergenceError
-from nbt.history import History
-from nbt.training import PACE, train
+from nbt.training.history import History
+from nbt.training.loop import PACE, train
 
 MAIN = threading.current_thread() is threading.main_thread()
 

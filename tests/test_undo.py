@@ -42,7 +42,7 @@ def steps(count, seed=0):
 @pytest.mark.parametrize("at", [0, 1, 37, 150])
 def test_what_is_taken_back_was_only_observed(kind, rule, at, monkeypatch):
     """To the bit, wherever in the steps since the last state that was kept."""
-    monkeypatch.setattr("nbt.undo.STEPS", 64)
+    monkeypatch.setattr("nbt.estimators.undo.STEPS", 64)
     one, two = (kind(nbt.RNN(6), rule=rule, seed=2) for _ in range(2))
     records = steps(200)
     for model in (one, two):

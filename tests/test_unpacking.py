@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 import nbt
-from nbt import filestreams, following, sources
-from nbt.unpacking import MAGIC, Unpacked
+from nbt.streams import characters as filestreams
+from nbt.streams.sources import following
+from nbt.streams.sources import source as sources
+from nbt.streams.sources.unpacking import MAGIC, Unpacked
 
 zstd = next(
     importlib.import_module(name)

@@ -13,8 +13,8 @@ from terminals import lines_of, on_terminal
 
 import nbt
 from nbt.cli import run
-from nbt.report import html
-from nbt.visible import visible
+from nbt.display.visible import visible
+from nbt.training.report import html
 
 EVIL = "a\x1b]0;owned\x07\x9b2J\u202eb\u2066\r\x7f"
 SEEN = "a␛]0;owned␇\ufffd2J\ufffdb\ufffd␍␡"

@@ -63,7 +63,7 @@ class Job:
         """Symbols, independent, frequencies as 1/1, 1/2, 1/3, …: like text, some are rare."""
         return _stream(self.symbols, self.seed, steps)
 
-    def trainer(self, rule: str) -> nbt.trainers.Trainer:
+    def trainer(self, rule: str) -> nbt.Trainer:
         """Ours, with these weights; two more rules: ``default``, and ``forward`` for `observe`."""
         cell, readout = nbt.RNN(self.units), nbt.Softmax(self.symbols)
         rate, common = nbt.InverseSqrt(self.scale), {"dtype": self.dtype, "seed": self.seed}

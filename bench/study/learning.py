@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import nbt
-from nbt.trainer import Trainer
+from nbt.trainers.base import Trainer
 
 Learn = Callable[[Trainer, np.ndarray], np.ndarray]
 LEARNED = ("cell.b", "cell.W", "cell.r", "readout.b", "readout.W")

@@ -10,7 +10,7 @@ import numpy as np
 
 import nbt
 from bench.study import learning
-from nbt.trainer import Trainer
+from nbt.trainers.base import Trainer
 
 STREAMS = {
     "anbn": lambda seed: nbt.datasets.anbn(1, 32, seed=1000 + seed),

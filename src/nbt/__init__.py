@@ -37,19 +37,15 @@ state, θ the parameters, P = 1 + n + m of them for each of n units with m input
 from nbt import baselines, datasets, installation, streams
 from nbt.build import __version__, build_info
 from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
-from nbt.checkpoint import Checkpoint, load
-from nbt.compiled import CompiledSystem
-from nbt.diagnosis import diagnose
-from nbt.diagnosis_result import Diagnosis, DiagnosisRow
+from nbt.checkpoints.checkpoint import Checkpoint, load
+from nbt.diagnosis.measure import diagnose
+from nbt.diagnosis.result import Diagnosis, DiagnosisRow
 from nbt.divergence import DivergenceError
 from nbt.errors import CheckpointError, DataError, MissingExtra
-from nbt.estimators import RNNClassifier, RNNRegressor
+from nbt.estimators.online import RNNClassifier, RNNRegressor
 from nbt.graphs import Graph
-from nbt.history import History
-from nbt.history_rows import HistoryRow
-from nbt.hmm import HMM
+from nbt.hmm.model import HMM
 from nbt.inputs import Symbols, Vector
-from nbt.interrupts import Interrupts, Terminated
 from nbt.optimizers import SGD, Kalman
 from nbt.rank_one_trick import (
     rank_one,
@@ -59,13 +55,17 @@ from nbt.rank_one_trick import (
     rank_one_variance,
 )
 from nbt.readouts import Bernoulli, Gaussian, Softmax
-from nbt.replicas import learn_many
 from nbt.schedules import Constant, InverseSqrt
-from nbt.system import DerivedWarning, System
-from nbt.system_check import check_system
-from nbt.trainer import Trainer
+from nbt.systems.check import check_system
+from nbt.systems.compiled import CompiledSystem
+from nbt.systems.system import DerivedWarning, System
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
-from nbt.training import train
+from nbt.trainers.base import Trainer
+from nbt.trainers.learn_many import learn_many
+from nbt.training.history import History
+from nbt.training.interrupts import Interrupts, Terminated
+from nbt.training.loop import train
+from nbt.training.rows import HistoryRow
 
 __all__ = [  # noqa: RUF022 - in the order of the list above, and of the reference
     "NoBackTrack",

@@ -12,7 +12,7 @@ import numpy as np
 
 from nbt import _arguments, _core
 from nbt.streams import Stream
-from nbt.turns import alone
+from nbt.trainers.turns import alone
 
 __all__ = ["CTW", "compressed_bits"]
 

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nbt import _arguments
-from nbt.compiled import CompiledSystem
 from nbt.graphs import Graph, as_graph
-from nbt.system import System
+from nbt.systems.compiled import CompiledSystem
+from nbt.systems.system import System
 
 __all__ = ["CTRNN", "RNN", "Cell", "Continuous", "LeakyRNN", "Stack"]
 

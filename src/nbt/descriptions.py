@@ -9,13 +9,13 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
-from nbt.compiled import CompiledSystem
 from nbt.graphs import Graph
 from nbt.inputs import Symbols, Vector
 from nbt.optimizers import SGD, Kalman
 from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Softmax
 from nbt.schedules import Constant, InverseSqrt
-from nbt.system import System
+from nbt.systems.compiled import CompiledSystem
+from nbt.systems.system import System
 
 __all__ = ["build", "is_system", "rebuild", "value_in", "value_out"]
 

@@ -14,22 +14,7 @@ __all__ = ["check", "described", "neighbours", "warn"]
 
 DISTRIBUTION = "nobacktrack"
 FOLDER = os.path.dirname(os.path.abspath(__file__))
-LATER = frozenset(  # modules of ours that `import nbt` does not load
-    [
-        "__init__",
-        "__main__",
-        "drawing",
-        "escapes",
-        "forecasting",
-        "listening",
-        "report",
-        "river",
-        "runs",
-        "scoring",
-        "sklearn",
-        "tabular",
-    ]
-)
+LATER = {"__init__", "__main__", "river", "scoring", "sklearn"}  # `import nbt` does not load them
 
 
 def strangers() -> list[str]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from nbt.alphabets import known
-from nbt.escapes import Escapes
-from nbt.history_rows import BITS_PER_NAT
-from nbt.listening import listener
+from nbt.streams.alphabets import known
+from nbt.streams.escapes import Escapes
 from nbt.trainers import Trainer
+from nbt.trainers.listener import listener
+from nbt.training.rows import BITS_PER_NAT
 
 __all__ = ["Line", "listener", "score"]
 
@@ -81,8 +81,8 @@ def score(
         Reads on from the state that it is in; it is changed (`listener` makes one that is cheaper).
     stream : Stream
         Of characters or bytes. Where it marks symbols that its alphabet lacks
-        (``unknown="mark"``), they get the surprise of `nbt.escapes`, and the trainer does not see
-        them.
+        (``unknown="mark"``), they get the surprise of `nbt.streams.escapes`, and the trainer does
+        not see them.
     learn : bool
         Whether each character is learned once it was predicted.
     window : int

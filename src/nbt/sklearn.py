@@ -11,10 +11,10 @@ import numpy as np
 
 from nbt import _arguments
 from nbt.errors import MissingExtra
-from nbt.estimator import make_trainer
+from nbt.estimators.base import make_trainer
+from nbt.estimators.undo import Blocks
 from nbt.readouts import Gaussian, Softmax
-from nbt.state_checks import refuse_mask
-from nbt.undo import Blocks
+from nbt.trainers.state.checks import refuse_mask
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin

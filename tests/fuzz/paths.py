@@ -12,8 +12,8 @@ from oracle.networks import Stack as Layers
 from systems import learned_of, theta_of
 
 import nbt
-from nbt.dynamics import is_fast
-from nbt.networks import Network
+from nbt.trainers.binding import is_fast
+from nbt.trainers.network import Network
 
 from .against_oracle import KALMAN, TOLERANCE, errors, in_range, jittered, outlier, shown
 from .checks import Unlike, edit, grow, part

@@ -25,10 +25,10 @@ import safetensors.numpy
 from checkpoint_files import content, forge
 
 import nbt
+from nbt.checkpoints.runs import _toml
 from nbt.cli import run
 from nbt.experiments.curves import Curve
 from nbt.experiments.store import Store
-from nbt.runs import _toml
 
 from .checks import Unlike
 

@@ -22,10 +22,10 @@ from nbt.cli.reproduce import reproduce
 from nbt.cli.sample import sample
 from nbt.cli.score import score
 from nbt.cli.train import train as train_command
+from nbt.display.visible import visible
 from nbt.divergence import DivergenceError
 from nbt.errors import CheckpointError, DataError, MissingExtra
-from nbt.interrupts import Terminated
-from nbt.visible import visible
+from nbt.training.interrupts import Terminated
 
 __all__ = ["command", "main", "run"]
 

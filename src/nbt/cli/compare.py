@@ -11,8 +11,8 @@ import click
 from nbt.cli import studies
 from nbt.cli.hints import hint
 from nbt.cli.options import build_stream
-from nbt.cli.trainers import UNITS
-from nbt.cli.values import PATH, Count
+from nbt.cli.options.trainers import UNITS
+from nbt.cli.options.values import PATH, Count
 
 DEFAULT = (  # each rule with each optimizer
     "nobacktrack,nobacktrack-sgd,rtrl,rtrl-sgd,tbptt-5-kalman,tbptt-5,tbptt-kalman,tbptt,"

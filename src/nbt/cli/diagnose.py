@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from nbt.cli.grouped import Grouped
 from nbt.cli.options import NUMBERS, build_stream, check_place, kind_of, sizes_of
+from nbt.cli.options.grouped import Grouped
+from nbt.cli.options.trainers import APPLIES, build_trainer
+from nbt.cli.options.values import PATH, Count
+from nbt.cli.options.written import WRITTEN
 from nbt.cli.pipes import quietly
 from nbt.cli.train import train
-from nbt.cli.trainers import APPLIES, build_trainer
-from nbt.cli.values import PATH, Count
-from nbt.cli.written import WRITTEN
-from nbt.visible import visible
+from nbt.display.visible import visible
 
 STEPS, REPLICAS = 10_000, 100
 
@@ -164,7 +164,7 @@ def _draw(result: Any, path: str | None) -> None:
 
 def _check_plot(path: str) -> None:
     """What would spoil the picture at the end is said at the beginning."""
-    from nbt.drawing import figure
+    from nbt.display.plots import figure
 
     figure()
     if os.path.splitext(path)[1] not in (".png", ".svg", ".pdf"):

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from nbt.counts import noted
+from nbt.streams.counts import noted
 
 
 class Faults:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from nbt.visible import visible
+from nbt.display.visible import visible
 
 __all__ = ["columns_of", "print_forecast", "print_next", "text_of"]
 

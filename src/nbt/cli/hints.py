@@ -8,10 +8,10 @@ import os
 import sys
 from typing import Any
 
-from nbt.columnar import SUFFIXES, kind_of_file
-from nbt.decoding import Decoder
 from nbt.errors import DataError
-from nbt.opening import open_source
+from nbt.streams.decoding import Decoder
+from nbt.streams.sources.opening import open_source
+from nbt.streams.tables.columnar import SUFFIXES, kind_of_file
 
 __all__ = ["hint"]
 
@@ -31,7 +31,7 @@ def hint(source: str, options: dict[str, Any], verb: str) -> None:
     verb : str
         What is done with its characters, such as "learned".
     """
-    from nbt.tabular import looks_like
+    from nbt.streams.tables.tabular import looks_like
 
     if options.get("format") or options.get("columns") or not os.path.isfile(source):
         return

@@ -14,13 +14,13 @@ from nbt.cli.options import form_of, kind_of
 from nbt.cli.pipes import silence
 from nbt.divergence import DivergenceError
 from nbt.errors import CheckpointError, DataError
-from nbt.interrupts import Interrupts, Terminated
-from nbt.sealed import MALFORMED
-from nbt.strangers import words
+from nbt.storage.container import MALFORMED
+from nbt.storage.strangers import words
+from nbt.training.interrupts import Interrupts, Terminated
 
 if TYPE_CHECKING:
-    from nbt.history import History
-    from nbt.history_rows import HistoryRow
+    from nbt.training.history import History
+    from nbt.training.rows import HistoryRow
 
 MOST_ROLLBACKS = 8
 RETRY = 10.0  # seconds until a folder that could not be written to is tried again
@@ -53,8 +53,8 @@ class Job:
         troubles: list[str] | None = None,
     ) -> None:
         from nbt.cli.screen import Screen
-        from nbt.history import History
-        from nbt.training import settings
+        from nbt.training.history import History
+        from nbt.training.loop import settings
 
         self.stream, self.trainer, self.options, self.folder = stream, trainer, options, run
         self.limits = {name: options[name] for name in ("steps", "seconds")}
@@ -152,7 +152,7 @@ class Job:
 
     def _learn(self) -> BaseException | None:
         """What ended it before its time."""
-        from nbt.training import train as learn
+        from nbt.training.loop import train as learn
 
         while True:
             try:
@@ -245,7 +245,7 @@ class Job:
             self.screen.say(f"not saved: {error.filename}: {error.strerror}", "yellow")
 
     def _checkpoint(self) -> Any:
-        from nbt.checkpoint import Checkpoint
+        from nbt.checkpoints.checkpoint import Checkpoint
 
         return Checkpoint.of(self.trainer, self.stream, self.history)
 
@@ -274,8 +274,8 @@ class Job:
         return ", ".join(said) or "no (add --save PATH to keep the trainer)", failure
 
     def _write_report(self) -> None:
-        from nbt.report import html
-        from nbt.runs import REPORT
+        from nbt.checkpoints.runs import REPORT
+        from nbt.training.report import html
 
         page = html(self.history, repr(self.trainer))
         self.folder.write(REPORT, page.encode("utf-8", "replace"))

@@ -20,9 +20,9 @@ from nbt.cli.options import (
     load_model,
     source_options,
 )
+from nbt.cli.options.values import PATH, Count, Seed, flag
+from nbt.cli.options.written import WRITTEN, written_options
 from nbt.cli.pipes import quietly
-from nbt.cli.values import PATH, Count, Seed, flag
-from nbt.cli.written import WRITTEN, written_options
 
 MODEL = click.option(
     "-m",
@@ -59,7 +59,7 @@ def info(file: str, as_json: bool) -> int:
 
 def _shown(value: Any) -> str:
     """A fact on one line."""
-    from nbt.estimator import some
+    from nbt.estimators.base import some
 
     if isinstance(value, list):
         return some(value)
@@ -105,7 +105,7 @@ def _hmm_facts(model: Any) -> dict[str, Any]:
 def _estimator_facts(file: str, checkpoint: Any) -> dict[str, Any]:
     """Of a classifier or a regressor: what it is, its features and labels, the mean and deviation
     by which numbers are standardised, and what was learned."""
-    from nbt.checkpoint import model_of
+    from nbt.checkpoints.checkpoint import model_of
 
     if checkpoint.estimator is None:
         return {}
@@ -166,9 +166,9 @@ def predict(
 ) -> int:
     """What comes next, after what the model has read or after SOURCE: the most probable symbols, or
     of each number the mean and the deviation."""
-    from nbt.alphabets import known
     from nbt.readouts import Softmax
     from nbt.scoring import BLOCK, listener
+    from nbt.streams.alphabets import known
 
     asked = asked_for(context)
     for name in asked & {"paths", "seed", "inputs"} if not ahead else ():

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from nbt.cli import studies
-from nbt.visible import visible
+from nbt.display.visible import visible
 
 PAIRS = ("music", "anbn", "shakespeare")
 NAMES = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", *PAIRS, "all")

@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from nbt.cli.options import sizes_of
-from nbt.cli.values import Count, Positive, Seed
+from nbt.cli.options.values import Count, Positive, Seed
 from nbt.errors import CheckpointError
-from nbt.sealed import MALFORMED
-from nbt.strangers import named, words
+from nbt.storage.container import MALFORMED
+from nbt.storage.strangers import named, words
 
 __all__ = ["check_checkpoint", "check_settings", "trainer_of"]
 

@@ -11,9 +11,9 @@ import click
 import numpy as np
 
 from nbt.cli.models import MODEL, alphabet_of, learned_model
+from nbt.cli.options.values import Count, Positive, Seed
 from nbt.cli.pipes import quietly
-from nbt.cli.values import Count, Positive, Seed
-from nbt.visible import visible
+from nbt.display.visible import visible
 
 
 @click.command(short_help="Make up symbols.")

@@ -13,10 +13,10 @@ from nbt.cli.faults import Faults
 from nbt.cli.hints import hint
 from nbt.cli.models import alphabet_of
 from nbt.cli.options import build_stream, check_place, learned_model, load_model, source_options
+from nbt.cli.options.trainers import UNITS
+from nbt.cli.options.values import PATH, Count
 from nbt.cli.pipes import quietly
-from nbt.cli.trainers import UNITS
-from nbt.cli.values import PATH, Count
-from nbt.visible import visible
+from nbt.display.visible import visible
 
 STRANGE = 4.0  # bits above the line's mean from which a character is highlighted
 
@@ -51,9 +51,9 @@ def score(source: str, **options: Any) -> int:
 
     Without a model a new one learns as it reads. With a model nothing is learned, unless --learn.
     """
-    from nbt.interrupts import Interrupts
     from nbt.scoring import listener
     from nbt.scoring import score as lines
+    from nbt.training.interrupts import Interrupts
 
     check_place("--save", options["save"])
     stream, trainer, learn = _prepare(source, options)

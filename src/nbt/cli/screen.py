@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from nbt.counts import noted
-from nbt.history import History
-from nbt.history_rows import UNITS, HistoryRow
-from nbt.visible import visible
+from nbt.display.visible import visible
+from nbt.streams.counts import noted
+from nbt.training.history import History
+from nbt.training.rows import UNITS, HistoryRow
 
 REFRESH = 0.1  # seconds between two looks of the live line
 

@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from nbt.cli.options.values import Count
 from nbt.cli.screen import duration, line_of
-from nbt.cli.values import Count
-from nbt.visible import visible
+from nbt.display.visible import visible
 
 if TYPE_CHECKING:
     from nbt.experiments import Figure, Study

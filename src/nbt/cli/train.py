@@ -6,8 +6,6 @@ from typing import Any
 
 import click
 
-from nbt.cli.defaults import with_default
-from nbt.cli.grouped import Grouped
 from nbt.cli.hints import hint
 from nbt.cli.options import (
     FAULTS,
@@ -20,9 +18,10 @@ from nbt.cli.options import (
     sizes_of,
     source_options,
 )
-from nbt.cli.resumed import check_checkpoint, check_settings, trainer_of
-from nbt.cli.trainers import DT, UNITS, as_before_schedules, build_trainer
-from nbt.cli.values import (
+from nbt.cli.options.defaults import with_default
+from nbt.cli.options.grouped import Grouped
+from nbt.cli.options.trainers import DT, UNITS, as_before_schedules, build_trainer
+from nbt.cli.options.values import (
     PATH,
     Count,
     Each,
@@ -35,7 +34,8 @@ from nbt.cli.values import (
     flag,
     given,
 )
-from nbt.cli.written import WRITTEN, written_options
+from nbt.cli.options.written import WRITTEN, written_options
+from nbt.cli.resumed import check_checkpoint, check_settings, trainer_of
 
 NAMES = {
     "cell": ["rnn", "leaky", "ctrnn"],
@@ -277,7 +277,7 @@ def _check_output(options: dict[str, Any]) -> None:
 
 def _settings_of_run(options: dict[str, Any]) -> dict[str, Any] | None:
     """What the run in RUN was asked for; None if there is none yet."""
-    from nbt.runs import settings_of
+    from nbt.checkpoints.runs import settings_of
 
     if not options["output"]:
         return None
@@ -312,7 +312,7 @@ def _source(options: dict[str, Any]) -> dict[str, Any]:
 
 def _open_run(options: dict[str, Any]) -> Any:
     """The folder RUN, locked."""
-    from nbt.runs import Run
+    from nbt.checkpoints.runs import Run
 
     when = every(Every(), options["checkpoint_every"] or EVERY)
     try:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nbt import _arguments
 from nbt.datasets.words import checked_seed
-from nbt.reading import Numbers
+from nbt.streams.base import Numbers
 
 __all__ = ["lorenz", "mackey_glass", "sines"]
 

@@ -23,8 +23,8 @@ from nbt.divergence import DivergenceError
 from nbt.experiments.figures import Figure
 from nbt.experiments.rules import Rule
 from nbt.experiments.sources import Source, file_of
-from nbt.history import History
-from nbt.training import train
+from nbt.training.history import History
+from nbt.training.loop import train
 
 __all__ = ["Job", "Limits", "execute", "plan"]
 

@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nbt.durable import replace_in
+from nbt.display.visible import visible
 from nbt.errors import DataError, MissingExtra
 from nbt.experiments.curves import Band, Curve, band
 from nbt.experiments.figures import Figure
 from nbt.experiments.labels import spread
 from nbt.experiments.rules import RANKS, Rule
-from nbt.folders import opened
 from nbt.optimizers import SGD
-from nbt.visible import visible
+from nbt.storage.atomic import replace_in
+from nbt.storage.folders import opened
 
 __all__ = ["draw", "pyplot"]
 

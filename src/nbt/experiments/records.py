@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from nbt.strangers import named
+from nbt.storage.strangers import named
 
 __all__ = ["check"]
 

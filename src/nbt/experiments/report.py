@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import nbt
-from nbt.durable import replace_in
+from nbt.display.visible import visible
 from nbt.errors import DataError
 from nbt.experiments import plots
 from nbt.experiments.claims import CLAIMS, Claim, Evidence
@@ -22,8 +22,8 @@ from nbt.experiments.figures import Figure
 from nbt.experiments.jobs import cpu
 from nbt.experiments.rules import Rule
 from nbt.experiments.study import Study
-from nbt.folders import opened
-from nbt.visible import visible
+from nbt.storage.atomic import replace_in
+from nbt.storage.folders import opened
 
 __all__ = ["Line", "Ruling", "rows", "rulings", "write"]
 

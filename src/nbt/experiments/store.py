@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nbt.durable import replace_in
 from nbt.errors import DataError
 from nbt.experiments.jobs import Job, key
 from nbt.experiments.records import check
-from nbt.folders import opened
-from nbt.strangers import ROOM, parsed, words
+from nbt.storage.atomic import replace_in
+from nbt.storage.folders import opened
+from nbt.storage.strangers import ROOM, parsed, words
 
 __all__ = ["Store"]
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nbt.durable import Lock
 from nbt.errors import DataError
 from nbt.experiments.claims import Evidence
 from nbt.experiments.curves import Common, Curve
@@ -17,7 +16,8 @@ from nbt.experiments.jobs import Job, Limits, execute, plan
 from nbt.experiments.sources import AS_RUNS
 from nbt.experiments.store import Store
 from nbt.experiments.workers import Done, Workers
-from nbt.folders import opened
+from nbt.storage.atomic import Lock
+from nbt.storage.folders import opened
 
 __all__ = ["RunError", "Study"]
 

@@ -1,0 +1,6 @@
+"""How good an estimate of ∂h/∂θ is, against exact RTRL."""
+
+from nbt.diagnosis.measure import diagnose
+from nbt.diagnosis.result import Diagnosis, DiagnosisRow
+
+__all__ = ["Diagnosis", "DiagnosisRow", "diagnose"]

@@ -1,0 +1,5 @@
+"""Estimators that take one step at a time: features by name, and labels or numbers."""
+
+from nbt.estimators.online import RNNClassifier, RNNRegressor
+
+__all__ = ["RNNClassifier", "RNNRegressor"]

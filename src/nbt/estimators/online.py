@@ -1,0 +1,308 @@
+"""Estimators that take one step at a time: features by name, and labels or numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from nbt import _arguments
+from nbt.cells import Cell
+from nbt.estimators.base import Estimator, count, some
+from nbt.estimators.features import KEYS
+from nbt.optimizers import Optimizer
+from nbt.readouts import Gaussian, Softmax
+from nbt.registry import ESTIMATORS
+from nbt.streams.tables.numerals import is_missing, number_in, shown
+from nbt.training.rows import BITS_PER_NAT
+
+__all__ = ["RNNClassifier", "RNNRegressor"]
+
+
+class RNNClassifier(Estimator):
+    """A recurrent network that learns labels one step at a time.
+
+    `learn_one(x, y)` moves the state on x, predicts the label and learns from the one that came.
+    `predict_one` and `predict_proba_one` do the same up to the prediction, in a copy: they change
+    nothing. So a step counts once, when it is learned (or observed, with `observe_one`), and what
+    comes next depends on all that came before.
+
+    Features are numbers, which are standardised as they come, or strings. A string that is a number
+    is that number (`categorical` says otherwise), a moment is its seconds since 1970 UTC. What is
+    None, NaN, NaT, NA, or text for it such as "" or "NA", is missing and read as the mean. A
+    feature that x does not have is 0 (`absent` says otherwise). A new one starts with zero weights,
+    and so does a new label.
+
+    Should a step take learning out of the range of numbers, it is taken back, with a warning.
+
+    Parameters
+    ----------
+    cell : RNN, LeakyRNN or another cell, optional
+        Default: ``RNN(20)``. `LeakyRNN` remembers longer.
+    optimizer : Kalman or SGD, optional
+        Default: that of the rule.
+    rule : {"NoBackTrack", "RTRL", "TruncatedBPTT"}
+        Which trainer learns.
+    options : mapping, optional
+        Further arguments of the rule, ``{"rank": 4}``, say.
+    max_features : int
+        Columns at most that numbers have, and as many that strings have, one for each string. What
+        is new after that shares max_features / 4 columns, with a warning.
+    max_labels : int
+        Labels at most.
+    seed : int
+        In [0, 2⁶⁴): first weights and signs.
+    absent : {"zero", "missing"}
+        What a feature is that x does not have: 0, as for words of a text or alarms, or missing, as
+        for an instrument that is silent.
+    categorical : collection of names, optional
+        Features whose values are taken as strings, numbers, too: a post code, say.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
+    Examples
+    --------
+    >>> model = RNNClassifier(seed=1)
+    >>> for t in range(300):
+    ...     model.learn_one({"t": t % 3}, "tick" if t % 3 else "tock")
+    >>> model.predict_one({"t": 0})
+    'tock'
+    """
+
+    _kind = "RNNClassifier"
+
+    def __init__(
+        self,
+        cell: Cell | None = None,
+        optimizer: Optimizer | None = None,
+        rule: str = "NoBackTrack",
+        options: Mapping[str, Any] | None = None,
+        max_features: int = 1000,
+        max_labels: int = 1000,
+        seed: int = 0,
+        absent: str = "zero",
+        categorical: Collection | None = None,
+    ) -> None:
+        self.max_labels = _arguments.whole("max_labels", max_labels)
+        self._labels: dict[Any, int] = {}  # and their numbers
+        self._names: list[Any] = []
+        super().__init__(cell, optimizer, rule, options, max_features, seed, absent, categorical)
+
+    def learn_one(self, x: Any, y: Any) -> None:
+        """The state moves on x, the network predicts, and learns from the label y.
+
+        Parameters
+        ----------
+        x : mapping, number or sequence
+            Features by name; anything else has features named 0, 1, …
+        y
+            The label: anything hashable that equals itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For features or a label that are not as above. Nothing was learned.
+        """
+        try:
+            number = self._labels.get(y)
+        except TypeError:
+            raise TypeError(f"y: expected a label that can be hashed, got {shown(y)}") from None
+        if number is None:
+            number = self._new_label(x, y)
+        self._learn(x, number)
+
+    def _new_label(self, x: Any, y: Any) -> int:
+        if not isinstance(y, str) and is_missing(y):
+            raise TypeError(f"y: expected a label, got {y!r}; observe_one(x) takes none")
+        if y != y:
+            raise TypeError(f"y: expected a label that equals itself, got {shown(y)}")
+        number = len(self._labels)
+        if number == self.max_labels:
+            raise ValueError(
+                f"y: expected at most {self.max_labels} labels, got one more: {shown(y)}"
+            )
+        self._ready(x, None)  # nothing is wrong with x
+        if number:
+            self._trainer.grow(number + 1)
+            self._undo.forget()
+        self._labels[y.item() if isinstance(y, np.generic) else y] = number
+        self._names = list(self._labels)
+        return number
+
+    def predict_proba_one(self, x: Any) -> dict[Any, float]:
+        """The probability of each label seen so far, {} before there is one; changes nothing.
+
+        Parameters
+        ----------
+        x : mapping, number or sequence
+            As in `learn_one`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For features that are not as above.
+        """
+        p = self._predict(x)
+        if p is None or not self._labels:
+            return {}
+        p = p.tolist()
+        total = sum(p)  # 1, up to the rounding of float32
+        return {label: value / total for label, value in zip(self._names, p, strict=True)}
+
+    def predict_one(self, x: Any) -> Any:
+        """The most probable label, None before there is one; changes nothing.
+
+        Parameters
+        ----------
+        x : mapping, number or sequence
+            As in `learn_one`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For features that are not as above.
+        """
+        p = self._predict(x)
+        return None if p is None or not self._labels else self._names[p.argmax()]
+
+    @property
+    def labels(self) -> list:
+        """The labels seen so far, in the order in which they came."""
+        return list(self._labels)
+
+    def arguments(self) -> dict[str, Any]:
+        return super().arguments() | {"max_labels": self.max_labels}
+
+    def _readout(self) -> Softmax:
+        return Softmax(max(1, len(self._labels)))
+
+    def _own_rows(self) -> list[tuple[str, str]]:
+        return [("labels", some(self.labels))]
+
+    def _own_facts(self) -> list[str]:
+        return [count(len(self._labels), "label")]
+
+    def _loss_text(self) -> str:
+        return f"{self.loss * BITS_PER_NAT:.4f} bits per label"
+
+    def _own_description(self) -> dict[str, Any]:
+        for label in self._labels:
+            if type(label) not in KEYS:
+                raise TypeError(f"labels: only strings and numbers can be saved, not {label!r}")
+        return {"labels": list(self._labels)}
+
+    def _take(self, description: Mapping[str, Any]) -> None:
+        labels = description["labels"]
+        if not (isinstance(labels, list) and all(type(label) in KEYS for label in labels)):
+            raise TypeError("labels: expected strings and numbers")
+        if len(set(labels)) < len(labels) or any(label != label for label in labels):
+            raise ValueError("labels: expected each once, and no NaN")
+        self._labels, self._names = {label: k for k, label in enumerate(labels)}, labels
+
+
+class RNNRegressor(Estimator):
+    """A recurrent network that learns numbers one step at a time: a mean and a variance, both
+    functions of the state.
+
+    It takes features as `RNNClassifier` does and moves its state as that does. Targets are
+    standardised as they come.
+
+    Parameters
+    ----------
+    cell, optimizer, rule, options, max_features, seed, absent, categorical
+        As in `RNNClassifier`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
+    Examples
+    --------
+    >>> import math
+    >>> model = RNNRegressor()
+    >>> for t in range(2000):
+    ...     model.learn_one(math.sin(t / 10), math.sin(t / 10 + 0.1))
+    >>> abs(model.predict_one(math.sin(200)) - math.sin(200.1)) < 0.1
+    True
+    """
+
+    _kind = "RNNRegressor"
+
+    def learn_one(self, x: Any, y: float) -> None:
+        """The state moves on x, the network predicts, and learns from the number y.
+
+        Parameters
+        ----------
+        x : mapping, number or sequence
+            Features by name; anything else has features named 0, 1, …
+        y : float
+            The target, or text that is a number; NaN, or pandas' NA: there is none, and nothing is
+            learned.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For features or a target that are not as above. Nothing was learned.
+        """
+        known = type(y) is float and -math.inf < y < math.inf
+        self._learn(x, y if known else _target(y))
+
+    def predict_one(self, x: Any, *, return_std: bool = False) -> Any:
+        """The mean of the target, 0.0 before anything was learned; changes nothing.
+
+        Parameters
+        ----------
+        x : mapping, number or sequence
+            As in `learn_one`.
+        return_std : bool
+            Give the pair of mean and standard deviation.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For features that are not as above.
+        """
+        p = self._predict(x)
+        mean, variance = (0.0, math.nan) if p is None else (p.item(0), p.item(1))
+        return (mean, math.sqrt(variance)) if return_std else mean
+
+    def _readout(self) -> Gaussian:
+        return Gaussian(1, standardize=True)
+
+    def _loss_text(self) -> str:
+        return f"{self.loss:.4f} nats per target"
+
+
+ESTIMATORS.add("RNNClassifier", RNNClassifier)
+ESTIMATORS.add("RNNRegressor", RNNRegressor)
+
+
+def _target(y: Any) -> float:
+    """A finite number, or NaN."""
+    if isinstance(y, str):
+        number = number_in(y)
+        number = math.nan if number is None and is_missing(y) else number
+    elif y is None or isinstance(y, bytes | bytearray | complex | np.complexfloating) or np.ndim(y):
+        number = None
+    else:
+        number = math.nan if is_missing(y) else _real(y)
+    if number is None:
+        raise TypeError(f"y: expected a number, got {shown(y)}")
+    if math.isinf(number):
+        raise ValueError(f"y: expected a finite number, got {shown(y)}")
+    return number
+
+
+def _real(y: Any) -> float | None:
+    try:
+        return float(y)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):
+        return None

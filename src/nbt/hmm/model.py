@@ -1,0 +1,422 @@
+"""Hidden Markov models that are learned online, by expectation-maximization."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nbt import _arguments, _core
+from nbt.checkpoints import checkpoint
+from nbt.descriptions import build, value_out
+from nbt.divergence import DivergenceError
+from nbt.errors import CheckpointError
+from nbt.hmm import checks
+from nbt.hmm.filter import forward, normalized, smoothed
+from nbt.hmm.statistics import KINDS, Exact, Filtered, RankOne, shapes
+from nbt.registry import LEARNERS, Kind
+from nbt.schedules import Schedule, as_schedule
+from nbt.trainers.turns import alone, looks, renews
+from nbt.training.history import History
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+__all__ = ["HMM"]
+
+EXPONENT = 0.6
+SMALL = 32  # states
+PARAMETERS = ("startprob_", "transmat_", "emissionprob_")  # these may be set
+GIVEN = ("states", "symbols", "statistics", "rank", "blocks", "rate", "burn_in", "seed", "step")
+OWN = {  # names in a state: those of the attributes
+    "transmat": "transmat_",
+    "emissionprob": "emissionprob_",
+    "startprob": "startprob_",
+    "filter": "_filter",
+}
+
+
+class HMM:
+    """A hidden Markov model over symbols, learned as they arrive: Cappé's online EM.
+
+    Each symbol moves a filter of the hidden state and a running average of the model's smoothed
+    statistics, from which the parameters are set anew. Nothing of the past is kept. Several threads
+    may use one model: each call waits for its turn.
+
+    Parameters
+    ----------
+    states : int
+        N, hidden states.
+    symbols : int
+        M, symbols 0, …, M - 1 that are seen.
+    statistics : {"exact", "rank-one", "filtered"}
+        ``"exact"``: Cappé's recursion, N³ (N + M) multiply-adds a symbol. ``"rank-one"``: an
+        unbiased estimate of the same, O(N² + N M). ``"filtered"``: as cheap, and biased: what later
+        symbols say of a state is left out.
+    rank, blocks : int
+        Of ``"rank-one"``, as in `NoBackTrack`: pairs to average, and groups of states with a v̄
+        each (S N² multiply-adds). Default: 1, and a block for each state up to 32 states, 16
+        blocks for more.
+    rate : float or schedule, optional
+        γ, the weight of the newest statistics, capped at 1: a number follows a stream that drifts.
+        Default: t^-0.6 for the t-th symbol after the first.
+    burn_in : int
+        Symbols before the parameters are first set.
+    seed : int
+        In [0, 2⁶⁴): the first parameters, and the signs.
+
+    Attributes
+    ----------
+    transmat_ : array (N, N)
+        P(next state j | state i) at [i, j].
+    emissionprob_ : array (N, M)
+        P(symbol y | state i) at [i, y].
+    startprob_ : array (N,)
+        Of the state of the first symbol: uniform, it cannot be learned from a single stream.
+    step : int
+        Symbols learned so far.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above, and probabilities that are none (see *Notes*).
+
+    Notes
+    -----
+    The three arrays of probabilities may be set, to arrays or lists of these shapes whose rows add
+    up to 1 within 10⁻⁵; a copy is taken. What they hold cannot be written in place. Nothing else
+    may be set.
+
+    References
+    ----------
+    O. Cappé, Online EM algorithm for hidden Markov models, J. Comput. Graph. Statist. 20(3), 2011.
+    Section 1.4 of the NoBackTrack paper proposes the rank-one form.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = HMM(2, 3, seed=1)
+    >>> losses = model.learn(np.random.default_rng(0).integers(3, size=500))
+    >>> losses.shape, model.transmat_.shape, model.predict().shape
+    ((500,), (2, 2), (3,))
+    """
+
+    def __init__(
+        self,
+        states: int,
+        symbols: int,
+        *,
+        statistics: str = "exact",
+        rank: int = 1,
+        blocks: int | None = None,
+        rate: float | Schedule | None = None,
+        burn_in: int = 20,
+        seed: int = 0,
+    ) -> None:
+        self._turns = _core.Turns()
+        self.states = _arguments.whole("states", states, high=2**12)
+        self.symbols = _arguments.whole("symbols", symbols)
+        self.statistics = _arguments.one_of("statistics", statistics, KINDS)
+        self.rank = _arguments.whole("rank", rank, high=2**16)
+        if statistics != "rank-one" and (rank, blocks) != (1, None):
+            raise ValueError(
+                f"rank, blocks: those are for 'rank-one' statistics, not {statistics!r}"
+            )
+        if blocks is None:
+            blocks = self.states if self.states <= SMALL else 16
+        self.blocks = _arguments.whole("blocks", blocks, high=self.states)
+        self.rate = None if rate is None else as_schedule("rate", rate)
+        self.burn_in = _arguments.whole("burn_in", burn_in, low=0, high=2**63)
+        self.seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
+        self.step = 0
+        sizes = self.states, self.symbols, self.rank, self.blocks
+        found = shapes(self.statistics, *sizes)
+        named = {"states": self.states, "symbols": self.symbols}
+        checks.check_size(self.statistics, named, found)
+        random = np.random.default_rng(self.seed)
+        self.startprob_ = np.full(self.states, 1 / self.states)
+        self.transmat_ = random.dirichlet(np.full(self.states, 10.0), self.states)
+        self.emissionprob_ = random.dirichlet(np.full(self.symbols, 2.0), self.states)
+        self._filter = np.zeros(self.states)
+        self._arrays: Mapping = {name: np.zeros(shape) for name, shape in found.items()}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in GIVEN and name in self.__dict__:
+            raise AttributeError(f"{name}: cannot be set; HMM(...) makes another model")
+        if name in PARAMETERS:
+            shape = {"transmat_": (self.states,), "emissionprob_": (self.symbols,)}.get(name, ())
+            value = checks.probabilities(name, value, (self.states, *shape))
+            self._turns.alone(super().__setattr__, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    @alone
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_turns"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state, _turns=_core.Turns())
+        for name in PARAMETERS:
+            state[name].setflags(write=False)  # which a copy or a pickle does not keep
+
+    @cached_property
+    def _recursion(self) -> Exact | Filtered | RankOne:
+        if self.statistics == "rank-one":
+            return RankOne(self.states, self.rank, self.blocks, self.seed)
+        return Exact() if self.statistics == "exact" else Filtered()
+
+    # ---- learning ------------------------------------------------------------------------------
+
+    @alone
+    def learn(self, y: ArrayLike) -> np.ndarray:
+        """Learns from a block, one symbol at a time; `nbt.train` does it from a stream.
+
+        Parameters
+        ----------
+        y : array (steps,) of integers
+            Symbols, in order; those of the next call come after them.
+
+        Returns
+        -------
+        array (steps,), float64
+            -ln P(symbol | those before), each measured before its own update.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a block that is not as above; nothing was learned.
+        DivergenceError
+            A symbol that the model holds to be impossible. Those before it were learned.
+        KeyboardInterrupt
+            On Ctrl-C, between two symbols.
+        """
+        y = checks.symbols(y, self.symbols)
+        losses = np.empty(len(y))
+        for t, symbol in enumerate(y):
+            self._turns.rest()
+            losses[t] = self._learn_one(int(symbol))
+        return losses
+
+    def partial_fit(self, y: ArrayLike) -> HMM:
+        """`learn` without the losses, under the name that scikit-learn gives it.
+
+        Parameters
+        ----------
+        y : array (steps,) of integers
+            As in `learn`.
+
+        Returns
+        -------
+        HMM
+            The same.
+
+        Raises
+        ------
+        TypeError, ValueError, DivergenceError
+            As `learn`.
+        """
+        self.learn(y)
+        return self
+
+    def _learn_one(self, y: int) -> float:
+        prior, back = self._look_ahead()
+        likely = prior * self.emissionprob_[:, y]
+        probability = likely.sum()
+        if not probability > 0:
+            raise DivergenceError(f"symbol {y} has probability 0 at step {self.step}", self.step)
+        phi, arrays = likely / probability, self._arrays
+        if self.step:
+            gamma = self._gamma()
+            own = np.zeros((self.states + self.symbols, self.states))
+            own[: self.states] = gamma * back
+            own[self.states + y] = gamma
+            arrays = self._recursion.step(arrays, self.step, gamma, self._filter, back, phi, own)
+        new = {"_filter": phi, "_arrays": arrays, "step": self.step + 1}
+        if self.step >= max(self.burn_in, 1):
+            new |= self._maximized(arrays["S"])
+        self.__dict__.update(new)  # at once: no interrupt finds half a step
+        return -math.log(probability)
+
+    def _look_ahead(self) -> tuple[np.ndarray, np.ndarray]:
+        """P(state to come), and P(state now = i | state to come = k) at [i, k]."""
+        if not self.step:
+            return self.startprob_, np.zeros((self.states, self.states))
+        joint = self._filter[:, np.newaxis] * self.transmat_
+        prior = joint.sum(axis=0)
+        return prior, joint / np.where(prior > 0, prior, 1.0)
+
+    def _gamma(self) -> float:
+        """The weight of symbol `step`, counted from 0; the first has no transition."""
+        if self.rate is None:
+            return self.step**-EXPONENT
+        return min(1.0, self.rate(self.step - 1))
+
+    def _maximized(self, S: np.ndarray) -> dict[str, np.ndarray]:
+        """Parameters from statistics; an estimate of them may be below 0 where little is left."""
+        new = {
+            "transmat_": normalized(S[: self.states], self.transmat_),
+            "emissionprob_": normalized(S[self.states :].T, self.emissionprob_),
+        }
+        for array in new.values():
+            array.setflags(write=False)
+        return new
+
+    # ---- questions -----------------------------------------------------------------------------
+
+    @looks
+    def predict(self) -> np.ndarray:
+        """Probabilities of the next symbol, (symbols,); changes nothing."""
+        return self._look_ahead()[0] @ self.emissionprob_
+
+    def score(self, y: ArrayLike) -> float:
+        """ln P(y) of a sequence of its own, from `startprob_` on; changes nothing.
+
+        Parameters
+        ----------
+        y : array (steps,) of integers
+            Symbols, in order.
+
+        Returns
+        -------
+        float
+            In nats; -inf for a sequence that the model holds to be impossible.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a sequence that is not as above.
+        """
+        y = checks.symbols(y, self.symbols)
+        return float(forward(*self._parameters(), y)[1].sum())
+
+    def predict_proba(self, y: ArrayLike) -> np.ndarray:
+        """P(state at s | all of y) for a sequence of its own; changes nothing.
+
+        Parameters
+        ----------
+        y : array (steps,) of integers
+            Symbols, in order.
+
+        Returns
+        -------
+        array (steps, N), float64
+            Rows add up to 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a sequence that is not as above, or that the model holds to be impossible.
+        """
+        y = checks.symbols(y, self.symbols)
+        posterior = smoothed(*self._parameters(), y)
+        if np.isnan(posterior).any():
+            at = int(np.isnan(posterior).any(axis=1).argmax())
+            raise ValueError(f"y: expected a possible sequence, got probability 0 at {at}")
+        return posterior
+
+    @looks
+    def _parameters(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.startprob_, self.transmat_, self.emissionprob_
+
+    # ---- the state -----------------------------------------------------------------------------
+
+    @alone
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Everything that changes while learning, as copies."""
+        return self._state()
+
+    def _state(self) -> dict[str, np.ndarray]:
+        state = {
+            "step": np.uint64(self.step),
+            "transmat": self.transmat_,
+            "emissionprob": self.emissionprob_,
+            "startprob": self.startprob_,
+            "filter": self._filter,
+        }
+        state |= {f"statistics.{key}": value for key, value in self._arrays.items()}
+        return {key: np.array(value) for key, value in state.items()}
+
+    @renews
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Takes back what `state_dict` gave, edited or not.
+
+        Parameters
+        ----------
+        state : mapping of str to array
+            The names and shapes of `state_dict`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A key is missing or unknown, a shape or number is not what it must be. Then nothing was
+            changed.
+        """
+        values = checks.state(state, self._state())
+        arrays = {key: values.pop(f"statistics.{key}") for key in self._arrays}
+        new = {OWN.get(key, key): value for key, value in values.items()}
+        self.__dict__.update(new, step=int(new["step"]), _arrays=arrays)
+
+    def describe(self) -> dict[str, Any]:
+        """The arguments this was made with, as plain values, as JSON holds them."""
+        only = ("rank", "blocks") if self.statistics == "rank-one" else ()
+        names = ("states", "symbols", "statistics", *only, "burn_in", "seed")
+        arguments = {name: getattr(self, name) for name in names}
+        return {"trainer": "HMM", **arguments, "rate": value_out(self.rate)}
+
+    def save(
+        self, path: str | os.PathLike[str], stream: Any = None, history: History | None = None
+    ) -> None:
+        """Writes a checkpoint, as trainers do: see `Trainer.save`. `nbt.load` takes it back and
+        goes on to the bit.
+
+        Parameters
+        ----------
+        path, stream, history
+            As in `Trainer.save`.
+
+        Raises
+        ------
+        CheckpointError, OSError
+            As `Trainer.save`.
+
+        Examples
+        --------
+        >>> model.save("hmm.safetensors")  # doctest: +SKIP
+        >>> model = HMM.load("hmm.safetensors")  # doctest: +SKIP
+        """
+        checkpoint.save(self, path, stream, history)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> HMM:
+        """The model that was saved to a file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            What `save` wrote.
+
+        Raises
+        ------
+        CheckpointError, OSError
+            As `nbt.load`; also for a file that holds something else.
+        """
+        model = checkpoint.load(path)
+        if not isinstance(model, cls):
+            found = type(model).__name__
+            raise CheckpointError(f"{os.fspath(path)}: expected HMM, got {found}")
+        return model
+
+    def __repr__(self) -> str:
+        own = f", rank={self.rank}, blocks={self.blocks}" if self.statistics == "rank-one" else ""
+        rate = "" if self.rate is None else f", rate={self.rate}"
+        return (
+            f"HMM({self.states}, {self.symbols}, statistics={self.statistics!r}{own}{rate}, "
+            f"burn_in={self.burn_in}, seed={self.seed})  # step {self.step}"
+        )
+
+
+LEARNERS.add("HMM", Kind(partial(build, HMM), checks.file_shapes))

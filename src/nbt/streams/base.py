@@ -1,0 +1,201 @@
+"""What every stream can do: give symbols in order, say where it is, and go there again."""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+
+from nbt import _arguments
+from nbt.errors import DataError
+from nbt.streams.alphabets import Alphabet
+
+__all__ = ["Numbers", "Stream"]
+
+
+class Stream(ABC):
+    """What every stream can do. Subclasses give `_next`, `_cursor` and `_seek`.
+
+    Parameters
+    ----------
+    name : str
+        What to call the source.
+    alphabet : Alphabet or None
+        Its symbols; `read` gives their numbers. None: it is a stream of `Numbers`.
+    entropy_rate : float, optional
+        Bits per symbol of the process that makes the symbols, where it is known.
+    endless : bool
+        Whether it never ends.
+
+    Attributes
+    ----------
+    grows : bool
+        Whether new symbols join the alphabet as they come. Then a block has a symbol that is new
+        at its beginning or nowhere.
+    position : int
+        Symbols read so far.
+    format, column : str or None
+        Of a file: how it is written, and in which column its symbols are.
+    """
+
+    grows = False
+    _later: frozenset[str] = frozenset()  # keys of the state that an earlier version may lack
+    _nothing = np.empty(0, np.int32)
+
+    def __init__(
+        self,
+        name: str,
+        alphabet: Alphabet | None,
+        *,
+        entropy_rate: float | None = None,
+        endless: bool = False,
+    ) -> None:
+        self.name = name
+        self.alphabet = alphabet
+        self.entropy_rate = entropy_rate
+        self.endless = endless
+        self.format: str | None = None
+        self.column: str | None = None
+        self.position = 0
+        self._hash = 0
+
+    @property
+    def live(self) -> bool:
+        """Do the symbols come as they happen, so that reading must not wait for more?"""
+        return False
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was met so far that is not as it should be, and was gone on after: "replaced", bytes
+        that are no characters; "unknown", symbols that the alphabet lacks; "skipped", records.
+        Empty where that cannot be."""
+        return {}
+
+    @property
+    def repeatable(self) -> bool:
+        """Can it go back to an earlier state, and give the same again?"""
+        return True
+
+    def wait(self, seconds: float) -> bool:
+        """Would `read` find something, or the end, at once? Wait for that, at most so long.
+
+        Parameters
+        ----------
+        seconds : float
+            How long, at least 0.
+        """
+        return True
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {len(self.alphabet)} symbols, {self.position} read>"
+
+    def read(self, n: int) -> np.ndarray:
+        """The next `n` symbols, fewer before the end, none at the end.
+
+        A pipe gives what is there, at least one symbol, and does not wait for `n`; a stream whose
+        alphabet grows stops before a new symbol.
+
+        Parameters
+        ----------
+        n : int
+            How many at most, at least 1.
+
+        Returns
+        -------
+        array (at most n,), int32
+            Of a stream of numbers float64, (at most n, columns), or a pair of such arrays.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an n that is not as above.
+        DataError
+            The source is not what it should be; every symbol before that place was given.
+        """
+        n = _arguments.whole("n", n, high=2**63 - 1)
+        parts, missing = [], n
+        while missing and not (parts and (self.live or self.grows)):
+            try:
+                part = self._next(missing)
+            except DataError:  # comes again at the next call
+                if parts:
+                    break
+                raise
+            if not part.size:
+                break
+            self.position += len(part)
+            self._hash = self._hashed(part)
+            missing -= len(part)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else np.concatenate([self._nothing, *parts])
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the stream is: plain integers, with a running hash (CRC-32) of what was read."""
+        return {"position": self.position, "hash": self._hash, **self._cursor()}
+
+    def _hashed(self, part: np.ndarray) -> int:
+        """The hash once `part` was read, too."""
+        return zlib.crc32(part.astype("<i4", copy=False), self._hash)
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Go to where `state` was taken.
+
+        Parameters
+        ----------
+        state : mapping of str to int
+            What `state_dict` gave.
+
+        Raises
+        ------
+        ValueError
+            It is none.
+        DataError
+            The source is another one.
+        """
+        keys = self.state_dict().keys()
+        if isinstance(state, Mapping) and "position" in state:  # earlier versions kept less
+            state = {**{key: 0 for key in keys & self._later}, **state}
+        good = isinstance(state, Mapping) and state.keys() == keys
+        if not (good and all(type(v) is int and v >= 0 for v in state.values())):
+            raise ValueError(f"state: expected non-negative integers for {', '.join(keys)}")
+        self._seek(state)
+        self.position, self._hash = state["position"], state["hash"]
+
+    @abstractmethod
+    def _next(self, n: int) -> np.ndarray:
+        """At most `n` symbols, int32, C-contiguous."""
+
+    @abstractmethod
+    def _cursor(self) -> dict[str, int]:
+        """What `_seek` needs beside position and hash."""
+
+    @abstractmethod
+    def _seek(self, state: Mapping[str, int]) -> None:
+        """Go there, or raise `DataError` and stay."""
+
+
+class Numbers(Stream):
+    """A stream of vectors, one a step: `read(n)` gives float64, shape (n, len(columns)).
+
+    Parameters
+    ----------
+    name : str
+        What to call the source.
+    columns : tuple of str
+        What the numbers are.
+    endless : bool
+        Whether it never ends.
+    """
+
+    def __init__(self, name: str, columns: tuple[str, ...], *, endless: bool = False) -> None:
+        super().__init__(name, None, endless=endless)
+        self.columns = columns
+        self._nothing = np.empty((0, len(columns)))
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {', '.join(self.columns)}; {self.position} steps read>"
+
+    def _hashed(self, part: np.ndarray) -> int:
+        return zlib.crc32(np.ascontiguousarray(part, "<f8"), self._hash)

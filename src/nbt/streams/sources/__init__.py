@@ -1,0 +1,1 @@
+"""Bytes: of files, pipes, compressed files, logs that are rotated."""

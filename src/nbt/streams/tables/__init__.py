@@ -1,0 +1,1 @@
+"""Records of columns: in CSV and JSON, in Parquet, Arrow and Excel."""

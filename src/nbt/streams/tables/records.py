@@ -1,0 +1,312 @@
+"""Records of CSV and of JSON, a stream of which goes on after one that cannot be read."""
+
+from __future__ import annotations
+
+import sys
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nbt.streams.characters import NOTED, FileStream
+from nbt.streams.sources.source import Source
+from nbt.streams.tables.cutting import Overlong, csv_records, json_elements, json_lines
+from nbt.streams.tables.dialects import (
+    DELIMITERS,
+    Heading,
+    Reading,
+    check_of,
+    choose,
+    said_delimiter,
+)
+
+__all__ = ["Records"]
+
+PEEK = 1 << 12  # bytes to begin with
+HOPELESS = 100  # records at the beginning, none of which can be read
+
+
+class Records(FileStream):
+    """Columns of records. Subclasses give `_value`.
+
+    What lies before a record, such as a heading, may be taken from `_rest` before the record is
+    given: `_before` is then where the stream is for others.
+    """
+
+    _unit = "records"
+    _later = FileStream._later | {"delimiter", "width", "check", "array"}
+    _spaces = False  # may stand before a field
+
+    def __init__(
+        self,
+        source: Source,
+        reading: Reading,
+        columns: tuple[str, ...],
+        cap: int = 2,
+        **choices: Any,
+    ) -> None:
+        self._reading, self._columns = reading, columns
+        self._stops = (reading.on_bad_record or ("skip" if source.live else "stop")) == "stop"
+        self._set_heading(None)
+        super().__init__(source, cap, **choices)
+        self._sizes: list[int] = []
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._before: dict[str, int] | None = None
+        self._fresh = True  # a heading is expected
+        self._array = False  # it is a JSON array
+        self._dropping = False  # in the midst of a line that is too long
+
+    @property
+    def form(self) -> str:
+        """How it is written, as far as that is known."""
+        if self._reading.format != "csv":
+            return "JSON array" if self._array else "JSON lines"
+        return f"csv ({', '.join(marks)})" if (marks := self._marks_shown()) else "csv"
+
+    def _marks_shown(self) -> list[str]:
+        """Marks that are not the usual ones."""
+        delimiter = self._heading.delimiter if self._heading else self._reading.delimiter
+        return [f"delimiter {delimiter!r}"] if delimiter not in (None, ",") else []
+
+    def peek(self) -> None:
+        """Look at the next record of a file, so that `form` says how it is written."""
+        while not (self.live or self._failure or self._cut(1)[1] or self._final):
+            self._fill(PEEK)
+
+    @abstractmethod
+    def _value(self, fields: list[Any]) -> Any:
+        """What is given for a record, of whose fields these are in the columns. ValueError if that
+        cannot be."""
+
+    def _set_heading(self, heading: Heading | None) -> None:
+        self._heading = heading
+        self._width, self._places = (heading.width, heading.places) if heading else (0, ())
+
+    # ---- cutting ---------------------------------------------------------------------------------
+
+    def _cut(self, n: int) -> tuple[list[Any], int]:
+        while not self._failure and self._ready():
+            values, end, what = self._whole_records(n)
+            if values:
+                return values, sum(self._sizes)
+            if not end:
+                self._failure = self._undecodable("a record")
+                break
+            self._pass(end, what)
+        return [], 0
+
+    def _whole_records(self, n: int) -> tuple[list[Any], int, Heading | ValueError | None]:
+        """Values at the beginning; or else what lies there before the first: its end, and what it
+        is, a heading, nothing, or what should be a record and is none."""
+        values: list[Any] = []
+        self._sizes, used, passed = [], 0, 0
+        for end, record in self._pieces():
+            if record is not None:
+                try:
+                    values.append(self._value(self._fields(record)))
+                except ValueError as error:
+                    if values or passed:
+                        break
+                    return values, end, self._again(record) or error
+                self._sizes.append(end - used)
+                used = end
+            passed = end
+            if len(values) == n:
+                break
+        return values, passed, None
+
+    def _pieces(self) -> Iterator[tuple[int, Any]]:
+        if self._reading.format == "csv":
+            return self._csv(self._heading.delimiter)
+        cut = json_elements if self._array else json_lines
+        return cut(self._look().text, self._whole, self._reading.longest)
+
+    def _csv(self, delimiter: str) -> Iterator[tuple[int, Any]]:
+        text, longest = self._look().text, self._reading.longest
+        return csv_records(text, self._whole, longest, delimiter, self._spaces)
+
+    def _size(self, symbols: Any) -> int:
+        return sum(self._sizes[: len(symbols)])
+
+    def _fields(self, record: Any) -> list[Any]:
+        if type(record) is dict:
+            return [record.get(column, "") for column in self._columns]
+        if type(record) is not list:
+            raise record
+        if not self._width and len(record) > max(self._places):  # a state of an earlier version
+            self._width = len(record)
+        if len(record) != self._width:
+            raise ValueError(
+                f"expected {self._width} fields, got {len(record)}{self._comma(record)}"
+            )
+        fields = [record[place] for place in self._places]
+        if fields[0] == self._columns[0] and self._again(record):
+            raise ValueError("the heading")
+        return fields
+
+    def _comma(self, record: list[str]) -> str:
+        """What too many fields may mean."""
+        many = len(record) > self._width and self._heading.delimiter == ","
+        return "; a decimal comma needs quotes, or another delimiter" if many else ""
+
+    # ---- what is no record -----------------------------------------------------------------------
+
+    def _ready(self) -> bool:
+        """Takes what comes before the first record; has it all come?"""
+        if self._dropping:
+            self._drop()
+        if self._dropping:
+            return False
+        if not (self._fresh or self._at_beginning):
+            return True
+        if self._reading.format == "csv":
+            return self._read_heading()
+        first = self._look().text.lstrip()[:1]
+        self._array = first == "["
+        self._fresh = not first
+        return bool(first)
+
+    def _read_heading(self) -> bool:
+        """The first record of a file, or of what follows a line such as ``sep=;``."""
+        while (end := self._look().text.find("\n") + 1) and not self._look().text[:end].strip():
+            self._step(end)
+        try:
+            found, ends = self._candidates(self._reading.delimiter or DELIMITERS)
+            if not found:
+                self._failure = self._undecodable("a heading")
+                return False
+            delimiter = choose(found, self._columns)
+            heading = Heading.of(delimiter, found[delimiter], self._columns)
+            self._step(ends[delimiter])
+            self._set_heading(heading)
+        except ValueError as error:
+            if self._heading is None:
+                self._failure = f"{self._where()}: not a heading of csv: {error}"
+                return False
+        self._fresh = False  # of a file that others go on with, the heading may stand in the first
+        return True
+
+    def _undecodable(self, what: str) -> str:
+        """What is wrong where the bytes of the next record are no characters."""
+        why = self._look().failure
+        if not why:
+            return ""
+        return (
+            f"{self._where()}: not {what} of {self._reading.format}: it {why}; encoding says that "
+            "it is another, such as cp1252, and errors 'replace' goes on after it"
+        )
+
+    def _candidates(self, delimiters: str) -> tuple[dict[str, list[str]], dict[str, int]]:
+        """The fields of the first record by each delimiter, and its end; none: more is needed."""
+        found, ends = {}, {}
+        for delimiter in delimiters:
+            end, record = next(self._csv(delimiter), (0, None))
+            if not end:
+                return {}, {}
+            if isinstance(record, list):
+                said = said_delimiter(self._look().text[:end])
+                if said and not self._reading.delimiter:
+                    self._step(end)
+                    return self._candidates(said)
+                found[delimiter], ends[delimiter] = record, end
+        if not found:
+            raise record
+        return found, ends
+
+    def _again(self, record: Any) -> Heading | None:
+        """The heading, if it comes again, as at the beginning of another file."""
+        if not isinstance(record, list) or check_of(record) != self._heading.check:
+            return None
+        return self._heading
+
+    def _pass(self, end: int, what: Heading | ValueError | None) -> None:
+        """What is no record: space, a heading, or one that is bad."""
+        if not isinstance(what, ValueError):
+            self._step(end)
+            self._set_heading(what or self._heading)
+        elif self._stops:
+            said = f"not a record of {self._reading.format}: {what}"
+            self._failure = f"{self._where()}: {said}; on_bad_record 'skip' goes on after it"
+        elif isinstance(what, Overlong) and not (self._cut_at(end) or self._final):
+            self._step(end)
+            self._dropping = True
+        else:
+            self._pass_over(end, what)
+
+    def _cut_at(self, end: int) -> bool:
+        """Does a line end there?"""
+        return self._look().text[end - 1] == "\n"
+
+    def _drop(self) -> None:
+        """The rest of a line that is too long."""
+        text = self._look().text
+        end = text.find("\n") + 1
+        self._dropping = not (end or self._final)
+        if self._dropping:
+            self._step(len(text))
+        else:
+            self._pass_over(end or len(text), Overlong(self._reading.longest))
+
+    def _pass_over(self, end: int, why: ValueError) -> None:
+        said = f"not a record of {self._reading.format}, passed over: {why}"
+        self._count("skipped", 1, 0, said)
+        count = self._counts["skipped"]
+        if count >= HOPELESS and not self.position:
+            where = f"the last: {self._where()}: {said}"
+            self._failure = f"{self.name}: none of the first {count} records can be read; {where}"
+        elif count > NOTED and str(count).strip("0") == "1":
+            so_far = f"{count:,} records passed over so far"
+            self.notes.append(f"{self.name}: {so_far}; the last: {said}")
+        self._step(end)
+        self._before = None  # it is dealt with: nobody comes back to it
+
+    def _empty(self) -> str:
+        if skipped := self._counts["skipped"]:
+            return f"{self.name}: none of its {skipped} records can be read"
+        return f"{self.name}: {'has a heading and no records' if self._heading else 'is empty'}"
+
+    # ---- where it is -----------------------------------------------------------------------------
+
+    def _step(self, count: int) -> None:
+        """Take what is no symbol, so that the stream is for others where it was."""
+        if self._before is None:
+            self._before = self._here()
+        super()._take(count)
+
+    def _take(self, count: int) -> None:
+        super()._take(count)
+        self._before = None
+
+    def _cursor(self) -> dict[str, int]:
+        return self._before or self._here()
+
+    def _here(self) -> dict[str, int]:
+        heading = self._heading or Heading("\0", (-1,) * len(self._columns), 0, 0)
+        return {
+            **super()._cursor(),
+            "hash": self._crc,
+            "delimiter": ord(heading.delimiter),
+            "width": heading.width,
+            "check": heading.check,
+            "array": int(self._array and self._offset > 0),
+            **self._in_state([place + 1 for place in heading.places]),
+        }
+
+    def _in_state(self, places: list[int]) -> dict[str, int]:
+        """The places of the columns by their keys."""
+        return {f"column.{i}": place for i, place in enumerate(places)}
+
+    def _seek(self, state: Mapping[str, int]) -> None:
+        super()._seek(state)
+        places = tuple(state[key] - 1 for key in self._in_state([0] * len(self._columns)))
+        heading = None
+        if min(places) >= 0:
+            delimiter = chr(min(state["delimiter"], 0x10FFFF) or ord(","))  # none: as the width
+            heading = Heading(delimiter, places, state["width"], state["check"])
+            if max(places) >= (heading.width or sys.maxsize):
+                raise ValueError(f"state: expected columns before {heading.width}, got {places}")
+        self._set_heading(heading)
+        if not self._at_beginning:  # else a heading may come, as ever
+            self._array = bool(state["array"])
+            self._fresh = self._heading is None and self._reading.format == "csv"

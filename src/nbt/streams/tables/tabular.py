@@ -1,0 +1,98 @@
+"""Does a text look like a table?"""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+from nbt.streams.tables.cutting import csv_records, json_elements, json_lines
+from nbt.streams.tables.dialects import DELIMITERS, marks_in, said_delimiter
+from nbt.streams.tables.numerals import Numerals
+
+__all__ = ["Looks", "looks_like"]
+
+RECORDS = 50  # that are looked at
+LEAST = 3  # with the heading
+LONGEST = 1 << 16
+
+
+class Looks(NamedTuple):
+    """What a text looks like.
+
+    Attributes
+    ----------
+    format : str
+        "csv" or "jsonl".
+    names : tuple of str
+        The columns.
+    numbers : tuple of str
+        Those of them that are numbers, as far as was looked.
+    """
+
+    format: str
+    names: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+
+def looks_like(text: str, final: bool) -> Looks | None:
+    """What kind of table a text is by its beginning; None: it looks like none.
+
+    Parameters
+    ----------
+    text : str
+        The beginning.
+    final : bool
+        Whether it is the whole.
+
+    Examples
+    --------
+    >>> looks_like("hour;rain\\n1;0,5\\n2;0\\n", True)
+    Looks(format='csv', names=('hour', 'rain'), numbers=('hour', 'rain'))
+    """
+    text = text.removeprefix("\ufeff")
+    if text.lstrip()[:1] in ("{", "["):
+        return _of_json(text, final)
+    line, _, rest = text.partition("\n")
+    said = said_delimiter(line)
+    found = [_of_csv(rest if said else text, final, mark) for mark in said or DELIMITERS]
+    return max(filter(None, found), key=lambda looks: len(looks.names), default=None)
+
+
+def _of_csv(text: str, final: bool, delimiter: str) -> Looks | None:
+    pieces = csv_records(text, final, LONGEST, delimiter, True)
+    records = [record for _, record in itertools.islice(pieces, RECORDS) if record is not None]
+    if len(records) < LEAST or any(isinstance(record, Exception) for record in records):
+        return None
+    names = [name.strip() for name in records[0]]
+    if len(names) < 2 or len(set(map(len, records))) > 1 or len(set(names)) < len(names):
+        return None
+    columns = list(zip(*records[1:], strict=True))
+    numbers = [name for name, values in zip(names, columns, strict=True) if _are_numbers(values)]
+    if not numbers or any(map(_is_number, names)):
+        return None
+    return Looks("csv", tuple(names), tuple(name for name in numbers if name))
+
+
+def _of_json(text: str, final: bool) -> Looks | None:
+    cut = json_elements if text.lstrip().startswith("[") else json_lines
+    pieces = itertools.islice(cut(text, final, LONGEST), RECORDS)
+    records = [record for _, record in pieces if record is not None]
+    if len(records) < LEAST - 1 or not all(isinstance(record, dict) for record in records):
+        return None
+    names = list(dict.fromkeys(name for record in records for name in record))
+    values = {name: [record.get(name) for record in records] for name in names}
+    return Looks("jsonl", tuple(names), tuple(n for n in names if _are_numbers(values[n])))
+
+
+def _are_numbers(values: object) -> bool:
+    """All that are there, and some are."""
+    there = [_is_number(value) for value in values if value not in (None, "")]
+    return bool(there) and all(there)
+
+
+def _is_number(value: object) -> bool:
+    try:
+        Numerals().value(value)
+    except ValueError:
+        return isinstance(value, str) and marks_in(value) is not None
+    return True

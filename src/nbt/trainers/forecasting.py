@@ -1,0 +1,104 @@
+"""Futures: what a trainer expects, drawn step by step from a copy that cannot learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nbt import _arguments
+from nbt.inputs import Vector
+from nbt.readouts import Bernoulli, Gaussian, Softmax
+from nbt.trainers.listener import go_to, listener
+
+__all__ = ["forecast", "simulate"]
+
+MOST_NUMBERS = 2**28  # of all paths
+Draw = Callable[[np.ndarray, np.ndarray], Any]
+
+
+def simulate(
+    trainer: Any, steps: int, *, paths: int = 200, x: Any = None, seed: int = 0
+) -> np.ndarray:
+    """See `Trainer.simulate`."""
+    _arguments.instance("readout", trainer.readout, Softmax, Gaussian, Bernoulli)
+    steps = _arguments.whole("steps", steps)
+    paths = _arguments.whole("paths", paths)
+    seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
+    known = _known_inputs(trainer, x, steps)
+    draw, noise = _drawing(trainer.readout, paths, steps, seed)
+    heard = listener(trainer)
+    start = heard.state_dict()["state.h"]
+    futures = np.empty(noise.shape, np.int32 if noise.ndim == 2 else np.float64)
+    for path in range(paths):
+        go_to(heard, start)
+        for k in range(steps):
+            if k < len(known):
+                heard.observe(known[k : k + 1], ...)
+            elif k:
+                heard.observe(futures[path, k - 1 : k], ...)
+            futures[path, k] = draw(heard.predict(), noise[path, k])
+    return futures
+
+
+def forecast(
+    trainer: Any,
+    steps: int,
+    *,
+    quantiles: Sequence[float] = (0.05, 0.5, 0.95),
+    paths: int = 200,
+    x: Any = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """See `Trainer.forecast`."""
+    _arguments.instance("readout", trainer.readout, Gaussian, Bernoulli)
+    try:
+        levels = list(quantiles)
+    except TypeError:
+        raise TypeError(f"quantiles: expected a sequence of numbers, got {quantiles!r}") from None
+    levels = [_arguments.real("quantiles", level, low=0, high=1) for level in levels]
+    futures = simulate(trainer, steps, paths=paths, x=x, seed=seed)
+    return np.quantile(futures, levels, axis=0)
+
+
+def _known_inputs(trainer: Any, x: Any, steps: int) -> np.ndarray:
+    """x as an array of steps; it will be checked as it is observed."""
+    own = trainer.predicts_inputs
+    known = np.empty(0) if x is None else np.asarray(x)
+    if isinstance(trainer.inputs, Vector) and trainer.inputs.size == 1:
+        known = known.reshape(-1, 1)
+    elif x is not None and known.ndim == isinstance(trainer.inputs, Vector):  # a single step's
+        known = known[np.newaxis]
+    if len(known) > steps or not (own or len(known) == steps):
+        need = f"at most {steps}" if own else f"{steps}"
+        raise ValueError(
+            f"x: expected {need} inputs for {steps} steps of a trainer fed {trainer.inputs}, "
+            f"got {len(known)}"
+        )
+    return known
+
+
+def _drawing(readout: Any, paths: int, steps: int, seed: int) -> tuple[Draw, np.ndarray]:
+    """How a target is drawn given a prediction and noise; the noise, (paths, steps[, dim])."""
+    generator = np.random.default_rng(seed)
+    shape = (paths, steps) if isinstance(readout, Softmax) else (paths, steps, readout.dim)
+    if np.prod([float(size) for size in shape]) > MOST_NUMBERS:
+        raise ValueError(f"paths: expected at most {MOST_NUMBERS} numbers in all, got {shape}")
+    if isinstance(readout, Gaussian):
+        return _normal, generator.standard_normal(shape)
+    return (_yes if isinstance(readout, Bernoulli) else _symbol), generator.random(shape)
+
+
+def _normal(prediction: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    mean, variance = prediction
+    return mean + np.sqrt(variance) * noise
+
+
+def _yes(prediction: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    return noise < prediction
+
+
+def _symbol(prediction: np.ndarray, noise: np.ndarray) -> int:
+    total = np.cumsum(prediction)
+    return min(int(np.searchsorted(total, noise * total[-1], side="right")), len(total) - 1)

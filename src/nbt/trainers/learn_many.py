@@ -1,0 +1,107 @@
+"""Independent trainers side by side, one thread each: the core works without the GIL."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from nbt import _arguments
+from nbt.training.loop import next_size
+
+__all__ = ["learn_many"]
+
+FIRST = 256  # steps of the first piece
+
+
+def learn_many(
+    trainers: Sequence[Any], blocks: Sequence[Any], *, threads: int | None = None
+) -> list[np.ndarray]:
+    """Lets independent trainers learn in parallel, each from its own block.
+
+    The numbers are those of ``[t.learn(b) for t, b in zip(trainers, blocks)]``, to the bit, for any
+    number of threads: a trainer is never in two of them.
+
+    Parameters
+    ----------
+    trainers : sequence of trainers
+        No trainer twice.
+    blocks : sequence
+        One for each trainer: symbols, or a pair (x, y) as `learn` takes it.
+    threads : int, optional
+        Most trainers that learn at a time. Default: as many as this process may use processors.
+
+    Returns
+    -------
+    list of arrays (steps,), float64
+        Losses in nats, in the order of the trainers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+    Exception
+        What the first of the trainers raised that failed; the others have learned their blocks.
+    KeyboardInterrupt
+        On Ctrl-C, within about 0.1 s; the trainers have learned different parts of their blocks.
+
+    Examples
+    --------
+    >>> import nbt
+    >>> streams = [nbt.datasets.anbn(1, 4, seed=seed) for seed in range(3)]
+    >>> trainers = [nbt.NoBackTrack(nbt.LeakyRNN(5), nbt.Softmax(3), seed=s) for s in range(3)]
+    >>> losses = nbt.learn_many(trainers, [stream.read(100) for stream in streams])
+    >>> [len(each) for each in losses]
+    [100, 100, 100]
+    """
+    if not isinstance(trainers, Iterable) or isinstance(trainers, str):
+        raise TypeError(f"trainers: expected a sequence of trainers, got {trainers!r}")
+    if not isinstance(blocks, Iterable):
+        raise TypeError(f"blocks: expected a sequence of blocks, got {blocks!r}")
+    trainers, blocks = list(trainers), list(blocks)
+    for k, trainer in enumerate(trainers):
+        _arguments.not_called(f"trainers[{k}]", trainer)
+        if not hasattr(trainer, "learn"):
+            raise TypeError(f"trainers[{k}]: expected a trainer, got {trainer!r}")
+    if len(blocks) != len(trainers):
+        raise ValueError(f"blocks: expected {len(trainers)}, one a trainer, got {len(blocks)}")
+    if len({id(trainer) for trainer in trainers}) != len(trainers):
+        raise ValueError("trainers: expected independent ones, got one of them twice")
+    if threads is None:
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    count = _arguments.whole("threads", threads or os.cpu_count() or 1)
+    if not trainers:
+        return []
+    stop = threading.Event()
+    with ThreadPoolExecutor(min(count, len(trainers)), thread_name_prefix="nbt") as pool:
+        work = [
+            pool.submit(_learn, trainer, block if isinstance(block, tuple) else (block,), stop)
+            for trainer, block in zip(trainers, blocks, strict=True)
+        ]
+        try:
+            for each in work:
+                each.exception()  # waits
+        except BaseException:
+            stop.set()
+            raise
+    return [each.result() for each in work]
+
+
+def _learn(trainer, block, stop) -> np.ndarray:
+    """The losses of a block that is learned in pieces, until told to stop."""
+    steps, done, size = np.shape(block[0])[0] if np.ndim(block[0]) else 1, 0, FIRST
+    if steps <= size:
+        return trainer.learn(*block)
+    block = tuple(np.asarray(part) for part in block)
+    losses = []
+    while done < steps and not stop.is_set():
+        start = time.perf_counter()
+        losses.append(trainer.learn(*(part[done : done + size] for part in block)))
+        done += size
+        size = next_size(size, time.perf_counter() - start)
+    return np.concatenate(losses)

@@ -1,0 +1,76 @@
+"""Real-time recurrent learning: the exact ∂h/∂θ carried along."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from nbt.cells import Cell
+from nbt.descriptions import build
+from nbt.inputs import Inputs
+from nbt.optimizers import Kalman, Optimizer
+from nbt.readouts import Readout
+from nbt.registry import LEARNERS, Kind
+from nbt.systems.compiled import CompiledSystem
+from nbt.systems.system import System
+from nbt.trainers.base import Trainer
+from nbt.trainers.state.expected import shapes_of
+
+__all__ = ["RTRL"]
+
+
+class RTRL(Trainer):
+    """Real-time recurrent learning, exact: ∂h/∂θ is carried along whole, equations (3)–(6).
+
+    A step costs units² × parameters multiply-adds, and memory is twice units × parameters numbers:
+    the reference that the estimates are compared with.
+
+    Parameters
+    ----------
+    cell, readout, optimizer, inputs, dtype, seed, threads, missing
+        As in `NoBackTrack`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+    """
+
+    _rule = "rtrl"
+
+    def __init__(
+        self,
+        cell: Cell | System | CompiledSystem,
+        readout: Readout | None,
+        optimizer: Optimizer = Kalman(),
+        *,
+        inputs: Inputs | int | None = None,
+        dtype: str | type | np.dtype | None = None,
+        seed: int = 0,
+        threads: int = 1,
+        missing: str = "error",
+    ) -> None:
+        super().__init__(
+            cell,
+            readout,
+            optimizer,
+            inputs=inputs,
+            dtype=dtype,
+            seed=seed,
+            threads=threads,
+            missing=missing,
+        )
+
+    def influence(self) -> np.ndarray:
+        """The exact ∂h/∂θ, with past parameters where they have changed since.
+
+        Returns
+        -------
+        array (units, P, units), float64
+            As `Trainer.influence`.
+        """
+        return self.state_dict()["estimator.G"].astype(np.float64)
+
+
+LEARNERS.add("RTRL", Kind(partial(build, RTRL), shapes_of))

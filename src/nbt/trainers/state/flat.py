@@ -1,0 +1,228 @@
+"""The state's public names where a system is trained rather than a dense cell."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+
+from nbt.trainers.state.checks import integers, numbers, within
+from nbt.trainers.state.dense import VECTORS, StateTable, _Entry, padded
+
+__all__ = ["GeneralTable"]
+
+FLAT = {
+    *("optimizer.theta.J", "optimizer.theta.J0", "estimator.w", "estimator.G", "window.g_theta")
+}
+FIXED = ("alpha", "tau")  # what of θ is not learned: nothing depends on it that is carried along
+BLOCKS = "optimizer.theta.blocks"
+PAIR = "estimator.pair"
+ROWS = ("estimator.rows.indptr", "estimator.rows.indices", "estimator.rows.data")
+
+
+class GeneralTable(StateTable):
+    """θ and what has its shape are flat, (p,); `parts` says by name where what θ consists of lies.
+    The rows w_i of the last transition are CSR arrays, as many entries as there are now."""
+
+    def __init__(
+        self, core, rule: str, kalman: bool, *, parts, starts, grown=None, split=None, **choices
+    ) -> None:
+        self._split = split is not None
+        self._grown = grown
+        self._fixed = np.zeros(core.parameters, bool)
+        for name, places in (parts or {}).items():
+            self._fixed[places] |= name.split(".")[-1] in FIXED
+        self._ends = np.append(starts, core.parameters).astype(np.int64)
+        self._parts, self._rule = parts or {"theta": np.arange(core.parameters)}, rule
+        super().__init__(core, rule, kalman, **choices)
+
+    def _add_cell(self, kalman: bool) -> None:
+        n, p = self._core.units, self._core.parameters
+        for name, places in self._parts.items():
+            self._add_places(f"cell.{name}", places)
+        self._add_plain("state.h", "h", (n,), lambda x: x[0, :n])
+        if kalman and self._core.dense:
+            self._add_flat("optimizer.theta.blocks", "theta_J", self._core.kept("theta_J"))
+        elif kalman:
+            for name in ("J", "J0"):
+                self._add_flat(f"optimizer.theta.{name}", f"theta_{name}", p)
+
+    def _add_places(self, key, places) -> None:
+        def write(x, value):
+            x[0, places] = value
+
+        self._entries[key] = _Entry("theta", places.shape, lambda x: x[0, places], write)
+
+    def _add_readout(self, kalman: bool) -> None:
+        if not self._core.has_readout:
+            return
+        super()._add_readout(kalman and not self._core.whole)
+        if kalman and self._core.whole:  # flat, a run for each output
+            names = {"blocks": "J"} if self._core.dense else {"J": "J", "J0": "J0"}
+            for name, of in names.items():
+                size = self._core.kept(f"phi_{of}")
+                self._add_flat(f"optimizer.phi.{name}", f"phi_{of}", size)
+
+    def _add_flat(self, key, array, p) -> None:
+        self._add_plain(key, array, (p,), lambda x: x[0, :p])
+
+    def _add_rule(self, rule, *, rank, blocks, exact_self, norm, window) -> None:
+        n, p, phases = self._core.units, self._core.parameters, self._core.phases
+        m, outputs = self._core.inputs, self._core.outputs
+        if rule == "nobacktrack":
+            self._add_plain("estimator.v", "v", (rank, n), lambda x: x[:, :n])
+            if self._split:
+                self._add_flat("estimator.w", "w", p)
+            else:
+                self._add_plain("estimator.w", "w", (rank, p), lambda x: x[:, :p])
+            if norm == "fisher":
+                self._add_plain("estimator.fisher", "fisher", (n,), lambda x: x[0, :n])
+        elif rule == "rtrl":
+            self._add_plain("estimator.G", "G", (n, p), lambda x: x.reshape(n, -1)[:, :p])
+        else:
+            self._add_plain(
+                "window.h",
+                "window_h",
+                (window, phases, n),
+                lambda x: x[:, :n].reshape(window, phases, n),
+            )
+            if not self._core.one_hot:
+                self._add_plain("window.x", "window_x", (window, m), lambda x: x[:, :m])
+            self._add_plain(
+                "window.delta", "window_delta", (window, outputs), lambda x: x[:, :outputs]
+            )
+            self._add_flat("window.g_theta", "g_theta", p)
+            if self._core.has_readout:
+                self._add_whole("window.g_phi", "g_phi", self._phi)
+
+    def begin(self, state: np.ndarray, theta: np.ndarray, rank: int, random) -> None:
+        """h and θ as they are before the first step; which of `rank` pairs covers a parameter."""
+        if self._split:
+            self._core.pair[:] = random.permutation(len(theta)) % rank
+        for name, value in (("h", state), ("theta", theta)):
+            self._core.arrays[name][0, : len(value)] = value
+
+    def grown(self, outputs: int, inputs: int) -> dict[str, np.ndarray]:
+        """As of `StateTable`; where a new input's weights lie is the cell's affair."""
+        state = super().grown(outputs, 0) | self._rows()
+        if not inputs:
+            return state
+        state |= {
+            key: padded(state[key], VECTORS[key], inputs)
+            for key in VECTORS.keys() & self._entries.keys()
+        }
+        moved, parts = self._grown(self._core.inputs + inputs)
+        size = len(np.concatenate([places.ravel() for places in parts.values()]))
+
+        def spread(flat):
+            wide = np.zeros((*flat.shape[:-1], size), flat.dtype)
+            wide[..., moved] = flat
+            return wide
+
+        theta = spread(self._core.arrays["theta"][0, : len(moved)])
+        state |= {f"cell.{name}": theta[places] for name, places in parts.items()}
+        state |= {key: spread(state[key]) for key in FLAT & state.keys()}
+        if self._split:
+            pair = np.arange(size) % len(state["estimator.v"])
+            pair[moved] = state[PAIR]
+            state[PAIR] = pair
+        if self._has_rows:
+            state[ROWS[1]] = moved[state[ROWS[1]]].astype(np.int32)
+        return state
+
+    # ---- the rows ------------------------------------------------------------------------------
+
+    @property
+    def _has_rows(self) -> bool:
+        return self._rule == "nobacktrack"
+
+    def _rows(self) -> dict[str, np.ndarray]:
+        if not self._has_rows:
+            return {}
+        pair = {PAIR: self._core.pair.copy()} if self._split else {}
+        used = self._core.indptr[-1]
+        values = self._core.arrays["values"][0, :used].copy()
+        parts = self._core.indptr.copy(), self._core.indices[:used].copy(), values
+        return dict(zip(ROWS, parts, strict=True)) | pair
+
+    def read_all(self) -> dict[str, np.ndarray]:
+        return super().read_all() | self._rows()
+
+    def write_all(self, state: Mapping[str, np.ndarray]) -> None:
+        if isinstance(state, Mapping):
+            self._check_fixed(state)
+        if not self._has_rows or not isinstance(state, Mapping):
+            super().write_all(state)
+            return
+        own = (*ROWS, PAIR) if self._split else ROWS
+        missing = [key for key in own if key not in state]
+        if missing:
+            raise ValueError(
+                "state: expected the names of this trainer's state_dict(), got one that lacks "
+                f"{missing}"
+            )
+        indptr, indices, data = self._checked_rows(state)
+        pair = self._checked_pair(state) if self._split else self._core.pair
+        super().write_all({key: value for key, value in state.items() if key not in own})
+        self._core.pair[:] = pair
+        self._core.indptr[:], used = indptr, len(indices)
+        self._core.indices[:used] = indices
+        self._core.arrays["values"][0, :used] = data
+        self._core.refresh()
+
+    def _check_fixed(self, state) -> None:
+        """What is carried along of numbers that are not learned is 0, or they would be moved."""
+        if not self._fixed.any():
+            return
+        for key in (FLAT | {BLOCKS}) & self._entries.keys() & state.keys():
+            entry = self._entries[key]
+            value = numbers(key, state[key], entry.shape, self._core.arrays[entry.array].dtype)
+            fixed = self._fixed if key != BLOCKS else self._fixed_of_blocks()
+            if value[..., fixed].any():
+                raise ValueError(f"{key}: expected 0 for numbers that are not learned, such as α")
+
+    def _fixed_of_blocks(self) -> np.ndarray:
+        """Which numbers of the blocks of J are in a row or column of a fixed one."""
+        pairs = itertools.pairwise(self._ends)
+        parts = (self._fixed[first:last] for first, last in pairs)
+        return np.concatenate([(one[:, None] | one).ravel() for one in parts])
+
+    def _checked_pair(self, state) -> np.ndarray:
+        pair = integers(PAIR, state[PAIR], (self._core.parameters,))
+        return within(PAIR, pair, 0, self._entries["estimator.v"].shape[0])
+
+    def _checked_rows(self, state):
+        indptr, indices = (np.asarray(state[key]) for key in ROWS[:2])
+        n, p, most = self._core.units, self._core.parameters, self._core.entries
+        for key, array in zip(ROWS, (indptr, indices), strict=False):
+            if array.dtype.kind not in "iu" or array.ndim != 1:
+                raise ValueError(f"{key}: expected a vector of integers, got {array!r}")
+        if indptr.shape != (n + 1,) or indptr[0] != 0 or (np.diff(indptr.astype(int)) < 0).any():
+            raise ValueError(f"{ROWS[0]}: expected {n + 1} integers from 0 that never fall")
+        if len(indices) != indptr[-1] or len(indices) > most:
+            raise ValueError(
+                f"{ROWS[1]}: expected {indptr[-1]} columns, at most {most}, got {len(indices)}"
+            )
+        if ((indices < 0) | (indices >= p)).any():
+            raise ValueError(f"{ROWS[1]}: expected columns in [0, {p})")
+        places = np.repeat(np.arange(n), np.diff(indptr.astype(int))) * p + indices
+        if len(np.unique(places)) < len(places):
+            raise ValueError(f"{ROWS[1]}: expected each column once in a row")
+        data = numbers(ROWS[2], state[ROWS[2]], indices.shape, self._core.dtype)
+        if data[self._fixed[indices]].any():
+            raise ValueError(f"{ROWS[2]}: expected 0 for numbers that are not learned, such as α")
+        return indptr, indices, data
+
+    def influence(self) -> np.ndarray:
+        """∂h/∂θ (n, p), float64: the mean of the pairs' products, or all of them, and the rows."""
+        v, w = (self.read(key).astype(np.float64) for key in ("estimator.v", "estimator.w"))
+        estimate = v[self._core.pair].T * w if self._split else v.T @ w / len(v)
+        return estimate + self.regressors()
+
+    def regressors(self) -> np.ndarray:
+        """∂f/∂θ of the last transition (n, p), float64: the rows w_i."""
+        indptr, indices, data = (self._rows()[key] for key in ROWS)
+        dense = np.zeros((self._core.units, self._core.parameters))
+        dense[np.repeat(np.arange(len(dense)), np.diff(indptr)), indices] = data
+        return dense

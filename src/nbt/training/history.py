@@ -1,0 +1,379 @@
+"""What was measured while a network learned."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from nbt import _arguments
+from nbt.display import notebooks
+from nbt.display.plots import figure, legend
+from nbt.display.visible import visible
+from nbt.errors import DataError
+from nbt.streams.counts import COUNTS
+from nbt.training import arrays, lines
+from nbt.training.rows import UNITS, HistoryRow, Sum, converted
+
+__all__ = ["History"]
+
+
+class History:
+    """Losses summed up at the steps 1, 2, 4, 8, ... (or denser) and at the end.
+
+    The columns are arrays: `step`, `unscored`, `replaced`, `unknown`, `skipped` (int64), `average`,
+    `since`, `seconds` and `symbols_per_second` (float64), see `HistoryRow`. Losses are in `unit`:
+    bits per symbol, or nats per step of numbers; `average_bits`, `average_nats` and so on are in
+    the unit that they name. Sums are float64, added up in the order of the steps, so that they do
+    not depend on how a stream was cut into blocks.
+
+    Parameters
+    ----------
+    settings : mapping, optional
+        What was run; anything that JSON holds. ``{"unit": "nats"}`` is a history of numbers.
+    per_octave : int
+        Rows from a step to its double, at least 1: they are at the whole parts of
+        2^(k / per_octave).
+
+    Attributes
+    ----------
+    settings : dict
+        The same.
+    stopped : str or None
+        Why it ended: "end" (of the stream), "steps", "seconds", "interrupt", "error",
+        "divergence"; None while it runs.
+    counts : dict of str to int
+        What the stream has met so far and went on after: `Stream.counts`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
+    Examples
+    --------
+    >>> history = History()
+    >>> history.add(np.log([2.0, 2.0, 4.0]), seconds=0.5)
+    >>> history.finish("end")
+    >>> history.step.tolist(), history.since_bits.tolist()
+    ([1, 2, 3], [1.0, 1.0, 2.0])
+    """
+
+    def __init__(self, settings: Mapping[str, Any] | None = None, per_octave: int = 1) -> None:
+        self.settings = dict(settings or {})
+        self.per_octave = _arguments.whole("per_octave", per_octave, high=1000)
+        self.stopped: str | None = None
+        self._columns = {name: np.zeros(32, kind) for name, kind in arrays.COLUMNS.items()}
+        self._rows = 0
+        self.counts = dict.fromkeys(COUNTS, 0)
+        self._now = self._last = Sum(0, 0.0, 0.0)  # of everything; as it was at the last row
+        self._open = (0, self._last)  # rows and last row, without the one that `finish` adds
+
+    def add(
+        self, losses: np.ndarray, seconds: float, counts: Mapping[str, int] | None = None
+    ) -> None:
+        """Take in the losses (nats, in order) of the steps up to now, `seconds` since the start.
+
+        The time of a row within them is interpolated. NaN is a step without a loss: it counts as a
+        step, and not in the averages.
+
+        Parameters
+        ----------
+        losses : array (steps,)
+            In nats, in order.
+        seconds : float
+            Time from the start to their end.
+        counts : mapping of str to int, optional
+            What the stream had met by then: `Stream.counts`.
+        """
+        self.counts |= counts or {}
+        losses = np.asarray(losses, np.float64)
+        if not losses.size:
+            return
+        self._reopen()
+        before = self._now
+        none = np.isnan(losses)
+        sums = np.cumsum(np.concatenate([[before.nats], np.where(none, 0.0, losses)]))
+        gaps = np.cumsum(np.concatenate([[before.unscored], none]), dtype=np.int64)
+        for step in _marks(before.step, before.step + losses.size, self.per_octave):
+            part = (step - before.step) / losses.size
+            at = before.seconds + part * (seconds - before.seconds)
+            k = step - before.step
+            self._row(Sum(step, float(sums[k]), at, int(gaps[k])))
+        self._open = self._rows, self._last
+        self._now = Sum(before.step + losses.size, float(sums[-1]), float(seconds), int(gaps[-1]))
+
+    def finish(self, stopped: str) -> None:
+        """Add the row of the last step, if it is not there yet, and note why it ended.
+
+        A history that goes on after all loses that row again.
+
+        Parameters
+        ----------
+        stopped : str
+            Why; see `stopped`.
+        """
+        if self._now.step > self._last.step:
+            self._row(self._now)
+        self.stopped = stopped
+
+    def _reopen(self) -> None:
+        self._rows, self._last = self._open
+        self.stopped = None
+
+    @property
+    def unit(self) -> str:
+        """Of the losses that are shown: "bits" per symbol, or "nats" per step of numbers."""
+        return "nats" if self.settings.get("unit") == "nats" else "bits"
+
+    @property
+    def entropy_rate(self) -> float | None:
+        """Bits per symbol that the stream's entropy is, where the settings say so."""
+        rate = self.settings.get("entropy_rate")
+        known = isinstance(rate, int | float) and abs(rate) < 1e9  # settings hold what a file does
+        return float(rate) if known else None
+
+    def live(self) -> HistoryRow:
+        """The row of this moment."""
+        return self._now.since(self._last, self.unit)._replace(**self.counts)
+
+    def tail(self) -> tuple[int, float]:
+        """The last row at or before half of the steps, and the mean loss since then, in `unit`.
+
+        NaN where no step since then had a loss; from step 0 where an older version did not keep in
+        which rows steps without a loss came.
+        """
+        i = int(np.searchsorted(self.step, self._now.step // 2, side="right")) - 1
+        start = Sum(0, 0.0, 0.0)
+        if i >= 0 and (row := self[i]).unscored >= 0:
+            scored = row.step - row.unscored
+            nats = row.average_nats * scored if scored else 0.0
+            start = Sum(row.step, nats, row.seconds, row.unscored)
+        return start.step, self._now.mean(start, self.unit)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, i: int) -> HistoryRow:
+        i = range(self._rows)[i]
+        return HistoryRow(*(c[i].item() for c in self._columns.values()), unit=self.unit)
+
+    def __iter__(self) -> Iterator[HistoryRow]:
+        return (self[i] for i in range(self._rows))
+
+    def __repr__(self) -> str:
+        loss = f", {self.live().average:.4f} {UNITS[self.unit]}" if self._now.step else ""
+        return f"<History: {self._now.step} steps{loss}, {self._rows} rows>"
+
+    def _repr_html_(self) -> str:
+        now = self.live()
+        rows = [("steps", f"{now.step:,}"), ("rows", f"{len(self):,}")]
+        if now.step:
+            start, loss = self.tail()
+            rows += [(UNITS[self.unit], f"{now.average:.4f}")]
+            rows += [(f"since step {start:,}", f"{loss:.4f}")]
+            rows += [("seconds", f"{now.seconds:.1f}")]
+        return notebooks.table("History", [*rows, ("ended by", self.stopped or "nothing yet")])
+
+    @property
+    def step(self) -> np.ndarray:
+        """Symbols learned at each row, int64."""
+        return self._column("step")
+
+    @property
+    def average(self) -> np.ndarray:
+        """Mean loss from the start to each row, in `unit`."""
+        return self._column("average")
+
+    @property
+    def since(self) -> np.ndarray:
+        """Mean loss from the row before to each row, in `unit`."""
+        return self._column("since")
+
+    @property
+    def average_bits(self) -> np.ndarray:
+        """`average` in bits, whatever `unit` is."""
+        return converted(self.average, self.unit, "bits")
+
+    @property
+    def since_bits(self) -> np.ndarray:
+        """`since` in bits."""
+        return converted(self.since, self.unit, "bits")
+
+    @property
+    def average_nats(self) -> np.ndarray:
+        """`average` in nats, whatever `unit` is."""
+        return converted(self.average, self.unit, "nats")
+
+    @property
+    def since_nats(self) -> np.ndarray:
+        """`since` in nats."""
+        return converted(self.since, self.unit, "nats")
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """Time from the start to each row."""
+        return self._column("seconds")
+
+    @property
+    def symbols_per_second(self) -> np.ndarray:
+        """Speed from the row before to each row."""
+        return self._column("symbols_per_second")
+
+    @property
+    def unscored(self) -> np.ndarray:
+        """Steps without a loss up to each row, int64; see `HistoryRow`."""
+        return self._column("unscored")
+
+    @property
+    def replaced(self) -> np.ndarray:
+        """Bytes that were no characters, up to each row, int64; see `HistoryRow`."""
+        return self._column("replaced")
+
+    @property
+    def unknown(self) -> np.ndarray:
+        """Symbols outside the alphabet, up to each row, int64."""
+        return self._column("unknown")
+
+    @property
+    def skipped(self) -> np.ndarray:
+        """Records that could not be read, up to each row, int64."""
+        return self._column("skipped")
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
+        """The loss over the steps: the average, and since the row before.
+
+        Parameters
+        ----------
+        path : str or path-like, optional
+            Write it there, in the format of the suffix (.png, .svg, .pdf).
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        MissingExtra
+            matplotlib is not installed: ``pip install "nobacktrack[plot]"``.
+        """
+        picture = figure(7, 4)
+        axes = picture.subplots()
+        for losses, label in ((self.average, "average"), (self.since, "since the row before")):
+            axes.plot(self.step, losses, marker="o", ms=3, label=label)
+        if (entropy := self.entropy_rate) is not None:
+            axes.axhline(entropy, color="gray", linestyle="--", label="entropy rate")
+        axes.set_xscale("log")
+        name = visible(self.settings.get("stream", ""))
+        axes.set_title(name, parse_math=False)  # a dollar is one
+        axes.set(
+            xlabel="steps" if self.unit == "nats" else "symbols",
+            ylabel=UNITS[self.unit],
+        )
+        legend(axes, 3)
+        if path is not None:
+            picture.savefig(path)
+        return picture
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write JSON lines: first the settings, then one object per row.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to.
+
+        Raises
+        ------
+        TypeError, OSError
+            It is no path; the file cannot be written.
+        """
+        lines.write(self, _arguments.path("path", path))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> History:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where from.
+
+        Raises
+        ------
+        DataError
+            It is something else; the message names the line.
+        TypeError, OSError
+            It is no path; the file cannot be read.
+        """
+        path = _arguments.path("path", path)
+        head, rows = lines.read_rows(path)
+        try:
+            history = cls(head.get("settings"), head.get("per_octave", 1))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{path}: line 1: not a history ({error})") from None
+        for i, values in enumerate(rows, 2):
+            try:
+                row, now = lines.row_of(values, history.unit, history._now.step)
+            except (TypeError, ValueError, KeyError, OverflowError) as error:
+                raise DataError(f"{path}: line {i}: not a row of a history ({error})") from None
+            history._append(row)
+            history.counts, history._now, history._last = row.counts, now, now
+            history._open = history._rows, now
+        history.stopped = head.get("stopped")
+        return history
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """What is needed to go on as if it had never stopped: the columns, and the sums."""
+        return arrays.taken(self)
+
+    @classmethod
+    def from_state(
+        cls, state: Mapping[str, np.ndarray], settings: Mapping[str, Any] | None = None
+    ) -> History:
+        """The history whose `state_dict` this is.
+
+        Parameters
+        ----------
+        state : mapping of str to array
+            What `state_dict` gave.
+        settings : mapping, optional
+            As in `History`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            It is none.
+        """
+        history = cls(settings)
+        arrays.put(history, state)
+        return history
+
+    def _column(self, name: str) -> np.ndarray:
+        column = self._columns[name][: self._rows]
+        column.flags.writeable = False
+        return column
+
+    def _row(self, now: Sum) -> None:
+        self._append(now.since(self._last, self.unit)._replace(**self.counts))
+        self._last = now
+
+    def _append(self, row: HistoryRow) -> None:
+        if self._rows == len(self._columns["step"]):
+            self._columns = {k: np.concatenate([v, v]) for k, v in self._columns.items()}
+        for name, value in zip(self._columns, row, strict=False):  # all but the unit
+            self._columns[name][self._rows] = value
+        self._rows += 1
+
+
+def _marks(after: int, last: int, per_octave: int) -> Iterator[int]:
+    """The whole parts of 2^(k / per_octave) above `after`, up to `last`, each once."""
+    k = max(0, math.floor(per_octave * math.log2(max(after, 1))) - 1)
+    while (step := int(2.0 ** (k / per_octave))) <= last:
+        if step > after:
+            yield step
+            after = step
+        k += 1

@@ -1,0 +1,130 @@
+"""A row of a history, the sums it is made of, and the unit of its losses."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NamedTuple
+
+from nbt.streams.counts import COUNTS
+
+__all__ = ["BITS_PER_NAT", "LOSSES", "UNITS", "HistoryRow", "Sum", "converted"]
+
+BITS_PER_NAT = 1 / math.log(2)
+UNITS = {"bits": "bits per symbol", "nats": "nats per step"}  # what a person is told
+LOSSES = ("average", "since")  # the fields that have the unit
+
+
+class HistoryRow(NamedTuple):
+    """One row of a `History`.
+
+    Attributes
+    ----------
+    step : int
+        Symbols, or steps of numbers, learned so far.
+    average : float
+        Mean loss of all of them that had one, in `unit`.
+    since : float
+        The same since the row before.
+    seconds : float
+        Time so far.
+    symbols_per_second : float
+        Speed since the row before.
+    unscored : int
+        Steps so far that had no loss, and are in no mean; -1 where an older version did not count.
+    replaced, unknown, skipped : int
+        What the stream had met so far, once the block was read in which the step is:
+        `Stream.counts`.
+    unit : {"bits", "nats"}
+        Bits per symbol, or nats per step of numbers.
+    """
+
+    step: int
+    average: float
+    since: float
+    seconds: float
+    symbols_per_second: float
+    unscored: int = 0
+    replaced: int = 0
+    unknown: int = 0
+    skipped: int = 0
+    unit: str = "bits"
+
+    @property
+    def average_bits(self) -> float:
+        """`average` in bits, whatever its unit."""
+        return converted(self.average, self.unit, "bits")
+
+    @property
+    def since_bits(self) -> float:
+        """`since` in bits."""
+        return converted(self.since, self.unit, "bits")
+
+    @property
+    def average_nats(self) -> float:
+        """`average` in nats, whatever its unit."""
+        return converted(self.average, self.unit, "nats")
+
+    @property
+    def since_nats(self) -> float:
+        """`since` in nats."""
+        return converted(self.since, self.unit, "nats")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """`replaced`, `unknown` and `skipped` by name."""
+        return {name: getattr(self, name) for name in COUNTS}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values by name; the losses' names say their unit, as ``average_nats`` does. What is
+        counted is there only where it is not 0."""
+        values = self._asdict()
+        del values["unit"]
+        return {
+            f"{name}_{self.unit}" if name in LOSSES else name: value
+            for name, value in values.items()
+            if value or name not in ("unscored", *COUNTS)
+        }
+
+    def to_json(self) -> str:
+        """`as_dict` as one line of JSON; null for what could not be measured."""
+        good = {k: v if math.isfinite(v) else None for k, v in self.as_dict().items()}
+        return json.dumps(good)
+
+    def __repr__(self) -> str:
+        parts = (f"{name}={value!r}" for name, value in self.as_dict().items())
+        return f"HistoryRow({', '.join(parts)})"
+
+
+def converted(value: Any, unit: str, wanted: str) -> Any:
+    """A loss, or an array of them, in the unit that is wanted."""
+    if unit == wanted:
+        return value
+    return value * BITS_PER_NAT if wanted == "bits" else value / BITS_PER_NAT
+
+
+class Sum(NamedTuple):
+    """Everything from the start up to some step; `unscored` steps had no loss."""
+
+    step: int
+    nats: float
+    seconds: float
+    unscored: int = 0
+
+    def since(self, last: Sum, unit: str) -> HistoryRow:
+        """The row of this moment, `last` being the row before."""
+        steps, seconds = self.step - last.step, self.seconds - last.seconds
+        return HistoryRow(
+            self.step,
+            self.mean(Sum(0, 0.0, 0.0), unit),
+            self.mean(last, unit),
+            self.seconds,
+            steps / seconds if seconds > 0 else math.nan,
+            self.unscored,
+            unit=unit,
+        )
+
+    def mean(self, last: Sum, unit: str) -> float:
+        """The mean loss since `last`; NaN where no step had one."""
+        scored = self.step - last.step - (self.unscored - last.unscored)
+        return converted((self.nats - last.nats) / scored, "nats", unit) if scored else math.nan
