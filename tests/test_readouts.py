@@ -306,6 +306,23 @@ def test_inputs_that_grow_to_be_what_is_predicted_and_beyond(assert_same_state):
     assert "window.moved" not in whole.state_dict()
 
 
+def test_a_window_that_was_put_back_is_the_same_once_inputs_grow(assert_same_state):
+    """Places of the window that were not reached yet say so, whatever was there before."""
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(6, 1)), rng.normal(size=(6, 2))
+    whole, again = (
+        nbt.TruncatedBPTT(nbt.RNN(5), nbt.Gaussian(2, False), window=5, inputs=nbt.Vector(1, False))
+        for _ in "ab"
+    )
+    for trainer in (whole, again):
+        trainer.learn(x, y)
+    again.load_state_dict(again.state_dict())
+    for trainer in (whole, again):
+        trainer.grow(inputs=2)
+    assert whole.state_dict()["window.moved"].tolist() == [1, 0, 0, 0, 0]
+    assert_same_state(whole.state_dict(), again.state_dict())
+
+
 def test_numbers_one_by_one(assert_same_state):
     """Targets and inputs of one number may come without their second axis."""
     plain, bare = (

@@ -251,6 +251,15 @@ class StateTable:
                 counters["window.moved"] = values["symbols"] + 1
         return {key: np.asarray(value) for key, value in counters.items()}
 
+    def _all_moved(self, values: Mapping[str, int]) -> np.ndarray:
+        """window.moved where every step of the window began with a transition, as far as it is
+        filled."""
+        slots = max(self._window, 1)
+        if self._rule != "bptt":
+            return np.ones(slots, np.int32)
+        begun = values["window.length"] + values["window.entered"]
+        return (np.arange(slots) < begun).astype(np.int32)
+
     @staticmethod
     def _unmoved(counters) -> bool:
         return bool((counters["symbols"][: counters["length"]] < 0).any())
@@ -362,7 +371,7 @@ class StateTable:
             if key in limit and not 0 <= int(array) <= limit[key]:
                 raise ValueError(f"{key}: expected an integer in [0, {limit[key]}], got {array}")
             values[key] = array if array.shape else int(array)
-        moved = values.get("window.moved", np.int32(1))
+        moved = values.get("window.moved", self._all_moved(values))
         if ((moved < 0) | (moved > 1)).any():
             raise ValueError(f"window.moved: expected 0 or 1, got {moved}")
         free = np.full(max(self._window, 1), -1 if self._core.one_hot else 0, np.int32)
