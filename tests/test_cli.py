@@ -19,7 +19,7 @@ from nbt.cli.options.defaults import DEFAULTS, TRAINERS, shown
 from nbt.cli.options.grouped import GROUPS
 from nbt.cli.train import NAMES
 from nbt.optimizers import FISHERS, REDUCTIONS
-from nbt.trainers import SPLITS
+from nbt.trainers.nobacktrack import SPLITS
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 

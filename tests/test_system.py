@@ -11,6 +11,7 @@ import pytest
 from systems import RING, Ring
 
 import nbt
+from nbt.systems.check import dense_rows
 
 N, M, P = (RING[size] for size in "nmp")  # neither square nor one block of parameters a state
 step, jvp, vjp, rows, loss = Ring.step, Ring.jvp, Ring.vjp, Ring.rows, Ring.loss
@@ -135,9 +136,7 @@ def test_missing_derivatives_are_derived_with_a_warning(how, tolerance):
     at, v = point(), np.array([0.3, -2.0, 1.0])
     np.testing.assert_allclose(system.jvp(*at.values(), v),
                                jvp(*at.values(), v), rtol=0, atol=tolerance * 10)  # fmt: skip
-    derived, given = (
-        nbt.system_check.dense_rows(f(*at.values()), N, P) for f in (system.rows, rows)
-    )
+    derived, given = (dense_rows(f(*at.values()), N, P) for f in (system.rows, rows))
     np.testing.assert_allclose(derived, given, rtol=0, atol=tolerance * 10)
     assert nbt.check_system(system, **at) < 1e-8
 

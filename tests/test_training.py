@@ -11,7 +11,8 @@ import pytest
 
 import nbt
 from nbt import datasets, streams
-from nbt.errors import DataError, DivergenceError
+from nbt.divergence import DivergenceError
+from nbt.errors import DataError
 from nbt.training.history import History
 from nbt.training.loop import PACE, train
 

@@ -70,8 +70,8 @@ class DivergenceError(ArithmeticError):
         super().__init__(message, step)
         self.step, self.position, self.loss = step, position, loss
         self.array, self.index = array, index
-        self.history: Any = None
-        self.diagnosis: Any = None
+        self.history: Any | None = None
+        self.diagnosis: Any | None = None
 
     def __str__(self) -> str:
         return str(self.args[0])
