@@ -306,6 +306,17 @@ def test_headings_amid_records(tmp_path):
     assert words.alphabet.decode(words.read(9)) == ["x", "w"]
 
 
+@pytest.mark.parametrize("heading", ["n, w\n", "\ufeffw,n\n", "\ufeff w ,n\r\n", "n;w\t\n"])
+def test_a_heading_that_comes_again_is_no_word(tmp_path, heading):
+    """Also where its name has spaces around, or a byte order mark before it."""
+    path = tmp_path / "w.csv"
+    mark = ";" if ";" in heading else ","
+    first, second = (mark.join([word] * 2) + "\n" for word in ("x", "y"))
+    path.write_text(heading + first + heading + second, encoding="utf-8", newline="")
+    words = nbt.streams.file(path, "csv", column="w")
+    assert words.alphabet.decode(words.read(9)) == ["x", "y"]
+
+
 # ---- tables as they are --------------------------------------------------------------------------
 
 EXPORTS = {

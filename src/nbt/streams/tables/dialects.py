@@ -19,6 +19,7 @@ __all__ = [
     "check_of",
     "choose",
     "marks_in",
+    "name_of",
     "one_character",
     "reading_of",
     "said_delimiter",
@@ -101,7 +102,7 @@ class Heading(NamedTuple):
     @classmethod
     def of(cls, delimiter: str, fields: Sequence[str], columns: Sequence[str]) -> Heading:
         """Of the fields of a heading. ValueError if a column is not there, or twice."""
-        names = [_name(field) for field in fields]
+        names = [name_of(field) for field in fields]
         for column in columns:
             if names.count(column) != 1:
                 known = ", ".join(names) if len(names) <= 40 else f"{', '.join(names[:40])}, ..."
@@ -114,10 +115,11 @@ class Heading(NamedTuple):
 
 def check_of(fields: Iterable[str]) -> int:
     """See `Heading.check`."""
-    return zlib.crc32("\n".join(map(_name, fields)).encode("utf-8", "replace"))
+    return zlib.crc32("\n".join(map(name_of, fields)).encode("utf-8", "replace"))
 
 
-def _name(field: str) -> str:
+def name_of(field: str) -> str:
+    """The name in a field of a heading, which may have spaces around."""
     return field.strip("\ufeff \t\r\n")  # a mark stands where files were put one after the other
 
 

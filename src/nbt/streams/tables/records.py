@@ -141,7 +141,8 @@ class Records(FileStream):
                 f"expected {self._width} fields, got {len(record)}{self._comma(record)}"
             )
         fields = [record[place] for place in self._places]
-        if fields[0] == self._columns[0] and self._again(record):
+        name, field = self._columns[0], fields[0]
+        if name in field and name_of(field) == name and self._again(record):
             raise ValueError("the heading")
         return fields
 
