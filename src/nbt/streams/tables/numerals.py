@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MISSING", "Numerals", "is_missing", "number_in", "seconds_of", "shown"]
+__all__ = [
+    "MISSING",
+    "Numerals",
+    "check_form",
+    "is_missing",
+    "number_in",
+    "seconds_of",
+    "shown",
+]
 
 #: Words for a value that is not there, in lower case: those of spreadsheets, databases, pandas, R.
 MISSING = frozenset(
@@ -137,6 +145,19 @@ def _moment_in(text: str, form: str | None) -> datetime.datetime | None:
         return datetime.datetime.fromisoformat(text)
     except ValueError:
         return None
+
+
+def check_form(argument: str, form: Any) -> None:
+    """Raises TypeError or ValueError unless ``datetime.strptime`` reads moments written so."""
+    if not isinstance(form, str):
+        raise TypeError(f"{argument}: expected text such as '%d.%m.%Y %H:%M', got {form!r}")
+    try:
+        datetime.datetime.strptime(EPOCH.strftime(form), form)
+    except (ValueError, re.error) as error:
+        raise ValueError(
+            f"{argument}: expected directives of strptime, as in '%d.%m.%Y %H:%M', each once, "
+            f"got {form!r} ({error})"
+        ) from None
 
 
 @dataclass(frozen=True)

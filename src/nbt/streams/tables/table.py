@@ -127,6 +127,8 @@ def table(
         raise ValueError(
             f"thousands: expected another mark than the decimal one, got {thousands!r}"
         )
+    if dates is not None:
+        check_form("dates", dates)
     numerals = Numerals(missing=tuple(_words("na", na)), dates=dates, booleans=bool(booleans))
     marks = Marks(decimal, thousands)
     if format in COLUMNAR:
