@@ -363,6 +363,8 @@ def test_targets_that_are_refused():
     before = pickle.dumps(model)
     for y in ("one", None, b"1", [1.0], np.zeros(2), 1j, {}, "1_000"):
         expect(TypeError, "y", lambda y=y: model.learn_one({"new": 1}, y))
+    for y in (np.datetime64("2026-03-01", "ns"), np.timedelta64(1, "ns"), np.timedelta64(1, "Y")):
+        expect(TypeError, "y", lambda y=y: model.learn_one({"new": 1}, y))
     for y in (math.inf, -math.inf, 10**400):
         with pytest.raises((TypeError, ValueError), match="y: expected"):
             model.learn_one({"new": 1}, y)

@@ -48,10 +48,18 @@ def columns_of(*records, **choices):
         (np.datetime64("2026-03-01T12"), DAY.timestamp()),
         (datetime.timedelta(minutes=2), 120.0),
         (np.timedelta64(1500, "ms"), 1.5),
+        (np.datetime64("2026-03-01T12:00:00.000000000"), DAY.timestamp()),
+        (np.timedelta64(1_500_000_000, "ns"), 1.5),
     ],
 )
 def test_numbers(value, number):
+    """The first time, and where it has a column."""
     assert columns_of({"a": value}) == ([("a",)], [number])
+    features = Features(100)
+    features.learn({"a": value, "b": 1.0})
+    row = np.empty((1, 2))
+    if features.fill_known({"a": value, "b": 2}, row):
+        assert row.tolist() == [[number, 2.0]]
 
 
 @pytest.mark.parametrize(

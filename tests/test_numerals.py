@@ -74,6 +74,7 @@ def test_moments():
     lasting = [datetime.timedelta(minutes=1.5), np.timedelta64(90, "s"), pd.Timedelta("90s")]
     assert [seconds_of(value) for value in lasting] == [90] * 3
     assert [seconds_of(value) for value in ("soon", 5, None, "12:00", b"2026-01-01")] == [None] * 5
+    assert [seconds_of(np.timedelta64(1, unit)) for unit in "YM"] == [None] * 2
     assert all(math.isnan(seconds_of(value)) for value in (pd.NaT, np.datetime64("NaT")))
 
 
@@ -84,6 +85,8 @@ def test_fields_of_a_table():
     assert read("1970-01-02") == 86400
     assert math.isnan(read(None))
     assert math.isnan(read("#N/A"))
+    with pytest.raises(ValueError, match=r"np.timedelta64\(1,'Y'\) is not a number"):
+        read(np.timedelta64(1, "Y"))
     words = Numerals(missing=("-999", "ERR", "9999.9"))
     assert all(math.isnan(words.value(v)) for v in ("-999", -999, "-999.0", "err", " ERR", 9999.9))
     assert words.value("999") == 999

@@ -134,7 +134,9 @@ class Features:
         if type(x) is not dict or len(x) != self._plain:
             return False
         try:
-            self._pack(row, 0, *self._get(x))
+            values = self._get(x)
+            sum(values, 0.0)  # not of NumPy's moments, which float() takes in units of their own
+            self._pack(row, 0, *values)
         except (KeyError, TypeError, ValueError, OverflowError, struct.error):
             return False
         return True
@@ -299,7 +301,7 @@ def _category(name: Any, value: Any) -> str | None:
 def _number(name: Any, value: Any) -> float:
     """A number, NaN and infinities too."""
     try:
-        if isinstance(value, bytes | bytearray | complex | np.complexfloating) or np.ndim(value):
+        if isinstance(value, NO_REALS) or np.ndim(value):
             raise TypeError
         return float(value)
     except OverflowError:

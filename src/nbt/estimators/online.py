@@ -288,10 +288,12 @@ def _target(y: Any) -> float:
     if isinstance(y, str):
         number = number_in(y)
         number = math.nan if number is None and is_missing(y) else number
-    elif y is None or isinstance(y, bytes | bytearray | complex | np.complexfloating) or np.ndim(y):
+    elif y is None or np.ndim(y):
         number = None
+    elif is_missing(y):
+        number = math.nan
     else:
-        number = math.nan if is_missing(y) else _real(y)
+        number = None if isinstance(y, NO_REALS) else _real(y)
     if number is None:
         raise TypeError(f"y: expected a number, got {shown(y)}")
     if math.isinf(number):

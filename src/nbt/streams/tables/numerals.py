@@ -13,6 +13,7 @@ import numpy as np
 
 __all__ = [
     "MISSING",
+    "NO_REALS",
     "Numerals",
     "check_form",
     "is_missing",
@@ -25,6 +26,9 @@ __all__ = [
 MISSING = frozenset(
     ["", "-", "?", "na", "n/a", "#n/a", "#na", "#nv", "<na>", "nan", "nat", "null", "none", r"\n"]
 )
+
+#: What Python's float() may take, in whatever unit, and is no number.
+NO_REALS = (bytes, bytearray, complex, np.complexfloating, np.datetime64, np.timedelta64)
 
 SHOWN = 60  # characters of a value in a message
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -133,6 +137,8 @@ def seconds_of(value: Any, form: str | None = None) -> float | None:
     if isinstance(value, (np.datetime64, np.timedelta64)):
         if np.isnat(value):
             return math.nan
+        if isinstance(value, np.timedelta64) and np.datetime_data(value)[0] in ("Y", "M"):
+            return None  # years and months differ in length
         since = np.datetime64(0, "s") if isinstance(value, np.datetime64) else np.timedelta64(0)
         return float((value - since) / np.timedelta64(1, "s"))
     return None
@@ -232,7 +238,7 @@ class Numerals:
         if is_missing(field):
             return math.nan
         moment = seconds_of(field)
-        if moment is not None:
+        if moment is not None or isinstance(field, np.timedelta64):
             return moment
         try:
             number = float(field)
