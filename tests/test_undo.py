@@ -67,6 +67,26 @@ def test_what_is_taken_back_was_only_observed(kind, rule, at, monkeypatch):
     assert (one.learned, one.step) == (two.learned, two.step)
 
 
+@pytest.mark.parametrize("at", [0, 1, 37])
+def test_steps_before_it_stay_learned_where_there_is_one_label(at):
+    one, two = (nbt.RNNClassifier(nbt.RNN(6), seed=2) for _ in range(2))
+    records = steps(60)
+    for model in (one, two):
+        model.learn_one(records[0], "only")
+    diverging(one, {at})
+    for t, x in enumerate(records):
+        if t == at:
+            with pytest.warns(RuntimeWarning, match=f"range of numbers at step {at + 1} "):
+                one.learn_one(x, "only")
+            two.observe_one(x)
+        else:
+            one.learn_one(x, "only")
+            two.learn_one(x, "only")
+    del one.trainer.learn
+    states = one.trainer.state_dict(), two.trainer.state_dict()
+    assert all(states[0][key].tobytes() == states[1][key].tobytes() for key in states[0])
+
+
 def test_the_warning_names_step_feature_and_target():
     model = nbt.RNNRegressor(nbt.RNN(6))
     for x in steps(50):

@@ -129,7 +129,7 @@ class RNNClassifier(Estimator):
         self._ready(x, None)  # nothing is wrong with x
         if number:
             self._trainer.grow(number + 1)
-            self._undo.forget()
+        self._undo.forget()  # a row was taken that no step was made with
         self._labels[y.item() if isinstance(y, np.generic) else y] = number
         self._names = list(self._labels)
         return number
