@@ -64,6 +64,33 @@ def test_bits_are_the_losses_of_the_characters(log, learn, monkeypatch):
         assert line.bits == part.mean()
 
 
+class Fixed:
+    """A trainer of bytes whose losses are given."""
+
+    step = 0
+    readout = nbt.Softmax(256)
+
+    def __init__(self, bits):
+        self.bits = list(bits)
+
+    def observe(self, block):
+        given, self.bits = self.bits[: len(block)], self.bits[len(block) :]
+        return np.array(given) / BITS_PER_NAT
+
+
+def test_the_surprise_of_bytes_is_that_of_their_characters(tmp_path):
+    """A character of several bytes surprises as its highest one does, and what stands for a bad
+    byte as that: what follows them is not shifted."""
+    (tmp_path / "t").write_bytes("aä".encode() + b"\xff" + "温b".encode() + b"\n\n" + b"\xffZ")
+    bits = [1, 2, 5, 7, 3, 9, 4, 6, 8, 1, 2, 20]
+    stream = nbt.streams.text(tmp_path / "t", "bytes")
+    found = list(scoring.score(Fixed(bits), stream, learn=False))
+    assert [line.text for line in found] == ["aä\\xff温b", "", "\\xffZ"]
+    highest = [[1, 5, 7, 7, 7, 7, 9, 6], [], [2, 2, 2, 2, 20]]
+    for line, expected in zip(found, highest, strict=True):
+        np.testing.assert_allclose(line.highest(), expected)
+
+
 def test_percentiles_are_ranks_among_the_last():
     rng = np.random.default_rng(0)
     values = rng.integers(0, 30, 400) / 7

@@ -20,6 +20,7 @@ __all__ = ["Line", "listener", "score"]
 WINDOW = 10_000
 BLOCK = 1 << 16
 LONGEST = 1 << 20
+BYTES = Decoder("utf-8", "escape")  # as `Line.text` shows them
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,10 @@ class Line:
     text : str
         The line, without its end.
     surprise : array
-        Bits of each of its characters, float64; the line's end is the last, where it has one.
+        Bits of each of its characters, float64; the line's end is the last, where it has one. Of
+        bytes, each is one.
+    symbols : str or bytes
+        What was read of it, its end included.
     """
 
     line: int
@@ -46,6 +50,14 @@ class Line:
     percentile: float
     text: str
     surprise: np.ndarray
+    symbols: str | bytes
+
+    def highest(self) -> np.ndarray:
+        """Bits of each character of `text`, float64; of several bytes the highest."""
+        if isinstance(self.symbols, str):
+            return self.surprise[: len(self.text)]
+        places = BYTES.look(self.symbols, 1, True).places()
+        return np.maximum.reduceat(self.surprise, places)[: len(self.text)]
 
 
 class _Ranks:
@@ -156,9 +168,10 @@ def _ends(text: str | bytes) -> np.ndarray:
 
 
 def _line(number: int, texts: list[Any], parts: list[np.ndarray], ranks: _Ranks) -> Line:
-    text = texts[0][:0].join(texts)
+    symbols = texts[0][:0].join(texts)
+    text = symbols
     if isinstance(text, bytes):
         text = text.decode("utf-8", "backslashreplace")
     surprise = np.concatenate(parts)
     bits = float(surprise.mean())
-    return Line(number, bits, ranks.add(bits), text.removesuffix("\n"), surprise)
+    return Line(number, bits, ranks.add(bits), text.removesuffix("\n"), surprise, symbols)

@@ -147,6 +147,6 @@ def _print_highlighted(lines: list[Any]) -> None:
     for line in lines:
         text = Text(f"{line.line:>{max(width, 4)}} {line.bits:6.2f} {line.percentile:10.2f}  ")
         limit = line.bits + STRANGE
-        for character, bits in zip(line.text, line.surprise.tolist(), strict=False):
+        for character, bits in zip(line.text, line.highest().tolist(), strict=True):
             text.append(visible(character), style="bold red reverse" if bits > limit else "")
         console.print(text, soft_wrap=True)

@@ -101,6 +101,11 @@ class Look:
             return self._mark + len(self.text[:count].encode())
         return self._mark + int(self._sizes[:count].sum())
 
+    def places(self) -> np.ndarray:
+        """Where the bytes begin that each character took."""
+        sizes = WIDTHS["utf-8"](_points(self.text)) if self._sizes is None else self._sizes
+        return self._mark + np.cumsum(sizes) - sizes
+
     def replaced(self, count: int) -> int:
         """Bad bytes among those of the first `count` characters."""
         return 0 if self._bad is None else int(self._bad[:count].sum())
