@@ -135,15 +135,17 @@ def date(folder, name="log"):
     (folder / name).rename(folder / f"{name}-202401{k + 1:02}")
 
 
-def packed(pack, suffix):
+def packed(pack, suffix, keep=False):
     def rotate(folder, name="log"):
-        """As `number`, and what is older than .1 is packed."""
+        """As `number`, and what is older than .1 is packed; `keep` its time, as the programs do."""
         for k in range(9, 0, -1):
             one = folder / f"{name}.{k}.{suffix}"
             if one.exists():
                 one.rename(folder / f"{name}.{k + 1}.{suffix}")
         if (folder / f"{name}.1").exists():
             (folder / f"{name}.2.{suffix}").write_bytes(pack((folder / f"{name}.1").read_bytes()))
+            if keep:
+                shutil.copystat(folder / f"{name}.1", folder / f"{name}.2.{suffix}")
             (folder / f"{name}.1").unlink()
         (folder / name).rename(folder / f"{name}.1")
 
@@ -232,6 +234,31 @@ def test_stopped_anywhere(tmp_path, rotate):
         assert there(resumed(path, state)) == written[at:]
 
 
+@pytest.mark.parametrize(
+    "rotate", [number, date, packed(gzip.compress, "gz", keep=True), copy, copy_packed]
+)
+@pytest.mark.parametrize("away", [False, True])
+def test_files_that_are_alike(tmp_path, rotate, away):
+    """Such as those that hold a heading and nothing else: of several that begin with what was read
+    it goes on after the one that was read last."""
+    path = tmp_path / "log"
+    path.touch()
+    stream = follow(path)
+    for k in range(4):
+        append(path, "same\n")
+        assert there(stream, 0.1) == b"same\n"
+        time.sleep(0.02)
+        if k < 3:
+            rotate(tmp_path)
+            assert there(stream, 0.1) == b""
+    state = stream.state_dict()
+    for text in ("then\n", "last\n"):
+        rotate(tmp_path)
+        append(path, text)
+        time.sleep(0.02)
+    assert there(resumed(path, state) if away else stream) == b"then\nlast\n"
+
+
 def test_a_character_cut_by_a_rotation_is_whole(tmp_path):
     path = tmp_path / "log"
     raw = "aé€😀b".encode()
@@ -294,6 +321,12 @@ def test_cut_and_written_beyond(tmp_path):
     append(path, "short\n")
     stream = follow(path)
     assert there(stream, 0.02) == b"short\n"
+    state = stream.state_dict()
+    path.write_text("much longer than it was\n")
+    assert there(stream, 0.02) == b"much longer than it was\n"
+    path.write_text("short\n")
+    stream = resumed(path, state)  # and nothing was read since
+    assert not stream.wait(0.02)
     path.write_text("much longer than it was\n")
     assert there(stream, 0.02) == b"much longer than it was\n"
 

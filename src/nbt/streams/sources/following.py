@@ -53,12 +53,18 @@ class Followed(Source):
 
     def _begin(self, count: int = 0, crc: int = 0, head: int = 0) -> None:
         self._count, self._crc, self._head = count, crc, head  # of what was read of the file
-        self._tail = b""
+        self._tail = self._before(min(count, TAIL), count)
         self._largest = count  # size that was seen
         self._damaged = False  # and nothing more can be unpacked
         self._copy: tuple[int, int] | None = None  # another file that holds the same
         self._modified = os.fstat(self._file.fileno()).st_mtime_ns
         self._silent_since: float | None = None
+
+    def _before(self, size: int, count: int) -> bytes:
+        """The last bytes of the first `count` of the file, where they can be looked at again."""
+        if self._file.kind != "" or not hasattr(os, "pread"):
+            return b""
+        return os.pread(self._file.fileno(), size, count - size)
 
     # ---- reading ---------------------------------------------------------------------------------
 
@@ -131,14 +137,11 @@ class Followed(Source):
         found, packed = os.fstat(self._file.fileno()), bool(self._file.kind)
         if found.st_size < (self._file.tell() if packed else self._count):
             return True
-        if packed or not self._tail or not hasattr(os, "pread"):
-            return False
-        start = self._count - len(self._tail)
-        return os.pread(self._file.fileno(), len(self._tail), start) != self._tail
+        return not packed and self._before(len(self._tail), self._count) != self._tail
 
     def _go_on_in_copy(self) -> bool:
         """Go on where a file that was emptied was copied to before."""
-        for entry in entries(self.name):
+        for entry in _likely(entries(self.name), self._modified):
             file = None if entry.present else self._same(entry)
             if file:
                 self._become(file, self._count, self._crc, self._head)
@@ -185,12 +188,12 @@ class Followed(Source):
         for k, entry in enumerate(found if not cut else []):
             if entry.identity in (self._identity(), self._copy):
                 return found[k + 1 :], True
-        for k, entry in enumerate(found if not cut else []):
+        for entry in _likely(found, self._modified) if not cut else ():
             file = None if entry.present else self._same(entry)
             if file:
                 file.close()
                 self._copy = entry.identity
-                return found[k + 1 :], True
+                return found[found.index(entry) + 1 :], True
         return _newer(found, self._modified), False
 
     def _opened(self, following: list[Entry]) -> Unpacked | None:
@@ -262,8 +265,14 @@ def _candidates(
     """Where a file may be now: by its identity, then what was written to since, then the others."""
     known = [entry.path for entry in found if entry.identity == identity]
     known += [] if known else filter(None, [with_inode(name, identity)])
-    later = [entry.path for entry in found if entry.modified >= modified]
-    yield from dict.fromkeys([*known, *later, *(entry.path for entry in reversed(found))])
+    yield from dict.fromkeys([*known, *(entry.path for entry in _likely(found, modified))])
+
+
+def _likely(found: list[Entry], modified: int) -> list[Entry]:
+    """The same, where a file that was last written to then, or since, may be: several may begin
+    alike."""
+    later = [entry for entry in found if entry.modified >= modified]
+    return list(dict.fromkeys([*later, *reversed(found)]))
 
 
 def _newer(found: list[Entry], modified: int) -> list[Entry]:
