@@ -276,9 +276,10 @@ def test_each_line_as_it_comes():
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
 def test_interrupted_top_prints_what_there_is(tmp_path):
-    (tmp_path / "log").write_text("one\ntwo\n" * 50)
+    (tmp_path / "log").write_bytes(b"\xffne\n" + b"one\ntwo\n" * 49 + b"two\n")
     process = start("score", tmp_path / "log", "--follow", "--top", "1", "--save", tmp_path / "m")
-    time.sleep(3)
+    assert b"0xff is no character" in process.stderr.readline()  # it reads
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
