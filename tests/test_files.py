@@ -1,5 +1,6 @@
 """Files that grow and are rotated, alphabets that grow, lines, columns, arrays."""
 
+import gzip
 import io
 import json
 import os
@@ -313,6 +314,9 @@ def test_arrays(tmp_path):
     assert stream.read(9).tolist() == [3, 0, 1, 2, 2]
     assert len(streams.file(path, "npy", "9").alphabet) == 9
     assert streams.file(path).alphabet == stream.alphabet  # by its name
+    packed = tmp_path / "t.npy.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert streams.file(packed).alphabet == stream.alphabet
     for bad in (np.zeros((2, 2), int), np.zeros(3), np.array([{}], object)):
         np.save(path, bad)
         with pytest.raises(DataError):

@@ -1,5 +1,6 @@
 """Columns of numbers: what is read, learned, shown, resumed; on the command line too."""
 
+import gzip
 import json
 import math
 import os
@@ -44,6 +45,15 @@ def test_json_lines(tmp_path):
     text = '{"a": 1, "b": null}\n{"b": 2.5, "c": 0}\n{"a": "", "b": "7"}\n'
     stream = table(tmp_path, text, ["a", "b"], name="x.jsonl")
     np.testing.assert_array_equal(everything(stream, 9), [[1, NAN], [NAN, 2.5], [NAN, 7]])
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.JSON.GZ", "a.ndjson.gz", "a.csv.gz", "a.gz"])
+def test_the_name_of_a_packed_table_says_what_it_holds(tmp_path, name):
+    json_lines = "j" in name.lower()
+    text = '{"a": 1}\n{"a": 2}\n' if json_lines else "a\n1\n2\n"
+    (tmp_path / name).write_bytes(gzip.compress(text.encode()))
+    stream = nbt.streams.table(tmp_path / name, ["a"])
+    assert everything(stream, 9).tolist() == [[1], [2]]
 
 
 def test_targets_make_pairs(tmp_path):

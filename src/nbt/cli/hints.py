@@ -43,7 +43,8 @@ def hint(source: str, options: dict[str, Any], verb: str) -> None:
     if looks is None:
         return
     names, more = ", ".join(looks.names[:SHOWN]), ", ..." if len(looks.names) > SHOWN else ""
-    format = "" if source.lower().endswith(f".{looks.format}") else f" --format {looks.format}"
+    name = PACKED.sub("", source.lower())
+    format = "" if name.endswith(f".{looks.format}") else f" --format {looks.format}"
     meant = f"--columns {_quoted(looks.numbers[:SHOWN])}{format} for its numbers"
     meant = meant if looks.numbers else f"--column {_quoted(looks.names[:1])}{format} for words"
     said = (

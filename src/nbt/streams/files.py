@@ -134,7 +134,7 @@ def file(
     """
     path = _arguments.path("path", path)
     if format is None:
-        format = "npy" if path.lower().endswith(".npy") else "text"
+        format = "npy" if PACKED.sub("", path.lower()).endswith(".npy") else "text"
     if format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
     if (column is not None) != (format in COLUMNS):

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Entry", "entries", "with_inode"]
+__all__ = ["PACKED", "Entry", "entries", "with_inode"]
 
-PACKED = re.compile(r"\.(gz|bz2|xz|zst)$")
+PACKED = re.compile(r"\.(gz|bz2|xz|zst)$")  # the end of a name, of a file that is packed
 TAG = re.compile(
     r"[.\-_]?\d+(?:[.\-_@T:+]+\d+)*Z?|[.\-_](?:old|bak|prev)|~"
 )  # .1 -20240101 .2024-01-01.2 .old

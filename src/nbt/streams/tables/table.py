@@ -114,7 +114,7 @@ def table(
         raise ValueError("columns: expected at least one name, got none")
     path = _arguments.path("path", path)
     if format is None:
-        lines = path.lower().endswith((".jsonl", ".ndjson", ".json"))
+        lines = PACKED.sub("", path.lower()).endswith((".jsonl", ".ndjson", ".json"))
         format = kind_of_file(path) or ("jsonl" if lines else "csv")
     format = _arguments.one_of("format", format, ("csv", "jsonl", *COLUMNAR))
     missing = _arguments.one_of("missing", missing, ("keep", "error"))
