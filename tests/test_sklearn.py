@@ -288,6 +288,30 @@ def test_a_row_that_diverges_is_only_observed(cuts, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:learning left the range")
+def test_rows_before_an_interrupt_stay_learned(monkeypatch):
+    """Also where a later row diverges."""
+    X, y = series(150)
+    expected = REGRESSOR(nbt.RNN(5), random_state=1).partial_fit(X[:70], y[:70])
+    expected.partial_fit(X[100:120], y[100:120])
+    expected.trainer_.observe(X[120:121], ...)
+    expected.partial_fit(X[121:], y[121:])
+    model = REGRESSOR(nbt.RNN(5), random_state=1).partial_fit(X[:40], y[:40])
+
+    def interrupted(x, y):
+        del model.trainer_.learn
+        model.trainer_.learn(x[:30], y[:30])
+        raise KeyboardInterrupt
+
+    model.trainer_.learn = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        model.partial_fit(X[40:100], y[40:100])
+    fatal(monkeypatch, {90})
+    model.partial_fit(X[100:], y[100:])
+    states = model.trainer_.state_dict(), expected.trainer_.state_dict()
+    assert all(states[0][key].tobytes() == states[1][key].tobytes() for key in states[0])
+
+
+@pytest.mark.filterwarnings("ignore:learning left the range")
 def test_what_always_diverges_is_an_error_and_the_model_whole(monkeypatch):
     X, y = series(100)
     model = REGRESSOR(nbt.RNN(5), random_state=1).partial_fit(X, y)

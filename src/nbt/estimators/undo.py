@@ -114,6 +114,9 @@ class Blocks:
                     RuntimeWarning,
                     stacklevel=5,
                 )
+            except BaseException:
+                self._kept = None  # a part of the block may be learned
+                raise
         if begin == 0 and len(x) < STEPS:
             self._since.append((x.copy(), y.copy()))
             self._steps += len(x)
