@@ -1,5 +1,6 @@
 """Files that grow and are rotated, alphabets that grow, lines, columns, arrays."""
 
+import gc
 import gzip
 import io
 import json
@@ -7,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -304,6 +306,24 @@ def test_bad_formats(tmp_path, format, column):
     (tmp_path / "t").write_text("x")
     with pytest.raises(ValueError, match=r"column|format"):
         streams.file(tmp_path / "t", format, column=column)
+
+
+@pytest.mark.parametrize("follow", [False, True])
+@pytest.mark.parametrize("wrong", [{"encoding": "no such"}, {"errors": "ignore"}])
+def test_a_refused_argument_leaves_no_file_open(tmp_path, wrong, follow):
+    path = tmp_path / "t"
+    path.write_text("a\n1\n")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for made in (
+            lambda: streams.table(path, ["a"], follow=follow, **wrong),
+            lambda: streams.file(path, "csv", column="a", follow=follow, **wrong),
+            lambda: streams.text(path, "grow", follow=follow, **wrong),
+        ):
+            with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected"):
+                made()
+        gc.collect()
+    assert not caught
 
 
 def test_arrays(tmp_path):

@@ -146,10 +146,10 @@ def file(
     if format == "npy":
         return _written(_numbers(path, alphabet), format, None)
     source, close = open_source(path, follow)
-    choices = {"unknown": unknown}
-    goes_on = source.live or on_bad_record == "skip"
-    choices["decoder"] = Decoder(encoding, errors or ("replace" if goes_on else "strict"))
     try:
+        goes_on = source.live or on_bad_record == "skip"
+        decoder = Decoder(encoding, errors or ("replace" if goes_on else "strict"))
+        choices = {"unknown": unknown, "decoder": decoder}
         if column is None:
             characters = Characters(source, cap, format == "lines", **choices)
             characters.set_alphabet(_characters(characters, format, alphabet))

@@ -138,9 +138,14 @@ def table(
         bad = missing == "error", on_bad_record != "skip"
         return Columnar(path, format, columns, targets, numerals, *bad)
     source, close = open_source(path, follow)
-    goes_on = source.live or on_bad_record == "skip"
-    decoder = Decoder(encoding, errors or ("replace" if goes_on else "strict"))
-    stream = Table(source, reading, columns, targets, missing, numerals, marks, decoder=decoder)
+    try:
+        goes_on = source.live or on_bad_record == "skip"
+        decoder = Decoder(encoding, errors or ("replace" if goes_on else "strict"))
+        stream = Table(source, reading, columns, targets, missing, numerals, marks, decoder=decoder)
+    except BaseException:
+        if close:
+            close()
+        raise
     if close:
         weakref.finalize(stream, close)
     return stream
