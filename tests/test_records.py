@@ -449,6 +449,12 @@ def test_a_mark_that_was_found_is_not_forgotten(tmp_path, what, stops):
         ("thousands", {"thousands": ","}),
         ("thousands", {"thousands": 5}),
         ("na", {"na": "NA"}),
+        ("na", {"na": 5}),
+        ("na", {"na": None}),
+        ("columns", {"columns": None}),
+        ("columns", {"columns": [1]}),
+        ("columns", {"columns": "a"}),
+        ("targets", {"targets": None}),
         ("dates", {"dates": 5}),
         ("dates", {"dates": "%d.%m.%d"}),
         ("dates", {"dates": "%d.%q"}),
@@ -461,7 +467,12 @@ def test_arguments(tmp_path, argument, options):
     if argument == "thousands" and options["thousands"] == ",":
         options = {**options, "decimal": ","}
     with pytest.raises((TypeError, ValueError), match=f"{argument}: expected"):
-        table(tmp_path, "a\n1\n", ["a"], **options)
+        table(tmp_path, "a\n1\n", **{"columns": ["a"], **options})
+
+
+def test_names_may_come_from_anything_that_gives_them(tmp_path):
+    stream = table(tmp_path, "a,b\n1,2\n", (name for name in "ab"))
+    assert stream.columns == ("a", "b")
 
 
 def test_what_is_shown_of_how_it_is_written(tmp_path):

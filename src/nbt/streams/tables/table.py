@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from nbt import _arguments
@@ -152,16 +152,19 @@ def table(
 
 
 def _words(argument: str, words: Sequence[str]) -> list[str]:
-    words = list(words) if not isinstance(words, str) else None
-    if words is None or not all(isinstance(word, (str, int, float)) for word in words):
-        raise TypeError(f"{argument}: expected a sequence of words, got {words!r}")
-    return [str(word) for word in words]
+    return [str(word) for word in _sequence(argument, words, "words", (str, int, float))]
 
 
 def _names(argument: str, names: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"{argument}: expected a sequence of names, got {names!r}")
-    twice = [name for name in names if list(names).count(name) > 1]
+    names = _sequence(argument, names, "names", (str,))
+    twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise ValueError(f"{argument}: expected each name once, got {twice[0]!r} twice")
-    return tuple(names)
+    return names
+
+
+def _sequence(argument: str, given: object, what: str, kinds: tuple[type, ...]) -> tuple:
+    parts = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else None
+    if parts is None or not all(isinstance(part, kinds) for part in parts):
+        raise TypeError(f"{argument}: expected a sequence of {what}, got {given!r}")
+    return parts
