@@ -546,6 +546,7 @@ def test_a_followed_table_goes_on_after_a_bad_record_and_a_stop(tmp_path, missin
         (["--decimal", ","], "--decimal needs --columns"),
         (["--on-bad-record", "skip"], "--on-bad-record needs --columns or --column"),
         (["--columns", "y"], "no column 'y' among t, x"),
+        (["--columns", "t\rx"], r"'t\\rx': expected names with commas, in one line"),
     ],
 )
 def test_what_is_refused(tmp_path, args, words, capsys):

@@ -19,7 +19,10 @@ def names_in(text: str | list[str] | None) -> list[str]:
     """Names or words with commas between them; one with a comma of its own is in quotes."""
     if not isinstance(text, str):
         return text or []
-    rows = csv.reader([text], skipinitialspace=True)
+    try:
+        rows = list(csv.reader([text], skipinitialspace=True))
+    except csv.Error:
+        raise click.UsageError(f"{text!r}: expected names with commas, in one line") from None
     return [name.strip() for row in rows for name in row if name.strip()]
 
 
