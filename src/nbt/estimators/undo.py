@@ -92,7 +92,8 @@ class Blocks:
         Raises
         ------
         TypeError, ValueError, DivergenceError
-            As `Trainer.learn`; diverging steps are too many. The trainer is as it was before them.
+            As `Trainer.learn`; diverging steps are too many. The trainer is as it was before the
+            last of them.
         """
         if self._kept is None or self._steps + len(x) > STEPS:
             self._mark(trainer)
