@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nbt.streams.alphabets import known
+from nbt.streams.decoding import Decoder
 from nbt.streams.escapes import Escapes
 from nbt.trainers import Trainer
 from nbt.trainers.listener import listener

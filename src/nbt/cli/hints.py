@@ -11,6 +11,7 @@ from typing import Any
 from nbt.errors import DataError
 from nbt.streams.decoding import Decoder
 from nbt.streams.sources.opening import open_source
+from nbt.streams.sources.rotations import PACKED
 from nbt.streams.tables.columnar import SUFFIXES, kind_of_file
 
 __all__ = ["hint"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nbt.streams.tables.numerals import is_missing, number_in, seconds_of, shown
+from nbt.streams.tables.numerals import NO_REALS, is_missing, number_in, seconds_of, shown
 from nbt.trainers.state.checks import refuse_mask
 
 __all__ = ["ABSENT", "KEYS", "SHARED", "Features", "as_names"]

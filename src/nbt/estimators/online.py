@@ -15,7 +15,7 @@ from nbt.estimators.features import KEYS
 from nbt.optimizers import Optimizer
 from nbt.readouts import Gaussian, Softmax
 from nbt.registry import ESTIMATORS
-from nbt.streams.tables.numerals import is_missing, number_in, shown
+from nbt.streams.tables.numerals import NO_REALS, is_missing, number_in, shown
 from nbt.training.rows import BITS_PER_NAT
 
 __all__ = ["RNNClassifier", "RNNRegressor"]

@@ -16,6 +16,7 @@ from nbt.streams.characters import Characters, FileStream
 from nbt.streams.decoding import Decoder
 from nbt.streams.sources.npy import load
 from nbt.streams.sources.opening import open_source
+from nbt.streams.sources.rotations import PACKED
 from nbt.streams.sources.source import BLOCK, Source
 from nbt.streams.tables.dialects import LONGEST, reading_of
 from nbt.streams.tables.words import Words

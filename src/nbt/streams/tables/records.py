@@ -16,6 +16,7 @@ from nbt.streams.tables.dialects import (
     Reading,
     check_of,
     choose,
+    name_of,
     said_delimiter,
 )
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 from nbt import _arguments
 from nbt.streams.decoding import Decoder
 from nbt.streams.sources.opening import open_source
+from nbt.streams.sources.rotations import PACKED
 from nbt.streams.tables.columnar import COLUMNAR, Columnar, kind_of_file
 from nbt.streams.tables.dialects import LONGEST, Marks, one_character, reading_of
-from nbt.streams.tables.numerals import Numerals
+from nbt.streams.tables.numerals import Numerals, check_form
 from nbt.streams.tables.rows import Table
 
 __all__ = ["table"]
