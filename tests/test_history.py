@@ -40,6 +40,26 @@ def test_rows_are_exact():
     assert history.settings == {"seed": 3}
 
 
+@pytest.mark.parametrize("cuts", [[], [100], [128, 600]])
+def test_losses_after_a_huge_one_are_still_seen(cuts, tmp_path):
+    """A sum of 1e59 has no digit left for losses near 1."""
+    history = History()
+    for part in np.split(np.where(np.arange(1000) == 99, 1e59, LOSSES), cuts):
+        history.add(part, seconds=1.0)
+        history = History.from_state(history.state_dict())
+    now = LOSSES[512:].mean() / math.log(2)
+    assert history.live().since_bits == pytest.approx(now, rel=1e-12)
+    later = LOSSES[128:256].mean() / math.log(2)
+    assert history.since_bits[history.step == 256][0] == pytest.approx(later, rel=1e-12)
+    for stopped in (False, True):
+        if stopped:
+            history.finish("steps")
+        start, loss = history.tail()
+        assert (start, loss) == (256, pytest.approx(LOSSES[256:].mean() / math.log(2), rel=1e-12))
+    history.save(tmp_path / "history.jsonl")
+    assert History.load(tmp_path / "history.jsonl").tail() == (start, pytest.approx(loss))
+
+
 @pytest.mark.parametrize("cuts", [[1], [511], [512], [513], [3, 500, 999], list(range(1, 1000))])
 def test_cutting_changes_no_bit(cuts):
     one, other = filled([]), filled(cuts)

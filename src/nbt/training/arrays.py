@@ -38,6 +38,7 @@ def taken(history: Any) -> dict[str, np.ndarray]:
         if now.unscored:
             state[f"{name}.unscored"] = np.array(total.unscored, np.int64)
         state[f"{name}.sums"] = np.array([total.nats, total.seconds])
+    state["now.recent"] = np.array(now.recent)
     return state
 
 
@@ -50,6 +51,7 @@ def put(history: Any, state: Mapping[str, np.ndarray]) -> None:
             int(state[f"{name}.step"]),
             *map(float, state[f"{name}.sums"]),
             int(state.get(f"{name}.unscored", 0)),
+            float(state["now.recent"]) if name == "now" else 0.0,
         )
         for name in ("now", "last")
     )
@@ -69,14 +71,17 @@ def _key(name: str, unit: str) -> str:
 
 
 def _renewed(state: Mapping[str, np.ndarray], unit: str) -> dict[str, np.ndarray]:
-    """As it is written now. Older versions kept bits for numbers, too, and did not say in which
-    rows steps without a loss came."""
+    """As it is written now. Older versions kept bits for numbers, too, did not say in which rows
+    steps without a loss came, and did not add up the losses since the last row apart."""
     state = dict(state)
     for name in LOSSES:
         if unit == "nats" and (old := f"{name}_bits") in state and _key(name, unit) not in state:
             state[_key(name, unit)] = converted(state.pop(old), "bits", unit)
     if "now.unscored" in state and "unscored" not in state and "step" in state:
         state["unscored"] = np.full(np.shape(state["step"]), -1, np.int64)
+    sums = [state.get(f"{name}.sums") for name in ("now", "last")]
+    if "now.recent" not in state and all(np.shape(total) == (2,) for total in sums):
+        state["now.recent"] = np.asarray(np.float64(sums[0][0] - sums[1][0]))
     return state
 
 

@@ -96,15 +96,21 @@ class History:
         self._reopen()
         before = self._now
         none = np.isnan(losses)
-        sums = np.cumsum(np.concatenate([[before.nats], np.where(none, 0.0, losses)]))
+        known = np.where(none, 0.0, losses)
+        sums = np.cumsum(np.concatenate([[before.nats], known]))
         gaps = np.cumsum(np.concatenate([[before.unscored], none]), dtype=np.int64)
+        begin, recent = 0, before.recent
         for step in _marks(before.step, before.step + losses.size, self.per_octave):
             part = (step - before.step) / losses.size
             at = before.seconds + part * (seconds - before.seconds)
             k = step - before.step
-            self._row(Sum(step, float(sums[k]), at, int(gaps[k])))
+            recent = _added(recent, known[begin:k])
+            self._row(Sum(step, float(sums[k]), at, int(gaps[k]), recent))
+            begin, recent = k, 0.0
         self._open = self._rows, self._last
-        self._now = Sum(before.step + losses.size, float(sums[-1]), float(seconds), int(gaps[-1]))
+        recent = _added(recent, known[begin:])
+        step = before.step + losses.size
+        self._now = Sum(step, float(sums[-1]), float(seconds), int(gaps[-1]), recent)
 
     def finish(self, stopped: str) -> None:
         """Add the row of the last step, if it is not there yet, and note why it ended.
@@ -147,12 +153,13 @@ class History:
         which rows steps without a loss came.
         """
         i = int(np.searchsorted(self.step, self._now.step // 2, side="right")) - 1
-        start = Sum(0, 0.0, 0.0)
-        if i >= 0 and (row := self[i]).unscored >= 0:
-            scored = row.step - row.unscored
-            nats = row.average_nats * scored if scored else 0.0
-            start = Sum(row.step, nats, row.seconds, row.unscored)
-        return start.step, self._now.mean(start, self.unit)
+        if i < 0 or self.unscored[i] < 0:
+            return 0, self.live().average
+        row, end = self[i], self._open[0]
+        scored = np.diff(self.step[i:end] - self.unscored[i:end])
+        nats = float((self.since_nats[i + 1 : end] * scored)[scored > 0].sum()) + self._now.recent
+        count = self._now.step - self._now.unscored - (row.step - row.unscored)
+        return row.step, mean(nats, count, self.unit)
 
     def __len__(self) -> int:
         return self._rows
@@ -367,6 +374,11 @@ class History:
         for name, value in zip(self._columns, row, strict=False):  # all but the unit
             self._columns[name][self._rows] = value
         self._rows += 1
+
+
+def _added(total: float, losses: np.ndarray) -> float:
+    """The total, and the losses one after the other, however they are cut."""
+    return float(np.cumsum(np.concatenate([[total], losses]))[-1])
 
 
 def _marks(after: int, last: int, per_octave: int) -> Iterator[int]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from nbt.streams.counts import COUNTS
 
-__all__ = ["BITS_PER_NAT", "LOSSES", "UNITS", "HistoryRow", "Sum", "converted"]
+__all__ = ["BITS_PER_NAT", "LOSSES", "UNITS", "HistoryRow", "Sum", "converted", "mean"]
 
 BITS_PER_NAT = 1 / math.log(2)
 UNITS = {"bits": "bits per symbol", "nats": "nats per step"}  # what a person is told
@@ -104,27 +104,30 @@ def converted(value: Any, unit: str, wanted: str) -> Any:
 
 
 class Sum(NamedTuple):
-    """Everything from the start up to some step; `unscored` steps had no loss."""
+    """Everything from the start up to some step; `unscored` steps had no loss. `recent` are the
+    nats since the last row, added up apart: beside one huge loss, a difference of two sums would
+    hold nothing of the losses after it."""
 
     step: int
     nats: float
     seconds: float
     unscored: int = 0
+    recent: float = 0.0
 
     def since(self, last: Sum, unit: str) -> HistoryRow:
         """The row of this moment, `last` being the row before."""
         steps, seconds = self.step - last.step, self.seconds - last.seconds
         return HistoryRow(
             self.step,
-            self.mean(Sum(0, 0.0, 0.0), unit),
-            self.mean(last, unit),
+            mean(self.nats, self.step - self.unscored, unit),
+            mean(self.recent, steps - (self.unscored - last.unscored), unit),
             self.seconds,
             steps / seconds if seconds > 0 else math.nan,
             self.unscored,
             unit=unit,
         )
 
-    def mean(self, last: Sum, unit: str) -> float:
-        """The mean loss since `last`; NaN where no step had one."""
-        scored = self.step - last.step - (self.unscored - last.unscored)
-        return converted((self.nats - last.nats) / scored, "nats", unit) if scored else math.nan
+
+def mean(nats: float, scored: int, unit: str) -> float:
+    """The mean of so many losses, in the unit; NaN where there is none."""
+    return converted(nats / scored, "nats", unit) if scored else math.nan
