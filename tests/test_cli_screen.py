@@ -55,6 +55,20 @@ def test_what_was_not_measured_yet_is_no_number():
     assert line.split() == ["1.4427", "-", "1", "-", "0.1", "s"]
 
 
+def test_a_huge_loss_does_not_break_the_columns():
+    screen = Screen(SimpleNamespace(isatty=lambda: False))
+    history = History({"unit": "nats"})
+    history.add([2e59, 2.0, 12_345.678, 1.0], 0.1)
+    lines = [screen._line(row) for row in history]
+    assert {len(line) for line in lines} == {len(screen._line(history.live()))}
+    assert [line.split()[:2] for line in lines] == [
+        ["2.000e+59", "2.000e+59"],
+        ["1.000e+59", "2.0000"],
+        ["5.000e+58", "6173.3390"],
+    ]
+    assert len(repr(history)) < 70
+
+
 def line_of(method):
     rule = SimpleNamespace(method=method, optimized="Kalman 0.1/√t", origin="paper")
     numbers = {"final": 0.123456, "low": 0.1, "high": 0.2, "last_half": 0.11}

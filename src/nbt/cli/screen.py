@@ -202,7 +202,7 @@ def fitting(columns: tuple[Any, ...], first_to_go: Sequence[str], console: Conso
 
 
 def _loss(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4f}"
+    return "-" if math.isnan(value) else loss_text(value)
 
 
 def network(cell: Any, name: str = "network") -> dict[str, str]:

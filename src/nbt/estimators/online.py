@@ -188,7 +188,7 @@ class RNNClassifier(Estimator):
         return [count(len(self._labels), "label")]
 
     def _loss_text(self) -> str:
-        return f"{self.loss * BITS_PER_NAT:.4f} bits per label"
+        return f"{loss_text(self.loss * BITS_PER_NAT)} bits per label"
 
     def _own_description(self) -> dict[str, Any]:
         for label in self._labels:
@@ -276,7 +276,7 @@ class RNNRegressor(Estimator):
         return Gaussian(1, standardize=True)
 
     def _loss_text(self) -> str:
-        return f"{self.loss:.4f} nats per target"
+        return f"{loss_text(self.loss)} nats per target"
 
 
 ESTIMATORS.add("RNNClassifier", RNNClassifier)

@@ -172,7 +172,7 @@ class History:
         return (self[i] for i in range(self._rows))
 
     def __repr__(self) -> str:
-        loss = f", {self.live().average:.4f} {UNITS[self.unit]}" if self._now.step else ""
+        loss = f", {loss_text(self.live().average)} {UNITS[self.unit]}" if self._now.step else ""
         return f"<History: {self._now.step} steps{loss}, {self._rows} rows>"
 
     def _repr_html_(self) -> str:
@@ -180,8 +180,8 @@ class History:
         rows = [("steps", f"{now.step:,}"), ("rows", f"{len(self):,}")]
         if now.step:
             start, loss = self.tail()
-            rows += [(UNITS[self.unit], f"{now.average:.4f}")]
-            rows += [(f"since step {start:,}", f"{loss:.4f}")]
+            rows += [(UNITS[self.unit], loss_text(now.average))]
+            rows += [(f"since step {start:,}", loss_text(loss))]
             rows += [("seconds", f"{now.seconds:.1f}")]
         return notebooks.table("History", [*rows, ("ended by", self.stopped or "nothing yet")])
 

@@ -121,4 +121,4 @@ def _steps(history: History) -> str:
 
 
 def _loss(value: float) -> str:
-    return f"{value:.4f}" if math.isfinite(value) else "–"
+    return loss_text(value) if math.isfinite(value) else "–"

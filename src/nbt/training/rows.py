@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from nbt.streams.counts import COUNTS
 
-__all__ = ["BITS_PER_NAT", "LOSSES", "UNITS", "HistoryRow", "Sum", "converted", "mean"]
+__all__ = ["BITS_PER_NAT", "LOSSES", "UNITS", "HistoryRow", "Sum", "converted", "loss_text", "mean"]
 
 BITS_PER_NAT = 1 / math.log(2)
 UNITS = {"bits": "bits per symbol", "nats": "nats per step"}  # what a person is told
@@ -101,6 +101,12 @@ def converted(value: Any, unit: str, wanted: str) -> Any:
     if unit == wanted:
         return value
     return value * BITS_PER_NAT if wanted == "bits" else value / BITS_PER_NAT
+
+
+def loss_text(value: float) -> str:
+    """A loss as it is shown, in at most ten characters: four digits behind the point, or of a
+    large one four in all."""
+    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3e}"
 
 
 class Sum(NamedTuple):
