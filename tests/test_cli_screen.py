@@ -69,6 +69,14 @@ def test_a_huge_loss_does_not_break_the_columns():
     assert len(repr(history)) < 70
 
 
+def test_one_step_alone_has_a_speed_of_many():
+    history = History({"unit": "nats"})
+    history.add([1.0], 0.001)
+    lines = summary(history, SimpleNamespace(parameters=1), None)
+    assert lines["learned"] == "1 step in 1.0 ms"
+    assert lines["speed"].startswith("1,000 steps per second")
+
+
 def line_of(method):
     rule = SimpleNamespace(method=method, optimized="Kalman 0.1/√t", origin="paper")
     numbers = {"final": 0.123456, "low": 0.1, "high": 0.2, "last_half": 0.11}

@@ -242,8 +242,8 @@ def summary(history: History, trainer: Any, entropy_rate: float | None) -> dict[
     lines = {"stopped": STOPPED.get(history.stopped, str(history.stopped))}
     per = UNITS[history.unit]
     steps = "steps" if history.unit == "nats" else "symbols"
-    steps = steps.removesuffix("s") if end.step == 1 else steps
-    lines["learned"] = f"{end.step:,} {steps} in {duration(end.seconds)}"
+    learned = steps.removesuffix("s") if end.step == 1 else steps
+    lines["learned"] = f"{end.step:,} {learned} in {duration(end.seconds)}"
     if said := noted(end.counts):
         lines["faults"] = said
     if end.step:
