@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import lzma
 import math
 import os
 import re
@@ -77,6 +78,8 @@ def test_targets_make_pairs(tmp_path):
         ("", {}, "is empty"),
         ('{"wind": [1]}\n', {"format": "jsonl"}, r"line 1, .*'wind': \[1\] is not a number"),
         ("[1]\n", {"format": "jsonl"}, "line 1, .*expected an object"),
+        ('{"wind": 1}\n', {}, "line 1, .*no column 'wind' .*if that is JSON, format is to be jsonl"),
+        ('{"rain": 0, "wind": 1}\n', {}, "; if that is JSON, format is to be jsonl"),
     ],
 )
 def test_bad_tables(tmp_path, text, options, message):

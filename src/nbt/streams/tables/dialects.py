@@ -107,10 +107,16 @@ class Heading(NamedTuple):
             if names.count(column) != 1:
                 known = ", ".join(names) if len(names) <= 40 else f"{', '.join(names[:40])}, ..."
                 what = f"{column!r} is there twice" if column in names else f"no column {column!r}"
-                one = "; delimiter says what stands between fields" if len(names) == 1 else ""
-                raise ValueError(f"{what} among {known}"[:1000] + one)
+                raise ValueError(f"{what} among {known}"[:1000] + _meant(names))
         places = tuple(names.index(column) for column in columns)
         return cls(delimiter, places, len(names), check_of(names))
+
+
+def _meant(names: list[str]) -> str:
+    """What a heading without the columns may be."""
+    if names[0].startswith(("{", "[")):
+        return "; if that is JSON, format is to be jsonl"
+    return "; delimiter says what stands between fields" if len(names) == 1 else ""
 
 
 def check_of(fields: Iterable[str]) -> int:

@@ -18,6 +18,8 @@ from nbt.streams.tables.rows import Table
 
 __all__ = ["table"]
 
+PACKED = (".gz", ".bz2", ".xz", ".zst")
+
 
 def table(
     path: str | os.PathLike[str],
@@ -56,7 +58,7 @@ def table(
     format : {"csv", "jsonl", "parquet", "arrow", "xlsx"}, optional
         By default by the content: Parquet, Arrow (Feather) and the first sheet of Excel, which need
         ``pip install "nobacktrack[tables]"``, and only files; then by the name: .jsonl, .ndjson and
-        .json are JSON lines, or an array of objects.
+        .json, also before .gz, .bz2, .xz and .zst, are JSON lines, or an array of objects.
     missing : {"keep", "error"}
         What an empty field does, one that is not in a JSON record, or a word such as NA, null and
         nan: it is NaN, or the record is a bad one.
@@ -151,6 +153,12 @@ def table(
     if close:
         weakref.finalize(stream, close)
     return stream
+
+
+def _suffix(path: str) -> str:
+    """Of the name, in lower case: what is compressed is named by what it holds."""
+    stem, last = os.path.splitext(path.lower())
+    return os.path.splitext(stem)[1] if last in PACKED else last
 
 
 def _words(argument: str, words: Sequence[str]) -> list[str]:
