@@ -71,14 +71,14 @@ def test_targets_make_pairs(tmp_path):
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        (CSV, {"missing": "error"}, "line 4, .*column 'wind': a number is missing"),
+        (CSV, {"missing": "error"}, "line 4, .*column 'wind': a number is missing; missing says"),
         ("time,rain\n1,2\n", {}, "line 1, .*no column 'wind' among time, rain"),
         ("wind\nstrong\n", {}, "line 2, .*column 'wind': 'strong' is not a number"),
         ("wind\n1\ninf\n", {}, "line 3, .*column 'wind': 'inf' is infinite, or too large"),
         ("", {}, "is empty"),
         ('{"wind": [1]}\n', {"format": "jsonl"}, r"line 1, .*'wind': \[1\] is not a number"),
         ("[1]\n", {"format": "jsonl"}, "line 1, .*expected an object"),
-        ('{"wind": 1}\n', {}, "line 1, .*no column 'wind' .*if that is JSON, format is to be jsonl"),
+        ('{"wind": 1}\n', {}, "line 1, .*no column 'wind' .*if that is JSON, format is to be"),
         ('{"rain": 0, "wind": 1}\n', {}, "; if that is JSON, format is to be jsonl"),
     ],
 )

@@ -119,7 +119,7 @@ class Columnar(Numbers):
             except ValueError as error:
                 raise ValueError(f"column {name!r}: {error}") from None
             if self._strict and row[-1] != row[-1]:
-                raise ValueError(f"column {name!r}: a number is missing")
+                raise ValueError(f"column {name!r}: {GAP}")
         return row
 
     def _meet(self, error: ValueError) -> None:

@@ -85,7 +85,7 @@ class Table(Records):
             row = [math.nan if number in self._numerals.numbers else number for number in row]
         if self._strict and any(map(math.isnan, row)):
             name = next(name for name, v in zip(self._columns, row, strict=True) if v != v)
-            raise ValueError(f"column {name!r}: a number is missing")
+            raise ValueError(f"column {name!r}: {GAP}")
         return row
 
     def _quick(self, fields: list[Any]) -> list[float] | None:
