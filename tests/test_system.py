@@ -141,6 +141,17 @@ def test_missing_derivatives_are_derived_with_a_warning(how, tolerance):
     assert nbt.check_system(system, **at) < 1e-8
 
 
+@pytest.mark.parametrize("wrong", [np.zeros(4), None, 0.0, np.array(["a"] * 5)])
+def test_a_wrong_step_is_not_laid_upon_what_is_derived_from_it(wrong):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", nbt.DerivedWarning)
+        system = nbt.System(lambda h, x, theta: wrong, state=np.zeros(5), theta=np.ones(5))
+    trainer = nbt.NoBackTrack(system, nbt.Softmax(3), inputs=1)
+    with pytest.raises(ValueError, match=r"^step: expected an array of real .* shape \(5,\), got"):
+        trainer.learn(np.zeros((2, 1)), [0, 1])
+    assert trainer.step == 0
+
+
 def test_abs_is_no_analytic_function():
     """It takes complex numbers and gives wrong derivatives: found out, and differences are used."""
     with warnings.catch_warnings():

@@ -75,6 +75,7 @@ class _Directional:
 
     def __call__(self, h, x, theta, dh, dtheta):
         if self.complex is None:
+            _check(np.asarray(self.step(h, x, theta)), (len(h),))
             self.complex = self._complex_will_do(h, x, theta)
         if self.complex:
             return self._by_complex_step(h, x, theta, dh, dtheta)
@@ -94,6 +95,15 @@ class _Directional:
         except Exception:  # whatever a user's function raises for complex numbers
             return False
         return np.allclose(exact, difference(self.step, h, x, theta, *along), AGREE, AGREE)
+
+
+def _check(value: np.ndarray, shape: tuple[int, ...]) -> None:
+    """That it is a state, before its derivatives are blamed for what it is."""
+    if value.shape != shape or value.dtype.kind not in "biuf":
+        raise ValueError(
+            f"step: expected an array of real numbers of shape {shape}, "
+            f"got {value.dtype} of shape {value.shape}"
+        )
 
 
 def difference(step, h, x, theta, dh, dtheta, dtype=np.float64):
