@@ -243,6 +243,22 @@ def test_many_strings_do_not_crowd_out_numbers(different):
     assert sum(hits[-1000:]) >= 900
 
 
+@pytest.mark.parametrize("model", [nbt.RNNRegressor, nbt.RNNClassifier])
+def test_numbers_with_a_decimal_comma_are_words_with_a_warning(model):
+    """As csv.DictReader gives them where tables have decimal commas; once for a feature."""
+    learner = model(seed=1)
+    with pytest.warns(UserWarning, match="x: 'x': '-490,7' looks like a number with a") as caught:
+        learner.learn_one({"x": "-490,7", "y": "4.5", "day": "mon"}, 1.0)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        learner.learn_one({"x": "1.234,5", "y": "4.5", "day": "tue"}, 1.0)
+        assert learner.columns == ["day=mon", "x=-490,7", "y", "day=tue", "x=1.234,5"]
+        model(categorical=["x"]).learn_one({"x": "-490,7"}, 1.0)
+        model().learn_one({"x": "a,b", "y": "", "z": ",", 3: 2.5}, 1.0)
+
+
 def test_what_shares_a_column_is_learned_nevertheless():
     """Strings that have no column of their own, and as many again in it."""
     model = nbt.RNNClassifier(max_features=8, seed=1)

@@ -169,6 +169,8 @@ class Estimator(Saved):
             raise
         if features.shares and not shared:
             self._warn_of_sharing()
+        for name, text in features.doubtful(len(before[-1])):
+            self._warn_of_commas(name, text)
         self._undo.mark(self._trainer)
         row = next(self._undo.rows)
         self._fill(x, row)
@@ -194,6 +196,14 @@ class Estimator(Saved):
             f"more than {self.max_features} numbers, or as many different strings, came as "
             f"features by step {self.step}; what is new from now on shares columns with others, "
             "by its hash: max_features= allows more",
+            stacklevel=5,
+        )
+
+    def _warn_of_commas(self, name: Any, text: str) -> None:
+        warnings.warn(
+            f"x: {name!r}: {text!r} looks like a number with a decimal comma or groups of digits, "
+            "and is read as a word, as each other value will be: give numbers, such as "
+            f"float(text.replace(',', '.')); categorical=[{name!r}] says that words are meant",
             stacklevel=5,
         )
 
