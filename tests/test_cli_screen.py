@@ -9,7 +9,7 @@ from terminals import lines_of, on_terminal
 
 import nbt
 from nbt.cli import run, studies
-from nbt.cli.screen import Screen
+from nbt.cli.screen import Screen, summary
 from nbt.training.history import History
 
 WIDTHS = [60, 80, 120]

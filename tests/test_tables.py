@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import lzma
 import math
 import os
 import re

@@ -19,7 +19,7 @@ from rich.text import Text
 from nbt.display.visible import visible
 from nbt.streams.counts import noted
 from nbt.training.history import History
-from nbt.training.rows import UNITS, HistoryRow
+from nbt.training.rows import UNITS, HistoryRow, loss_text
 
 REFRESH = 0.1  # seconds between two looks of the live line
 

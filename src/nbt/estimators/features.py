@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nbt.streams.tables.dialects import marks_in
 from nbt.streams.tables.numerals import NO_REALS, is_missing, number_in, seconds_of, shown
 from nbt.trainers.state.checks import refuse_mask
 

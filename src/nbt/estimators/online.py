@@ -16,7 +16,7 @@ from nbt.optimizers import Optimizer
 from nbt.readouts import Gaussian, Softmax
 from nbt.registry import ESTIMATORS
 from nbt.streams.tables.numerals import NO_REALS, is_missing, number_in, shown
-from nbt.training.rows import BITS_PER_NAT
+from nbt.training.rows import BITS_PER_NAT, loss_text
 
 __all__ = ["RNNClassifier", "RNNRegressor"]
 

@@ -16,7 +16,7 @@ from nbt.display.visible import visible
 from nbt.errors import DataError
 from nbt.streams.counts import COUNTS
 from nbt.training import arrays, lines
-from nbt.training.rows import UNITS, HistoryRow, Sum, converted
+from nbt.training.rows import UNITS, HistoryRow, Sum, converted, loss_text, mean
 
 __all__ = ["History"]
 

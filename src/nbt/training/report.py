@@ -8,7 +8,7 @@ from html import escape
 
 from nbt.display.visible import visible
 from nbt.training.history import History
-from nbt.training.rows import UNITS
+from nbt.training.rows import UNITS, loss_text
 
 __all__ = ["html"]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from nbt.errors import DataError, MissingExtra
 from nbt.streams.base import Numbers
-from nbt.streams.tables.numerals import Numerals
+from nbt.streams.tables.numerals import GAP, Numerals
 
 __all__ = ["COLUMNAR", "Columnar", "kind_of_file"]
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "GAP",
     "MISSING",
     "NO_REALS",
     "Numerals",
@@ -30,6 +31,7 @@ MISSING = frozenset(
 #: What Python's float() may take, in whatever unit, and is no number.
 NO_REALS = (bytes, bytearray, complex, np.complexfloating, np.datetime64, np.timedelta64)
 
+GAP = "a number is missing; missing says what is done then"  # of a record, where that is bad
 SHOWN = 60  # characters of a value in a message
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 TRUTH = {"true": 1.0, "false": 0.0}

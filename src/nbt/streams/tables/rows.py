@@ -12,7 +12,7 @@ import numpy as np
 
 from nbt.streams.sources.source import Source
 from nbt.streams.tables.dialects import Heading, Marks, Reading
-from nbt.streams.tables.numerals import Numerals, number_in
+from nbt.streams.tables.numerals import GAP, Numerals, number_in
 from nbt.streams.tables.records import Records
 
 __all__ = ["Table"]
