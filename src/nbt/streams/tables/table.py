@@ -18,8 +18,6 @@ from nbt.streams.tables.rows import Table
 
 __all__ = ["table"]
 
-PACKED = (".gz", ".bz2", ".xz", ".zst")
-
 
 def table(
     path: str | os.PathLike[str],
@@ -153,12 +151,6 @@ def table(
     if close:
         weakref.finalize(stream, close)
     return stream
-
-
-def _suffix(path: str) -> str:
-    """Of the name, in lower case: what is compressed is named by what it holds."""
-    stem, last = os.path.splitext(path.lower())
-    return os.path.splitext(stem)[1] if last in PACKED else last
 
 
 def _words(argument: str, words: Sequence[str]) -> list[str]:
