@@ -78,6 +78,7 @@ def test_targets_make_pairs(tmp_path):
         ('{"wind": [1]}\n', {"format": "jsonl"}, r"line 1, .*'wind': \[1\] is not a number"),
         ("[1]\n", {"format": "jsonl"}, "line 1, .*expected an object"),
         ('{"wind": 1}\n', {}, "line 1, .*no column 'wind' .*if that is JSON, format is to be"),
+        ("0,2.5,7\n1,2.6,8\n", {}, "no column 'wind' among 0, 2.5, 7; the first line has to be a"),
         ('{"rain": 0, "wind": 1}\n', {}, "; if that is JSON, format is to be jsonl"),
     ],
 )
@@ -95,6 +96,7 @@ def test_bad_tables(tmp_path, text, options, message):
         ("columns", ValueError, ([],), {}),
         ("columns", ValueError, (["a", "a"],), {}),
         ("targets", TypeError, (["a"], "b"), {}),
+        ("targets", ValueError, (["a", "b"], ["c", "b"]), {}),
         ("format", ValueError, (["a"],), {"format": "xml"}),
         ("missing", ValueError, (["a"],), {"missing": "mask"}),
     ],

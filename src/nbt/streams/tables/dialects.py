@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from nbt import _arguments
+from nbt.streams.tables.numerals import number_in
 
 __all__ = [
     "DELIMITERS",
@@ -116,6 +117,8 @@ def _meant(names: list[str]) -> str:
     """What a heading without the columns may be."""
     if names[0].startswith(("{", "[")):
         return "; if that is JSON, format is to be jsonl"
+    if any(number_in(name) is not None for name in names):
+        return "; the first line has to be a heading, the names of the columns"
     return "; delimiter says what stands between fields" if len(names) == 1 else ""
 
 

@@ -114,6 +114,11 @@ def table(
     columns, targets = _names("columns", columns), _names("targets", targets)
     if not columns:
         raise ValueError("columns: expected at least one name, got none")
+    for name in targets:
+        if name in columns:
+            raise ValueError(
+                f"targets: expected none of the columns that they are predicted from, got {name!r}"
+            )
     path = _arguments.path("path", path)
     if format is None:
         lines = PACKED.sub("", path.lower()).endswith((".jsonl", ".ndjson", ".json"))
