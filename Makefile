@@ -133,7 +133,7 @@ SANITIZE := LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-fi
 	touch $@
 sanitize: .venv-sanitize/.installed
 	$(SANITIZE) .venv-sanitize/bin/python -m pytest -q -p no:cacheprovider -m "not slow and not soak" \
-		$(REACH_C:%=tests/test_%.py) $(ARGS)
+		$(REACH_C:%=tests/*/test_%.py) $(ARGS)
 
 # What the same bits rest on, built by clang, on each instruction set: make test-clang CLANG=clang-18
 CLANG ?= clang
@@ -146,10 +146,10 @@ COMPILED := kernels bits contract vmath vmath_points range
 		-Cbuild-dir=.venv-clang/build -Ccmake.define.NBT_STRICT=ON .
 	touch $@
 test-clang: .venv-clang/.installed
-	CC="$(CLANG)" .venv-clang/bin/python -m pytest -q -p no:cacheprovider tests/test_isa.py $(ARGS)
+	CC="$(CLANG)" .venv-clang/bin/python -m pytest -q -p no:cacheprovider tests/core/test_isa.py $(ARGS)
 	for isa in $$(.venv-clang/bin/python -c "import nbt; print(*nbt.build_info()['isas'])"); do \
 		NBT_ISA=$$isa CC="$(CLANG)" .venv-clang/bin/python -m pytest -q -n auto -p no:cacheprovider \
-			$(COMPILED:%=tests/test_%.py) $(ARGS) || exit 1; \
+			$(COMPILED:%=tests/*/test_%.py) $(ARGS) || exit 1; \
 	done
 
 clean:

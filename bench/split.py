@@ -17,7 +17,7 @@ import numpy as np
 import nbt
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
-import systems
+from helpers import systems
 
 UNITS, INPUTS, STEPS, SEEDS = 12, 4, 40, 400
 FORMS = [("one pair", 1, None), *((f"{K} {how}", K, split) for K in (4, 16)

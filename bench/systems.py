@@ -16,7 +16,7 @@ import numpy as np
 import nbt
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
-import systems
+from helpers import systems
 
 UNITS, SYMBOLS = 20, 20
 SGD = nbt.SGD(nbt.InverseSqrt(0.03))

@@ -2,8 +2,9 @@
  * log for one number. Own code because libm's results differ from CPU to CPU.
  *
  * Largest error over 10^6 points against mpmath, in units in the last place, in both precisions and
- * on every instruction set: exp 1.1, logistic 2, tanh 1.6, log 0.9 (tests/test_vmath_points.py). In
- * a learner results that are not normal are 0 (float_mode.h). */
+ * on every instruction set: exp 1.1, logistic 2, tanh 1.6, log 0.9
+ * (tests/core/test_vmath_points.py). In a learner results that are not normal are 0 (float_mode.h).
+ */
 #ifndef NBT_VMATH_H
 #define NBT_VMATH_H
 

@@ -1,24 +1,11 @@
-"""What several test files share: trainers that every promise is checked on, and bit equality."""
+"""Fixtures of all tests: trainers that every promise is checked on, and bit equality."""
 
 import signal
-from dataclasses import dataclass
 
-import numpy as np
 import pytest
+from helpers.subjects import SUBJECTS, SYMBOL_SUBJECTS, part
 
 import nbt
-from nbt.trainers.network import Network
-
-UNITS, SYMBOLS, INPUTS, NUMBERS = 7, 5, 3, 4  # all different, none a whole number of lanes
-PLAIN = nbt.Vector(INPUTS, standardize=False)
-
-
-CELLS = {  # UNITS in all
-    "dense": nbt.LeakyRNN(UNITS),
-    "graph": nbt.LeakyRNN(UNITS, learn_leak=True, graph=nbt.Graph.random(UNITS, 3)),
-    "stack": nbt.Stack([nbt.LeakyRNN(4), nbt.RNN(3, "tanh", graph=nbt.Graph.random(3, 1))]),
-    "time": nbt.Continuous(nbt.CTRNN(UNITS), 0.2),
-}
 
 
 def pytest_configure(config):
@@ -30,132 +17,6 @@ def pytest_configure(config):
 def pytest_report_header(config):
     info = nbt.build_info()
     return f"nbt {info['version']}: {info['compiler']}, {info['isa']} of {', '.join(info['isas'])}"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A trainer to be made, and data to feed it."""
-
-    rule: str
-    optimizer: str
-    inputs: str
-    dtype: str
-    readout: str = "softmax"
-    cell: str = "dense"
-
-    def __str__(self):
-        kind = "" if self.readout == "softmax" else f"-{self.readout}"
-        kind += "" if self.cell == "dense" else f"-{self.cell}"
-        return f"{self.rule}-{self.optimizer}-{self.inputs}-{self.dtype}{kind}"
-
-    @property
-    def forms(self):
-        """Ways to feed it: what is target, then input ("symbols"); or (input, target) pairs."""
-        return ("symbols", "pairs") if self.inputs == "own" else ("pairs",)
-
-    def build(self, seed=11, optimizer=None):
-        optimizer = (
-            optimizer
-            or {
-                "sgd": nbt.SGD(nbt.InverseSqrt(0.1)),
-                "kalman": nbt.Kalman(nbt.InverseSqrt(0.3), prior=0.5),
-            }[self.optimizer]
-        )
-        inputs = {"own": None, "other": nbt.Symbols(INPUTS), "vector": PLAIN}[self.inputs]
-        common = {"inputs": inputs, "dtype": self.dtype, "seed": seed}
-        cell = CELLS[self.cell]
-        readout = {
-            "softmax": nbt.Softmax(SYMBOLS),
-            "gaussian": nbt.Gaussian(NUMBERS, False),
-            "bernoulli": nbt.Bernoulli(NUMBERS),
-        }[self.readout]
-        if self.rule == "rtrl":
-            return nbt.RTRL(cell, readout, optimizer, **common)
-        if self.rule == "bptt":
-            return nbt.TruncatedBPTT(cell, readout, optimizer, window=4, **common)
-        if self.rule == "exact_self":
-            return nbt.NoBackTrack(cell, readout, optimizer, **common)
-        if self.rule == "window":
-            own = {"blocks": 2, "window": 3} if self.cell == "dense" else {}
-            return nbt.NoBackTrack(cell, readout, optimizer, **own, **common)
-        own = {"rank": 2} | ({"blocks": 3, "exact_self": False} if self.cell == "dense" else {})
-        norm = "kalman" if self.optimizer == "kalman" else "euclidean"
-        return nbt.NoBackTrack(cell, readout, optimizer, norm=norm, **own, **common)
-
-    def data(self, steps, *, form=None, seed=3):
-        """(x, y), with y None in the form "symbols"."""
-        rng = np.random.default_rng(seed)
-        y = self._targets(steps, rng)
-        if (form or self.forms[0]) == "symbols":
-            return y, None
-        if self.inputs == "vector":
-            return rng.normal(size=(steps, INPUTS)), y
-        if self.inputs == "own" and self.readout != "softmax":
-            return self._targets(steps, rng), y
-        return rng.integers(0, SYMBOLS if self.inputs == "own" else INPUTS, steps), y
-
-    def _targets(self, steps, rng):
-        if self.readout == "softmax":
-            return rng.integers(0, SYMBOLS, steps)
-        if self.readout == "bernoulli":
-            return rng.random((steps, NUMBERS))
-        return rng.normal(size=(steps, NUMBERS))
-
-    def parameters(self, inputs):
-        """How many numbers are learned."""
-        own = UNITS * (1 + UNITS + inputs)
-        if self.cell != "dense":
-            own = Network(CELLS[self.cell], inputs).learned
-        return own + (1 + UNITS) * np.prod(self.prediction())
-
-    def prediction(self):
-        """Shape of what `predict` gives."""
-        shapes = {"softmax": (SYMBOLS,), "gaussian": (2, NUMBERS), "bernoulli": (NUMBERS,)}
-        return shapes[self.readout]
-
-    def loss(self, prediction, y):
-        """Of a target, in nats, given what was predicted."""
-        if self.readout == "softmax":
-            return -np.log(prediction[y])
-        if self.readout == "bernoulli":
-            return -np.sum(y * np.log(prediction) + (1 - y) * np.log(1 - prediction))
-        mean, variance = prediction
-        return 0.5 * np.sum(np.log(2 * np.pi * variance) + (y - mean) ** 2 / variance)
-
-
-def part(x, y, steps):
-    """A slice, a list of steps or one step of (x, y), as arguments of a verb."""
-    return (x[steps],) if y is None else (x[steps], y[steps])
-
-
-SUBJECTS = [
-    Subject(rule, optimizer, inputs, dtype)
-    for rule in ("exact_self", "window", "plain", "rtrl", "bptt")
-    for optimizer in ("sgd", "kalman")
-    for inputs in ("own", "other", "vector")
-    for dtype in ("float32", "float64")
-]
-SUBJECTS += [
-    Subject(rule, optimizer, inputs, dtype, readout)
-    for rule in ("exact_self", "plain", "rtrl", "bptt")
-    for optimizer in ("sgd", "kalman")
-    for inputs, dtype, readout in (
-        ("own", "float32", "gaussian"),
-        ("vector", "float64", "bernoulli"),
-        ("other", "float64", "gaussian"),
-    )
-]
-SUBJECTS += [
-    Subject(rule, optimizer, inputs, dtype, cell=cell)
-    for rule in ("plain", "rtrl", "bptt")
-    for optimizer, inputs, dtype, cell in (
-        ("kalman", "own", "float32", "graph"),
-        ("sgd", "own", "float64", "stack"),
-        ("kalman", "vector", "float32", "stack"),
-        ("sgd", "vector", "float32", "time"),
-    )
-]
-SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.readout == "softmax"]
 
 
 @pytest.fixture(params=SUBJECTS, ids=str)

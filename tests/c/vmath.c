@@ -1,4 +1,4 @@
-/* vmath.c: vmath.h over whole arrays, for tests/test_vmath.py; compiled for each precision and
+/* vmath.c: vmath.h over whole arrays, for tests/core/test_vmath.py; compiled for each precision and
  * instruction set with the flags of CMakeLists.txt. */
 #include "vmath.h"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import systems
+from helpers import systems
 
 import nbt
 

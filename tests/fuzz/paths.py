@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import oracle.general
+from helpers.systems import learned_of, theta_of
 from oracle.networks import Network as Plain
 from oracle.networks import Stack as Layers
-from systems import learned_of, theta_of
 
 import nbt
 from nbt.trainers.binding import is_fast

@@ -22,7 +22,7 @@ import tracemalloc
 
 import numpy as np
 import safetensors.numpy
-from checkpoint_files import content, forge
+from helpers.checkpoint_files import content, forge
 
 import nbt
 from nbt.checkpoints.runs import _toml

@@ -1,0 +1,1 @@
+"""What several test files share. pyproject.toml has tests/ on the path: `from helpers import …`."""
