@@ -3,7 +3,7 @@
 Run by hand, an hour. Three streams. Words aⁿ newline bⁿ newline, n uniform in [1, 32]: an average
 of 0.1429 bits a character is the least that is possible, and 0.286 what a model without the second
 half's memory gets; the same with n up to 64. And Shakespeare, if there is a file shakespeare.txt in
-the folder that NBT_DATA_DIR names, or in ../shared/data.
+the folder that the environment variable NBT_DATA_DIR names.
 
 Every rule has each optimizer: first over equally many characters, then in equal CPU time, that of
 the default for so many characters, measured in the same run.
@@ -31,8 +31,8 @@ from rich.table import Table
 
 import nbt
 
-DATA = Path(os.environ.get("NBT_DATA_DIR") or Path(__file__).parents[2] / "shared" / "data")
-SHAKESPEARE = DATA / "shakespeare.txt"
+DATA = os.environ.get("NBT_DATA_DIR")
+SHAKESPEARE = Path(DATA) / "shakespeare.txt" if DATA else None
 UNITS = 20
 ANBN = f"aⁿbⁿ [1;32], {UNITS} leaky units"
 LONG = f"aⁿbⁿ [1;64], {UNITS} leaky units"
@@ -239,8 +239,8 @@ def made(runs: list[Run], jobs: int) -> list[Result]:
 @click.option("--markdown", type=Path, help="Also write the tables there.")
 def main(steps, seeds, jobs, stream, timed, markdown) -> None:
     streams = [STREAMS[stream]] if stream else list(STREAMS.values())
-    if TEXT in streams and not SHAKESPEARE.exists():
-        why = f"no file {SHAKESPEARE}; NBT_DATA_DIR names a folder"
+    if TEXT in streams and not (SHAKESPEARE and SHAKESPEARE.is_file()):
+        why = f"no file {SHAKESPEARE}" if SHAKESPEARE else "NBT_DATA_DIR names no folder"
         click.echo(f"left out: {TEXT} ({why})", err=True)
         streams.remove(TEXT)
     build = nbt.build_info()
