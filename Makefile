@@ -4,6 +4,11 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # What builds the extension, as in pyproject.toml; builds are not isolated, to reuse their objects.
 BUILD_TOOLS := "scikit-build-core>=0.11" "cython>=3.1" "numpy>=2.0" cmake ninja
+# More for pip where `make build` builds: BUILD_ARGS=-Ccmake.define.NBT_STRICT=ON makes warnings errors.
+BUILD_ARGS ?=
+# The folder with the texts that some tests and `make learning` read; they do without where it is not there.
+NBT_DATA_DIR ?= $(abspath $(wildcard ../shared/data))
+export NBT_DATA_DIR
 SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
 
 .PHONY: docs shares build train test test-all soak fuzz test-clang anomalies forecasting bench bench-compare peers peers-test scaling instructions \
@@ -20,7 +25,7 @@ $(VENV)/.tools: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/.installed: $(SOURCES) $(VENV)/.tools
-	$(BIN)/python -m pip install --quiet --no-build-isolation -Cbuild-dir=$(VENV)/build .
+	$(BIN)/python -m pip install --quiet --no-build-isolation -Cbuild-dir=$(VENV)/build $(BUILD_ARGS) .
 	touch $@
 
 # make train TEXT=my.txt ARGS="--units 40": the main job on a text of yours.
