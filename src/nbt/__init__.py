@@ -1,7 +1,7 @@
 """Train recurrent networks online, without backtracking in time.
 
-NoBackTrack (Ollivier, Tallec, Charpiat 2015) with a C core: a model that learns from a stream as it
-arrives, in memory that does not grow, at a cost a step close to running the network itself.
+NoBackTrack (Ollivier, Tallec, Charpiat 2015) with a C core. A model learns from a stream as it
+arrives. Memory does not grow, and a step costs little more than running the network.
 
 >>> import nbt
 >>> stream = nbt.datasets.anbn(1, 32, seed=0)
@@ -10,8 +10,8 @@ arrives, in memory that does not grow, at a cost a step close to running the net
 >>> trainer.step, trainer.predict().shape
 (1000, (3,))
 
-Begin with `NoBackTrack`, whose arguments are most of what can be chosen; what it then does is under
-`Trainer`. `train` joins it with a stream, of `nbt.streams` or of your own.
+Begin with `NoBackTrack`, which has most of the options. The methods of all trainers are those of
+`Trainer`. `train` makes a trainer learn from a stream of `nbt.streams` or of your own.
 
 - *Learning rules*: `NoBackTrack`, `RTRL`, `TruncatedBPTT`; all are a `Trainer`
 - *The loop*: `train`, `learn_many`, `History`, `HistoryRow`, `Interrupts`, `Terminated`
@@ -30,8 +30,8 @@ Begin with `NoBackTrack`, whose arguments are most of what can be chosen; what i
 - *The build*: `build_info`, `__version__`
 - *Data, and what to compare with*: `streams`, `datasets`, `baselines`
 
-Losses are in nats; bits per symbol are what is shown to people. Letters are the paper's: h the
-state, θ the parameters, P = 1 + n + m of them for each of n units with m inputs.
+Losses are in nats; what is shown to people is in bits per symbol. Letters are the paper's: h is the
+state, θ are the parameters. There are n units, m inputs, and P = 1 + n + m parameters a unit.
 """
 
 from nbt import baselines, datasets, installation, streams
@@ -125,5 +125,5 @@ installation.warn()
 
 
 def __dir__() -> list[str]:
-    """What is public: what tab completion shows."""
+    """Return the public names, for tab completion."""
     return __all__

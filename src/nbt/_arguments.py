@@ -1,4 +1,5 @@
-"""Checks shared by the values and the trainers: what was expected and what came, by name."""
+"""Checks that the values and the trainers share. An error names the argument, what was expected and
+what came."""
 
 from __future__ import annotations
 
@@ -14,12 +15,12 @@ from typing import Any
 import numpy as np
 
 LARGEST_SIZE = 2**24
-"""Largest number of units, inputs, symbols, pairs or window steps: counts in C are exact far
-beyond, memory is not."""
+"""Largest number of units, inputs, symbols, pairs or window steps. C counts exactly far beyond it;
+memory is what limits it."""
 
 
 def whole(name: str, value: object, low: int = 1, high: int = LARGEST_SIZE) -> int:
-    """An integer in [low, high], from any integer type but bool."""
+    """Return an integer in [low, high] as an int. Every integer type is accepted but bool."""
     try:
         number = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
@@ -39,7 +40,8 @@ def real(
     *,
     above: float | None = None,
 ) -> float:
-    """A finite number in [low, high], and greater than `above` where that is given."""
+    """Return a finite number in [low, high] as a float; it must exceed `above` where that is
+    given."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
@@ -56,7 +58,7 @@ def real(
 
 
 def one_of(name: str, value: object, choices: Iterable[str]) -> str:
-    """One of the names in `choices`."""
+    """Return the value if it is one of the names in `choices`."""
     choices = tuple(choices)
     if not isinstance(value, str):
         raise TypeError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
@@ -66,14 +68,14 @@ def one_of(name: str, value: object, choices: Iterable[str]) -> str:
 
 
 def flag(name: str, value: object) -> bool:
-    """True or False, Python's or NumPy's."""
+    """Return a bool; True and False of Python and of NumPy are accepted."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name}: expected True or False, got {value!r}")
     return bool(value)
 
 
 def path(name: str, value: object) -> str:
-    """Of a file or a folder."""
+    """Return the path of a file or a folder as a str."""
     try:
         return os.fsdecode(value)
     except TypeError:
@@ -81,7 +83,7 @@ def path(name: str, value: object) -> str:
 
 
 def instance(name: str, value: object, *types: type) -> object:
-    """A value of one of the types."""
+    """Return the value if it is an instance of one of the types."""
     not_called(name, value)
     if not isinstance(value, types):
         expected = " or ".join(kind.__name__ for kind in types)
@@ -90,7 +92,7 @@ def instance(name: str, value: object, *types: type) -> object:
 
 
 def not_called(name: str, value: object) -> None:
-    """Raises for a class or a function of ours, which someone forgot to call."""
+    """Raise TypeError for a class or a function of nbt: the caller forgot to call it."""
     if not (isinstance(value, type | FunctionType) and value.__module__.split(".")[0] == "nbt"):
         return
     what = "class" if isinstance(value, type) else "function"
@@ -106,7 +108,8 @@ EXAMPLES |= {"cells": "[RNN(20)]"}
 
 
 def _example(made: Any) -> str:
-    """A call of it, with values for what has no default."""
+    """Return a call of a class or function as text, with example values for arguments without a
+    default."""
     needed = [
         EXAMPLES.get(one.name, "...")
         for one in inspect.signature(made).parameters.values()

@@ -1,4 +1,4 @@
-"""Frozen values as plain ones, as JSON holds them, and back; a trainer from what it was made of."""
+"""Frozen values as plain data that JSON can hold, and back; a trainer from its description."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ _VALUES = {
 
 
 def value_out(value) -> object:
-    """A frozen value as {"kind": …, field: …}; anything else as it is. Of a system, whose functions
-    are no plain values, the kind alone."""
+    """Return a frozen value as {"kind": …, field: …}, and anything else as it is.
+
+    Of a system only the kind is given, because its functions are no plain data.
+    """
     if isinstance(value, System | CompiledSystem):
         return {"kind": type(value).__name__}
     if not dataclasses.is_dataclass(value):
@@ -43,8 +45,10 @@ def value_out(value) -> object:
 
 
 def value_in(value) -> object:
-    """What `value_out` gave, as a value again; a field that may be None and is left out, as TOML
-    has to, is None."""
+    """Return the value that `value_out` described.
+
+    A field that may be None and is left out is None, because TOML cannot write None.
+    """
     if isinstance(value, list):
         return [value_in(one) for one in value]
     if not isinstance(value, Mapping):
@@ -62,24 +66,25 @@ def value_in(value) -> object:
 
 
 def is_system(cell: Mapping[str, Any]) -> bool:
-    """Is what is described a system of the user's own, or a step of one in continuous time?"""
+    """Return whether a description is that of a user's system, or of a step of one in continuous
+    time."""
     return "System" in str(cell.get("field", cell).get("kind"))
 
 
 @functools.cache
 def _may_be_none(kind: type) -> tuple[str, ...]:
-    """The fields of a value that may be None, as their types say."""
+    """Return the fields of a value that may be None, by their types."""
     return tuple(name for name, hint in get_type_hints(kind).items() if NoneType in get_args(hint))
 
 
 def build(kind: Callable[..., Any], description: Mapping, **more: Any) -> Any:
-    """A new trainer of this kind with the arguments that `describe` gave, and others."""
+    """Return a new trainer of this kind with the arguments that `describe` gave, and others."""
     arguments = {key: value_in(v) for key, v in description.items() if key != "trainer"}
     return kind(**arguments, **more)
 
 
 def rebuild(kind: Callable[..., Any], description: Mapping, state: Mapping, threads: int) -> Any:
-    """The same, in that state."""
+    """Return a new trainer as `build` does, and put it into that state."""
     trainer = build(kind, description, threads=threads)
     trainer.load_state_dict(state)
     return trainer

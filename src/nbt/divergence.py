@@ -1,4 +1,4 @@
-"""Learning that left the finite numbers, and which number it was, found in the state after it."""
+"""Learning that diverged, and which number of the state did so first."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 __all__ = ["ORDER", "DivergenceError", "again", "named"]
 
 #: Parts of a state, by the first word of their names: what the gradient is made of, what is learned
-#: from it, what is carried along. Of all that left its range in one step the first is named.
+#: from it, what is carried along. If several left their range in one step, the first is named.
 ORDER = ("estimator", "window", "optimizer", "cell", "readout", "inputs", "targets", "state")
 
 
-#: What to do then.
+#: What to do after a divergence.
 GO_ON = (
     "To go on: load_state_dict() of a state from before, or nbt.load() of a checkpoint; "
     "reset_state() keeps what was learned, if that is finite"
@@ -22,34 +22,34 @@ GO_ON = (
 
 
 class DivergenceError(ArithmeticError):
-    """Learning left the finite numbers.
+    """Learning diverged: a number became infinite, NaN or too large.
 
     Parameters
     ----------
     message : str
-        What left the range of numbers.
+        Which number left its range.
     step, position, loss, array, index : optional
-        As below.
+        The attributes of these names.
 
     Attributes
     ----------
     step : int or None
         The step at which it was noticed.
     position : int or None
-        Where in the block that was handed over that step's input is.
+        Place of that step's input in the block that was passed.
     loss : float or None
-        Of that step, in nats; None where there was no target.
+        Loss of that step, in nats; None where there was no target.
     array : str or None
-        The name in `state_dict()` of the array that a number of left its range: of several, the
-        first that is infinite (or else NaN, or the largest) in the order estimator, optimizer,
-        parameters, state. None where only the loss did.
+        Name in `state_dict()` of the array that has the number. If several arrays have one, it is
+        the first that is infinite (else NaN, else the one with the largest number) in the order
+        estimator, optimizer, parameters, state. None where only the loss left its range.
     index : tuple of int or None
-        Where in that array; in those of a fully connected cell the last index is the unit, of
-        ``readout.…`` and ``optimizer.phi.…`` the output.
+        Place of the number in that array. In the arrays of a fully connected cell the last index is
+        the unit; in ``readout.…`` and ``optimizer.phi.…`` it is the output.
     history : History or None
         What had been measured until then; set by `nbt.train`.
     diagnosis : Diagnosis or None
-        The same; set by `nbt.diagnose`.
+        What had been measured until then; set by `nbt.diagnose`.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class DivergenceError(ArithmeticError):
 
 
 def again(error: DivergenceError) -> DivergenceError:
-    """What a later call says of a trainer that diverged."""
+    """Return the error that a later call raises for a trainer that diverged before."""
     message = f"{error}: nothing was learned or predicted since. {GO_ON}"
     return DivergenceError(
         message,
@@ -91,11 +91,12 @@ def again(error: DivergenceError) -> DivergenceError:
 
 
 def named(error: DivergenceError, state: Mapping[str, np.ndarray]) -> DivergenceError:
-    """The core's error, saying what it was, given the state after the step.
+    """Return the core's error with the number that caused it, given the state after the step.
 
-    What overflows is infinite, and what is computed from it NaN. So it is the first infinite number
-    in the order above, or else the loss, or the first NaN, or, where all is finite but what is
-    computed of it, such as a sum of squares, the largest number.
+    A number that overflows becomes infinite, and what is computed from it NaN. So the cause is the
+    first infinite number in the order above, or else the loss, or else the first NaN. Where all
+    numbers are finite, something computed from them, such as a sum of squares, is not; then the
+    largest number is named.
     """
     arrays = {
         key: value
@@ -130,7 +131,7 @@ def _made(error: DivergenceError, what: str, **named) -> DivergenceError:
 
 
 def _first(arrays: Mapping[str, np.ndarray], wrong: Callable) -> tuple[str, tuple] | None:
-    """Name and index of the first number that is."""
+    """Return name and index of the first number for which `wrong` is true."""
     for key, value in arrays.items():
         if wrong(value).any():
             return key, tuple(np.argwhere(wrong(value))[0].tolist())

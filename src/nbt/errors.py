@@ -1,4 +1,4 @@
-"""Exceptions of this package's own; `DivergenceError` is in `nbt.divergence`."""
+"""The exceptions of this package; `DivergenceError` is in `nbt.divergence`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ __all__ = ["CheckpointError", "DataError", "MissingExtra"]
 
 
 class DataError(ValueError):
-    """A source of data is empty, damaged, or holds what its alphabet does not."""
+    """A source of data is empty or damaged, or has a symbol that is not in its alphabet."""
 
 
 class CheckpointError(ValueError):
-    """A checkpoint cannot be written, or what was read is not a sound checkpoint."""
+    """A checkpoint cannot be written, or a file that was read is not a sound checkpoint."""
 
 
 class MissingExtra(ImportError):  # noqa: N818 - named after what is missing
-    """An optional dependency is not installed; the message names the pip command."""
+    """An optional dependency is not installed. The message names the pip command that installs
+    it."""

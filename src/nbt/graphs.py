@@ -13,34 +13,38 @@ from nbt import _arguments
 __all__ = ["Graph", "as_graph"]
 
 MOST_UNITS = 2**16
-FEW = 32  # edges that a repr names
+FEW = 32  # most edges that a repr lists
 
 
 @dataclass(frozen=True, repr=False)
 class Graph:
     """Edges j → i between the units of a network, for ``RNN(units, graph=...)``, equation (31).
 
-    Make one with `Graph.of` or `Graph.random`, or give a network a mask or CSR arrays as they are.
+    Make a graph with `Graph.of` or `Graph.random`. A network also takes a mask or CSR arrays.
 
     Parameters
     ----------
     units : int
-        How many, in [1, 65536].
+        Number of units, in [1, 65536].
     packed : str
-        Base64 of how many sources each unit has (little-endian, 4 bytes each), then of the sources
-        unit by unit, rising (2 bytes each).
+        Base64 of two arrays, one after the other: the number of sources of each unit
+        (little-endian, 4 bytes each), then the sources of all units in turn, rising within a unit
+        (2 bytes each).
 
     Attributes
     ----------
     edges : int
-        How many.
+        Number of edges.
     indptr, indices : arrays (units + 1,) int64 and (edges,) int32, read-only
         Unit i is fed by the units ``indices[indptr[i]:indptr[i + 1]]``, in rising order.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `units` is no integer, `packed` no string.
+    ValueError
+        `units` is not in [1, 65536]; `packed` is not base64, or not the edges of so many units in
+        rising order.
 
     Examples
     --------
@@ -76,7 +80,7 @@ class Graph:
 
     @classmethod
     def of(cls, graph) -> Graph:
-        """A graph from a mask, from CSR arrays, or as it is.
+        """Return a graph made from a mask or from CSR arrays; a graph is returned as it is.
 
         Parameters
         ----------
@@ -87,8 +91,13 @@ class Graph:
 
         Raises
         ------
-        TypeError, ValueError
-            Says what is wrong with the graph.
+        TypeError
+            `graph` is neither a mask of numbers nor CSR arrays of integers, or is a sparse matrix
+            of another format.
+        ValueError
+            The mask is not square or is empty, a unit number is out of range, `indptr` does not
+            rise from 0 to the number of edges, an edge is there twice, or there are more than 65536
+            units.
         """
         if isinstance(graph, Graph):
             return graph
@@ -111,7 +120,7 @@ class Graph:
 
     @classmethod
     def _of_csr(cls, indptr, indices) -> Graph:
-        """From the rows of a mask: the units that each unit feeds."""
+        """Return a graph from the rows of a mask: the units that each unit feeds."""
         indptr, indices = _integers("indptr", indptr), _integers("indices", indices)
         units = _arguments.whole("graph", len(indptr) - 1, high=MOST_UNITS)
         if indptr[0] != 0 or (np.diff(indptr) < 0).any() or indptr[-1] != len(indices):
@@ -140,21 +149,26 @@ class Graph:
 
     @classmethod
     def random(cls, units: int, sources: int, seed: int = 0) -> Graph:
-        """Every unit is fed by so many others, drawn without replacement; none by itself.
+        """Return a graph in which every unit is fed by the same number of other units, drawn at
+        random.
+
+        The sources of a unit are drawn without replacement. No unit feeds itself.
 
         Parameters
         ----------
         units : int
-            How many.
+            Number of units, in [1, 65536].
         sources : int
-            In [0, units - 1]: of each unit.
+            Number of sources of each unit, in [0, units - 1].
         seed : int
-            Of the draw.
+            Seed of the draw, in [0, 2⁶⁴).
 
         Raises
         ------
-        TypeError, ValueError
-            For arguments that are not as above.
+        TypeError
+            `units`, `sources` or `seed` is no integer.
+        ValueError
+            `units`, `sources` or `seed` is out of range.
 
         Examples
         --------
@@ -173,17 +187,18 @@ class Graph:
 
     @property
     def edges(self) -> int:
-        """How many."""
+        """Number of edges."""
         return len(self.indices)
 
     @property
     def by_source(self) -> np.ndarray:
-        """The edges' places in `indices`, in the order of a mask's non-zero entries: (edges,)."""
+        """Places of the edges in `indices`, in the order of a mask's non-zero entries: (edges,)."""
         targets = np.repeat(np.arange(self.units), np.diff(self.indptr))
         return np.lexsort((targets, self.indices))
 
     def mask(self) -> np.ndarray:
-        """(units, units) of booleans; [j, i] is an edge from j to i."""
+        """Return the graph as a mask: booleans (units, units), in which [j, i] is an edge from j to
+        i."""
         mask = np.zeros((self.units, self.units), bool)
         mask[self.indices, np.repeat(np.arange(self.units), np.diff(self.indptr))] = True
         return mask

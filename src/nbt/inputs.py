@@ -1,4 +1,4 @@
-"""What a network is fed at each step: frozen values."""
+"""What a network receives at each step: frozen values."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ __all__ = ["Inputs", "Symbols", "Vector"]
 
 @dataclass(frozen=True)
 class Symbols:
-    """One of `size` symbols a step, one-hot.
+    """Inputs of one symbol a step, one-hot.
 
     Parameters
     ----------
     size : int
-        How many symbols there are, at least 1.
+        Number of symbols, in [1, 2²⁴].
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `size` is no integer.
+    ValueError
+        `size` is not in [1, 2²⁴].
 
     Examples
     --------
@@ -37,27 +39,37 @@ class Symbols:
 
 @dataclass(frozen=True)
 class Vector:
-    """A vector of `size` real numbers a step.
+    """Inputs of one vector of `size` real numbers a step.
 
     Parameters
     ----------
     size : int
-        Numbers of a vector, at least 1.
+        Length of a vector, in [1, 2²⁴].
     standardize : bool
-        Feed the network (x - mean) / deviation, each number by itself, instead of x. Mean and
-        deviation are learned as the numbers come: of all of them, and of about the last 2¹⁶ once
-        there are more (the n-th value has the weight max(1/n, 2⁻¹⁶)). They are part of the state
-        (`inputs.mean`, ..., float64), and every x is read with what was known before it, at most 10
-        deviations either way. A value is at most as far off as doubles the variance, √(n + 8)
-        deviations, so that one alone cannot ruin them, and a new level or scale is followed all the
-        same. A number has a scale from its third value on; before, and until it has varied, it is
-        read as 0. The mean is taken off before numbers are rounded to the trainer's precision.
-        Deviations may be 10⁻¹⁵⁰ to 10¹⁵⁰. False: feed the network x itself.
+        If True, feed the network (x - mean) / deviation instead of x, each number of the vector by
+        itself. If False, feed it x. See *Notes*.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `size` is no integer, `standardize` no bool.
+    ValueError
+        `size` is not in [1, 2²⁴].
+
+    Notes
+    -----
+    Mean and deviation are learned as the numbers come. The n-th value has the weight max(1/n,
+    2⁻¹⁶), so at first all values count alike, and later about the last 2¹⁶. Both are part of the
+    state (`inputs.mean`, ..., float64).
+
+    Every x is standardised by what was known before it came, and clipped to 10 deviations either
+    way. When the mean and the deviation learn from a value, it counts as at most √(n + 8)
+    deviations off, which is where it doubles the variance. So a single value cannot ruin them, and
+    a new level or a new scale is still followed.
+
+    A number has a scale from its third value on, if it has varied. Before that it is read as 0. The
+    mean is subtracted before numbers are rounded to the trainer's precision. Deviations may lie
+    between 10⁻¹⁵⁰ and 10¹⁵⁰.
 
     Examples
     --------
@@ -77,7 +89,8 @@ Inputs = Symbols | Vector
 
 
 def as_inputs(value: object, targets: Inputs, standardize: bool) -> Inputs:
-    """None is what is predicted, an integer a vector of that size."""
+    """Return the inputs that an argument stands for: None is what is predicted, an integer a vector
+    of that size."""
     if value is None:
         return targets
     _arguments.not_called("inputs", value)

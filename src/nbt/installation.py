@@ -1,4 +1,8 @@
-"""Is the folder of this package ours alone? Another distribution has the import name nbt, too.
+"""Check that the folder of this package is ours alone: another distribution has the import name
+nbt, too.
+
+Whichever of the two is installed last overwrites ``nbt/__init__.py``. This module imports nothing
+else of the package, so that it also works beside an ``__init__.py`` that is not ours.
 
 Whichever of the two is installed last overwrites ``nbt/__init__.py``. What is here needs nothing
 else of the package, so that it also works beside an ``__init__.py`` that is not ours.
@@ -18,8 +22,10 @@ LATER = {"__init__", "__main__", "river", "scoring", "sklearn"}  # `import nbt` 
 
 
 def strangers() -> list[str]:
-    """Modules in our folder that `import nbt` has not loaded, and that are none of LATER. It is one
-    look, as it is done at every import."""
+    """Return the modules in our folder that `import nbt` has not loaded and that are not in LATER.
+
+    This lists the folder once, because it runs at every import.
+    """
     try:
         names = os.listdir(FOLDER)
     except OSError:
@@ -29,7 +35,7 @@ def strangers() -> list[str]:
 
 
 def neighbours() -> dict[str, list[str]]:
-    """Other distributions that have files in our folder: name and version, and the files."""
+    """Return other distributions with files in our folder: name and version, and the files."""
     from importlib.metadata import distributions
 
     found = {}
@@ -46,7 +52,7 @@ def neighbours() -> dict[str, list[str]]:
 
 
 def described(found: dict[str, list[str]]) -> str:
-    """What is wrong, and what to do."""
+    """Return a message: what is wrong, and what to do."""
     said = "; ".join(f"{name} ({', '.join(files[:4])})" for name, files in found.items())
     return (
         f"other files lie among those of {DISTRIBUTION} in {FOLDER}: {said}. Both distributions "
@@ -57,13 +63,13 @@ def described(found: dict[str, list[str]]) -> str:
 
 
 def warn() -> None:
-    """At the end of `import nbt`: a warning, if there is such a distribution."""
+    """Warn at the end of `import nbt`, if there is such a distribution."""
     if strangers() and (found := neighbours()):
         warnings.warn(described(found), stacklevel=3)
 
 
 def check() -> None:
-    """Before the command runs: ends it where ``nbt/__init__.py`` is not ours, or is gone."""
+    """Exit before the command runs, if ``nbt/__init__.py`` is not ours or is missing."""
     package = sys.modules.get("nbt")
     if hasattr(package, "NoBackTrack"):
         return

@@ -1,4 +1,4 @@
-"""What a gradient does to the parameters: frozen values."""
+"""How a gradient changes the parameters: frozen values."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ class SGD:
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `rate` is neither a number nor a schedule.
+    ValueError
+        `rate` is negative or not finite.
 
     Examples
     --------
@@ -45,11 +47,11 @@ class SGD:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", as_schedule("rate", self.rate))
 
-    plain = True  # it has no J to reduce
+    plain = True  # there is no J to reduce
 
     @property
     def schedule(self) -> Schedule:
-        """The one schedule that C follows."""
+        """The schedule of the rate, which C follows."""
         return self.rate
 
 
@@ -57,48 +59,54 @@ class SGD:
 class Kalman:
     """Extended Kalman filter with a reduced inverse covariance, equations (20)–(27).
 
-    Each unit's parameters (bias first), and each output's in the readout, are one block. Of its
-    inverse covariance J, a decayed sum of outer products, the diagonal and the bias's row are kept;
-    the step is (J + Λ)⁻¹ g.
+    The parameters of a unit (bias first) are one block, and so are those of an output of the
+    readout. J, the inverse covariance of a block, is a decayed sum of outer products of gradients.
+    By default only its diagonal and the row of the bias are kept. The step is (J + Λ)⁻¹ g.
 
     Parameters
     ----------
     decay : float or schedule
-        γ in J ← (1 - γ) J + g gᵀ, capped at 1. It also sets the size of the steps: less decay,
-        smaller steps later on.
+        γ in J ← (1 - γ) J + g gᵀ, at least 0, capped at 1. It also sets the size of the steps: less
+        decay, smaller steps later on.
     prior : float, optional
-        Above 0; Λ / units of the network's parameters. Default: 1, the paper's value; 3 where
-        there are tanh units, whose slope is four times as large; 0.3 for sigmoid units without
-        leaks that predict symbols.
+        Λ / units of the network's parameters, above 0. Default: 1, the paper's value; 3 where there
+        are tanh units, whose slope is four times as large; 0.3 for sigmoid units without leaks that
+        predict symbols.
     readout_prior : float, optional
-        Above 0; Λ of the readout's parameters. Default: for `Softmax`, 3, whatever the number of
-        units; where `prior` is given, and for other readouts, the network's, as in the paper.
+        Λ of the readout's parameters, above 0. Default: 3 for `Softmax`, whatever the number of
+        units. Where `prior` is given, and for other readouts: that of the network, as in the paper.
     reduction : {"quasi-diagonal", "diagonal", "block", "full"}
-        What is kept of J, of θ and of φ each by itself: as above; its diagonal; the blocks whole;
-        all of it, which makes the extended Kalman filter (21)–(22). The last two are references for
-        small networks: b parameters in a block cost b³ a step.
+        What is kept of J, for θ and for φ separately. "quasi-diagonal": the diagonal and the row of
+        the bias of each block. "diagonal": the diagonal. "block": the whole blocks. "full": the
+        whole matrix, which makes the extended Kalman filter (21)–(22). The last two are references
+        for small networks: a block of b parameters costs b³ a step.
     fisher : {"outer", "exact"}
-        What J is a sum of: outer products of the gradient of the loss, or their expectation, the
-        exact Fisher matrix of what is predicted, (24) and (26), at the cost of a gradient for each
-        output. Of a `Gaussian` readout's own parameters the latter costs nothing, and is what
-        `NoBackTrack` and `RTRL` take in both cases.
+        What J is a sum of. "outer": outer products of the gradient of the loss. "exact": their
+        expectation, the exact Fisher matrix of what is predicted, (24) and (26). It costs a
+        gradient for each output. For the parameters of a `Gaussian` readout it costs nothing, and
+        `NoBackTrack` and `RTRL` take it there in both cases.
     outlier : float, optional
-        Above 0; κ in g ← g / max(1, g_0² / (κ D_0)), done for each block by itself before J and θ
-        take its gradient: g_0 is the bias's entry, D_0 = J_00 + Λ before it. A gradient far beyond
-        all that came before counts the less the larger it is; otherwise a single one may make J
-        deaf for long, or a step ruin what was learned. Where J does not take it (a `Gaussian`
-        readout's own parameters) it is limited, to g_0² = κ D_0. None: all count in full, as in the
-        paper. For the quasi-diagonal J of outer products alone.
+        κ in g ← g / max(1, g_0² / (κ D_0)), above 0. It is applied to each block separately, before
+        J and θ take its gradient; g_0 is the entry of the bias, and D_0 = J_00 + Λ before the
+        gradient is added. The further a gradient is beyond all earlier ones, the less it counts.
+        Otherwise a single one may make J so large that little is learned for a long time, or one
+        step may ruin what was learned. Where J does not take the gradient (the parameters of a
+        `Gaussian` readout) it is limited to g_0² = κ D_0. None: all gradients count in full, as in
+        the paper. Only for the quasi-diagonal J of outer products.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `decay` is neither a number nor a schedule; `prior`, `readout_prior` or `outlier` is neither
+        a number nor None; `reduction` or `fisher` is no string.
+    ValueError
+        `decay` is negative, `prior`, `readout_prior` or `outlier` not above 0, or one of them not
+        finite; `reduction` or `fisher` is none of the names above.
 
     Notes
     -----
-    Any choice but the first of both takes the path for systems, with one block of units and without
-    exact self-influence.
+    Any other choice than the default `reduction` and `fisher` runs on the path for systems, with
+    one block of units and without exact self-influence.
 
     Examples
     --------
@@ -123,7 +131,8 @@ class Kalman:
 
     @property
     def plain(self) -> bool:
-        """Is it the quasi-diagonal filter of outer products, which every cell has in C?"""
+        """Whether this is the quasi-diagonal filter of outer products, which C has for every
+        cell."""
         return self.reduction == REDUCTIONS[0] and self.fisher == FISHERS[0]
 
     def __repr__(self) -> str:
@@ -133,7 +142,7 @@ class Kalman:
         return f"Kalman(decay={self.decay}, prior={self.prior}{readout}{more}{kappa})"
 
     def lambdas(self, cell, readout: Readout) -> tuple[float, float]:
-        """Λ of the parameters of a network of this cell, and of this readout.
+        """Return Λ of the parameters of a network of this cell, and Λ of this readout.
 
         Parameters
         ----------
@@ -154,12 +163,12 @@ class Kalman:
 
     @property
     def schedule(self) -> Schedule:
-        """The one schedule that C follows."""
+        """The schedule of the decay, which C follows."""
         return self.decay
 
 
 def _default_prior(activation: str | tuple[str, ...]) -> float:
-    """Λ / units of a network; of units of several kinds, what the most cautious of them wants."""
+    """Return Λ / units of a network; for units of several kinds, the largest of their values."""
     kinds = {activation} if isinstance(activation, str) else set(activation)
     return max(DEFAULT_PRIOR[kind] for kind in kinds)
 

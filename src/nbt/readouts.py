@@ -1,4 +1,4 @@
-"""What the state says about the next target: frozen values."""
+"""How the next target is predicted from the state: frozen values."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ __all__ = ["Bernoulli", "Gaussian", "OwnLoss", "Readout", "Softmax"]
 
 @dataclass(frozen=True)
 class Softmax:
-    """Probabilities of symbols, p ∝ exp(φ_z + Σ_i φ_iz a_i), equation (48); loss -ln p(y), in nats.
+    """Readout of symbols: probabilities p ∝ exp(φ_z + Σ_i φ_iz a_i), equation (48); loss -ln p(y),
+    in nats.
 
-    `predict` gives them, an array (symbols,).
+    `predict` returns the probabilities, an array (symbols,).
 
     Parameters
     ----------
     symbols : int
-        How many symbols there are, at least 1.
+        Number of symbols, in [1, 2²⁴].
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `symbols` is no integer.
+    ValueError
+        `symbols` is not in [1, 2²⁴].
 
     Examples
     --------
@@ -39,60 +42,64 @@ class Softmax:
 
     @property
     def outputs(self) -> int:
-        """Columns of φ."""
+        """Number of columns of φ."""
         return self.symbols
 
     @property
     def targets(self) -> Inputs:
-        """What is predicted, as an input."""
+        """The targets, described as an input."""
         return Symbols(self.symbols)
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Vectors of real numbers: for each entry a mean and a variance, both learned, both functions
-    of the state.
+    """Readout of vectors of real numbers: the mean and the variance of each number, both learned
+    functions of the state.
 
-    Targets are arrays (steps, dim), or (steps,) where dim is 1; `predict` gives an array (2, dim):
-    the means, then the variances.
+    Targets are arrays (steps, dim), or (steps,) where dim is 1. `predict` returns an array (2,
+    dim): the means, then the variances.
 
     Parameters
     ----------
     dim : int
-        Numbers of a target, at least 1.
+        Length of a target, in [1, 2²⁴].
     standardize : bool
-        Predict (y - mean) / deviation instead of y, mean and deviation being learned as the targets
-        come, as in `Vector`, and so is the size of errors. Losses and what is predicted remain
-        those of y. A number has a scale from its third value on, if it has varied. Until then it
-        adds nothing to the loss, and nothing is learned from it; the loss of a step without any
-        such number is NaN.
+        If True, predict (y - mean) / deviation instead of y. Mean and deviation are learned as the
+        targets come, as in `Vector`, and so is the size of the errors. Losses and predictions
+        remain those of y. A number has a scale from its third value on, if it has varied. Until
+        then it adds nothing to the loss and nothing is learned from it. The loss of a step without
+        any number that has a scale is NaN.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `dim` is no integer, `standardize` no bool.
+    ValueError
+        `dim` is not in [1, 2²⁴].
 
     Notes
     -----
-    With the outputs ŷ = φ_0 + a φ, the first dim of them the means μ, the others u: the
-    log-variances are s = u / (1 + |u| / c), c = 20, and the loss in nats, the negative logarithm of
-    the density, is ℓ = ½ Σ_d (ln 2π + s_d + (y_d - μ_d)² e^{-s_d}). It can be negative. The bound
+    The outputs are ŷ = φ_0 + a φ. The first dim of them are the means μ, the others are u. The
+    log-variances are s = u / (1 + |u| / c) with c = 20. The loss in nats is the negative logarithm
+    of the density, ℓ = ½ Σ_d (ln 2π + s_d + (y_d - μ_d)² e^{-s_d}). It can be negative. The bound
     on s keeps e^s between 2·10⁻⁹ and 5·10⁸.
 
-    With ``standardize=True`` the mean is m + k μ and the variance R² e^s, with the running mean m
-    and deviation k of the targets and R² of the squared errors, less what s explains. An error
-    changes R² by at most its own size, so that one value cannot ruin it. Gradients see at most 3
-    deviations of an error, and squares of errors are compared with the mean of what is seen of
-    them: events of one step in a thousand neither throw the network nor make the variance too
-    small. R² follows the errors by itself, so s is drawn to 0 with the weight 1/20. `SGD` takes
-    the gradient of the squared error for μ, and no step that would go beyond what it aims at.
-    With ``standardize=False`` there is nothing of that: the gradient is that of the loss above, and
-    grows as the variance shrinks; `SGD` then wants a small rate.
+    With ``standardize=True`` the mean is m + k μ and the variance is R² e^s. Here m and k are the
+    running mean and deviation of the targets, and R² is the running mean of the squared errors,
+    each divided by its e^s. An error changes R² by at most its own size, so that one value cannot
+    ruin it. Gradients clip an error at 3 deviations, and compare its square with the mean of the
+    clipped squares. So events of one step in a thousand neither throw the network off nor make the
+    variance too small. R² follows the errors by itself, so s is drawn to 0 with the weight 1/20.
+    `SGD` takes the gradient of the squared error for μ, and no step that would overshoot its
+    target.
 
-    `NoBackTrack` and `RTRL` measure φ by I_t in (23)-(24), the Fisher matrix of what is predicted,
-    1 / variance for the means and at least (∂s_d/∂u_d)² / 2 for u, and not by squares of the
-    gradient: a variance that is far too small makes them large, and would keep the readout from
-    mending it.
+    With ``standardize=False`` none of this holds. The gradient is that of the loss above, and it
+    grows as the variance shrinks; `SGD` then needs a small rate.
+
+    `NoBackTrack` and `RTRL` measure φ by I_t in (23)-(24), the Fisher matrix of what is predicted:
+    1 / variance for the means and at least (∂s_d/∂u_d)² / 2 for u. They do not use squares of the
+    gradient. A variance that is far too small makes those large, which would keep the readout from
+    correcting it.
 
     Examples
     --------
@@ -109,32 +116,35 @@ class Gaussian:
 
     @property
     def outputs(self) -> int:
-        """Columns of φ."""
+        """Number of columns of φ."""
         return 2 * self.dim
 
     @property
     def targets(self) -> Inputs:
-        """What is predicted, as an input."""
+        """The targets, described as an input."""
         return Vector(self.dim, self.standardize)
 
 
 @dataclass(frozen=True)
 class Bernoulli:
-    """Vectors of yes and no: for each entry the probability of 1, p = logistic(φ_z + Σ_i φ_iz a_i).
+    """Readout of binary vectors: the probability of 1 for each number, p = logistic(φ_z + Σ_i φ_iz
+    a_i).
 
-    Targets are arrays (steps, dim) of numbers in [0, 1], or (steps,) where dim is 1; `predict`
-    gives the probabilities (dim,). The loss, in nats, is the cross-entropy -Σ_d (y_d ln p_d +
-    (1 - y_d) ln (1 - p_d)).
+    Targets are arrays (steps, dim) of numbers in [0, 1], or (steps,) where dim is 1. `predict`
+    returns the probabilities, an array (dim,). The loss, in nats, is the cross-entropy -Σ_d (y_d ln
+    p_d + (1 - y_d) ln (1 - p_d)).
 
     Parameters
     ----------
     dim : int
-        Numbers of a target, at least 1.
+        Length of a target, in [1, 2²⁴].
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `dim` is no integer.
+    ValueError
+        `dim` is not in [1, 2²⁴].
 
     Examples
     --------
@@ -149,26 +159,28 @@ class Bernoulli:
 
     @property
     def outputs(self) -> int:
-        """Columns of φ."""
+        """Number of columns of φ."""
         return self.dim
 
     @property
     def targets(self) -> Inputs:
-        """What is predicted, as an input."""
+        """The targets, described as an input."""
         return Vector(self.dim, standardize=False)
 
 
 @dataclass(frozen=True)
 class OwnLoss:
-    """In place of a readout: the loss is a function of the system (`System.loss`) and of its state
-    alone, and nothing but θ is learned. `predict` gives the state, an array (units,).
+    """Stand-in for a readout where a system has its own loss.
+
+    The loss is a function of the system (`System.loss`) and of its state alone, and nothing but θ
+    is learned. `predict` returns the state, an array (units,).
 
     Parameters
     ----------
     units : int
-        States of the system.
+        Number of states of the system.
     dim : int
-        Numbers of a target.
+        Length of a target.
     """
 
     units: int
@@ -176,12 +188,12 @@ class OwnLoss:
 
     @property
     def outputs(self) -> int:
-        """What the loss sees."""
+        """Number of states, which are what the loss depends on."""
         return self.units
 
     @property
     def targets(self) -> Inputs:
-        """What is predicted, as an input."""
+        """The targets, described as an input."""
         return Vector(self.dim, standardize=False)
 
 

@@ -1,4 +1,6 @@
-"""What files name, and what makes it: whoever reads a file imports none of the classes in it.
+"""Classes by the names that files use. So what reads a file imports none of these classes.
+
+A class is registered where it is defined.
 
 A class is put here where it is defined.
 """
@@ -19,10 +21,11 @@ class Kind(NamedTuple):
     Attributes
     ----------
     made : callable
-        It, when new, from the description.
+        Makes a new one from the description.
     shapes : callable
-        The arrays that a file of it must have, which bound the size of every other one: from the
-        description and what the file says of its arrays, by name.
+        Returns the shapes of the arrays that a file of it must have, by name. It takes the
+        description and what the file says of its arrays. These shapes bound the size of every other
+        array.
     """
 
     made: Callable[[Mapping[str, Any]], Any]
@@ -35,7 +38,7 @@ class Registry(Generic[T]):
     Parameters
     ----------
     what : str
-        What they are, for errors.
+        What the values are, for error messages.
     """
 
     def __init__(self, what: str) -> None:
@@ -43,11 +46,11 @@ class Registry(Generic[T]):
         self._values: dict[str, T] = {}
 
     def add(self, name: str, value: T) -> None:
-        """Puts one in."""
+        """Register a value under a name."""
         self._values[name] = value
 
     def __getitem__(self, name: Any) -> T:
-        """The one of that name; ValueError if there is none."""
+        """Return the value of that name. ValueError if there is none."""
         value = self._values.get(name) if isinstance(name, str) else None
         if value is None:
             expected = ", ".join(sorted(self._values))

@@ -1,7 +1,7 @@
-"""The estimators as those of river: `pip install "nobacktrack[river]"`.
+"""The estimators as river's: `pip install "nobacktrack[river]"`.
 
-They take their place in river's pipelines, metrics and `evaluate.progressive_val_score`. What they
-do is what `nbt.RNNClassifier` and `nbt.RNNRegressor` do.
+They work in river's pipelines, with its metrics and with `evaluate.progressive_val_score`. They do
+what `nbt.RNNClassifier` and `nbt.RNNRegressor` do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rates and decays as functions of the step: frozen values, lowered once to a small C struct."""
+"""Rates and decays as functions of the step: frozen values, which C takes as a small struct."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ class Constant:
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `value` is no number.
+    ValueError
+        `value` is negative or not finite.
 
     Examples
     --------
@@ -36,7 +38,7 @@ class Constant:
         object.__setattr__(self, "value", _arguments.real("value", self.value, low=0))
 
     def __call__(self, t: int) -> float:
-        """The value at step t = 0, 1, …
+        """Return the value at step t = 0, 1, …
 
         Parameters
         ----------
@@ -45,20 +47,22 @@ class Constant:
 
         Raises
         ------
-        TypeError, ValueError
-            For a step that is not as above.
+        TypeError
+            `t` is no integer.
+        ValueError
+            `t` is not in [0, 2⁶⁴).
         """
         _arguments.whole("t", t, low=0, high=2**64 - 1)
         return self.value
 
     def lower(self) -> tuple[str, float]:
-        """Kind and scale, as C takes them."""
+        """Return kind and scale, as C takes them."""
         return "constant", self.value
 
 
 @dataclass(frozen=True)
 class InverseSqrt:
-    """``scale / sqrt(t + 1)`` at step t = 0, 1, …, the paper's choice.
+    """The schedule ``scale / sqrt(t + 1)`` at step t = 0, 1, …, the paper's choice.
 
     Parameters
     ----------
@@ -67,8 +71,10 @@ class InverseSqrt:
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `scale` is no number.
+    ValueError
+        `scale` is negative or not finite.
 
     Examples
     --------
@@ -82,7 +88,7 @@ class InverseSqrt:
         object.__setattr__(self, "scale", _arguments.real("scale", self.scale, low=0))
 
     def __call__(self, t: int) -> float:
-        """The value at step t = 0, 1, …
+        """Return the value at step t = 0, 1, …
 
         Parameters
         ----------
@@ -91,13 +97,15 @@ class InverseSqrt:
 
         Raises
         ------
-        TypeError, ValueError
-            For a step that is not as above.
+        TypeError
+            `t` is no integer.
+        ValueError
+            `t` is not in [0, 2⁶⁴).
         """
         return self.scale / math.sqrt(_arguments.whole("t", t, low=0, high=2**64 - 1) + 1.0)
 
     def lower(self) -> tuple[str, float]:
-        """Kind and scale, as C takes them."""
+        """Return kind and scale, as C takes them."""
         return "inverse_sqrt", self.scale
 
 
@@ -105,7 +113,7 @@ Schedule = Constant | InverseSqrt
 
 
 def as_schedule(name: str, value: object) -> Schedule:
-    """A schedule as it is; a number as the constant schedule of that value."""
+    """Return a schedule as it is, and a number as the constant schedule of that value."""
     _arguments.not_called(name, value)
     if isinstance(value, Schedule):
         return value

@@ -1,1 +1,1 @@
-"""What a person sees: text that is safe to show, pictures, notebooks."""
+"""What a person sees: text that is safe to show, plots, notebooks."""

@@ -1,4 +1,4 @@
-"""What notebooks show of an object: a small table."""
+"""The table by which notebooks show an object."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["table", "trainer_rows"]
 
 
 def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
-    """HTML: a title, then a name and a value a row. Colours are the page's own."""
+    """Return HTML: a title, then one name and value a row. Colours are those of the page."""
     lines = "".join(
         f'<tr><th style="text-align:left;font-weight:normal;opacity:.7">{html.escape(name)}</th>'
         f'<td style="text-align:left">{html.escape(value)}</td></tr>'
@@ -23,7 +23,7 @@ def table(title: str, rows: Iterable[tuple[str, str]]) -> str:
 
 
 def trainer_rows(trainer) -> list[tuple[str, str]]:
-    """What a trainer is, how large, how far it has learned."""
+    """Return what a trainer is, how large it is, and how far it has learned."""
     own = ", ".join(f"{name}={value!r}" for name, value in trainer.form.items())
     return [
         ("network", repr(trainer.cell)),

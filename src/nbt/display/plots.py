@@ -1,4 +1,4 @@
-"""Pictures by matplotlib, where it is installed: no window, no global state."""
+"""Plots by matplotlib, where it is installed: no window, no global state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["figure", "legend"]
 
 
 def figure(width: float = 10, height: float = 7) -> Any:
-    """An empty picture of so many inches."""
+    """Return an empty figure of this size in inches."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -19,7 +19,7 @@ def figure(width: float = 10, height: float = 7) -> Any:
 
 
 def legend(axes: Any, columns: int) -> None:
-    """What the lines are, below them, where it hides nothing."""
+    """Put the legend below the axes, where it hides nothing."""
     lower = -0.17 if axes.get_xlabel() else -0.1
     place = {"loc": "upper center", "bbox_to_anchor": (0.5, lower)}
     axes.legend(fontsize="small", frameon=False, ncols=columns, **place)

@@ -1,4 +1,8 @@
-"""Text of strangers as it may be shown: nothing in it moves the cursor or turns the line around.
+"""Text from unknown sources, made safe to show on a terminal.
+
+Names of files and streams, symbols and words come from data. Sent to a terminal as they are, their
+control characters would be commands to it, and their direction marks would make a text look like
+another one.
 
 Names of files and streams, symbols and words come from data. Sent to a terminal as they are, their
 control characters are commands to it, and marks of direction show a text as another.
@@ -10,15 +14,15 @@ import unicodedata
 
 __all__ = ["visible"]
 
-HARMLESS = ("Zs", "Co", "Cn")  # other spaces, private and new characters: signs, if odd ones
-JOINERS = "\u200c\u200d"  # that some scripts, and emoji, cannot do without
+HARMLESS = ("Zs", "Co", "Cn")  # other spaces, private use, unassigned: odd, but no commands
+JOINERS = "\u200c\u200d"  # which some scripts, and emoji, need
 
 
 def visible(text: object, keep: str = "") -> str:
-    """What a person may see of a text, character for character.
+    """Return a text with what is unsafe to show replaced, character for character.
 
-    Control characters become their pictures (an escape ␛), marks of direction, lone surrogates and
-    the like U+FFFD; those in `keep` stay.
+    Control characters become their symbols (an escape becomes ␛). Direction marks, lone surrogates
+    and the like become U+FFFD. Characters in `keep` stay as they are.
     """
     text = str(text)
     if text.isprintable():

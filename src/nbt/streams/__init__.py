@@ -1,10 +1,11 @@
-"""Sources of symbols and of numbers: files, pipes, logs that grow, arrays.
+"""Streams of symbols and of numbers: files, pipes, logs that grow, arrays.
 
-A stream has an `alphabet` (None: it is of numbers), a `name`, an `entropy_rate` (bits per symbol,
-or None where nobody knows it), says whether it is `endless`, and is read in order with `read(n)`.
-What comes does not depend on the sizes asked for. Streams know nothing about trainers.
+A stream has an `alphabet` (None for a stream of numbers), a `name`, an `entropy_rate` (bits per
+symbol, or None where it is not known) and says whether it is `endless`. It is read in order with
+`read(n)`. What is read does not depend on the sizes of the reads. Streams know nothing about
+trainers.
 
-`text`, `file`, `table` and `symbols` make one; `FORMATS` are those of `file`.
+`text`, `file`, `table` and `symbols` make streams; `FORMATS` are the formats of `file`.
 """
 
 from nbt.streams.alphabets import Alphabet

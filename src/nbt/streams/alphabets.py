@@ -13,7 +13,7 @@ from nbt.errors import DataError
 
 __all__ = ["OTHER", "Alphabet", "known"]
 
-OTHER = "\ufffd"  # what a growing alphabet begins with: whatever comes once it is full
+OTHER = "\ufffd"  # symbol 0 of a growing alphabet: stands for all new symbols once it is full
 
 
 @dataclass(frozen=True, repr=False)
@@ -27,8 +27,10 @@ class Alphabet:
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `symbols` is no str, bytes, range or tuple of str.
+    ValueError
+        `symbols` is empty, has a symbol twice, or is a range other than `range(k)`.
 
     Examples
     --------
@@ -63,36 +65,39 @@ class Alphabet:
         return "Alphabet(bytes(range(256)))" if every_byte else f"Alphabet({self.symbols!r})"
 
     def grown(self, symbol: str) -> Alphabet:
-        """This alphabet and one symbol more, with the next number.
+        """Return this alphabet with one symbol more, which gets the next number.
 
         Parameters
         ----------
         symbol : str
-            The new one.
+            The new symbol.
 
         Raises
         ------
-        TypeError, ValueError
-            It cannot be one, or is in the alphabet.
+        TypeError
+            `symbol` is no str, or this alphabet is one of bytes or numbers.
+        ValueError
+            `symbol` is already in the alphabet.
         """
         more = (symbol,) if isinstance(self.symbols, tuple) else symbol
         return Alphabet(self.symbols + more)
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        """Number of each word."""
+        """The number of each word."""
         return {word: i for i, word in enumerate(self.symbols)}
 
     @cached_property
     def _table(self) -> np.ndarray:
-        """Number of each code point or byte; -1 elsewhere, and past the end by clipping."""
+        """The number of each code point or byte. It is -1 elsewhere; larger code points are clipped
+        to the last entry, which is -1."""
         points = [ord(s) if isinstance(s, str) else s for s in self.symbols]
         table = np.full(max(points) + 2, -1, np.int32)
         table[points] = np.arange(len(points), dtype=np.int32)
         return table
 
     def numbers(self, data: Any) -> np.ndarray:
-        """Like `encode`, with -1 in the place of what is not in the alphabet.
+        """Return the numbers of symbols as `encode` does, but -1 for what is not in the alphabet.
 
         Parameters
         ----------
@@ -106,8 +111,10 @@ class Alphabet:
 
         Raises
         ------
-        TypeError, DataError
-            It is of another kind than the alphabet.
+        TypeError
+            `data` is of another kind than the alphabet.
+        DataError
+            The alphabet is one of numbers, and `data` no one-dimensional array of integers.
         """
         if isinstance(self.symbols, str):
             if not isinstance(data, str):
@@ -129,7 +136,7 @@ class Alphabet:
         return self._table.take(points, mode="clip")
 
     def encode(self, data: str | bytes | Any) -> np.ndarray:
-        """Numbers of the symbols in `data`.
+        """Return the numbers of the symbols in `data`.
 
         Parameters
         ----------
@@ -145,9 +152,10 @@ class Alphabet:
         Raises
         ------
         TypeError
-            It is of another kind than the alphabet.
+            `data` is of another kind than the alphabet.
         DataError
-            At the first symbol that is not in the alphabet.
+            A symbol is not in the alphabet; the message names the first. Or the alphabet is one of
+            numbers, and `data` no one-dimensional array of integers.
         """
         codes = self.numbers(data)
         if codes.size and codes.min() < 0:
@@ -156,7 +164,7 @@ class Alphabet:
         return codes
 
     def decode(self, codes: Any) -> str | bytes | np.ndarray | list[str]:
-        """The symbols with these numbers.
+        """Return the symbols with these numbers.
 
         Parameters
         ----------
@@ -166,12 +174,12 @@ class Alphabet:
         Returns
         -------
         str, bytes, list of str or array of int
-            As the alphabet is of characters, bytes, words or numbers.
+            For an alphabet of characters, bytes, words or numbers, respectively.
 
         Raises
         ------
         DataError
-            Not such an array, or with numbers outside the alphabet.
+            `codes` is no one-dimensional array of integers, or has numbers outside the alphabet.
         """
         codes = integers(codes)
         if codes.size and not (codes.min() >= 0 and codes.max() < len(self)):
@@ -188,12 +196,12 @@ class Alphabet:
 
 
 def known(codes: np.ndarray) -> np.ndarray:
-    """Without the -1 that stand for what an alphabet lacks."""
+    """Return the numbers without the -1 that stand for symbols outside an alphabet."""
     return codes[codes >= 0] if codes.size and codes.min() < 0 else codes
 
 
 def integers(data: Any) -> np.ndarray:
-    """A one-dimensional array of integers; an empty one of any type is one."""
+    """Return a one-dimensional array of integers. An empty array of any type is accepted, too."""
     array = np.asarray(data)
     if array.size == 0 and array.ndim == 1:
         return np.zeros(0, np.int32)

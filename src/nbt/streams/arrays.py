@@ -25,26 +25,31 @@ def symbols(
     entropy_rate: float | None = None,
     name: str = "symbols",
 ) -> Stream:
-    """A stream over an array of symbol numbers.
+    """Return a stream over an array of symbol numbers.
 
     Parameters
     ----------
     array : array_like of int, shape (T,)
-        Numbers from 0. Not copied: leave it alone while the stream is in use.
+        Numbers from 0. It is not copied: do not change it while the stream is in use.
     cycle : bool
         Begin again at the end, for ever.
     alphabet : Alphabet, str or int, optional
-        What the numbers stand for, or how many there are; by default as many as occur.
+        What the numbers stand for, or how many symbols there are. Default: the largest number plus
+        1.
     entropy_rate : float, optional
         Bits per symbol, if you know it.
     name : str
-        What to call it.
+        Name of the stream.
 
     Raises
     ------
-    TypeError, ValueError, DataError
-        For arguments that are not as above; an array that is empty, not of integers or not of one
-        dimension, or with numbers outside the alphabet.
+    TypeError
+        `alphabet` is no alphabet, str or integer.
+    ValueError
+        `alphabet` is empty, has a character twice, or is an integer outside [1, 2²⁴].
+    DataError
+        `array` is empty, is not of integers, has not one dimension, or has numbers outside the
+        alphabet.
 
     Examples
     --------
@@ -69,7 +74,7 @@ def symbols(
 
 
 class SymbolArray(Stream):
-    """See `symbols`."""
+    """The stream that `symbols` returns."""
 
     def __init__(self, name: str, alphabet: Alphabet, array: np.ndarray, **facts: Any) -> None:
         super().__init__(name, alphabet, **facts)

@@ -1,4 +1,4 @@
-"""What every stream can do: give symbols in order, say where it is, and go there again."""
+"""The base of all streams: read symbols in order, say how far it has read, and go back there."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ __all__ = ["Numbers", "Stream"]
 
 
 class Stream(ABC):
-    """What every stream can do. Subclasses give `_next`, `_cursor` and `_seek`.
+    """Base class of all streams. Subclasses define `_next`, `_cursor` and `_seek`.
 
     Parameters
     ----------
     name : str
-        What to call the source.
+        Name of the source.
     alphabet : Alphabet or None
-        Its symbols; `read` gives their numbers. None: it is a stream of `Numbers`.
+        The symbols; `read` returns their numbers. None: it is a stream of `Numbers`.
     entropy_rate : float, optional
         Bits per symbol of the process that makes the symbols, where it is known.
     endless : bool
-        Whether it never ends.
+        Whether the stream never ends.
 
     Attributes
     ----------
     grows : bool
-        Whether new symbols join the alphabet as they come. Then a block has a symbol that is new
-        at its beginning or nowhere.
+        Whether new symbols join the alphabet as they come. A new symbol is then always the first
+        one of a block.
     position : int
         Symbols read so far.
     format, column : str or None
-        Of a file: how it is written, and in which column its symbols are.
+        Of a file: its format, and the column that its symbols are in.
     """
 
     grows = False
@@ -63,28 +63,30 @@ class Stream(ABC):
 
     @property
     def live(self) -> bool:
-        """Do the symbols come as they happen, so that reading must not wait for more?"""
+        """Whether the symbols come as they happen, so that reading must not wait for more."""
         return False
 
     @property
     def counts(self) -> dict[str, int]:
-        """What was met so far that is not as it should be, and was gone on after: "replaced", bytes
-        that are no characters; "unknown", symbols that the alphabet lacks; "skipped", records.
-        Empty where that cannot be."""
+        """Faults met so far, after which the stream went on: "replaced", bytes that are no valid
+        characters; "unknown", symbols outside the alphabet; "skipped", records. Empty where no
+        fault is possible."""
         return {}
 
     @property
     def repeatable(self) -> bool:
-        """Can it go back to an earlier state, and give the same again?"""
+        """Whether the stream can go back to an earlier state and give the same again."""
         return True
 
     def wait(self, seconds: float) -> bool:
-        """Would `read` find something, or the end, at once? Wait for that, at most so long.
+        """Wait until `read` would return at once, and return whether it would.
+
+        It returns at once when there are symbols to read or the stream has ended.
 
         Parameters
         ----------
         seconds : float
-            How long, at least 0.
+            Longest time to wait, at least 0.
         """
         return True
 
@@ -92,34 +94,36 @@ class Stream(ABC):
         return f"<{self.name}: {len(self.alphabet)} symbols, {self.position} read>"
 
     def read(self, n: int) -> np.ndarray:
-        """The next `n` symbols, fewer before the end, none at the end.
+        """Return the next `n` symbols; fewer before the end, none at the end.
 
-        A pipe gives what is there, at least one symbol, and does not wait for `n`; a stream whose
+        A pipe gives what is there, at least one symbol, and does not wait for `n`. A stream whose
         alphabet grows stops before a new symbol.
 
         Parameters
         ----------
         n : int
-            How many at most, at least 1.
+            Most symbols to read, at least 1.
 
         Returns
         -------
         array (at most n,), int32
-            Of a stream of numbers float64, (at most n, columns), or a pair of such arrays.
+            For a stream of numbers: float64, (at most n, columns), or a pair of such arrays.
 
         Raises
         ------
-        TypeError, ValueError
-            For an n that is not as above.
+        TypeError
+            `n` is no integer.
+        ValueError
+            `n` is not in [1, 2⁶³).
         DataError
-            The source is not what it should be; every symbol before that place was given.
+            The source is faulty. All symbols before the fault have been returned by earlier reads.
         """
         n = _arguments.whole("n", n, high=2**63 - 1)
         parts, missing = [], n
         while missing and not (parts and (self.live or self.grows)):
             try:
                 part = self._next(missing)
-            except DataError:  # comes again at the next call
+            except DataError:  # raised again at the next call
                 if parts:
                     break
                 raise
@@ -132,27 +136,28 @@ class Stream(ABC):
         return parts[0] if len(parts) == 1 else np.concatenate([self._nothing, *parts])
 
     def state_dict(self) -> dict[str, int]:
-        """Where the stream is: plain integers, with a running hash (CRC-32) of what was read."""
+        """Return the place in the stream: plain integers, with a running hash (CRC-32) of what was
+        read."""
         return {"position": self.position, "hash": self._hash, **self._cursor()}
 
     def _hashed(self, part: np.ndarray) -> int:
-        """The hash once `part` was read, too."""
+        """Return the hash after `part` is read, too."""
         return zlib.crc32(part.astype("<i4", copy=False), self._hash)
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Go to where `state` was taken.
+        """Go to the place where `state` was taken.
 
         Parameters
         ----------
         state : mapping of str to int
-            What `state_dict` gave.
+            What `state_dict` returned.
 
         Raises
         ------
         ValueError
-            It is none.
+            `state` is not a state of such a stream.
         DataError
-            The source is another one.
+            The source is not the one that the state was taken from.
         """
         keys = self.state_dict().keys()
         if isinstance(state, Mapping) and "position" in state:  # earlier versions kept less
@@ -165,28 +170,28 @@ class Stream(ABC):
 
     @abstractmethod
     def _next(self, n: int) -> np.ndarray:
-        """At most `n` symbols, int32, C-contiguous."""
+        """Return at most `n` symbols, int32, C-contiguous."""
 
     @abstractmethod
     def _cursor(self) -> dict[str, int]:
-        """What `_seek` needs beside position and hash."""
+        """Return what `_seek` needs besides position and hash."""
 
     @abstractmethod
     def _seek(self, state: Mapping[str, int]) -> None:
-        """Go there, or raise `DataError` and stay."""
+        """Go to that place, or raise `DataError` and stay."""
 
 
 class Numbers(Stream):
-    """A stream of vectors, one a step: `read(n)` gives float64, shape (n, len(columns)).
+    """Stream of vectors, one a step: `read(n)` returns float64, shape (n, len(columns)).
 
     Parameters
     ----------
     name : str
-        What to call the source.
+        Name of the source.
     columns : tuple of str
-        What the numbers are.
+        Names of the numbers.
     endless : bool
-        Whether it never ends.
+        Whether the stream never ends.
     """
 
     def __init__(self, name: str, columns: tuple[str, ...], *, endless: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Symbols cut from bytes: what all that do it have in common, and characters."""
+"""Streams of symbols cut from bytes: their common base, and streams of characters."""
 
 from __future__ import annotations
 
@@ -24,35 +24,36 @@ __all__ = ["LONGEST_LINE", "Characters", "FileStream"]
 LONGEST_LINE = 1 << 20
 LIVE_BLOCK = 1 << 16
 LEAST_BLOCK = 1 << 12
-NOTED = 3  # how many of a kind are named, after which they are only counted
+NOTED = 3  # faults of a kind that are named; later ones are only counted
 
 
 class FileStream(Stream):
-    """Symbols cut from the characters of a source. Subclasses give `_cut` and `_size`.
+    """Stream of symbols cut from the characters of a source. Subclasses define `_cut` and `_size`.
 
-    `_rest` is what was read of the source and not yet given; with `_final` nothing follows it in
-    its file. Its place is that of its first byte, in the file where that is: where `_rest` goes on
-    with the bytes of the next file, there is a seam.
+    `_rest` holds the bytes that were read from the source and not yet given out. `_final` says that
+    nothing follows them in their file. The place of the stream is that of the first byte of
+    `_rest`, in the file that this byte is from. `_rest` may go on with bytes of the next file; the
+    border between the two is a seam.
 
     Parameters
     ----------
     source : Source
         Where the bytes come from.
     cap : int
-        At how many symbols an alphabet stops growing.
+        Size at which an alphabet stops growing, at least 2.
     decoder : Decoder, optional
-        What makes them characters. Default: UTF-8, and bytes that are none are an error, or where
-        the source is live are replaced.
+        Makes characters of the bytes. Default: UTF-8; invalid bytes are an error, or are replaced
+        if the source is live.
     unknown : {"error", "mark"}
-        What a symbol becomes that a fixed alphabet lacks: a `DataError`, or -1, and `strange` says
-        what it was.
+        What to do with a symbol that a fixed alphabet lacks. "error": raise `DataError`. "mark":
+        give -1, and keep the symbol in `strange`.
 
     Attributes
     ----------
     strange : list
         The symbols for which the last block has a -1, in order.
     notes : list of str
-        The first places of each kind that `counts` counts, for a person.
+        For a person: the places of the first faults of each kind that `counts` counts.
     """
 
     _unit = "symbols"
@@ -73,7 +74,7 @@ class FileStream(Stream):
         self._begin()
 
     def set_alphabet(self, alphabet: Alphabet) -> None:
-        """What the symbols are; an alphabet that begins with "\ufffd" grows."""
+        """Set the alphabet. One that begins with "\ufffd" grows."""
         self.alphabet = alphabet
         self.grows = alphabet.symbols[0] == OTHER
         self._plain, self._looked = isinstance(alphabet.symbols, bytes), None
@@ -103,7 +104,7 @@ class FileStream(Stream):
         return True
 
     def read(self, n: int) -> Any:
-        """The next `n` symbols; see `Stream`."""
+        """Return the next `n` symbols; see `Stream`."""
         self.strange = []
         return super().read(n)
 
@@ -111,16 +112,17 @@ class FileStream(Stream):
 
     @abstractmethod
     def _cut(self, n: int) -> tuple[Any, int]:
-        """At most `n` whole symbols at the beginning of `_look()`, and how many characters they
-        are.
+        """Return at most `n` whole symbols at the beginning of `_look()`, and the number of
+        characters that they take.
 
-        Characters without a symbol (a heading) may be taken. What stands in the way of the very
-        next symbol is noted in `_failure`.
+        These characters may include some without a symbol, such as a heading. If the very next
+        symbol cannot be given, `_failure` says why.
         """
 
     @abstractmethod
     def _size(self, symbols: Any) -> int:
-        """How many characters some first ones of the symbols are that `_cut` gave last."""
+        """Return the number of characters of `symbols`, which are the first ones of those that
+        `_cut` returned last."""
 
     def _next(self, n: int) -> np.ndarray:
         n = min(n, BLOCK)
@@ -141,11 +143,11 @@ class FileStream(Stream):
         raise DataError(self._failure)
 
     def _empty(self) -> str:
-        """What is wrong where nothing was read until the end."""
+        """Return the error message for a source without any symbol."""
         return f"{self.name}: is empty"
 
     def _fill(self, n: int) -> None:
-        n = max(n, LEAST_BLOCK, len(self._rest))  # doubles what is cut anew: all cuts are linear
+        n = max(n, LEAST_BLOCK, len(self._rest))  # doubling keeps the work of all cuts linear
         try:
             raw = self._source.read(n)
             self._rest, self._looked = self._rest + raw, None
@@ -155,8 +157,10 @@ class FileStream(Stream):
         self._note_marks()
 
     def _turn(self) -> bool:
-        """Go on with the file that comes after this one, if there is one. What was cut by its end
-        goes on there."""
+        """Go on with the file that comes after this one; return False if there is none.
+
+        A symbol that was cut off by the end of this file continues in the next one.
+        """
         if not self._source.turn():
             return False
         self._seams.append((len(self._rest) - sum(left for left, _ in self._seams), {}))
@@ -165,14 +169,14 @@ class FileStream(Stream):
         return True
 
     def _note_marks(self) -> None:
-        """What tells the file that is being read from others."""
+        """Record what tells the file that is being read from other files."""
         if self._seams:
             self._seams[-1] = (self._seams[-1][0], self._source.marks())
         else:
             self._marks = self._source.marks()
 
     def _look(self) -> Any:
-        """The characters of `_rest`, or its bytes where they are the symbols."""
+        """Return the characters of `_rest`, or its bytes where the symbols are bytes."""
         if self._looked is None:
             self._looked = Plain(self._rest) if self._plain else self._decoded().after(self._given)
         return self._looked
@@ -189,17 +193,18 @@ class FileStream(Stream):
 
     @property
     def _at_beginning(self) -> bool:
-        """Does `_rest` begin with the first byte of a file, or of a pipe?"""
+        """Whether `_rest` begins with the first byte of a file or of a pipe."""
         return self._seams[0][0] == 0 if self._seams else self._offset == self._start
 
     @property
     def _whole(self) -> bool:
-        """Does the file end with `_look()`, and not in the midst of a character?"""
+        """Whether the file ends with `_look()`, and not in the middle of a character."""
         look = self._look()
         return self._final and look.size(len(look.text)) == len(self._rest)
 
     def _codes(self, symbols: Any, used: int) -> np.ndarray:
-        """Numbers of the symbols up to the next that is new; takes them from `_rest`."""
+        """Return the numbers of the symbols up to the next new one, and take these symbols from
+        `_rest`."""
         codes = self.alphabet.numbers(symbols)
         if codes.size and codes.min() < 0:
             at = int(np.argmin(codes))
@@ -225,7 +230,7 @@ class FileStream(Stream):
         return codes
 
     def _take(self, count: int) -> None:
-        """Pass so many characters of `_look()`."""
+        """Remove that many characters of `_look()` from `_rest`."""
         look = self._look()
         used = look.size(count)
         begun = self._note_bad(look, count) if look.uneven else 0
@@ -243,8 +248,10 @@ class FileStream(Stream):
         self._line += look.text.count(b"\n" if self._plain else "\n", 0, count)
 
     def _note_bad(self, look: Look, count: int) -> int:
-        """Count and name the bad bytes of so many characters; how many of these stand for a piece
-        whose last one comes later."""
+        """Count and name the invalid bytes of that many characters.
+
+        Return how many of these characters stand for a byte whose last character is still to come.
+        """
         self._counts["replaced"] += look.replaced(count)
         for place in look.bad_places(count)[:NOTED]:
             byte, to = self._rest[look.size(place)], look.text[place]
@@ -253,8 +260,10 @@ class FileStream(Stream):
         return look.begun(count)
 
     def _over_seams(self, given: bytes) -> bytes:
-        """What of the bytes that are given lies in the last file that they reach, which is now the
-        one whose place is kept."""
+        """Return those of the taken bytes that lie in the last file which they reach.
+
+        That file is from now on the one in which the place is counted.
+        """
         while self._seams and len(given) > self._seams[0][0]:
             left, self._marks = self._seams.pop(0)
             given = given[left:]
@@ -266,12 +275,13 @@ class FileStream(Stream):
         return given
 
     def _count(self, kind: str, number: int, first: int, what: str) -> None:
-        """Something that is not as it should be, the first of it at that character of `_look()`."""
+        """Count a fault of that kind, `number` times; the first one is at character `first` of
+        `_look()`."""
         self._note(kind, first, what)
         self._counts[kind] += number
 
     def _note(self, kind: str, first: int, what: str) -> None:
-        """One of the first of its kind is named."""
+        """Name a fault, if it is one of the first of its kind."""
         if self._named[kind] < NOTED:
             look, newline = self._look(), b"\n" if self._plain else "\n"
             line = self._line + look.text.count(newline, 0, first)
@@ -285,15 +295,15 @@ class FileStream(Stream):
     # ---- where it is ---------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        """At the beginning of a file."""
+        """Set the state to the beginning of a file."""
         self._rest, self._final, self._failure = b"", False, ""
         self._crc = self._offset = self._head = 0
-        self._start = 0  # where this pipe goes on with what an earlier one gave
+        self._start = 0  # place at which this pipe continues an earlier one
         self._line = 1
-        self._variant = self._sniffed = 0  # of the encoding
-        self._given = 0  # characters that stand for the next byte, and were given
-        self._looked: Any = None  # what `_look` gives, once it has
-        self._seams: list[tuple[int, dict[str, int]]] = []  # bytes before it, what is after it
+        self._variant = self._sniffed = 0  # see Decoder.variant
+        self._given = 0  # characters that were given of those that stand for the next byte
+        self._looked: Any = None  # result of `_look`, kept
+        self._seams: list[tuple[int, dict[str, int]]] = []  # bytes before; marks of the file after
         self._note_marks()
 
     def _hashed(self, part: np.ndarray) -> int:
@@ -313,7 +323,7 @@ class FileStream(Stream):
         self._begin()
         self._counts = {name: state[name] for name in COUNTS}
         self._named, self.notes = dict.fromkeys(COUNTS, 0), []
-        if found:  # else what was read is gone
+        if found:  # otherwise the data read before is gone
             self._offset, self._line, self._crc = state["offset"], state["line"], state["hash"]
             self._head, self._variant = state["head"], state["variant"]
             self._given = state["given"] if self.repeatable else 0
@@ -322,7 +332,7 @@ class FileStream(Stream):
 
 
 class Characters(FileStream):
-    """Bytes or characters; of whole lines only, where that is wanted."""
+    """Stream of bytes or characters; of whole lines only, if wanted."""
 
     def __init__(self, source: Source, cap: int, whole_lines: bool = False, **choices: Any) -> None:
         super().__init__(source, cap, **choices)
@@ -347,7 +357,8 @@ class Characters(FileStream):
         return len(symbols)
 
     def seen(self) -> str:
-        """The characters of all that follows, each once, sorted. It is read to its end."""
+        """Return the distinct characters of all that follows, sorted. This reads the source to its
+        end."""
         seen = np.zeros(sys.maxunicode + 1, bool)
         while not (self._failure or self._final):
             self._fill(BLOCK)
@@ -366,7 +377,7 @@ class Characters(FileStream):
 
 
 def _shown(symbol: Any) -> str:
-    """One symbol for a message, with its code if it is one character or byte."""
+    """Return one symbol as text for a message, with its code if it is one character or byte."""
     if isinstance(symbol, list):
         return repr(symbol[0])
     return f"{symbol!r} (code {ord(symbol):#x})"

@@ -1,4 +1,4 @@
-"""What a stream met that is not as it should be, and went on after."""
+"""Counts of the faults that a stream met and went on after."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 __all__ = ["COUNTS", "noted"]
 
-COUNTS = {  # the names, and how a person is told
+COUNTS = {  # the names, and the words for a person
     "replaced": ("bad byte", "bad bytes", "replaced"),
     "unknown": ("symbol", "symbols", "outside the alphabet passed over"),
     "skipped": ("bad record", "bad records", "skipped"),
@@ -14,7 +14,7 @@ COUNTS = {  # the names, and how a person is told
 
 
 def noted(counts: Mapping[str, int]) -> str:
-    """The counts for a person; "" where all are 0."""
+    """Return the counts in words; "" if all are 0."""
     said = []
     for name, count in counts.items():
         one, many, done = COUNTS[name]

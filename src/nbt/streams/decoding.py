@@ -1,4 +1,4 @@
-"""Bytes to characters, and how many bytes each character took."""
+"""Decoding of bytes to characters that keeps how many bytes each character took."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["ERRORS", "Decoder", "Look", "Plain"]
 
 ERRORS = ("strict", "replace", "escape")
 REPLACEMENT = 0xFFFD
-FIRST, MORE = 0xDC00, 0xDD00  # what stands for the first byte of a bad piece, and for its others
+FIRST, MORE = 0xDC00, 0xDD00  # code points for the first byte of a bad piece, and for the others
 WIDTHS = {  # bytes of a character, by its code point
     "utf-8": lambda points: 1 + (points > 0x7F) + (points > 0x7FF) + (points > 0xFFFF),
     "utf-16": lambda points: np.where(points > 0xFFFF, 4, 2),
     "utf-32": lambda points: np.full(len(points), 4),
     "single": lambda points: np.ones(len(points), int),
 }
-BYTE_ORDER_MARKS = (  # the longer one first where one begins with the other
+BYTE_ORDER_MARKS = (  # a mark that begins with another mark comes before it
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -31,7 +31,7 @@ DEPENDENT = ("iso2022", "hz", "utf-7", "unicode-escape", "raw-unicode-escape", "
 
 
 class Plain:
-    """Bytes that are symbols themselves: a `Look` that decodes nothing."""
+    """Bytes that are symbols themselves: a `Look` without decoding."""
 
     failure = ""
     uneven = False
@@ -56,26 +56,26 @@ class Plain:
 
 
 class Look:
-    """Characters that bytes begin with.
+    """The characters at the beginning of some bytes.
 
     Parameters
     ----------
     text : str
         The characters.
     failure : str
-        Why the next one cannot be decoded; "": more bytes are needed.
+        Why the next character cannot be decoded; "" if more bytes are needed.
     mark : int
-        Bytes before the first character that are none, which count for it.
+        Length of a byte order mark. Its bytes are counted as part of the first character.
     sizes, bad : array (len(text),), optional
-        Bytes that each character took, and how many of them were bad. The bytes of a bad piece
-        count for the last character that stands for it. None: they are UTF-8, and good.
+        Bytes that each character took, and how many of these were invalid. The bytes of a bad piece
+        are counted for the last character that stands for it. None: the bytes are valid UTF-8.
     whole : int, optional
-        Bytes of all characters, where that is known.
+        Bytes of all characters together, where that is known.
 
     Attributes
     ----------
     uneven : bool
-        Whether some characters may stand for bad bytes, or for no byte of their own.
+        Whether some characters may stand for invalid bytes, or for no byte of their own.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Look:
         self.uneven = sizes is not None
 
     def size(self, count: int) -> int:
-        """Bytes of the first `count` characters."""
+        """Return the number of bytes of the first `count` characters."""
         if not count:
             return 0
         if self._whole is not None and count == len(self.text):
@@ -107,21 +107,22 @@ class Look:
         return self._mark + np.cumsum(sizes) - sizes
 
     def replaced(self, count: int) -> int:
-        """Bad bytes among those of the first `count` characters."""
+        """Return the number of invalid bytes among those of the first `count` characters."""
         return 0 if self._bad is None else int(self._bad[:count].sum())
 
     def bad_places(self, count: int) -> list[int]:
-        """Which of the first `count` characters stand for bad bytes."""
+        """Return which of the first `count` characters stand for invalid bytes."""
         return [] if self._bad is None else np.flatnonzero(self._bad[:count]).tolist()
 
     def begun(self, count: int) -> int:
-        """How many of the first `count` characters stand for a piece whose last one comes later."""
+        """Return how many of the first `count` characters stand for a piece whose last character is
+        still to come."""
         if self._sizes is None:
             return 0
         return count - int(np.flatnonzero(np.r_[1, self._sizes[:count]])[-1])
 
     def after(self, count: int) -> Look:
-        """Without the first `count` characters."""
+        """Return the look without the first `count` characters."""
         if not count:
             return self
         if self._sizes is None:
@@ -131,23 +132,27 @@ class Look:
 
 
 class Decoder:
-    """How bytes are decoded.
+    """Decoder of bytes to characters.
 
-    A byte order mark at the beginning of a file is no character; without `encoding` it says how the
-    file is encoded.
+    A byte order mark at the beginning of a file is no character. Without `encoding` it tells the
+    encoding of the file.
 
     Parameters
     ----------
     encoding : str, optional
-        A name that Python knows; of those whose characters do not depend on what was before them.
+        A name of an encoding that Python knows, in which no character depends on those before it.
         Default: as the byte order mark says, else UTF-8.
     errors : {"strict", "replace", "escape"}
-        What bytes become that are no character: an end, U+FFFD, or ``\\xff`` for the byte 255.
+        What to do with invalid bytes. "strict": stop with an error. "replace": give U+FFFD.
+        "escape": give four characters, such as ``\\xff`` for the byte 255.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `encoding` or `errors` is no string.
+    ValueError
+        `encoding` is not known, or is one in which characters depend on those before them; `errors`
+        is none of the names above.
     """
 
     def __init__(self, encoding: str | None = None, errors: str = "strict") -> None:
@@ -159,9 +164,11 @@ class Decoder:
     # ---- the beginning of a file -----------------------------------------------------------------
 
     def variant(self, data: bytes, final: bool) -> int:
-        """Which encoding a file has that begins so; 0: more bytes are needed to know.
+        """Return which encoding a file has, from its first bytes; 0 if more bytes are needed to
+        know.
 
-        1 is the encoding that was asked for, without a mark; 2 and more the one of a mark.
+        1 is the encoding that was asked for, without a mark. 2 and more are the encodings of the
+        byte order marks.
         """
         for k, (mark, name) in enumerate(BYTE_ORDER_MARKS, 2):
             if not (self._any or _same(name, self._name)):
@@ -175,16 +182,16 @@ class Decoder:
     # ---- decoding --------------------------------------------------------------------------------
 
     def look(self, data: bytes, variant: int, final: bool, beginning: bool = False) -> Look:
-        """The characters that `data` begins with.
+        """Return the characters that `data` begins with.
 
         Parameters
         ----------
         data : bytes
-            From the beginning of a character on, or `beginning`: of a file.
+            Bytes that begin with a character, or with the first byte of a file if `beginning`.
         variant : int
-            What `variant` says of the file.
+            What `variant` returned for the file.
         final : bool
-            Whether nothing follows: a character that is not whole is bad.
+            Whether nothing follows. Then an incomplete character at the end is invalid.
         """
         mark, name = BYTE_ORDER_MARKS[variant - 2] if variant > 1 else (b"", self._name)
         skipped = len(mark) if beginning else 0
@@ -206,7 +213,8 @@ class Decoder:
         return Look(text, failure, skipped, WIDTHS[family](_points(text)))
 
     def _by_bytes(self, data: bytes, name: str, final: bool, skipped: int) -> Look:
-        """Where a code point does not say how many bytes it took."""
+        """Decode byte by byte, for encodings in which the code point does not tell the number of
+        bytes."""
         errors = "strict" if self.errors == "strict" else _PIECES
         decoder = codecs.getincrementaldecoder(name)(errors)
         parts, sizes, held = [], [], 0
@@ -219,7 +227,7 @@ class Decoder:
                 break
             held += k < len(data)
             parts.append(part)
-            if part:  # bad bytes, or a character after them, which has what else is done with
+            if part:  # several characters after bad bytes: one byte for each but the last
                 taken = held - len(decoder.getstate()[0])
                 sizes += [1] * (len(part) - 1) + [taken - len(part) + 1]
                 held -= taken
@@ -229,7 +237,7 @@ class Decoder:
         return self._mended(text, widths, skipped)
 
     def _mended(self, text: str, widths: str | np.ndarray, skipped: int) -> Look:
-        """With what is wanted in the place of bad bytes, one of which each surrogate stands for."""
+        """Replace or escape the invalid bytes, for each of which the text has a surrogate."""
         points = _points(text)
         bad = _is_bad(points)
         sizes = WIDTHS[widths](points) if isinstance(widths, str) else widths
@@ -253,7 +261,7 @@ class Decoder:
 
 
 def _decoded(data: bytes, name: str, decode: Any, errors: str, final: bool) -> tuple[str, int]:
-    """As much as is whole, and how many bytes that is."""
+    """Return the characters that are whole, and the number of their bytes."""
     if decode is not None:
         return decode(data, errors)
     return getattr(codecs, f"{name.replace('-', '_')}_decode")(data, errors, final)
@@ -297,15 +305,15 @@ def _family_of(name: str) -> str:
 
 
 def _same(mark: str, asked: str) -> bool:
-    """May a file whose mark says one encoding be read where another was asked for?"""
+    """Return whether a file with a mark of one encoding may be read where another was asked for."""
     return _family_of(mark) == asked[: len(_family_of(mark))]
 
 
 def _stand_in(error: UnicodeError) -> tuple[str, int]:
-    """A surrogate for each byte of a bad piece, which no encoding gives."""
+    """Return a surrogate for each byte of a bad piece. No encoding gives these."""
     piece = error.object[error.start : error.end]
     return "".join(chr((MORE if k else FIRST) + b) for k, b in enumerate(piece)), error.end
 
 
-_PIECES = "nbt.pieces"  # a name of our own among Python's handlers of errors
+_PIECES = "nbt.pieces"  # our name in Python's registry of error handlers
 codecs.register_error(_PIECES, _stand_in)

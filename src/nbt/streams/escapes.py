@@ -1,26 +1,27 @@
 r"""A probability for symbols that a model's alphabet lacks.
 
-A model gives probabilities p(s) to the A symbols of its alphabet, which sum to 1, so that nothing
-is left for the others. Let the next symbol be one of the others with probability e: then
+A model gives probabilities p(s) to the A symbols of its alphabet. They sum to 1, so nothing is left
+for other symbols. Let e be the probability that the next symbol is another one. Then
 
     p'(s) = (1 - e) p(s)    for a symbol of the alphabet,
     p'(s) = e / U           for each of the U symbols outside it,
 
-and p' sums to 1 again. U is the number of Unicode's characters (1 112 064) less A, or of bytes.
+and p' sums to 1 again. U is the number of Unicode characters (1 112 064), or of bytes (256), minus
+A.
 
-e is learned as the symbols come. Take each of them to be outside the alphabet with the same unknown
-probability, and that probability to have Jeffreys' prior, Beta(1/2, 1/2). When N symbols have come,
-K of which were outside, its posterior mean is the estimator of Krichevsky and Trofimov,
+e is learned as the symbols come. Assume that each is outside the alphabet with the same unknown
+probability, and that this probability has Jeffreys' prior, Beta(1/2, 1/2). After N symbols, K of
+them outside, the posterior mean is the estimator of Krichevsky and Trofimov,
 
     e = (K + 1/2) / (N + 1).
 
-N counts the symbols that the model had learned before, none of which was outside: it starts at
-e = 1 / (2 (N + 1)). A first symbol from outside costs log2(2 (N + 1)) + log2(U) bits, about 41
-after 10⁶ symbols, and log2(U) + log2(1 / e) where they come often. One of the alphabet costs
-log2(1 / (1 - e)) more than the model says, 7·10⁻⁷ bits after 10⁶.
+N includes the symbols that the model had learned before, none of which was outside. So e starts at
+1 / (2 (N + 1)). The first symbol from outside costs log2(2 (N + 1)) + log2(U) bits, about 41 after
+10⁶ symbols; any one costs log2(U) + log2(1 / e). A symbol of the alphabet costs log2(1 / (1 - e))
+bits more than the model says, 7·10⁻⁷ bits after 10⁶ symbols.
 
-An alphabet that has all bytes, or one that grows, which has a symbol for whatever else comes, lacks
-nothing: e is 0.
+An alphabet of all bytes lacks nothing, nor does one that grows, which has a symbol for everything
+else. Then e is 0.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ CHARACTERS = 0x110000 - 0x800  # code points without the surrogates
 
 
 class Escapes:
-    """The surprise of symbols of which some are outside an alphabet; see above.
+    """Costs in bits of symbols of which some are outside an alphabet; see the module.
 
     Parameters
     ----------
     alphabet : Alphabet
-        Of characters or bytes.
+        Alphabet of characters or bytes.
     seen : int
-        N, symbols that were learned before.
+        N, the number of symbols that were learned before.
     """
 
     def __init__(self, alphabet: Alphabet, seen: int) -> None:
@@ -52,14 +53,14 @@ class Escapes:
         self._seen, self._unknown = seen, 0
 
     def bits(self, outside: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """Bits of each symbol of a block, before it was counted.
+        """Return the bits of each symbol of a block, each measured before that symbol is counted.
 
         Parameters
         ----------
         outside : array (steps,) of bool
-            Which are outside the alphabet.
+            Which symbols are outside the alphabet.
         own : array (steps,) of float64
-            Bits by the model of those that are in it; the others' are not used.
+            Bits by the model of those that are inside; entries of the others are not used.
 
         Returns
         -------

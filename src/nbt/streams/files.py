@@ -1,4 +1,4 @@
-"""Opening files and pipes as streams of symbols, in one of several formats."""
+"""Open files and pipes as streams of symbols, in one of several formats."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["FORMATS", "file", "text"]
 COLUMNS = ("csv", "jsonl")
 FORMATS = ("text", "lines", "bytes", "csv", "jsonl", "npy")
 MOST_SYMBOLS = 1024
-MOST_WORDS = 1 << 20  # in a file that is read twice
+MOST_WORDS = 1 << 20  # different ones, in a file that is read twice
 
 
 def text(
@@ -39,46 +39,54 @@ def text(
     errors: str | None = None,
     unknown: str = "error",
 ) -> Stream:
-    r"""A stream over the characters or bytes of a file or of standard input.
+    r"""Return a stream over the characters or bytes of a file or of standard input.
 
     Parameters
     ----------
     path : str or path-like
-        A file, or "-" for standard input. Memory used does not depend on its size.
+        A file, or "-" for standard input. Memory does not grow with its size.
     alphabet : str or Alphabet
-        "file": the characters that occur in it, sorted (UTF-8; the file is read twice, so not for
-        a pipe); "bytes": all 256 bytes, nothing is decoded; "grow": characters as they come; any
-        other string: its characters.
+        "file": the characters that occur in the file, sorted (it is read twice, so not for a pipe).
+        "bytes": all 256 bytes; nothing is decoded. "grow": characters join as they come. Any other
+        string: its characters.
     follow : bool
-        At the end of the file, wait for more, for ever. When the file is renamed and another takes
-        its name, it is read to its end, then all that came after it, packed or not; when it was
-        copied and cut, the copy's end, then it from its beginning. What is lost is a
-        `RuntimeWarning`.
+        At the end of the file, wait for more, for ever. A log that is rotated is read in order and
+        once. If the file is renamed and another takes its name, it is read to its end, then all
+        files that came after it, compressed or not. If it is copied and emptied, the copy is read
+        to its end, then the file from its beginning. If something is lost, a `RuntimeWarning` says
+        so.
     cap : int
-        At how many symbols an alphabet stops growing. Symbol 0 of one that grows is "\ufffd",
-        and stands for every character that comes after that.
+        Size at which an alphabet stops growing, from 2 to 2²⁴. Symbol 0 of one that grows is
+        "\ufffd"; it stands for every new character after that.
     encoding : str, optional
-        How characters are encoded: a name that Python knows. Default: as a byte order mark at the
-        beginning of the file says, else UTF-8. The mark is no character.
+        Name of an encoding that Python knows. Default: as a byte order mark at the beginning of the
+        file says, else UTF-8. The mark is no character.
     errors : {"strict", "replace", "escape"}, optional
-        What bytes are that are no character: a `DataError`, U+FFFD (one for each piece, as Python
-        replaces them), or four characters ``\xff`` for the byte 255. Default: "strict", and
-        "replace" for a pipe or a file that is followed. `Stream.counts` counts the bytes. A
-        character that is cut by the end of a block, or of a file that is followed by the next one,
-        is whole.
+        What to do with bytes that are invalid in the encoding. "strict": raise `DataError`.
+        "replace": give U+FFFD, one for each piece, as Python does. "escape": give four characters,
+        ``\xff`` for the byte 255. Default: "strict", but "replace" for a pipe or a file that is
+        followed. `Stream.counts` counts the bytes. A character that is cut by the end of a block,
+        or by the end of a file that another one follows, is read whole.
     unknown : {"error", "mark"}
-        What a symbol is that a fixed alphabet lacks: a `DataError`, or -1, which `nbt.train` passes
-        over. `strange` then has the symbols of the last block, and `Stream.counts` counts them.
+        What to do with a symbol that a fixed alphabet lacks. "error": raise `DataError`. "mark":
+        give -1, which `nbt.train` passes over. `strange` then has the symbols of the last block,
+        and `Stream.counts` counts them.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `path` is no path; `alphabet` is no string or alphabet of characters or bytes; `cap` is no
+        integer; `encoding`, `errors` or `unknown` is no string.
+    ValueError
+        `alphabet` is empty or has a character twice; `follow` is True for standard input; `cap` is
+        out of range; `encoding` is not known, or one in which characters depend on those before
+        them; `errors` or `unknown` is none of the names above.
     OSError
         The file cannot be read.
     DataError
-        Here or while reading: the file is empty, has bytes that are no character, or a symbol that
-        is not in the alphabet. The message names the line and the byte offset, counted from 0.
+        Here or while reading: the file is empty, has invalid bytes, or has a symbol that is not in
+        the alphabet; or the alphabet "file" is asked for of a pipe or a file that is followed. The
+        message names the line and the byte offset, counted from 0.
 
     Examples
     --------
@@ -105,31 +113,38 @@ def file(
     on_bad_record: str | None = None,
     longest: int = LONGEST,
 ) -> Stream:
-    """A stream over a file or standard input, in one of several formats.
+    """Return a stream over a file or standard input, in one of several formats.
 
     Parameters
     ----------
     path : str or path-like
         As in `text`.
     format : {"text", "lines", "bytes", "csv", "jsonl", "npy"}, optional
-        What a symbol is; by default npy of a name that ends so, else text. `text`: a character.
-        `lines`: the same, but of a line nothing is given before its end is there. `bytes`: a byte.
-        `csv`, `jsonl`: a record's value in one column, as a word (JSON values as they are written;
-        "" where it is missing). `npy`: an integer of a one-dimensional NumPy array.
+        What a symbol is. "text": a character. "lines": the same, but no character of a line is
+        given before the line is complete. "bytes": a byte. "csv", "jsonl": the value in one column
+        of a record, as a word (JSON values as they are written; "" where it is missing). "npy": an
+        integer of a one-dimensional NumPy array. Default: "npy" if the name ends in .npy, else
+        "text".
     alphabet : str, int or Alphabet, optional
-        As in `text`; of words, those between commas; of numbers, how many. By default what occurs
-        in a file; for a pipe or a file that is followed `bytes` for text, and else "grow".
+        As in `text`. For words: the words, separated by commas. For numbers: how many there are.
+        Default: what occurs in a file; for a pipe or a file that is followed, "bytes" for the
+        format "text" and otherwise "grow".
     column : str, optional
-        Name of the column of `csv` (in its first line) or `jsonl`.
+        Name of the column of "csv" (in its first line) or "jsonl". Needed for these formats.
     follow, cap, encoding, errors, unknown
         As in `text`.
     delimiter, on_bad_record, longest
-        Of `csv` and `jsonl`, as in `table`.
+        For "csv" and "jsonl", as in `table`.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        As in `text`; `alphabet` does not fit the format; `delimiter` or `on_bad_record` is no
+        string; `longest` is no integer.
+    ValueError
+        As in `text`; `format` is none of the names above; `column` is missing, or is given for a
+        format without columns; `encoding` is given for "bytes" or "npy"; `alphabet` is given for
+        "bytes"; `delimiter`, `on_bad_record` or `longest` is not allowed, see `table`.
     DataError, OSError
         As in `text` and `table`.
     """
@@ -172,7 +187,7 @@ def file(
 
 
 def _written(stream: Stream, format: str, column: str | None) -> Stream:
-    """The stream, which tells how its file is written."""
+    """Return the stream, on which the format of its file is recorded."""
     stream.format, stream.column = format, column
     return stream
 
@@ -221,12 +236,12 @@ def _words(source: Source, alphabet: Any, again: Callable[[], Words]) -> Alphabe
 
 
 def _characters_of(stream: Characters) -> Alphabet:
-    """Those that occur in a file, sorted."""
+    """Return the alphabet of the characters that occur in a file, sorted."""
     _twice(stream)
     start = stream.state_dict()
     symbols = stream.seen()
     stream.load_state_dict(start)
-    if symbols.startswith(OTHER):  # which would be one that grows
+    if symbols.startswith(OTHER):  # such an alphabet would grow
         symbols = symbols[1:] + OTHER
     return Alphabet(symbols)
 
