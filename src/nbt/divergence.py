@@ -36,7 +36,7 @@ class DivergenceError(ArithmeticError):
     step : int or None
         The step at which it was noticed.
     position : int or None
-        Place of that step's input in the block that was passed.
+        Place of that step's input in the array that was passed to the call.
     loss : float or None
         Loss of that step, in nats; None where there was no target.
     array : str or None

@@ -3,9 +3,6 @@ nbt, too.
 
 Whichever of the two is installed last overwrites ``nbt/__init__.py``. This module imports nothing
 else of the package, so that it also works beside an ``__init__.py`` that is not ours.
-
-Whichever of the two is installed last overwrites ``nbt/__init__.py``. What is here needs nothing
-else of the package, so that it also works beside an ``__init__.py`` that is not ours.
 """
 
 from __future__ import annotations

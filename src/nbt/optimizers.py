@@ -59,8 +59,8 @@ class SGD:
 class Kalman:
     """Extended Kalman filter with a reduced inverse covariance, equations (20)–(27).
 
-    The parameters of a unit (bias first) are one block, and so are those of an output of the
-    readout. J, the inverse covariance of a block, is a decayed sum of outer products of gradients.
+    The parameters of a unit (bias first) are one group, and so are those of an output of the
+    readout. J, the inverse covariance of a group, is a decayed sum of outer products of gradients.
     By default only its diagonal and the row of the bias are kept. The step is (J + Λ)⁻¹ g.
 
     Parameters
@@ -76,17 +76,17 @@ class Kalman:
         Λ of the readout's parameters, above 0. Default: 3 for `Softmax`, whatever the number of
         units. Where `prior` is given, and for other readouts: that of the network, as in the paper.
     reduction : {"quasi-diagonal", "diagonal", "block", "full"}
-        What is kept of J, for θ and for φ separately. "quasi-diagonal": the diagonal and the row of
-        the bias of each block. "diagonal": the diagonal. "block": the whole blocks. "full": the
-        whole matrix, which makes the extended Kalman filter (21)–(22). The last two are references
-        for small networks: a block of b parameters costs b³ a step.
+        What is kept of J, for θ and for φ separately. "quasi-diagonal": the diagonal, and the row
+        of the bias of each group. "diagonal": the diagonal. "block": the whole matrix of each
+        group. "full": the whole matrix, which makes the extended Kalman filter (21)–(22). The last
+        two are references for small networks: a matrix of b rows costs b³ a step.
     fisher : {"outer", "exact"}
         What J is a sum of. "outer": outer products of the gradient of the loss. "exact": their
         expectation, the exact Fisher matrix of what is predicted, (24) and (26). It costs a
         gradient for each output. For the parameters of a `Gaussian` readout it costs nothing, and
         `NoBackTrack` and `RTRL` take it there in both cases.
     outlier : float, optional
-        κ in g ← g / max(1, g_0² / (κ D_0)), above 0. It is applied to each block separately, before
+        κ in g ← g / max(1, g_0² / (κ D_0)), above 0. It is applied to each group separately, before
         J and θ take its gradient; g_0 is the entry of the bias, and D_0 = J_00 + Λ before the
         gradient is added. The further a gradient is beyond all earlier ones, the less it counts.
         Otherwise a single one may make J so large that little is learned for a long time, or one

@@ -1,8 +1,6 @@
 """Classes by the names that files use. So what reads a file imports none of these classes.
 
 A class is registered where it is defined.
-
-A class is put here where it is defined.
 """
 
 from __future__ import annotations

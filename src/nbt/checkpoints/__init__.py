@@ -1,4 +1,4 @@
-"""A model in a file, and a run in a folder."""
+"""Checkpoints: a model in a file, and a run in a folder."""
 
 from nbt.checkpoints.checkpoint import Checkpoint, load
 

@@ -1,4 +1,4 @@
-"""An alphabet in a file: what JSON holds of it, and its symbols as an array."""
+"""An alphabet in a file: its description in JSON, and its symbols as an array."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_SYMBOLS = 2**31 - 1
 
 
 def alphabet_out(alphabet: Alphabet) -> tuple[Any, np.ndarray | None]:
-    """What JSON holds of an alphabet, and its symbols as an array."""
+    """Return the description of an alphabet for JSON, and its symbols as an array."""
     symbols = alphabet.symbols
     if isinstance(symbols, range):
         return len(symbols), None
@@ -33,7 +33,8 @@ def alphabet_out(alphabet: Alphabet) -> tuple[Any, np.ndarray | None]:
 def alphabet_in(
     stream: Mapping[str, Any] | None, symbols: np.ndarray | None, size: int
 ) -> Alphabet | None:
-    """The alphabet that a file says a stream has; `size`: bytes of all the file's arrays."""
+    """Return the alphabet of a stream that a file describes; `size` is the bytes of all its
+    arrays."""
     kind = (stream or {}).get("alphabet")
     if kind is None:
         return None

@@ -1,10 +1,10 @@
-"""A trainer in one file, from which learning goes on bit for bit.
+"""A trainer in one file, from which learning goes on to the bit.
 
-The file is a safetensors file. Its arrays are those of `state_dict()`, and where there are any
+The file is a safetensors file. Its arrays are those of `state_dict()`, and if there are any
 
 - "stream.alphabet", the symbols: code points (uint32) of characters, bytes, or words in JSON
   (uint8),
-- "history.*", what was measured: `History.state_dict()`.
+- "history.*", the history: `History.state_dict()`.
 
 Its head (`nbt.storage.container`) has
 
@@ -12,8 +12,8 @@ Its head (`nbt.storage.container`) has
 - "stream", "history": name and position of what was read; settings of the run; or null,
 - "estimator": what an estimator has beside its trainer, or null.
 
-A folder of checkpoints has last.safetensors, the newest, and step-….safetensors, older ones; it is
-in a run's folder. Which class makes what is in a file, the registry knows.
+A run's folder has a folder of checkpoints: last.safetensors, the newest, and step-….safetensors,
+older ones. The registry knows which class makes what is in a file.
 """
 
 from __future__ import annotations
@@ -43,26 +43,26 @@ __all__ = ["Checkpoint", "load", "model_of", "newest_in", "older", "save"]
 CHECKPOINTS = "checkpoints"  # the folder in that of a run
 LAST, OLDER = "last.safetensors", re.compile(r"step-\d{20}\.safetensors")
 HISTORY = "history."
-OPTIONAL = {"missing", "window"}  # left out of descriptions where they are the defaults
+OPTIONAL = {"missing", "window"}  # left out of descriptions where they have their defaults
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything needed to go on: what learns, what it has read, what was measured.
+    """All that is needed to go on: what learns, how far it has read, what was measured.
 
     Parameters
     ----------
     trainer : Trainer or HMM
-        What learns.
+        The model that learns.
     alphabet : Alphabet or None
-        What its symbols stand for.
+        The symbols that its numbers stand for.
     stream : dict or None
-        ``{"name": str, "state": dict}``: where the stream was; `Stream.load_state_dict` takes the
-        state, and refuses it if what comes before that place has another hash.
+        ``{"name": str, "state": dict}``: the place in the stream. `Stream.load_state_dict` takes
+        the state, and refuses it if the data before that place has another hash.
     history : History or None
-        `nbt.train(..., history=history)` goes on with it.
+        What was measured; `nbt.train(..., history=history)` goes on with it.
     estimator : dict or None
-        What an `nbt.RNNClassifier` or `nbt.RNNRegressor` has beside its trainer.
+        What an `nbt.RNNClassifier` or `nbt.RNNRegressor` has besides its trainer.
 
     Examples
     --------
@@ -80,19 +80,20 @@ class Checkpoint:
 
     @classmethod
     def of(cls, trainer: Any, stream: Any = None, history: History | None = None) -> Checkpoint:
-        """The present moment of a trainer, and of the stream and the history that go with it.
+        """Return a checkpoint of a trainer at this moment, and of its stream and history.
 
         Parameters
         ----------
         trainer : Trainer or HMM
-            What learns.
+            The model that learns.
         stream, history : optional
-            What it learned from, and what `nbt.train` gave.
+            The stream that it learned from, and what `nbt.train` returned.
 
         Raises
         ------
         TypeError
-            A stream that cannot say where it is, or no history.
+            `trainer` or `stream` is a class; `stream` has no `state_dict`; `history` is no
+            `History`.
         """
         _arguments.not_called("trainer", trainer)
         _arguments.not_called("stream", stream)
@@ -106,27 +107,27 @@ class Checkpoint:
         return cls(trainer, stream.alphabet, place, history)
 
     def save(self, path: str | os.PathLike[str], aside: str | None = None) -> None:
-        """Write it to a file, as `nbt.Trainer.save` does.
+        """Write the checkpoint to a file, as `nbt.Trainer.save` does.
 
         Parameters
         ----------
         path : str or path-like
-            Where to.
+            File to write.
         aside : str, optional
-            A name in the same folder under which the file that was there is kept.
+            Name in the same folder under which the previous file is kept.
 
         Raises
         ------
         CheckpointError
-            An array holds NaN or an infinity: nothing is written.
+            An array holds NaN or an infinity. Nothing is written.
         OSError
-            The file cannot be written; it names the path.
+            The file cannot be written. The error names the path.
         """
         replace(path, encoded(self, path), aside)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], cell: Any = None) -> Checkpoint:
-        """Read a file that `save` wrote, or the newest of a run's folder.
+        """Return the checkpoint in a file that `save` wrote, or the newest one in a run's folder.
 
         Parameters
         ----------
@@ -136,7 +137,7 @@ class Checkpoint:
         Raises
         ------
         TypeError, CheckpointError, OSError
-            As `nbt.load`.
+            As in `nbt.load`.
         """
         path = _arguments.path("path", path)
         if os.path.isdir(path):
@@ -148,7 +149,7 @@ class Checkpoint:
 
 
 def encoded(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> bytes:
-    """What is written to a file of that name.
+    """Return the bytes to write to a file of that name.
 
     Raises
     ------
@@ -163,12 +164,13 @@ def encoded(checkpoint: Checkpoint, path: str | os.PathLike[str]) -> bytes:
 
 
 def read(path: str, cell: Any = None, handle: int | None = None) -> Checkpoint:
-    """The checkpoint in a file; `handle`, where it is open, is closed.
+    """Return the checkpoint in a file. If the file is open, `handle` is its descriptor, which is
+    closed.
 
     Raises
     ------
     TypeError, CheckpointError, OSError
-        As `nbt.load`.
+        As in `nbt.load`.
     """
     head, tensors = _parts(path, handle)
     size = sum(array.nbytes for array in tensors.values())
@@ -201,42 +203,49 @@ def save(
     stream: Any = None,
     history: History | None = None,
 ) -> None:
-    """See `Trainer.save`: of what has `state_dict()`, arrays, and `describe()`, what JSON holds."""
+    """Save as `Trainer.save` does.
+
+    The model needs `state_dict()`, which returns arrays, and `describe()`, which returns what JSON
+    can hold.
+    """
     path = _arguments.path("path", path)
     checkpoint = Checkpoint.of(trainer, stream, history)
     checkpoint.save(path, aside=os.path.realpath(path) + ".previous")
 
 
 def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
-    """Build the trainer, the estimator or the HMM that was saved to a file.
+    """Return the trainer, the estimator or the HMM that was saved to a file.
 
     Parameters
     ----------
     path : str or path-like
-        What `save` wrote, or the folder of a run (``nbt train -o RUN``), whose newest checkpoint it
-        is. `Checkpoint.load` also gives the alphabet, the place in the stream and the history.
+        A file that `save` wrote, or the folder of a run (``nbt train -o RUN``), whose newest
+        checkpoint is loaded. `Checkpoint.load` also gives the alphabet, the place in the stream and
+        the history.
     cell : System or CompiledSystem, optional
-        The system that was trained, whose functions are in no file.
+        The system that was trained. It is needed because no file has its functions.
 
     Returns
     -------
     NoBackTrack, RTRL, TruncatedBPTT, RNNClassifier, RNNRegressor or HMM
-        It goes on as if it had never stopped.
+        The model, which goes on as if it had never stopped.
 
     Raises
     ------
     CheckpointError
-        The file is not a checkpoint, is damaged, was altered, or is of another schema; the message
-        says which.
-    TypeError, OSError
-        It is no path; the file cannot be read.
+        The file is not a checkpoint, is damaged, was altered, has another schema, or does not fit
+        `cell`; the message says which. Or the folder has no checkpoint.
+    TypeError
+        `path` is no path.
+    OSError
+        The file cannot be read.
     """
     return model_of(path, Checkpoint.load(path, cell))
 
 
 def model_of(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Any:
-    """What was saved in a checkpoint that was read from that path: its trainer, or an estimator
-    around it."""
+    """Return the model of a checkpoint that was read from that path: its trainer, or the estimator
+    with this trainer."""
     if checkpoint.estimator is None:
         return checkpoint.trainer
     try:
@@ -249,13 +258,14 @@ def model_of(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Any:
 
 
 def newest_in(folder: Folder, cell: Any = None) -> tuple[Checkpoint | None, list[str]]:
-    """The newest checkpoint of a folder of them that is sound, and what is wrong with newer ones;
-    `cell` as in `nbt.load`.
+    """Return the newest sound checkpoint in a folder of them, and what is wrong with newer ones.
+
+    `cell` is as in `nbt.load`. None is returned if there are no checkpoints.
 
     Raises
     ------
     CheckpointError
-        There are some, and none is sound.
+        There are checkpoints, but none is sound.
     """
     troubles: list[str] = []
     for name in [LAST, *reversed(older(folder))]:
@@ -275,12 +285,12 @@ def newest_in(folder: Folder, cell: Any = None) -> tuple[Checkpoint | None, list
 
 
 def older(folder: Folder) -> list[str]:
-    """Checkpoints before the last one, the oldest first."""
+    """Return the names of the checkpoints before the last one, oldest first."""
     return [name for name in folder.names() if OLDER.fullmatch(name)]
 
 
 def _newest_of_run(path: str, cell: Any) -> Checkpoint | None:
-    """The same of a run, which may be another process's."""
+    """Return the newest sound checkpoint of a run, which another process may be writing."""
     try:
         with opened(path, CheckpointError) as run, run.sub(CHECKPOINTS) as folder:
             return newest_in(folder, cell)[0]
@@ -292,7 +302,8 @@ def _newest_of_run(path: str, cell: Any) -> Checkpoint | None:
 
 
 def _moment(trainer: Any) -> tuple[Mapping[str, Any], Mapping[str, np.ndarray]]:
-    """What it is, and its state, while no other thread makes another of it."""
+    """Return description and state of one moment: no other thread changes the trainer in
+    between."""
     if hasattr(trainer, "_moment"):
         return trainer._moment()
     return trainer.describe(), trainer.state_dict()
@@ -320,7 +331,7 @@ def _encode(
 
 
 def _parts(path: str, handle: int | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What was saved of everything, and finite."""
+    """Return the head and the arrays of a file. Those of the model must be finite."""
     head, tensors = unseal(path, _shapes, handle)
     for name, array in tensors.items():
         if not name.startswith(HISTORY) and not np.isfinite(array).all():
@@ -329,22 +340,22 @@ def _parts(path: str, handle: int | None) -> tuple[dict[str, Any], dict[str, np.
 
 
 def _shapes(head: Mapping[str, Any], layout: Mapping[str, Any]) -> Mapping[str, tuple[int, ...]]:
-    """The arrays that the file must have for what it says it holds."""
+    """Return the arrays that the file must have, by its head."""
     return LEARNERS[head["trainer"].get("trainer")].shapes(head["trainer"], layout)
 
 
 def _built(description: Mapping[str, Any], cell: Any) -> Any:
-    """What is described, as it was when new."""
+    """Return a new trainer by its description."""
     given = description | ({} if cell is None else {"cell": cell})
     trainer = LEARNERS[description.get("trainer")].made(given)
     unknown = description.keys() - trainer.describe().keys() - OPTIONAL
-    if unknown:  # an argument that is none of a description's: threads, say
+    if unknown:  # an argument that no description has, such as threads
         raise ValueError(f"trainer: expected what describe() gives, got {named(min(unknown))}")
     return trainer
 
 
 def _place_in(stream: Any) -> dict[str, Any] | None:
-    """Name and state of a stream; what is in the state, the stream itself checks."""
+    """Return name and state of a stream. The stream itself checks what is in the state."""
     if stream is None:
         return None
     name, state = stream["name"], _mapping("stream.state", stream["state"])

@@ -1,4 +1,4 @@
-"""A run in a folder, which can be stopped at any moment and gone on with.
+"""A run in a folder: it can be stopped at any moment and resumed.
 
     run.toml                         what was asked for
     metrics.jsonl                    a row of the history a line, as they come
@@ -7,9 +7,9 @@
     report.html                      on request
     lock                             held by the process that writes here
 
-Everything but metrics.jsonl is replaced whole (storage/atomic.py); metrics.jsonl is written anew
-from the checkpoint when a run goes on. The folder may come from a stranger: nothing in it is
-followed out of it (storage/folders.py), and what is in it is believed once it has been checked.
+All files but metrics.jsonl are replaced as a whole (storage/atomic.py). When a run is resumed,
+metrics.jsonl is written anew from the checkpoint. The folder may come from someone unknown: no link
+in it is followed (storage/folders.py), and its content is checked before it is used.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ __all__ = ["Run", "settings_of"]
 KEEP = 3
 SETTINGS, METRICS, REPORT, LOCK = "run.toml", "metrics.jsonl", "report.html", "lock"
 
-LONGEST = 48 << 20  # bytes of run.toml: a graph may be in it, as one long word
+LONGEST = 48 << 20  # most bytes of run.toml, which may hold a graph as one long word
 WORD = re.compile(rb"[A-Za-z0-9+/]{4096,}")
-MOST_TEXT, MOST_DOTS = 1 << 18, 2000  # beside such words; what parsing takes grows with them
+MOST_TEXT, MOST_DOTS = 1 << 18, 2000  # without such words; the cost of parsing grows with them
 
 
 def settings_of(path: str) -> dict[str, Any] | None:
-    """What run.toml in a folder says; None if there is none.
+    """Return the content of run.toml in a folder; None if there is none.
 
-    Raises `CheckpointError` if it is damaged, or no regular file.
+    Raise `CheckpointError` if it is damaged or no regular file.
     """
     try:
         with opened(path, CheckpointError) as folder:
@@ -62,23 +62,23 @@ def settings_of(path: str) -> dict[str, Any] | None:
 
 
 class Run:
-    """A folder that one process writes to.
+    """Folder of a run, to which one process writes.
 
     Parameters
     ----------
     path : str
-        Made if it is not there.
+        Path of the folder. It is made if it does not exist.
     every_seconds, every_steps : number, optional
-        When a checkpoint is due.
+        Time, or number of steps, between two checkpoints.
     keep : int
-        How many checkpoints are kept, the last one included.
+        Number of checkpoints that are kept, including the last one.
 
     Raises
     ------
     BlockingIOError
-        Another process writes there.
+        Another process writes to the folder.
     CheckpointError
-        Something in it is a link, or no regular file where there should be one.
+        Something in it is a link, or not a regular file where there should be one.
     OSError
         The folder cannot be made or written to.
     """
@@ -105,7 +105,7 @@ class Run:
             self._open = stack.pop_all()
         self._metrics: Any = None
         self._rows = 0
-        self._last_step: int | None = None  # of last.safetensors
+        self._last_step: int | None = None  # step of last.safetensors
         self._last_time = time.monotonic()
 
     def __enter__(self) -> Run:
@@ -117,7 +117,7 @@ class Run:
         self._open.close()
 
     def write(self, name: str, data: bytes) -> None:
-        """Put a file of the run in its place."""
+        """Replace a file of the run."""
         replace_in(self._folder, name, data)
 
     def begin(self, settings: Mapping[str, Any]) -> None:
@@ -128,12 +128,12 @@ class Run:
     # ---- checkpoints ---------------------------------------------------------------------------
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
-        """The newest checkpoint that is sound, and what is wrong with newer ones.
+        """Return the newest sound checkpoint, and what is wrong with newer ones.
 
         Raises
         ------
         CheckpointError
-            There are some, and none is sound.
+            There are checkpoints, but none is sound.
         """
         clean(self._checkpoints, LAST)
         checkpoint, troubles = newest_in(self._checkpoints)
@@ -142,18 +142,18 @@ class Run:
         return checkpoint, troubles
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Make it the last one; the one before joins the older ones.
+        """Make this the last checkpoint. The previous one joins the older ones.
 
         Raises
         ------
         CheckpointError, OSError
-            As `Checkpoint.save`. The last one is then still there.
+            As in `Checkpoint.save`. The previous checkpoint is then still there.
         """
         aside = None
         step = checkpoint.trainer.step
         if self._last_step is not None and self._last_step != step and self._keep > 1:
             aside = f"step-{self._last_step:020}.safetensors"
-        self._last_time = time.monotonic()  # a disk that is full is not asked again at once
+        self._last_time = time.monotonic()  # set first: a full disk is not tried again at once
         data = encoded(checkpoint, self._checkpoints.file(LAST))
         replace_in(self._checkpoints, LAST, data, aside)
         self._last_step = step
@@ -162,11 +162,11 @@ class Run:
             self._checkpoints.unlink(name)
 
     def holds(self, step: int) -> bool:
-        """Is the last checkpoint of this step?"""
+        """Return whether the last checkpoint is of this step."""
         return step == self._last_step
 
     def due(self, step: int) -> bool:
-        """Is it time for a checkpoint?"""
+        """Return whether it is time for a checkpoint."""
         if self.holds(step):
             return False
         if self.every_steps is not None:
@@ -178,7 +178,7 @@ class Run:
     # ---- metrics -------------------------------------------------------------------------------
 
     def rows(self, history: History) -> None:
-        """Write the rows of the history that are new; the first time, all."""
+        """Write the new rows of the history; at the first call, all rows."""
         if self._metrics and self._rows == len(history):
             return
         try:
@@ -191,7 +191,7 @@ class Run:
             for i in range(self._rows, len(history)):
                 self._metrics.write(f"{history[i].to_json()}\n".encode())
         except OSError as error:
-            if self._metrics:  # there may be half a line
+            if self._metrics:  # the last line may be incomplete
                 self._metrics.close()
             self._metrics = None
             error.filename = error.filename or self._folder.file(METRICS)
@@ -200,7 +200,7 @@ class Run:
 
 
 def _toml(values: Mapping[str, Any], table: str = "") -> list[str]:
-    """Lines of TOML, whose strings and numbers are JSON's; what is None is left out."""
+    """Return lines of TOML. Strings and numbers are written as in JSON; None is left out."""
     plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
     lines = [f"{key} = {_toml_value(v)}" for key, v in plain.items() if v is not None]
     for key in (key for key in values if key not in plain):

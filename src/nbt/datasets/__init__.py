@@ -1,10 +1,10 @@
-"""Data to learn from: processes whose entropy rate is known, a text, and numbers to forecast.
+"""Data sets: processes whose entropy rate is known, a text, and numbers to forecast.
 
-`anbn`, `brackets`, `delayed_copy` and `adding` depend on what was long ago, and say in
-`forgetful_rate` what it costs to forget it; `music` is synthetic music notation; `shakespeare` is
-a text; `mackey_glass`, `lorenz` and `sines` are streams of numbers. All are streams
-(`nbt.streams`), endless but for the text. All but `adding` have a name, such as
-``"anbn[1,32]"``, that `by_name` and, after ``data:``, the command line take.
+`anbn`, `brackets`, `delayed_copy` and `adding` depend on what came long before; their
+`forgetful_rate` says what it costs to forget it. `music` is synthetic music notation, and
+`shakespeare` is a text. `mackey_glass`, `lorenz` and `sines` are streams of numbers. All are
+streams (`nbt.streams`), and endless, except for the text. All but `adding` have a name, such as
+``"anbn[1,32]"``. `by_name` takes it, and so does the command line, after ``data:``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
     "sines",
 ]
 
-NAMED: dict[str, tuple[Callable[..., Stream], tuple[str, ...]]] = {  # with their numbers
+NAMED: dict[str, tuple[Callable[..., Stream], tuple[str, ...]]] = {  # arguments in brackets
     "anbn": (anbn, ("low", "high")),
     "brackets": (brackets, ("low", "high", "kinds", "letters")),
     "delayed_copy": (delayed_copy, ("length", "delay", "letters")),
@@ -46,21 +46,24 @@ NAMED: dict[str, tuple[Callable[..., Stream], tuple[str, ...]]] = {  # with thei
 
 
 def by_name(name: str, seed: int | None = None) -> Stream:
-    """The data set with this name.
+    """Return the data set with this name.
 
     Parameters
     ----------
     name : str
-        Its name, and in square brackets as many of its numbers as you like: ``"anbn"``,
-        ``"anbn[1,64]"``, ``"brackets[5,40,2]"``, ``"delayed_copy[8,16]"``, ``"music"``,
+        The name, and in square brackets the first of its arguments, as many as you like:
+        ``"anbn"``, ``"anbn[1,64]"``, ``"brackets[5,40,2]"``, ``"delayed_copy[8,16]"``, ``"music"``,
         ``"shakespeare"``, ``"lorenz"``.
     seed : int, optional
-        Of what is generated.
+        Seed of what is generated, in [0, 2⁶⁴).
 
     Raises
     ------
-    TypeError, ValueError
-        There is none; the message names those that there are.
+    TypeError
+        `name` is no string, `seed` no integer.
+    ValueError
+        `name` is no name of a data set (the message lists them), or a number in brackets is out of
+        range; `seed` is out of range.
     """
     _arguments.instance("name", name, str)
     found = re.fullmatch(r"(\w+)(?:\[\s*(\d+(?:\s*,\s*\d+)*)\s*\])?", name)

@@ -1,8 +1,9 @@
-"""Stochastic automata whose state is determined by the symbols: their exact entropy rate, samples.
+"""Stochastic automata whose symbols determine the state: exact entropy rate, and samples.
 
-An automaton is a function `step(state)` that gives ``{symbol: (weight, next state)}``, weights
-being positive integers, and a start state to which every path returns. The symbols until then are
-a piece; pieces are independent, so the rate is the bits of a piece over its length, on average.
+An automaton is a function `step(state)` that returns ``{symbol: (weight, next state)}`` with
+positive integers as weights, and a start state to which every path returns. The symbols until then
+are a piece. Pieces are independent, so the rate is the expected bits of a piece over its expected
+length.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ Step = Mapping[str, tuple[int, Any]]
 
 
 class Automaton:
-    """A start state and a function `step`, see above; states are explored as they are needed."""
+    """A start state and a function `step`, see the module. States are explored as they are
+    needed."""
 
     def __init__(self, start: Hashable, step: Callable[[Any], Step]) -> None:
         self.start = start
@@ -29,16 +31,16 @@ class Automaton:
         self._steps: dict[Hashable, Step] = {}
 
     def step(self, state: Hashable) -> Step:
-        """What may come in a state, with its weight, and the state that follows."""
+        """Return what may come in a state, with its weight, and the state that follows."""
         if state not in self._steps:
             self._steps[state] = self._step(state)
         return self._steps[state]
 
     def visits(self) -> dict[Hashable, float]:
-        """Expected number of visits to each state in a piece.
+        """Return the expected number of visits to each state in a piece.
 
-        Divided by its sum, the stationary distribution. Raises `graphlib.CycleError` if there is a
-        way around the start.
+        Divided by their sum, these are the stationary distribution. Raise `graphlib.CycleError` if
+        there is a cycle that avoids the start.
         """
         visits = dict.fromkeys(self._in_order(), 0.0)
         visits[self.start] = 1.0
@@ -51,7 +53,7 @@ class Automaton:
         return visits
 
     def _in_order(self) -> list[Hashable]:
-        """Every state after those from which it is reached."""
+        """Return the states in an order in which each comes after all states that lead to it."""
         order: TopologicalSorter[Hashable] = TopologicalSorter({self.start: ()})
         found, waiting = {self.start}, [self.start]
         while waiting:
@@ -65,7 +67,8 @@ class Automaton:
         return list(order.static_order())
 
     def entropy_rate(self) -> float:
-        """Bits per symbol: the entropy of the next symbol in a state, averaged over states."""
+        """Return the bits per symbol: the entropy of the next symbol in a state, averaged over
+        states."""
         visits = self.visits()
         bits = math.fsum(visits[state] * self._entropy(state) for state in visits)
         return bits / math.fsum(visits.values())
@@ -76,11 +79,11 @@ class Automaton:
         return sum(w / total * math.log2(total / w) for w in weights)
 
     def sample(self, length: int, seed: int) -> str:
-        """The first `length` symbols from the start on.
+        """Return the first `length` symbols from the start on.
 
-        The numbers are a promise: symbol t is the one whose weight covers ``r W >> 64``, r being
-        output t of ``numpy.random.PCG64(seed)`` and W the sum of the weights in the state, the
-        weights lying side by side in the order of `step`.
+        The symbols of a seed will not change between versions. Symbol t is the one whose weight
+        covers ``r W >> 64``. Here r is output t of ``numpy.random.PCG64(seed)``, W is the sum of
+        the weights in the state, and the weights lie side by side in the order of `step`.
         """
         raw = np.random.PCG64(seed).random_raw(length).tolist()
         symbols, state = [], self.start

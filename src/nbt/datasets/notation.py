@@ -1,4 +1,4 @@
-"""Synthetic music notation: chords, bars that are filled, melodies that fit the chords."""
+"""Synthetic music notation: bars of fixed length, chords, and melodies that fit the chords."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BAR = 8  # eighths in a bar
 SCALE = "cdefgab"
 CHORDS = {"C": "ceg", "D": "dfa", "E": "egb", "F": "fac", "G": "gbd", "A": "ace"}
 FIRST = {"C": 3, "A": 1}
-FOLLOWS = {  # what may follow a chord, and how often it does
+FOLLOWS = {  # what may follow a chord, with weights
     "C": {"F": 4, "G": 3, "A": 3, "D": 2, "E": 1},
     "D": {"G": 5, "F": 1, "E": 1},
     "E": {"A": 4, "F": 2},
@@ -28,7 +28,7 @@ FOLLOWS = {  # what may follow a chord, and how often it does
     "G": {"C": 4, "A": 2, "E": 1},
     "A": {"D": 3, "F": 3, "E": 1},
 }
-DURATIONS = {  # in eighths: places in the bar where it may begin, and how often it does
+DURATIONS = {  # in eighths: places in the bar where it may begin, and its weight
     "1": (range(0, 8, 1), 2),
     "2": (range(0, 8, 2), 5),
     "3": (range(0, 8, 4), 1),
@@ -36,26 +36,27 @@ DURATIONS = {  # in eighths: places in the bar where it may begin, and how often
     "6": (range(0, 1), 1),
     "8": (range(0, 1), 1),
 }
-NEAR = (2, 5, 3, 1)  # how often a pitch comes, by its distance from the last one in the scale
+NEAR = (2, 5, 3, 1)  # weight of a pitch, by its distance from the last one in the scale
 MARKS = "|||;|||."  # at the end of each bar
 ALPHABET = "".join(CHORDS) + SCALE + "z" + "".join(DURATIONS) + "|;.\n"
 
 
 class State(NamedTuple):
-    """Where a piece is; all of it can be read off its symbols."""
+    """How far a piece has come. All of it can be read off the symbols."""
 
     bar: int = 0
-    chords: str = ""  # that of this bar, after those of the first two that are still needed
-    place: int = -1  # eighths of the bar that are filled; -1: the chord is to come
-    pitch: str = "c"  # of the last note
-    note: str = ""  # the pitch, or rest, that waits for its duration; or a mark, for its line break
-    rest: bool = False  # was the last note one?
+    chords: str = ""  # chords of the first two bars that are still needed, then that of this bar
+    place: int = -1  # eighths of the bar that are filled; -1: the chord comes next
+    pitch: str = "c"  # pitch of the last note
+    note: str = ""  # a pitch or rest whose duration comes next, or a mark before a line break
+    rest: bool = False  # whether the last note was a rest
 
 
 def music(seed: int = 0, *, length: int = LENGTH) -> Stream:
-    r"""Synthetic music notation with syntactic, rhythmic and harmonic constraints, for ever.
+    r"""Return an endless stream of synthetic music notation with rules of syntax, rhythm and
+    harmony.
 
-    A text of `length` characters in 24 symbols, read again and again. It begins, say:
+    It is a text of `length` characters in 24 symbols, read again and again. For example, it begins:
 
         Cc1c1b2g2a2|Dd4d4|Fc1d1e2f4|Gg4g1a1g2;
         Ce2f2e4|Dd4f2a1g1|Gg1g1f2d3c1|Ce6e1c1.
@@ -65,26 +66,28 @@ def music(seed: int = 0, *, length: int = LENGTH) -> Stream:
     seed : int
         In [0, 2⁶⁴).
     length : int
-        Characters before it begins again.
+        Number of characters before the text begins again, in [1, 2²⁴].
 
     Returns
     -------
     Stream
-        Its `entropy_rate` is that of the process which makes the text, computed exactly; once the
-        text comes again, who has it by heart can do better.
+        Its `entropy_rate` is that of the process which makes the text, computed exactly. Once the
+        text repeats, a predictor that knows it by heart can do better.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `seed` or `length` is no integer.
+    ValueError
+        `seed` or `length` is out of range.
 
     Notes
     -----
     The grammar. Pieces are independent of each other and have eight bars on two lines.
 
-    - *Syntax*: a bar is a chord (a capital), then notes: a pitch (``c d e f g a b``, or ``z``, a
-      rest) with a duration each. ``|`` ends a bar; ``;`` and a line break the fourth, ``.`` and a
-      line break the eighth.
+    - *Syntax*: a bar is a chord (a capital), then notes, each a pitch (``c d e f g a b``, or ``z``
+      for a rest) and a duration. ``|`` ends a bar. The fourth ends with ``;`` and a line break, the
+      eighth with ``.`` and a line break.
     - *Rhythm*: durations are eighths, and fill a bar of 8. ``1`` begins anywhere, ``2`` at even
       places, ``3`` and ``4`` at places 0 and 4, ``6`` and ``8`` at 0.
     - *Harmony*: chord 1 is C or A; 2 and 3 follow by the table `FOLLOWS` of this module, 3 without
@@ -93,11 +96,11 @@ def music(seed: int = 0, *, length: int = LENGTH) -> Stream:
       next in the scale to the note before, or is a rest, though not after one. Near notes are more
       frequent. The last note of a piece is ``c``.
 
-    The paper takes its example from another article and does not give the grammar; this one is in
-    that spirit. Its state is determined by the symbols, so a predictor can know it, and has to
-    carry the chords of bars 1 and 2 for half a piece to do so.
+    The paper takes its example from another article and does not give the grammar; this grammar
+    follows the same idea. Its state is determined by the symbols, so a predictor can know it. To do
+    so it must remember the chords of bars 1 and 2 for half a piece.
 
-    Which text belongs to a seed is a promise: see `Automaton.sample`.
+    The text of a seed will not change between versions; see `Automaton.sample`.
 
     Examples
     --------
@@ -124,7 +127,7 @@ def _entropy_rate() -> float:
 
 
 def step(state: State) -> Step:
-    """What may come next, how often, and the state after it."""
+    """Return what may come next, with weights, and the state after each."""
     if state.note and state.note in MARKS:
         return {"\n": (1, State() if state.bar == 7 else _next_bar(state))}
     if state.place < 0:

@@ -14,43 +14,47 @@ from nbt.streams.base import Numbers
 
 __all__ = ["lorenz", "mackey_glass", "sines"]
 
-BLOCK = 1024  # steps that are made at once, from one place of the process and their own noise
+BLOCK = 1024  # steps made at once, from one state of the process and random numbers of their own
 
 
 def mackey_glass(tau: float = 17.0, every: float = 6.0, noise: float = 0.0, seed: int = 0):
-    """The Mackey-Glass equation, dx/dt = 0.2 x(t - τ) / (1 + x(t - τ)¹⁰) - 0.1 x(t).
+    """Return an endless stream of the Mackey-Glass equation, dx/dt = 0.2 x(t - τ) / (1 + x(t -
+    τ)¹⁰) - 0.1 x(t).
 
-    Chaotic from τ ≈ 16.8 on. M. C. Mackey, L. Glass, *Oscillation and chaos in physiological
+    It is chaotic from τ ≈ 16.8 on. M. C. Mackey, L. Glass, *Oscillation and chaos in physiological
     control systems*, Science 197 (1977).
 
     Parameters
     ----------
     tau : float
-        The delay, from 1 to 1000.
+        The delay τ, from 1 to 1000.
     every : float
-        Time between two steps that are read, at most `tau`; taken to a whole number of steps of
-        the integration.
+        Time between two steps that are read, from 0.01 to `tau`. It is rounded to a multiple of the
+        integration step.
     noise : float
-        Standard deviation of what is added to each number that is read. The process is untouched.
+        Standard deviation of the noise added to each number that is read, at least 0. It does not
+        act on the process.
     seed : int
-        In [0, 2⁶⁴): the beginning (1.2 and a little more, for all times before 0; the first 1000
-        units of time are passed over) and the noise.
+        Seed of the start and of the noise, in [0, 2⁶⁴). For all times before 0, x is 1.2 plus a
+        random number below 0.1; the first 1000 units of time are skipped.
 
     Returns
     -------
     Numbers
-        Endless, of one column, "x".
+        An endless stream with one column, "x".
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `tau`, `every` or `noise` is no number, `seed` no integer.
+    ValueError
+        One of them is out of range or not finite.
 
     Notes
     -----
-    Integrated in steps of about τ / ⌈10 τ⌉: exactly in x(t), with the delayed term linear between
-    two of them. The same seed gives the same numbers on one machine; chaos makes another one's last
-    bits visible.
+    The equation is integrated in steps of about τ / ⌈10 τ⌉: exactly in x(t), with the delayed term
+    linear within a step. The same seed gives the same numbers on one machine. Another machine may
+    differ in the last bits, which chaos makes visible.
 
     Examples
     --------
@@ -63,31 +67,34 @@ def mackey_glass(tau: float = 17.0, every: float = 6.0, noise: float = 0.0, seed
 
 
 def lorenz(every: float = 0.05, noise: float = 0.0, seed: int = 0):
-    """The Lorenz equations, dx/dt = 10 (y - x), dy/dt = x (28 - z) - y, dz/dt = x y - 8/3 z.
+    """Return an endless stream of the Lorenz equations, dx/dt = 10 (y - x), dy/dt = x (28 - z) - y,
+    dz/dt = x y - 8/3 z.
 
     E. N. Lorenz, *Deterministic nonperiodic flow*, J. Atmos. Sci. 20 (1963).
 
     Parameters
     ----------
     every : float
-        Time between two steps that are read, from 0.01 to 1, taken to a multiple of 0.01.
+        Time between two steps that are read, from 0.01 to 1. It is rounded to a multiple of 0.01.
     noise, seed
-        As in `mackey_glass`; the beginning is near (1, 1, 25), and the first 25 units of time are
-        passed over.
+        As in `mackey_glass`. The start is near (1, 1, 25), and the first 25 units of time are
+        skipped.
 
     Returns
     -------
     Numbers
-        Endless, of three columns, "x", "y" and "z".
+        An endless stream with three columns, "x", "y" and "z".
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `every` or `noise` is no number, `seed` no integer.
+    ValueError
+        One of them is out of range or not finite.
 
     Notes
     -----
-    Integrated by the classical Runge-Kutta method of order 4 in steps of 0.01.
+    The equations are integrated by the classical Runge-Kutta method of order 4 in steps of 0.01.
 
     Examples
     --------
@@ -99,30 +106,33 @@ def lorenz(every: float = 0.05, noise: float = 0.0, seed: int = 0):
 
 
 def sines(length: float = 1000.0, noise: float = 0.1, seed: int = 0):
-    """A noisy sine whose regime changes: y_t = a sin φ_t + s ε_t, φ_t = φ_{t-1} + 2π / p.
+    """Return an endless stream of a noisy sine whose regime changes: y_t = a sin φ_t + s ε_t, φ_t =
+    φ_{t-1} + 2π / p.
 
-    A regime is an amplitude a, uniform in [0.5, 2], a period p, uniform in [8, 40], and a noise s,
-    `noise` times a number whose logarithm is uniform in [ln 1/2, ln 2]. Each step, with the
-    probability 1 / length, begins another; φ goes on.
+    A regime has an amplitude a, uniform in [0.5, 2], a period p, uniform in [8, 40], and a noise s,
+    which is `noise` times a number whose logarithm is uniform in [ln 1/2, ln 2]. At each step a new
+    regime begins with the probability 1 / length; φ goes on without a jump.
 
     Parameters
     ----------
     length : float
-        Steps of a regime on average, at least 1.
+        Mean number of steps of a regime, at least 1.
     noise : float
-        The scale of s, at least 0. ε_t are independent standard normal numbers.
+        The scale of s, at least 0. The ε_t are independent standard normal numbers.
     seed : int
         In [0, 2⁶⁴).
 
     Returns
     -------
     Numbers
-        Endless, of one column, "y".
+        An endless stream with one column, "y".
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `length` or `noise` is no number, `seed` no integer.
+    ValueError
+        One of them is out of range or not finite.
 
     Examples
     --------
@@ -134,8 +144,8 @@ def sines(length: float = 1000.0, noise: float = 0.1, seed: int = 0):
 
 
 class _Generated(Numbers):
-    """Blocks of BLOCK steps, each made from where the process was at its beginning and random
-    numbers of its own. Subclasses give `_first` and `_make`."""
+    """Stream made in pieces of BLOCK steps. A piece depends on the state of the process at its
+    beginning and on random numbers of its own. Subclasses define `_first` and `_make`."""
 
     def __init__(self, name: str, columns: tuple[str, ...], noise: float, seed: int) -> None:
         super().__init__(name, columns, endless=True)
@@ -144,7 +154,8 @@ class _Generated(Numbers):
         self._begin(0)
 
     def _random(self, block: int) -> np.random.Generator:
-        """The beginning has number 0, the blocks have 1, 2, …"""
+        """Return the random generator of a piece: 0 is the start of the process, 1, 2, … are the
+        pieces."""
         return np.random.default_rng([self._seed, block])
 
     def _begin(self, block: int) -> None:
@@ -157,11 +168,12 @@ class _Generated(Numbers):
 
     @abstractmethod
     def _first(self, random: np.random.Generator) -> np.ndarray:
-        """Where the process is before the first step, float64, of one dimension."""
+        """Return the state of the process before the first step, float64, of one dimension."""
 
     @abstractmethod
     def _make(self, at: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """The next BLOCK steps, (BLOCK, columns), and where the process is then."""
+        """Return the next BLOCK steps, (BLOCK, columns), and the state of the process after
+        them."""
 
     def _next(self, n: int) -> np.ndarray:
         place = self.position % BLOCK
@@ -177,13 +189,13 @@ class _Generated(Numbers):
         at = np.frombuffer(state["process"].to_bytes(self._from.nbytes, "little")).copy()
         if state["seed"] != self._seed or not np.isfinite(at).all():
             raise ValueError(f"state: expected one of {self.name} with seed {self._seed}")
-        # at the end of a block the next one is not begun yet
+        # at the end of a piece the next one has not begun yet
         self._from = at
         self._begin(max(state["position"] - 1, 0) // BLOCK)
 
 
 class _MackeyGlass(_Generated):
-    """Its place is x on the grid over the last τ."""
+    """Stream whose state is x on the grid over the last τ."""
 
     def __init__(self, tau: float, every: float, noise: float, seed: int) -> None:
         self._delay = math.ceil(10 * tau)  # steps of the integration in τ
@@ -201,11 +213,11 @@ class _MackeyGlass(_Generated):
         return steps[:, np.newaxis], x[-len(at) :].copy()
 
     def _run(self, past: np.ndarray, count: int) -> np.ndarray:
-        """`past`, x at the last `delay` + 1 points, and the next `count`.
+        """Return `past`, x at the last `delay` + 1 points, and the next `count` points.
 
-        With g, the delayed term, linear over a step, x' = g - x / 10 has the solution
-        x_{k+1} = e x_k + left g_k + right g_{k+1}, e = exp(-h / 10). Over a run of `delay` steps
-        all g are known, and the recursion is a sum.
+        With g, the delayed term, linear over a step, x' = g - x / 10 has the solution x_{k+1} = e
+        x_k + left g_k + right g_{k+1}, e = exp(-h / 10). Over a run of `delay` steps all g are
+        known, so the recursion is a sum.
         """
         h, delay = self._step, self._delay
         e = math.exp(-0.1 * h)
@@ -224,7 +236,7 @@ class _MackeyGlass(_Generated):
 
 
 class _Lorenz(_Generated):
-    """Its place is (x, y, z)."""
+    """Stream whose state is (x, y, z)."""
 
     def __init__(self, every: float, noise: float, seed: int) -> None:
         self._stride = max(1, round(every / 0.01))
@@ -239,7 +251,7 @@ class _Lorenz(_Generated):
 
 
 def _lorenz_steps(at: np.ndarray, count: int, stride: int) -> np.ndarray:
-    """(count, 3): every `stride`-th of the steps of the integration after `at`."""
+    """Return (count, 3): every `stride`-th of the integration steps after `at`."""
 
     def slope(x: float, y: float, z: float) -> tuple[float, float, float]:
         return 10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z
@@ -260,7 +272,7 @@ def _lorenz_steps(at: np.ndarray, count: int, stride: int) -> np.ndarray:
 
 
 class _Sines(_Generated):
-    """Its place is φ, a, p and s."""
+    """Stream whose state is φ, a, p and s."""
 
     _noise_outside = False
 

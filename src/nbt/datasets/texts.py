@@ -1,4 +1,4 @@
-"""The works of Shakespeare, in one file."""
+"""The works of Shakespeare as one text."""
 
 from __future__ import annotations
 
@@ -29,32 +29,34 @@ WORKS = """
 
 
 def shakespeare(path: str | os.PathLike[str] | None = None) -> Stream:
-    """The works of Shakespeare: 5 283 837 characters, 80 symbols.
+    """Return a stream over the works of Shakespeare: 5 283 837 characters, 80 symbols.
 
     Parameters
     ----------
     path : str or path-like, optional
-        The text, if you have it. Without it, shakespeare.txt in the folder that the environment
-        variable NBT_DATA_DIR names, or in the user's cache. Where it is not there it is downloaded
-        once, which takes the package pooch (``pip install 'nobacktrack[data]'``), and checked.
+        The text, if you have it. Default: shakespeare.txt in the folder that the environment
+        variable NBT_DATA_DIR names, or else in the user's cache. If it is not there it is
+        downloaded once and checked. This needs the package pooch (``pip install
+        'nobacktrack[data]'``).
 
     Returns
     -------
     Stream
-        Not endless; nobody knows its entropy rate.
+        Not endless. Its entropy rate is not known.
 
     Raises
     ------
     TypeError
-        What is given is no path.
+        `path` is no path.
     DataError
-        There is no such file, and it cannot be downloaded.
+        There is no file `path`, or the text cannot be downloaded.
     MissingExtra
-        It would have to be downloaded, and pooch is not installed.
+        The text must be downloaded, and pooch is not installed.
 
     Notes
     -----
-    The 42 files of the edition known as Moby, in the order of their names, a line break after each.
+    These are the 42 files of the edition known as Moby, in the order of their names, each followed
+    by a line break.
     """
     return text(_downloaded() if path is None else _existing(Path(_arguments.path("path", path))))
 
@@ -66,7 +68,8 @@ def _existing(path: Path) -> Path:
 
 
 def _downloaded() -> Path:
-    """The file in NBT_DATA_DIR as it is, or that in the cache, once its checksum is right."""
+    """Return the file in NBT_DATA_DIR as it is, or the file in the cache, whose checksum is
+    checked."""
     folder = os.environ.get("NBT_DATA_DIR")
     if folder and (Path(folder) / FILE).is_file():
         return Path(folder) / FILE
@@ -105,7 +108,7 @@ def _download(url: str, output: Any, pooch: Any) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """In a few words: what requests says of a failed connection is longer than a line."""
+    """Return why in a few words; the messages of requests about failed connections are long."""
     import requests
 
     response = getattr(error, "response", None)

@@ -1,4 +1,4 @@
-"""Inputs that are vectors, with targets: the adding problem."""
+"""Data with vectors as inputs, and targets: the adding problem."""
 
 from __future__ import annotations
 
@@ -11,43 +11,47 @@ __all__ = ["adding"]
 
 
 def adding(length: int = 20, levels: int = 4, seed: int = 0) -> Adding:
-    """The adding problem: two numbers are marked, far apart; in the end, what is their sum?
+    """Return an endless stream of the adding problem: two numbers far apart are marked, and at the
+    end their sum is asked for.
 
-    At each step a vector (value, mark) comes, and a symbol is asked for. Values are uniform among
-    0, 1/(levels - 1), …, 1. In an episode of `length` steps, one step of the first half and one of
-    the second half before the last step are marked 1, and the last one -1: then the symbol is the
-    sum of the two marked values times (levels - 1). At all other steps it is the last symbol of the
-    alphabet, 2 levels - 1: "no answer". After Hochreiter and Schmidhuber (1997), whose sum is a
-    real number.
+    At each step the input is a vector (value, mark), and the target is a symbol. Values are uniform
+    among 0, 1/(levels - 1), …, 1. An episode has `length` steps. All but the last are split into
+    two halves; one step in each half has the mark 1. The last step has the mark -1, and its target
+    is the sum of the two marked values times (levels - 1). At all other steps the target is the
+    last symbol of the alphabet, 2 levels - 1, which means "no answer". After Hochreiter and
+    Schmidhuber (1997), where the sum is a real number.
 
     Parameters
     ----------
     length : int
-        Steps of an episode, from 3 to 2²⁰.
+        Number of steps of an episode, from 3 to 2²⁰.
     levels : int
-        Different values, from 2 to 128.
+        Number of different values, from 2 to 128.
     seed : int
         In [0, 2⁶⁴).
 
     Returns
     -------
     Stream
-        Its ``read(n)`` gives ``x, y``: vectors, float64, shape (n, 2), and the symbols
-        to answer, int32, shape (n,). For a trainer with ``inputs=2``:
-        ``trainer.learn(*stream.read(1000))``. Its `entropy_rate` is 0: the answers follow from
-        the inputs. Its `forgetful_rate`, for who knows only when to answer, is the entropy of the
-        sum over `length`; who remembers one of the values is at log2(levels) / length.
+        Its ``read(n)`` returns ``x, y``: vectors, float64, shape (n, 2), and the symbols to answer,
+        int32, shape (n,). For a trainer with ``inputs=2``: ``trainer.learn(*stream.read(1000))``.
+        Its `entropy_rate` is 0, because the answers follow from the inputs. Its `forgetful_rate` is
+        the entropy of the sum over `length`, for a predictor that knows only when to answer. One
+        that remembers one of the two values pays log2(levels) / length.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `length`, `levels` or `seed` is no integer.
+    ValueError
+        One of them is out of range.
 
     Notes
     -----
-    The numbers are a promise. An episode takes length + 2 raw 64-bit outputs of
-    ``numpy.random.PCG64(seed)``: the values modulo `levels`, then the marked places in the halves
-    of the first length - 1 steps, each modulo their number of steps, the shorter half first.
+    The episodes of a seed will not change between versions. An episode takes length + 2 raw 64-bit
+    outputs of ``numpy.random.PCG64(seed)``: the values, modulo `levels`, then the marked places in
+    the halves of the first length - 1 steps, each modulo the number of steps in that half. If the
+    halves differ, the first one is shorter.
 
     Examples
     --------
@@ -61,8 +65,11 @@ def adding(length: int = 20, levels: int = 4, seed: int = 0) -> Adding:
 
 
 class Adding(Words):
-    """See `adding`. The stream that is read, resumed and hashed underneath is one of whole numbers:
-    (answer × levels + value) × 3 + mark + 1."""
+    """The stream that `adding` returns.
+
+    The stream that is read, resumed and hashed inside is one of integers: (answer × levels + value)
+    × 3 + mark + 1.
+    """
 
     def __init__(self, length: int, levels: int, seed: int) -> None:
         self.length, self.levels = length, levels
@@ -91,7 +98,7 @@ class Adding(Words):
         return ((answer * self.levels + value) * 3 + mark + 1).ravel()
 
     def read(self, n: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
-        """The next `n` vectors and the symbols to answer: (n, 2) float64, (n,) int32."""
+        """Return the next `n` vectors and the symbols to answer: (n, 2) float64, (n,) int32."""
         codes = super().read(n)
         codes, mark = codes // 3, codes % 3 - 1
         answer, value = codes // self.levels, codes % self.levels

@@ -1,4 +1,4 @@
-"""Endless words whose second half depends on the first, from a distance."""
+"""Endless streams of words whose second half depends on the first, over a distance."""
 
 from __future__ import annotations
 
@@ -23,28 +23,30 @@ BLANK, CUE = ".", ":"
 
 
 class Words(Stream):
-    """An endless stream of independent words, each made of the same number of raw numbers.
+    """Endless stream of independent words. Each word is made of the same number of raw numbers.
 
     Parameters
     ----------
     name : str
-        Of the data set; `facts` are added to it.
+        Name of the data set; `facts` are added to it.
     facts : dict of str to int
-        What the words depend on, beside the seed.
+        What the words depend on, besides the seed.
     alphabet : str or range
+        The symbols.
     bits, dependent : float
-        Entropy of a word, and how much more it costs who does not remember its first part.
+        Entropy of a word, and how many bits more it costs a predictor that forgets its first part.
     length : float
-        Symbols in a word on average.
+        Mean number of symbols in a word.
     draws : int
-        Raw numbers that a word is made of.
+        Number of raw numbers that a word is made of.
     seed : int
+        Seed of the raw numbers.
 
     Attributes
     ----------
     forgetful_rate : float
-        Bits per symbol of the best predictor that does not carry the dependency: what is left to
-        gain from it is the difference to `entropy_rate`.
+        Bits per symbol of the best predictor that does not remember the first part of a word. The
+        difference to `entropy_rate` is what can be gained by remembering it.
     """
 
     def __init__(
@@ -69,12 +71,12 @@ class Words(Stream):
         self.seed = seed
         self._facts = {**facts, "seed": seed}
         self._draws = draws
-        self._words = max(1, BATCH // math.ceil(length))  # in a batch
+        self._words = max(1, BATCH // math.ceil(length))  # words in a batch
         self._start_at(draws=0)
 
     @abstractmethod
     def _make(self, raw: np.ndarray) -> np.ndarray:
-        """Symbols, int32, of the words made of these raw numbers, (words, draws)."""
+        """Return the symbols, int32, of the words made of these raw numbers, (words, draws)."""
 
     def _start_at(self, draws: int) -> None:
         """Make the batch of words that begins after `draws` raw numbers."""
@@ -113,10 +115,10 @@ class Words(Stream):
 
 
 def anbn(low: int = 1, high: int = 32, seed: int = 0) -> Words:
-    r"""An endless stream of words aⁿ newline bⁿ newline, n uniform in [low, high].
+    r"""Return an endless stream of words aⁿ newline bⁿ newline, n uniform in [low, high].
 
-    The second half of a word is determined by the first: a predictor that remembers n pays for
-    n only. The symbols are "a", "b", "\n", in this order.
+    The first half of a word determines the second, so a predictor that remembers n pays for n only
+    once. The symbols are "a", "b", "\n", in this order.
 
     Parameters
     ----------
@@ -129,19 +131,21 @@ def anbn(low: int = 1, high: int = 32, seed: int = 0) -> Words:
     -------
     Stream
         Its `entropy_rate` is log2(high - low + 1) / (low + high + 2) bits per symbol. Its
-        `forgetful_rate`, that of words aⁿ newline bᵖ newline with n and p independent, is twice
-        as much.
+        `forgetful_rate` is twice as much: that of words aⁿ newline bᵖ newline with n and p
+        independent.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `low`, `high` or `seed` is no integer.
+    ValueError
+        `low`, `high` or `seed` is out of range, or `low` exceeds `high`.
 
     Notes
     -----
-    The numbers are a promise: n = low + r mod (high - low + 1), r the raw 64-bit outputs of
-    ``numpy.random.PCG64(seed)`` without those at or above the greatest multiple of
-    high - low + 1 that 64 bits hold.
+    The words of a seed will not change between versions: n = low + r mod (high - low + 1). Here r
+    are the raw 64-bit outputs of ``numpy.random.PCG64(seed)``, without those at or above the
+    greatest multiple of high - low + 1 that 64 bits hold.
 
     Examples
     --------
@@ -154,7 +158,7 @@ def anbn(low: int = 1, high: int = 32, seed: int = 0) -> Words:
 
 
 class AnBn(Words):
-    """See `anbn`."""
+    """The stream that `anbn` returns."""
 
     def __init__(self, low: int, high: int, seed: int) -> None:
         self.low, self.high = low, high
@@ -181,39 +185,43 @@ class AnBn(Words):
 def brackets(
     low: int = 5, high: int = 20, kinds: int = 4, letters: int = 4, seed: int = 0
 ) -> Words:
-    """An endless stream of distant brackets: an opening one, letters, the one that closes it.
+    """Return an endless stream of distant brackets: an opening bracket, letters, the closing
+    bracket.
 
-    The letters between are of no use, and say nothing of the kind of bracket, which has to be
-    remembered over n of them. A word is, say, ``[acbad]``.
+    The n letters in between say nothing about the kind of bracket, which must be remembered until
+    the end. A word is, for example, ``[acbad]``.
 
     Parameters
     ----------
     low, high : int
-        Fewest and most letters n between two brackets, which are uniform in [low, high];
-        0 ≤ low ≤ high ≤ 2²⁰.
+        Fewest and most letters between two brackets; their number n is uniform in [low, high]; 0 ≤
+        low ≤ high ≤ 2²⁰.
     kinds : int
-        Kinds of brackets, ``()[]{}<>`` in this order, at most 4.
+        Number of kinds of brackets, ``()[]{}<>`` in this order, from 1 to 4.
     letters : int
-        Different letters between them, ``a b c …``, at most 26.
+        Number of different letters between them, ``a b c …``, from 1 to 26.
     seed : int
         In [0, 2⁶⁴).
 
     Returns
     -------
     Stream
-        With m = (low + high) / 2 letters on average, its `entropy_rate` is
-        (log2 kinds + log2(high - low + 1) + m log2 letters) / (m + 2) bits per symbol. Its
-        `forgetful_rate`, for who has to guess the bracket that closes, pays log2 kinds twice.
+        With m = (low + high) / 2 letters on average, its `entropy_rate` is (log2 kinds + log2(high
+        - low + 1) + m log2 letters) / (m + 2) bits per symbol. Its `forgetful_rate` counts log2
+        kinds twice: that of a predictor which must guess the closing bracket.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `low`, `high`, `kinds`, `letters` or `seed` is no integer.
+    ValueError
+        One of them is out of range, or `low` exceeds `high`.
 
     Notes
     -----
-    The numbers are a promise. A word takes 2 + high raw 64-bit outputs of
-    ``numpy.random.PCG64(seed)``: modulo `kinds`, modulo high - low + 1, and modulo `letters`.
+    The words of a seed will not change between versions. A word takes 2 + high raw 64-bit outputs
+    of ``numpy.random.PCG64(seed)``: the first modulo `kinds`, the second modulo high - low + 1, the
+    others modulo `letters`.
 
     Examples
     --------
@@ -228,7 +236,7 @@ def brackets(
 
 
 class Brackets(Words):
-    """See `brackets`."""
+    """The stream that `brackets` returns."""
 
     def __init__(self, low: int, high: int, kinds: int, letters: int, seed: int) -> None:
         self.low, self.high, self.kinds, self.letters = low, high, kinds, letters
@@ -256,36 +264,38 @@ class Brackets(Words):
 
 
 def delayed_copy(length: int = 8, delay: int = 16, letters: int = 4, seed: int = 0) -> Words:
-    """An endless stream of letters that come again after a delay.
+    """Return an endless stream of letters that are repeated after a delay.
 
     A word is `length` letters, `delay` blanks, a cue, and the same letters: ``cabd....:cabd``.
 
     Parameters
     ----------
     length : int
-        Letters to remember, at most 2²⁰.
+        Number of letters to remember, from 1 to 2²⁰.
     delay : int
-        Blanks ``.`` before the cue ``:``, at most 2²⁰.
+        Number of blanks ``.`` before the cue ``:``, from 0 to 2²⁰.
     letters : int
-        Different letters, ``a b c …``, at most 26.
+        Number of different letters, ``a b c …``, from 1 to 26.
     seed : int
         In [0, 2⁶⁴).
 
     Returns
     -------
     Stream
-        Its `entropy_rate` is length log2 letters / (2 length + delay + 1) bits per symbol, its
-        `forgetful_rate` twice as much.
+        Its `entropy_rate` is length log2 letters / (2 length + delay + 1) bits per symbol. Its
+        `forgetful_rate` is twice as much.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `length`, `delay`, `letters` or `seed` is no integer.
+    ValueError
+        One of them is out of range.
 
     Notes
     -----
-    The numbers are a promise. The letters of a word are `length` raw 64-bit outputs of
-    ``numpy.random.PCG64(seed)``, modulo `letters`.
+    The words of a seed will not change between versions. The letters of a word are `length` raw
+    64-bit outputs of ``numpy.random.PCG64(seed)``, modulo `letters`.
 
     Examples
     --------
@@ -300,7 +310,7 @@ def delayed_copy(length: int = 8, delay: int = 16, letters: int = 4, seed: int =
 
 
 class DelayedCopy(Words):
-    """See `delayed_copy`."""
+    """The stream that `delayed_copy` returns."""
 
     def __init__(self, length: int, delay: int, letters: int, seed: int) -> None:
         self.length, self.delay, self.letters = length, delay, letters
@@ -332,5 +342,5 @@ def _range(low: int, high: int, least: int) -> tuple[int, int]:
 
 
 def checked_seed(seed: int) -> int:
-    """A seed in [0, 2⁶⁴)."""
+    """Return a seed, which must be in [0, 2⁶⁴)."""
     return _arguments.whole("seed", seed, low=0, high=2**64 - 1)

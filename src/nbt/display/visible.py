@@ -3,9 +3,6 @@
 Names of files and streams, symbols and words come from data. Sent to a terminal as they are, their
 control characters would be commands to it, and their direction marks would make a text look like
 another one.
-
-Names of files and streams, symbols and words come from data. Sent to a terminal as they are, their
-control characters are commands to it, and marks of direction show a text as another.
 """
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
-"""Files that are whole or absent, and files of strangers; knows nothing of what is in them."""
+"""Files that are complete or absent, and files from unknown sources. This knows nothing about their
+content."""

@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all, and a lock that dies with its owner.
+"""Files that are complete or absent, and a lock that ends with its owner.
 
-A file is written aside in its own folder, synced, given its name by one rename, and the folder is
-synced: whatever fails, or when the process dies, under the name is the old file or the new one.
+A file is written under a temporary name in its own folder, synced, and renamed; then the folder is
+synced. So if anything fails, or the process dies, the name leads to the old file or to the new one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nbt.storage.folders import Folder, UnfitError
 
 try:
     import fcntl
-except ImportError:  # Windows, where a file that is open cannot be removed by others
+except ImportError:  # Windows: others cannot remove a file that is open
     fcntl = None
 
 __all__ = ["Lock", "clean", "is_special", "replace", "replace_in"]
@@ -29,21 +29,23 @@ TEMPORARY = re.compile(r"\.[0-9a-f]{16}(\.old)?\.tmp")
 
 
 def replace(path: str | os.PathLike[str], data: bytes, aside: str | None = None) -> None:
-    """Put `data` in the place of a file, at once and for good.
+    """Replace a file by `data`, atomically and durably.
 
     Parameters
     ----------
     path : str or path-like
-        Links are followed.
+        File to write. Links are followed.
     data : bytes
+        Its new content.
     aside : str, optional
-        A path in the same folder under which to keep the file that was there.
+        Path in the same folder under which the previous file is kept.
 
     Raises
     ------
     OSError
-        It names the path. The old file is there, unless only the folder could not be synced: then
-        it may be the new one. A device, a pipe or a socket is refused, and stays.
+        The file cannot be written. The error names the path. The old file is then still there; if
+        only the folder could not be synced, it may be the new one. Devices, pipes and sockets are
+        refused.
     """
     place, name = os.path.split(os.path.realpath(path))
     try:
@@ -54,9 +56,9 @@ def replace(path: str | os.PathLike[str], data: bytes, aside: str | None = None)
 
 
 def replace_in(folder: Folder, name: str, data: bytes, aside: str | None = None) -> None:
-    """The same of a name in an open folder, where no link is followed.
+    """Replace a file in an open folder, where no link is followed.
 
-    Several may do it at a time: each has a temporary of its own.
+    Several processes may do this at the same time: each has its own temporary file.
     """
     try:
         there = folder.is_there(name)
@@ -75,7 +77,7 @@ def replace_in(folder: Folder, name: str, data: bytes, aside: str | None = None)
 
 
 def is_special(path: str) -> bool:
-    """Is there a device, a pipe or a socket, which a rename would destroy?"""
+    """Return whether the path is a device, a pipe or a socket, which a rename would destroy."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -84,7 +86,8 @@ def is_special(path: str) -> bool:
 
 
 def clean(folder: Folder, name: str) -> None:
-    """Remove what writers of `name` that died have left. Living ones hold the lock of theirs."""
+    """Remove the temporary files that dead writers of `name` have left. Living writers hold locks
+    on theirs."""
     for left in folder.names():
         if left.startswith(name) and TEMPORARY.fullmatch(left, len(name)):
             with contextlib.suppress(OSError):
@@ -92,8 +95,12 @@ def clean(folder: Folder, name: str) -> None:
 
 
 def _remove_left(folder: Folder, left: str) -> None:
-    """Unless the writer lives who made it, or who is about to keep a file under that name. The lock
-    is held until it is gone: a writer that has just made its file must not take it in between."""
+    """Remove a temporary file, unless the writer that made it lives, or is about to keep a file
+    under that name.
+
+    The lock is held until the file is gone, so that a writer which has just made its file cannot
+    take the lock in between.
+    """
     try:
         handle = folder.open(left.removesuffix(KEPT).removesuffix(SUFFIX) + SUFFIX, os.O_RDWR)
     except FileNotFoundError:
@@ -108,16 +115,17 @@ def _remove_left(folder: Folder, left: str) -> None:
 
 @contextlib.contextmanager
 def _aside(folder: Folder, name: str) -> Iterator[tuple[str, int]]:
-    """A new locked file beside `name`, which is gone at the end if it still has its own name."""
+    """Make a locked temporary file beside `name`. At the end it is removed if it was not
+    renamed."""
     while True:
         temporary = f"{name}.{secrets.token_hex(8)}{SUFFIX}"
         handle = folder.open(temporary, _NEW)
         try:
-            if _alone(handle) and folder.is_there(temporary):  # nobody took it for a left one
+            if _alone(handle) and folder.is_there(temporary):  # no other process removed it
                 yield temporary, handle
                 return
         finally:
-            with contextlib.suppress(OSError):  # renamed
+            with contextlib.suppress(OSError):  # it was renamed
                 folder.unlink(temporary)
             os.close(handle)
 
@@ -132,13 +140,15 @@ def _write(handle: int, data: bytes) -> None:
 
 
 def _keep(folder: Folder, name: str, aside: str, temporary: str) -> None:
-    """Give the file a second name; a copy where the file system has no second names. On the way it
-    has a name that goes with the writer's temporary, and with the lock of that."""
+    """Give the file a second name, or copy it where the file system has no hard links.
+
+    Until then it has a name that belongs to the writer's temporary file, and so to its lock.
+    """
     between = temporary.removesuffix(SUFFIX) + KEPT
     try:
         try:
             folder.link(name, between)
-        except FileNotFoundError:  # somebody removed it
+        except FileNotFoundError:  # it was removed meanwhile
             return
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EACCES):
@@ -155,7 +165,7 @@ def _keep(folder: Folder, name: str, aside: str, temporary: str) -> None:
 
 
 def _alone(handle: int) -> bool:
-    """Take the lock of an open file; False if another process has it."""
+    """Take the lock of an open file; return False if another process has it."""
     try:
         if fcntl:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -165,18 +175,19 @@ def _alone(handle: int) -> bool:
 
 
 class Lock:
-    """An exclusive lock on a file, held until `release` or the death of the process.
+    """Exclusive lock on a file, held until `release` or the death of the process.
 
     Parameters
     ----------
     folder : Folder
+        The folder of the file.
     name : str
-        Made if it is not there; nothing is written to it.
+        Name of the file. It is made if it does not exist; nothing is written to it.
 
     Raises
     ------
     BlockingIOError
-        Another process has it. The error names the path.
+        Another process has the lock. The error names the path.
     UnfitError
         It is no regular file.
     """
@@ -194,7 +205,7 @@ class Lock:
         self.release()
 
     def release(self) -> None:
-        """Let others have it."""
+        """Release the lock."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None

@@ -1,15 +1,16 @@
 """A safetensors file with a JSON object, the head, and a checksum over every byte.
 
-Under the key "nbt" of its metadata is the head with, besides what it is given,
+The head is under the key "nbt" of the metadata. It has what `seal` is given, and
 
-- "sha256", over every byte of the file, its own 64 characters taken as zeros,
+- "sha256", the hash of all bytes of the file, with its own 64 characters set to zeros,
 - "format" ("nbt-checkpoint") and "schema" (a number that grows when the layout changes),
-- "version", of the package that wrote it.
+- "version", that of the package which wrote the file.
 
-Nothing in it is ever executed. The checksum notices damage, it keeps nobody from forging a file:
-`unseal` therefore believes nothing. It reads the header only once it has been counted what that may
-take (`nbt.storage.strangers`), the arrays once the header fits the file and the trainer that it
-describes, and makes no copy of them: what it takes is at most twice the file and 16 MiB.
+Nothing in the file is ever executed. The checksum detects damage, but does not prevent forgery, so
+`unseal` checks everything. It parses the header only after the memory that this may take has been
+bounded (`nbt.storage.strangers`). It reads the arrays only if the header fits the file and the
+trainer that it describes, and does not copy them. So it takes at most twice the size of the file
+plus 16 MiB.
 """
 
 from __future__ import annotations
@@ -33,26 +34,26 @@ __all__ = ["MALFORMED", "room_in", "seal", "unseal"]
 
 FORMAT = "nbt-checkpoint"
 SCHEMA = 2
-LONGEST_HEADER = 1 << 26  # a graph is in it: 3 bytes an edge
+LONGEST_HEADER = 1 << 26  # it may hold a graph, which takes 3 bytes an edge
 LARGEST_FILE = 1 << 36
-ALWAYS = ROOM // (2 * ITEM)  # a header that is as short can be read back whatever is in it
+ALWAYS = ROOM // (2 * ITEM)  # a header up to this length can always be read back
 MALFORMED = (
     *(AttributeError, ArithmeticError, LookupError, MemoryError, RecursionError, TypeError),
     ValueError,
 )
 NO_DIGEST = "0" * 64
-DTYPES = {  # as safetensors calls them
+DTYPES = {  # by the names of safetensors
     **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
     **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)},
     "BOOL": "?",
 }
 FIELDS = {"dtype", "shape", "data_offsets"}
-DEEPEST = 32  # dimensions of an array
+DEEPEST = 32  # most dimensions of an array
 Shapes = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, tuple[int, ...]]]
 
 
 def seal(head: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
-    """The file of a head and arrays.
+    """Return the file of a head and arrays, as bytes.
 
     Raises
     ------
@@ -78,28 +79,29 @@ def seal(head: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> bytes:
 
 
 def room_in(size: int) -> int:
-    """What the objects in the text of a file of so many bytes may take."""
+    """Return how many bytes the objects parsed from a file of this size may take."""
     return size * 3 // 4 + ROOM
 
 
 def unseal(
     path: str, shapes: Shapes, handle: int | None = None
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Head and arrays, once everything that the file says about itself has proved true.
+    """Return head and arrays, after all that the file says about itself was checked.
 
     Parameters
     ----------
     path : str
+        The file.
     shapes : callable
-        Which arrays of which shapes there must be, from the head and what safetensors says of the
-        arrays; called before anything of their size is read.
+        Returns the shapes of the arrays that there must be, by name, given the head and what
+        safetensors says of the arrays. It is called before anything of that size is read.
     handle : int, optional
-        Its descriptor, where it is open; it is closed.
+        Descriptor of the file, if it is open. It is closed.
 
     Raises
     ------
     CheckpointError, OSError
-        As `nbt.load`.
+        As in `nbt.load`.
     """
     opener = _open_at_once if handle is None else None
     with open(path if handle is None else handle, "rb", buffering=0, opener=opener) as file:
@@ -117,11 +119,11 @@ def unseal(
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a named pipe would wait
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a named pipe would block
 
 
 def _head(path: str, file: BinaryIO, size: int) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """What the file says of itself; what safetensors says of its arrays; where those begin."""
+    """Return the head of the file, what safetensors says of its arrays, and where these begin."""
     length = int.from_bytes(file.read(8), "little")
     known = size - length >= 8 and length <= LONGEST_HEADER
     try:
@@ -154,7 +156,7 @@ def _parsed_header(data: bytes, size: int) -> tuple[dict[str, Any], dict[str, An
 
 
 def _check_layout(path: str, layout: Mapping[str, Any], size: int) -> None:
-    """See that the header speaks of arrays that lie one after the other and fill the file."""
+    """Check that the arrays of the header lie one after the other and fill the file."""
     for name, entry in layout.items():
         if not _is_array(entry):
             raise CheckpointError(
@@ -176,7 +178,7 @@ def _check_layout(path: str, layout: Mapping[str, Any], size: int) -> None:
 
 
 def _is_array(entry: Any) -> bool:
-    """Is it what safetensors says of an array?"""
+    """Return whether this is what safetensors says of an array."""
     if not (isinstance(entry, dict) and entry.keys() == FIELDS):
         return False
     shape, offsets, dtype = entry["shape"], entry["data_offsets"], entry["dtype"]
@@ -196,7 +198,7 @@ def _is_array(entry: Any) -> bool:
 def _check_shapes(
     path: str, shapes: Shapes, head: Mapping[str, Any], layout: Mapping[str, Any]
 ) -> None:
-    """Before anything of that size is read or made, see that the file has arrays of it."""
+    """Check that the file has the arrays of these shapes, before anything of that size is made."""
     try:
         for name, shape in shapes(head, layout).items():
             found = tuple(layout[name]["shape"]) if name in layout else "nothing"
@@ -209,7 +211,7 @@ def _check_shapes(
 
 
 def _whole(file: BinaryIO, size: int) -> bytearray:
-    """All of it, or zeros where it has become shorter; that much even if it grows meanwhile."""
+    """Return `size` bytes of the file; zeros where it has become shorter."""
     data, at = bytearray(size), 0
     file.seek(0)
     with memoryview(data) as view:
@@ -229,7 +231,7 @@ def _check_digest(path: str, said: str, data: bytearray, start: int) -> None:
 
 
 def _array(data: bytearray, start: int, entry: Mapping[str, Any]) -> np.ndarray:
-    """A view of the file's bytes."""
+    """Return a view of the file's bytes as an array."""
     dtype, count = np.dtype(DTYPES[entry["dtype"]]), math.prod(entry["shape"])
     if not count:
         return np.empty(entry["shape"], dtype)

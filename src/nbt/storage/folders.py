@@ -1,8 +1,8 @@
-"""A folder that is held open, in which names mean what lies in it and nothing else.
+"""An open folder, in which names mean only what lies in it.
 
-A run's folder may come from a stranger, or be written to by one. So no link in it is followed, and
-what is no regular file (a named pipe would wait for ever) is not opened. Where the platform has
-them, calls go to the open folder itself: its path may meanwhile lead elsewhere.
+A run's folder may come from someone unknown, and others may write to it. So no link in it is
+followed, and only regular files are opened (a named pipe would block for ever). Where the platform
+allows it, calls use the open folder itself, because its path may lead elsewhere later.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
 
 
 class UnfitError(OSError):
-    """What lies under a name is no regular file, or too large."""
+    """The file of that name is no regular file, or too large."""
 
 
 class Folder:
-    """An open folder; a context manager.
+    """Open folder; a context manager.
 
     Parameters
     ----------
     path : path-like
-        Links are followed: it is the user who names it.
+        Path of the folder. Links are followed, as the user names it.
     parent : Folder, optional
-        `path` is a name in that one, and no link.
+        If given, `path` is a name in this folder, and must not be a link.
 
     Raises
     ------
     OSError
-        It is not there, is no folder, or cannot be read. As all errors here it names the path.
+        It does not exist, is no folder, or cannot be read. Like all errors here, it names the path.
     """
 
     def __init__(self, path: str | os.PathLike[str], parent: Folder | None = None) -> None:
@@ -59,28 +59,28 @@ class Folder:
         self.close()
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the folder."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
 
     def file(self, name: str) -> str:
-        """The path of a name, for messages."""
+        """Return the path of a name, for messages."""
         return os.path.join(self.path, name)
 
     def names(self) -> list[str]:
-        """Of all that lies in it."""
+        """Return the names of all that lies in the folder."""
         return sorted(os.listdir(self.path or "." if self._handle is None else self._handle))
 
     # ---- what lies in it -----------------------------------------------------------------------
 
     def is_there(self, name: str) -> bool:
-        """Is there a regular file?
+        """Return whether there is a regular file of that name.
 
         Raises
         ------
         UnfitError
-            There is something else.
+            The name is that of something else.
         """
         try:
             self._check(name, self._status(name))
@@ -89,18 +89,18 @@ class Folder:
         return True
 
     def open(self, name: str, flags: int = os.O_RDONLY) -> int:
-        """The descriptor of a regular file.
+        """Return the descriptor of a regular file.
 
         Raises
         ------
         UnfitError
-            It is something else.
+            The name is that of something else.
         OSError
-            It is not there, or cannot be opened.
+            The file does not exist, or cannot be opened.
         """
         where, at = self._where(name)
         try:
-            self._check(name, self._status(name))  # says what it is, where opening would not
+            self._check(name, self._status(name))  # its errors say more than those of opening
         except FileNotFoundError:
             if not flags & os.O_CREAT:
                 raise
@@ -113,14 +113,14 @@ class Folder:
         return handle
 
     def read(self, name: str, most: int) -> bytes:
-        """What a regular file holds.
+        """Return the content of a regular file.
 
         Raises
         ------
         UnfitError
-            It is something else, or larger than `most` bytes.
+            The name is that of something else, or the file is larger than `most` bytes.
         OSError
-            It is not there, or cannot be read.
+            The file does not exist, or cannot be read.
         """
         with open(self.open(name), "rb", buffering=0) as file:
             parts, left = [], most + 1
@@ -132,7 +132,7 @@ class Folder:
         return b"".join(parts)
 
     def rename(self, old: str, new: str) -> None:
-        """Give a file the name of another, which is gone then, at once."""
+        """Rename a file, atomically. A file that had the new name is replaced."""
         (old, of), (new, to) = self._where(old), self._where(new)
         os.replace(old, new, **{f"src_{k}": v for k, v in of.items()}, **_destination(to))
 
@@ -144,12 +144,12 @@ class Folder:
         os.link(old, new, **of, **_destination(to))
 
     def unlink(self, name: str) -> None:
-        """Take a name away, not what a link leads to."""
+        """Remove a name; the target of a link stays."""
         where, at = self._where(name)
         os.unlink(where, **at)
 
     def sub(self, name: str, make: bool = False) -> Folder:
-        """A folder in it; `make`: also where there is none yet."""
+        """Return a folder in this one, open. With `make`, it is made if it does not exist."""
         if make:
             where, at = self._where(name)
             with contextlib.suppress(FileExistsError):
@@ -157,7 +157,7 @@ class Folder:
         return Folder(name, self)
 
     def sync(self) -> None:
-        """See that its names are on the disk."""
+        """Make sure that the names in the folder are on the disk."""
         if self._handle is not None:
             os.fsync(self._handle)
 
@@ -184,7 +184,7 @@ class Folder:
 
 @contextlib.contextmanager
 def opened(path: str | os.PathLike[str], kind: type[ValueError]) -> Iterator[Folder]:
-    """The folder at a path; an `UnfitError` becomes an error of that kind, in one line."""
+    """Yield the folder at a path. An `UnfitError` becomes an error of that kind, in one line."""
     try:
         with Folder(path) as folder:
             yield folder

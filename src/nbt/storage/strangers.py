@@ -1,7 +1,8 @@
-"""What a stranger's text may cost: JSON that is counted before it is read.
+"""Text from unknown sources: the cost of JSON is bounded before it is parsed.
 
-`json.loads` makes some sixty bytes of the three in ``[],``. So what the objects of a text take is
-bounded first, by counting what separates them; that takes no memory, and a fraction of the time.
+`json.loads` takes some sixty bytes for the three in ``[],``. So the memory of the objects is
+bounded first, by counting the separators in the text. That takes no memory, and a fraction of the
+time.
 """
 
 from __future__ import annotations
@@ -13,25 +14,25 @@ from typing import Any
 
 __all__ = ["ITEM", "ROOM", "CostlyError", "named", "parsed", "words"]
 
-ROOM = 1 << 24  # bytes that any text may take
-ITEM = 100  # bytes that no item of a text takes more of, with what holds it
-NARROW, WIDE = 1.25, 7.0  # bytes a character; one that is not ASCII widens all of its string
+ROOM = 1 << 24  # bytes that the objects of any text may take
+ITEM = 100  # most bytes of an item, including its place in what holds it
+NARROW, WIDE = 1.25, 7.0  # bytes a character; one non-ASCII character widens its whole string
 WORD = re.compile(r'"[A-Za-z0-9+/=]{4096,}"')  # a graph
 
 
 class CostlyError(ValueError):
-    """A text has more items than there is memory for."""
+    """A text has more items than may be in memory."""
 
 
 def parsed(text: str | bytes, room: int = ROOM) -> Any:
-    """The value of a JSON text which as objects takes at most `room` bytes.
+    """Return the value of a JSON text, whose objects take at most `room` bytes.
 
     Raises
     ------
     CostlyError
-        It may take more.
+        The objects may take more.
     ValueError, RecursionError
-        It is no JSON, or nested too deeply.
+        The text is not JSON, or is nested too deeply.
     """
     if isinstance(text, bytes):
         text = text.decode()
@@ -47,20 +48,22 @@ def parsed(text: str | bytes, room: int = ROOM) -> Any:
 
 
 def _is_wide(text: str) -> bool:
-    """May a string in it have characters that are not ASCII? After one backslash, or three, a u is
-    an escape; after two it is a u."""
+    """Return whether a string of the text may have non-ASCII characters.
+
+    After one backslash, or three, a u begins an escape; after two it is the letter u.
+    """
     found = text.count("\\u")
     escapes = found and (found > text.count("\\\\u") or "\\\\\\u" in text)
     return bool(escapes) or not text.isascii()
 
 
 def named(value: Any) -> str:
-    """A value of a stranger's on one line, cut where it is long."""
+    """Return a value of unknown origin as text on one line, cut where it is long."""
     return reprlib.repr(value)
 
 
 def words(error: BaseException) -> str:
-    """What went wrong with a stranger's values, for a message."""
+    """Return in words what is wrong with values of unknown origin."""
     if isinstance(error, KeyError):
         return f"{named(error.args[0] if error.args else None)} is missing"
     if isinstance(error, RecursionError):

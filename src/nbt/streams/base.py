@@ -33,7 +33,7 @@ class Stream(ABC):
     ----------
     grows : bool
         Whether new symbols join the alphabet as they come. A new symbol is then always the first
-        one of a block.
+        one that a read returns.
     position : int
         Symbols read so far.
     format, column : str or None

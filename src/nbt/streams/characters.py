@@ -51,7 +51,7 @@ class FileStream(Stream):
     Attributes
     ----------
     strange : list
-        The symbols for which the last block has a -1, in order.
+        The symbols for which the last read gave -1, in order.
     notes : list of str
         For a person: the places of the first faults of each kind that `counts` counts.
     """

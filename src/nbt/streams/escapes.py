@@ -53,12 +53,12 @@ class Escapes:
         self._seen, self._unknown = seen, 0
 
     def bits(self, outside: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """Return the bits of each symbol of a block, each measured before that symbol is counted.
+        """Return the bits of each symbol of a chunk, each measured before that symbol is counted.
 
         Parameters
         ----------
         outside : array (steps,) of bool
-            Which symbols are outside the alphabet.
+            Which symbols of the chunk are outside the alphabet.
         own : array (steps,) of float64
             Bits by the model of those that are inside; entries of the others are not used.
 

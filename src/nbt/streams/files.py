@@ -65,11 +65,11 @@ def text(
         What to do with bytes that are invalid in the encoding. "strict": raise `DataError`.
         "replace": give U+FFFD, one for each piece, as Python does. "escape": give four characters,
         ``\xff`` for the byte 255. Default: "strict", but "replace" for a pipe or a file that is
-        followed. `Stream.counts` counts the bytes. A character that is cut by the end of a block,
+        followed. `Stream.counts` counts the bytes. A character that is cut by the end of a chunk,
         or by the end of a file that another one follows, is read whole.
     unknown : {"error", "mark"}
         What to do with a symbol that a fixed alphabet lacks. "error": raise `DataError`. "mark":
-        give -1, which `nbt.train` passes over. `strange` then has the symbols of the last block,
+        give -1, which `nbt.train` passes over. `strange` then has the symbols of the last read,
         and `Stream.counts` counts them.
 
     Raises

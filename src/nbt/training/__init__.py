@@ -1,4 +1,4 @@
-"""The loop that joins a trainer and a stream, and what it measures."""
+"""The training loop, which joins a trainer and a stream, and what it measures."""
 
 from nbt.training.history import History
 from nbt.training.interrupts import Interrupts, Terminated

@@ -1,4 +1,4 @@
-"""A history as arrays, as a checkpoint holds them, and back."""
+"""A history as the arrays that a checkpoint holds, and back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nbt.training.rows import LOSSES, HistoryRow, Sum, converted
 
 __all__ = ["COLUMNS", "put", "taken"]
 
-COLUMNS = {  # of a row, but its unit
+COLUMNS = {  # all fields of a row but its unit
     name: np.int64 if name in ("step", "unscored", *COUNTS) else np.float64
     for name in HistoryRow._fields[:-1]
 }
@@ -21,7 +21,7 @@ COUNTED = {f"now.{name}": name for name in COUNTS}
 
 
 def taken(history: Any) -> dict[str, np.ndarray]:
-    """The columns, and the sums; what is counted only where there is something to count."""
+    """Return the columns and the sums as arrays. Counts are left out where they are all 0."""
     rows, last = history._open
     now, unit = history._now, history.unit
     state = {_key(name, unit): c[:rows].copy() for name, c in history._columns.items()}
@@ -43,7 +43,8 @@ def taken(history: Any) -> dict[str, np.ndarray]:
 
 
 def put(history: Any, state: Mapping[str, np.ndarray]) -> None:
-    """Into a new history what `taken` gave; raises TypeError or ValueError where it is none."""
+    """Put what `taken` returned into a new history. Raise TypeError or ValueError if it is not
+    that."""
     state = _renewed(state, history.unit)
     _check(state, history)
     now, last = (

@@ -1,4 +1,4 @@
-"""What was measured while a network learned."""
+"""History of the losses that were measured while a network learned."""
 
 from __future__ import annotations
 
@@ -22,36 +22,39 @@ __all__ = ["History"]
 
 
 class History:
-    """Losses summed up at the steps 1, 2, 4, 8, ... (or denser) and at the end.
+    """History of losses, with rows at the steps 1, 2, 4, 8, ... (or more of them) and at the end.
 
     The columns are arrays: `step`, `unscored`, `replaced`, `unknown`, `skipped` (int64), `average`,
     `since`, `seconds` and `symbols_per_second` (float64), see `HistoryRow`. Losses are in `unit`:
-    bits per symbol, or nats per step of numbers; `average_bits`, `average_nats` and so on are in
-    the unit that they name. Sums are float64, added up in the order of the steps, so that they do
-    not depend on how a stream was cut into blocks.
+    bits per symbol, or nats per step of numbers. `average_bits`, `average_nats` and so on are in
+    the unit that they name. Sums are float64 and are added up in the order of the steps, so they do
+    not depend on how a stream is cut into chunks.
 
     Parameters
     ----------
     settings : mapping, optional
-        What was run; anything that JSON holds. ``{"unit": "nats"}`` is a history of numbers.
+        Settings of the run; anything that JSON can hold. ``{"unit": "nats"}`` makes a history of
+        numbers.
     per_octave : int
-        Rows from a step to its double, at least 1: they are at the whole parts of
+        Number of rows from a step to its double, from 1 to 1000. They are at the integer parts of
         2^(k / per_octave).
 
     Attributes
     ----------
     settings : dict
-        The same.
+        A copy of the argument.
     stopped : str or None
-        Why it ended: "end" (of the stream), "steps", "seconds", "interrupt", "error",
-        "divergence"; None while it runs.
+        Why the run ended: "end" (of the stream), "steps", "seconds", "interrupt", "terminated",
+        "error" or "divergence". None while it runs.
     counts : dict of str to int
-        What the stream has met so far and went on after: `Stream.counts`.
+        Faults that the stream has met so far and went on after: `Stream.counts`.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `settings` is no mapping, `per_octave` no integer.
+    ValueError
+        `per_octave` is not in [1, 1000].
 
     Examples
     --------
@@ -69,25 +72,25 @@ class History:
         self._columns = {name: np.zeros(32, kind) for name, kind in arrays.COLUMNS.items()}
         self._rows = 0
         self.counts = dict.fromkeys(COUNTS, 0)
-        self._now = self._last = Sum(0, 0.0, 0.0)  # of everything; as it was at the last row
-        self._open = (0, self._last)  # rows and last row, without the one that `finish` adds
+        self._now = self._last = Sum(0, 0.0, 0.0)  # sums up to now; up to the last row
+        self._open = (0, self._last)  # rows, and sums there, without the row that `finish` adds
 
     def add(
         self, losses: np.ndarray, seconds: float, counts: Mapping[str, int] | None = None
     ) -> None:
-        """Take in the losses (nats, in order) of the steps up to now, `seconds` since the start.
+        """Add the losses of the next steps.
 
-        The time of a row within them is interpolated. NaN is a step without a loss: it counts as a
-        step, and not in the averages.
+        The times of rows within these steps are interpolated. NaN stands for a step without a loss:
+        it counts as a step, but not in the averages.
 
         Parameters
         ----------
         losses : array (steps,)
-            In nats, in order.
+            Losses in nats, in order.
         seconds : float
-            Time from the start to their end.
+            Time from the start of the run to the end of these steps.
         counts : mapping of str to int, optional
-            What the stream had met by then: `Stream.counts`.
+            Faults that the stream had met by then: `Stream.counts`.
         """
         self.counts |= counts or {}
         losses = np.asarray(losses, np.float64)
@@ -113,14 +116,14 @@ class History:
         self._now = Sum(step, float(sums[-1]), float(seconds), int(gaps[-1]), recent)
 
     def finish(self, stopped: str) -> None:
-        """Add the row of the last step, if it is not there yet, and note why it ended.
+        """Add the row of the last step, if it is not there yet, and record why the run ended.
 
-        A history that goes on after all loses that row again.
+        If more losses are added later, that row is removed again.
 
         Parameters
         ----------
         stopped : str
-            Why; see `stopped`.
+            The reason; see `stopped`.
         """
         if self._now.step > self._last.step:
             self._row(self._now)
@@ -132,25 +135,26 @@ class History:
 
     @property
     def unit(self) -> str:
-        """Of the losses that are shown: "bits" per symbol, or "nats" per step of numbers."""
+        """Unit of the losses that are shown: "bits" per symbol, or "nats" per step of numbers."""
         return "nats" if self.settings.get("unit") == "nats" else "bits"
 
     @property
     def entropy_rate(self) -> float | None:
-        """Bits per symbol that the stream's entropy is, where the settings say so."""
+        """Entropy rate of the stream in bits per symbol; None where the settings do not have it."""
         rate = self.settings.get("entropy_rate")
-        known = isinstance(rate, int | float) and abs(rate) < 1e9  # settings hold what a file does
+        known = isinstance(rate, int | float) and abs(rate) < 1e9  # a file may say anything
         return float(rate) if known else None
 
     def live(self) -> HistoryRow:
-        """The row of this moment."""
+        """Return the row of this moment."""
         return self._now.since(self._last, self.unit)._replace(**self.counts)
 
     def tail(self) -> tuple[int, float]:
-        """The last row at or before half of the steps, and the mean loss since then, in `unit`.
+        """Return the last row at or before half of the steps, and the mean loss since then, in
+        `unit`.
 
-        NaN where no step since then had a loss; from step 0 where an older version did not keep in
-        which rows steps without a loss came.
+        The loss is NaN where no step since then had one. It is measured from step 0 where an older
+        version did not record in which rows the steps without a loss came.
         """
         i = int(np.searchsorted(self.step, self._now.step // 2, side="right")) - 1
         if i < 0 or self.unscored[i] < 0:
@@ -187,7 +191,7 @@ class History:
 
     @property
     def step(self) -> np.ndarray:
-        """Symbols learned at each row, int64."""
+        """Symbols learned up to each row, int64."""
         return self._column("step")
 
     @property
@@ -197,7 +201,7 @@ class History:
 
     @property
     def since(self) -> np.ndarray:
-        """Mean loss from the row before to each row, in `unit`."""
+        """Mean loss from the previous row to each row, in `unit`."""
         return self._column("since")
 
     @property
@@ -227,7 +231,7 @@ class History:
 
     @property
     def symbols_per_second(self) -> np.ndarray:
-        """Speed from the row before to each row."""
+        """Speed from the previous row to each row."""
         return self._column("symbols_per_second")
 
     @property
@@ -237,7 +241,7 @@ class History:
 
     @property
     def replaced(self) -> np.ndarray:
-        """Bytes that were no characters, up to each row, int64; see `HistoryRow`."""
+        """Bytes that were no valid characters, up to each row, int64; see `HistoryRow`."""
         return self._column("replaced")
 
     @property
@@ -251,12 +255,12 @@ class History:
         return self._column("skipped")
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """The loss over the steps: the average, and since the row before.
+        """Plot the loss over the steps: the average, and the loss since the previous row.
 
         Parameters
         ----------
         path : str or path-like, optional
-            Write it there, in the format of the suffix (.png, .svg, .pdf).
+            File to write the plot to, in the format of its suffix (.png, .svg, .pdf).
 
         Returns
         -------
@@ -275,7 +279,7 @@ class History:
             axes.axhline(entropy, color="gray", linestyle="--", label="entropy rate")
         axes.set_xscale("log")
         name = visible(self.settings.get("stream", ""))
-        axes.set_title(name, parse_math=False)  # a dollar is one
+        axes.set_title(name, parse_math=False)  # a dollar sign is shown as such
         axes.set(
             xlabel="steps" if self.unit == "nats" else "symbols",
             ylabel=UNITS[self.unit],
@@ -291,30 +295,34 @@ class History:
         Parameters
         ----------
         path : str or path-like
-            Where to.
+            File to write.
 
         Raises
         ------
-        TypeError, OSError
-            It is no path; the file cannot be written.
+        TypeError
+            `path` is no path.
+        OSError
+            The file cannot be written.
         """
         lines.write(self, _arguments.path("path", path))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> History:
-        """Read what `save` wrote.
+        """Return the history that `save` wrote.
 
         Parameters
         ----------
         path : str or path-like
-            Where from.
+            File to read.
 
         Raises
         ------
         DataError
-            It is something else; the message names the line.
-        TypeError, OSError
-            It is no path; the file cannot be read.
+            The file is not a history; the message names the line.
+        TypeError
+            `path` is no path.
+        OSError
+            The file cannot be read.
         """
         path = _arguments.path("path", path)
         head, rows = lines.read_rows(path)
@@ -334,26 +342,30 @@ class History:
         return history
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """What is needed to go on as if it had never stopped: the columns, and the sums."""
+        """Return all that is needed to go on as if the run had never stopped: the columns and the
+        sums."""
         return arrays.taken(self)
 
     @classmethod
     def from_state(
         cls, state: Mapping[str, np.ndarray], settings: Mapping[str, Any] | None = None
     ) -> History:
-        """The history whose `state_dict` this is.
+        """Return the history whose `state_dict` this is.
 
         Parameters
         ----------
         state : mapping of str to array
-            What `state_dict` gave.
+            What `state_dict` returned.
         settings : mapping, optional
             As in `History`.
 
         Raises
         ------
-        TypeError, ValueError
-            It is none.
+        TypeError
+            `state` is no mapping to arrays.
+        ValueError
+            `state` is not the state of a history: it has other names, types or shapes, or its
+            numbers contradict each other.
         """
         history = cls(settings)
         arrays.put(history, state)
@@ -382,7 +394,7 @@ def _added(total: float, losses: np.ndarray) -> float:
 
 
 def _marks(after: int, last: int, per_octave: int) -> Iterator[int]:
-    """The whole parts of 2^(k / per_octave) above `after`, up to `last`, each once."""
+    """Yield the integer parts of 2^(k / per_octave) above `after`, up to `last`, each once."""
     k = max(0, math.floor(per_octave * math.log2(max(after, 1))) - 1)
     while (step := int(2.0 ** (k / per_octave))) <= last:
         if step > after:

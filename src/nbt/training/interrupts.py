@@ -1,7 +1,8 @@
-"""Signals that end or ask: what is being done is finished first.
+"""Signals that end a run or ask a question. The work at hand is finished first.
 
-A first signal waits for the end of what is held, so that nothing learned is lost; a second one acts
-at once. Handlers that the host has set are left alone, and nothing is done outside the main thread.
+A first signal waits for the end of `hold`, so that nothing learned is lost. A second one acts at
+once. Handlers that the host program has set are not replaced, and nothing is done outside the main
+thread.
 """
 
 from __future__ import annotations
@@ -17,25 +18,26 @@ __all__ = ["Interrupts", "Terminated"]
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, as `KeyboardInterrupt` is SIGINT: what `Interrupts` makes of it."""
+    """SIGTERM was received. `Interrupts` raises it, as Python raises `KeyboardInterrupt` for
+    SIGINT."""
 
 
 class Interrupts:
-    """A context manager that turns signals into exceptions, at moments when they do no harm.
+    """Context manager that turns signals into exceptions at moments when they do no harm.
 
-    It may be entered again while it is entered.
+    It may be entered again while it is active.
 
     Parameters
     ----------
     terminate : bool
-        SIGTERM is heard, too (as `Terminated`), and not only Ctrl-C.
+        Whether SIGTERM acts, too, and not only Ctrl-C. It raises `Terminated`.
     asked : callable, optional
-        Called at the end of what is held, or at once, on SIGUSR1.
+        Called on SIGUSR1: at the end of `hold`, or else at once.
 
     Attributes
     ----------
     hurried : bool
-        There was a second signal: what was held has not been finished.
+        Whether there was a second signal, so that the work in `hold` was not finished.
 
     Examples
     --------
@@ -50,10 +52,10 @@ class Interrupts:
     def __init__(self, terminate: bool = False, asked: Callable[[], object] | None = None) -> None:
         self.hurried = False
         self._asked = asked
-        self._held = False  # a first signal is noted, and raised at the end of `hold`
-        self._changing = False  # any is noted, and raised once handlers and depth are in order
+        self._held = False  # inside `hold`: a first signal is raised at its end
+        self._changing = False  # any signal is raised only once handlers and depth are in order
         self._waiting: BaseException | None = None
-        self._due = False  # what waits has not been raised yet
+        self._due = False  # whether `_waiting` is still to be raised
         self._question = False
         self._handlers = {signal.SIGINT: (signal.default_int_handler, self._on_end)}
         if terminate and hasattr(signal, "SIGTERM"):
@@ -63,11 +65,11 @@ class Interrupts:
         self._before: dict[int, Any] = {}
         self._depth = 0
 
-    # A signal may come between any two operations of the next two methods, and what its handler
-    # raises is raised right there; where __enter__ is left by an error nobody calls __exit__. So
-    # within them it is noted, and raised when all is done; only the outermost __enter__, which
-    # undoes itself, is left by it at once. SIGINT is the first to come and the last to go:
-    # Python's own handler for it raises, too.
+    # A signal may come between any two operations of the next two methods, and an exception of its
+    # handler is raised right there. If an exception leaves __enter__, nobody calls __exit__. So
+    # within these methods a signal is noted, and raised when they are done. Only the outermost
+    # __enter__ raises it at once, because it undoes what it did. The handler of SIGINT is set first
+    # and reset last, because Python's own handler raises, too.
 
     def __enter__(self) -> Interrupts:
         depth = self._depth
@@ -116,7 +118,8 @@ class Interrupts:
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """Within it a first signal waits until the end; an error comes first."""
+        """Delay a first signal to the end of the block under `with`. An error of that block comes
+        first."""
         self._held = True
         try:
             yield
@@ -136,13 +139,13 @@ class Interrupts:
         if noted or (self._held and not self.hurried):
             self._due = True
             return
-        if outermost:  # a second signal must not disturb it while it undoes itself
+        if outermost:  # a second signal must not disturb __enter__ while it undoes what it did
             self._changing = True
         self._due = False
         raise self._waiting
 
     def _passing(self, frame: FrameType | None) -> FrameType | None:
-        """The frame of __enter__ or __exit__ that is under way."""
+        """Return the frame of the __enter__ or __exit__ that is running, or None."""
         codes = Interrupts.__enter__.__code__, Interrupts.__exit__.__code__
         while frame is not None and not (
             frame.f_code in codes and frame.f_locals.get("self") is self

@@ -1,4 +1,4 @@
-"""A history as JSON lines: the settings, then a row a line."""
+"""A history as JSON lines: the settings, then one row a line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHOLE = ("step", "unscored", *COUNTS)
 
 
 def write(history: Any, path: str) -> None:
-    """All of it. Raises OSError."""
+    """Write the whole history. Raise OSError if the file cannot be written."""
     head = {"format": FORMAT, "schema": SCHEMA, "settings": history.settings}
     head |= {"stopped": history.stopped, "per_octave": history.per_octave}
     with open(path, "w", encoding="utf-8", newline="\n") as file:
@@ -28,7 +28,7 @@ def write(history: Any, path: str) -> None:
 
 
 def read_rows(path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The first line, and the others; raises DataError where it is something else, OSError."""
+    """Return the first line and the other lines, parsed. Raise DataError if they are no history."""
     with open(path, "rb") as file:
         objects = [_parsed(path, i, line) for i, line in enumerate(file, 1)]
     if not objects or (objects[0].get("format"), objects[0].get("schema")) != (FORMAT, SCHEMA):
@@ -37,8 +37,11 @@ def read_rows(path: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def row_of(values: dict[str, Any], unit: str, after: int) -> tuple[HistoryRow, Sum]:
-    """A row, in the unit of its history, and the sums up to it. Older versions wrote bits for
-    numbers, too. Raises ValueError, TypeError, KeyError or OverflowError where it is none."""
+    """Return a row, in the unit of its history, and the sums up to it.
+
+    Older versions wrote bits for numbers, too. Raise ValueError, TypeError, KeyError or
+    OverflowError if the values are no row.
+    """
     values = dict(values)
     for name in LOSSES:
         written = next((u for u in UNITS if f"{name}_{u}" in values), unit)

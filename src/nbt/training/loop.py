@@ -1,4 +1,4 @@
-"""The loop: read a block, learn it, sum up the losses."""
+"""The training loop: read a chunk, learn it, add up the losses."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from nbt.training.rows import HistoryRow
 __all__ = ["check_stream", "next_size", "settings", "train"]
 
 LARGEST_BLOCK = 1 << 16
-PATIENCE = 1.0  # seconds to wait for a live stream before looking up
-PACE = 0.04  # seconds that a block should take at most: how soon a time limit or Ctrl-C is heard
+PATIENCE = 1.0  # longest wait in seconds for a live stream, between calls of `progress`
+PACE = 0.04  # most seconds that a chunk should take, so that time limits and Ctrl-C act soon
 
 
 def train(
@@ -38,53 +38,58 @@ def train(
     Parameters
     ----------
     trainer
-        Has `learn(block)`, which returns the losses of the block's symbols in nats; for a stream
-        of pairs, `learn(inputs, targets)`.
+        An object with `learn(chunk)`, which returns the losses of the chunk's symbols in nats; for
+        a stream with targets, `learn(inputs, targets)`.
     stream
-        Has `read(n)`, which returns at most n symbols and none at its end, or a pair (inputs,
-        targets) of as many of each. A symbol -1 of a stream that marks what its alphabet lacks
-        (``unknown="mark"``) is no step: the trainer does not see it, and the history counts it.
-        What else a `nbt.streams.Stream` has is used where it is there.
+        An object with `read(n)`, which returns at most n symbols and none at its end, or a pair
+        (inputs, targets) of the same length. A symbol -1 of a stream that marks symbols outside its
+        alphabet (``unknown="mark"``) is no step: the trainer does not see it, and the history
+        counts it. Other attributes of a `nbt.streams.Stream` are used where they exist.
     steps : int, optional
-        Stop after exactly so many symbols.
+        Stop after exactly this number of symbols, at least 1.
     seconds : float, optional
-        Stop when so much time has passed, to about 0.1 s (a pipe that gives nothing is waited
-        for). With neither, learn to the end of the stream.
+        Stop after this time, above 0, to about 0.1 s. A pipe that gives nothing is waited for. With
+        neither `steps` nor `seconds`, learn to the end of the stream.
     block : int, optional
-        Most symbols learned in one call. By default what takes about 0.04 s. The numbers
-        learned do not depend on it.
+        Most symbols learned in one call, at least 1. Default: as many as take about 0.04 s. The
+        numbers learned do not depend on it.
     progress : callable, optional
-        Called as ``progress(history, row)`` after each block, `row` being the present moment, and
-        about every second while a live stream gives nothing. Trainer, stream and history then
-        agree: what is saved there can be gone on from.
+        Called as ``progress(history, row)`` after each chunk with the row of this moment, and about
+        every second while a live stream gives nothing. Trainer, stream and history then agree, so
+        that a run can go on from what is saved there.
     history : History, optional
-        What an earlier call returned, or a checkpoint kept: it goes on, and `steps` and `seconds`
-        count what it holds, too.
+        What an earlier call returned, or a checkpoint kept. It goes on, and `steps` and `seconds`
+        include what it holds.
     interrupts : Interrupts, optional
-        Which signals end it, and how; by default Ctrl-C.
+        Which signals end the run, and how. Default: Ctrl-C.
     clock : callable
-        What time it is, in seconds. ``time.thread_time`` counts this thread's CPU time instead of
-        the time that passes: for a comparison that other work on the machine must not disturb.
+        Returns the time in seconds. ``time.thread_time`` counts this thread's CPU time instead of
+        the time that passes, for comparisons that other work on the machine must not disturb.
 
     Returns
     -------
     History
-        With rows at the steps 1, 2, 4, 8, ... and at the end.
+        It has rows at the steps 1, 2, 4, 8, ... and at the end.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above; nothing was read.
+    TypeError
+        `trainer` has no `learn`, `stream` no `read`, or one of them is a class; `steps` or `block`
+        is no integer, `seconds` no number, `progress` not callable, `history` no `History`,
+        `interrupts` no `Interrupts`. Nothing was read.
+    ValueError
+        `steps`, `seconds` or `block` is out of range; neither `steps` nor `seconds` is given for an
+        endless stream; the stream has more symbols than the trainer predicts. Nothing was read.
     DivergenceError, DataError
-        From the trainer, from the stream.
+        Raised by the trainer and by the stream, respectively.
     KeyboardInterrupt
-        On Ctrl-C, between two blocks. A second Ctrl-C does not wait for the block to end; only
-        then may the trainer be ahead of stream and history.
+        Ctrl-C was pressed; raised between two chunks. A second Ctrl-C does not wait for the end of
+        the chunk. Only then may the trainer be ahead of stream and history.
 
     Notes
     -----
-    Whatever is raised while learning, not only `DivergenceError`, has an attribute `history`: what
-    was measured until the last whole block.
+    Every exception raised while learning, not only `DivergenceError`, has an attribute `history`:
+    what was measured up to the last complete chunk.
 
     Examples
     --------
@@ -156,17 +161,18 @@ def _loop(trainer, stream, steps, seconds, block, progress, history, hold, clock
 
 
 def _learn(trainer: Any, stream: Any, data: tuple[Any, ...]) -> Any:
-    """The losses of a block, which has a new symbol at its beginning or nowhere."""
+    """Return the losses of a chunk, in which only the first symbol may be a new one."""
     room, alphabet = _room(trainer), getattr(stream, "alphabet", None)
     if room is not None and alphabet is not None and len(alphabet) > room:
         trainer.grow(len(alphabet))
-    if getattr(stream, "strange", None):  # not in the alphabet, and marked
+    if getattr(stream, "strange", None):  # some are outside the alphabet, and marked
         data = (known(data[0]),)
     return trainer.learn(*data) if len(data[0]) else ()
 
 
 def next_size(symbols: int, seconds: float) -> int:
-    """Symbols that take about PACE at the speed just seen; at most 4 times as many as before."""
+    """Return the number of symbols that take about PACE at the speed just measured, at most 4 times
+    the last."""
     return max(1, int(symbols * min(4.0, PACE / max(seconds, 1e-9))))
 
 
@@ -184,7 +190,8 @@ def _check(trainer, stream, steps, seconds) -> None:
 
 
 def check_stream(trainer, stream) -> None:
-    """Raises unless it can be read, and has no more symbols than the trainer predicts, or grows."""
+    """Raise unless the stream can be read, and grows or has no more symbols than the trainer
+    predicts."""
     _arguments.not_called("stream", stream)
     if isinstance(stream, type) or not hasattr(stream, "read"):
         raise TypeError(
@@ -193,19 +200,19 @@ def check_stream(trainer, stream) -> None:
         )
     room, alphabet = _room(trainer), getattr(stream, "alphabet", None)
     if alphabet is None:
-        return  # what it gives says whether it fits
+        return  # whether numbers fit is checked when they are learned
     if room is not None and room < len(alphabet) and not getattr(stream, "grows", False):
         raise ValueError(f"stream: it has {len(alphabet)} symbols, the readout {room}")
 
 
 def _room(trainer) -> int | None:
-    """How many symbols it predicts; None for what predicts none, or does not say."""
+    """Return how many symbols the trainer predicts; None if it predicts none or does not say."""
     room = getattr(getattr(trainer, "readout", None), "symbols", None)
     return room if isinstance(room, int) else None
 
 
 def _unit(trainer: Any, stream: Any) -> str:
-    """Of what is predicted: bits of symbols, nats of numbers, whatever the network is fed."""
+    """Return the unit of the losses: bits if symbols are predicted, nats if numbers are."""
     if hasattr(trainer, "readout"):
         return "nats" if _room(trainer) is None else "bits"
     return "nats" if getattr(stream, "alphabet", None) is None else "bits"
@@ -214,7 +221,7 @@ def _unit(trainer: Any, stream: Any) -> str:
 def settings(
     trainer: Any, stream: Any, steps: int | None = None, seconds: float | None = None
 ) -> dict[str, Any]:
-    """What a history says of the run that it measured."""
+    """Return what a history says of the run that it measured."""
     describe = getattr(trainer, "describe", None)
     alphabet, numbers = getattr(stream, "alphabet", None), _unit(trainer, stream) == "nats"
     symbols = _room(trainer) if alphabet is None else len(alphabet)

@@ -1,4 +1,4 @@
-"""A history as one HTML page that needs nothing else: a curve, a table, the settings."""
+"""A history as one self-contained HTML page: a curve, a table, the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nbt.training.rows import UNITS, loss_text
 
 __all__ = ["html"]
 
-LARGEST = 1e100  # a loss that is drawn
+LARGEST = 1e100  # largest loss that is drawn
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 320, 56, 12, 12, 40
 LINES = (("average", "average", "#1f5fa8"), ("since", "since the line before", "#c2571a"))
 STYLE = """
@@ -27,7 +27,7 @@ code { overflow-wrap: anywhere; } summary { cursor: pointer; }
 
 
 def html(history: History, trainer: str) -> str:
-    """The page: the loss over the number of steps, which is shown by its logarithm."""
+    """Return the page. Its curve shows the loss over the logarithm of the number of steps."""
     now, steps = history.live(), _steps(history)
     said = f"{now.step:,} {steps}"
     if now.step:
@@ -109,7 +109,7 @@ def _points(history: History, name: str) -> list[tuple[int, float]]:
 
 
 def _ticks(low: float, top: float) -> list[float]:
-    """Round numbers from `low`, at most 0, up to `top`, about five."""
+    """Return about five round numbers from `low`, which is at most 0, up to `top`."""
     rough = (top - low) / 5
     unit = 10 ** math.floor(math.log10(rough))
     step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= rough)

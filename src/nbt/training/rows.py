@@ -1,4 +1,4 @@
-"""A row of a history, the sums it is made of, and the unit of its losses."""
+"""Rows of a history, the sums that they are made of, and the units of losses."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from nbt.streams.counts import COUNTS
 __all__ = ["BITS_PER_NAT", "LOSSES", "UNITS", "HistoryRow", "Sum", "converted", "loss_text", "mean"]
 
 BITS_PER_NAT = 1 / math.log(2)
-UNITS = {"bits": "bits per symbol", "nats": "nats per step"}  # what a person is told
-LOSSES = ("average", "since")  # the fields that have the unit
+UNITS = {"bits": "bits per symbol", "nats": "nats per step"}  # the words for a person
+LOSSES = ("average", "since")  # the fields with this unit
 
 
 class HistoryRow(NamedTuple):
-    """One row of a `History`.
+    """Row of a `History`.
 
     Attributes
     ----------
     step : int
-        Symbols, or steps of numbers, learned so far.
+        Number of symbols, or of steps of numbers, learned so far.
     average : float
-        Mean loss of all of them that had one, in `unit`.
+        Mean loss of the steps so far that had a loss, in `unit`.
     since : float
-        The same since the row before.
+        The same since the previous row.
     seconds : float
         Time so far.
     symbols_per_second : float
-        Speed since the row before.
+        Speed since the previous row.
     unscored : int
-        Steps so far that had no loss, and are in no mean; -1 where an older version did not count.
+        Number of steps so far without a loss, which are in no mean; -1 where an older version did
+        not count them.
     replaced, unknown, skipped : int
-        What the stream had met so far, once the block was read in which the step is:
-        `Stream.counts`.
+        Faults that the stream had met once the chunk with this step was read: `Stream.counts`.
     unit : {"bits", "nats"}
         Bits per symbol, or nats per step of numbers.
     """
@@ -76,8 +76,10 @@ class HistoryRow(NamedTuple):
         return {name: getattr(self, name) for name in COUNTS}
 
     def as_dict(self) -> dict[str, Any]:
-        """The values by name; the losses' names say their unit, as ``average_nats`` does. What is
-        counted is there only where it is not 0."""
+        """Return the values by name, without counts that are 0.
+
+        The names of losses contain their unit, for example ``average_nats``.
+        """
         values = self._asdict()
         del values["unit"]
         return {
@@ -87,7 +89,7 @@ class HistoryRow(NamedTuple):
         }
 
     def to_json(self) -> str:
-        """`as_dict` as one line of JSON; null for what could not be measured."""
+        """Return `as_dict` as one line of JSON, with null for what could not be measured."""
         good = {k: v if math.isfinite(v) else None for k, v in self.as_dict().items()}
         return json.dumps(good)
 
@@ -97,7 +99,7 @@ class HistoryRow(NamedTuple):
 
 
 def converted(value: Any, unit: str, wanted: str) -> Any:
-    """A loss, or an array of them, in the unit that is wanted."""
+    """Return a loss, or an array of losses, in the wanted unit."""
     if unit == wanted:
         return value
     return value * BITS_PER_NAT if wanted == "bits" else value / BITS_PER_NAT
@@ -121,7 +123,7 @@ class Sum(NamedTuple):
     recent: float = 0.0
 
     def since(self, last: Sum, unit: str) -> HistoryRow:
-        """The row of this moment, `last` being the row before."""
+        """Return the row of this moment, `last` being the sums at the previous row."""
         steps, seconds = self.step - last.step, self.seconds - last.seconds
         return HistoryRow(
             self.step,

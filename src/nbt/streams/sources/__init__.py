@@ -1,1 +1,1 @@
-"""Bytes: of files, pipes, compressed files, logs that are rotated."""
+"""Sources of bytes: files, pipes, compressed files, logs that are rotated."""

@@ -1,4 +1,4 @@
-"""A log that others write to and rotate, read as one."""
+"""Follow a log that others write to and rotate, as one source."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from nbt.streams.sources.unpacking import Unpacked
 
 __all__ = ["Followed"]
 
-LOOK = 0.05  # seconds between two looks at a followed file
-GRACE = 1.0  # seconds without a word from a file just rotated until it is left for the new one
-TAIL = 1 << 8  # bytes before a place that are looked at again: is it still the same file?
+LOOK = 0.05  # seconds between two checks of a followed file
+GRACE = 1.0  # seconds that a rotated file must be silent before the next one is read
+TAIL = 1 << 8  # bytes before a place that are read again to see whether the file is the same
 
 
 class Followed(Source):
-    """A file that grows, is renamed and replaced, copied and cut to nothing, packed: all that is
-    written to it under its name, in order and once.
+    """A file that grows, and may be renamed and replaced, copied and emptied, or compressed. All
+    that is written to it under its name is read, in order and once.
 
-    The file that is open is known by what was read of it: how many bytes, their CRC-32, that of the
-    first ones, and the last ones. What comes after it is the next in the list of `rotations`.
+    The open file is known by what was read of it: the number of bytes, their CRC-32, the CRC-32 of
+    the first ones, and the last ones. The file that follows is the next in the list of `rotations`.
 
     Parameters
     ----------
     path : str
-        Its name. It must be there.
+        Name of the file. It must exist.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class Followed(Source):
 
     def __init__(self, path: str) -> None:
         super().__init__(path, _open_file(path))
-        self._next: Unpacked | None = None  # the file to go on with, once this one is over
+        self._next: Unpacked | None = None  # file to go on with when this one is finished
         self._begin()
 
     def _begin(self, count: int = 0, crc: int = 0, head: int = 0) -> None:
@@ -124,7 +124,7 @@ class Followed(Source):
     # ---- what has become of the file -------------------------------------------------------------
 
     def _more(self) -> bool:
-        """Is there more to read?"""
+        """Return whether there is more to read."""
         if self._was_cut():
             return self._go_on_in_copy() and self._more()
         size = os.fstat(self._file.fileno()).st_size
@@ -133,7 +133,7 @@ class Followed(Source):
         return not self._damaged and (self._file.pending or size > self._file.tell())
 
     def _was_cut(self) -> bool:
-        """Was it emptied, and maybe written anew?"""
+        """Return whether the file was emptied, and possibly written anew."""
         found, packed = os.fstat(self._file.fileno()), bool(self._file.kind)
         if found.st_size < (self._file.tell() if packed else self._count):
             return True
@@ -149,7 +149,7 @@ class Followed(Source):
         return False
 
     def _is_over(self) -> bool:
-        """Is there nothing more to come, and the next file open?"""
+        """Return whether nothing more is to come, and the next file is open."""
         if self._more():
             self._silent_since = None
             self._drop_next()
@@ -166,9 +166,9 @@ class Followed(Source):
         if self._silent_since is None:
             self._silent_since = time.monotonic()
         silent = time.monotonic() - self._silent_since >= GRACE
-        if cut or silent or len(following) > 1:  # two files later nobody writes to it any more
+        if cut or silent or len(following) > 1:  # after two rotations nobody writes to it
             self._next = self._opened(following)
-        if self._next is None or (not cut and self._more()):  # what was written before the look
+        if self._next is None or (not cut and self._more()):  # something was still written
             self._drop_next()
             return False
         if cut and self._largest > self._count:
@@ -183,7 +183,7 @@ class Followed(Source):
         return True
 
     def _following(self, cut: bool) -> tuple[list[Entry], bool]:
-        """The files that came after this one, and whether it is still in the list itself."""
+        """Return the files that came after this one, and whether this one is still in the list."""
         found = entries(self.name)
         for k, entry in enumerate(found if not cut else []):
             if entry.identity in (self._identity(), self._copy):
@@ -197,7 +197,7 @@ class Followed(Source):
         return _newer(found, self._modified), False
 
     def _opened(self, following: list[Entry]) -> Unpacked | None:
-        """The first of them that can be opened, if it still is what it was."""
+        """Return the first of the files that can be opened, open, if it is still the same file."""
         for entry in following:
             try:
                 file = _open(entry.path)
@@ -216,7 +216,7 @@ class Followed(Source):
         return _identity(self._file)
 
     def _same(self, entry: Entry) -> Unpacked | None:
-        """The file, open where reading stopped, if it begins with what was read."""
+        """Return the file, open where reading stopped, if it begins with what was read."""
         if not self._count:
             return None
         return _after(entry.path, self._count, self._crc, self._head)
@@ -231,8 +231,10 @@ class Followed(Source):
         return {"device": device, "inode": inode, "modified": self._modified}
 
     def seek(self, state: Mapping[str, int]) -> bool:
-        """A file that was rotated, copied or packed meanwhile is found, and goes on there; if it is
-        gone, the oldest one that is newer."""
+        """Go to that place in the file, even if it was rotated, copied or compressed meanwhile.
+
+        If the file is gone, go on with the oldest newer one, and return False.
+        """
         count, identity = state["offset"], (state["device"], state["inode"])
         found = entries(self.name)
         for path in _candidates(self.name, found, identity, state.get("modified", 0)):
@@ -262,7 +264,8 @@ class Followed(Source):
 def _candidates(
     name: str, found: list[Entry], identity: tuple[int, int], modified: int
 ) -> Iterator[str]:
-    """Where a file may be now: by its identity, then what was written to since, then the others."""
+    """Yield the paths where a file may be now: by its identity, then files written to since, then
+    the others."""
     known = [entry.path for entry in found if entry.identity == identity]
     known += [] if known else filter(None, [with_inode(name, identity)])
     yield from dict.fromkeys([*known, *(entry.path for entry in _likely(found, modified))])
@@ -276,13 +279,13 @@ def _likely(found: list[Entry], modified: int) -> list[Entry]:
 
 
 def _newer(found: list[Entry], modified: int) -> list[Entry]:
-    """Those that were written to after that time, and the present one."""
+    """Return the files that were written to after that time, and the present one."""
     return [entry for entry in found if entry.present or entry.modified > modified]
 
 
 def _after(path: str, count: int, crc: int, head: int) -> Unpacked | None:
-    """A file behind its first `count` bytes, if they have that CRC-32 and the first of them `head`
-    (0: not known)."""
+    """Return a file, open after its first `count` bytes, if they have that CRC-32, and the first of
+    them the CRC-32 `head` (0: not known)."""
     first = min(count, HEAD)
     with contextlib.suppress(OSError, DataError):
         file = _open(path)

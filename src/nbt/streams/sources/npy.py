@@ -1,4 +1,4 @@
-"""Symbols in files of NumPy: looked at before anything is allocated."""
+"""Symbols in .npy files, checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ PIECE = 1 << 20
 
 
 def load(path: str) -> np.ndarray:
-    """The array of integers in a .npy file, or in what comes from standard input ("-").
+    """Return the array of integers in a .npy file, or in what comes from standard input ("-").
 
-    Memory is at most what the file really holds.
+    Memory grows only with what the file really holds.
 
     Raises
     ------
     DataError
-        It is something else; an array that is not of integers or of one dimension; cut off.
+        The data is not a .npy file, is cut off, or its array is not of integers or has not one
+        dimension.
     OSError
-        It cannot be read.
+        The file cannot be read.
     """
     source, close = open_source(path, follow=False)
     try:
@@ -38,7 +39,7 @@ def load(path: str) -> np.ndarray:
 
 
 class _Whole:
-    """A source as a file that gives nothing only at its end."""
+    """A source as a file, whose `read` returns nothing only at the end."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -65,7 +66,7 @@ def _read(name: str, file: Any) -> np.ndarray:
 
 
 def _header(name: str, file: Any) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type, as far as they are what an array has."""
+    """Return shape and type, if they are those of an array."""
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
@@ -75,7 +76,7 @@ def _header(name: str, file: Any) -> tuple[tuple[int, ...], np.dtype]:
         shape, _, dtype = readers[version](file, max_header_size=LONGEST_HEADER)
     except (OSError, DataError):
         raise
-    except Exception as error:  # whatever a header makes of the parsers that read it
+    except Exception as error:  # a malformed header may raise anything in the parsers
         raise DataError(f"{name}: not an array of numbers in a file of NumPy") from error
     if not all(type(length) is int and 0 <= length < 2**63 for length in shape):
         raise DataError(f"{name}: not an array of numbers in a file of NumPy")

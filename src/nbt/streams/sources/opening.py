@@ -1,4 +1,4 @@
-"""The source of bytes that a path names."""
+"""Open the source of bytes at a path."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ __all__ = ["open_source"]
 
 
 def open_source(path: str, follow: bool) -> tuple[Source, Any]:
-    """The source at a path, "-" being standard input, and what closes it (or None)."""
+    """Return the source at a path ("-" is standard input), and a function that closes it, or
+    None."""
     if path == "-":
         if follow:
             raise ValueError("follow: expected a file, got standard input")
@@ -31,10 +32,13 @@ def open_source(path: str, follow: bool) -> tuple[Source, Any]:
 
 
 def _is_file(file: Any) -> bool:
-    """Does it end, and can it be read again? Some devices can be sought in, and never end."""
+    """Return whether the file ends and can be read again.
+
+    Some devices can seek, but never end.
+    """
     if not file.seekable():
         return False
     try:
         return not stat.S_ISCHR(os.fstat(file.fileno()).st_mode)
-    except OSError:  # nothing of the operating system's: bytes in memory
+    except OSError:  # no file of the operating system: bytes in memory
         return True

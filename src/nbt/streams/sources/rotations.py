@@ -1,4 +1,4 @@
-"""The files that a log was rotated into, in the order in which they were written."""
+"""Find the files into which a log was rotated, in the order in which they were written."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ PACKED = re.compile(r"\.(gz|bz2|xz|zst)$")  # the end of a name, of a file that 
 TAG = re.compile(
     r"[.\-_]?\d+(?:[.\-_@T:+]+\d+)*Z?|[.\-_](?:old|bak|prev)|~"
 )  # .1 -20240101 .2024-01-01.2 .old
-DATE = 6  # digits from which a number is a date, which grows with time
-LOOKS = 50  # at a folder, until two in a row are the same
+DATE = 6  # a number of at least so many digits is a date, and grows with time
+LOOKS = 50  # most listings of a folder, until two in a row are equal
 PAUSE = 0.002  # seconds between them
 
 
 class Entry(NamedTuple):
-    """A file of a log.
+    """File of a log.
 
     Attributes
     ----------
     path : str
-        Where it is now.
+        Its present path.
     device, inode : int
-        What it is, whatever its name.
+        Its identity, whatever its name.
     modified : int
-        When it was last written to, in nanoseconds.
+        Time of the last write, in nanoseconds.
     size : int
-        In bytes, as it is there.
+        Size in bytes on disk.
     present : bool
-        Is it the one that is written to now?
+        Whether this is the file that is written to now.
     """
 
     path: str
@@ -51,20 +51,21 @@ class Entry(NamedTuple):
 
 class _Found(NamedTuple):
     entry: Entry
-    generation: tuple[int, ...]  # numbers in the name of the file itself: 0.log, 1.log
-    numbers: tuple[int, ...]  # of its tag
+    generation: tuple[int, ...]  # numbers in the log's own name: 0.log, 1.log
+    numbers: tuple[int, ...]  # in its tag
     dated: bool
     tag: str
     packed: bool
 
 
 def entries(path: str) -> list[Entry]:
-    """The files into which the log at `path` was rotated, oldest first, and at the end the present
-    one, if there is one.
+    """Return the files into which the log at `path` was rotated, oldest first, then the present
+    one.
 
-    They are found beside it, and where it is a symbolic link, beside what it points to: its name
-    with a number (.1 is newer than .2, unless their times say otherwise), a date, .old, and maybe
-    .gz, .bz2, .xz, .zst. Nothing is renamed while a list is made: two in a row were the same.
+    They are looked for in the log's folder, and if the log is a symbolic link, also in the folder
+    of its target. Their names are the log's with a number (.1 is newer than .2, unless their times
+    say otherwise), a date, or .old, and possibly .gz, .bz2, .xz or .zst. The folder is listed until
+    two listings in a row are equal, so that nothing was renamed in between.
     """
     before: list[Entry] | None = None
     for _ in range(LOOKS):
@@ -91,7 +92,7 @@ def _listed(path: str) -> list[Entry]:
     present = _entry(path, present=True)
     seen = {present.identity} if present else set()
     found = []
-    for one in reversed(rotated):  # of one file under two names the newer one
+    for one in reversed(rotated):  # a file with two names is kept under the newer one
         if one.identity not in seen:
             seen.add(one.identity)
             found.append(one)
@@ -99,7 +100,8 @@ def _listed(path: str) -> list[Entry]:
 
 
 def with_inode(path: str, identity: tuple[int, int]) -> str | None:
-    """The file of that identity, whatever its name, beside a log or what it points to."""
+    """Return the path of the file of that identity, whatever its name, in the folder of a log or of
+    its target."""
     for folder in {os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.realpath(path))}:
         for found in _scanned(folder):
             entry = _entry(found.path) if found.inode() == identity[1] else None
@@ -109,7 +111,7 @@ def with_inode(path: str, identity: tuple[int, int]) -> str | None:
 
 
 def _family(path: str, any_number: bool) -> list[Entry]:
-    """Rotated files, oldest first."""
+    """Return the rotated files, oldest first."""
     folder, base = os.path.split(os.path.abspath(path))
     found = [one for file in _scanned(folder) if (one := _member(file, base, any_number))]
     plain = {(one.generation, one.tag) for one in found if not one.packed}
@@ -127,7 +129,7 @@ def _family(path: str, any_number: bool) -> list[Entry]:
 
 
 def _member(file: os.DirEntry, base: str, any_number: bool) -> _Found | None:
-    """A file, if its name says that it belongs to the log of that name."""
+    """Return a file, if its name says that it belongs to the log of that name."""
     name, packed = PACKED.sub("", file.name), bool(PACKED.search(file.name))
     base = PACKED.sub("", base)
     stem, suffix = os.path.splitext(base)
@@ -139,7 +141,7 @@ def _member(file: os.DirEntry, base: str, any_number: bool) -> _Found | None:
         generation, tag = tuple(map(int, match.groups())), name[match.end() :]
     elif name.startswith(base):
         tag = name[len(base) :]
-        if not tag:  # itself, or what only packing it would give
+        if not tag:  # the log itself, or its name with only .gz or the like added
             return None
     elif suffix and name.startswith(stem) and name.endswith(suffix):
         tag = name[len(stem) : -len(suffix)]
@@ -156,13 +158,13 @@ def _member(file: os.DirEntry, base: str, any_number: bool) -> _Found | None:
 
 
 def _in_order(found: list[_Found]) -> list[Entry]:
-    """Of one kind of tag, oldest first."""
+    """Return files of one kind of tag, oldest first."""
     if not found:
         return []
     found = sorted(found, key=lambda one: one.numbers)
     if not found[0].dated:
         plain = [one.entry.modified for one in found if not one.packed]
-        if len(plain) < 2 or plain[0] >= plain[-1]:  # .1 was written after .2
+        if len(plain) < 2 or plain[0] >= plain[-1]:  # .1 is newer than .2
             found.reverse()
     return [one.entry for one in found]
 

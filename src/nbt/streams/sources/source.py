@@ -1,4 +1,5 @@
-"""Where bytes come from: what all sources do, files and pipes. A log that is rotated: following."""
+"""Sources of bytes: their common base, files and pipes. Logs that are rotated are in
+`following`."""
 
 from __future__ import annotations
 
@@ -13,27 +14,27 @@ from nbt.streams.sources.unpacking import Unpacked
 __all__ = ["BLOCK", "HEAD", "File", "Pipe", "Source", "crc_of"]
 
 BLOCK = 1 << 20
-HEAD = 1 << 10  # bytes by which a file is told from others at a glance
+HEAD = 1 << 10  # first bytes of a file, by whose hash it is quickly told from others
 
 
 class Source:
-    """Bytes in order; what is compressed, unpacked.
+    """Source of bytes, read in order. Compressed data is unpacked.
 
     Parameters
     ----------
     name : str
-        For messages.
+        Name of the source, for messages.
     file : binary file
-        Where they come from.
+        The file that the bytes come from.
 
     Attributes
     ----------
     live : bool
-        Do bytes come as they happen, so that reading must not wait for more than there are?
+        Whether bytes come as they happen, so that reading must not wait for more than there are.
     grows : bool
-        May there be more after the end?
+        Whether there may be more after the end.
     repeatable : bool
-        Can what was read be read again?
+        Whether what was read can be read again.
     """
 
     live = False
@@ -45,27 +46,32 @@ class Source:
         self._file = Unpacked(file, name, grows=self.grows)
 
     def read(self, n: int) -> bytes:
-        """At most `n` bytes; none at the end, or if none can be unpacked yet."""
+        """Return at most `n` bytes; none at the end, or if nothing can be unpacked yet."""
         return self._file.read(n)
 
     def wait(self, seconds: float) -> bool:
-        """Would `read` return at once?"""
+        """Wait at most so many seconds until `read` would return at once, and return whether it
+        would."""
         return True
 
     def ended(self) -> bool:
-        """`read` has given nothing: is that the end? Waits a little where more may come."""
+        """Return whether this is the end, after `read` returned nothing. This waits a little where
+        more may come."""
         return self._file.at_end
 
     def turn(self) -> bool:
-        """At the end: is there another file to go on with?"""
+        """Go on with the next file, at the end of this one; return False if there is none."""
         return False
 
     def marks(self) -> dict[str, int]:
-        """What tells the file from others, beside its content."""
+        """Return what tells the file from others, besides its content."""
         return {}
 
     def seek(self, state: Mapping[str, int]) -> bool:
-        """Go to byte ``state["offset"]``, if what comes before has the hash ``state["hash"]``."""
+        """Go to byte ``state["offset"]``, if what comes before it has the hash ``state["hash"]``.
+
+        Return False, and stay, if it has another.
+        """
         raise NotImplementedError
 
 
@@ -92,7 +98,8 @@ class File(Source):
 
 
 class Pipe(Source):
-    """What comes once: standard input, a named pipe. It goes on from wherever it is."""
+    """Source that can be read only once: standard input or a named pipe. Reading goes on where the
+    pipe is."""
 
     live = True
     repeatable = False
@@ -102,7 +109,7 @@ class Pipe(Source):
             return True
         try:
             return bool(select.select([self._file], [], [], seconds)[0])
-        except (OSError, ValueError):  # nothing to ask: no descriptor, or not that kind of system
+        except (OSError, ValueError):  # select cannot tell: no descriptor, or another system
             return True
 
     def seek(self, state: Mapping[str, int]) -> bool:
@@ -110,11 +117,11 @@ class Pipe(Source):
 
 
 def crc_of(file: Unpacked, size: int, crc: int = 0) -> int | None:
-    """CRC-32 of the next `size` bytes, going on from `crc`; None if there are fewer."""
+    """Return the CRC-32 of the next `size` bytes, continued from `crc`; None if there are fewer."""
     while size:
         try:
             raw = file.read(min(size, BLOCK))
-        except DataError:  # another file
+        except DataError:  # damaged, so it is another file
             return None
         if not raw and file.at_end:
             return None

@@ -1,4 +1,5 @@
-"""Bytes of files that may be compressed by gzip, bzip2, xz or Zstandard, as they begin."""
+"""Read files that may be compressed by gzip, bzip2, xz or Zstandard, which their first bytes
+tell."""
 
 from __future__ import annotations
 
@@ -18,27 +19,27 @@ MAGIC = {  # how a file begins
     b"\xfd7zXZ\x00": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
     **{b"BZh%d1AY&SY" % level: "bzip2" for level in range(1, 10)},
-    **{b"BZh%d\x17\x72\x45\x38\x50\x90" % level: "bzip2" for level in range(1, 10)},  # of nothing
+    **{b"BZh%d\x17\x72\x45\x38\x50\x90" % level: "bzip2" for level in range(1, 10)},  # empty
 }
-MOST_MEMORY = 1 << 27  # that an xz file may ask for; xz -9 needs half
+MOST_MEMORY = 1 << 27  # most that an xz file may ask for; xz -9 needs half of it
 PIECE = 1 << 16  # bytes of a compressed file that are read at once
 
 
 class Unpacked:
-    """What a file holds, unpacked piece by piece; a file that is not compressed, as it is.
+    """The content of a file, unpacked piece by piece; a file that is not compressed is read as it
+    is.
 
-    Several compressed pieces one after the other are one. Memory does not depend on how much a
-    piece becomes.
+    Several compressed pieces one after the other are read as one. Memory does not depend on the
+    unpacked size.
 
     Parameters
     ----------
     file : binary file
-        Anywhere; what follows is looked at.
+        Open at any place; what follows is examined.
     name : str
-        For messages.
+        Name of the file, for messages.
     grows : bool
-        Whether more may come at the end of the file: then an end in the midst of a compressed piece
-        is no error.
+        Whether the file may grow. If so, an end in the middle of a compressed piece is no error.
     """
 
     def __init__(self, file: Any, name: str, grows: bool = False) -> None:
@@ -49,13 +50,13 @@ class Unpacked:
     def _restart(self) -> None:
         self.kind: str | None = None  # "": not compressed; None: not yet known
         self._unpacker: Any = None
-        self._held = b""  # read, and not given or unpacked
+        self._held = b""  # read, but not yet given or unpacked
         self._at_end = False
         self._failure = ""
 
     @property
     def pending(self) -> bool:
-        """Can `read` go on without reading the file?"""
+        """Whether `read` can go on without reading the file."""
         if self._failure:
             return True
         if self._unpacker:
@@ -64,23 +65,24 @@ class Unpacked:
 
     @property
     def at_end(self) -> bool:
-        """Did the last `read` find the end of the file?"""
+        """Whether the last `read` found the end of the file."""
         return self._at_end
 
     @property
     def whole(self) -> bool:
-        """Is what was read no beginning of a compressed piece that has not ended yet?"""
+        """Whether no compressed piece is unfinished."""
         return self._unpacker is None
 
     def read(self, n: int) -> bytes:
-        """At most `n` bytes. None may mean the end (`at_end`), or that more of the file is needed.
+        """Return at most `n` bytes. No bytes may mean the end (`at_end`), or that more of the file
+        is needed.
 
         Raises
         ------
         DataError
-            What is there is damaged; at every call from then on.
+            The data is damaged. Every later call raises this, too.
         MissingExtra
-            There is nothing to unpack it with.
+            The package that unpacks it is not installed.
         """
         if self._failure:
             raise DataError(self._failure)
@@ -100,8 +102,8 @@ class Unpacked:
         return given
 
     def _begin(self) -> None:
-        """Find out what follows."""
-        if self.kind:  # after a piece: another one, or what fills up a block
+        """Find out what kind of data follows."""
+        if self.kind:  # after a piece: another one, or zeros up to the end of a disk block
             self._held = self._held.lstrip(b"\0")
         found = _found(self._held)
         if found and self.kind in (None, found):
@@ -135,16 +137,16 @@ class Unpacked:
     # ---- the file itself -----------------------------------------------------------------------
 
     def seek(self, start: int) -> None:
-        """Go to a place of the file where what it holds begins."""
+        """Go to a place in the file at which its content begins."""
         self.file.seek(start)
         self._restart()
 
     def tell(self) -> int:
-        """How far the file itself was read."""
+        """Return how far the file itself was read."""
         return self.file.tell()
 
     def fileno(self) -> int:
-        """Of the file."""
+        """Return the descriptor of the file."""
         return self.file.fileno()
 
     def close(self) -> None:
@@ -161,7 +163,7 @@ def _may_become_one(beginning: bytes) -> bool:
 
 
 class _Unpacker:
-    """One compressed piece: the decompressors of the libraries with one face."""
+    """One compressed piece: the decompressors of all libraries behind one interface."""
 
     def __init__(self, kind: str) -> None:
         make: dict[str, Callable[[], Any]] = {
@@ -171,11 +173,11 @@ class _Unpacker:
             "zstd": lambda: _zstd().ZstdDecompressor(),
         }
         self._inner = make[kind]()
-        self._tail = b""  # of zlib: taken, and not unpacked for want of room
+        self._tail = b""  # input that zlib has not used yet, as the output was full
         self.hungry = True
 
     def unpack(self, data: bytes, n: int) -> bytes:
-        """At most n bytes, after `data` more was read."""
+        """Return at most n bytes, after `data` was added to the input."""
         if not hasattr(self._inner, "unconsumed_tail"):
             given = self._inner.decompress(data, n)
             self.hungry = self._inner.needs_input
@@ -191,7 +193,7 @@ class _Unpacker:
 
     @property
     def rest(self) -> bytes:
-        """What follows it."""
+        """The input after the end of the piece."""
         return self._inner.unused_data
 
 

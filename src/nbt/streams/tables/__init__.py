@@ -1,1 +1,1 @@
-"""Records of columns: in CSV and JSON, in Parquet, Arrow and Excel."""
+"""Tables: columns of records in CSV and JSON, Parquet, Arrow and Excel."""

@@ -1,4 +1,4 @@
-"""Tables in files that hold numbers as such: Parquet, Arrow (Feather), sheets of Excel."""
+"""Tables in files that hold numbers as numbers: Parquet, Arrow (Feather), Excel sheets."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from nbt.streams.tables.numerals import GAP, Numerals
 
 __all__ = ["COLUMNAR", "Columnar", "kind_of_file"]
 
-BATCH = 4096  # records that are read at once
-NOTED = 3  # bad records that are named
+BATCH = 4096  # records read at once
+NOTED = 3  # bad records that are named; later ones are only counted
 MAGIC = {b"PAR1": "parquet", b"ARROW1": "arrow", b"PK\x03\x04": "xlsx"}
-MOST_UNPACKED = 1 << 26  # bytes that a file of Excel may become, or 100 times its size if more
+MOST_UNPACKED = 1 << 26  # bytes that an Excel file may unpack to, or 100 times its size if more
 SUFFIXES = {".parquet": "parquet", ".feather": "arrow", ".arrow": "arrow", ".xlsx": "xlsx"}
 
 Rows = Iterator[tuple[Any, ...]]
 
 
 class Columnar(Numbers):
-    """See `table`. Records come in the order of the file; a place is a number of records.
+    """The stream that `table` returns for Parquet, Arrow and Excel.
+
+    Records come in the order of the file; a place is a number of records.
 
     Parameters
     ----------
     path : str
-        The file.
+        Path of the file.
     format : str
         One of `COLUMNAR`.
     columns, targets : tuple of str
         As in `table`.
     numerals : Numerals
-        How text is read.
+        How text is read as numbers.
     strict : bool
-        Whether a missing number is bad.
+        Whether a missing number makes a record bad.
     stops : bool
         Whether a bad record is an error.
     """
@@ -72,7 +74,7 @@ class Columnar(Numbers):
             yield from self._open(self._path, self._names)
         except (DataError, MissingExtra):
             raise
-        except Exception as error:  # whatever a damaged file makes of the library that reads it
+        except Exception as error:  # a damaged file may raise anything in the library that reads it
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             said = " ".join(str(error).split())[:200]
@@ -83,10 +85,10 @@ class Columnar(Numbers):
         return {"skipped": self._skipped}
 
     def peek(self) -> None:
-        """Nothing: how it is written is known."""
+        """Do nothing: how the file is written is already known."""
 
     def read(self, n: int) -> Any:
-        """The next `n` records; see `table`."""
+        """Return the next `n` records; see `table`."""
         rows, count = super().read(n), len(self.columns)
         return (rows[:, :count], rows[:, count:]) if self.targets else rows
 
@@ -95,7 +97,7 @@ class Columnar(Numbers):
         while len(found) < min(n, BATCH) and not self._failure:
             try:
                 cells = next(self._rows, None)
-            except DataError as error:  # comes again at the next call
+            except DataError as error:  # raised again at the next call
                 self._failure = str(error)
                 break
             if cells is None:
@@ -123,7 +125,7 @@ class Columnar(Numbers):
         return row
 
     def _meet(self, error: ValueError) -> None:
-        """A bad record."""
+        """Handle a bad record."""
         said = f"{self.name}: record {self._record}: {error}"
         if self._stops:
             self._failure = f"{said}; on_bad_record 'skip' goes on after it"
@@ -147,12 +149,13 @@ class Columnar(Numbers):
         self._rows, self._record, self._skipped = again._rows, again._record, again._skipped
         while self._record < state["record"] and next(self._rows, None) is not None:
             self._record += 1
-            self._skipped += 1  # a bad one, which was said before
+            self._skipped += 1  # a bad record, which was counted before
         self._failure = ""
 
 
 def kind_of_file(path: str) -> str | None:
-    """One of `COLUMNAR` by the beginning of a file, or by its name; None: neither says so."""
+    """Return the kind of a file, one of `COLUMNAR`, by its first bytes; by its name if it does not
+    exist. None: it is no such file."""
     if os.path.isfile(path):
         with open(path, "rb") as file:
             beginning = file.read(6)
@@ -198,7 +201,7 @@ def _rows_of(batches: Iterator[Any], chosen: list[str]) -> Rows:
 
 
 def _xlsx(path: str, names: tuple[str, ...]) -> Rows:
-    """The first sheet, with a heading; rows with nothing in them are passed over."""
+    """Yield the rows of the first sheet, which has a heading. Empty rows are passed over."""
     with open(path, "rb") as file:
         _check_archive(path, file)
         book = _need("openpyxl").load_workbook(file, read_only=True, data_only=True)
@@ -210,7 +213,7 @@ def _xlsx(path: str, names: tuple[str, ...]) -> Rows:
 
 
 def _check_archive(path: str, file: Any) -> None:
-    """An archive is one of Excel, and what it unpacks to is not absurd."""
+    """Check that a zip archive is an Excel file, and that it does not unpack to an absurd size."""
     with zipfile.ZipFile(file) as archive:
         members = {member.filename: member.file_size for member in archive.infolist()}
     if "[Content_Types].xml" not in members:

@@ -1,8 +1,9 @@
-"""Records at the beginning of a text: of CSV, of JSON lines, of a JSON array.
+"""Cut records from the beginning of a text: of CSV, of JSON lines, of a JSON array.
 
-Each function here yields pairs (end, record), where the text up to `end` is dealt with: a record is
-a list of fields or what JSON says, None where there is nothing but space, or an exception that says
-why it is none. They stop where more text is needed (`final`: none comes), and keep no state.
+Each function here yields pairs (end, record): the text up to `end` is used up. A record is a list
+of fields, or a JSON object, or None for text that is only space, or an exception that says why the
+text is no record. The functions stop where more text is needed (with `final` no more comes), and
+keep no state.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ BETWEEN = re.compile(r"[ \t\r\n,\[\]]*")
 
 
 class Overlong(ValueError):  # noqa: N818 - named after the record
-    """A record that is longer than is allowed."""
+    """A record is longer than is allowed."""
 
     def __init__(self, longest: int) -> None:
         super().__init__(f"longer than {longest} characters")
 
 
 class _Lines:
-    """Whole lines, from `at` on; `out` when no other one is there."""
+    """Complete lines, from place `at` on; `out` says that there is no further one."""
 
     def __init__(self, text: str, final: bool) -> None:
         self._text, self._final = text, final
@@ -48,17 +49,17 @@ class _Lines:
         raise StopIteration
 
     def end_of_line(self, begin: int) -> int:
-        """Where the line ends that begins there; 0 if that is not known yet."""
+        """Return the end of the line that begins there; 0 if that is not known yet."""
         return self._text.find("\n", begin) + 1 or (len(self._text) if self._final else 0)
 
 
 def csv_records(
     text: str, final: bool, longest: int, delimiter: str, spaces: bool
 ) -> Iterator[Piece]:
-    """Records of CSV, by the rules of Python's `csv`: a quoted field may hold ends of lines. Where
-    `spaces` are allowed before a field, they are none of it.
+    """Yield records of CSV, by the rules of Python's `csv`: a quoted field may contain line ends.
 
-    What is none ends where its first line does.
+    With `spaces`, spaces before a field are not part of it. Text that is no record is passed up to
+    the end of its first line.
     """
     lines = _Lines(text, final)
     reader = csv.reader(lines, _dialect(delimiter, spaces))
@@ -71,7 +72,7 @@ def csv_records(
             if begin == size:
                 return
         except csv.Error as error:
-            record = ValueError(str(error).partition(" - ")[0])  # behind it, how to call csv
+            record = ValueError(str(error).partition(" - ")[0])  # the rest says how to call csv
         if (size if lines.out else lines.at) - begin > longest:
             record = Overlong(longest)
         elif lines.out and not final:
@@ -83,12 +84,12 @@ def csv_records(
 
 @functools.lru_cache
 def _dialect(delimiter: str, spaces: bool) -> Any:
-    """Made once, as a reader is then made in a quarter of the time."""
+    """Return a dialect. It is kept: a reader is then made in a quarter of the time."""
     return csv.reader((), delimiter=delimiter, skipinitialspace=spaces, strict=True).dialect
 
 
 def json_lines(text: str, final: bool, longest: int) -> Iterator[Piece]:
-    """A JSON object a line."""
+    """Yield one JSON object a line."""
     lines = _Lines(text, final)
     while True:
         begin = lines.at
@@ -104,7 +105,7 @@ def json_lines(text: str, final: bool, longest: int) -> Iterator[Piece]:
 
 
 def json_elements(text: str, final: bool, longest: int) -> Iterator[Piece]:
-    """The objects of a JSON array, wherever lines end."""
+    """Yield the objects of a JSON array, wherever lines end."""
     at, size = 0, len(text)
     while True:
         begin = BETWEEN.match(text, at).end()
@@ -124,7 +125,7 @@ def json_elements(text: str, final: bool, longest: int) -> Iterator[Piece]:
 
 
 def _element_end(text: str, begin: int) -> int | None:
-    """Where the element of an array ends that begins there; None if that is not there."""
+    """Return the end of the array element that begins there; None if the text does not have it."""
     depth = 0
     for token in STRINGS_AND_BRACKETS.finditer(text, begin):
         mark = token[0]

@@ -1,4 +1,4 @@
-"""How a table is written, as was said or as it shows: between its fields, and in its numbers."""
+"""How a table is written, as told or as found out: the delimiter, and the marks in numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 LONGEST = 1 << 20  # characters of a record
 DELIMITERS = ",;\t|"
-SAID = re.compile(r'"?sep=(.)"?\s*')  # a first line by which spreadsheets are told
+SAID = re.compile(r'"?sep=(.)"?\s*')  # a first line that tells a spreadsheet the delimiter
 
 GROUPED = re.compile(
     r"[+-]?[0-9]{1,3}(?P<mark>[ .,'’\xa0\u202f])[0-9]{3}(?P<more>(?:(?P=mark)[0-9]{3})*)"
@@ -45,13 +45,13 @@ class Reading:
     Parameters
     ----------
     format : {"csv", "jsonl"}
-        `jsonl` is an array of objects, too.
+        "jsonl" includes an array of objects.
     delimiter : str or None
-        Of csv; None: as the heading shows.
+        Delimiter of CSV. None: as the heading shows.
     on_bad_record : {"stop", "skip"} or None
-        None: skip where the source never ends.
+        None: skip where the source never ends, else stop.
     longest : int
-        Characters of a record; one that is longer cannot be read.
+        Most characters of a record. A longer one is bad.
     """
 
     format: str
@@ -63,7 +63,7 @@ class Reading:
 def reading_of(
     format: str, delimiter: str | None, on_bad_record: str | None, longest: int
 ) -> Reading:
-    """How records are read, of arguments that are checked."""
+    """Return how records are read, after the arguments are checked."""
     if delimiter is not None:
         one_character("delimiter", delimiter)
     if on_bad_record is not None:
@@ -73,7 +73,7 @@ def reading_of(
 
 
 def one_character(argument: str, value: Any) -> None:
-    """Raises unless it is one that may stand between fields, or between digits."""
+    """Raise unless the value is one character that may stand between fields or between digits."""
     if not isinstance(value, str):
         raise TypeError(f"{argument}: expected one character, got {value!r}")
     if len(value) != 1 or value in '"\r\n\0' or value.isalnum():
@@ -81,18 +81,18 @@ def one_character(argument: str, value: Any) -> None:
 
 
 class Heading(NamedTuple):
-    """Where the columns are that are wanted.
+    """Where the wanted columns are.
 
     Attributes
     ----------
     delimiter : str
-        Between fields.
+        Character between fields.
     places : tuple of int
-        Of the columns, in a record.
+        Places of the columns in a record.
     width : int
-        Fields of a record.
+        Number of fields of a record.
     check : int
-        CRC-32 of the names of all fields, to know the heading when it comes again.
+        CRC-32 of the names of all fields, by which a repeated heading is recognised.
     """
 
     delimiter: str
@@ -133,20 +133,20 @@ def name_of(field: str) -> str:
 
 
 def said_delimiter(line: str) -> str | None:
-    """The delimiter that a first line such as ``sep=;`` names."""
+    """Return the delimiter that a first line such as ``sep=;`` names, or None."""
     found = SAID.fullmatch(line)
     return found[1] if found else None
 
 
 def choose(candidates: dict[str, list[str]], columns: Sequence[str]) -> str:
-    """The delimiter of a heading: of several, one by which the columns are there, and most fields.
+    """Return the delimiter of a heading: the one that gives most of the columns, then most fields.
 
     Parameters
     ----------
     candidates : dict of str to list of str
         The fields of the heading by each delimiter.
     columns : sequence of str
-        Names of those that are wanted.
+        Names of the wanted columns.
     """
 
     def merit(delimiter: str) -> tuple[int, int]:
@@ -157,14 +157,17 @@ def choose(candidates: dict[str, list[str]], columns: Sequence[str]) -> str:
 
 
 class Marks(NamedTuple):
-    """The marks in numbers, as far as they are known; None: not yet."""
+    """The decimal mark and the thousands mark, as far as they are known. None: not yet."""
 
     decimal: str | None = None
     thousands: str | None = None
 
     def with_those_in(self, text: str) -> Marks:
-        """What is known after a number, which cannot be read by what was known before; the same if
-        it shows nothing, or contradicts."""
+        """Return the marks that are known after this number, which the marks known before cannot
+        read.
+
+        They are the same as before if the number shows no mark or contradicts them.
+        """
         decimal, thousands = marks_in(text) or (None, "")
         if decimal and self.decimal and decimal != self.decimal:
             return self
@@ -174,14 +177,15 @@ class Marks(NamedTuple):
 
 
 def marks_in(text: str) -> tuple[str | None, str] | None:
-    """The decimal mark and the mark of thousands that a number shows; None where it does not.
+    """Return the decimal mark and the thousands mark that a number shows; None if it shows none.
 
-    A decimal mark of None is not known yet. A number such as 1,234 shows nothing: it may be 1.234.
+    A decimal mark of None is not known yet. A number such as 1,234 shows no mark: it may mean 1.234
+    or 1234.
 
     Parameters
     ----------
     text : str
-        A number in any writing, or something else.
+        A number written in any way, or other text.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What text is a number, what is missing, and which number a moment is."""
+"""Read text as numbers: which text is a number, what is missing, and which number a date is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
     "shown",
 ]
 
-#: Words for a value that is not there, in lower case: those of spreadsheets, databases, pandas, R.
+#: Words for a missing value, in lower case: those of spreadsheets, databases, pandas, R.
 MISSING = frozenset(
     ["", "-", "?", "na", "n/a", "#n/a", "#na", "#nv", "<na>", "nan", "nat", "null", "none", r"\n"]
 )
@@ -38,19 +38,19 @@ TRUTH = {"true": 1.0, "false": 0.0}
 
 
 def number_in(text: str, decimal: str = ".", thousands: str = "") -> float | None:
-    """The finite number that a text is, or None if it is none.
+    """Return the finite number that a text is, or None if it is none.
 
-    A number is decimal digits with at most one decimal mark, a sign and an exponent, if wanted with
-    spaces around. So 1_000, 0x10, inf and true are none, nor is 1e999, which is too large.
+    A number has decimal digits and may have one decimal mark, a sign, an exponent, and spaces
+    around it. So 1_000, 0x10, inf and true are no numbers, nor is 1e999, which is too large.
 
     Parameters
     ----------
     text : str
-        What to read.
+        The text to read.
     decimal : str
         The decimal mark, one character.
     thousands : str
-        What may stand between groups of three digits before the decimal mark; "": nothing.
+        The mark that may stand between groups of three digits before the decimal mark; "": none.
 
     Examples
     --------
@@ -72,7 +72,8 @@ def number_in(text: str, decimal: str = ".", thousands: str = "") -> float | Non
 
 
 def _without(text: str, decimal: str, thousands: str) -> str:
-    """Without the marks between thousands; the text as it is, if they are not where they belong."""
+    """Remove the thousands marks; if they are not where they belong, return text that is no
+    number."""
     whole, mark, rest = text.strip().partition(decimal)
     if re.fullmatch(rf"[+-]?[0-9]{{1,3}}(?:{re.escape(thousands)}[0-9]{{3}})+", whole):
         return whole.replace(thousands, "") + mark + rest
@@ -80,12 +81,12 @@ def _without(text: str, decimal: str, thousands: str) -> str:
 
 
 def is_missing(value: Any) -> bool:
-    """Is it None, NaN, NaT, pandas' NA, or a word of `MISSING`, in capitals or not?
+    """Return whether a value is None, NaN, NaT, pandas' NA, or a word of `MISSING` in any case.
 
     Parameters
     ----------
     value : object
-        Anything.
+        Any value.
 
     Examples
     --------
@@ -98,14 +99,15 @@ def is_missing(value: Any) -> bool:
         return True
     if isinstance(value, (float, np.floating, np.datetime64, np.timedelta64, datetime.date)):
         return bool(value != value)  # NaN; pandas' NaT is a datetime, too
-    pandas = sys.modules.get("pandas")  # nobody has its NA who has not imported it
+    pandas = sys.modules.get("pandas")  # if it was not imported, the value is not its NA
     return pandas is not None and value is getattr(pandas, "NA", None)
 
 
 def seconds_of(value: Any, form: str | None = None) -> float | None:
-    """Seconds from 1970-01-01 00:00 UTC to a moment, or those of a duration; None if it is none.
+    """Return the seconds from 1970-01-01 00:00 UTC to a moment, or those of a duration; None for
+    other values.
 
-    A moment without a time zone is taken as UTC, a date as its first moment.
+    A time without a time zone is taken as UTC, and a date as its first moment.
 
     Parameters
     ----------
@@ -117,7 +119,7 @@ def seconds_of(value: Any, form: str | None = None) -> float | None:
     Returns
     -------
     float or None
-        NaN for one that is missing (NaT).
+        NaN for a missing moment (NaT).
 
     Examples
     --------
@@ -177,16 +179,16 @@ class Numerals:
     decimal, thousands : str
         As in `number_in`.
     missing : tuple of str
-        Words for what is missing beside those of `MISSING`, or numbers such as -999.
+        Words, or numbers such as -999, that mean a missing value, besides the words of `MISSING`.
     dates : str or None
-        How moments are written; by default as in ISO 8601.
+        How dates and times are written, as in ``datetime.strptime``. None: as in ISO 8601.
     booleans : bool
-        Whether true and false are 1 and 0; otherwise they are no numbers.
+        Whether true and false are read as 1 and 0. Otherwise they are no numbers.
 
     Attributes
     ----------
     numbers : frozenset of float
-        Those of `missing`.
+        The numbers among `missing`.
 
     Examples
     --------
@@ -207,17 +209,17 @@ class Numerals:
         object.__setattr__(self, "numbers", frozenset(numbers) - {None})
 
     def value(self, field: Any) -> float:
-        """The number of a field, NaN where it is missing.
+        """Return the number of a field, NaN where it is missing.
 
         Parameters
         ----------
         field : object
-            Text, a number, a moment, a duration, True, False or None.
+            Text, a number, a date or time, a duration, True, False or None.
 
         Raises
         ------
         ValueError
-            It is none of these, or is infinite.
+            `field` is no number, or is infinite.
         """
         number = self._number(field)
         if number is None:
@@ -249,7 +251,7 @@ class Numerals:
         return None if math.isinf(number) else number
 
     def _what(self, field: Any) -> str:
-        """What is wrong with a field that is no number."""
+        """Return what is wrong with a field that is no number."""
         try:
             if math.isinf(float(field)):
                 return "is infinite, or too large"
@@ -261,9 +263,9 @@ class Numerals:
 
 
 def shown(value: Any) -> str:
-    """The value in a message, not too long."""
+    """Return the value as text for a message, cut where it is long."""
     try:
         text = repr(value)
-    except (ValueError, RecursionError):  # more digits than Python writes
+    except (ValueError, RecursionError):  # an integer with more digits than Python writes
         text = f"a value of type {type(value).__name__}"
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."

@@ -1,4 +1,4 @@
-"""Records of CSV and of JSON, a stream of which goes on after one that cannot be read."""
+"""Records of CSV and JSON. A stream of them can go on after one that cannot be read."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from nbt.streams.tables.dialects import (
 
 __all__ = ["Records"]
 
-PEEK = 1 << 12  # bytes to begin with
-HOPELESS = 100  # records at the beginning, none of which can be read
+PEEK = 1 << 12  # bytes read to see how a file is written
+HOPELESS = 100  # give up if none of so many first records can be read
 
 
 class Records(FileStream):
-    """Columns of records. Subclasses give `_value`.
+    """Columns of records. Subclasses define `_value`.
 
     What lies before a record, such as a heading, may be taken from `_rest` before the record is
-    given: `_before` is then where the stream is for others.
+    given. The state of the stream is then still that before the heading, kept in `_before`.
     """
 
     _unit = "records"
     _later = FileStream._later | {"delimiter", "width", "check", "array"}
-    _spaces = False  # may stand before a field
+    _spaces = False  # whether spaces may stand before a field
 
     def __init__(
         self,
@@ -55,30 +55,30 @@ class Records(FileStream):
         super()._begin()
         self._before: dict[str, int] | None = None
         self._fresh = True  # a heading is expected
-        self._array = False  # it is a JSON array
-        self._dropping = False  # in the midst of a line that is too long
+        self._array = False  # whether the file is a JSON array
+        self._dropping = False  # whether we are inside a line that is too long
 
     @property
     def form(self) -> str:
-        """How it is written, as far as that is known."""
+        """How the table is written, as far as that is known."""
         if self._reading.format != "csv":
             return "JSON array" if self._array else "JSON lines"
         return f"csv ({', '.join(marks)})" if (marks := self._marks_shown()) else "csv"
 
     def _marks_shown(self) -> list[str]:
-        """Marks that are not the usual ones."""
+        """Return in words the marks that differ from the usual ones."""
         delimiter = self._heading.delimiter if self._heading else self._reading.delimiter
         return [f"delimiter {delimiter!r}"] if delimiter not in (None, ",") else []
 
     def peek(self) -> None:
-        """Look at the next record of a file, so that `form` says how it is written."""
+        """Read the next record of a file ahead, so that `form` says how it is written."""
         while not (self.live or self._failure or self._cut(1)[1] or self._final):
             self._fill(PEEK)
 
     @abstractmethod
     def _value(self, fields: list[Any]) -> Any:
-        """What is given for a record, of whose fields these are in the columns. ValueError if that
-        cannot be."""
+        """Return the value of a record, given its fields in the columns. ValueError if it has
+        none."""
 
     def _set_heading(self, heading: Heading | None) -> None:
         self._heading = heading
@@ -98,8 +98,11 @@ class Records(FileStream):
         return [], 0
 
     def _whole_records(self, n: int) -> tuple[list[Any], int, Heading | ValueError | None]:
-        """Values at the beginning; or else what lies there before the first: its end, and what it
-        is, a heading, nothing, or what should be a record and is none."""
+        """Return the values of the records at the beginning.
+
+        If there is none, return where the text before the first record ends, and what this text is:
+        a heading, None for space, or the error of a bad record.
+        """
         values: list[Any] = []
         self._sizes, used, passed = [], 0, 0
         for end, record in self._pieces():
@@ -135,7 +138,7 @@ class Records(FileStream):
             return [record.get(column, "") for column in self._columns]
         if type(record) is not list:
             raise record
-        if not self._width and len(record) > max(self._places):  # a state of an earlier version
+        if not self._width and len(record) > max(self._places):  # an older state has no width
             self._width = len(record)
         if len(record) != self._width:
             raise ValueError(
@@ -148,14 +151,14 @@ class Records(FileStream):
         return fields
 
     def _comma(self, record: list[str]) -> str:
-        """What too many fields may mean."""
+        """Return a hint for an error message, where a record has too many fields."""
         many = len(record) > self._width and self._heading.delimiter == ","
         return "; a decimal comma needs quotes, or another delimiter" if many else ""
 
     # ---- what is no record -----------------------------------------------------------------------
 
     def _ready(self) -> bool:
-        """Takes what comes before the first record; has it all come?"""
+        """Take what comes before the first record; return False if more of the file is needed."""
         if self._dropping:
             self._drop()
         if self._dropping:
@@ -170,7 +173,8 @@ class Records(FileStream):
         return bool(first)
 
     def _read_heading(self) -> bool:
-        """The first record of a file, or of what follows a line such as ``sep=;``."""
+        """Read the heading: the first record of a file, or the one after a line such as
+        ``sep=;``."""
         while (end := self._look().text.find("\n") + 1) and not self._look().text[:end].strip():
             self._step(end)
         try:
@@ -186,11 +190,11 @@ class Records(FileStream):
             if self._heading is None:
                 self._failure = f"{self._where()}: not a heading of csv: {error}"
                 return False
-        self._fresh = False  # of a file that others go on with, the heading may stand in the first
+        self._fresh = False  # a file that continues another one may have no heading
         return True
 
     def _undecodable(self, what: str) -> str:
-        """What is wrong where the bytes of the next record are no characters."""
+        """Return the error message for a record whose bytes are invalid; "" if they are not."""
         why = self._look().failure
         if not why:
             return ""
@@ -200,7 +204,8 @@ class Records(FileStream):
         )
 
     def _candidates(self, delimiters: str) -> tuple[dict[str, list[str]], dict[str, int]]:
-        """The fields of the first record by each delimiter, and its end; none: more is needed."""
+        """Return the fields of the first record by each delimiter, and where it ends; nothing if
+        more text is needed."""
         found, ends = {}, {}
         for delimiter in delimiters:
             end, record = next(self._csv(delimiter), (0, None))
@@ -217,13 +222,13 @@ class Records(FileStream):
         return found, ends
 
     def _again(self, record: Any) -> Heading | None:
-        """The heading, if it comes again, as at the beginning of another file."""
+        """Return the heading if the record repeats it, as at the beginning of another file."""
         if not isinstance(record, list) or check_of(record) != self._heading.check:
             return None
         return self._heading
 
     def _pass(self, end: int, what: Heading | ValueError | None) -> None:
-        """What is no record: space, a heading, or one that is bad."""
+        """Pass what is no record: space, a heading, or a bad record."""
         if not isinstance(what, ValueError):
             self._step(end)
             self._set_heading(what or self._heading)
@@ -237,11 +242,11 @@ class Records(FileStream):
             self._pass_over(end, what)
 
     def _cut_at(self, end: int) -> bool:
-        """Does a line end there?"""
+        """Return whether a line ends there."""
         return self._look().text[end - 1] == "\n"
 
     def _drop(self) -> None:
-        """The rest of a line that is too long."""
+        """Drop the rest of a line that is too long."""
         text = self._look().text
         end = text.find("\n") + 1
         self._dropping = not (end or self._final)
@@ -261,7 +266,7 @@ class Records(FileStream):
             so_far = f"{count:,} records passed over so far"
             self.notes.append(f"{self.name}: {so_far}; the last: {said}")
         self._step(end)
-        self._before = None  # it is dealt with: nobody comes back to it
+        self._before = None  # a skipped record is not read again
 
     def _empty(self) -> str:
         if skipped := self._counts["skipped"]:
@@ -271,7 +276,7 @@ class Records(FileStream):
     # ---- where it is -----------------------------------------------------------------------------
 
     def _step(self, count: int) -> None:
-        """Take what is no symbol, so that the stream is for others where it was."""
+        """Take text that is no symbol. For others the stream stays where it was."""
         if self._before is None:
             self._before = self._here()
         super()._take(count)
@@ -296,7 +301,7 @@ class Records(FileStream):
         }
 
     def _in_state(self, places: list[int]) -> dict[str, int]:
-        """The places of the columns by their keys."""
+        """Return the places of the columns by their keys in a state."""
         return {f"column.{i}": place for i, place in enumerate(places)}
 
     def _seek(self, state: Mapping[str, int]) -> None:
@@ -304,11 +309,11 @@ class Records(FileStream):
         places = tuple(state[key] - 1 for key in self._in_state([0] * len(self._columns)))
         heading = None
         if min(places) >= 0:
-            delimiter = chr(min(state["delimiter"], 0x10FFFF) or ord(","))  # none: as the width
+            delimiter = chr(min(state["delimiter"], 0x10FFFF) or ord(","))  # 0 in an older state
             heading = Heading(delimiter, places, state["width"], state["check"])
             if max(places) >= (heading.width or sys.maxsize):
                 raise ValueError(f"state: expected columns before {heading.width}, got {places}")
         self._set_heading(heading)
-        if not self._at_beginning:  # else a heading may come, as ever
+        if not self._at_beginning:  # otherwise a heading may come
             self._array = bool(state["array"])
             self._fresh = self._heading is None and self._reading.format == "csv"

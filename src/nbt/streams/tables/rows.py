@@ -1,4 +1,4 @@
-"""Rows of numbers, read from records that are text."""
+"""Rows of numbers, read from records of text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Table"]
 
 
 class Table(Records):
-    """See `table`. Underneath a record is one row: inputs, then targets."""
+    """The stream that `table` returns for CSV and JSON. A row has the inputs, then the targets."""
 
     _later = Records._later | {"decimal", "thousands"}
     _spaces = True
@@ -35,8 +35,8 @@ class Table(Records):
         marks: Marks,
         **choices: Any,
     ) -> None:
-        self._asked, self._known = marks, marks  # marks: those that were given; found out
-        self._seen = marks  # by the records that were cut last, whether they are taken or not
+        self._asked, self._known = marks, marks  # marks as given by the caller; as known now
+        self._seen = marks  # as known after the records cut last, which may not be taken yet
         self._base = numerals
         self._numerals = self._by(marks)
         super().__init__(source, reading, columns + targets, **choices)
@@ -55,7 +55,7 @@ class Table(Records):
         return [*super()._marks_shown(), *shown]
 
     def read(self, n: int) -> Any:
-        """The next `n` records; see `table`."""
+        """Return the next `n` records; see `table`."""
         rows = super().read(n)
         count = len(self.columns)
         return (rows[:, :count], rows[:, count:]) if self.targets else rows
@@ -66,7 +66,7 @@ class Table(Records):
         return replace(self._base, decimal=marks.decimal or ".", thousands=marks.thousands or "")
 
     def _whole_records(self, n: int) -> tuple[list[Any], int, Any]:
-        if self._seen != self._known:  # records were looked at and not taken
+        if self._seen != self._known:  # the records cut last were not taken
             self._see(self._known)
         return super()._whole_records(n)
 
@@ -89,7 +89,7 @@ class Table(Records):
         return row
 
     def _quick(self, fields: list[Any]) -> list[float] | None:
-        """The numbers, where all fields are plain ones; the same as of `_slow`."""
+        """Return the numbers if all fields are plain ones, the same as `_slow` does; else None."""
         if self._reading.format != "csv":
             return fields if _are_numbers(fields) and _all_finite(fields) else None
         joined = "".join(fields)
@@ -109,7 +109,7 @@ class Table(Records):
         return row
 
     def _slow(self, fields: list[Any]) -> list[float]:
-        """The numbers, and what the fields show of marks."""
+        """Return the numbers, and learn marks from the fields."""
         before, row = self._seen, []
         try:
             for name, field in zip(self._columns, fields, strict=True):
@@ -160,7 +160,7 @@ class Table(Records):
 
 
 def _are_numbers(fields: list[Any]) -> bool:
-    """Of JSON, where true is no number."""
+    """Return whether all fields of a JSON record are numbers; true is none."""
     for field in fields:  # noqa: SIM110 - twice as fast as all()
         if type(field) is not float and type(field) is not int:
             return False
@@ -169,7 +169,7 @@ def _are_numbers(fields: list[Any]) -> bool:
 
 def _all_finite(row: list[float]) -> bool:
     try:
-        return math.isfinite(sum(row))  # or too large as a sum: then it is looked at more closely
+        return math.isfinite(sum(row))  # if only the sum is infinite, the slow way decides
     except OverflowError:
         return False
 
@@ -183,7 +183,7 @@ def _mark(code: int) -> str | None:
 
 
 def _advice(field: Any) -> str:
-    """What may be meant by a field that is no number."""
+    """Return a hint for an error message about a field that is no number."""
     text = field.strip() if isinstance(field, str) else ""
     if re.fullmatch(r"[+-]?[0-9]{1,3},[0-9]{3}", text):
         either = f"{text.replace(',', '.')} or {text.replace(',', '')}"

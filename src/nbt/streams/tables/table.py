@@ -1,4 +1,4 @@
-"""Columns of numbers in CSV files and JSON lines."""
+"""Streams over columns of numbers in a table."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def table(
     on_bad_record: str | None = None,
     longest: int = LONGEST,
 ) -> Table | Columnar:
-    """A stream over named columns of numbers, a record a step.
+    """Return a stream over named columns of numbers, one record a step.
 
-    A number is decimal digits, with a decimal mark, a sign and an exponent. A moment is one, too:
-    seconds since 1970-01-01 UTC. What stands between fields and the decimal mark are found out
-    where they are not given: from the heading, and from the first number that shows it.
+    A number has decimal digits, and may have a decimal mark, a sign and an exponent. A date or time
+    is a number, too: seconds since 1970-01-01 UTC. If they are not given, the delimiter is found
+    out from the heading, and the decimal mark from the first number that shows it.
 
     Parameters
     ----------
     path : str or path-like
-        As in `text`. What is compressed by gzip, bzip2, xz or Zstandard is unpacked.
+        As in `text`. Files compressed by gzip, bzip2, xz or Zstandard are unpacked.
     columns : sequence of str
-        Names of the columns, in the first line of CSV or in every record of JSON lines: what is
-        predicted, or with `targets` the inputs.
+        Names of the columns, in the first line of CSV or in every record of JSON lines. They are
+        what is predicted, or with `targets` the inputs.
     targets : sequence of str
         Names of the columns that are predicted from `columns` of the same record.
     format : {"csv", "jsonl", "parquet", "arrow", "xlsx"}, optional
@@ -58,30 +58,32 @@ def table(
         ``pip install "nobacktrack[tables]"``, and only files; then by the name: .jsonl, .ndjson and
         .json, also before .gz, .bz2, .xz and .zst, are JSON lines, or an array of objects.
     missing : {"keep", "error"}
-        What an empty field does, one that is not in a JSON record, or a word such as NA, null and
-        nan: it is NaN, or the record is a bad one.
+        What to do with a missing value: an empty field, one that a JSON record lacks, or a word
+        such as NA, null and nan. "keep": give NaN. "error": the record is bad.
     follow : bool
         As in `text`.
     encoding, errors
-        As in `text`; "replace" is the default also where bad records are skipped.
+        As in `text`. The default of `errors` is "replace" also where bad records are skipped.
     delimiter : str, optional
-        What stands between the fields of CSV, one character. Default: that of , ; | and the tab by
-        which the heading has the columns.
+        The one character between the fields of CSV, no letter or digit. Default: that of comma,
+        semicolon, | and tab by which the heading has the columns.
     decimal : {".", ","}, optional
-        The decimal mark. Default: as the first number shows that has one; 1,234 does not.
+        The decimal mark. Default: as the first number shows that has one. A number such as 1,234
+        does not show it.
     thousands : str, optional
-        What stands between groups of three digits; "": nothing. Default: as the first number shows
-        that has both marks.
+        The mark between groups of three digits, one character; "": none. Default: as the first
+        number shows that has both marks.
     na : sequence of str
-        More words, or numbers such as -999, for what is missing.
+        Further words, or numbers such as -999, that mean a missing value.
     dates : str, optional
-        How moments are written, as in ``datetime.strptime``; by default as in ISO 8601.
+        How dates and times are written, as in ``datetime.strptime``. Default: ISO 8601.
     booleans : bool
-        Whether true and false are 1 and 0. Otherwise they are no numbers.
+        Whether true and false are read as 1 and 0. Otherwise they are no numbers.
     on_bad_record : {"stop", "skip"}, optional
-        What a record does that is not as it should be: a `DataError`, each time it is met; or it
-        is passed over, counted in `counts`, and `notes` names the first ones with their lines.
-        Default: skip where the source never ends (a pipe, a file that is followed), else stop.
+        What to do with a bad record. "stop": raise `DataError`, at every call that meets it.
+        "skip": pass over it; `counts` counts these records, and `notes` names the first ones with
+        their lines. Default: "skip" where the source never ends (a pipe, a file that is followed),
+        else "stop".
     longest : int
         Most characters of a record; of a field of CSV no more than ``csv.field_size_limit()``,
         which is 131072 where nobody changed it.
@@ -89,19 +91,28 @@ def table(
     Returns
     -------
     Stream
-        Its `read(n)` gives float64, shape (n, len(columns)); with targets, a pair of that and of
-        shape (n, len(targets)). Its `alphabet` is None, its `columns` and `targets` are tuples.
+        Its `read(n)` returns float64, shape (n, len(columns)); with targets, a pair of that and an
+        array of shape (n, len(targets)). Its `alphabet` is None; its `columns` and `targets` are
+        tuples.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `path` is no path; `columns` or `targets` is no sequence of names, `na` no sequence of
+        words; `format`, `missing`, `encoding`, `errors`, `delimiter`, `decimal`, `thousands` or
+        `on_bad_record` is no string; `longest` is no integer.
+    ValueError
+        `columns` is empty; a name is in `columns` or in `targets` twice; `format`, `missing`,
+        `errors`, `decimal` or `on_bad_record` is none of the names above; `encoding` is not
+        allowed, see `text`; `delimiter` or `thousands` is not one character or is a letter or
+        digit; `thousands` is the decimal mark; `longest` is out of range; `follow` is True for
+        standard input; `follow` is True or `path` is "-" for "parquet", "arrow" or "xlsx".
     MissingExtra
-        What reads the format is not installed.
+        The package that reads the format is not installed.
     DataError, OSError
-        As in `text`; also for a field that is no number or is infinite, for fields too many or too
-        few, for a column that is not there, and where not one of the first hundred records can be
-        read.
+        As in `text`. `DataError` also for a bad record: one with a field that is no number or is
+        infinite, or with too many or too few fields. Also for a column that is not there, and where
+        none of the first hundred records can be read.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Does a text look like a table?"""
+"""Tell whether a text looks like a table."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from nbt.streams.tables.numerals import Numerals
 
 __all__ = ["Looks", "looks_like"]
 
-RECORDS = 50  # that are looked at
-LEAST = 3  # with the heading
+RECORDS = 50  # most that are examined
+LEAST = 3  # fewest records of a table, with the heading
 LONGEST = 1 << 16
 
 
 class Looks(NamedTuple):
-    """What a text looks like.
+    """What kind of table a text looks like.
 
     Attributes
     ----------
     format : str
         "csv" or "jsonl".
     names : tuple of str
-        The columns.
+        Names of the columns.
     numbers : tuple of str
-        Those of them that are numbers, as far as was looked.
+        Names of the columns of numbers, as far as the text was examined.
     """
 
     format: str
@@ -35,14 +35,14 @@ class Looks(NamedTuple):
 
 
 def looks_like(text: str, final: bool) -> Looks | None:
-    """What kind of table a text is by its beginning; None: it looks like none.
+    """Return what kind of table a text is, by its beginning; None if it looks like none.
 
     Parameters
     ----------
     text : str
-        The beginning.
+        The beginning of the text.
     final : bool
-        Whether it is the whole.
+        Whether this is the whole text.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def _of_json(text: str, final: bool) -> Looks | None:
 
 
 def _are_numbers(values: object) -> bool:
-    """All that are there, and some are."""
+    """Return whether all values that are not missing are numbers, and there is at least one."""
     there = [_is_number(value) for value in values if value not in (None, "")]
     return bool(there) and all(there)
 

@@ -1,4 +1,4 @@
-"""The values in one column of records, as words."""
+"""A stream of the values in one column of records, as words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Words"]
 
 
 class Words(Records):
-    """The values in one column, as words."""
+    """Stream of the values in one column, as words."""
 
     def __init__(
         self, source: Source, reading: Reading, column: str, cap: int, **choices: Any
