@@ -1,4 +1,4 @@
-"""What a recurrent network is compared with: context tree weighting, and general compressors."""
+"""Baselines for a recurrent network: context tree weighting, and general compressors."""
 
 from __future__ import annotations
 
@@ -23,36 +23,39 @@ LARGEST_POOL = 2**31 - 1
 class CTW:
     """Context tree weighting: the mixture of all tree sources up to a depth, learned online.
 
-    Every symbol is predicted from the symbols before it, at most `depth` of them, by the Bayesian
-    mixture over all prunings of the context tree; symbols are split into binary decisions that
-    have a tree each. Willems, Shtarkov, Tjalkens, *The context-tree weighting method* (1995).
+    Every symbol is predicted from at most `depth` symbols before it, by the Bayesian mixture over
+    all prunings of the context tree. Symbols are split into binary decisions, and each decision has
+    a tree. Willems, Shtarkov, Tjalkens, *The context-tree weighting method* (1995).
 
     Parameters
     ----------
     symbols : int
-        Size of the alphabet, at most 256.
+        Size of the alphabet, from 1 to 256.
     depth : int
-        Most symbols that a context has, at most 64.
+        Most symbols of a context, from 0 to 64.
     alpha : float
-        What each outcome of a decision is counted before it was seen. 1/2 is the estimator of
-        Krichevsky and Trofimov; text has many certain decisions and wants less.
+        Count of each outcome of a decision before it was seen, above 0 and at most 10⁶. 1/2 gives
+        the estimator of Krichevsky and Trofimov; text has many certain decisions and needs less.
     limit : int, optional
-        Counts of a decision are halved when their sum would pass it, so that the old is forgotten.
+        The counts of a decision are halved when their sum would exceed this, so that old data is
+        forgotten. From 2 to 2³¹ - 1, which is the default.
     nodes : int
-        Records of 24 bytes that the tree may have; they take memory as they are used. A full tree
-        goes on learning, but does not grow.
+        Most records of the tree, from 1024 to 2³¹ - 1. A record has 24 bytes, which are used only
+        when needed. A full tree goes on learning, but does not grow.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `symbols`, `depth`, `limit` or `nodes` is no integer, `alpha` no number.
+    ValueError
+        One of them is out of range.
 
     Notes
     -----
     Bits per character on the first 10⁶ characters of Shakespeare: at depth 8, 2.079 with alpha 1/2,
-    2.053 with 0.2, 2.056 with 0.1; at depth 4, 2.152 with 1/2 and 2.135 with 0.2. The estimator
-    without redundancy (a mixture with the two that are certain) gives what 0.2 gives, 2.054. A
-    character takes 1.8 µs and 140 bytes, on one busy core of an AMD EPYC.
+    2.053 with 0.2, and 2.056 with 0.1; at depth 4, 2.152 with 1/2 and 2.135 with 0.2. The
+    zero-redundancy estimator (a mixture with the two deterministic outcomes) gives 2.054, about as
+    0.2 does. A character takes 1.8 µs and 140 bytes, on one busy core of an AMD EPYC.
 
     Examples
     --------
@@ -92,12 +95,12 @@ class CTW:
         self._turns = self._core.turns
 
     def learn(self, x: Any) -> np.ndarray:
-        """Predicts each symbol of a block, then learns it.
+        """Predict each symbol, then learn it.
 
         Parameters
         ----------
         x : array (steps,) of integers in [0, symbols)
-            What comes, in order.
+            The symbols, in order.
 
         Returns
         -------
@@ -106,15 +109,17 @@ class CTW:
 
         Raises
         ------
-        TypeError, ValueError
-            For a block that is not as above; nothing was learned.
+        TypeError
+            `x` is not of integers.
+        ValueError
+            `x` has not one dimension, or has a symbol outside [0, symbols).
         KeyboardInterrupt
-            On Ctrl-C, between two symbols.
+            Ctrl-C was pressed; raised between two symbols.
         """
         return self._core.run(x, True)
 
     def observe(self, x: Any) -> np.ndarray:
-        """Lets a block pass: contexts move on, nothing is learned.
+        """Predict each symbol without learning it: only the context moves on.
 
         Parameters
         ----------
@@ -129,30 +134,31 @@ class CTW:
         Raises
         ------
         TypeError, ValueError, KeyboardInterrupt
-            As `learn`.
+            As in `learn`.
         """
         return self._core.run(x, False)
 
     def predict(self) -> np.ndarray:
-        """Probabilities of the next symbol, float64, shape (symbols,); changes nothing."""
+        """Return the probabilities of the next symbol, float64, shape (symbols,). Nothing
+        changes."""
         return self._core.predict()
 
     @property
     def step(self) -> int:
-        """Symbols learned or observed so far."""
+        """Number of symbols learned or observed so far."""
         return self._core.step
 
     @property
     def used(self) -> int:
-        """Records in use."""
+        """Number of records in use."""
         return self._core.used
 
     @alone
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Everything that was learned, as arrays: `load_state_dict` takes it back.
+        """Return all that was learned, as arrays that `load_state_dict` takes.
 
-        ``tree.records`` (used, 6) are the records of csrc/ctw.h as 32-bit words; ``history`` the
-        last symbols, that of step t at t mod its length.
+        ``tree.records`` (used, 6) are the records of csrc/ctw.h as 32-bit words. ``history`` has
+        the last symbols, that of step t at the place t modulo its length.
         """
         core = self._core
         return {
@@ -164,17 +170,19 @@ class CTW:
         }
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        """Goes on from where `state` was taken, by a CTW with the same arguments.
+        """Go on from where `state` was taken, by a CTW with the same arguments.
 
         Parameters
         ----------
         state : mapping of str to array
-            What `state_dict` gave.
+            What `state_dict` returned.
 
         Raises
         ------
-        TypeError, ValueError
-            `state` is not sound, or does not fit; nothing was changed.
+        TypeError
+            `state` is no mapping, or an array in it is of another type. Nothing was changed.
+        ValueError
+            `state` has other names, shapes or sizes, or numbers out of range. Nothing was changed.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"state: expected a mapping of names to arrays, got {state!r}")
@@ -204,7 +212,7 @@ class CTW:
         self._core.load(copies, history, step)
 
     def describe(self) -> dict[str, Any]:
-        """The arguments this was made with, as plain values."""
+        """Return the arguments that this was made with, as plain values."""
         arguments = ("symbols", "depth", "alpha", "limit", "nodes")
         return {"trainer": "CTW", **{name: getattr(self, name) for name in arguments}}
 
@@ -254,15 +262,16 @@ COMPRESSORS = {
 
 
 def compressed_bits(data: Any, symbols: int | None = None) -> dict[str, float]:
-    """Bits per symbol that gzip, bzip2 and xz need at their best level (-9, xz -9e).
+    """Return the bits per symbol that gzip, bzip2 and xz need at their best level (-9, xz -9e).
 
     Parameters
     ----------
     data : str, bytes, array of int or Stream
-        Characters (as UTF-8), bytes, numbers below 256 (a byte each), or a stream to read from.
+        Characters (encoded as UTF-8), bytes, numbers below 256 (one byte each), or a stream to read
+        from.
     symbols : int, optional
-        How many to take: the first ones, or the next ones of a stream. Without it, all; a stream
-        that never ends needs it.
+        Number of symbols to take, at least 1: the first ones, or the next ones of a stream.
+        Default: all. An endless stream needs it.
 
     Returns
     -------
@@ -271,8 +280,11 @@ def compressed_bits(data: Any, symbols: int | None = None) -> dict[str, float]:
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above, and data without a symbol.
+    TypeError
+        `data` is no str, bytes, array of integers or stream, or `symbols` is no integer.
+    ValueError
+        `data` has no symbol, or a number outside [0, 256); `symbols` is less than 1, or is missing
+        for an endless stream.
 
     Examples
     --------

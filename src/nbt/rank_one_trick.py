@@ -1,7 +1,7 @@
-"""The rank-one trick by itself: sums of products replaced, unbiasedly, by one product.
+"""The rank-one trick by itself: a sum of products is replaced, without bias, by a single product.
 
-Section 1.1 and Appendix A of the paper. A matrix given as A = Σ_i v_i w_iᵀ is replaced by a single
-random v̄ w̄ᵀ whose expectation is A; a tensor Σ_i u_i ⊗ v_i ⊗ … by a single ū ⊗ v̄ ⊗ ….
+See section 1.1 and Appendix A of the paper. A matrix given as A = Σ_i v_i w_iᵀ is replaced by a
+single random v̄ w̄ᵀ with expectation A, and a tensor Σ_i u_i ⊗ v_i ⊗ … by a single ū ⊗ v̄ ⊗ ….
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ METHODS = ("roots", "recursion")
 
 
 def rank_one(v, w, signs, *, rho=None) -> tuple[np.ndarray, np.ndarray]:
-    """An unbiased rank-one estimate of A = Σ_i v_i w_iᵀ: Proposition 1.
+    """Return an unbiased rank-one estimate of A = Σ_i v_i w_iᵀ: Proposition 1.
 
     With independent uniform signs ε_i, v̄ = Σ_i ε_i ρ_i v_i and w̄ = Σ_i ε_i w_i / ρ_i have
-    E v̄ w̄ᵀ = A, whatever the ρ_i. It is exact where there is a single term.
+    E v̄ w̄ᵀ = A, whatever the ρ_i. With a single term the estimate is exact.
 
     Parameters
     ----------
@@ -36,10 +36,10 @@ def rank_one(v, w, signs, *, rho=None) -> tuple[np.ndarray, np.ndarray]:
     w : array (k, m)
         w_i in row i.
     signs : array (..., k) of ±1, or numpy.random.Generator
-        The ε_i, or what draws them. Leading axes give as many estimates.
+        The ε_i, or the generator that draws them. Leading axes give several estimates.
     rho : array (k,) or float, optional
-        The ρ_i, not 0. Default: sqrt(‖w_i‖ / ‖v_i‖), those of the least variance (52). A term with
-        a zero factor is zero, and then both its factors are dropped.
+        The ρ_i, not 0. Default: sqrt(‖w_i‖ / ‖v_i‖), which give the least variance (52); then a
+        term with a zero factor is left out.
 
     Returns
     -------
@@ -48,8 +48,11 @@ def rank_one(v, w, signs, *, rho=None) -> tuple[np.ndarray, np.ndarray]:
 
     Raises
     ------
-    TypeError, ValueError
-        For what is not as above.
+    TypeError
+        `v`, `w`, `signs` or `rho` is not of real numbers.
+    ValueError
+        One of them has another shape or is not finite; `signs` has entries other than 1 and -1; or
+        `rho` has a 0.
 
     See Also
     --------
@@ -72,10 +75,10 @@ def rank_one(v, w, signs, *, rho=None) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rank_one_variance(v, w, *, rho=None) -> float:
-    """E ‖v̄ w̄ᵀ - A‖² of `rank_one`, in closed form: (58), or (49) less ‖A‖² for a ρ that is given.
+    """Return E ‖v̄ w̄ᵀ - A‖² of `rank_one`, in closed form: (58), or (49) minus ‖A‖² if ρ is given.
 
     With the best ρ it is Σ_{i≠j} ‖v_i‖ ‖v_j‖ ‖w_i‖ ‖w_j‖ + ⟨v_i, v_j⟩ ⟨w_i, w_j⟩, in the
-    Hilbert-Schmidt (Frobenius) norm. It depends on the terms, not on A alone.
+    Hilbert-Schmidt (Frobenius) norm. It depends on the terms, not only on A.
 
     Parameters
     ----------
@@ -85,12 +88,14 @@ def rank_one_variance(v, w, *, rho=None) -> float:
     Returns
     -------
     float
-        0 exactly for a single term.
+        The variance; exactly 0 for a single term.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `v`, `w` or `rho` is not of real numbers.
+    ValueError
+        One of them has another shape or is not finite, or `rho` has a 0.
 
     Examples
     --------
@@ -106,17 +111,17 @@ def rank_one_variance(v, w, *, rho=None) -> float:
 
 
 def rank_one_gaussian(A, normals, *, covariance=None) -> tuple[np.ndarray, np.ndarray]:
-    """An unbiased rank-one estimate of A from a Gaussian vector: footnote 7.
+    """Return an unbiased rank-one estimate of A from a Gaussian vector: footnote 7.
 
-    With ξ ~ N(0, Σ), E ξ (ξᵀ Σ⁻¹ A) = A. No decomposition of A is needed, but not even a matrix of
-    rank one is given exactly, as `rank_one` would.
+    With ξ ~ N(0, Σ), E ξ (ξᵀ Σ⁻¹ A) = A. No decomposition of A is needed. But unlike `rank_one`,
+    this does not give a matrix of rank one exactly.
 
     Parameters
     ----------
     A : array (n, m)
-        What is estimated.
+        The matrix to estimate.
     normals : array (..., n), or numpy.random.Generator
-        Standard normal numbers z, or what draws them; ξ = L z with Σ = L Lᵀ.
+        Standard normal numbers z, or the generator that draws them; ξ = L z with Σ = L Lᵀ.
     covariance : array (n, n), optional
         Σ, symmetric and positive definite. Default: the identity.
 
@@ -127,8 +132,11 @@ def rank_one_gaussian(A, normals, *, covariance=None) -> tuple[np.ndarray, np.nd
 
     Raises
     ------
-    TypeError, ValueError
-        For what is not as above.
+    TypeError
+        `A`, `normals` or `covariance` is not of real numbers.
+    ValueError
+        One of them has another shape or is not finite, or `covariance` is not symmetric and
+        positive definite.
 
     Examples
     --------
@@ -147,9 +155,10 @@ def rank_one_gaussian(A, normals, *, covariance=None) -> tuple[np.ndarray, np.nd
 
 
 def rank_one_gaussian_variance(A, *, covariance=None) -> float:
-    """E ‖ξ ξᵀ Σ⁻¹ A - A‖² of `rank_one_gaussian`: Tr Σ · Tr(Aᵀ Σ⁻¹ A) + ‖A‖².
+    """Return E ‖ξ ξᵀ Σ⁻¹ A - A‖² of `rank_one_gaussian`: Tr Σ · Tr(Aᵀ Σ⁻¹ A) + ‖A‖².
 
-    From E[ξᵀξ · ξᵀMξ] = Tr Σ · Tr MΣ + 2 Tr ΣMΣ with M = Σ⁻¹ A Aᵀ Σ⁻¹. The paper does not give it.
+    It follows from E[ξᵀξ · ξᵀMξ] = Tr Σ · Tr MΣ + 2 Tr ΣMΣ with M = Σ⁻¹ A Aᵀ Σ⁻¹. It is not in the
+    paper.
 
     Parameters
     ----------
@@ -158,8 +167,11 @@ def rank_one_gaussian_variance(A, *, covariance=None) -> float:
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `A` or `covariance` is not of real numbers.
+    ValueError
+        One of them has another shape or is not finite, or `covariance` is not symmetric and
+        positive definite.
 
     Examples
     --------
@@ -171,25 +183,25 @@ def rank_one_gaussian_variance(A, *, covariance=None) -> float:
 
 
 def rank_one_tensor(factors: Sequence, draws, *, method: str = "roots") -> tuple[np.ndarray, ...]:
-    """An unbiased estimate Re(ū ⊗ v̄ ⊗ …) of the tensor Σ_i u_i ⊗ v_i ⊗ …: footnote 6.
+    """Return an unbiased estimate Re(ū ⊗ v̄ ⊗ …) of the tensor Σ_i u_i ⊗ v_i ⊗ …: footnote 6.
 
-    The factors of each term are first scaled to one norm, which minimises Π_j Σ_i ‖factor j of term
-    i‖², the part of the second moment that scaling can change most; for a matrix this is `rank_one`
-    with the best ρ.
+    The factors of each term are first scaled to the same norm. This minimises Π_j Σ_i ‖factor j of
+    term i‖², the part of the second moment that scaling can change most. For a matrix this is
+    `rank_one` with the best ρ.
 
     Parameters
     ----------
     factors : sequence of d ≥ 2 arrays (k, n_1), …, (k, n_d)
         Row i of each belongs to term i.
     draws : numpy.random.Generator, or array of integers
-        What draws, or the draws themselves: for ``"roots"`` (..., k) integers r_i in [0, d), for
-        ``"recursion"`` (..., d - 1, k) signs, a row for each split.
+        The generator that draws, or the draws: for ``"roots"`` (..., k) integers r_i in [0, d), for
+        ``"recursion"`` (..., d - 1, k) signs, one row for each split.
     method : {"roots", "recursion"}
-        ``"roots"``: each term is multiplied by ζ_i = exp(2πi r_i / d), the same in all its factors.
-        For d = 3 these are the cube roots of unity, for d = 2 signs. The result is complex, and the
-        real part of its product is the estimate. ``"recursion"``: the factors are split in halves,
-        the terms (u_i ⊗ …) ⊗ (w_i ⊗ …) reduced with random signs, and each half in turn with signs
-        of its own. The result is real.
+        ``"roots"``: all factors of a term are multiplied by the same ζ_i = exp(2πi r_i / d). For d
+        = 3 these are the cube roots of unity, for d = 2 signs. The result is complex; the estimate
+        is the real part of its product. ``"recursion"``: the factors are split into two halves. The
+        terms (u_i ⊗ …) ⊗ (w_i ⊗ …) are reduced with random signs, and then each half with signs of
+        its own. The result is real.
 
     Returns
     -------
@@ -198,8 +210,12 @@ def rank_one_tensor(factors: Sequence, draws, *, method: str = "roots") -> tuple
 
     Raises
     ------
-    TypeError, ValueError
-        For what is not as above.
+    TypeError
+        An array in `factors`, or `draws`, is not of real numbers; `method` is no string.
+    ValueError
+        There are fewer than 2 factors, or they differ in the number of rows; an array has another
+        shape or is not finite; `draws` has entries that are not allowed; or `method` is neither
+        "roots" nor "recursion".
 
     Examples
     --------
@@ -230,10 +246,11 @@ def rank_one_tensor(factors: Sequence, draws, *, method: str = "roots") -> tuple
 
 
 def _split(d: int, carried: np.ndarray, signs: np.ndarray, products: list) -> None:
-    """Appends what each of d factors is multiplied by, term by term.
+    """Append what each of d factors is multiplied by, term by term.
 
-    Σ_i c_i L_i ⊗ R_i becomes (Σ_i s_i c_i L_i) ⊗ (Σ_j s_j R_j): what is carried from above, c, goes
-    to the left half. The first row of `signs` (..., d - 1, k) is s, then come those of L and of R.
+    Σ_i c_i L_i ⊗ R_i becomes (Σ_i s_i c_i L_i) ⊗ (Σ_j s_j R_j): the multiplier c from the split
+    before goes to the left half. The first row of `signs` (..., d - 1, k) is s, then come those of
+    L and of R.
     """
     if d == 1:
         products.append(carried)
@@ -247,7 +264,7 @@ def _split(d: int, carried: np.ndarray, signs: np.ndarray, products: list) -> No
 
 
 def _scaled(v, w, rho) -> list[np.ndarray]:
-    """ρ_i v_i and w_i / ρ_i."""
+    """Return ρ_i v_i and w_i / ρ_i."""
     v, w = _matrix("v", v), _matrix("w", w)
     if len(v) != len(w):
         raise ValueError(f"w: expected {len(v)} rows, a term each as in v, got {len(w)}")
@@ -261,7 +278,8 @@ def _scaled(v, w, rho) -> list[np.ndarray]:
 
 
 def _equalised(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """The factors of each term scaled to their geometric mean norm; zeros for a term that is zero.
+    """Return the factors of each term, scaled to their geometric mean norm; zeros for a term that
+    is zero.
 
     For two factors the scales are sqrt(‖w‖ / ‖v‖) and its inverse, (52).
     """
@@ -275,7 +293,7 @@ def _equalised(arrays: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def _norms(array: np.ndarray) -> np.ndarray:
-    """Of each row; nothing overflows on the way."""
+    """Return the norm of each row, computed without overflow."""
     largest = np.abs(array).max(axis=1)
     unit = array / np.where(largest > 0, largest, 1.0)[:, np.newaxis]
     return largest * np.sqrt((unit * unit).sum(axis=1))
@@ -285,7 +303,7 @@ def _norms(array: np.ndarray) -> np.ndarray:
 
 
 def _numbers(name: str, value) -> np.ndarray:
-    """Finite real numbers as float64."""
+    """Return finite real numbers as float64."""
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -306,7 +324,7 @@ def _matrix(name: str, value) -> np.ndarray:
 
 
 def _signs(value, shape: tuple[int, ...], name: str = "signs") -> np.ndarray:
-    """(..., *shape) of ±1."""
+    """Return an array (..., *shape) of ±1."""
     if isinstance(value, np.random.Generator):
         return 2.0 * value.integers(0, 2, size=shape) - 1.0
     array = _numbers(name, value)
@@ -319,7 +337,7 @@ def _signs(value, shape: tuple[int, ...], name: str = "signs") -> np.ndarray:
 
 
 def _roots(value, d: int, k: int) -> np.ndarray:
-    """(..., k) integers in [0, d)."""
+    """Return an array (..., k) of integers in [0, d)."""
     if isinstance(value, np.random.Generator):
         return value.integers(0, d, size=k)
     array = _numbers("draws", value)
@@ -331,7 +349,7 @@ def _roots(value, d: int, k: int) -> np.ndarray:
 
 
 def _factor(covariance, A: np.ndarray) -> np.ndarray:
-    """The Cholesky factor L of Σ = L Lᵀ."""
+    """Return the Cholesky factor L of Σ = L Lᵀ."""
     if covariance is None:
         return np.eye(len(A))
     covariance = _numbers("covariance", covariance)

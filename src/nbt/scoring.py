@@ -1,4 +1,4 @@
-"""How surprising each line of a stream is."""
+"""Score the lines of a stream by how surprising they are."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ BYTES = Decoder("utf-8", "escape")  # as `Line.text` shows them
 
 @dataclass(frozen=True)
 class Line:
-    """A line and its surprise.
+    """Line and its surprise.
 
     Attributes
     ----------
     line : int
         Its number, from 1.
     bits : float
-        Mean bits per character, its end included: each character predicted from all before it.
+        Mean bits per character, including the line's end. Each character is predicted from all
+        characters before it.
     percentile : float
-        Its rank among the last lines: the share, in per cent, of those that surprised less; those
-        that surprised as much count half. It is one of them.
+        Its rank among the last lines, this one included: the share, in per cent, of lines with less
+        surprise; lines with the same surprise count half.
     text : str
         The line, without its end.
     surprise : array
@@ -62,7 +63,8 @@ class Line:
 
 
 class _Ranks:
-    """The last numbers, and a number's rank among them: O(log n) to find, O(n) words to move."""
+    """The last numbers, and the rank of a number among them: O(log n) to find, O(n) words to
+    move."""
 
     def __init__(self, window: int) -> None:
         self._order: deque[float] = deque()
@@ -91,22 +93,22 @@ def score(
     Parameters
     ----------
     trainer : Trainer
-        Reads on from the state that it is in; it is changed (`listener` makes one that is cheaper).
+        It reads on from its present state, and is changed. `listener` makes a cheaper copy.
     stream : Stream
-        Of characters or bytes. Where it marks symbols that its alphabet lacks
-        (``unknown="mark"``), they get the surprise of `nbt.streams.escapes`, and the trainer does
+        Stream of characters or bytes. If it marks symbols outside its alphabet
+        (``unknown="mark"``), these get the surprise of `nbt.streams.escapes`, and the trainer does
         not see them.
     learn : bool
-        Whether each character is learned once it was predicted.
+        Whether each character is learned after it was predicted.
     window : int
-        Among how many last lines a line is ranked.
+        Number of last lines among which a line is ranked.
     seen : int, optional
-        How many symbols the model had learned. Default: the trainer's steps.
+        Number of symbols that the model had learned. Default: the trainer's steps.
 
     Yields
     ------
     Line
-        As soon as its end was read. A line of more than 2²⁰ characters comes in pieces.
+        Each line, as soon as its end was read. A line of more than 2²⁰ characters comes in pieces.
     """
     verb = trainer.learn if learn else trainer.observe
     ranks, number = _Ranks(window), 0
@@ -149,7 +151,7 @@ def score(
 
 
 def _text(stream: Any, symbols: np.ndarray, outside: np.ndarray) -> Any:
-    """What the symbols of the last block stand for, those outside the alphabet too."""
+    """Return the symbols of the last read as text, including those outside the alphabet."""
     inside = stream.alphabet.decode(known(symbols))
     if not outside.any():
         return inside
@@ -161,7 +163,7 @@ def _text(stream: Any, symbols: np.ndarray, outside: np.ndarray) -> Any:
 
 
 def _ends(text: str | bytes) -> np.ndarray:
-    """Where lines end."""
+    """Return the places of the line ends."""
     if isinstance(text, bytes):
         return np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

@@ -1,8 +1,8 @@
-"""Recurrent networks as scikit-learn's estimators: `pip install "nobacktrack[sklearn]"`.
+"""Recurrent networks as scikit-learn estimators: `pip install "nobacktrack[sklearn]"`.
 
-Rows are steps of one sequence, in order: `fit` learns them from a fresh network, `partial_fit` goes
-on, `predict` goes on from the state that learning left, in a copy. So rows must not be shuffled:
-`TimeSeriesSplit` cross-validates, `KFold(shuffle=True)` does not.
+Rows are the steps of one sequence, in order. `fit` learns them with a new network, and
+`partial_fit` goes on. `predict` goes on from the state after learning, in a copy. So rows must not
+be shuffled: cross-validate with `TimeSeriesSplit`, not with `KFold(shuffle=True)`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["RNNClassifier", "RNNRegressor"]
 
 
 class _Sequence(BaseEstimator):
-    """What the two share: rows are steps."""
+    """The base of both estimators: rows are steps."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class _Sequence(BaseEstimator):
         return tags
 
     def _start(self, readout) -> None:
-        """A new network."""
+        """Make a new network."""
         self._blocks = Blocks()
         seed = check_random_state(self.random_state).randint(2**31)
         self.trainer_ = make_trainer(
@@ -83,7 +83,7 @@ class _Sequence(BaseEstimator):
         return True if self.missing == "error" else "allow-nan"
 
     def _outputs(self, X) -> np.ndarray:
-        """What the readout says of each row, going on from where learning stopped."""
+        """Return the predictions for each row, from the state after learning on."""
         check_is_fitted(self)
         refuse_mask("X", X)
         X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite=self._finite())
@@ -91,7 +91,7 @@ class _Sequence(BaseEstimator):
 
 
 class RNNClassifier(ClassifierMixin, _Sequence):
-    """A recurrent network that learns the labels of a sequence, a row a step.
+    """Recurrent network that learns the labels of a sequence, one row a step.
 
     Parameters
     ----------
@@ -100,29 +100,30 @@ class RNNClassifier(ClassifierMixin, _Sequence):
     optimizer : Kalman or SGD, optional
         Default: that of the rule.
     rule : {"NoBackTrack", "RTRL", "TruncatedBPTT"}
-        Which trainer learns.
+        The trainer that learns.
     options : mapping, optional
-        Further arguments of the rule, ``{"rank": 4}``, say.
+        Further arguments of the rule, for example ``{"rank": 4}``.
     epochs : int
-        How often `fit` learns the whole sequence.
+        How many times `fit` learns the whole sequence, at least 1.
     missing : {"error", "skip", "mask"}
-        What a NaN in X does, or in a regressor's y, as in `nbt.NoBackTrack`.
+        What a NaN does in X, or in the y of a regressor; as in `nbt.NoBackTrack`.
     random_state : int, RandomState or None
-        Where the seed of the network comes from.
+        Source of the seed of the network.
 
     Attributes
     ----------
     classes_ : array (classes,)
-        Sorted. `partial_fit` takes in new ones at any time.
+        The labels, sorted. `partial_fit` may add new ones at any time.
     trainer_ : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
-        What learns.
+        The trainer that learns.
     n_features_in_ : int
-        Columns of X.
+        Number of columns of X.
 
     Notes
     -----
-    X is standardised as it comes. ``predict(X)`` takes the rows of X for what comes after the rows
-    that were learned, so the same row has another prediction in another place; nothing changes.
+    X is standardised as it comes. ``predict(X)`` takes the rows of X as the steps that follow the
+    learned ones. So the same row has another prediction at another place. Predicting changes
+    nothing.
 
     Examples
     --------
@@ -134,38 +135,46 @@ class RNNClassifier(ClassifierMixin, _Sequence):
     """
 
     def fit(self, X, y):
-        """Learns a sequence from the beginning.
+        """Learn a sequence with a new network.
 
         Parameters
         ----------
         X : array (rows, features)
-            Numbers, a row a step, in order.
+            Numbers, one row a step, in order.
         y : array (rows,)
             The label of each row.
 
         Raises
         ------
-        TypeError, ValueError
-            For arguments that are not as above.
+        TypeError
+            `X` or `y` has a mask, `X` has an entry that is no number, or an argument of the
+            constructor is of a wrong type.
+        ValueError
+            `X` is no array (rows, features) of finite numbers (NaN only if `missing` allows it);
+            `y` has not one label a row, or has continuous values or both strings and numbers; or an
+            argument of the constructor is not allowed.
         """
         return self._learn(X, y, None, self.epochs, fresh=True)
 
     def partial_fit(self, X, y, classes=None):
-        """Goes on learning; `classes` names labels that are still to come.
+        """Learn further rows; `classes` may name labels that are still to come.
 
         Parameters
         ----------
         X : array (rows, features)
-            Numbers, a row a step, in order.
+            Numbers, one row a step, in order.
         y : array (rows,)
             The label of each row.
         classes : array, optional
-            Labels, whether in `y` or not.
+            Labels, which may be in `y` or not.
 
         Raises
         ------
-        TypeError, ValueError
-            For arguments that are not as above.
+        TypeError
+            As in `fit`.
+        ValueError
+            As in `fit`; also if `X` has another number of columns than before, or labels are
+            strings where they were numbers before, or the reverse.
         """
         return self._learn(X, y, classes, 1, fresh=not hasattr(self, "trainer_"))
 
@@ -196,40 +205,46 @@ class RNNClassifier(ClassifierMixin, _Sequence):
         return self
 
     def predict_proba(self, X) -> np.ndarray:
-        """Probabilities (rows, classes), rows in order, going on from where learning stopped.
+        """Return the probabilities (rows, classes) of the rows that follow the learned ones, in
+        order.
 
         Parameters
         ----------
         X : array (rows, features)
-            Numbers, a row a step, in order.
+            Numbers, one row a step, in order.
 
         Raises
         ------
-        TypeError, ValueError
-            For arguments that are not as above.
+        TypeError
+            `X` has a mask, or an entry that is no number.
+        ValueError
+            `X` is no array (rows, features) of finite numbers (NaN only if `missing` allows it),
+            has another number of columns than in `fit`, or nothing was learned yet
+            (`NotFittedError`).
         """
         p = self._outputs(X)[:, self._order]
         return p / p.sum(axis=1, keepdims=True)
 
     def predict(self, X) -> np.ndarray:
-        """The most probable class of each row, as `predict_proba` has it.
+        """Return the most probable class of each row, by `predict_proba`.
 
         Parameters
         ----------
         X : array (rows, features)
-            Numbers, a row a step, in order.
+            Numbers, one row a step, in order.
 
         Raises
         ------
         TypeError, ValueError
-            For arguments that are not as above.
+            As in `predict_proba`.
         """
         p = self.predict_proba(X)
         return self.classes_[p.argmax(axis=1)]
 
 
 def _alike(name, labels, others):
-    """The labels, if they are strings where the others are, or numbers."""
+    """Return the labels. Raise unless they are strings where the others are strings, else
+    numbers."""
     kinds = [isinstance(some[0], str) for some in (labels, others) if len(some)]
     if len(set(kinds)) > 1:
         words = {True: "strings", False: "numbers"}
@@ -241,7 +256,7 @@ def _alike(name, labels, others):
 
 
 class RNNRegressor(RegressorMixin, _Sequence):
-    """A recurrent network that learns the numbers of a sequence, a row a step: means and variances.
+    """Recurrent network that learns the numbers of a sequence, one row a step: means and variances.
 
     Parameters
     ----------
@@ -251,14 +266,14 @@ class RNNRegressor(RegressorMixin, _Sequence):
     Attributes
     ----------
     trainer_ : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
-        What learns.
+        The trainer that learns.
     n_features_in_ : int
-        Columns of X.
+        Number of columns of X.
 
     Notes
     -----
-    X and y are standardised as they come; y may have several columns. What `RNNClassifier` says of
-    rows and their order holds here.
+    X and y are standardised as they come. y may have several columns. The rows and their order are
+    as in `RNNClassifier`.
 
     Examples
     --------
@@ -275,36 +290,43 @@ class RNNRegressor(RegressorMixin, _Sequence):
         return tags
 
     def fit(self, X, y):
-        """Learns a sequence from the beginning.
+        """Learn a sequence with a new network.
 
         Parameters
         ----------
         X : array (rows, features)
-            Numbers, a row a step, in order.
+            Numbers, one row a step, in order.
         y : array (rows,) or (rows, columns)
             The numbers of each row.
 
         Raises
         ------
-        TypeError, ValueError
-            For arguments that are not as above.
+        TypeError
+            `X` or `y` has a mask or an entry that is no number, or an argument of the constructor
+            is of a wrong type.
+        ValueError
+            `X` is no array (rows, features), or `y` no array (rows,) or (rows, columns), of finite
+            numbers (NaN only if `missing` allows it); they differ in length; `y` is None; or an
+            argument of the constructor is not allowed.
         """
         return self._learn(X, y, self.epochs, fresh=True)
 
     def partial_fit(self, X, y):
-        """Goes on learning.
+        """Learn further rows.
 
         Parameters
         ----------
         X : array (rows, features)
-            Numbers, a row a step, in order.
+            Numbers, one row a step, in order.
         y : array (rows,) or (rows, columns)
             The numbers of each row.
 
         Raises
         ------
-        TypeError, ValueError
-            For arguments that are not as above.
+        TypeError
+            As in `fit`.
+        ValueError
+            As in `fit`; also if `X` or `y` has another number of columns than before.
         """
         return self._learn(X, y, 1, fresh=not hasattr(self, "trainer_"))
 
@@ -324,20 +346,22 @@ class RNNRegressor(RegressorMixin, _Sequence):
         return self
 
     def predict(self, X, return_std=False):
-        """Means, and standard deviations if asked, rows in order, going on from where learning
-        stopped; (rows,), or (rows, columns) where y had several.
+        """Return the means of the rows that follow the learned ones, in order, and standard
+        deviations if asked for.
+
+        They have the shape (rows,), or (rows, columns) where y had several columns.
 
         Parameters
         ----------
         X : array (rows, features)
-            Numbers, a row a step, in order.
+            Numbers, one row a step, in order.
         return_std : bool
-            Give the pair of means and standard deviations.
+            Whether to return the pair of means and standard deviations.
 
         Raises
         ------
         TypeError, ValueError
-            For arguments that are not as above.
+            As in `RNNClassifier.predict_proba`.
         """
         outputs = self._outputs(X)
         mean, std = outputs[:, 0], np.sqrt(outputs[:, 1])

@@ -1,4 +1,4 @@
-"""How good an estimate of ∂h/∂θ is, against exact RTRL."""
+"""How good an estimate of ∂h/∂θ is, compared with exact RTRL."""
 
 from nbt.diagnosis.measure import diagnose
 from nbt.diagnosis.result import Diagnosis, DiagnosisRow

@@ -1,4 +1,4 @@
-"""A meter: how good the estimate of ∂h/∂θ is, along what a trainer really does."""
+"""Measure how good the estimate of ∂h/∂θ is, along what a trainer really does."""
 
 from __future__ import annotations
 
@@ -31,27 +31,28 @@ def diagnose(
 ) -> Diagnosis:
     """Measure bias and variance of a trainer's estimate against exact RTRL, along one trajectory.
 
-    A copy of the trainer learns from the stream as the trainer would have: that is the trajectory
-    of parameters and states. Carried along it are the exact ∂h/∂θ, and `replicas` of the trainer's
-    estimate that differ from it in their random signs alone. Since those signs have no part in the
-    trajectory, the mean of a replica is the exact ∂h/∂θ, (19), if the rule is unbiased, and the
-    spread of the replicas is its variance. (Of the trainer's own estimate that cannot be asked: it
-    has made the trajectory.)
+    A copy of the trainer learns from the stream, as the trainer itself would. This gives the
+    trajectory of parameters and states. The exact ∂h/∂θ is computed along it, and so are `replicas`
+    of the trainer's estimate, which differ from it only in their random signs. These signs do not
+    influence the trajectory. So if the rule is unbiased, the expectation of a replica is the exact
+    ∂h/∂θ, (19), and the spread of the replicas is the variance. (The trainer's own estimate cannot
+    be tested in this way, because it has made the trajectory.)
 
-    The trainer itself stays as it is; the stream moves on by `steps`. If the trainer has learned
-    before, everything starts from its present estimate: then it is the noise added since that is
+    The trainer itself does not change; the stream moves on by `steps`. If the trainer has learned
+    before, everything starts from its present estimate. Then only the noise added since is
     measured.
 
     Parameters
     ----------
     trainer : NoBackTrack
-        Of any cell or system, with any readout.
+        With any cell or system, and any readout.
     stream
-        Has `read(n)`: blocks of what is predicted, or pairs (inputs, targets).
+        An object with `read(n)`, which returns targets, or pairs (inputs, targets).
     steps : int
-        How many to take, at least 2. Fewer, if the stream ends.
+        Number of steps, from 2 to 2³¹. Fewer are taken if the stream ends.
     replicas : int
-        How many, at least 2. `bias` can be seen down to sqrt(variance / replicas).
+        Number of replicas, from 2 to 2¹⁶ / rank. `bias` can be seen down to sqrt(variance /
+        replicas).
     progress : callable, optional
         Called with each `DiagnosisRow` as it comes.
 
@@ -61,17 +62,21 @@ def diagnose(
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `trainer` is no `NoBackTrack`, `stream` has no `read`, or `steps` or `replicas` is no
+        integer.
+    ValueError
+        `steps` or `replicas` is out of range, or the stream has more symbols than the trainer
+        predicts.
     DataError
         The stream has fewer than 2 steps left.
     DivergenceError
-        Its attribute `diagnosis` has what was measured until then.
+        Learning diverged. The attribute `diagnosis` has what was measured until then.
 
     Notes
     -----
-    A step costs one of RTRL and `replicas` of the trainer, and a Python loop around them. All are
-    of the trainer's dtype, and see the same states, bit for bit.
+    A step costs one step of RTRL, `replicas` steps of the trainer, and a Python loop around them.
+    All have the trainer's dtype and see the same states, bit for bit.
 
     Examples
     --------
@@ -113,8 +118,11 @@ def diagnose(
 
 
 def _one_step(run: Trajectory, t: int, data: tuple[np.ndarray, ...], wanted) -> Iterator:
-    """Takes a step; the row of the moment at which the target comes, if it is wanted: before the
-    step, or, where an input comes first, after its transition."""
+    """Take a step, and yield its row if it is wanted.
+
+    The row is of the moment at which the target comes: before the step, or, where an input comes
+    first, after its transition.
+    """
     paired, seen = len(data) > 1, run.look(*data) if wanted else ()
     if seen and not paired:
         yield _row(run, t, *seen)
@@ -124,7 +132,7 @@ def _one_step(run: Trajectory, t: int, data: tuple[np.ndarray, ...], wanted) -> 
 
 
 def _row(run: Trajectory, step: int, H: np.ndarray, F: np.ndarray) -> DiagnosisRow:
-    """The row of this moment, from ∂ℓ/∂h and ∂h(t+1)/∂h(t)."""
+    """Return the row of this moment, from ∂ℓ/∂h and ∂h(t+1)/∂h(t)."""
     own, G = run.leader.state_dict(), run.exact.influence()
     v, w, known = run.replicas.factors()
     G = G.reshape(known.shape)
@@ -145,11 +153,12 @@ def _row(run: Trajectory, step: int, H: np.ndarray, F: np.ndarray) -> DiagnosisR
 
 
 def _moments(v, w, known, G) -> tuple[float, float]:
-    """‖mean G̃ - G‖² and E ‖G̃ - E G̃‖²; `known`, the exact part, is the same in all replicas."""
+    """Return ‖mean G̃ - G‖² and E ‖G̃ - E G̃‖²; `known`, the exact part, is the same in all
+    replicas."""
     R, K = v.shape[:2]
     n = G.shape[0]
     bias = mean2 = 0.0
-    for i in range(G.shape[2]):  # parameters with the same v̄ at a time: (n, rows)
+    for i in range(G.shape[2]):  # the parameters that share a v̄, at a time: (n, rows)
         mean = v[:, :, i].reshape(R * K, n).T @ w[..., i].reshape(R * K, -1) / (R * K)
         mean2 += (mean * mean).sum()
         bias += ((mean + known[:, :, i] - G[:, :, i]) ** 2).sum()
@@ -159,7 +168,8 @@ def _moments(v, w, known, G) -> tuple[float, float]:
 
 
 def _angles(H, v, w, known, g) -> dict[str, float]:
-    """How the replicas' gradients (R, P, n) lie to the exact one."""
+    """Return variance and angles of the replicas' gradients (R, P, n), compared with the exact
+    one."""
     R, K = v.shape[:2]
     g_all = np.einsum("rki,rkpi->rpi", v @ H, w) / K + np.einsum("j,jpi->pi", H, known)
     size = (g * g).sum()
@@ -174,12 +184,12 @@ def _angles(H, v, w, known, g) -> dict[str, float]:
 
 
 def _rms(pairs: np.ndarray) -> float:
-    """Root mean square of the norms of the pairs, axis 0."""
+    """Return the root mean square of the norms of the pairs, axis 0."""
     return math.sqrt((pairs * pairs).sum() / len(pairs))
 
 
 def _steps(stream, steps: int) -> Iterator[tuple[tuple[np.ndarray, ...], bool]]:
-    """Up to `steps` steps, what is learned in each, and whether it is the last."""
+    """Yield up to `steps` steps: what is learned in each, and whether it is the last."""
     before, left = None, steps
     while left:
         block = stream.read(min(left, BLOCK))

@@ -1,4 +1,4 @@
-"""What `diagnose` measured."""
+"""The result of `diagnose`."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ from nbt.display.plots import figure, legend
 
 __all__ = ["Diagnosis", "DiagnosisRow"]
 
-DRAWN = 1e-6  # less is rounding
+DRAWN = 1e-6  # smaller values are rounding errors and are not drawn
 
 
 class DiagnosisRow(NamedTuple):
-    """What was measured in one step, before its update; norms are Euclidean (Frobenius).
+    """Measurements of one step, before its update; norms are Euclidean (Frobenius).
 
-    G is the exact ∂h/∂θ, G̃ the estimate, g = (∂ℓ/∂h) G and g̃ the gradients for the target to come:
-    as the step begins, or, where an input comes first, after its transition. The gradients are 0
-    where there is no target, and angle and variance then NaN.
+    G is the exact ∂h/∂θ and G̃ the estimate; g = (∂ℓ/∂h) G and g̃ are the gradients for the next
+    target. They are measured at the beginning of the step, or, where an input comes first, after
+    its transition. Where there is no target the gradients are 0, and their angle and variance NaN.
 
     Attributes
     ----------
     step : int
-        Steps taken before it, since the diagnosis began.
+        Number of steps before this one, since the diagnosis began.
     exact : float
         ‖G‖.
     bias : float
-        ‖mean of G̃ - G‖ / ‖G‖, the mean being that of the replicas.
+        ‖mean of G̃ - G‖ / ‖G‖, with the mean over the replicas.
     standard_error : float
-        What `bias` is expected to be for so many replicas if there is none:
-        sqrt(variance / replicas).
+        Expected `bias` of an unbiased estimate with this number of replicas: sqrt(variance /
+        replicas).
     variance : float
         E ‖G̃ - E G̃‖² / ‖G‖², from the replicas.
     gradient_variance : float
         E ‖g̃ - E g̃‖² / ‖g‖², from the replicas.
     cosine, cosine_std : float
-        Of the angle between g̃ and g: mean and standard deviation over the replicas.
+        Mean and standard deviation over the replicas of the cosine of the angle between g̃ and g.
     v, w : float
         ‖v̄‖ and ‖w̄‖ of the trainer's own estimate (root mean square over its pairs).
     spectral_radius : float
-        Of ∂h(t+1)/∂h(t) over the whole step: all layers of a stack, all phases of a system.
+        Spectral radius of ∂h(t+1)/∂h(t) over the whole step: all layers of a stack, all phases of a
+        system.
     """
 
     step: int
@@ -61,13 +62,13 @@ class DiagnosisRow(NamedTuple):
     spectral_radius: float
 
     def to_json(self) -> str:
-        """One line of JSON; null for what is not defined."""
+        """Return the row as one line of JSON, with null for what is not defined."""
         good = {k: v if math.isfinite(v) else None for k, v in self._asdict().items()}
         return json.dumps(good)
 
 
 class Diagnosis:
-    """Rows of `DiagnosisRow` at the steps 1, 2, 4, 8, … and the last.
+    """Rows of measurements at the steps 1, 2, 4, 8, … and the last.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class Diagnosis:
     Attributes
     ----------
     rows : list of DiagnosisRow
-        What was measured.
+        The measurements.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
@@ -97,7 +98,7 @@ class Diagnosis:
         return f"<Diagnosis: {self.settings['steps']} steps, {len(self)} rows>"
 
     def column(self, name: str) -> np.ndarray:
-        """One field of all rows, float64 (int64 for `step`).
+        """Return one field of all rows, float64 (int64 for `step`).
 
         Parameters
         ----------
@@ -106,20 +107,22 @@ class Diagnosis:
 
         Raises
         ------
-        TypeError, ValueError
-            There is no such field.
+        TypeError
+            `name` is no string.
+        ValueError
+            `name` is no field of `DiagnosisRow`.
         """
         _arguments.one_of("name", name, DiagnosisRow._fields)
         kind = np.int64 if name == "step" else np.float64
         return np.array([getattr(row, name) for row in self.rows], kind)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Any:
-        """Four panels over the steps: error of the estimate, angle, norms, spectral radius.
+        """Plot four panels over the steps: error of the estimate, angle, norms, spectral radius.
 
         Parameters
         ----------
         path : str or path-like, optional
-            Write it there, in the format of the suffix (.png, .svg, .pdf).
+            File to write the plot to, in the format of its suffix (.png, .svg, .pdf).
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What a trainer does while it learns, the exact ∂h/∂θ and replicas of its estimate beside it."""
+"""What a trainer does while it learns, with the exact ∂h/∂θ and replicas of its estimate."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from nbt.trainers.binding import is_fast
 
 __all__ = ["Replicas", "Trajectory"]
 
-OTHER_SIGNS = 0x9E3779B97F4A7C15  # xor-ed to the trainer's seed: the replicas' signs are others
-PAIRS = {"estimator.v", "estimator.w", "window.v", "window.scale"}  # what signs have gone into
+OTHER_SIGNS = 0x9E3779B97F4A7C15  # xor-ed to the trainer's seed, so that replicas differ in signs
+PAIRS = {"estimator.v", "estimator.w", "window.v", "window.scale"}  # what depends on the signs
 LEARNED = ("theta", "theta_J", "theta_J0", "metric_q", "metric_r", "fisher")
-REACHED = (  # the state, whose last bit another kernel may round differently; means, deviations
+REACHED = (  # the state (other kernels may round its last bit differently), means, deviations
     *("h", "a", "slope"),
     *(f"{of}_{what}" for of in "xy" for what in ("seen", "mean", "variance")),
     *("y_error", "y_limited"),
@@ -24,34 +24,37 @@ REACHED = (  # the state, whose last bit another kernel may round differently; m
 
 
 def _still(trainer: Trainer) -> SGD | Kalman:
-    """An optimizer that moves nothing. Of numbers that are standardised, gradients are as those of
-    the trainer's own see errors."""
+    """Return an optimizer that changes nothing.
+
+    Where numbers are standardised, gradients are those that the trainer's own optimizer sees.
+    """
     if getattr(trainer.readout, "standardize", False) and isinstance(trainer.optimizer, Kalman):
         return Kalman(0.0, prior=1e30, readout_prior=1e30)
     return SGD(0.0)
 
 
 class _General(RTRL):
-    """Exact RTRL by the path for systems: its arrays are those of a trainer that takes it."""
+    """Exact RTRL on the path for systems, so that its arrays are like those of a trainer on that
+    path."""
 
     _general = True
 
 
 class Trajectory:
-    """The copy that learns, and what is carried along behind it.
+    """The copy of a trainer that learns, and what follows its trajectory.
 
     Attributes
     ----------
     leader : NoBackTrack
-        Learns as the trainer would have.
+        Learns as the trainer would.
     exact : RTRL
-        Takes the same transitions with the same parameters.
+        Makes the same transitions with the same parameters.
     replicas : Replicas
-        So do they, with other signs.
+        Make the same transitions, too, with other signs.
     """
 
     def __init__(self, trainer: NoBackTrack, replicas: int) -> None:
-        self.leader = trainer = copy.copy(trainer)  # all that follows is of one moment
+        self.leader = trainer = copy.copy(trainer)  # a copy, so that all below is of one moment
         state = trainer.state_dict()
         values, more = (trainer.cell, trainer.readout), {"inputs": trainer.inputs}
         more |= {"dtype": trainer.dtype, "seed": trainer.seed, "missing": trainer.missing}
@@ -62,10 +65,11 @@ class Trajectory:
         self._probe = RTRL(*values, _still(trainer), **more)
 
     def look(self, *data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """∂ℓ/∂h (n,) and ∂h(t+1)/∂h(t) (n, n) in the step to come, with the parameters of now.
+        """Return ∂ℓ/∂h (n,) and ∂h(t+1)/∂h(t) (n, n) in the next step, with the present parameters.
 
-        The first is 0 where there is no target. The second is what exact RTRL makes of the columns
-        of the identity, in the place of as many parameters, less what it makes of nothing.
+        The first is 0 where there is no target. The second is found by exact RTRL: G is set to the
+        columns of the identity, as if they belonged to parameters, and the result for G = 0 is
+        subtracted.
         """
         state, probe = self.leader.state_dict(), self._probe
         n, shape = self.leader.cell.units, probe.influence().shape
@@ -87,10 +91,11 @@ class Trajectory:
         return H, np.hstack(parts)
 
     def step(self, *data: np.ndarray) -> None:
-        """All take a step: on what is target, then input, or on an input, then its target.
+        """Take a step with all: on a target that is then the input, or on an input, then its
+        target.
 
-        Parameters must have been copied between the leader's update and the next transition; what
-        numbers are read with, after the transition that read them.
+        Parameters must be copied between the leader's update and the next transition. The means and
+        deviations by which numbers are standardised are copied after the transition that used them.
         """
         if len(data) == 1:
             self.leader.learn(*data)
@@ -117,9 +122,10 @@ class Trajectory:
 
 
 class Replicas:
-    """Estimates that differ from a trainer's in their random signs alone.
+    """Estimates that differ from a trainer's only in their random signs.
 
-    They are the pairs of one trainer, or, where pairs share the parameters, a trainer each.
+    They are the pairs of a single trainer. Where pairs share the parameters among them (split
+    pairs), each replica is a trainer.
     """
 
     def __init__(self, trainer: NoBackTrack, state: Mapping[str, np.ndarray], count: int) -> None:
@@ -140,21 +146,22 @@ class Replicas:
             self.trainers.append(one)
 
     def factors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What the R estimates are made of, the parameters in columns that share their v̄.
+        """Return the factors of the R estimates. Parameters are in columns, each of which shares a
+        v̄.
 
         Returns
         -------
         v : array (R, K, columns, n)
         w : array (R, K, rows, columns)
         known : array (n, rows, columns)
-            A replica's estimate is the mean over k of v ⊗ w, and this, which all of them have.
+            A replica's estimate is the mean over k of v ⊗ w, plus this, which is the same for all.
         """
         states = [one.state_dict() for one in self.trainers]
         one = self.trainers[0]
         v = np.concatenate([state["estimator.v"] for state in states]).astype(np.float64)
         w = np.concatenate([self._w(state) for state in states]).astype(np.float64)
         known = one.exact_influence()
-        if v.ndim == 3:  # a v̄ for each block of units
+        if v.ndim == 3:  # there is a v̄ for each block of units
             v = v[:, np.arange(one.cell.units) % one.blocks]
         else:
             v, w, known = v[:, np.newaxis], w[..., np.newaxis], known[..., np.newaxis]
@@ -162,7 +169,8 @@ class Replicas:
         return v, w, known
 
     def _w(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
-        """w̄ of all pairs; K times its part for each that has only a part."""
+        """Return w̄ of all pairs; K times its part where a pair has only a part of the
+        parameters."""
         w = state["estimator.w"]
         if "estimator.pair" not in state:
             return w
@@ -171,14 +179,15 @@ class Replicas:
 
 
 def _settled(trainer: Trainer) -> dict[str, np.ndarray]:
-    """The arrays of its core, saying what they mean; rows that wait are brought up in copies."""
+    """Return the arrays of a trainer's core with pending updates applied; waiting rows are updated
+    in copies."""
     core = trainer._core
     core.settle()
     return core.arrays | (core.brought_up() if core.lazy else {})
 
 
 def _set(trainer: Trainer, state: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) -> None:
-    """Puts a trainer in the state of another, as far as it has the same, but for what is its own.
-    Rows of symbols do not wait in it."""
+    """Put a trainer into the state of another where names agree, except for what is in `own`. No
+    rows of symbols wait in that state."""
     kept = {key: value for key, value in trainer.state_dict().items() if key[:8] != "waiting."}
     trainer.load_state_dict({key: state.get(key, value) for key, value in kept.items()} | own)

@@ -1,4 +1,4 @@
-"""Estimators that take one step at a time: features by name, and labels or numbers."""
+"""Estimators that learn one step at a time: features by name, and labels or numbers."""
 
 from nbt.estimators.online import RNNClassifier, RNNRegressor
 

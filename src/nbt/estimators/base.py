@@ -1,4 +1,4 @@
-"""What estimators that take one step at a time share: features, a trainer, the verbs."""
+"""The base of estimators that learn one step at a time: features, a trainer, the verbs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nbt.trainers import RTRL, NoBackTrack, Trainer, TruncatedBPTT
 __all__ = ["Estimator", "count", "make_trainer", "some"]
 
 RULES = {kind.__name__: kind for kind in (NoBackTrack, RTRL, TruncatedBPTT)}
-RESERVED = ("inputs", "missing", "seed")  # of a trainer's arguments, what an estimator decides
+RESERVED = ("inputs", "missing", "seed")  # arguments of a trainer that an estimator sets itself
 
 
 def make_trainer(
@@ -39,7 +39,8 @@ def make_trainer(
     seed: int,
     missing: str = "mask",
 ) -> Trainer:
-    """A new trainer as an estimator's parameters say, with standardised vectors as inputs."""
+    """Return a new trainer by the parameters of an estimator, with standardised vectors as
+    inputs."""
     kind = RULES[_arguments.one_of("rule", rule, RULES)]
     options = {} if options is None else dict(_arguments.instance("options", options, Mapping))
     if optimizer is not None:
@@ -58,7 +59,7 @@ def make_trainer(
 
 
 class Estimator(Saved):
-    """What `RNNClassifier` and `RNNRegressor` share. The trainer is made at the first step."""
+    """The base of `RNNClassifier` and `RNNRegressor`. The trainer is made at the first step."""
 
     _kind: str
 
@@ -83,7 +84,7 @@ class Estimator(Saved):
         names = as_names("categorical", () if categorical is None else categorical)
         self.categorical = None if categorical is None else sorted(names, key=repr)
         self._learned, self._nats = 0, 0.0
-        self._undone = 0, 0, 0  # steps; `learned` at the last of them; how many were since
+        self._undone = 0, 0, 0  # steps undone; `learned` at the last; how many in a row
         self._features = Features(
             _arguments.whole("max_features", max_features),
             absent=_arguments.one_of("absent", absent, ABSENT),
@@ -96,17 +97,21 @@ class Estimator(Saved):
     # ---- the verbs -----------------------------------------------------------------------------
 
     def observe_one(self, x: Any) -> None:
-        """Time passes without a target: the state moves on x, nothing is learned.
+        """Move the state on x. Nothing is learned: this is a step without a target.
 
         Parameters
         ----------
         x : mapping, number or sequence
-            Features by name; anything else has features named 0, 1, …
+            Features by name. The numbers of a sequence, or a single number, have the names 0, 1, …
 
         Raises
         ------
-        TypeError, ValueError
-            For features that are not as above. Nothing was learned.
+        TypeError
+            `x` is None, text or a set; a name is no string, number or tuple of these; a value is no
+            number, text or date; or `x` has a mask. Nothing was learned.
+        ValueError
+            A number is infinite, a name is there twice, or `x` has more than one dimension. Nothing
+            was learned.
         """
         row = self._ready(x, next(self._undo.rows, None))
         try:
@@ -117,7 +122,7 @@ class Estimator(Saved):
             self._undo.since.append(...)
 
     def _learn(self, x: Any, target: Any) -> None:
-        """The state moves on x, predicts, and learns from the target."""
+        """Move the state on x, predict, and learn from the target."""
         undo = self._undo
         row = next(undo.rows, None)
         if row is None or not self._features.fill_known(x, row):
@@ -133,8 +138,8 @@ class Estimator(Saved):
             self._nats += loss
 
     def _predict(self, x: Any) -> np.ndarray | None:
-        """What the readout says once the state has moved on x, in a copy; None before anything
-        came."""
+        """Return what the readout predicts after the state moved on x, in a copy; None before the
+        first step."""
         if self._trainer is None:
             self._named(self._features.fill, x, np.empty((1, 0)))  # refuses what is wrong
             return None
@@ -147,7 +152,7 @@ class Estimator(Saved):
             raise
 
     def _ready(self, x: Any, row: np.ndarray | None) -> np.ndarray:
-        """A trainer with a column for everything in x; x in a row, the one given or the next."""
+        """Return the row with x, after the trainer was given a column for all that x has."""
         if self._trainer is not None:
             if row is None:
                 self._undo.mark(self._trainer)
@@ -180,11 +185,11 @@ class Estimator(Saved):
         try:
             return self._named(self._features.fill, x, row)
         except BaseException:
-            self._undo.forget()  # a row that was begun
+            self._undo.forget()  # the row is incomplete
             raise
 
     def _named(self, call, *arguments):
-        """The call; its errors name the step."""
+        """Return what the call returns. Its errors name the step."""
         try:
             return call(*arguments)
         except (TypeError, ValueError) as error:
@@ -211,7 +216,7 @@ class Estimator(Saved):
         raise NotImplementedError
 
     def _made(self) -> Trainer:
-        """A new trainer of the present features."""
+        """Return a new trainer with the present features."""
         return make_trainer(
             self._readout(),
             len(self._features),
@@ -230,10 +235,10 @@ class Estimator(Saved):
     # ---- when learning leaves the range of numbers ---------------------------------------------
 
     def _failed(self, error: BaseException, x: Any, row: np.ndarray, target: Any) -> None:
-        """Of a step that ended in an error nothing is left.
+        """Undo a step that ended in an error.
 
-        If learning left the range of numbers the error is a warning. Time passes nevertheless,
-        unless that fails, too. A network that can learn no more begins anew.
+        If learning diverged, the error becomes a warning and the step is only observed, unless that
+        fails, too. A network that diverges in every step starts anew.
         """
         if not isinstance(error, DivergenceError):
             self._undo.forget()
@@ -269,7 +274,7 @@ class Estimator(Saved):
         )
 
     def _furthest(self, row: np.ndarray) -> str:
-        """The feature that lies most deviations from its mean, in a message."""
+        """Return in words the feature that is most deviations from its mean."""
         if not len(self._features):
             return ""
         state, size = self._trainer.state_dict(), len(self._features)
@@ -282,48 +287,49 @@ class Estimator(Saved):
 
     @property
     def trainer(self) -> Trainer | None:
-        """What learns; None until the first step."""
+        """The trainer that learns; None until the first step."""
         return self._trainer
 
     @property
     def features(self) -> list:
-        """The names that it has taken in."""
+        """Names of the features seen so far."""
         return self._features.names()
 
     @property
     def columns(self) -> list[str]:
-        """What the inputs of the trainer stand for: a number's name, name=string, or shared=k."""
+        """Meaning of each input of the trainer: name for a number, name=string for text, or
+        shared=k."""
         return ["=".join(map(str, column)) for column in self._features.columns]
 
     @property
     def learned(self) -> int:
-        """Steps with a target that were learned."""
+        """Number of steps with a target that were learned."""
         return self._learned
 
     @property
     def undone(self) -> int:
-        """Steps that were taken back because learning left the range of numbers."""
+        """Number of steps that were undone because learning diverged."""
         return self._undone[0]
 
     @property
     def step(self) -> int:
-        """Steps taken so far, learned or observed."""
+        """Number of steps so far, learned or observed."""
         return 0 if self._trainer is None else self._trainer.step
 
     @property
     def loss(self) -> float:
-        """The mean loss of all that was learned, in nats, each measured before its own update; NaN
-        before there is one."""
+        """Mean loss of all that was learned, in nats, each measured before its own update; NaN
+        before the first."""
         return self._nats / self._learned if self._learned else math.nan
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments it was made with."""
+        """Return the arguments that the estimator was made with."""
         names = ("cell", "optimizer", "rule", "options", "max_features", "seed")
         names += ("absent", "categorical")
         return {name: getattr(self, name) for name in names}
 
     def _rows(self) -> list[tuple[str, str]]:
-        """What a notebook shows."""
+        """Return what a notebook shows."""
         trainer = self._trainer or self._made()
         untaught = f", {self._learned:,} with a target" if self._learned < self.step else ""
         return [
@@ -364,12 +370,12 @@ class Estimator(Saved):
 
 
 def count(number: int, noun: str) -> str:
-    """1 label, 2 labels."""
+    """Return a number with its noun: 1 label, 2 labels."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def some(values: list, most: int = 8) -> str:
-    """How many, and the first of them."""
+    """Return in words how many values there are, and the first of them."""
     names = ", ".join(str(value) for value in values[:most])
     more = ", …" if len(values) > most else ""
     return f"{len(values)}: {names}{more}" if values else "0"

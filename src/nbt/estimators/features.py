@@ -1,4 +1,4 @@
-"""Features by name, as vectors: columns are given out as names and strings are first seen."""
+"""Features by name, as vectors. A name or a string gets a column when it is first seen."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from nbt.trainers.state.checks import refuse_mask
 __all__ = ["ABSENT", "KEYS", "SHARED", "Features", "as_names"]
 
 ABSENT = ("zero", "missing")
-KEYS = (str, int, float, bool, type(None))  # what JSON holds, and gives back as it was
+KEYS = (str, int, float, bool, type(None))  # what JSON holds and returns unchanged
 REALS = (int, float, np.floating, np.integer, np.bool_)
-SHARED = "shared"  # in the place of a name: (SHARED, k) is the k-th shared column
+SHARED = "shared"  # instead of a name: (SHARED, k) is the k-th shared column
 
 
 class Features:
-    """Which column of a vector stands for what.
+    """Meaning of the columns of a vector.
 
-    A feature whose value is a number has a column. One whose value is a string has a column for
-    each string seen, 1 where it is this one and 0 where it is another. Strings that are numbers or
-    moments (`nbt.streams.tables.numerals`) are those; a moment is its seconds since 1970 UTC. Once
-    all columns are given out, what is new is hashed into columns that it shares with others, each
-    value times 1 or -1, as the hash says.
+    A feature whose value is a number has one column. A feature whose value is a string has a column
+    for each string seen: 1 if the value is this string, else 0. Text that is a number or a date
+    (`nbt.streams.tables.numerals`) is read as a number; a date is its seconds since 1970 UTC. Once
+    all columns are used, what is new is hashed into columns that it shares with others; the hash
+    also gives a sign, 1 or -1, by which the value is multiplied.
 
-    A plain value is a feature named 0, a sequence or an array of one dimension has features 0, 1, …
+    A single value is a feature named 0. A sequence or a one-dimensional array has features 0, 1, …
 
     Parameters
     ----------
     most : int
-        Columns that numbers may have, and as many that strings may have; shared ones come to that.
+        Most columns for numbers, and most columns for strings. Shared columns come on top.
     absent : {"zero", "missing"}
         What the columns of a feature hold that x does not have: 0, or NaN.
     categorical : collection of names
-        Features whose values are all taken as strings.
+        Features whose values are all read as strings.
 
     Attributes
     ----------
     columns : list of tuple
-        (name,) of numbers, (name, string) of strings, (SHARED, k) of the k-th shared one.
+        (name,) for numbers, (name, string) for strings, (SHARED, k) for the k-th shared column.
     """
 
     def __init__(self, most: int, absent: str = "zero", categorical: Collection = ()) -> None:
@@ -56,18 +56,18 @@ class Features:
         self.take([])
 
     def take(self, columns: list[tuple]) -> None:
-        """Has these columns from now on."""
+        """Replace all columns by these."""
         self.columns: list[tuple] = []
         self._numbers: dict[Any, int] = {}
         self._strings: dict[Any, dict[str, int]] = {}
-        self._usual: dict[tuple, int] = {}  # strings whose one column is all there is to write
+        self._usual: dict[tuple, int] = {}  # strings for which only this column must be written
         self._room = [self.most, self.most]
         self._shared: slice | None = None
         self._plain, self._get, self._pack = -1, None, None
         self._add(columns)
 
     def _add(self, columns: list[tuple]) -> None:
-        """Has these, too, and all that follows from them."""
+        """Add these columns, and update all that depends on the columns."""
         for column in columns:
             k, name = len(self.columns), column[0]
             if len(column) == 1:
@@ -94,22 +94,23 @@ class Features:
 
     @property
     def shares(self) -> bool:
-        """Are there columns that several features share?"""
+        """Whether there are columns that several features share."""
         return self._shared is not None
 
     def names(self) -> list:
-        """The names of the features that have columns of their own, each once, in their order."""
+        """Return the names of the features that have columns of their own, each once, in order."""
         own = (name for name, *rest in self.columns if not rest or type(rest[0]) is str)
         return list(dict.fromkeys(own))
 
     def learn(self, x: Any) -> bool:
-        """Gives columns to what is new in x, in the order of its names; were there any?
+        """Add columns for what is new in x, in the order of the names; return whether there were
+        any.
 
         Raises
         ------
         TypeError, ValueError
-            A value is no number, or not finite, or a name is none; it is named. Then nothing was
-            learned.
+            A value is no number or not finite, or a name is not allowed; the message names it.
+            Nothing was added.
         """
         new: tuple[list, list] = [], []
         for name, value in _items(x):
@@ -138,7 +139,8 @@ class Features:
         return [c for c in first if c[0] not in self.categorical and marks_in(c[1])]
 
     def fill_known(self, x: Any, row: np.ndarray) -> bool:
-        """`fill`, where x has a number for every column and nothing else; otherwise False."""
+        """Do what `fill` does, if x has a number for every column and nothing else; otherwise
+        return False."""
         if type(x) is not dict or len(x) != self._plain:
             return False
         try:
@@ -150,13 +152,13 @@ class Features:
         return True
 
     def fill(self, x: Any, row: np.ndarray) -> bool:
-        """Writes x into a row (1, columns or more) of float64, NaN for what is missing; does x have
-        anything that `learn` would give a column to?
+        """Write x into a row (1, columns or more) of float64, with NaN for what is missing. Return
+        whether x has anything for which `learn` would add a column.
 
         Raises
         ------
         TypeError, ValueError
-            A value is no number, or not finite; it is named.
+            A value is no number or not finite; the message names it.
         """
         cells = row[0]
         cells.fill(self.absent)
@@ -166,7 +168,7 @@ class Features:
             cells[self._shared] = 0.0
         new, numbers, strings = False, self._numbers, self._usual
         for name, value in x.items() if type(x) is dict else _items(x):
-            if type(value) is str:  # the usual first
+            if type(value) is str:  # the most frequent case first
                 k = strings.get((name, value))
                 if k is not None:
                     cells[k] = 1.0
@@ -179,7 +181,7 @@ class Features:
         return new
 
     def _put(self, cells: np.ndarray, name: Any, read: float | str | None) -> bool:
-        """Writes what was read; would `learn` give it a column?"""
+        """Write a value that was read; return whether `learn` would add a column for it."""
         number, strings = self._numbers.get(name), self._strings.get(name, {})
         if strings:
             cells[[*strings.values()]] = math.nan if read is None else 0.0
@@ -196,7 +198,8 @@ class Features:
         return read is not None and self._share(cells, 1, (name, read), 1.0)
 
     def _share(self, cells: np.ndarray, kind: int, what: tuple, value: float) -> bool:
-        """Adds it to the column that it shares, if there is no other for it; is there?"""
+        """Add a value to its shared column if it has no other; return whether `learn` would add a
+        column."""
         if self._room[kind] > 0 or self._shared is None:
             return True
         mark = zlib.crc32("=".join(map(str, what)).encode(errors="surrogatepass"))
@@ -205,7 +208,7 @@ class Features:
         return False
 
     def _read(self, name: Any, value: Any) -> float | str | None:
-        """A finite number, a string that is none, or None for what is missing."""
+        """Return a finite number, a string that is no number, or None for a missing value."""
         if name in self.categorical:
             return _category(name, value)
         if isinstance(value, str):
@@ -233,19 +236,19 @@ class Features:
 
 
 def _getter(names: list):
-    """A function: the values of these names, a tuple."""
+    """Return a function that returns the values of these names."""
     if len(names) > 1:
         return itemgetter(*names)
     return lambda x: [x[name] for name in names]
 
 
 def as_names(argument: str, names: Any) -> frozenset:
-    """Names of features.
+    """Return the names of features, checked.
 
     Raises
     ------
     TypeError
-        They are no collection of names.
+        This is no collection of names.
     """
     if isinstance(names, str | bytes) or not isinstance(names, Collection):
         raise TypeError(f"{argument}: expected a list of names, got {shown(names)}")
@@ -256,12 +259,12 @@ def as_names(argument: str, names: Any) -> frozenset:
 
 
 def _name(name: Any) -> Any:
-    """A name as it is kept: a string, a number, None, or a tuple of these.
+    """Return a name as it is kept: a string, a number, None, or a tuple of these.
 
     Raises
     ------
     TypeError
-        It is none of these.
+        The name is none of these.
     """
     if isinstance(name, np.generic):
         name = name.item()
@@ -273,7 +276,7 @@ def _name(name: Any) -> Any:
 
 
 def _items(x: Any) -> Iterable[tuple[Any, Any]]:
-    """Names and values of x."""
+    """Return the names and values of x."""
     if isinstance(x, Mapping):
         return x.items()
     if x is None or isinstance(x, str | bytes | bytearray | Set):
@@ -286,7 +289,7 @@ def _items(x: Any) -> Iterable[tuple[Any, Any]]:
     if np.ndim(x) > 1:
         raise ValueError(f"x: expected one step's features, got shape {np.shape(x)}")
     refuse_mask("x", x, "None or NaN is what is missing")
-    if hasattr(x, "keys"):  # a row of a table
+    if hasattr(x, "keys"):  # a row of a data frame
         names = list(x.keys())
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -296,7 +299,8 @@ def _items(x: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def _category(name: Any, value: Any) -> str | None:
-    """A string or a number as a string, 7.0 as "7"; None for what is missing and no string."""
+    """Return a string or a number as a string (7.0 as "7"); None for a missing value that is no
+    string."""
     if isinstance(value, str):
         return str(value)
     if value is np.ma.masked or is_missing(value):
@@ -307,7 +311,7 @@ def _category(name: Any, value: Any) -> str | None:
 
 
 def _number(name: Any, value: Any) -> float:
-    """A number, NaN and infinities too."""
+    """Return a number; it may be NaN or infinite."""
     try:
         if isinstance(value, NO_REALS) or np.ndim(value):
             raise TypeError

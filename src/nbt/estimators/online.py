@@ -1,4 +1,4 @@
-"""Estimators that take one step at a time: features by name, and labels or numbers."""
+"""Estimators that learn one step at a time: features by name, and labels or numbers."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ __all__ = ["RNNClassifier", "RNNRegressor"]
 
 
 class RNNClassifier(Estimator):
-    """A recurrent network that learns labels one step at a time.
+    """Recurrent network that learns labels one step at a time.
 
-    `learn_one(x, y)` moves the state on x, predicts the label and learns from the one that came.
-    `predict_one` and `predict_proba_one` do the same up to the prediction, in a copy: they change
-    nothing. So a step counts once, when it is learned (or observed, with `observe_one`), and what
-    comes next depends on all that came before.
+    `learn_one(x, y)` moves the state on x, predicts the label and learns from the label y.
+    `predict_one` and `predict_proba_one` do the same up to the prediction, but in a copy: they
+    change nothing. So a step counts only when it is learned, or observed with `observe_one`. Each
+    prediction depends on all steps so far.
 
-    Features are numbers, which are standardised as they come, or strings. A string that is a number
-    is that number (`categorical` says otherwise), a moment is its seconds since 1970 UTC. What is
-    None, NaN, NaT, NA, or text for it such as "" or "NA", is missing and read as the mean. A
-    feature that x does not have is 0 (`absent` says otherwise). A new one starts with zero weights,
-    and so does a new label.
+    Features are numbers, which are standardised as they come, or strings. Text that is a number is
+    read as that number, unless the feature is in `categorical`. A date or time is read as its
+    seconds since 1970 UTC. None, NaN, NaT, NA, and words such as "" or "NA" are missing values,
+    which are read as the mean. A feature that x does not have is 0, unless `absent` says otherwise.
+    A new feature starts with zero weights, and so does a new label.
 
-    Should a step take learning out of the range of numbers, it is taken back, with a warning.
+    If learning diverges in a step, that step is undone, with a warning.
 
     Parameters
     ----------
@@ -44,26 +44,33 @@ class RNNClassifier(Estimator):
     optimizer : Kalman or SGD, optional
         Default: that of the rule.
     rule : {"NoBackTrack", "RTRL", "TruncatedBPTT"}
-        Which trainer learns.
+        The trainer that learns.
     options : mapping, optional
-        Further arguments of the rule, ``{"rank": 4}``, say.
+        Further arguments of the rule, for example ``{"rank": 4}``.
     max_features : int
-        Columns at most that numbers have, and as many that strings have, one for each string. What
-        is new after that shares max_features / 4 columns, with a warning.
+        Most columns for numbers, and most columns for strings, each at least 1. A string value
+        takes a column of its own. Later features share max_features / 4 further columns, with a
+        warning.
     max_labels : int
-        Labels at most.
+        Most labels, at least 1.
     seed : int
-        In [0, 2⁶⁴): first weights and signs.
+        Seed of the first weights and of the signs, in [0, 2⁶⁴).
     absent : {"zero", "missing"}
-        What a feature is that x does not have: 0, as for words of a text or alarms, or missing, as
-        for an instrument that is silent.
+        How a feature is read that x does not have: as 0, which fits words of a text or alarms, or
+        as a missing value, which fits an instrument that is silent.
     categorical : collection of names, optional
-        Features whose values are taken as strings, numbers, too: a post code, say.
+        Features whose values, numbers too, are read as strings, for example a post code.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `cell` is no cell, `optimizer` no optimizer, `options` no mapping; `options` has a name that
+        the rule does not take, or "inputs", "missing" or "seed"; `rule` or `absent` is no string;
+        `max_features`, `max_labels` or `seed` is no integer; `categorical` is no collection of
+        names.
+    ValueError
+        `rule` or `absent` is none of the names above; `max_features`, `max_labels` or `seed` is out
+        of range; or the rule refuses a value in `options`.
 
     Examples
     --------
@@ -89,24 +96,28 @@ class RNNClassifier(Estimator):
         categorical: Collection | None = None,
     ) -> None:
         self.max_labels = _arguments.whole("max_labels", max_labels)
-        self._labels: dict[Any, int] = {}  # and their numbers
+        self._labels: dict[Any, int] = {}  # labels and their numbers
         self._names: list[Any] = []
         super().__init__(cell, optimizer, rule, options, max_features, seed, absent, categorical)
 
     def learn_one(self, x: Any, y: Any) -> None:
-        """The state moves on x, the network predicts, and learns from the label y.
+        """Move the state on x, predict, and learn from the label y.
 
         Parameters
         ----------
         x : mapping, number or sequence
-            Features by name; anything else has features named 0, 1, …
+            Features by name. The numbers of a sequence, or a single number, have the names 0, 1, …
         y
-            The label: anything hashable that equals itself.
+            The label: any hashable value that equals itself.
 
         Raises
         ------
-        TypeError, ValueError
-            For features or a label that are not as above. Nothing was learned.
+        TypeError
+            `x` is refused as in `observe_one`; `y` is missing, cannot be hashed, or does not equal
+            itself. Nothing was learned.
+        ValueError
+            `x` is refused as in `observe_one`; `y` is one label more than `max_labels`. Nothing was
+            learned.
         """
         try:
             number = self._labels.get(y)
@@ -126,7 +137,7 @@ class RNNClassifier(Estimator):
             raise ValueError(
                 f"y: expected at most {self.max_labels} labels, got one more: {shown(y)}"
             )
-        self._ready(x, None)  # nothing is wrong with x
+        self._ready(x, None)  # raises if x is refused
         if number:
             self._trainer.grow(number + 1)
         self._undo.forget()  # a row was taken that no step was made with
@@ -135,7 +146,8 @@ class RNNClassifier(Estimator):
         return number
 
     def predict_proba_one(self, x: Any) -> dict[Any, float]:
-        """The probability of each label seen so far, {} before there is one; changes nothing.
+        """Return the probability of each label seen so far, {} before the first one. Nothing
+        changes.
 
         Parameters
         ----------
@@ -145,7 +157,7 @@ class RNNClassifier(Estimator):
         Raises
         ------
         TypeError, ValueError
-            For features that are not as above.
+            `x` is refused as in `observe_one`.
         """
         p = self._predict(x)
         if p is None or not self._labels:
@@ -155,7 +167,7 @@ class RNNClassifier(Estimator):
         return {label: value / total for label, value in zip(self._names, p, strict=True)}
 
     def predict_one(self, x: Any) -> Any:
-        """The most probable label, None before there is one; changes nothing.
+        """Return the most probable label, None before the first one. Nothing changes.
 
         Parameters
         ----------
@@ -165,14 +177,14 @@ class RNNClassifier(Estimator):
         Raises
         ------
         TypeError, ValueError
-            For features that are not as above.
+            `x` is refused as in `observe_one`.
         """
         p = self._predict(x)
         return None if p is None or not self._labels else self._names[p.argmax()]
 
     @property
     def labels(self) -> list:
-        """The labels seen so far, in the order in which they came."""
+        """Labels seen so far, in the order in which they came."""
         return list(self._labels)
 
     def arguments(self) -> dict[str, Any]:
@@ -206,11 +218,10 @@ class RNNClassifier(Estimator):
 
 
 class RNNRegressor(Estimator):
-    """A recurrent network that learns numbers one step at a time: a mean and a variance, both
+    """Recurrent network that learns numbers one step at a time: a mean and a variance, both
     functions of the state.
 
-    It takes features as `RNNClassifier` does and moves its state as that does. Targets are
-    standardised as they come.
+    Features and the state are handled as in `RNNClassifier`. Targets are standardised as they come.
 
     Parameters
     ----------
@@ -220,7 +231,7 @@ class RNNRegressor(Estimator):
     Raises
     ------
     TypeError, ValueError
-        For arguments that are not as above.
+        As in `RNNClassifier`.
 
     Examples
     --------
@@ -235,38 +246,40 @@ class RNNRegressor(Estimator):
     _kind = "RNNRegressor"
 
     def learn_one(self, x: Any, y: float) -> None:
-        """The state moves on x, the network predicts, and learns from the number y.
+        """Move the state on x, predict, and learn from the number y.
 
         Parameters
         ----------
         x : mapping, number or sequence
-            Features by name; anything else has features named 0, 1, …
+            Features by name. The numbers of a sequence, or a single number, have the names 0, 1, …
         y : float
-            The target, or text that is a number; NaN, or pandas' NA: there is none, and nothing is
-            learned.
+            The target, or text that is a number. With NaN or pandas' NA there is no target, and
+            nothing is learned.
 
         Raises
         ------
-        TypeError, ValueError
-            For features or a target that are not as above. Nothing was learned.
+        TypeError
+            `x` is refused as in `observe_one`, or `y` is no number. Nothing was learned.
+        ValueError
+            `x` is refused as in `observe_one`, or `y` is infinite. Nothing was learned.
         """
         known = type(y) is float and -math.inf < y < math.inf
         self._learn(x, y if known else _target(y))
 
     def predict_one(self, x: Any, *, return_std: bool = False) -> Any:
-        """The mean of the target, 0.0 before anything was learned; changes nothing.
+        """Return the mean of the target, 0.0 before anything was learned. Nothing changes.
 
         Parameters
         ----------
         x : mapping, number or sequence
             As in `learn_one`.
         return_std : bool
-            Give the pair of mean and standard deviation.
+            Whether to return the pair of mean and standard deviation.
 
         Raises
         ------
         TypeError, ValueError
-            For features that are not as above.
+            `x` is refused as in `observe_one`.
         """
         p = self._predict(x)
         mean, variance = (0.0, math.nan) if p is None else (p.item(0), p.item(1))
@@ -284,7 +297,7 @@ ESTIMATORS.add("RNNRegressor", RNNRegressor)
 
 
 def _target(y: Any) -> float:
-    """A finite number, or NaN."""
+    """Return a target as a finite number, or NaN."""
     if isinstance(y, str):
         number = number_in(y)
         number = math.nan if number is None and is_missing(y) else number

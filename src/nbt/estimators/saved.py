@@ -1,4 +1,4 @@
-"""What estimators have of state: as JSON and arrays hold it, in a file, in a pickle."""
+"""The state of estimators: as JSON and arrays, in a file, in a pickle."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from nbt.trainers import Trainer
 
 __all__ = ["Saved"]
 
-UNITS = 20  # of a network that was not given
-#: What an estimator of an earlier version did, whose file does not say it.
+UNITS = 20  # units of the default network
+#: Arguments of earlier versions, whose files do not have them.
 EARLIER = {"absent": "missing", "categorical": None}
 
 
 class Saved:
-    """The state of an estimator; `Estimator` adds the verbs."""
+    """State of an estimator; `Estimator` adds the verbs."""
 
     _kind: str
     _trainer: Trainer | None
     _features: Features
 
     def describe(self) -> dict[str, Any]:
-        """Everything but the trainer, as JSON holds it.
+        """Return all but the trainer, as JSON can hold it.
 
         Raises
         ------
@@ -54,22 +54,22 @@ class Saved:
         return {}
 
     def _take(self, description: Mapping[str, Any]) -> None:
-        """What only this kind of estimator has."""
+        """Take what only this kind of estimator has."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a checkpoint, as trainers do; `nbt.load` takes it back and goes on to the bit.
+        """Write a checkpoint, as trainers do. `nbt.load` reads it and goes on to the bit.
 
         Parameters
         ----------
         path : str or path-like
-            Where to.
+            File to write.
 
         Raises
         ------
         CheckpointError, OSError
-            As `nbt.NoBackTrack.save`.
+            As in `nbt.NoBackTrack.save`.
         TypeError
-            A label is neither a string nor a number.
+            `path` is no path, or a label is neither a string nor a number.
         """
         path = _arguments.path("path", path)
         trainer = self._trainer or self._made()
@@ -79,7 +79,7 @@ class Saved:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], cell: Cell | None = None):
-        """The estimator that was saved to a file.
+        """Return the estimator that was saved to a file.
 
         Parameters
         ----------
@@ -88,26 +88,28 @@ class Saved:
 
         Raises
         ------
-        CheckpointError, OSError
-            As `nbt.load`; also for a file that holds another kind.
+        TypeError, OSError
+            As in `nbt.load`.
+        CheckpointError
+            As in `nbt.load`; also if the file holds another kind of model.
         """
         return cls.restored(path, Checkpoint.load(path, cell))
 
     @classmethod
     def restored(cls, path: str | os.PathLike[str], checkpoint):
-        """The estimator of a checkpoint that was read.
+        """Return the estimator of a checkpoint that was read.
 
         Parameters
         ----------
         path : str or path-like
-            Where it was read from, for messages.
+            Where the checkpoint was read from, for messages.
         checkpoint : nbt.Checkpoint
-            What was read.
+            The checkpoint.
 
         Raises
         ------
         CheckpointError
-            It holds something else.
+            The checkpoint holds something else.
         """
         path, description = os.fspath(path), checkpoint.estimator
         kind = "a trainer" if description is None else description.get("estimator")
@@ -124,22 +126,22 @@ class Saved:
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any], trainer: Trainer):
-        """The estimator that `describe` described, with its trainer.
+        """Return the estimator that `describe` described, with its trainer.
 
         Parameters
         ----------
         description : mapping
-            What `describe` gave.
+            What `describe` returned.
         trainer : nbt.NoBackTrack, nbt.RTRL or nbt.TruncatedBPTT
-            The one that learned.
+            The trainer of the estimator.
 
         Raises
         ------
         KeyError, TypeError, ValueError
-            The description is not one, or not one of this trainer.
+            The description is incomplete or malformed, or is not one of this trainer.
         """
         given = EARLIER | dict(description["parameters"])
-        if given["cell"] == value_out(trainer.cell):  # a system has its functions there alone
+        if given["cell"] == value_out(trainer.cell):  # a system's functions are only there
             given["cell"] = trainer.cell
         own = {"options": given.pop("options"), "categorical": given.pop("categorical")}
         if own["categorical"] is not None:
@@ -172,7 +174,7 @@ class Saved:
 def _check_sizes(
     options: Mapping[str, Any] | None, given: Mapping[str, Any], trainer: Trainer
 ) -> None:
-    """See, before another trainer of these sizes is made, that they are those of the trainer."""
+    """Check that the described sizes are those of the trainer, before another trainer is made."""
     described = trainer.describe()
     cell = described["cell"] if given["cell"] is not None else value_out(RNN(UNITS))
     if given["cell"] not in (None, trainer.cell, cell) or described["cell"] != cell:
@@ -185,7 +187,7 @@ def _check_sizes(
 
 
 def _plain(value: Any) -> Any:
-    """A parameter as JSON holds it."""
+    """Return a parameter as JSON can hold it."""
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -194,12 +196,12 @@ def _plain(value: Any) -> Any:
 
 
 def _columns(columns: Any) -> list[tuple]:
-    """The columns of features, as a file has them.
+    """Return the columns of features in a file.
 
     Raises
     ------
     TypeError, ValueError
-        They are none.
+        They are malformed.
     """
     if not isinstance(columns, list):
         raise TypeError("features: expected a list of columns")
@@ -221,7 +223,7 @@ def _columns(columns: Any) -> list[tuple]:
 
 
 def _name(name: Any) -> Any:
-    """A name as JSON holds it: a list was a tuple."""
+    """Return a name that JSON held; a list was a tuple."""
     if isinstance(name, list) and name:
         return tuple(_name(part) for part in name)
     if type(name) not in KEYS:

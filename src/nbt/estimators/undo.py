@@ -1,4 +1,4 @@
-"""Steps of a trainer that can be taken back: a state, and what came after it."""
+"""Undo steps of a trainer, by an earlier state and the steps since."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from nbt.trainers.base import Trainer
 
 __all__ = ["HOPELESS", "Blocks", "Undo"]
 
-STEPS = 4096  # between two states that are kept, at most
-NUMBERS = 2**18  # of the rows between them, at most
-HOPELESS = 10  # steps, one after the other, that had to be taken back
+STEPS = 4096  # most steps between two states that are kept
+NUMBERS = 2**18  # most numbers in the rows between them
+HOPELESS = 10  # steps undone one after the other until the network starts anew
 
 
 class Undo:
-    """The state of a trainer as it was some steps ago, and the steps since.
+    """A state of a trainer from some steps ago, and the steps since.
 
-    Learning them again gives the state before any of them, to the bit. So a step costs little more
-    than without: a state is copied once in thousands of steps.
+    Learning these steps again gives the state before any of them, to the bit. This makes a step
+    little more costly, because a state is copied only once in thousands of steps.
 
     Attributes
     ----------
     rows : iterator of array (1, m), float64
-        The places for the inputs of the steps to come; at its end, or after `forget`, `mark`.
+        Arrays for the inputs of the next steps. When it ends, or after `forget`, call `mark`.
     since : list
-        The target of each step since, ... where nothing was learned: to be added to.
+        Targets of the steps since; ... where nothing was learned. The caller appends to it.
     """
 
     def __init__(self) -> None:
@@ -38,11 +38,11 @@ class Undo:
         self.forget()
 
     def forget(self) -> None:
-        """There is nothing to take back: the trainer was changed in another way."""
+        """Forget the steps, because the trainer was changed in another way."""
         self.rows, self.since, self._kept = iter(()), [], None
 
     def mark(self, trainer: Trainer) -> None:
-        """Keeps the present state."""
+        """Keep the present state."""
         size = trainer.inputs.size
         if self._room.shape[1] != size:
             self._room = np.empty((max(1, min(STEPS, NUMBERS // size)), size))
@@ -51,16 +51,17 @@ class Undo:
         self.rows = chain(self._views, self._more())
 
     def _more(self) -> Iterator[np.ndarray]:
-        """The rows that were not used yet."""
+        """Yield the rows that were not used yet."""
         for k in range(len(self._views), len(self._room)):
             self._room[k] = np.nan
             self._views.append(self._room[k : k + 1])
             yield self._views[k]
 
     def back(self, trainer: Trainer, row: np.ndarray) -> None:
-        """The trainer as it was before it was given `row`, the last that came from `rows`.
+        """Put the trainer back to the state before it was given `row`, the last that came from
+        `rows`.
 
-        Where something else was done with the trainer in between, it is as it was at the mark.
+        If the trainer was used in another way in between, it is put back to the mark.
         """
         trainer.load_state_dict(self._kept)
         done = len(self.since)
@@ -70,7 +71,7 @@ class Undo:
         self.mark(trainer)
 
     def pass_over(self, trainer: Trainer, row: np.ndarray) -> None:
-        """Lets the time of a step pass without learning, if that can be; after `back`."""
+        """Observe a step instead of learning it, if that works; to be called after `back`."""
         place = next(self.rows)
         place[...] = row
         try:
@@ -81,13 +82,13 @@ class Undo:
 
 
 class Blocks:
-    """The same for blocks: a step that diverges is left out of the block that it is in."""
+    """Undo for chunks: a step that diverges is left out of its chunk."""
 
     def __init__(self) -> None:
         self._kept, self._since, self._steps = None, [], 0
 
     def learn(self, trainer: Trainer, x: np.ndarray, y: np.ndarray) -> None:
-        """Learns from a block, with a warning for each step that has to be left out.
+        """Learn from a chunk, with a warning for each step that is left out.
 
         Raises
         ------
@@ -125,7 +126,7 @@ class Blocks:
             self._kept = None
 
     def _back(self, trainer: Trainer, x: np.ndarray, y: np.ndarray) -> None:
-        """The trainer after the blocks since, and after x."""
+        """Put the trainer to the state after the chunks since, and after x."""
         trainer.load_state_dict(self._kept)
         for block in self._since:
             trainer.learn(*block)
@@ -145,7 +146,7 @@ class Blocks:
 
 
 def take(trainer: Trainer, row: np.ndarray, target: float | EllipsisType) -> None:
-    """One step; ... as a target: nothing is learned."""
+    """Learn one step; with ... as its target, only observe it."""
     if target is ...:
         trainer.observe(row, ...)
     else:

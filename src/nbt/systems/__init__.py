@@ -1,4 +1,4 @@
-"""Systems of a user's own as values: functions of the state, in Python or in machine code."""
+"""Systems of your own as values: functions of the state, in Python or in machine code."""
 
 from nbt.systems.check import check_system
 from nbt.systems.compiled import CompiledSystem

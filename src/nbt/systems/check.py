@@ -1,4 +1,4 @@
-"""The derivatives of a system of the user's own, compared with finite differences."""
+"""Compare the derivatives of a user's system with finite differences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nbt.systems.system import System, as_vector
 __all__ = ["check_system", "dense_rows"]
 
 TOLERANCE = {"float64": 1e-5, "float32": 1e-3}
-ROUNDING = {"float64": 1e-9, "float32": 1e-4}  # of sums, relative to their largest term
+ROUNDING = {"float64": 1e-9, "float32": 1e-4}  # tolerance of sums, relative to the largest term
 
 
 def check_system(
@@ -27,38 +27,44 @@ def check_system(
     *,
     tolerance: float | None = None,
 ) -> float:
-    """Compares every derivative of a system with finite differences at one point.
+    """Compare every derivative of a system with finite differences at one point.
 
-    Choose a point that is typical: nothing at 0, no saturated unit. It takes two steps for each
+    Choose a typical point: no number at 0, no saturated unit. The check calls `step` twice for each
     state and each parameter.
 
     Parameters
     ----------
     system : System or CompiledSystem
-        Of a compiled system also whether `move` gives what the other functions do.
+        For a compiled system, `move` is also compared with the other functions.
     h : array (n,), optional
-        Default: where the system begins.
+        Default: the state where training begins.
     x
         An input, as `step` takes it; a vector for a compiled system.
     theta : array (p,), optional
-        Default: where the system begins.
+        Default: the parameters where training begins.
     y : optional
-        A target; with it, the loss is checked, too.
+        A target. If it is given, the loss is checked, too.
     tolerance : float, optional
-        Of an entry: |given - difference| ≤ tolerance · max(1, |difference|). Default: 1e-5, or
-        1e-3 where a compiled system computes in float32.
+        Largest error of an entry: |given - difference| ≤ tolerance · max(1, |difference|). Default:
+        1e-5, or 1e-3 if a compiled system computes in float32.
 
     Returns
     -------
     float
-        The largest such error.
+        The largest error, |given - difference| / max(1, |difference|).
 
     Raises
     ------
-    TypeError, ValueError, RuntimeError
-        Names the function and the entry, the value given and the one expected; or what is wrong
-        with a shape, with the CSR arrays, or with a function that changes its arguments or
-        fails.
+    TypeError
+        `system` is no system, or has no `state` or `theta` and none is given; `rows` does not
+        return CSR arrays, or `loss` no pair.
+    ValueError
+        A derivative is wrong; the message names the function, the entry, the value given and the
+        value expected. Or a function returns another shape or numbers that are not finite, returns
+        another result for the same arguments, or changes its arguments; `h`, `theta` or the `x` of
+        a compiled system is no vector of finite numbers; `y` is given and the system has no loss.
+    RuntimeError
+        A compiled function did not return 0.
 
     Examples
     --------
@@ -137,7 +143,7 @@ class _Check:
             self._compare("rows", "∂f[{}]/∂theta[{}]", given[:, j], expected, column=j)
 
     def move(self, calls: CompiledCalls) -> None:
-        """All at once, for two vectors, against one after the other."""
+        """Compare `move` for two vectors with the functions called one after the other."""
         n, p = len(self.h), len(self.theta)
         v = np.random.default_rng(0).normal(size=(2, n))
         next_h, along, csr = calls.move(self.h, self.x, self.theta, v)
@@ -181,7 +187,8 @@ class _Check:
         return difference(step, self.h, self.x, self.theta, dh, dtheta, self.dtype)
 
     def _call(self, name: str, *more):
-        """A function of the system at the point; it must leave its arguments as they are."""
+        """Return what a function of the system returns at the point. It must not change its
+        arguments."""
         given = self.h.copy(), self.theta.copy(), *(one.copy() for one in more)
         h, theta, *rest = given
         result = getattr(self.system, name)(h, self.x, theta, *rest, **self.phase)
@@ -222,7 +229,7 @@ class _Check:
 
 
 def dense_rows(csr, n: int, p: int) -> np.ndarray:
-    """CSR arrays ``(indptr, indices, data)``, checked, as an array (n, p)."""
+    """Return CSR arrays ``(indptr, indices, data)``, checked, as an array (n, p)."""
     if not isinstance(csr, tuple):
         csr = tuple(getattr(csr, name, None) for name in ("indptr", "indices", "data"))
     if len(csr) != 3 or any(part is None for part in csr):

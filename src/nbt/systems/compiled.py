@@ -1,4 +1,4 @@
-"""A system of the user's own in machine code: functions by address, with no Python in the loop."""
+"""Systems of your own in machine code: functions by address, with no Python in the loop."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["CompiledSystem"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CompiledSystem:
-    """A dynamical system like `System` whose functions are compiled.
+    """Dynamical system like `System`, with compiled functions.
 
-    With ``real`` as the `dtype` says, ``double`` or ``float``, they are:
+    With ``real`` for ``double`` or ``float``, by `dtype`, the functions are:
 
         int step(const real *h, const real *x, const real *theta, real *next, void *data);
         int jvp(const real *h, const real *x, const real *theta, const real *v, real *out,
@@ -32,44 +32,50 @@ class CompiledSystem:
                  const real *v, real *next, real *out,
                  int64_t *indptr, int32_t *indices, real *values, void *data);
 
-    for h (n), x (m) as the trainer's inputs are, one-hot where they are symbols, theta (p). Each
-    writes all of its result, n numbers; `rows` writes indptr (n + 1) and at most `entries` indices
-    and values, each column at most once in a row. A function returns 0; anything else is an error,
-    which undoes the call. They run without the GIL, and must be safe in any thread.
-    `check_system` compares them with finite differences.
+    Their arguments are h (n), the input x (m), one-hot where inputs are symbols, and theta (p).
+    Each function writes its whole result of n numbers; `rows` writes indptr (n + 1) and at most
+    `entries` indices and values, each column at most once in a row. A function returns 0. Anything
+    else is an error, which undoes the call. The functions run without the GIL and must be
+    thread-safe. `check_system` compares them with finite differences.
 
     Parameters
     ----------
     step, jvp, rows, vjp
-        Each a function of Numba's ``cfunc``, of `ctypes`, of cffi, a ``scipy.LowLevelCallable``, or
-        an address. `vjp` is for `TruncatedBPTT` alone.
+        Each is a function made by Numba's ``cfunc``, `ctypes` or cffi, a
+        ``scipy.LowLevelCallable``, or an address. Only `TruncatedBPTT` needs `vjp`.
     state, theta : array (n,), array (p,)
         h and θ where training begins.
     entries : int, optional
-        The most entries that ∂f/∂θ has at once; needed where there is no `pattern`.
+        Most entries that ∂f/∂θ has at once, at least 1. Needed unless there is a `pattern`.
     starts, activation
         As in `System`.
     data : address or ctypes pointer, optional
-        Handed to every function. Default: the user data of `step` where it is a
+        Passed to every function. Default: the user data of `step` if that is a
         ``LowLevelCallable``, else NULL.
     dtype : {"float64", "float32"}
-        The numbers that the functions take; a trainer's must be the same.
+        Type of the numbers that the functions take. It must be that of the trainer.
     loss : optional
-        ℓ(h, y) and H = ∂ℓ/∂h (n), in place of a readout.
+        Computes ℓ(h, y) and H = ∂ℓ/∂h (n); used instead of a readout.
     targets : int, optional
-        Numbers of y. Default: n.
+        Length of y. Default: n.
     pattern : (indptr (n + 1,), indices), optional
-        Where the entries of ∂f/∂θ are, if that never changes. `rows` and `move` then get NULL for
-        indptr and indices, and write the values alone.
+        Places of the entries of ∂f/∂θ, if they never change. `rows` and `move` then get NULL for
+        indptr and indices, and write only the values.
     move : optional
-        What `step`, `jvp` for `count` vectors and `rows` write, at once: for `NoBackTrack`, which
-        calls it in their place, so that what they share is computed once. The vectors are the first
-        n numbers of each ld in v, and so are the results in out.
+        Writes at once what `step`, `jvp` for `count` vectors, and `rows` write. `NoBackTrack` calls
+        it instead of them, so that what they share is computed once. A vector is the first n of
+        each ld numbers in v, and so is a result in out.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        A function or `data` has no address, or is the address 0; `entries` is no integer, or is
+        missing where there is no `pattern`; `pattern` is no pair of integer vectors; `activation`
+        or `dtype` is no string.
+    ValueError
+        `state` or `theta` is no vector of finite numbers; `entries` is not in [1, 2⁴⁰]; `starts`
+        does not rise from 0 within the parameters; `pattern` is not that of CSR arrays (n, p) with
+        at least one entry; `activation` or `dtype` is none of the names above.
     """
 
     step: Any
@@ -103,20 +109,20 @@ class CompiledSystem:
 
     @property
     def units(self) -> int:
-        """States, n."""
+        """Number of states, n."""
         return len(self.state)
 
     def first_values(self) -> tuple[np.ndarray, np.ndarray]:
-        """h and θ where training begins, (n,) and (p,)."""
+        """Return h and θ where training begins, (n,) and (p,)."""
         return self.state, self.theta
 
     def addresses(self) -> dict[str, int]:
-        """Of each function, and of the data; 0 for what there is not.
+        """Return the address of each function and of the data; 0 for data that is not given.
 
         Raises
         ------
         TypeError
-            Something is no compiled function, and has no address.
+            A function is not compiled, so it has no address.
         """
         more = [name for name in ("vjp", "move", "loss") if getattr(self, name) is not None]
         names = ("step", "jvp", "rows", *more)
@@ -129,7 +135,8 @@ class CompiledSystem:
 
 
 def as_pattern(value, n: int, p: int) -> tuple[np.ndarray, np.ndarray]:
-    """The pattern of CSR arrays (n, p): indptr (int64) and indices (int32), checked, copies."""
+    """Return the pattern of CSR arrays (n, p), checked and copied: indptr (int64) and indices
+    (int32)."""
     try:
         indptr, indices = map(np.asarray, value)
     except (TypeError, ValueError):
@@ -156,7 +163,7 @@ def as_pattern(value, n: int, p: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def address_of(name: str, function: Any) -> int:
-    """Where a compiled function, or what a pointer points to, is."""
+    """Return the address of a compiled function, or of what a pointer points to."""
     address = _address(function)
     if not address:
         raise TypeError(
@@ -179,7 +186,7 @@ def _address(function: Any) -> int | None:
     if kind.__name__ == "PyCapsule":
         return _capsule(function)
     if kind.__module__ == "_cffi_backend":
-        import _cffi_backend  # what made it
+        import _cffi_backend  # installed, as it made the function
 
         ffi = _cffi_backend.FFI()
         return int(ffi.cast("uintptr_t", function))

@@ -1,4 +1,4 @@
-"""The functions of a compiled system, called from Python: slow, to check them and look at them."""
+"""Call the functions of a compiled system from Python: slowly, to check and inspect them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ __all__ = ["CompiledCalls", "in_python"]
 
 
 def in_python(system: CompiledSystem) -> System:
-    """It as a `System`, whose functions call the compiled ones. What they give is of its dtype."""
+    """Return a `System` whose functions call the compiled ones. Their results have the compiled
+    dtype."""
     calls = CompiledCalls(system)
     return System(
         calls.step,
@@ -32,15 +33,15 @@ def in_python(system: CompiledSystem) -> System:
 
 
 class CompiledCalls:
-    """The functions on arrays, as those of `System`. They raise RuntimeError where one of them does
-    not return 0."""
+    """The compiled functions on arrays, with the arguments of `System`. They raise RuntimeError if
+    a compiled function does not return 0."""
 
     def __init__(self, system: CompiledSystem) -> None:
         self.system, self.dtype = system, np.dtype(system.dtype)
         self.addresses = system.addresses()
 
     def step(self, h, x, theta):
-        """h(t+1), (n,)."""
+        """Return h(t+1), (n,)."""
         return self._vector("step", h, x, theta)
 
     def jvp(self, h, x, theta, v):
@@ -52,21 +53,21 @@ class CompiledCalls:
         return self._vector("vjp", h, x, theta, u)
 
     def rows(self, h, x, theta):
-        """∂f/∂θ as CSR arrays."""
+        """Return ∂f/∂θ as CSR arrays."""
         indptr, indices, values, pattern = self._csr()
         self._call("rows", (h, x, theta), *pattern, values)
         return indptr, indices[: indptr[-1]], values[: indptr[-1]]
 
     def loss(self, h, y):
-        """ℓ and H (n,)."""
+        """Return ℓ and H (n,)."""
         value, H = np.empty(1), np.empty(len(h), self.dtype)
         self._call("loss", (h, y), value, H)
         return float(value[0]), H
 
     def move(self, h, x, theta, v):
-        """For v (count, n): h(t+1) (n,), F v (count, n) and ∂f/∂θ as CSR arrays."""
+        """Return, for v (count, n), h(t+1) (n,), F v (count, n) and ∂f/∂θ as CSR arrays."""
         count, n = v.shape
-        ld = n + 3  # in trainers, too, vectors do not follow each other at once
+        ld = n + 3  # as in trainers, there is a gap between the vectors
         along, out = np.zeros((2, count, ld), self.dtype)
         along[:, :n] = v
         next_h = np.empty(n, self.dtype)
@@ -81,7 +82,7 @@ class CompiledCalls:
         return out
 
     def _csr(self):
-        """Room for CSR arrays, and what a function gets as indptr and indices."""
+        """Return empty CSR arrays, and what a function gets as indptr and indices."""
         values = np.empty(self.system.entries, self.dtype)
         if self.system.pattern is not None:
             return *self.system.pattern, values, (None, None)
@@ -90,7 +91,8 @@ class CompiledCalls:
         return indptr, indices, values, (indptr, indices)
 
     def _call(self, name: str, numbers, *rest: Any) -> None:
-        """numbers: vectors that it reads, converted to its dtype; then the rest as it is."""
+        """Call a function with the vectors that it reads, converted to its dtype, and then the
+        rest."""
         arrays = [np.ascontiguousarray(one, self.dtype) for one in numbers]
         given = [
             one.ctypes.data_as(ctypes.c_void_p) if isinstance(one, np.ndarray) else one

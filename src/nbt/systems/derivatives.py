@@ -1,5 +1,5 @@
-"""Derivatives of a function that were not given: JAX's own where it is JAX's, else by the complex
-step or by central differences."""
+"""Derivatives of a function that were not given: by JAX if it is a JAX function, else by the
+complex step or by central differences."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 __all__ = ["DerivedJvp", "DerivedRows", "difference", "is_jax", "jax_derivatives"]
 
-TINY = 1e-30  # the complex step: no difference is taken, so that nothing is lost
+TINY = 1e-30  # length of the complex step; no difference is taken, so no digits are lost
 AGREE = 1e-6
 
 
 def is_jax(step) -> bool:
-    """Is it a function of ``jax.jit``?"""
+    """Return whether this is a function of ``jax.jit``."""
     return type(step).__module__.split(".")[0] in ("jax", "jaxlib")
 
 
 def jax_derivatives(step) -> dict:
-    """jvp, vjp and rows of a function of ``jax.jit``, by its own differentiation, compiled."""
-    import jax  # what made it
+    """Return jvp, vjp and rows of a function of ``jax.jit``, differentiated and compiled by JAX."""
+    import jax  # installed, as it made the function
 
     @jax.jit
     def jvp(h, x, theta, v):
@@ -39,14 +39,14 @@ def jax_derivatives(step) -> dict:
 
 
 def sparse_rows(dense) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The entries of a matrix (n, p) that are not 0, as CSR arrays."""
+    """Return the non-zero entries of a matrix (n, p) as CSR arrays."""
     i, indices = np.nonzero(dense)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(i, minlength=len(dense)))])
     return indptr, indices, dense[i, indices]
 
 
 class DerivedJvp:
-    """(∂f/∂h) v from `step` alone."""
+    """The function (∂f/∂h) v, derived from `step` alone."""
 
     def __init__(self, step) -> None:
         self.along = _Directional(step)
@@ -56,7 +56,7 @@ class DerivedJvp:
 
 
 class DerivedRows:
-    """∂f/∂θ from `step` alone, a column at a time."""
+    """The function ∂f/∂θ, derived from `step` alone, one column at a time."""
 
     def __init__(self, step) -> None:
         self.along = _Directional(step)
@@ -68,7 +68,7 @@ class DerivedRows:
 
 
 class _Directional:
-    """The derivative of `step` along (dh, dtheta); which way is settled at the first call."""
+    """Derivative of `step` along (dh, dtheta). The first call decides how it is computed."""
 
     def __init__(self, step) -> None:
         self.step, self.complex = step, None
@@ -85,14 +85,15 @@ class _Directional:
         return np.imag(self.step(h + 1j * TINY * dh, x, theta + 1j * TINY * dtheta)) / TINY
 
     def _complex_will_do(self, h, x, theta) -> bool:
-        """Whether both ways agree along a direction that no entry is absent from."""
+        """Return whether both ways agree along a random direction, in which all entries take
+        part."""
         random = np.random.default_rng(0)
         along = random.normal(size=len(h)), random.normal(size=len(theta))
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # imaginary parts that were discarded
+                warnings.simplefilter("error")  # such as imaginary parts that are discarded
                 exact = self._by_complex_step(h, x, theta, *along)
-        except Exception:  # whatever a user's function raises for complex numbers
+        except Exception:  # a user's function may raise anything for complex numbers
             return False
         return np.allclose(exact, difference(self.step, h, x, theta, *along), AGREE, AGREE)
 
@@ -107,7 +108,7 @@ def _check(value: np.ndarray, shape: tuple[int, ...]) -> None:
 
 
 def difference(step, h, x, theta, dh, dtheta, dtype=np.float64):
-    """Central difference of `step`, which computes in `dtype`, along (dh, dtheta)."""
+    """Return the central difference of `step`, which computes in `dtype`, along (dh, dtheta)."""
     largest = max(1.0, np.abs(h).max(), np.abs(theta).max(initial=0.0))
     length = max(np.abs(dh).max(), np.abs(dtheta).max(initial=0.0))
     if not length > 0:

@@ -1,7 +1,7 @@
-"""A dynamical system of the user's own, as plain functions on arrays.
+"""Dynamical systems of your own, as plain functions on arrays.
 
-h(t+1) = f(h(t), x(t), θ), equation (1), with h (n,) and θ (p,) flat arrays. The derivative ∂f/∂θ is
-given by its non-zero entries, as CSR arrays.
+A system is h(t+1) = f(h(t), x(t), θ), equation (1), with flat arrays h (n,) and θ (p,). The
+derivative ∂f/∂θ is given by its non-zero entries, as CSR arrays.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class DerivedWarning(UserWarning):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class System:
-    """A dynamical system h(t+1) = f(h(t), x(t), θ) that `NoBackTrack`, `RTRL` and `TruncatedBPTT`
-    train, and what is lost on its states.
+    """Dynamical system h(t+1) = f(h(t), x(t), θ) that `NoBackTrack`, `RTRL` and `TruncatedBPTT`
+    train, optionally with its own loss.
 
-    Functions must depend on nothing but their arguments, and leave those as they are. A trainer
-    hands them read-only arrays of its own dtype, x always being a vector (m,), one-hot where the
-    inputs are symbols. They may be kept. theta shows the trainer's own memory and goes on changing
-    with it, so copy it to keep its numbers; those of the others stay as they were.
-    Functions must not use the trainer that calls them: that is refused.
+    Functions must depend only on their arguments, and must not change them. A trainer passes
+    read-only arrays of its own dtype. x is always a vector (m,), one-hot where the inputs are
+    symbols. The arrays may be kept. But theta is a view of the trainer's memory, which goes on
+    changing; copy it to keep its numbers. The numbers of the others do not change. Functions must
+    not use the trainer that calls them; this is refused.
 
     Parameters
     ----------
@@ -45,43 +45,49 @@ class System:
         ``jvp(h, x, theta, v)`` → (∂f/∂h) v, array (n,).
     rows : callable, optional
         ``rows(h, x, theta)`` → ∂f/∂θ, (n, p), as CSR arrays ``(indptr (n + 1,), indices, data)``:
-        row i has the entries ``data[indptr[i]:indptr[i + 1]]`` in those columns, each column at
-        most once. Or what has the three as attributes, as ``scipy.sparse.csr_array``.
+        row i has the entries ``data[indptr[i]:indptr[i + 1]]`` in the columns
+        ``indices[indptr[i]:indptr[i + 1]]``, each column at most once. An object with these three
+        as attributes is accepted, too, such as ``scipy.sparse.csr_array``.
     vjp : callable, optional
         ``vjp(h, x, theta, u)`` → (∂f/∂h)ᵀ u, array (n,); for `TruncatedBPTT`.
     loss : callable, optional
-        ``loss(h, y)`` → (ℓ, ∂ℓ/∂h), a number and an array (n,).
-        Trainers take it in place of a readout, with arrays (`targets`,) as y; nothing but θ is
-        learned then.
+        ``loss(h, y)`` → (ℓ, ∂ℓ/∂h), a number and an array (n,). Trainers use it instead of a
+        readout, with arrays (`targets`,) as y. Then only θ is learned.
     state, theta : array (n,), array (p,), optional
         h and θ where training begins.
     starts : sequence of int, optional
-        Where blocks of θ begin, for the quasi-diagonal metric of `Kalman`: 0 and rising. The first
-        parameter of a block is to be like a bias. Default: each parameter by itself, which is the
-        diagonal metric.
+        Where groups of parameters begin in θ, for the quasi-diagonal metric of `Kalman`: 0 first,
+        and rising. The first parameter of a group should be like a bias. Default: each parameter is
+        a group, which gives the diagonal metric.
     activation : {"identity", "sigmoid", "tanh"}
-        What a readout sees of h.
+        Function of h that a readout sees.
     entries : int, optional
-        The most entries that ∂f/∂θ has at once. Default: n p.
+        Most entries that ∂f/∂θ has at once, at least 1. Default: n p.
     phases : int
-        Inner steps of a step, as of layers one after another. More than one: each function but
-        `loss` gets the keyword ``phase``, 0 … phases - 1, and a phase begins where the one before
-        it ended.
+        Number of inner steps of a step, such as layers one after another. If it is above 1, each
+        function but `loss` gets the keyword ``phase``, 0 … phases - 1, and a phase begins where the
+        previous one ended.
     targets : int, optional
-        Numbers of a target y of `loss`. Default: n.
+        Length of a target y of `loss`. Default: n.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `step` is no function; `jvp`, `rows`, `vjp` or `loss` is neither a function nor None; `jvp`
+        or `rows` is missing where there are several phases; `activation` is no string; `entries`,
+        `phases` or `targets` is no integer.
+    ValueError
+        `state` or `theta` is no vector of finite numbers; `starts` does not rise from 0 within the
+        parameters; `activation` is none of the names above; `entries`, `phases` or `targets` is out
+        of range.
 
     Notes
     -----
-    Without `jvp` or `rows` they are derived, with a `DerivedWarning`: by the complex step, exact to
-    rounding, where `step` takes complex arrays and finite differences agree with it; else by
-    central differences. Derived rows take a step for each parameter, or two. Where `step` is a
-    function of ``jax.jit``, JAX differentiates it, and no warning is needed; without JAX's 64-bit
-    mode that is in single precision.
+    If `jvp` or `rows` is not given it is derived from `step`, with a `DerivedWarning`. This is done
+    by the complex step, which is exact to rounding, if `step` takes complex arrays and finite
+    differences agree with the result; else by central differences. Derived rows call `step` once or
+    twice for each parameter. If `step` is a function of ``jax.jit``, JAX differentiates it, without
+    a warning. Without JAX's 64-bit mode that is in single precision.
 
     Examples
     --------
@@ -153,16 +159,16 @@ class System:
 
     @property
     def units(self) -> int:
-        """States, n."""
+        """Number of states, n."""
         return len(self.first_values()[0])
 
     def first_values(self) -> tuple[np.ndarray, np.ndarray]:
-        """h and θ where training begins, (n,) and (p,).
+        """Return h and θ where training begins, (n,) and (p,).
 
         Raises
         ------
         TypeError
-            They were not given.
+            `state` or `theta` was not given.
         """
         for name in ("state", "theta"):
             if getattr(self, name) is None:
@@ -184,7 +190,7 @@ def _name(function) -> str:
 
 
 def as_vector(name: str, value) -> np.ndarray:
-    """A copy of a vector of finite numbers, float64."""
+    """Return a copy of a vector of finite numbers, float64."""
     array = np.asarray(value)
     finite = array.ndim == 1 and array.dtype.kind in "iuf" and np.isfinite(array).all()
     if not finite or not len(array):
@@ -193,7 +199,7 @@ def as_vector(name: str, value) -> np.ndarray:
 
 
 def as_starts(value, parameters: int) -> np.ndarray:
-    """Where the blocks of `parameters` parameters begin; None: each is one."""
+    """Return where the groups of parameters begin. None: each parameter is a group."""
     if value is None:
         return np.arange(parameters)
     starts = np.asarray(value)
