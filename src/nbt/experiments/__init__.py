@@ -1,4 +1,4 @@
-"""The paper's experiments again, and the same comparison on any other stream.
+"""The paper's experiments, repeated, and the same comparison on any other stream.
 
 figures, rules, sources   what is run: frozen values
 jobs, workers, store      one run each, spread over processes, kept in a file

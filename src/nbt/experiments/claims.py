@@ -1,8 +1,8 @@
-"""The sentences of the paper's section 2 that are put to the test.
+"""The sentences of the paper's section 2 that are tested.
 
-Each is decided twice: with the paper's own settings, and with the package's defaults in their
-place. Where the paper compares NoBackTrack under Kalman with truncated BPTT under SGD, the second
-verdict has both under Kalman, so that it is about the rules. What decides is in `deciding`.
+Each is decided twice: with the paper's settings, and with the package's defaults. Where the paper
+compares NoBackTrack with Kalman and truncated BPTT with SGD, the second verdict uses Kalman for
+both, so that it is about the rules. The functions that decide are in `deciding`.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ class MissingError(LookupError):
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that was measured.
+    """All that was measured.
 
     Parameters
     ----------
     runs : mapping
-        From names (source, rule) to curves in the order of the seeds.
+        Curves in the order of the seeds, by the names (source, rule).
     lines : mapping
-        From a source's name to bits per symbol by name: compressors, "CTW", "entropy".
+        Bits per symbol by name (compressors, "CTW", "entropy"), by the name of the source.
     """
 
     runs: Mapping[tuple[str, str], Sequence[Curve]]
     lines: Mapping[str, Mapping[str, float]]
 
     def one(self, source: str, rule: str) -> Sequence[Curve]:
-        """The curves of a rule."""
+        """Return the curves of a rule."""
         curves = self.runs.get((source, rule), ())
         if not curves:
             raise MissingError(rule)
         return curves
 
     def some(self, source: str, rules: Sequence[str]) -> dict[str, Sequence[Curve]]:
-        """The curves of several, by what a person calls them."""
+        """Return the curves of several rules, by their labels."""
         return {RULES[rule].short: self.one(source, rule) for rule in rules}
 
     def line(self, source: str, name: str) -> float:
-        """A rate."""
+        """Return a known rate."""
         if name not in self.lines.get(source, {}):
             raise MissingError(name)
         return self.lines[source][name]
@@ -57,19 +57,21 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence and how it is decided.
+    """Sentence of the paper, and how it is decided.
 
     Parameters
     ----------
     name : str
+        Its name.
     figures : tuple of str
-        Where it is seen.
+        The figures that it is about.
     sentence : str
-        In our words.
+        The sentence in our words.
     by : callable
         The function of `deciding` that decides.
     paper, package : callable
-        Of the evidence: the verdict with the paper's settings, with the package's defaults.
+        Return the verdict from the evidence: with the paper's settings, with the package's
+        defaults.
     """
 
     name: str
@@ -81,11 +83,11 @@ class Claim:
 
     @property
     def rule(self) -> str:
-        """How it is decided, in words."""
+        """How the claim is decided, in words."""
         return self.by.rule  # type: ignore[attr-defined]
 
     def verdicts(self, evidence: Evidence) -> tuple[Verdict, Verdict]:
-        """With the paper's settings, and with the package's."""
+        """Return the verdicts with the paper's settings and with the package's."""
         return _settled(self.paper, evidence), _settled(self.package, evidence)
 
 
@@ -118,7 +120,7 @@ def _on_par(rules: Sequence[str], exact: str) -> Callable[[Evidence], Verdict]:
 
 
 def _cost(*pairs: tuple[str, str]) -> Callable[[Evidence], Verdict]:
-    """Of the first pair that was run: a rule and the exact one."""
+    """Return a function that decides by the first pair that was run: a rule and the exact rule."""
 
     def decide(e: Evidence) -> Verdict:
         there = [pair for pair in pairs if all(e.runs.get(("music", rule)) for rule in pair)]

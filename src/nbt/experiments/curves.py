@@ -1,7 +1,7 @@
 """Runs as curves, and several seeds as a median with a band.
 
-A run that diverged counts as infinite loss from there on: it is a result, not a gap. So medians
-and quartiles of a rule that diverges on many seeds are infinite.
+From where a run diverged on, its loss counts as infinite: it is a result, not a gap. So medians and
+quartiles of a rule that diverges on many seeds are infinite.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ __all__ = ["Band", "Common", "Curve", "band", "median", "quartiles"]
 
 @dataclass(frozen=True)
 class Curve:
-    """What one run measured.
+    """Measurements of one run.
 
     Parameters
     ----------
     step : array (rows,) of int
-        Symbols learned, growing.
+        Symbols learned, increasing.
     bits : array (rows,)
         Average bits per symbol from the start.
     seconds : array (rows,)
         CPU time from the start.
     diverged_at : int or None
-        The step at which it did.
+        The step at which the run diverged.
     """
 
     step: np.ndarray
@@ -39,24 +39,24 @@ class Curve:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Curve:
-        """From a record of the file of results."""
+        """Return the curve of a record of the file of results."""
         columns = (record["step"], record["average_bits"], record["seconds"])
         step, bits, seconds = (np.array(column, float) for column in columns)
         return cls(step.astype(np.int64), bits, seconds, record["diverged_at"])
 
     @property
     def diverged(self) -> bool:
-        """Did it?"""
+        """Whether the run diverged."""
         return self.diverged_at is not None
 
     @property
     def steps(self) -> int:
-        """Symbols learned."""
+        """Number of symbols learned."""
         return int(self.step[-1]) if len(self.step) else 0
 
     @property
     def final(self) -> float:
-        """Average bits per symbol at the end; infinite where it diverged."""
+        """Average bits per symbol at the end; infinite where the run diverged."""
         return math.inf if self.diverged or not self.steps else float(self.bits[-1])
 
     @property
@@ -65,20 +65,22 @@ class Curve:
         return 1e6 * float(self.seconds[-1]) / self.steps if self.steps else math.nan
 
     def at(self, step: float) -> float:
-        """Average bits per symbol up to a step, linear in its logarithm between two rows."""
+        """Return the average bits per symbol up to a step, linear in its logarithm between two
+        rows."""
         if self.diverged and (not self.steps or step > self.steps):
             return math.inf
         return float(np.interp(math.log(step), np.log(self.step), self.bits))
 
     def after(self, seconds: float) -> float:
-        """Average bits per symbol up to a CPU time, linear in its logarithm between two rows."""
+        """Return the average bits per symbol up to a CPU time, linear in its logarithm between two
+        rows."""
         if self.diverged and (not self.steps or seconds > self.seconds[-1]):
             return math.inf
         clock = np.log(np.maximum(self.seconds, 1e-9))
         return float(np.interp(math.log(max(seconds, 1e-9)), clock, self.bits))
 
     def since(self, step: float) -> float:
-        """Bits per symbol from the last row at or before a step to the end."""
+        """Return the bits per symbol from the last row at or before a step to the end."""
         if self.diverged or not self.steps:
             return math.inf
         i = int(np.searchsorted(self.step, step, side="right")) - 1
@@ -88,11 +90,12 @@ class Curve:
         return float((self.bits[-1] * self.steps - so_far * before) / (self.steps - before))
 
     def last_half(self) -> float:
-        """Bits per symbol over about the last half of the steps."""
+        """Return the bits per symbol over about the last half of the steps."""
         return self.since(self.steps / 2)
 
     def octaves(self, first: int) -> np.ndarray:
-        """Bits per symbol from `first` steps to twice as many, from there to four times, ..."""
+        """Return the bits per symbol from `first` steps to twice as many, from there to four times,
+        ..."""
         steps = [first]
         while steps[-1] * 2 <= self.steps:
             steps.append(steps[-1] * 2)
@@ -102,14 +105,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Common:
-    """What every run has reached that did not diverge: so many symbols, so much CPU time."""
+    """Number of symbols, and CPU time, that all runs have reached which did not diverge."""
 
     symbols: int
     seconds: float
 
     @classmethod
     def of(cls, curves: Sequence[Curve]) -> Common:
-        """Of these; where all diverged, of the longest of them."""
+        """Return that of these curves; if all diverged, that of the longest one."""
         whole = [curve for curve in curves if curve.steps and not curve.diverged]
         if not whole:
             whole = sorted((curve for curve in curves if curve.steps), key=lambda c: c.steps)[-1:]
@@ -132,19 +135,20 @@ class Band:
 
 
 def quartiles(values: Sequence[float] | np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Lower and upper quartile, each one of the values, so that infinite ones do no harm."""
+    """Return lower and upper quartile. Each is one of the values, so that infinite values do no
+    harm."""
     return np.quantile(values, [0.25, 0.75], axis=axis, method="inverted_cdf")
 
 
 def median(values: Sequence[float] | np.ndarray) -> float:
-    """The median; infinite if half of the values are. NaN of nothing."""
+    """Return the median: infinite if half of the values are, NaN if there are none."""
     return float(np.median(values)) if len(values) else math.nan
 
 
 def band(curves: Sequence[Curve]) -> Band:
-    """Median and quartiles at the steps that every run has reached that did not diverge.
+    """Return median and quartiles at the steps that all runs have reached which did not diverge.
 
-    The last row is the end: medians of the steps, the seconds and the losses there.
+    The last row is the end of the runs: the medians of their steps, seconds and losses.
     """
     whole = [curve for curve in curves if not curve.diverged and curve.steps]
     reach = min((curve.steps for curve in whole), default=0)

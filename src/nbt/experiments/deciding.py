@@ -1,9 +1,9 @@
-"""How a sentence of the paper is decided from curves: one function for each kind of sentence.
+"""Decide sentences of the paper from curves: one function for each kind of sentence.
 
-Every function takes curves of several seeds by label, in the order of the seeds, and gives a
-`Verdict`; its attribute `rule` says in words how. Losses are average bits per symbol from the
-start, as in the paper's figures; a run that diverged has infinite loss. Comparisons are of medians
-over seeds.
+Every function takes curves of several seeds by label, in the order of the seeds, and returns a
+`Verdict`. Its attribute `rule` says in words how it decides. Losses are average bits per symbol
+from the start, as in the paper's figures. A run that diverged has infinite loss. Medians over seeds
+are compared.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = [
 
 HELD, NOT_HELD, MIXED, NOT_RUN = "held", "did not hold", "mixed", "not run"
 
-RISE = 0.1  # bits per symbol by which a later octave exceeds an earlier one in an unstable run
-FIRST = 1024  # symbols before which nothing is judged
-PAR = 0.05  # relative difference of losses up to which two rules are on par
-SLIGHT = 0.10  # ... up to which one is slightly ahead, and loosely tracks another
-MOST = 0.75  # share of the seeds that is most of them
+RISE = 0.1  # bits per symbol; a run is unstable if an octave exceeds an earlier one by more
+FIRST = 1024  # earlier symbols are not judged
+PAR = 0.05  # largest relative difference of losses at which two rules are on par
+SLIGHT = 0.10  # ... at which one is slightly ahead, or still tracks another loosely
+MOST = 0.75  # share of the seeds that counts as most of them
 
 UNSTABLE = (
     f"A run is unstable if it diverged, or if its loss over some octave, from t to 2t symbols with "
@@ -50,14 +50,14 @@ Decision = TypeVar("Decision", bound=Callable[..., "Verdict"])
 
 
 class Verdict(NamedTuple):
-    """Held, did not hold, mixed or not run; and what was measured, in words."""
+    """Outcome (held, did not hold, mixed or not run), and what was measured, in words."""
 
     outcome: str
     measured: str
 
 
 def _by(rule: str) -> Callable[[Decision], Decision]:
-    """Say in words how a function decides."""
+    """Return a decorator that sets in words how a function decides."""
 
     def say(function: Decision) -> Decision:
         function.rule = rule  # type: ignore[attr-defined]
@@ -67,7 +67,8 @@ def _by(rule: str) -> Callable[[Decision], Decision]:
 
 
 def is_unstable(curve: Curve) -> bool:
-    """Did it diverge, or lose more than RISE between two octaves of the steps from FIRST on?"""
+    """Return whether a run diverged, or lost more than RISE between two octaves of the steps from
+    FIRST on."""
     if curve.diverged:
         return True
     octaves = curve.octaves(FIRST) if curve.steps >= FIRST else np.zeros(0)
@@ -93,7 +94,7 @@ def _counts(rules: Mapping[str, Curves]) -> str:
     "RTRL's. Did not hold: less than half of the runs of every rank are."
 )
 def unstable(noisy: Mapping[str, Curves], exact: Mapping[str, Curves]) -> Verdict:
-    """Unstable, and rank does not cure it."""
+    """Decide: the rules are unstable, and a higher rank does not cure it."""
     measured = _counts({**noisy, **exact})
     shares = [_unstable_share(curves) for curves in noisy.values()]
     control = all(_unstable_share(curves) < 0.5 for curves in exact.values())
@@ -104,7 +105,7 @@ def unstable(noisy: Mapping[str, Curves], exact: Mapping[str, Curves]) -> Verdic
 
 @_by(f"{UNSTABLE}Held: no run is. Did not hold: at least half of the runs of some rank are.")
 def stable(rules: Mapping[str, Curves]) -> Verdict:
-    """The instability is gone."""
+    """Decide: the instability is gone."""
     shares = [_unstable_share(curves) for curves in rules.values()]
     outcome = HELD if not any(shares) else NOT_HELD if max(shares) >= 0.5 else MIXED
     return Verdict(outcome, _counts(rules))
@@ -116,7 +117,7 @@ def stable(rules: Mapping[str, Curves]) -> Verdict:
     f"everywhere. Did not hold: somewhere by more than {SLIGHT:.0%}."
 )
 def tracks(curves: Curves, exact: Curves) -> Verdict:
-    """The median follows the exact rule's median."""
+    """Decide: the median follows the exact rule's median."""
     reach = _reach(curves, exact)
     if reach < FIRST:
         return Verdict(NOT_RUN, f"fewer than {FIRST} common symbols")
@@ -139,7 +140,7 @@ def tracks(curves: Curves, exact: Curves) -> Verdict:
     "hold: every rank is in both."
 )
 def on_par(rules: Mapping[str, Curves], exact: Curves) -> Verdict:
-    """At least on par with the exact rule."""
+    """Decide: the rules are at least on par with the exact rule."""
     parts, worse = [], []
     for label, curves in rules.items():
         reach = _reach(curves, exact)
@@ -156,7 +157,7 @@ def on_par(rules: Mapping[str, Curves], exact: Curves) -> Verdict:
     "of 20. Did not hold: not within a factor 4."
 )
 def cost(curves: Curves, exact: Curves, times: float = 20.0) -> Verdict:
-    """The exact rule costs about so many times more a symbol."""
+    """Decide: the exact rule costs about `times` as much time a symbol."""
     cheap, dear = (median([c.microseconds for c in side if c.steps]) for side in (curves, exact))
     if not (cheap > 0 and dear > 0):
         return Verdict(NOT_RUN, "nothing was learned")
@@ -171,7 +172,7 @@ def cost(curves: Curves, exact: Curves, times: float = 20.0) -> Verdict:
     f"hold: it is worse on at least {MOST:.0%} of the seeds."
 )
 def ahead(leaders: Mapping[str, Curves], rules: Mapping[str, Curves]) -> Verdict:
-    """The one leader is slightly ahead of the best of the rules, after the same time."""
+    """Decide: the one leader is slightly ahead of the best of the rules, after the same time."""
     ((name, leader),) = leaders.items()
     label, best = min(rules.items(), key=lambda pair: _final(pair[1]))
     wins, losses = _wins(leader, best), _wins(best, leader)
@@ -197,7 +198,8 @@ def ahead(leaders: Mapping[str, Curves], rules: Mapping[str, Curves]) -> Verdict
 def learns(
     rules: Mapping[str, Curves], others: Mapping[str, Curves], floor: float, without: float
 ) -> Verdict:
-    """The rules clearly beat the one other, which stays nearer to `without` than to `floor`."""
+    """Decide: the rules clearly beat the one other, which stays nearer to `without` than to
+    `floor`."""
     ((name, truncated),) = others.items()
     clear = [
         _excess(_final(curves), _final(truncated)) < -PAR and _wins(curves, truncated) >= MOST
@@ -220,7 +222,7 @@ def learns(
     "hold: neither."
 )
 def alike(rules: Mapping[str, Curves], better: float) -> Verdict:
-    """All rules are alike, and a baseline beats them."""
+    """Decide: all rules are alike, and a baseline beats them."""
     finals = {label: _final(curves) for label, curves in rules.items()}
     best, worst = min(finals.values()), max(finals.values())
     spread = _excess(worst, best)
@@ -242,19 +244,20 @@ def _at(curves: Curves, step: float) -> float:
 
 
 def _reach(*sides: Curves) -> int:
-    """Steps that every run has made that did not diverge."""
+    """Return the number of steps that all runs have made which did not diverge."""
     return min((c.steps for side in sides for c in side if not c.diverged), default=0)
 
 
 def _excess(value: float, reference: float) -> float:
-    """How much larger, relative to the reference; infinite losses are as large as can be."""
+    """Return how much larger the value is, relative to the reference; infinite losses are
+    largest."""
     if math.isinf(value):
         return 0.0 if math.isinf(reference) else math.inf
     return -1.0 if math.isinf(reference) else (value - reference) / reference
 
 
 def _wins(curves: Curves, others: Curves) -> float:
-    """Share of the seeds on which the first is better."""
+    """Return the share of the seeds on which the first is better."""
     pairs = list(zip(curves, others, strict=False))
     return sum(a.final < b.final for a, b in pairs) / len(pairs)
 

@@ -1,6 +1,6 @@
-"""The paper's six figures, section 2, and a figure of our own for each source: which rules.
+"""The paper's six figures, section 2, and a figure of our own for each source, with their rules.
 
-Ours has each rule with each optimizer. A run that two figures share is made once.
+Our figures have each rule with each optimizer. A run that two figures share is made only once.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ __all__ = ["FIGURES", "Figure"]
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure.
+    """Figure: a source and the rules that are compared on it.
 
     Parameters
     ----------
     name : str
-        "fig1" to "fig6", or the source's; the name of its files.
+        "fig1" to "fig6", or the name of the source; also the name of its files.
     title : str
+        Its title.
     source : Source
+        What is learned from.
     rules : tuple of Rule
-        First the paper's.
+        The rules, the paper's first.
     note : str
         What the paper says of it, in our words.
     lines : tuple of str or None
-        Which baselines and rates are drawn; None: all there are.
+        Baselines and rates that are drawn. None: all.
     """
 
     name: str
@@ -45,7 +47,7 @@ EUCLIDEAN = ("euclidean-1", "euclidean-2", "euclidean-10", "rtrl-euclidean", "no
 
 
 def _pairs(source: str) -> Figure:
-    """Each rule with each optimizer; not of the paper."""
+    """Return a figure of each rule with each optimizer, which is not in the paper."""
     title = f"Each rule with each optimizer, {SOURCES[source].title}"
     return Figure(source, title, SOURCES[source], PAIRS, lines=LINES)
 

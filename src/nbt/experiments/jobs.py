@@ -1,7 +1,7 @@
-"""What is to be run, what identifies it, and how one piece of it is done.
+"""The jobs of a study: what is to be run, what identifies a job, and how it is done.
 
 A job is one rule on one source with one seed, or the baselines of a source. Its record is a plain
-dictionary, one line of the file of results.
+dictionary, which is one line in the file of results.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ CTW_DEPTH, CTW_SYMBOLS = 8, 256
 
 @dataclass(frozen=True)
 class Limits:
-    """Where every run stops: whichever comes first.
+    """Limits at which every run stops, whichever comes first.
 
     Parameters
     ----------
     budget : float or None
         Seconds of CPU time of the thread that learns, the same for every rule.
     steps : int or None
-        Symbols.
+        Number of symbols.
     """
 
     budget: float | None = 20.0
@@ -59,17 +59,20 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """One run, or with no rule the baselines of a source.
+    """One run, or the baselines of a source if there is no rule.
 
     Parameters
     ----------
     source : Source
+        What is learned from.
     rule : Rule or None
+        What learns.
     seed : int
-        Of network, signs and stream.
+        Seed of network, signs and stream.
     limits : Limits
+        When the run stops.
     symbols : int
-        How many symbols the stream has.
+        Size of the stream's alphabet.
     """
 
     source: Source
@@ -83,7 +86,7 @@ class Job:
         return f"{self.source.title}, {what}"
 
     def identity(self) -> dict[str, Any]:
-        """What must be the same for a record to stand for this job."""
+        """Return what must be equal for a record to be that of this job."""
         facts = {"source": self.source.name, "version": self.source.version, **_here()}
         if self.rule is None:
             return {"kind": "baselines", **facts, "file": self.source.file}
@@ -100,7 +103,7 @@ class Job:
 
 
 def plan(figures: Iterable[Figure], seeds: int, limits: Limits) -> list[Job]:
-    """Every job of the figures, each once: a seed of everything before the next seed.
+    """Return every job of the figures once: all jobs of one seed before the next seed.
 
     Raises
     ------
@@ -125,12 +128,13 @@ def plan(figures: Iterable[Figure], seeds: int, limits: Limits) -> list[Job]:
 
 
 def _length(source: Source) -> float:
-    """What compressors are given: the longest first, so that no other job waits for it."""
+    """Return the length of what compressors are given. The longest comes first, so that no other
+    job waits for it."""
     return source.file if isinstance(source.file, int) else math.inf
 
 
 def execute(job: Job) -> dict[str, Any]:
-    """Do one job; its record. A run that diverges has a record like any other."""
+    """Do one job and return its record. A run that diverges has a record like any other."""
     return {**job.identity(), **(_baselines(job.source) if job.rule is None else _run(job))}
 
 
@@ -160,13 +164,13 @@ def _run(job: Job) -> dict[str, Any]:
 
 
 def _short(history: History, name: str) -> list[float]:
-    """A column as numbers that are not written with more digits than they have."""
+    """Return a column as numbers without more digits than are significant."""
     column = getattr(history, name).tolist()
     return [float(f"{x:.9g}") if isinstance(x, float) else x for x in column]
 
 
 def _baselines(source: Source) -> dict[str, Any]:
-    """Bits per symbol of the compressors and of context tree weighting, on one pass."""
+    """Return the bits per symbol of the compressors and of context tree weighting, in one pass."""
     stream, symbols = file_of(source)
     start = time.thread_time()
     bits = dict(nbt.baselines.compressed_bits(stream.alphabet.decode(symbols)))
@@ -184,14 +188,14 @@ def _baselines(source: Source) -> dict[str, Any]:
 
 @functools.cache
 def _here() -> dict[str, str]:
-    """What else decides how far a run gets in its time."""
+    """Return what else decides how far a run gets in its time."""
     info = nbt.build_info()
     return {"nbt": str(info["version"]), "isa": str(info["isa"]), "cpu": cpu()}
 
 
 @functools.cache
 def cpu() -> str:
-    """The processor's name."""
+    """Return the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -201,5 +205,5 @@ def cpu() -> str:
 
 
 def key(identity: dict[str, Any], of: Sequence[str] = ()) -> str:
-    """An identity, or the part of a record that has the same names, as one line of text."""
+    """Return an identity, or the part of a record with the names in `of`, as one line of text."""
     return json.dumps({name: identity.get(name) for name in of or identity}, sort_keys=True)

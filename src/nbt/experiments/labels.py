@@ -1,4 +1,4 @@
-"""Where labels go so that none covers another."""
+"""Place labels so that none covers another."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ __all__ = ["spread"]
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Positions near the wanted ones, in the same order, at least `gap` apart, in [low, high].
+    """Return positions near the wanted ones, in the same order, at least `gap` apart, in [low,
+    high].
 
-    Neighbours that are too close become a group around their mean; the sum of squared
-    displacements is the least possible. Where there is no room for all, they are spread evenly.
+    Labels that are too close become a group around their mean, which gives the least sum of squared
+    displacements. If there is not enough room, the labels are spread evenly.
     """
     if not wanted:
         return []

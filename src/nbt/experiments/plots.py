@@ -1,7 +1,7 @@
-"""Figures as pictures: bits per symbol over symbols and over CPU time.
+"""Plots of figures: bits per symbol over symbols and over CPU time.
 
-A line is the median over seeds, a band the quartiles. The colours are those of Okabe and Ito, which
-the colour-blind can tell apart; each curve also ends in a mark of its own.
+A line is the median over seeds, and a band shows the quartiles. The colours are those of Okabe and
+Ito, which colour-blind people can tell apart. Each curve also ends in a mark of its own.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ __all__ = ["draw", "pyplot"]
 
 SIZE = (13.0, 5.6)  # inches
 DPI = 150
-SHOWN = 3e3  # from the last symbol shown to the first
-LINE = 15.0  # points from a label to the next
+SHOWN = 3e3  # ratio of the last symbol shown to the first
+LINE = 15.0  # points from one label to the next
 GREY = "#5a5a5a"
 STYLE = {
     "font.size": 12,
@@ -44,7 +44,7 @@ STYLE = {
 
 COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#000000", "#E69F00", "#D55E00", "#CC79A7", "#8a6d00")
 MARKS = ("o", "s", "^", "D", "v", "*", "P", "X")
-PREFERRED = {  # rule, or rule of the package without its optimizer: its place in both
+PREFERRED = {  # of a rule (of the package: without optimizer), the place in COLOURS and MARKS
     **{f"euclidean-{rank}": i for i, rank in enumerate(RANKS)},
     **{f"kalman-{rank}": i for i, rank in enumerate(RANKS)},
     "rtrl-kalman": 3,
@@ -69,7 +69,7 @@ class Look(NamedTuple):
 
 
 class Label(NamedTuple):
-    """A text at the right, for what ends at (x, y) of the right panel."""
+    """Text at the right edge, for what ends at (x, y) of the right panel."""
 
     text: str
     x: float
@@ -78,7 +78,8 @@ class Label(NamedTuple):
 
 
 def pyplot() -> Any:
-    """matplotlib.pyplot, drawing to files only. Raises `MissingExtra` where it is not installed."""
+    """Return matplotlib.pyplot, which draws only to files. Raise `MissingExtra` if it is not
+    installed."""
     try:
         import matplotlib
     except ImportError:
@@ -103,11 +104,13 @@ def draw(
     Parameters
     ----------
     figure : Figure
+        What is drawn.
     runs : mapping
-        From the names of its rules to curves; rules that are missing are left out.
+        Curves by the names of the figure's rules. Rules that are missing are left out.
     lines : mapping
-        Horizontal lines, bits per symbol by name.
+        Horizontal lines: bits per symbol by name.
     folder : Path
+        Where to write.
     subtitle : str
         The line below the title.
     """
@@ -154,8 +157,10 @@ def _fill(picture, figure, runs, lines, subtitle) -> None:
 
 
 def _looks(rules: Sequence[Rule]) -> dict[str, Look]:
-    """A look for each rule: the one it always has, or one that is free, or a dashed one. Of the
-    package's, those under SGD are dashed: colour and mark are the rule's."""
+    """Return a look for each rule: its preferred one, or a free one, or a dashed one.
+
+    For the package's rules, colour and mark are those of the rule, and dashes mean SGD.
+    """
     places: dict[str, tuple[int, Any]] = {}
     for rule in rules:
         ours = rule.origin == "package"
@@ -177,7 +182,7 @@ def _looks(rules: Sequence[Rule]) -> dict[str, Look]:
 
 
 def _axes(left, right, bands: Sequence[Band], lines: Mapping[str, float]) -> tuple[float, float]:
-    """Name and scale the axes; lowest and highest loss shown."""
+    """Name and scale the axes; return the lowest and the highest loss shown."""
     bands = [b for b in bands if len(b.step)]
     steps = max((b.step[-1] for b in bands), default=1.0)
     seconds = max((b.seconds[-1] for b in bands), default=1.0)
@@ -197,7 +202,8 @@ def _axes(left, right, bands: Sequence[Band], lines: Mapping[str, float]) -> tup
 
 
 def _range(medians: Sequence[np.ndarray], lines: Sequence[float]) -> tuple[float, float]:
-    """Lowest and highest loss shown. A rule far above the others leaves at the top."""
+    """Return the lowest and the highest loss shown. A rule far above the others leaves the panel at
+    the top."""
     finite = [values[np.isfinite(values)] for values in medians]
     finite = [values for values in finite if values.size] or [np.array([0.0, 1.0])]
     bottom = min([values.min() for values in finite] + list(lines))
@@ -218,7 +224,7 @@ def _curve(left, right, curve: Band, look: Look, high: float) -> None:
 
 
 def _crosses(left, right, curves: Sequence[Curve], look: Look, high: float) -> None:
-    """A cross at the upper edge where a run diverged."""
+    """Draw a cross at the upper edge where a run diverged."""
     for curve in curves:
         if curve.diverged:
             seconds = curve.seconds[-1] if curve.steps else 0.0
@@ -247,7 +253,7 @@ def _label(rule: Rule, curve: Band, look: Look, low: float, high: float) -> Labe
 
 
 def _write(axes, labels: Sequence[Label], low: float, high: float) -> None:
-    """Labels at the right of the panel, each joined to its end by a line."""
+    """Write the labels at the right of the panel, each joined by a line to the end of its curve."""
     box = axes.get_window_extent()
     height = 72 * box.height / axes.figure.dpi  # points
     wanted = [height * (label.y - low) / (high - low) for label in labels]

@@ -1,4 +1,4 @@
-"""What a record of a job must hold before anything is drawn or decided from it."""
+"""Check the record of a job before anything is drawn or decided from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CURVE = ("step", "average_bits", "seconds")
 
 
 def check(record: Mapping[str, Any]) -> None:
-    """Raises ValueError for a run or for baselines that hold something else than they should."""
+    """Raise ValueError for a run or baselines with other content than they should have."""
     if record.get("kind") == "run":
         _check_curve(record)
         trainer = record.get("trainer")

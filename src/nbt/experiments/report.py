@@ -1,4 +1,4 @@
-"""The report: one HTML file with everything in it, and the tables it is made of."""
+"""The report: one self-contained HTML file, and the tables in it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from nbt.storage.folders import opened
 __all__ = ["Line", "Ruling", "rows", "rulings", "write"]
 
 
-LARGEST = 1 << 28  # bytes of a picture
+LARGEST = 1 << 28  # most bytes of a picture
 
 
 class Line(NamedTuple):
-    """What a table says of one rule; losses in bits per symbol, infinite where runs diverged."""
+    """Row of a table for one rule. Losses are in bits per symbol, infinite where runs diverged."""
 
     rule: Rule
     runs: int
@@ -48,7 +48,7 @@ class Line(NamedTuple):
 
 
 class Ruling(NamedTuple):
-    """A claim with its verdicts: with the paper's settings, with the package's defaults."""
+    """Claim with its verdicts: with the paper's settings, and with the package's defaults."""
 
     claim: Claim
     paper: Verdict
@@ -56,13 +56,13 @@ class Ruling(NamedTuple):
 
 
 def common(figure: Figure, evidence: Evidence) -> Common:
-    """What every run of a figure has reached."""
+    """Return the symbols and the time that every run of a figure has reached."""
     runs = [evidence.runs.get((figure.source.name, rule.name), ()) for rule in figure.rules]
     return Common.of([curve for curves in runs for curve in curves])
 
 
 def rows(figure: Figure, evidence: Evidence) -> list[Line]:
-    """A line for each rule of a figure that was run."""
+    """Return a row for each rule of a figure that was run."""
     found = (
         (rule, evidence.runs.get((figure.source.name, rule.name), ())) for rule in figure.rules
     )
@@ -89,19 +89,19 @@ def _line(rule: Rule, curves: Sequence[Curve], reached: Common) -> Line:
 
 
 def alike(reached: Common) -> str:
-    """What the same symbols and the same time are."""
+    """Return in words what "same symbols" and "same time" mean."""
     return f"Same symbols: after {reached.symbols:,}. Same time: after {reached.seconds:.3g} s."
 
 
 def rulings(figures: Sequence[Figure], evidence: Evidence) -> list[Ruling]:
-    """The verdicts on the claims that are about one of the figures."""
+    """Return the verdicts on the claims that are about one of the figures."""
     names = {figure.name for figure in figures}
     about = [claim for claim in CLAIMS if names.intersection(claim.figures)]
     return [Ruling(claim, *claim.verdicts(evidence)) for claim in about]
 
 
 def write(study: Study, title: str, command: str) -> Path:
-    """Draw the pictures and write report.html; its path."""
+    """Draw the pictures and write report.html; return its path."""
     evidence = study.evidence()
     for figure in study.figures:
         source = figure.source.name
@@ -117,7 +117,7 @@ def write(study: Study, title: str, command: str) -> Path:
 
 
 def subtitle(study: Study, figure: Figure) -> str:
-    """What a picture shows, in a line."""
+    """Return in one line what a picture shows."""
     seeds = "1 seed" if study.seeds == 1 else f"median and quartiles of {study.seeds} seeds"
     limits = str(study.limits)
     limits = f"at most {limits} a run" if figure.source.ends else f"{limits} for every run"
@@ -277,7 +277,7 @@ def _settings(study: Study) -> str:
 
 
 def _call(rule: Rule, trainer: Mapping[str, Any]) -> str:
-    """The trainer in Python, with the arguments of its own that it had."""
+    """Return the trainer as Python code, with its own arguments."""
     names = ("rank", "blocks", "exact_self", "norm", "window", "dtype")
     own = {name: trainer.get(name, rule.choices.get(name)) for name in names}
     texts = [f"{name}={value!r}" for name, value in own.items() if value is not None]
@@ -305,7 +305,7 @@ def _versions() -> str:
 
 
 def _table(heads: Sequence[str], body: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    """A table of cells that are HTML already."""
+    """Return a table of cells that are already HTML."""
 
     def row(cells: Sequence[str], tag: str) -> str:
         marks = (' class="n"' if i in numbers else "" for i in range(len(cells)))
@@ -317,5 +317,5 @@ def _table(heads: Sequence[str], body: Sequence[Sequence[str]], numbers: Sequenc
 
 
 def number(bits: float) -> str:
-    """A loss, short."""
+    """Return a loss as short text."""
     return "∞" if np.isinf(bits) else "" if np.isnan(bits) else f"{bits:.3f}"

@@ -1,9 +1,9 @@
 """The learning rules that are compared, each with its optimizer, as frozen values.
 
-Those of the paper are its own to the letter (one block, nothing exact but the newest term, norm
-`euclidean` under SGD and `kalman` under Kalman, decay 1/√t, prior 1, double precision). The
-package's defaults stand beside them, and each of its rules with each optimizer: what a rule gives
-is seen only where two of them have the same.
+The paper's rules have exactly its settings: one block, no exact self-influence, norm `euclidean`
+with SGD and `kalman` with Kalman, decay 1/√t, prior 1, double precision. They are compared with the
+package's defaults, and with each of its rules under each optimizer: the effect of a rule shows only
+between two rules with the same optimizer.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ __all__ = ["PAIRS", "RULES", "Rule"]
 
 @dataclass(frozen=True)
 class Rule:
-    """A learning rule with its settings, before it is given a network.
+    """Learning rule with its settings, before it is given a network.
 
     Parameters
     ----------
     name : str
-        Unique; what is written in a file of results and on the command line.
+        Unique name, used in files of results and on the command line.
     method : str
-        What a table says of the rule, without its optimizer.
+        Name of the rule in tables, without its optimizer.
     kind : type
         NoBackTrack, RTRL or TruncatedBPTT.
     optimizer : SGD or Kalman
-        With a rate, or decay, that falls like 1/√t.
+        Its rate or decay falls like 1/√t.
     choices : mapping
         Further arguments of `kind`.
     origin : {"paper", "package"}
@@ -50,12 +50,12 @@ class Rule:
 
     @property
     def short(self) -> str:
-        """Optimizer and rule."""
+        """Name of optimizer and rule."""
         return f"{type(self.optimizer).__name__} {self.method}"
 
     @property
     def label(self) -> str:
-        """What a plot says: the same, and whose settings these are."""
+        """Text in a plot: `short`, and whose settings these are."""
         return self.short + (" (paper)" if self.origin == "paper" else "")
 
     @property
@@ -64,7 +64,7 @@ class Rule:
         return f"{type(self.optimizer).__name__} {self.optimizer.schedule.scale:g}/√t"
 
     def build(self, cell: Cell, symbols: int, seed: int) -> Trainer:
-        """A new trainer of a network `cell` that predicts one of so many symbols."""
+        """Return a new trainer of a network `cell` that predicts one of so many symbols."""
         return self.kind(cell, Softmax(symbols), self.optimizer, seed=seed, **self.choices)
 
 
@@ -76,7 +76,7 @@ RANKS = (1, 2, 10)
 
 
 def _euclidean(rate: InverseSqrt, suffix: str = "") -> list[Rule]:
-    """Under SGD: the paper's NoBackTrack of every rank, RTRL."""
+    """Return the rules with SGD: the paper's NoBackTrack of every rank, and RTRL."""
     sgd = SGD(rate)
     ranks = [
         Rule(
@@ -95,7 +95,8 @@ def _euclidean(rate: InverseSqrt, suffix: str = "") -> list[Rule]:
 
 
 def _kalman() -> list[Rule]:
-    """Under Kalman: the paper's NoBackTrack of every rank, RTRL; the package's at rank 4."""
+    """Return the rules with Kalman: the paper's NoBackTrack of every rank, RTRL, and the package's
+    NoBackTrack at rank 4."""
     ranks = [
         Rule(
             f"kalman-{rank}",
@@ -114,13 +115,13 @@ def _kalman() -> list[Rule]:
     ]
 
 
-WINDOW, WINDOWS = 15, (5, 15, 50)  # the class's, and all
+WINDOW, WINDOWS = 15, (5, 15, 50)  # the default of the class, and all
 
 
 def _pairs() -> list[Rule]:
-    """Every rule of the package with each optimizer, and nothing else that differs.
+    """Return every rule of the package with each optimizer; nothing else differs.
 
-    Without an optimizer a name means that of the class, without a window that of the class.
+    A name without an optimizer or a window means the default of the class.
     """
     methods: list[tuple[str, str, type[Trainer], dict[str, Any]]] = [
         ("nobacktrack", "NoBackTrack", NoBackTrack, {}),

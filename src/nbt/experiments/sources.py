@@ -1,4 +1,5 @@
-"""What the rules learn from: a stream for each seed, the network that reads it, known rates."""
+"""Sources that the rules learn from: a stream for each seed, the network that reads it, known
+rates."""
 
 from __future__ import annotations
 
@@ -22,26 +23,28 @@ AS_RUNS = "as the runs"
 
 @dataclass(frozen=True)
 class Source:
-    """A source of symbols and the network that learns from it.
+    """Source of symbols, and the network that learns from it.
 
     Parameters
     ----------
     name : str
-        Unique in a folder of results.
+        Unique name in a folder of results.
     title : str
-        What a person reads.
+        Name for a person.
     open : callable
-        The stream of a seed; a module's function, so that another process can call it.
+        Returns the stream of a seed. It must be a function of a module, so that another process can
+        call it.
     cell : RNN or LeakyRNN
+        The network.
     file : int, None or "as the runs"
-        How many symbols the compressors and context tree weighting are given, of seed 0. None: all
-        of a stream that ends. As the runs: as many as every run has read.
+        Number of symbols of seed 0 that the compressors and context tree weighting are given. None:
+        all symbols of a stream that ends. "as the runs": as many as every run has read.
     lines : tuple of (str, float)
-        Known rates beside the stream's own entropy rate, bits per symbol.
+        Known rates besides the stream's own entropy rate, bits per symbol.
     version : str
-        What tells a file from another one of the same name.
+        Tells a file from another one of the same name.
     ends : bool
-        Does the stream end?
+        Whether the stream ends.
     """
 
     name: str
@@ -55,7 +58,7 @@ class Source:
 
 
 def read(stream: Stream, most: int | None) -> np.ndarray:
-    """The first symbols of a stream, all of them with `most` None; int32."""
+    """Return the first `most` symbols of a stream, int32; all of them if `most` is None."""
     parts, left = [], math.inf if most is None else most
     while left > 0 and len(part := stream.read(int(min(left, BLOCK)))):
         parts.append(part)
@@ -64,12 +67,12 @@ def read(stream: Stream, most: int | None) -> np.ndarray:
 
 
 def music(seed: int) -> Stream:
-    """10⁵ characters of synthetic music, again and again."""
+    """Return 10⁵ characters of synthetic music, repeated for ever."""
     return nbt.datasets.music(seed=seed)
 
 
 def anbn(low: int, high: int, seed: int) -> Stream:
-    """Words aⁿ newline bⁿ newline without end."""
+    """Return an endless stream of words aⁿ newline bⁿ newline."""
     return nbt.datasets.anbn(low, high, seed=seed)
 
 
@@ -80,13 +83,13 @@ def _shakespeare() -> tuple[Stream, np.ndarray]:
 
 
 def shakespeare(seed: int) -> Stream:
-    """The works, again and again; the same for every seed."""
+    """Return the works of Shakespeare, repeated for ever; the same for every seed."""
     stream, symbols = _shakespeare()
     return nbt.streams.symbols(symbols, cycle=True, alphabet=stream.alphabet, name=stream.name)
 
 
 def file_of(source: Source) -> tuple[Stream, np.ndarray]:
-    """The stream of seed 0, and the symbols that compressors are given."""
+    """Return the stream of seed 0, and the symbols that compressors are given."""
     stream = source.open(0)
     return stream, read(stream, source.file)
 

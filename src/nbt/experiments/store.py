@@ -1,4 +1,4 @@
-"""The file of results: one JSON object a line, appended as runs end, read by a second call."""
+"""The file of results: one JSON object a line, appended as runs end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Store"]
 
 FORMAT = "nbt-results"
 SCHEMA = 1
-LARGEST = 1 << 30  # bytes of a file
+LARGEST = 1 << 30  # most bytes of a file
 
 
 class Store:
@@ -27,13 +27,13 @@ class Store:
     Parameters
     ----------
     path : path-like
-        Made if it is not there, no link. A last line that was cut off in the middle is passed over,
-        and gone once another is added: its run is made again.
+        The file. It is made if it does not exist, and must not be a link. An incomplete last line
+        is ignored, and removed when another record is added; its run is made again.
 
     Raises
     ------
     DataError
-        The file is something else; the message names the line.
+        The file has other content; the message names the line.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -53,7 +53,8 @@ class Store:
         return len(self._records)
 
     def get(self, job: Job) -> dict[str, Any] | None:
-        """The record of a job, if it was done; the last one if more than once."""
+        """Return the record of a job, the last one if there are several; None if the job was not
+        done."""
         identity = job.identity()
         wanted = key(identity)
         if wanted not in self._known:
@@ -63,12 +64,12 @@ class Store:
         return self._known.get(wanted)
 
     def add(self, record: dict[str, Any]) -> None:
-        """Append a record; it is on the disk when this returns."""
+        """Append a record. It is on the disk when this returns."""
         self._records.append(json.loads(_line(record)))
         with opened(self.path.parent, DataError) as folder:
             handle = folder.open(self.path.name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             with open(handle, "ab", buffering=0) as file:
-                if self._cut or os.fstat(handle).st_nlink > 1:  # what has a name elsewhere, too
+                if self._cut or os.fstat(handle).st_nlink > 1:  # it has another name elsewhere
                     replace_in(folder, self.path.name, b"".join(map(_line, self._records)))
                     self._cut = False
                     return

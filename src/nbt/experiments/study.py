@@ -1,4 +1,5 @@
-"""A set of figures, a number of seeds, a budget and a folder: run what is missing, collect."""
+"""A study: figures, seeds, limits and a folder. It runs what is missing and collects the
+results."""
 
 from __future__ import annotations
 
@@ -26,22 +27,23 @@ LOCK = "lock"
 
 
 class RunError(RuntimeError):
-    """A run ended by something else than its limits or divergence; what is done is kept."""
+    """A run ended for another reason than its limits or divergence. The finished runs are kept."""
 
 
 class Study:
-    """Figures over seeds, with their results in a folder.
+    """Figures over several seeds, with their results in a folder.
 
     Parameters
     ----------
     figures : sequence of Figure
+        What is to be drawn.
     seeds : int
-        How many; they are 0, 1, 2, ...
+        Number of seeds; they are 0, 1, 2, ...
     limits : Limits
         The same for every run.
     folder : path-like
-        Made if it is not there. Results found in it are not made again: those of the same rule,
-        settings, seed, limits, version and kind of processor.
+        It is made if it does not exist. Results found in it are used if rule, settings, seed,
+        limits, version and kind of processor are the same.
     """
 
     def __init__(
@@ -54,17 +56,17 @@ class Study:
         self.reload()
 
     def reload(self) -> None:
-        """Read the file of results, again after an interrupt: only what is in it counts."""
+        """Read the file of results, also after an interrupt: only what is in it counts."""
         self.store = Store(self.folder / RESULTS)
 
     @property
     def jobs(self) -> list[Job]:
-        """All of them. The baselines that read as much as the runs say how much once these are
+        """All jobs. Baselines that read as much as the runs say how much only when these are
         done."""
         return [self._settled(job) for job in self._plan]
 
     def left(self) -> list[Job]:
-        """The jobs that are still to be done."""
+        """Return the jobs that are still to be done."""
         return [job for job in self.jobs if self.store.get(job) is None]
 
     def _settled(self, job: Job) -> Job:
@@ -79,23 +81,23 @@ class Study:
     def run(
         self, processes: int, progress: Callable[[Workers, Done | None], None] | None = None
     ) -> None:
-        """Do what is left, keeping each result as it comes.
+        """Do the jobs that are left, and keep each result as it comes.
 
         Parameters
         ----------
         processes : int
-            How many at a time, one thread each.
+            Number of processes, with one thread each.
         progress : callable, optional
             Called as ``progress(workers, done)`` when a job has ended, and with None in between.
 
         Raises
         ------
         BlockingIOError
-            Another process does it in the same folder.
+            Another process works in the same folder.
         RunError
             A job failed; the others were done.
         KeyboardInterrupt
-            On Ctrl-C. What was finished is kept; the same call goes on from there.
+            Ctrl-C was pressed. Finished jobs are kept, and the same call goes on from there.
         """
         failures = []
         with (
@@ -103,8 +105,8 @@ class Study:
             Lock(folder, LOCK),
             Workers(execute, processes) as workers,
         ):
-            self.reload()  # what another process has done since
-            for jobs in (self._ready, self._ready):  # then those that waited for the first
+            self.reload()  # another process may have done more since
+            for jobs in (self._ready, self._ready):  # the second time, those that waited for others
                 for done in workers.run(jobs()):
                     if done and done.failure:
                         failures.append(f"{done.job}: {done.failure}")
@@ -120,12 +122,12 @@ class Study:
         return [job for job in self.left() if not _waits(job)]
 
     def records(self) -> list[tuple[Job, dict[str, Any]]]:
-        """The jobs that are done, with their records."""
+        """Return the jobs that are done, with their records."""
         pairs = ((job, self.store.get(job)) for job in self.jobs)
         return [(job, record) for job, record in pairs if record is not None]
 
     def evidence(self) -> Evidence:
-        """What was measured so far."""
+        """Return what was measured so far."""
         runs: dict[tuple[str, str], list[Curve]] = {}
         lines: dict[str, dict[str, float]] = {}
         for job, record in self.records():
@@ -142,5 +144,5 @@ class Study:
 
 
 def _waits(job: Job) -> bool:
-    """For the runs: it is to read as much as they."""
+    """Return whether the job waits for the runs, because it is to read as much as they do."""
     return job.rule is None and job.source.file == AS_RUNS

@@ -1,4 +1,4 @@
-"""Jobs spread over processes, one at a time in each, and every process ended at the end."""
+"""Run jobs in several processes, one at a time in each. All processes are ended at the end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 __all__ = ["Done", "Workers"]
 
-TICK = 0.2  # seconds between two looks at what is running
+TICK = 0.2  # seconds between two checks of what is running
 
 
 class Done(NamedTuple):
-    """A job that ended: with a result, or with what went wrong in one line."""
+    """Job that ended, with its result, or with what went wrong in one line."""
 
     job: Any
     result: Any
@@ -25,13 +25,13 @@ class Done(NamedTuple):
 
 
 class Workers:
-    """Processes that do jobs; a context manager that ends them whatever happens.
+    """Processes that do jobs; a context manager that ends them in any case.
 
     Parameters
     ----------
     function : callable
-        Of one job; a module's function. It runs in fresh processes (nothing is forked), which
-        leave Ctrl-C to this one.
+        Does one job. It must be a function of a module. It runs in new processes (nothing is
+        forked), which ignore Ctrl-C.
     count : int
         Most processes.
     """
@@ -52,12 +52,13 @@ class Workers:
             connection.close()
 
     def running(self) -> list[tuple[Any, float]]:
-        """The jobs under way, and the seconds since each began."""
+        """Return the jobs under way, and the seconds since each began."""
         now = time.monotonic()
         return [(job, now - since) for job, since in self._busy.values()]
 
     def run(self, jobs: Sequence[Any]) -> Iterator[Done | None]:
-        """Do the jobs, begun in their order; each as it ends, and None now and then meanwhile."""
+        """Do the jobs, started in their order. Yield each when it ends, and None from time to time
+        in between."""
         left = list(reversed(jobs))
         for _ in range(min(self._count, len(left))):
             self._give(self._start(), left.pop())
@@ -77,7 +78,7 @@ class Workers:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._function), daemon=True)
-        with _no_interrupts():  # inherited: Ctrl-C in a terminal goes to every process
+        with _no_interrupts():  # the child inherits it: Ctrl-C goes to all of a terminal
             process.start()
         theirs.close()
         self._processes[ours] = process
@@ -85,7 +86,7 @@ class Workers:
 
     def _give(self, connection: Connection, job: Any) -> None:
         self._busy[connection] = job, time.monotonic()
-        with contextlib.suppress(OSError):  # a process that died is noticed in `_take`
+        with contextlib.suppress(OSError):  # `_take` handles a process that died
             connection.send(job)
 
     def _take(self, connection: Connection) -> Done:
