@@ -48,7 +48,7 @@ class CTW:
     TypeError
         `symbols`, `depth`, `limit` or `nodes` is no integer, `alpha` no number.
     ValueError
-        One of them is out of range.
+        `symbols`, `depth`, `alpha`, `limit` or `nodes` is out of range, or `alpha` is not finite.
 
     Notes
     -----

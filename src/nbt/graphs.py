@@ -222,7 +222,8 @@ def _integers(name: str, values) -> np.ndarray:
 
 
 def as_graph(graph, units: int) -> Graph | None:
-    """The graph of a network of so many units; None: all edges."""
+    """Return the graph that a network of so many units has; None, for all edges, is returned as it
+    is."""
     if graph is None:
         return None
     _arguments.not_called("graph", graph)

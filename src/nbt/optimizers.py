@@ -100,8 +100,8 @@ class Kalman:
         `decay` is neither a number nor a schedule; `prior`, `readout_prior` or `outlier` is neither
         a number nor None; `reduction` or `fisher` is no string.
     ValueError
-        `decay` is negative, `prior`, `readout_prior` or `outlier` not above 0, or one of them not
-        finite; `reduction` or `fisher` is none of the names above.
+        `decay` is negative or not finite; `prior`, `readout_prior` or `outlier` is not above 0 or
+        not finite; `reduction` or `fisher` is none of the names above.
 
     Notes
     -----

@@ -51,8 +51,8 @@ def rank_one(v, w, signs, *, rho=None) -> tuple[np.ndarray, np.ndarray]:
     TypeError
         `v`, `w`, `signs` or `rho` is not of real numbers.
     ValueError
-        One of them has another shape or is not finite; `signs` has entries other than 1 and -1; or
-        `rho` has a 0.
+        `v`, `w`, `signs` or `rho` has another shape or is not finite; `signs` has entries other
+        than 1 and -1; or `rho` has a 0.
 
     See Also
     --------
@@ -95,7 +95,7 @@ def rank_one_variance(v, w, *, rho=None) -> float:
     TypeError
         `v`, `w` or `rho` is not of real numbers.
     ValueError
-        One of them has another shape or is not finite, or `rho` has a 0.
+        `v`, `w` or `rho` has another shape or is not finite, or `rho` has a 0.
 
     Examples
     --------
@@ -135,8 +135,8 @@ def rank_one_gaussian(A, normals, *, covariance=None) -> tuple[np.ndarray, np.nd
     TypeError
         `A`, `normals` or `covariance` is not of real numbers.
     ValueError
-        One of them has another shape or is not finite, or `covariance` is not symmetric and
-        positive definite.
+        `A`, `normals` or `covariance` has another shape or is not finite, or `covariance` is not
+        symmetric and positive definite.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def rank_one_gaussian_variance(A, *, covariance=None) -> float:
     TypeError
         `A` or `covariance` is not of real numbers.
     ValueError
-        One of them has another shape or is not finite, or `covariance` is not symmetric and
+        `A` or `covariance` has another shape or is not finite, or `covariance` is not symmetric and
         positive definite.
 
     Examples

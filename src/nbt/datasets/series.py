@@ -48,7 +48,7 @@ def mackey_glass(tau: float = 17.0, every: float = 6.0, noise: float = 0.0, seed
     TypeError
         `tau`, `every` or `noise` is no number, `seed` no integer.
     ValueError
-        One of them is out of range or not finite.
+        `tau`, `every`, `noise` or `seed` is out of range or not finite.
 
     Notes
     -----
@@ -90,7 +90,7 @@ def lorenz(every: float = 0.05, noise: float = 0.0, seed: int = 0):
     TypeError
         `every` or `noise` is no number, `seed` no integer.
     ValueError
-        One of them is out of range or not finite.
+        `every`, `noise` or `seed` is out of range or not finite.
 
     Notes
     -----
@@ -132,7 +132,7 @@ def sines(length: float = 1000.0, noise: float = 0.1, seed: int = 0):
     TypeError
         `length` or `noise` is no number, `seed` no integer.
     ValueError
-        One of them is out of range or not finite.
+        `length`, `noise` or `seed` is out of range or not finite.
 
     Examples
     --------

@@ -44,7 +44,7 @@ def adding(length: int = 20, levels: int = 4, seed: int = 0) -> Adding:
     TypeError
         `length`, `levels` or `seed` is no integer.
     ValueError
-        One of them is out of range.
+        `length`, `levels` or `seed` is out of range.
 
     Notes
     -----

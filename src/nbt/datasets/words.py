@@ -215,7 +215,7 @@ def brackets(
     TypeError
         `low`, `high`, `kinds`, `letters` or `seed` is no integer.
     ValueError
-        One of them is out of range, or `low` exceeds `high`.
+        `low`, `high`, `kinds`, `letters` or `seed` is out of range, or `low` exceeds `high`.
 
     Notes
     -----
@@ -290,7 +290,7 @@ def delayed_copy(length: int = 8, delay: int = 16, letters: int = 4, seed: int =
     TypeError
         `length`, `delay`, `letters` or `seed` is no integer.
     ValueError
-        One of them is out of range.
+        `length`, `delay`, `letters` or `seed` is out of range.
 
     Notes
     -----

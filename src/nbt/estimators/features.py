@@ -108,9 +108,11 @@ class Features:
 
         Raises
         ------
-        TypeError, ValueError
-            A value is no number or not finite, or a name is not allowed; the message names it.
-            Nothing was added.
+        TypeError
+            A value is no number, or a name is not allowed; the message names it. Nothing was added.
+        ValueError
+            A number is not finite, or a name is there twice; the message names it. Nothing was
+            added.
         """
         new: tuple[list, list] = [], []
         for name, value in _items(x):
@@ -157,8 +159,10 @@ class Features:
 
         Raises
         ------
-        TypeError, ValueError
-            A value is no number or not finite; the message names it.
+        TypeError
+            A value is no number; the message names it.
+        ValueError
+            A number is not finite; the message names it.
         """
         cells = row[0]
         cells.fill(self.absent)

@@ -137,8 +137,12 @@ class Saved:
 
         Raises
         ------
-        KeyError, TypeError, ValueError
-            The description is incomplete or malformed, or is not one of this trainer.
+        KeyError
+            `description` lacks an entry.
+        TypeError
+            An entry of `description` is of a wrong type.
+        ValueError
+            An entry of `description` is not allowed, or does not fit `trainer`.
         """
         given = EARLIER | dict(description["parameters"])
         if given["cell"] == value_out(trainer.cell):  # a system's functions are only there

@@ -45,11 +45,11 @@ class CompiledCalls:
         return self._vector("step", h, x, theta)
 
     def jvp(self, h, x, theta, v):
-        """F v, (n,)."""
+        """Return F v, (n,)."""
         return self._vector("jvp", h, x, theta, v)
 
     def vjp(self, h, x, theta, u):
-        """Fᵀ u, (n,)."""
+        """Return Fᵀ u, (n,)."""
         return self._vector("vjp", h, x, theta, u)
 
     def rows(self, h, x, theta):
@@ -65,7 +65,7 @@ class CompiledCalls:
         return float(value[0]), H
 
     def move(self, h, x, theta, v):
-        """Return, for v (count, n), h(t+1) (n,), F v (count, n) and ∂f/∂θ as CSR arrays."""
+        """Return h(t+1) (n,), F v (count, n) and ∂f/∂θ as CSR arrays, for v (count, n)."""
         count, n = v.shape
         ld = n + 3  # as in trainers, there is a gap between the vectors
         along, out = np.zeros((2, count, ld), self.dtype)
