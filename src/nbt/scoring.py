@@ -21,7 +21,7 @@ __all__ = ["Line", "listener", "score"]
 WINDOW = 10_000
 BLOCK = 1 << 16
 LONGEST = 1 << 20
-BYTES = Decoder("utf-8", "escape")  # as `Line.text` shows them
+BYTES = Decoder("utf-8", "escape")  # decodes bytes as `Line.text` shows them
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Line:
     text : str
         The line, without its end.
     surprise : array
-        Bits of each of its characters, float64; the line's end is the last, where it has one. Of
-        bytes, each is one.
+        Bits of each of its characters, float64. The last is the line's end, if there is one. Where
+        the model reads bytes, each byte is a character.
     symbols : str or bytes
-        What was read of it, its end included.
+        The line as it was read, including its end.
     """
 
     line: int
@@ -55,7 +55,8 @@ class Line:
     symbols: str | bytes
 
     def highest(self) -> np.ndarray:
-        """Bits of each character of `text`, float64; of several bytes the highest."""
+        """Return the bits of each character of `text`, float64; for several bytes, those of the one
+        with most."""
         if isinstance(self.symbols, str):
             return self.surprise[: len(self.text)]
         places = BYTES.look(self.symbols, 1, True).places()

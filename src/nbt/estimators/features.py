@@ -147,7 +147,7 @@ class Features:
             return False
         try:
             values = self._get(x)
-            sum(values, 0.0)  # not of NumPy's moments, which float() takes in units of their own
+            sum(values, 0.0)  # refuses NumPy's dates, which float() accepts in units of their own
             self._pack(row, 0, *values)
         except (KeyError, TypeError, ValueError, OverflowError, struct.error):
             return False

@@ -140,7 +140,7 @@ class RNNClassifier(Estimator):
         self._ready(x, None)  # raises if x is refused
         if number:
             self._trainer.grow(number + 1)
-        self._undo.forget()  # a row was taken that no step was made with
+        self._undo.forget()  # a row was taken from `rows`, but no step was made with it
         self._labels[y.item() if isinstance(y, np.generic) else y] = number
         self._names = list(self._labels)
         return number

@@ -93,8 +93,8 @@ class Blocks:
         Raises
         ------
         TypeError, ValueError, DivergenceError
-            As `Trainer.learn`; diverging steps are too many. The trainer is as it was before the
-            last of them.
+            As in `Trainer.learn`; `DivergenceError` only if too many steps in a row diverge. The
+            trainer is as it was before the last of them.
         """
         if self._kept is None or self._steps + len(x) > STEPS:
             self._mark(trainer)
@@ -117,7 +117,7 @@ class Blocks:
                     stacklevel=5,
                 )
             except BaseException:
-                self._kept = None  # a part of the block may be learned
+                self._kept = None  # a part of the chunk may have been learned
                 raise
         if begin == 0 and len(x) < STEPS:
             self._since.append((x.copy(), y.copy()))

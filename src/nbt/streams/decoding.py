@@ -102,7 +102,7 @@ class Look:
         return self._mark + int(self._sizes[:count].sum())
 
     def places(self) -> np.ndarray:
-        """Where the bytes begin that each character took."""
+        """Return the places at which the bytes of each character begin."""
         sizes = WIDTHS["utf-8"](_points(self.text)) if self._sizes is None else self._sizes
         return self._mark + np.cumsum(sizes) - sizes
 

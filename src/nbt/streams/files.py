@@ -123,8 +123,8 @@ def file(
         What a symbol is. "text": a character. "lines": the same, but no character of a line is
         given before the line is complete. "bytes": a byte. "csv", "jsonl": the value in one column
         of a record, as a word (JSON values as they are written; "" where it is missing). "npy": an
-        integer of a one-dimensional NumPy array. Default: "npy" if the name ends in .npy, else
-        "text".
+        integer of a one-dimensional NumPy array. Default: "npy" if the name ends in .npy (or
+        .npy.gz and the like), else "text".
     alphabet : str, int or Alphabet, optional
         As in `text`. For words: the words, separated by commas. For numbers: how many there are.
         Default: what occurs in a file; for a pipe or a file that is followed, "bytes" for the

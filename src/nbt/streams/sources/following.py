@@ -52,16 +52,17 @@ class Followed(Source):
         self._begin()
 
     def _begin(self, count: int = 0, crc: int = 0, head: int = 0) -> None:
-        self._count, self._crc, self._head = count, crc, head  # of what was read of the file
+        self._count, self._crc, self._head = count, crc, head  # of the bytes read
         self._tail = self._before(min(count, TAIL), count)
-        self._largest = count  # size that was seen
-        self._damaged = False  # and nothing more can be unpacked
-        self._copy: tuple[int, int] | None = None  # another file that holds the same
+        self._largest = count  # largest size seen
+        self._damaged = False  # nothing more can be unpacked
+        self._copy: tuple[int, int] | None = None  # identity of a file with the same content
         self._modified = os.fstat(self._file.fileno()).st_mtime_ns
         self._silent_since: float | None = None
 
     def _before(self, size: int, count: int) -> bytes:
-        """The last bytes of the first `count` of the file, where they can be looked at again."""
+        """Return the last `size` of the first `count` bytes of the file; none if they cannot be
+        read again."""
         if self._file.kind != "" or not hasattr(os, "pread"):
             return b""
         return os.pread(self._file.fileno(), size, count - size)
@@ -140,7 +141,7 @@ class Followed(Source):
         return not packed and self._before(len(self._tail), self._count) != self._tail
 
     def _go_on_in_copy(self) -> bool:
-        """Go on where a file that was emptied was copied to before."""
+        """Go on in the copy that was made of the file before it was emptied."""
         for entry in _likely(entries(self.name), self._modified):
             file = None if entry.present else self._same(entry)
             if file:
@@ -272,8 +273,11 @@ def _candidates(
 
 
 def _likely(found: list[Entry], modified: int) -> list[Entry]:
-    """The same, where a file that was last written to then, or since, may be: several may begin
-    alike."""
+    """Return the files, the likeliest first, among which is one that was last written to at that
+    time or later.
+
+    Several files may begin alike, so the order matters.
+    """
     later = [entry for entry in found if entry.modified >= modified]
     return list(dict.fromkeys([*later, *reversed(found)]))
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 __all__ = ["PACKED", "Entry", "entries", "with_inode"]
 
-PACKED = re.compile(r"\.(gz|bz2|xz|zst)$")  # the end of a name, of a file that is packed
+PACKED = re.compile(r"\.(gz|bz2|xz|zst)$")  # the end of the name of a compressed file
 TAG = re.compile(
     r"[.\-_]?\d+(?:[.\-_@T:+]+\d+)*Z?|[.\-_](?:old|bak|prev)|~"
 )  # .1 -20240101 .2024-01-01.2 .old

@@ -102,7 +102,8 @@ class Heading(NamedTuple):
 
     @classmethod
     def of(cls, delimiter: str, fields: Sequence[str], columns: Sequence[str]) -> Heading:
-        """Of the fields of a heading. ValueError if a column is not there, or twice."""
+        """Return the heading with these fields. ValueError if a column is missing or there
+        twice."""
         names = [name_of(field) for field in fields]
         for column in columns:
             if names.count(column) != 1:
@@ -123,13 +124,13 @@ def _meant(names: list[str]) -> str:
 
 
 def check_of(fields: Iterable[str]) -> int:
-    """See `Heading.check`."""
+    """Return the checksum of the names; see `Heading.check`."""
     return zlib.crc32("\n".join(map(name_of, fields)).encode("utf-8", "replace"))
 
 
 def name_of(field: str) -> str:
-    """The name in a field of a heading, which may have spaces around."""
-    return field.strip("\ufeff \t\r\n")  # a mark stands where files were put one after the other
+    """Return the name in a field of a heading, without spaces around it."""
+    return field.strip("\ufeff \t\r\n")  # files that were joined may have such a mark inside
 
 
 def said_delimiter(line: str) -> str | None:

@@ -28,7 +28,7 @@ MISSING = frozenset(
     ["", "-", "?", "na", "n/a", "#n/a", "#na", "#nv", "<na>", "nan", "nat", "null", "none", r"\n"]
 )
 
-#: What Python's float() may take, in whatever unit, and is no number.
+#: Types that Python's float() accepts, but whose values are no numbers here.
 NO_REALS = (bytes, bytearray, complex, np.complexfloating, np.datetime64, np.timedelta64)
 
 GAP = "a number is missing; missing says what is done then"  # of a record, where that is bad
@@ -142,7 +142,7 @@ def seconds_of(value: Any, form: str | None = None) -> float | None:
         if np.isnat(value):
             return math.nan
         if isinstance(value, np.timedelta64) and np.datetime_data(value)[0] in ("Y", "M"):
-            return None  # years and months differ in length
+            return None  # years and months have no fixed length
         since = np.datetime64(0, "s") if isinstance(value, np.datetime64) else np.timedelta64(0)
         return float((value - since) / np.timedelta64(1, "s"))
     return None
@@ -158,7 +158,8 @@ def _moment_in(text: str, form: str | None) -> datetime.datetime | None:
 
 
 def check_form(argument: str, form: Any) -> None:
-    """Raises TypeError or ValueError unless ``datetime.strptime`` reads moments written so."""
+    """Raise TypeError or ValueError unless ``datetime.strptime`` can read dates written in this
+    form."""
     if not isinstance(form, str):
         raise TypeError(f"{argument}: expected text such as '%d.%m.%Y %H:%M', got {form!r}")
     try:

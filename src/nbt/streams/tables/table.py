@@ -85,8 +85,8 @@ def table(
         their lines. Default: "skip" where the source never ends (a pipe, a file that is followed),
         else "stop".
     longest : int
-        Most characters of a record; of a field of CSV no more than ``csv.field_size_limit()``,
-        which is 131072 where nobody changed it.
+        Most characters of a record, in [1, 2³¹]. A field of CSV may have at most
+        ``csv.field_size_limit()`` characters, 131072 by default.
 
     Returns
     -------
@@ -99,14 +99,15 @@ def table(
     ------
     TypeError
         `path` is no path; `columns` or `targets` is no sequence of names, `na` no sequence of
-        words; `format`, `missing`, `encoding`, `errors`, `delimiter`, `decimal`, `thousands` or
-        `on_bad_record` is no string; `longest` is no integer.
+        words; `format`, `missing`, `encoding`, `errors`, `delimiter`, `decimal`, `thousands`,
+        `dates` or `on_bad_record` is no string; `longest` is no integer.
     ValueError
         `columns` is empty; a name is in `columns` or in `targets` twice; `format`, `missing`,
         `errors`, `decimal` or `on_bad_record` is none of the names above; `encoding` is not
         allowed, see `text`; `delimiter` or `thousands` is not one character or is a letter or
-        digit; `thousands` is the decimal mark; `longest` is out of range; `follow` is True for
-        standard input; `follow` is True or `path` is "-" for "parquet", "arrow" or "xlsx".
+        digit; `thousands` is the decimal mark; `dates` has directives that ``datetime.strptime``
+        does not read; `longest` is out of range; `follow` is True for standard input; `follow` is
+        True or `path` is "-" for "parquet", "arrow" or "xlsx".
     MissingExtra
         The package that reads the format is not installed.
     DataError, OSError
