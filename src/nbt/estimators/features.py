@@ -134,8 +134,8 @@ class Features:
         return bool(more)
 
     def doubtful(self, since: int) -> list[tuple]:
-        """Of the columns from `since` on, those of a feature's first string, where it looks like a
-        number as programs do not write it, such as 21,5."""
+        """Return those of the columns from `since` on that are the first string of a feature and
+        look like a number with a decimal comma, such as 21,5."""
         strings = [column for column in self.columns[since:] if type(column[-1]) is str]
         first = [c for c in strings if len(c) == 2 and next(iter(self._strings[c[0]])) == c[1]]
         return [c for c in first if c[0] not in self.categorical and marks_in(c[1])]

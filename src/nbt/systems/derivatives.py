@@ -99,7 +99,7 @@ class _Directional:
 
 
 def _check(value: np.ndarray, shape: tuple[int, ...]) -> None:
-    """That it is a state, before its derivatives are blamed for what it is."""
+    """Check that the value is a state, before its derivatives are computed from it."""
     if value.shape != shape or value.dtype.kind not in "biuf":
         raise ValueError(
             f"step: expected an array of real numbers of shape {shape}, "

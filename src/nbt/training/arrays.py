@@ -72,8 +72,11 @@ def _key(name: str, unit: str) -> str:
 
 
 def _renewed(state: Mapping[str, np.ndarray], unit: str) -> dict[str, np.ndarray]:
-    """As it is written now. Older versions kept bits for numbers, too, did not say in which rows
-    steps without a loss came, and did not add up the losses since the last row apart."""
+    """Return the state in the present form.
+
+    Older versions kept bits for numbers, too. They did not record in which rows the steps without a
+    loss came, nor the sum of the losses since the last row.
+    """
     state = dict(state)
     for name in LOSSES:
         if unit == "nats" and (old := f"{name}_bits") in state and _key(name, unit) not in state:

@@ -24,11 +24,10 @@ __all__ = ["History"]
 class History:
     """History of losses, with rows at the steps 1, 2, 4, 8, ... (or more of them) and at the end.
 
-    The columns are arrays: `step`, `unscored`, `replaced`, `unknown`, `skipped` (int64), `average`,
-    `since`, `seconds` and `symbols_per_second` (float64), see `HistoryRow`. Losses are in `unit`:
-    bits per symbol, or nats per step of numbers. `average_bits`, `average_nats` and so on are in
-    the unit that they name. Sums are float64 and are added up in the order of the steps, so they do
-    not depend on how a stream is cut into chunks.
+    The columns are arrays, int64 for counts and else float64, see `HistoryRow`. Losses are in
+    `unit`: bits per symbol, or nats per step of numbers. `average_bits` and the like are in the
+    unit that they name. Losses are added up in the order of the steps, so the sums do not depend on
+    how a stream is cut into chunks.
 
     Parameters
     ----------
@@ -116,9 +115,8 @@ class History:
         self._now = Sum(step, float(sums[-1]), float(seconds), int(gaps[-1]), recent)
 
     def finish(self, stopped: str) -> None:
-        """Add the row of the last step, if it is not there yet, and record why the run ended.
-
-        If more losses are added later, that row is removed again.
+        """Add the row of the last step, if it is missing, and record why the run ended. `add`
+        removes it again.
 
         Parameters
         ----------
@@ -151,11 +149,8 @@ class History:
 
     def tail(self) -> tuple[int, float]:
         """Return the last row at or before half of the steps, and the mean loss since then, in
-        `unit`.
-
-        The loss is NaN where no step since then had one. It is measured from step 0 where an older
-        version did not record in which rows the steps without a loss came.
-        """
+        `unit`. It is NaN if no step since then had a loss. If an older version did not record the
+        steps without a loss, the row is step 0."""
         i = int(np.searchsorted(self.step, self._now.step // 2, side="right")) - 1
         if i < 0 or self.unscored[i] < 0:
             return 0, self.live().average
@@ -389,7 +384,8 @@ class History:
 
 
 def _added(total: float, losses: np.ndarray) -> float:
-    """The total, and the losses one after the other, however they are cut."""
+    """Return the total with the losses added one after the other, so that it does not depend on
+    chunks."""
     return float(np.cumsum(np.concatenate([[total], losses]))[-1])
 
 

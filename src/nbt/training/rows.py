@@ -106,15 +106,17 @@ def converted(value: Any, unit: str, wanted: str) -> Any:
 
 
 def loss_text(value: float) -> str:
-    """A loss as it is shown, in at most ten characters: four digits behind the point, or of a
-    large one four in all."""
+    """Return a loss as text of at most ten characters: four digits after the point, or four digits
+    in all if it is large."""
     return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3e}"
 
 
 class Sum(NamedTuple):
-    """Everything from the start up to some step; `unscored` steps had no loss. `recent` are the
-    nats since the last row, added up apart: beside one huge loss, a difference of two sums would
-    hold nothing of the losses after it."""
+    """Sums over all steps up to a moment; `unscored` of them had no loss.
+
+    `recent` is the sum of the losses since the last row, in nats. It is kept apart because after
+    one huge loss, a difference of two sums would lose all later losses.
+    """
 
     step: int
     nats: float
@@ -137,5 +139,5 @@ class Sum(NamedTuple):
 
 
 def mean(nats: float, scored: int, unit: str) -> float:
-    """The mean of so many losses, in the unit; NaN where there is none."""
+    """Return the mean of `scored` losses, in the unit; NaN if there are none."""
     return converted(nats / scored, "nats", unit) if scored else math.nan

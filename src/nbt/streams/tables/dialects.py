@@ -115,7 +115,7 @@ class Heading(NamedTuple):
 
 
 def _meant(names: list[str]) -> str:
-    """What a heading without the columns may be."""
+    """Return a hint for an error message about a heading without the columns."""
     if names[0].startswith(("{", "[")):
         return "; if that is JSON, format is to be jsonl"
     if any(number_in(name) is not None for name in names):

@@ -54,9 +54,10 @@ def table(
     targets : sequence of str
         Names of the columns that are predicted from `columns` of the same record.
     format : {"csv", "jsonl", "parquet", "arrow", "xlsx"}, optional
-        By default by the content: Parquet, Arrow (Feather) and the first sheet of Excel, which need
-        ``pip install "nobacktrack[tables]"``, and only files; then by the name: .jsonl, .ndjson and
-        .json, also before .gz, .bz2, .xz and .zst, are JSON lines, or an array of objects.
+        "parquet", "arrow" (Feather) and "xlsx" (the first sheet) need a file that does not grow,
+        and ``pip install "nobacktrack[tables]"``. Default: one of these three if the content says
+        so; else "jsonl" (lines, or an array of objects) if the name ends in .jsonl, .ndjson or
+        .json, also before .gz, .bz2, .xz or .zst; else "csv".
     missing : {"keep", "error"}
         What to do with a missing value: an empty field, one that a JSON record lacks, or a word
         such as NA, null and nan. "keep": give NaN. "error": the record is bad.
@@ -102,9 +103,9 @@ def table(
         words; `format`, `missing`, `encoding`, `errors`, `delimiter`, `decimal`, `thousands`,
         `dates` or `on_bad_record` is no string; `longest` is no integer.
     ValueError
-        `columns` is empty; a name is in `columns` or in `targets` twice; `format`, `missing`,
-        `errors`, `decimal` or `on_bad_record` is none of the names above; `encoding` is not
-        allowed, see `text`; `delimiter` or `thousands` is not one character or is a letter or
+        `columns` is empty; a name is in `columns` and `targets` together twice; `format`,
+        `missing`, `errors`, `decimal` or `on_bad_record` is none of the names above; `encoding` is
+        not allowed, see `text`; `delimiter` or `thousands` is not one character or is a letter or
         digit; `thousands` is the decimal mark; `dates` has directives that ``datetime.strptime``
         does not read; `longest` is out of range; `follow` is True for standard input; `follow` is
         True or `path` is "-" for "parquet", "arrow" or "xlsx".
