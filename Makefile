@@ -111,16 +111,18 @@ $(VENV)/.lint: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --group lint
 	touch $@
 
+C_SOURCES := $(shell find csrc bench tests -name '*.[ch]')
+
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror csrc/*.c csrc/*.h bench/*.c bench/peers/*.c tests/c/*.c
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/nbt/_core.pyx src/nbt/_*.pxi
+	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cython-lint src/nbt/_core.pyx src/nbt/_*.pxi src/nbt/*.pxd
 
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i csrc/*.c csrc/*.h bench/*.c bench/peers/*.c tests/c/*.c
+	$(BIN)/clang-format -i $(C_SOURCES)
 
 # The tests that reach into C under AddressSanitizer and UndefinedBehaviorSanitizer.
 REACH_C := kernels contract bits bad_input values unbiased_core waiting vmath full_bptt ctw baselines checkpoint \

@@ -1,42 +1,34 @@
-/* kernels.c: the table of everything the facade calls, for one precision and instruction set. */
-#include "bptt.h"
-#include "cell.h"
-#include "descent.h"
-#include "euler.h"
-#include "general.h"
-#include "lazy.h"
-#include "network.h"
-#include "nobacktrack.h"
-#include "readout.h"
-#include "rtrl.h"
-#include "scaler.h"
-#include <math.h>
+#include "kernels.h"
+#include "dense/bptt.h"
+#include "dense/cell.h"
+#include "dense/descent.h"
+#include "dense/lazy.h"
+#include "dense/nobacktrack.h"
+#include "dense/rtrl.h"
+#include "machine/lanes.h"
+#include "shared/activation.h"
+#include "shared/readout.h"
+#include "shared/scaler.h"
+#include "shared/truncated.h"
+#include "systems/bptt.h"
+#include "systems/euler.h"
+#include "systems/network.h"
+#include "systems/nobacktrack.h"
+#include "systems/rtrl.h"
+#include "systems/step.h"
 
 static void nothing(nbt_learner *self) { (void)self; }
 
-static void refresh(nbt_learner *self) { NBT(cell_respond)(self, self->h, self->a, self->slope); }
+static void refresh(nbt_learner *self) { NBT(respond)(self, self->h, self->a, self->slope); }
 
-/* h_next: the state that input x leads to. */
-static void look(nbt_learner *self, int32_t symbol, const void *vector)
-{
-    if (self->general) {
-        NBT(general_look)(self, symbol, vector);
-        return;
-    }
-    if (self->lazy)
-        NBT(lazy_row)(self, symbol, self->input);
-    else
-        NBT(cell_input)(self, symbol, vector);
-    NBT(cell_forward)(self, self->input, self->h_next);
-}
-
-static void predict(nbt_learner *self, int has_x, int32_t symbol, const double *vector, double *p)
+static void predict(nbt_learner *self, const nbt_rule_row *rule, int has_x, int32_t symbol,
+                    const double *vector, double *p)
 {
     const int own = self->readout == NBT_OWN_LOSS; /* then h is what is shown */
     const real *a = own ? self->h : self->a;
     if (has_x) {
-        look(self, symbol, vector ? NBT(scaler_input)(self, vector) : NULL);
-        NBT(cell_respond)(self, self->h_next, self->a_next, self->slope_next);
+        rule->look(self, symbol, vector ? NBT(scaler_input)(self, vector) : NULL);
+        NBT(respond)(self, self->h_next, self->a_next, self->slope_next);
         a = own ? self->h_next : self->a_next;
     }
     if (!own) NBT(readout_predict)(self, a, self->delta, p);
@@ -54,21 +46,24 @@ const nbt_kernels NBT(nbt_kernels_of) = {
     .lanes = LANES,
     .rules =
         {
-            [NBT_NOBACKTRACK] = {NBT(nobacktrack_observe), NBT(nobacktrack_advance),
+            [NBT_NOBACKTRACK] = {NBT(nobacktrack_observe), NBT(nobacktrack_advance), NBT(cell_look),
                                  NBT(nobacktrack_settle), NBT(nobacktrack_refresh)},
-            [NBT_RTRL] = {NBT(rtrl_observe), NBT(rtrl_advance), NBT(rtrl_settle), nothing},
-            [NBT_BPTT] = {NBT(bptt_observe), NBT(bptt_advance), nothing, NBT(bptt_refresh)},
+            [NBT_RTRL] = {NBT(rtrl_observe), NBT(rtrl_advance), NBT(cell_look), NBT(rtrl_settle),
+                          nothing},
+            [NBT_BPTT] = {NBT(bptt_observe), NBT(bptt_advance), NBT(cell_look), nothing,
+                          NBT(truncated_refresh)},
         },
-    .general =
+    .descent = {NBT(descent_observe), NBT(descent_advance), NBT(descent_look), nothing,
+                NBT(descent_refresh)},
+    .systems =
         {
-            [NBT_NOBACKTRACK] = {NBT(general_nobacktrack_observe), NBT(general_nobacktrack_advance),
-                                 nothing, NBT(general_refresh)},
-            [NBT_RTRL] = {NBT(general_rtrl_observe), NBT(general_rtrl_advance), NBT(rtrl_settle),
-                          NBT(general_refresh)},
-            [NBT_BPTT] = {NBT(bptt_observe), NBT(general_bptt_advance), nothing,
-                          NBT(general_bptt_refresh)},
+            [NBT_NOBACKTRACK] = {NBT(system_nobacktrack_observe), NBT(system_nobacktrack_advance),
+                                 NBT(system_look), nothing, NBT(system_refresh)},
+            [NBT_RTRL] = {NBT(system_rtrl_observe), NBT(system_rtrl_advance), NBT(system_look),
+                          NBT(rtrl_settle), NBT(system_refresh)},
+            [NBT_BPTT] = {NBT(system_bptt_observe), NBT(system_bptt_advance), NBT(system_look),
+                          nothing, NBT(system_bptt_refresh)},
         },
-    .descent = {NBT(descent_observe), NBT(descent_advance), nothing, NBT(descent_refresh)},
     .refresh = refresh,
     .bring_up = settle_rows,
     .predict = predict,

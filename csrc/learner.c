@@ -1,44 +1,9 @@
 #include "learner.h"
-#include "cpu.h"
-#include "euler.h"
-#include "float_mode.h"
-#include "network.h"
-#include "rule.h"
-#include "signs.h"
+#include "isa.h"
+#include "kernels.h"
+#include "machine/float_mode.h"
+#include "shared/signs.h"
 #include <math.h>
-
-/* ---- instruction sets ---------------------------------------------------------------------- */
-
-#define TABLES(isa) extern const nbt_kernels nbt_kernels_of_f32_##isa, nbt_kernels_of_f64_##isa;
-TABLES(base)
-#ifdef NBT_X86
-TABLES(avx2)
-TABLES(avx512)
-#endif
-static int always(void) { return 1; }
-
-static const struct {
-    const char *name;
-    int (*usable)(void);
-    const nbt_kernels *kernels[2]; /* by nbt_dtype */
-} ISAS[] = {
-    {"base", always, {&nbt_kernels_of_f32_base, &nbt_kernels_of_f64_base}},
-#ifdef NBT_X86
-    {"avx2", nbt_has_avx2, {&nbt_kernels_of_f32_avx2, &nbt_kernels_of_f64_avx2}},
-    {"avx512", nbt_has_avx512, {&nbt_kernels_of_f32_avx512, &nbt_kernels_of_f64_avx512}},
-#endif
-};
-
-int nbt_isa_count(void) { return (int)(sizeof ISAS / sizeof *ISAS); }
-const char *nbt_isa_name(int isa) { return ISAS[isa].name; }
-int nbt_isa_usable(int isa) { return ISAS[isa].usable(); }
-
-static int best_isa(void)
-{
-    int isa = nbt_isa_count() - 1;
-    while (!nbt_isa_usable(isa)) isa--;
-    return isa;
-}
 
 /* Up to so many symbols, one pass over all rows costs less than keeping account of those that wait.
  */
@@ -46,50 +11,31 @@ enum { SMALL_ALPHABET = 8 };
 
 /* ---- arrays -------------------------------------------------------------------------------- */
 
-static size_t whole(size_t count, size_t unit) { return (count + unit - 1) / unit * unit; }
-
-/* The tail's group divides n, the rows of units, so that none of its turns mixes them with others.
- */
-static nbt_panels panels(size_t n, size_t rows, size_t columns, size_t lanes)
-{
-    const size_t left = columns % lanes;
-    const size_t group = n % 2                             ? 0
-                         : n % 4 == 0 && left <= lanes / 4 ? 4
-                         : left <= lanes / 2               ? 2
-                                                           : 0;
-    nbt_panels at = {.rows = rows, .ld = whole(columns, lanes), .depth = whole(rows, 4)};
-    at.group = left ? group : 0;
-    at.full = at.group ? columns - left : at.ld;
-    at.count = at.full / lanes + (at.group != 0);
-    at.size = at.ld + at.depth * (at.full + (at.group ? lanes / at.group : 0));
-    return at;
-}
-
 void nbt_learner_init(nbt_learner *self, int isa)
 {
-    self->kernels = ISAS[isa < 0 ? best_isa() : isa].kernels[self->dtype];
-    const size_t lanes = ((const nbt_kernels *)self->kernels)->lanes;
+    self->kernels = nbt_kernels_for(self->dtype, isa);
+    const size_t lanes = self->kernels->lanes;
     self->lanes = lanes;
     if (self->readout != NBT_OWN_LOSS) /* it has vectors of any size */
         self->Y = self->readout == NBT_SOFTMAX    ? 0
                   : self->readout == NBT_GAUSSIAN ? self->A / 2
                                                   : self->A;
     self->strip = 4 * lanes;
-    self->ldn = whole(self->n, lanes);
-    self->ldm = whole(self->m, lanes);
-    self->ldA = whole(self->A, lanes);
+    self->ldn = nbt_whole_units(self->n, lanes);
+    self->ldm = nbt_whole_units(self->m, lanes);
+    self->ldA = nbt_whole_units(self->A, lanes);
     self->general = self->system.step != NULL;
     self->phases = self->general ? self->system.phases : 1;
-    self->ldY = whole(self->Y, lanes);
-    self->ldP = whole(self->P, lanes);
-    self->cell = self->general ? (nbt_panels){.size = whole(self->system.p, lanes)}
-                               : panels(self->n, self->n + self->m, self->n, lanes);
-    self->out =
-        self->readout == NBT_OWN_LOSS ? (nbt_panels){0} : panels(self->n, self->n, self->A, lanes);
-    self->ldS = whole(self->S, lanes);
+    self->ldY = nbt_whole_units(self->Y, lanes);
+    self->ldP = nbt_whole_units(self->P, lanes);
+    self->cell = self->general ? (nbt_panels){.size = nbt_whole_units(self->system.p, lanes)}
+                               : nbt_panels_of(self->n, self->n + self->m, self->n, lanes);
+    self->out = self->readout == NBT_OWN_LOSS ? (nbt_panels){0}
+                                              : nbt_panels_of(self->n, self->n, self->A, lanes);
+    self->ldS = nbt_whole_units(self->S, lanes);
     self->ldG = self->rule != NBT_RTRL ? 0
                 : self->general        ? self->cell.size
-                                       : whole(self->P * self->n, self->strip);
+                                       : nbt_whole_units(self->P * self->n, self->strip);
     self->ldinput = self->ldn > self->ldm ? self->ldn : self->ldm;
     self->descent = self->rule == NBT_NOBACKTRACK && self->optimizer == NBT_SGD && self->S == 1 &&
                     !self->exact_self && !self->general;
@@ -128,7 +74,8 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int descent = self->descent, lazy = self->lazy;
     const int deferred_pairs = nobacktrack && !descent && !self->general;
     const size_t theta_kept = self->dense ? kept(self->blocks, self->block) : cell.size;
-    const size_t phi_size = self->whole ? whole((1 + n) * self->A, self->lanes) : out.size;
+    const size_t phi_size =
+        self->whole ? nbt_whole_units((1 + n) * self->A, self->lanes) : out.size;
     const size_t phi_kept = self->dense ? kept(self->phi_blocks, self->phi_block) : phi_size;
     const size_t Kw = self->split ? 1 : K; /* pairs that share the parameters share w̄ */
     const int general = self->general, measured = general && kalman;
@@ -153,12 +100,10 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
 static const nbt_rule_row *rule_of(const nbt_learner *self)
 {
     const nbt_kernels *kernels = self->kernels;
-    return self->general   ? &kernels->general[self->rule]
+    return self->general   ? &kernels->systems[self->rule]
            : self->descent ? &kernels->descent
                            : &kernels->rules[self->rule];
 }
-
-static const nbt_kernels *kernels_of(const nbt_learner *self) { return self->kernels; }
 
 /* Around all that computes. */
 static void begin(nbt_learner *self) { self->float_mode = nbt_take_float_mode(); }
@@ -173,7 +118,7 @@ void nbt_learner_refresh(nbt_learner *self)
     self->x_last = NBT_UNKNOWN_SYMBOL;
     self->x_late = -1;
     self->rate = nbt_rate(self->schedule, self->step);
-    kernels_of(self)->refresh(self);
+    self->kernels->refresh(self);
     rule_of(self)->refresh(self);
     if (nbt_noted()) self->noted = 1;
     end(self);
@@ -189,7 +134,7 @@ void nbt_learner_settle(nbt_learner *self)
 void nbt_learner_bring_up(nbt_learner *self, void *theta, void *w)
 {
     begin(self);
-    if (self->lazy) kernels_of(self)->bring_up(self, theta, w);
+    if (self->lazy) self->kernels->bring_up(self, theta, w);
     end(self);
 }
 
@@ -205,7 +150,7 @@ nbt_status nbt_learner_predict(nbt_learner *self, int has_x, int32_t symbol, con
 {
     begin(self);
     self->failed = 0;
-    kernels_of(self)->predict(self, has_x, symbol, vector, prediction);
+    self->kernels->predict(self, rule_of(self), has_x, symbol, vector, prediction);
     end(self);
     return self->failed                              ? NBT_FAILED
            : doubles_are_finite(self->A, prediction) ? NBT_OK
@@ -240,7 +185,7 @@ static const double *row(const double *vectors, size_t offset)
 /* Every array but the scratch at the end, and rows that wait. */
 static int all_is_finite(const nbt_learner *self)
 {
-    const nbt_kernels *kernels = kernels_of(self);
+    const nbt_kernels *kernels = self->kernels;
     nbt_array array;
     for (size_t k = 0; nbt_learner_array(self, k, &array); k++) {
         if (array.offset == offsetof(nbt_learner, input)) break;
@@ -272,7 +217,7 @@ static int is_sound(nbt_learner *self)
 static int take_step(nbt_learner *self, int32_t x, const double *vector, int has_target,
                      nbt_target y, int input_first, int learn, double *loss)
 {
-    const nbt_kernels *kernels = kernels_of(self);
+    const nbt_kernels *kernels = self->kernels;
     const nbt_rule_row *rule = rule_of(self);
     if (self->missing != NBT_NEVER_MISSING) {
         const size_t known = y.vector ? kernels->known(self->Y, y.vector) : self->Y;
@@ -307,7 +252,7 @@ static nbt_status take_steps(nbt_learner *self, const nbt_block *block, double *
 
         self->rate = nbt_rate(self->schedule, self->step);
         double *prediction = block->predictions ? block->predictions + t * self->A : NULL, nats;
-        if (prediction) kernels_of(self)->predict(self, 1, x, vector, prediction);
+        if (prediction) self->kernels->predict(self, rule_of(self), 1, x, vector, prediction);
         int finite = !prediction || self->failed || doubles_are_finite(self->A, prediction);
         finite &=
             take_step(self, x, vector, has_target, y, block->input_first, block->learn, &nats);
@@ -326,50 +271,4 @@ nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *lo
     const nbt_status status = take_steps(self, block, loss, done);
     end(self);
     return status;
-}
-
-/* ---- systems of the package's own ----------------------------------------------------------- */
-
-static const nbt_kernels *kernels_for(nbt_dtype dtype, int isa)
-{
-    return ISAS[isa < 0 ? best_isa() : isa].kernels[dtype];
-}
-
-static size_t layer_parameters(const nbt_layer *layer)
-{
-    const size_t edges =
-        layer->indptr ? (size_t)layer->indptr[layer->units] : layer->units * layer->units;
-    return edges + layer->units * (1 + layer->inputs + layer->below + (layer->leak != NBT_NO_LEAK));
-}
-
-nbt_system nbt_network_system(nbt_network *self, size_t m, nbt_dtype dtype, int isa)
-{
-    nbt_system system = kernels_for(dtype, isa)->network;
-    const nbt_layer *last = self->layer + self->layers - 1;
-    self->units = last->first + last->units;
-    system.n = self->units;
-    system.m = m;
-    system.p = last->start + layer_parameters(last);
-    system.phases = self->layers;
-    system.by_symbol = system.fixed = 1;
-    system.self = self;
-    for (size_t l = 0; l < self->layers; l++) {
-        const size_t entries = layer_parameters(self->layer + l);
-        if (entries > system.entries) system.entries = entries;
-    }
-    return system;
-}
-
-nbt_system nbt_euler_system(nbt_euler *self, nbt_dtype dtype, int isa)
-{
-    nbt_system system = self->field;
-    const nbt_system *euler = &kernels_for(dtype, isa)->euler;
-    system.step = euler->step;
-    system.jvp = euler->jvp;
-    system.vjp = self->field.vjp ? euler->vjp : NULL;
-    system.fixed = 0;
-    system.rows = euler->rows;
-    system.move = NULL;
-    system.self = self;
-    return system;
 }

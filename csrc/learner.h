@@ -3,8 +3,9 @@
 #ifndef NBT_LEARNER_H
 #define NBT_LEARNER_H
 
-#include "schedule.h"
-#include "system.h"
+#include "machine/layout.h"
+#include "shared/schedule.h"
+#include "systems/system.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,19 +21,8 @@ typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_nor
 typedef enum { NBT_NEVER_MISSING, NBT_SKIP, NBT_MASK } nbt_missing;
 
 enum { NBT_UNKNOWN_SYMBOL = -2 };
-enum { NBT_ALIGN = 64 }; /* bytes: no lane block (lanes.h) is larger */
 /* Rows of symbols that wait (lazy.h): steps of an era and of an epoch, entries of the table. */
 enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_EPOCH + 1 };
-
-/* Where a matrix of 1 + rows rows keeps its entries: row 0 (ld numbers), then panels (panels.h). */
-typedef struct {
-    size_t rows, ld; /* rows below row 0; whole lane blocks that hold the columns */
-    size_t full;     /* columns in whole panels */
-    size_t count;    /* panels, the tail among them */
-    size_t group;    /* rows that share a lane block in the tail panel: 2, 4; 0: there is none */
-    size_t depth;    /* rows, padded to a multiple of 4 */
-    size_t size;     /* numbers in all */
-} nbt_panels;
 
 /* Every array a learner may own: X(name, rows, columns, which).
  * Rows are padded to whole lane blocks (strides ldn, ldA, …), matrices of parameters lie in panels
@@ -109,7 +99,7 @@ typedef struct {
     X(window_a, 1 + T, ldn, bptt)                                                                  \
     X(window_slope, 1 + T, ldn, bptt)                                                              \
     X(window_back, T, ldn, bptt)                                                                   \
-    /* a system (general.h): values of ∂f/∂θ; the metric's q, r, scratch (metric.h) */             \
+    /* a system (systems/step.h): values of ∂f/∂θ; the metric's q, r, scratch (metric.h) */        \
     X(values, 1, entries, general)                                                                 \
     X(own, 1, cell.size, general &&nobacktrack)                                                    \
     X(metric_q, 1, theta_kept, measured)                                                           \
@@ -201,7 +191,7 @@ typedef struct {
     size_t head;            /* the newest slot of NoBackTrack's window (window.h) */
     int32_t *window_symbol; /* (T) input symbol of a step's transition, -1: it has none */
     int32_t *stamp;         /* (m) since when a symbol's row waits (lazy.h) */
-    /* a system (general.h), if that is what is trained, rather than a dense cell */
+    /* a system (systems/step.h), if that is what is trained, rather than a dense cell */
     int general, failed; /* is it? did one of its functions fail? */
     size_t phases;       /* the system's, or 1 */
     nbt_system system;
@@ -232,8 +222,8 @@ typedef struct {
 #define NBT_FIELD(name, rows, columns, which) double *name;
     NBT_DOUBLES(NBT_FIELD)
 #undef NBT_FIELD
-    uint64_t float_mode; /* of who called (float_mode.h) */
-    const void *kernels; /* nbt_kernels (rule.h) of this dtype and instruction set */
+    uint64_t float_mode;               /* of who called (float_mode.h) */
+    const struct nbt_kernels *kernels; /* of this dtype and instruction set (kernels.h) */
 } nbt_learner;
 
 typedef enum {
@@ -251,7 +241,7 @@ typedef struct {
     int needed, wide;
 } nbt_array;
 
-/* Sets the strides and the kernels from sizes and dtype. isa: a row of nbt_isas, -1: the best. */
+/* Sets the strides and the kernels from sizes and dtype. isa: a row of isa.h, -1: the best. */
 void nbt_learner_init(nbt_learner *self, int isa);
 
 /* Row k of NBT_DOUBLES, then NBT_ARRAYS, for this learner; 0 past the end. */
@@ -301,10 +291,5 @@ size_t nbt_first_bad_symbol(const int32_t *symbols, size_t count, size_t limit);
 /* Index of the first of `count` numbers that is beyond `largest`, or NaN where none may be missing;
  * count if there is none. */
 size_t nbt_first_bad_number(double largest, const double *numbers, size_t count, int missing);
-
-/* Instruction sets compiled in and usable here, in rising order. */
-int nbt_isa_count(void);
-const char *nbt_isa_name(int isa);
-int nbt_isa_usable(int isa);
 
 #endif

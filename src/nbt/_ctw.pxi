@@ -1,26 +1,4 @@
-"""Context tree weighting (csrc/ctw.h), the baseline."""
-
-cdef extern from "ctw.h" nogil:
-    enum:
-        NBT_CTW_SYMBOLS, NBT_CTW_BITS, NBT_CTW_DEEPEST
-    ctypedef struct nbt_ctw_record:
-        pass
-    ctypedef struct nbt_ctw:
-        size_t symbols, depth
-        double alpha
-        uint32_t limit
-        size_t capacity, n_buckets, n_history
-        nbt_ctw_record* pool
-        uint32_t* buckets
-        uint8_t* history
-        size_t used, room
-        uint64_t step
-    void nbt_ctw_init(nbt_ctw* self) noexcept
-    void nbt_ctw_refresh(nbt_ctw* self) noexcept
-    size_t nbt_ctw_first_bad_record(const nbt_ctw* self) noexcept
-    void nbt_ctw_predict(const nbt_ctw* self, double* probabilities) noexcept
-    nbt_status nbt_ctw_run(nbt_ctw* self, size_t steps, const int32_t* symbols, int learning,
-                           double* loss, size_t* done) noexcept
+"""Context tree weighting (csrc/baselines/ctw.h), the baseline."""
 
 CTW_SYMBOLS, CTW_DEEPEST = NBT_CTW_SYMBOLS, NBT_CTW_DEEPEST
 CTW_RECORD = np.dtype([("value", np.uint64), ("words", np.uint32, 4)])
@@ -31,7 +9,7 @@ cdef size_t SYMBOLS_BETWEEN_SIGNALS = 1 << 12, FEW_SYMBOLS = 1 << 4
 
 
 cdef class ContextTree:
-    """Context tree weighting: choices, borrowed arrays, the loop over a block. See csrc/ctw.h.
+    """Context tree weighting: choices, borrowed arrays, the loop over a block. See baselines/ctw.h.
 
     `pool`, `history` and the hash table are NumPy arrays that C reads and writes in place.
     """

@@ -1,4 +1,4 @@
-"""Systems as C calls them (csrc/system.h): trampolines into Python, and functions by address."""
+"""Systems as C calls them (systems/system.h): trampolines into Python, and functions by address."""
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject
@@ -6,40 +6,6 @@ from numpy cimport PyArray_STRIDE
 
 cdef extern from "Python.h":
     Py_ssize_t references "Py_REFCNT"(PyObject*)
-
-cdef extern from "system.h" nogil:
-    ctypedef struct nbt_point:
-        const void* h
-        const void* x
-        const void* theta
-        int64_t symbol
-        size_t phase
-    ctypedef struct nbt_system:
-        size_t n, m, p, entries, phases
-        int theirs
-        void* self
-        int (*step)(void*, const nbt_point*, void*) noexcept
-        int (*jvp)(void*, const nbt_point*, const void*, void*) noexcept
-        int (*vjp)(void*, const nbt_point*, const void*, void*) noexcept
-        int (*rows)(void*, const nbt_point*, int64_t*, int32_t*, void*) noexcept
-        int (*loss)(void*, const void*, const void*, double*, void*) noexcept
-    ctypedef struct nbt_compiled:
-        size_t n, p, entries
-        const int64_t* indptr
-        const int32_t* indices
-        int (*step)(const void*, const void*, const void*, void*, void*) noexcept
-        int (*jvp)(const void*, const void*, const void*, const void*, void*, void*) noexcept
-        int (*vjp)(const void*, const void*, const void*, const void*, void*, void*) noexcept
-        int (*rows)(const void*, const void*, const void*, int64_t*, int32_t*, void*,
-                    void*) noexcept
-        int (*move)(const void*, const void*, const void*, size_t, size_t, const void*, void*,
-                    void*, int64_t*, int32_t*, void*, void*) noexcept
-        int (*loss)(const void*, const void*, double*, void*, void*) noexcept
-        void* data
-    nbt_system nbt_system_of(nbt_compiled* compiled, size_t m) noexcept
-    int nbt_csr_valid(size_t n, size_t p, size_t entries, const int64_t* indptr,
-                      const int32_t* indices) noexcept
-
 
 cdef class Dynamics:
     """What a learner trains in place of a dense cell; a learner keeps its own.

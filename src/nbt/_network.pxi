@@ -1,35 +1,4 @@
-"""Systems of the package's own: networks (csrc/network.h), Euler's step (csrc/euler.h)."""
-
-cdef extern from "network.h" nogil:
-    ctypedef enum nbt_leak:
-        NBT_NO_LEAK, NBT_FIXED_LEAK, NBT_LEARNED_LEAK, NBT_TIME_CONSTANT
-    ctypedef struct nbt_layer:
-        size_t first, start, units, inputs, below
-        nbt_activation activation
-        nbt_leak leak
-        double dt
-        const int64_t* indptr
-        const int32_t* indices
-    ctypedef struct nbt_network:
-        size_t layers, units
-        nbt_layer* layer
-        void* h
-        void* a
-        void* slope
-        void* leak
-        void* keep
-        void* gain
-        void* keep_slope
-        void* pushed
-        void* both
-        int* known
-    nbt_system nbt_network_system(nbt_network* self, size_t m, nbt_dtype dtype, int isa) noexcept
-
-cdef extern from "euler.h" nogil:
-    ctypedef struct nbt_euler:
-        nbt_system field
-        double dt
-    nbt_system nbt_euler_system(nbt_euler* self, nbt_dtype dtype, int isa) noexcept
+"""Systems of the package: networks (systems/network.h), Euler's step (systems/euler.h)."""
 
 LEAKS = {None: NBT_NO_LEAK, "alpha": NBT_FIXED_LEAK, "beta": NBT_LEARNED_LEAK,
          "tau": NBT_TIME_CONSTANT}

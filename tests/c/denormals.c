@@ -1,5 +1,5 @@
 /* The float mode of a thread, as a host may choose it. */
-#include "float_mode.h"
+#include "machine/float_mode.h"
 
 uint64_t get(void) { return nbt_float_mode(); }
 void set(uint64_t mode) { nbt_set_float_mode(mode); }

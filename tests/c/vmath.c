@@ -1,6 +1,6 @@
 /* vmath.c: vmath.h over whole arrays, for tests/core/test_vmath.py; compiled for each precision and
  * instruction set with the flags of CMakeLists.txt. */
-#include "vmath.h"
+#include "machine/vmath.h"
 
 void exp_all(size_t count, const real *x, real *out);
 void exp_falling_all(size_t count, const real *x, real *out);

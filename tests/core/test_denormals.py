@@ -1,4 +1,4 @@
-"""Denormal numbers are 0 where the package computes, and only there (csrc/float_mode.h)."""
+"""Denormal numbers are 0 where the package computes, and only there (csrc/machine/float_mode.h)."""
 
 import ctypes
 

@@ -40,7 +40,7 @@ class Function:
 def labelled(functions):
     """The same, by address, each with the instruction set it was compiled for.
 
-    Kernels carry it in their name (csrc/real.h). Functions local to a kernel's object file do not:
+    Kernels carry it in their name (real.h). Functions local to a kernel's object file do not:
     files are linked one after the other, so one that lies between two kernels of the same set tells
     what its file was compiled for. Everything else is of no set: baseline.
     """

@@ -185,7 +185,7 @@ def test_influence(name, optimizer, inputs):
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_long_rows(dtype):
-    """Matrices whose rows are read one after the other (csrc/lanes.c)."""
+    """Matrices whose rows are read one after the other (csrc/machine/lanes.c)."""
     pair = few("window", "kalman", n=261, dtype=dtype)
     assert not pair.follow(5)
 
@@ -214,7 +214,7 @@ def test_padding_stays_harmless(dtype, name, optimizer):
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize(("n", "A"), [(1, 17), (3, 2), (5, 20), (8, 9), (13, 4), (18, 23), (33, 6)])
 def test_every_width(n, A, dtype, name, optimizer):
-    """Whole panels and tails of every width (csrc/panels.h), for units and for symbols."""
+    """Whole panels and tails of every width (csrc/machine/panels.h), for units and for symbols."""
     pair = few(name, optimizer, n=n, A=A, dtype=dtype, inputs="other")
     assert not pair.follow(3)
 

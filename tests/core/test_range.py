@@ -1,5 +1,5 @@
 """What leaves the range of numbers is noticed in its own call, and looked for only then
-(csrc/float_mode.h)."""
+(csrc/machine/float_mode.h)."""
 
 import numpy as np
 import pytest

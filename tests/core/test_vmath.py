@@ -96,7 +96,7 @@ def longer(activation, x):
 
 def ulps(value, exact):
     """Distances from exact (longer) values, in units in the last place of those. What is too small
-    to be normal may be 0 (csrc/float_mode.h), and so may four times that, as of tanh's slope."""
+    to be normal may be 0 (machine/float_mode.h), and so may four times that, as of tanh's slope."""
     normal = np.finfo(value.dtype).smallest_normal
     size = np.maximum(np.abs(exact), normal)
     spacing = np.exp2(np.floor(np.log2(size))) * np.finfo(value.dtype).eps

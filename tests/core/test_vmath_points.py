@@ -1,4 +1,4 @@
-"""csrc/vmath.h itself against mpmath over 10^6 points, in units in the last place (ulp).
+"""csrc/machine/vmath.h itself against mpmath over 10^6 points, in units in the last place (ulp).
 
 tests/c/vmath.c is compiled here for each precision and instruction set, with the flags of the
 build; `test_vmath.py` has what the installed kernels make of it.

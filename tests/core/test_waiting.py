@@ -1,4 +1,4 @@
-"""Rows of symbols that wait (csrc/lazy.h): the same as if they did not, however long and wherever
+"""Rows of symbols that wait (dense/lazy.h): the same as if they did not, however long and wherever
 the state is looked at, saved, resumed or edited."""
 
 import numpy as np

@@ -33,7 +33,7 @@ ORDER = """
 """
 LEVELS = {name: k for k, line in enumerate(ORDER.strip().splitlines()) for name in line.split()}
 FILES, LINES, C_LINES = 20, 400, 60  # at most: in a folder, in a file, in a C function
-LONG = {"cells.py", "hmm/model.py", "_core.pyx"}  # still longer than LINES, to be split
+LONG = {"cells.py", "hmm/model.py"}  # still longer than LINES, to be split
 CYTHON = (".pyx", ".pxi", ".pxd")  # all of it is the module _core
 
 

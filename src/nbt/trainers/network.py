@@ -1,4 +1,4 @@
-"""How a cell's parameters lie in θ as the kernels for any graph take them (csrc/network.h)."""
+"""How a cell's parameters lie in θ as the kernels for any graph take them (systems/network.h)."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import numpy as np
 
 __all__ = ["integers", "numbers", "refuse_mask", "within"]
 
-HORIZON = 2**16  # values that a mean and a variance are of (csrc/scaler.h)
+HORIZON = 2**16  # values that a mean and a variance are of (csrc/shared/scaler.h)
 
 
 def refuse_mask(key: str, value, instead: str = "expected numbers that are all there") -> None:

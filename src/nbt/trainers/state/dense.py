@@ -12,7 +12,7 @@ from nbt.trainers.state.panels import Panels
 
 __all__ = ["StateTable"]
 
-ACTIVE = -2  # a row that does not wait (csrc/lazy.h)
+ACTIVE = -2  # a row that does not wait (csrc/dense/lazy.h)
 LAST_STEP = 2**63 - 1  # a step a state may be at: none is ever reached that 64 bits do not hold
 
 # What has a place for each output, on its last axis; and for each input, on which axis.
@@ -140,7 +140,7 @@ class StateTable:
         self._add_rows(key, array, panels, 0, 1 + panels.rows)
 
     def _add_scaler(self, name, prefix, size) -> None:
-        """What is known of numbers that are standardised (csrc/scaler.h)."""
+        """What is known of numbers that are standardised (csrc/shared/scaler.h)."""
         keys = [("count", "seen"), ("mean", "mean"), ("variance", "variance")]
         keys += [("error", "error"), ("limited", "limited")] if name == "targets" else []
         for key, array in keys:
@@ -170,7 +170,7 @@ class StateTable:
             self._add_waiting(n, rank)
 
     def _add_ring(self, n, m, rank, blocks) -> None:
-        """The last T steps (csrc/window.h), newest first: F of the transition, (1, a, x) before it,
+        """The last T steps (window.h), newest first: F of the transition, (1, a, x) before it,
         and the terms of the pairs that began in it. A ring; its newest slot is the core's head."""
         core, steps = self._core, self._window
 
@@ -195,7 +195,7 @@ class StateTable:
         add("window.scale", "hop_right", 1, parts, lambda x: x.reshape(rank, steps, -1)[..., :n])
 
     def _add_waiting(self, n, rank) -> None:
-        """How rows of symbols wait (csrc/lazy.h), beside what they should be now: to go on from
+        """How rows of symbols wait (dense/lazy.h), beside what they should be now: to go on from
         the latter would round differently."""
         first, last = 1 + n, 1 + self._theta.rows
 
@@ -221,7 +221,7 @@ class StateTable:
         }
 
     def _add_rtrl(self, n, n_parameters) -> None:
-        """G (n, P n), whose columns lie in strips (csrc/rtrl.h)."""
+        """G (n, P n), whose columns lie in strips (csrc/dense/rtrl.h)."""
         strip, count = self._core.strip, n_parameters * n
 
         def read(x):

@@ -1,4 +1,4 @@
-"""Matrices of parameters as C keeps them: row 0, then panels of columns (csrc/panels.h)."""
+"""Matrices of parameters as C keeps them: row 0, then panels of columns (csrc/machine/panels.h)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,72 @@
+#include "dense/bptt.h"
+#include "dense/cell.h"
+#include "machine/panels.h"
+#include "shared/optimizer.h"
+#include "shared/readout.h"
+#include "shared/truncated.h"
+#include <string.h>
+
+/* window_back[t] = ∂L/∂h after step t's transition, from the last step to the first; 0 where a step
+ * had none, since then h was the same before. O(T (n² + nA)) */
+static void backpropagate(nbt_learner *self)
+{
+    const size_t n = self->n, ldn = self->ldn;
+    real *back = self->h_next;
+    memset(back, 0, ldn * sizeof(real));
+    for (size_t t = self->length; t-- > 0;) {
+        real *here = row_at(self->window_back, t, ldn);
+        for (size_t i = 0; i < n; i++) back[i] += here[i];
+        if (self->window_symbol[t] < 0) {
+            memset(here, 0, ldn * sizeof(real));
+            continue;
+        }
+        lanes_copy(ldn, back, here);
+        NBT(cell_pull)(self, row_at(self->window_slope, t, ldn), here, back);
+    }
+}
+
+/* g_theta += the outer products of the window, all at once. O(T (n² + nm)) */
+static void collect_theta(nbt_learner *self)
+{
+    const size_t n = self->n, ldn = self->ldn, count = self->length;
+    const nbt_ring all = {.count = count};
+    const real *back = self->window_back, *a = self->window_a;
+    real *g_theta = self->g_theta;
+    for (size_t t = 0; t < count; t++) {
+        lanes_add(ldn, back + t * ldn, g_theta);
+        if (self->one_hot && self->window_symbol[t] >= 0)
+            NBT(panels_add_row)(&self->cell, n + (size_t)self->window_symbol[t], back + t * ldn,
+                                g_theta);
+    }
+    NBT(panels_add_outer)(&self->cell, 0, n, all, a, ldn, back, ldn, g_theta);
+    if (!self->one_hot)
+        NBT(panels_add_outer)(&self->cell, n, self->m, all, self->window_x, self->ldm, back, ldn,
+                              g_theta);
+}
+
+static void collect(nbt_learner *self)
+{
+    backpropagate(self);
+    collect_theta(self);
+}
+
+static void apply(nbt_learner *self)
+{
+    NBT(optimizer_apply)(self, &self->cell, self->g_theta, self->theta_J, self->theta_J0,
+                         self->theta);
+    NBT(truncated_apply_phi)(self);
+}
+
+static const nbt_truncated DENSE = {NBT(readout_loss), collect, apply};
+
+double NBT(bptt_observe)(nbt_learner *self, nbt_target y, int learn)
+{
+    return NBT(truncated_observe)(self, &DENSE, y, learn);
+}
+
+void NBT(bptt_advance)(nbt_learner *self, int32_t symbol, const void *vector)
+{
+    NBT(truncated_enter)(self, &DENSE, symbol, vector);
+    lanes_copy(self->ldn, self->h, row_at(self->window_h, self->length, self->ldn));
+    NBT(cell_advance)(self, symbol, vector);
+}

@@ -1,0 +1,49 @@
+/* cell.h: the recurrent cell h' = Σ_p z_p θ[p] + α h with z = (1, σ(h), x), equations (31) and
+ * (37).
+ *
+ * θ has P rows (panels.h): row 0 the biases, rows 1…n W (W[j,i] from j to i), the rest r. Since z
+ * is the same for every unit, w_i = ∂h'_i/∂θ_i = z. F = ∂h'/∂h has F[k,j] = W[j,k] σ'(h_j) + α_k
+ * δ_kj. Vectors over units are (ldn), zero in the padding. */
+#ifndef NBT_DENSE_CELL_H
+#define NBT_DENSE_CELL_H
+
+#include "learner.h"
+#include "machine/real.h"
+
+/* z (P) = (1, a, x): x one-hot at `symbol`, or `vector` (m). O(n + m), O(n) when one-hot. */
+void NBT(cell_regress)(nbt_learner *self, int32_t symbol, const real *restrict vector);
+
+/* self->input: r[symbol] (ldn), or the vector (ldm), zero in the padding. O(n + m) */
+void NBT(cell_input)(nbt_learner *self, int32_t symbol, const real *restrict vector);
+
+/* h' (ldn) from θ, α, h, a and the input as above. O(nP), O(n²) when one-hot. */
+void NBT(cell_forward)(nbt_learner *self, const real *restrict input, real *restrict h_next);
+
+/* h_next from h and an input, symbol or vector (m); nothing else but scratch changes. */
+void NBT(cell_look)(nbt_learner *self, int32_t symbol, const void *vector);
+
+/* The learner's own transition: h ← h', a and slope of h'. Input: symbol or vector (m). */
+void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector);
+
+/* h ← h_next, and its a and slope. O(n) */
+void NBT(cell_move)(nbt_learner *self);
+
+/* Vectors (count, ldn), one after another. */
+typedef struct {
+    size_t count;
+    const real *v;
+} nbt_vectors;
+
+/* out[s] = F v[s] for all of `some`, then all of `more`, which must not alias out (…, ldn). With
+ * `forward` also self->h_next from self->input. θ is read once for everything. O(count n²) */
+void NBT(cell_push)(nbt_learner *self, nbt_vectors some, nbt_vectors more, real *restrict out,
+                    int forward);
+
+/* out = Fᵀ u, F at the given slopes. O(n²) */
+void NBT(cell_pull)(const nbt_learner *self, const real *restrict slope, const real *restrict u,
+                    real *restrict out);
+
+/* Rows first … last - 1 of Fᵀ (n, ldn). O(n) each; 16 at a time are read as they lie in θ. */
+void NBT(cell_jacobian)(const nbt_learner *self, size_t first, size_t last, real *restrict F);
+
+#endif

@@ -1,0 +1,329 @@
+#include "dense/descent.h"
+#include "dense/cell.h"
+#include "dense/lazy.h"
+#include "dense/nobacktrack.h"
+#include "machine/parallel.h"
+#include "shared/readout.h"
+#include "shared/reduction.h"
+
+/* One pair's part of a panel: w̄ ← keep w̄ + add z, its share c of θ's step, ‖w̄‖², F v̄. */
+typedef struct {
+    vec keep, add, c, norm, pushed;
+} descent_pair;
+
+/* What a panel carries down its turns. */
+typedef struct {
+    real *theta, *w;
+    size_t pair_size;
+    const real *z, *in, *sv; /* by row below row 0: z; the transition's z'; σ'_p v̄_p (K, ldP) */
+    size_t ldP;
+    vec H, sum; /* η H; the transition so far */
+    descent_pair *pairs;
+} descent_panel;
+
+/* One lane block: θ learns, w̄ moves, the transition takes its part. */
+NBT_INLINE void pass_block(descent_panel *b, real *theta_at, real *w_at, vec z, size_t K, int learn,
+                           int move, vec *theta)
+{
+    vec moving = load(theta_at) - b->H * z;
+    for (size_t k = 0; k < K; k++) {
+        descent_pair *pair = b->pairs + k;
+        const vec w = load(w_at + k * b->pair_size);
+        moving -= pair->c * w;
+        if (!move) continue;
+        const vec moved = pair->keep * w + pair->add * z;
+        store(w_at + k * b->pair_size, moved);
+        pair->norm += moved * moved;
+    }
+    *theta = learn ? moving : load(theta_at);
+    if (learn) store(theta_at, moving);
+}
+
+NBT_INLINE void pass_turns(descent_panel *b, size_t turns, size_t group, size_t K, int learn,
+                           int move)
+{
+    for (size_t t = 0; t < turns; t++) {
+        const size_t p = t * group;
+        vec theta;
+        pass_block(b, b->theta + t * LANES, b->w + t * LANES, lanes_rows(b->z + p, group), K, learn,
+                   move, &theta);
+        if (!move) continue;
+        b->sum += lanes_rows(b->in + p, group) * theta;
+        for (size_t k = 0; k < K; k++)
+            b->pairs[k].pushed += lanes_rows(b->sv + k * b->ldP + p, group) * theta;
+    }
+}
+
+/* z: the regressors ∂f_i/∂θ_i of the last transition; rows: how many below row 0 the pass visits.
+ */
+NBT_INLINE void pass_panel(nbt_learner *self, size_t thread, const real *z, size_t rows, size_t i,
+                           size_t group, size_t K, int learn, int move)
+{
+    const nbt_panels *at = &self->cell;
+    const size_t ldn = self->ldn, ldP = self->ldP;
+    const size_t turns = (rows + group - 1) / group;
+    const real *keep = self->keep_w, *add = self->add_w, *c = self->c, *v = self->v;
+    const real rate = (real)self->rate;
+    real *theta = self->theta, *w = self->w;
+    descent_pair only;
+    descent_panel b = {.theta = panel_of(at, theta, i),
+                       .w = panel_of(at, w, i),
+                       .pair_size = at->size,
+                       .z = z + 1,
+                       .in = (const real *)self->z + 1,
+                       .sv = self->sv,
+                       .ldP = ldP,
+                       .H = rate * load((const real *)self->H + i),
+                       .pairs = K == 1 ? &only : panel_pairs(self, thread)};
+    for (size_t k = 0; k < K; k++)
+        b.pairs[k] = (descent_pair){
+            .keep = spread(keep[k]), .add = load(add + k * ldn + i), .c = spread(rate * c[k])};
+    vec bias;
+    pass_block(&b, theta + i, w + i, spread(z[0]), K, learn, move, &bias);
+    b.H = lanes_tile(b.H, group);
+    for (size_t k = 0; k < K; k++) {
+        b.pairs[k].add = lanes_tile(b.pairs[k].add, group);
+        b.pairs[k].norm = lanes_only(b.pairs[k].norm, LANES / group);
+    }
+    pass_turns(&b, turns, group, K, learn, move);
+    if (!move) return;
+    const vec alpha = load((const real *)self->alpha + i);
+    store((real *)self->h_next + i,
+          lanes_gather(b.sum, group) + (bias + alpha * load((const real *)self->h + i)));
+    for (size_t k = 0; k < K; k++) {
+        store((real *)self->norm_w + k * ldn + i, lanes_gather(b.pairs[k].norm, group));
+        store((real *)self->pushed + k * ldn + i,
+              lanes_gather(b.pairs[k].pushed, group) + alpha * load(v + k * ldn + i));
+    }
+}
+
+/* What a pass is, and panels first … last - 1 of it. */
+typedef struct {
+    const real *z;
+    size_t rows;
+    int learn, move;
+} pass_work;
+
+NBT_INLINE void pass_panels(nbt_learner *self, const pass_work *work, size_t first, size_t last,
+                            size_t thread, size_t K, int learn, int move)
+{
+#define PANEL(i, group) pass_panel(self, thread, work->z, work->rows, i, group, K, learn, move)
+    EACH_PANEL_OF(&self->cell, first, last, PANEL);
+#undef PANEL
+}
+static void pass_one(nbt_learner *self, const void *what, size_t first, size_t last, size_t thread)
+{
+    pass_panels(self, what, first, last, thread, 1, 1, 1);
+}
+static void pass_any(nbt_learner *self, const void *what, size_t first, size_t last, size_t thread)
+{
+    const pass_work *work = what;
+    pass_panels(self, work, first, last, thread, self->K, work->learn, work->move);
+}
+
+/* A lane block of row p. */
+NBT_INLINE void pass_symbol_panel(nbt_learner *self, size_t p, size_t i, size_t group, int learn,
+                                  int move)
+{
+    const nbt_panels *at = &self->cell;
+    const real *keep = self->keep_w, *add = self->add_w, *c = self->c, *H = self->H;
+    descent_pair *pairs = self->pairs;
+    vec g = load(H + i);
+    for (size_t k = 0; k < self->K; k++) {
+        real *w_k = panel_of(at, (real *)self->w + k * at->size, i);
+        const vec w = panel_row_of(w_k, p, group);
+        g += c[k] * w;
+        if (!move) continue;
+        const vec moved = keep[k] * w + load(add + k * self->ldn + i);
+        panel_put(w_k, p, group, moved);
+        pairs[k].norm += moved * moved;
+    }
+    if (!learn) return;
+    real *theta = panel_of(at, self->theta, i);
+    panel_put(theta, p, group, panel_row_of(theta, p, group) - (real)self->rate * g);
+}
+
+/* The row of the symbol that z has; leaves its squared norms in active_norm (K). */
+static void pass_symbol(nbt_learner *self, size_t symbol, int learn, int move)
+{
+    descent_pair *pairs = self->pairs;
+    for (size_t k = 0; k < self->K; k++) pairs[k].norm = spread(0);
+#define PANEL(i, group) pass_symbol_panel(self, self->n + symbol, i, group, learn, move)
+    EACH_PANEL(&self->cell, PANEL);
+#undef PANEL
+    if (!move) return;
+    for (size_t k = 0; k < self->K; k++) ((real *)self->active_norm)[k] = fold(pairs[k].norm);
+}
+
+/* One pass. z and its symbol as above; keep_w 1 where w̄ does not move. */
+static void pass(nbt_learner *self, const real *z, int32_t symbol, int learn, int move)
+{
+    const int lazy = self->lazy && symbol != NBT_UNKNOWN_SYMBOL;
+    const size_t K = self->K, rows = lazy ? self->n : self->cell.rows;
+    const pass_work work = {z, rows, learn, move};
+    nbt_parallel(self, self->cell.count, 2 * (1 + K) * self->ldn * rows,
+                 K == 1 && learn && move ? pass_one : pass_any, &work);
+    if (!lazy) return;
+    if (symbol >= 0) pass_symbol(self, (size_t)symbol, learn, move);
+    real *r = self->lazy_step;
+    for (size_t k = 0; k < K; k++) r[k] = learn ? (real)self->rate * ((const real *)self->c)[k] : 0;
+    NBT(lazy_advance)(self, self->keep_w, r);
+}
+
+/* ‖z‖². */
+static real regressors_norm(const nbt_learner *self)
+{
+    const int32_t symbol = self->x_last;
+    const int lazy = self->lazy && symbol != NBT_UNKNOWN_SYMBOL;
+    const size_t count = lazy ? 1 + self->n : self->P;
+    const real *z = self->z;
+    vec sum = {0};
+    for (size_t i = 0; i < count; i += LANES) {
+        const vec part = lanes_only(load(z + i), count - i);
+        sum += part * part;
+    }
+    return fold(sum) + (lazy && symbol >= 0 ? 1 : 0);
+}
+
+/* What the next step asks for: norms (K + 1), all of ‖w̄_k‖² and ‖z‖². */
+static void keep_norms(nbt_learner *self)
+{
+    real *norms = self->norms;
+    const real *active = self->active_norm, *waiting = self->lazy_norm;
+    for (size_t k = 0; k < self->K; k++) {
+        norms[k] = NBT(sum)(self->ldn, (const real *)self->norm_w + k * self->ldn);
+        if (self->lazy) norms[k] += active[k] + waiting[k];
+    }
+    norms[self->K] = regressors_norm(self);
+}
+
+/* Steps of rows that wait are taken when their symbol comes: what they move by is noted now, where
+ * its square is beyond the range of numbers. */
+static void note_waiting_step(nbt_learner *self)
+{
+    const real *c = self->c, *norms = self->norms, rate = (real)self->rate;
+    for (size_t k = 0; k < self->K; k++)
+        if (!isfinite(rate * c[k] * (rate * c[k]) * norms[k])) self->noted = 1;
+}
+
+double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn)
+{
+    const double loss = NBT(readout_loss)(self, y, self->delta);
+    if (!learn) return loss;
+    NBT(readout_learn)(self);
+    if (self->norm == NBT_FISHER) NBT(follow_fisher)(self);
+    real *c = self->c, *keep = self->keep_w;
+    NBT(rows_dot)(self->K, self->ldn, self->v, self->H, c);
+    for (size_t k = 0; k < self->K; k++) c[k] /= (real)self->K, keep[k] = 1;
+    if (self->lazy) note_waiting_step(self);
+    if (self->deferred)
+        self->learning = 1;
+    else
+        pass(self, self->z, self->x_last, 1, 0);
+    return loss;
+}
+
+/* (13)–(14) for pair k, but for F: v̄ ← ρ̄ v̄ + Σ ε_i ρ_i e_i; keep_w, add_w; sv = σ' v̄. */
+static void reduce_pair(nbt_learner *self, size_t k)
+{
+    const size_t ldn = self->ldn;
+    const int balanced = self->norm != NBT_NO_NORM;
+    real *v = (real *)self->v + k * ldn, *add = (real *)self->add_w + k * ldn;
+    real *sv = (real *)self->sv + k * self->ldP, *rho = self->rho, *inverse = self->rho_inverse;
+    const real *slope = self->slope, *norms = self->norms;
+    const real norm_z = norms[self->K];
+    NBT(signs)(self, (uint32_t)k, self->sign);
+    NBT(state_weights)(self, k);
+    real v2;
+    NBT(rows_norm)(1, ldn, v, self->u, &v2);
+    const nbt_balance old = balance_of(balanced, norms[k], v2);
+    if (self->norm == NBT_FISHER) {
+        for (size_t i = 0; i < ldn; i += LANES) store((real *)self->norm_d + i, spread(norm_z));
+        NBT(balance)(ldn, balanced, self->norm_d, self->u, rho, inverse);
+    } else {
+        const nbt_balance each = balance_of(balanced, norm_z, 1);
+        for (size_t i = 0; i < ldn; i += LANES)
+            store(rho + i, spread(each.rho)), store(inverse + i, spread(each.inverse));
+    }
+    NBT(fold)(self, old.rho, v, add);
+    for (size_t i = 0; i < ldn; i += LANES) store(sv + i, load(slope + i) * load(v + i));
+    for (size_t i = self->n; i < ldn; i++) sv[i] = 0; /* no unit, or the rows of inputs */
+    ((real *)self->keep_w)[k] = old.inverse;
+}
+
+/* The norms of w̄, in the order of the pass, from the arrays. */
+static void measure_pairs(nbt_learner *self)
+{
+    const nbt_panels *at = &self->cell;
+    const size_t rows = self->lazy ? self->n : at->rows;
+    for (size_t k = 0; k < self->K; k++) {
+        const real *w = (const real *)self->w + k * at->size;
+#define PANEL(i, group)                                                                            \
+    do {                                                                                           \
+        vec norm = load(w + i) * load(w + i);                                                      \
+        const real *turns = panel_of(at, w, i);                                                    \
+        for (size_t t = 0; t < (rows + group - 1) / group; t++)                                    \
+            norm += load(turns + t * LANES) * load(turns + t * LANES);                             \
+        store((real *)self->norm_w + k * self->ldn + i, lanes_gather(norm, group));                \
+    } while (0)
+        EACH_PANEL(at, PANEL);
+#undef PANEL
+    }
+}
+
+/* The symbol of the last transition waits, that of this one comes. */
+static void change_symbol(nbt_learner *self, int32_t before, int32_t symbol)
+{
+    real *h = self->h_next;
+    const int known = before != NBT_UNKNOWN_SYMBOL; /* otherwise the pass met every row */
+    if (known)
+        NBT(lazy_retire)(self, before, self->active_norm);
+    else {
+        NBT(lazy_reset)(self, -1);
+        measure_pairs(self);
+    }
+    NBT(lazy_recall)(self, symbol);
+    if (!known) return; /* h' has the row already */
+    for (size_t i = 0; i < self->ldn; i += LANES)
+        store(h + i,
+              load(h + i) + panel_row(&self->cell, self->theta, self->n + (size_t)symbol, i));
+}
+
+void NBT(descent_advance)(nbt_learner *self, int32_t symbol, const void *vector)
+{
+    const size_t ldn = self->ldn, K = self->K;
+    const int learn = self->learning;
+    self->learning = 0;
+    NBT(keep_regressors)(self);
+    NBT(cell_regress)(self, symbol, vector);
+    for (size_t k = 0; k < K; k++) reduce_pair(self, k);
+    pass(self, self->z_last, self->x_late, learn, 1);
+    if (self->lazy) change_symbol(self, self->x_late, symbol);
+    lanes_copy(K * ldn, self->pushed, self->v);
+    keep_norms(self);
+    NBT(cell_move)(self);
+}
+
+void NBT(descent_look)(nbt_learner *self, int32_t symbol, const void *vector)
+{
+    if (!self->lazy) {
+        NBT(cell_look)(self, symbol, vector);
+        return;
+    }
+    NBT(lazy_row)(self, symbol, self->input);
+    NBT(cell_forward)(self, self->input, self->h_next);
+}
+
+void NBT(descent_refresh)(nbt_learner *self)
+{
+    NBT(nobacktrack_refresh)(self);
+    if (self->lazy) {
+        const int32_t symbol = self->x_last;
+        memset(self->active_norm, 0, self->K * sizeof(real));
+        if (symbol >= 0) NBT(row_norms)(self, self->n + (size_t)symbol, self->active_norm);
+        if (!self->resumed) NBT(lazy_reset)(self, symbol);
+    }
+    measure_pairs(self);
+    keep_norms(self);
+    self->learning = 0;
+}

@@ -1,0 +1,25 @@
+/* kernels.h: everything the facade calls, a table for each precision and instruction set. */
+#ifndef NBT_KERNELS_H
+#define NBT_KERNELS_H
+
+#include "rule.h"
+
+typedef struct nbt_kernels {
+    size_t lanes;            /* reals of a lane block */
+    nbt_rule_row rules[3];   /* by nbt_rule */
+    nbt_rule_row descent;    /* NoBackTrack where one pass is enough */
+    nbt_rule_row systems[3]; /* by nbt_rule, where a system is trained */
+    void (*refresh)(nbt_learner *self);
+    void (*predict)(nbt_learner *self, const nbt_rule_row *rule, int has_x, int32_t symbol,
+                    const double *vector, double *p);
+    void (*bring_up)(const nbt_learner *self, void *theta, void *w);
+    int (*finite)(size_t count, const void *numbers); /* all of them, whole lane blocks? */
+    int (*waiting_finite)(const nbt_learner *self);   /* rows that wait, as they are now? */
+    nbt_system network, euler;                        /* systems/built_in.h */
+    /* scaler.h */
+    const void *(*input)(nbt_learner *self, const double *vector);
+    void (*follow)(nbt_learner *self, const double *input, const double *target);
+    size_t (*known)(size_t count, const double *vector);
+} nbt_kernels;
+
+#endif

@@ -1,0 +1,127 @@
+/* optimizer.h: what a gradient does to parameters; equations (10), (12) and (20)–(27).
+ *
+ * A block is one column: a unit's parameters (or a symbol's), its bias in row 0. Kalman keeps of
+ * J = Σ g gᵀ the diagonal J_pp and the first row J_0p (quasi-diagonal outer product). With
+ * D_p = J_pp + λ, q_p = J_0p / D_0, r_p = 1 / (D_p - J_0p q_p):
+ *     x_p = (g_p - g_0 q_p) r_p,   x_0 = g_0 / D_0 - Σ_p q_p x_p,   θ ← θ - x,
+ *     ‖w‖² = w_0² / D_0 + Σ_p (w_p - w_0 q_p)² r_p.
+ * Before that, a gradient far beyond all that J knows is shrunk: g ← g / max(1, g_0² / (κ D_0))
+ * with the D_0 before it. g_0²/D_0 does not depend on how activities are parametrised; κ = ∞:
+ * never. The functions below are one lane block; the sweeps that use them own the loops. */
+#ifndef NBT_SHARED_OPTIMIZER_H
+#define NBT_SHARED_OPTIMIZER_H
+
+#include "learner.h"
+#include "machine/panels.h"
+#include <math.h>
+
+/* How a pass over parameters measures vectors, for ρ: not at all; as they are; by J, so that
+ * ‖w‖² is the sum above; and their inner products, too. */
+enum { NOTHING, PLAIN, METRIC, METRIC_INNER };
+
+/* One step's numbers: SGD's rate, or Kalman's 1 - γ, λ and κ. */
+typedef struct {
+    real rate, keep, lambda, outlier;
+} step_size;
+
+/* lambda: lambda_theta or lambda_phi of the learner. */
+step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda);
+
+/* The factor of a gradient whose bias has g0, J_00 being as it was before. */
+NBT_INLINE vec qdop_trust(step_size step, vec g0, vec J00)
+{
+    if (step.outlier == (real)INFINITY) return spread(1);
+    const vec most = step.outlier * (J00 + step.lambda);
+    return most / lanes_max(g0 * g0, most);
+}
+
+/* 1 / r_p = D_p - J_0p q_p, where rounding may be off by a hundred roundings of D_p one way: no
+ * less than that. J_0p² ≤ J_00 J_pp, so it is at least λ but for rounding. */
+NBT_INLINE vec qdop_denominator(vec D, vec J0p, vec q)
+{
+    return lanes_at_least(D - J0p * q, D, NBT_PRECISION == 32 ? 17 : 46);
+}
+
+/* What rows p ≥ 1 need to know of row 0, and what they leave to it. */
+typedef struct {
+    vec g0, inverse0, sum; /* g_0, 1 / D_0, Σ q_p x_p so far */
+} qdop;
+
+/* Row 0: J_00 ← keep J_00 + g_0²; only read where nothing is learned. What it gives is laid out for
+ * the turns of its panel. */
+NBT_INLINE qdop qdop_first(step_size step, int learn, size_t group, vec g0, real *restrict J)
+{
+    const vec J00 = learn ? step.keep * load(J) + g0 * g0 : load(J);
+    if (learn) store(J, J00);
+    const vec inverse0 = 1 / (J00 + step.lambda);
+    return (qdop){lanes_tile(g0, group), lanes_tile(inverse0, group), (vec){0}};
+}
+
+/* The same where J is not a sum of products of g: J_00 ← keep J_00 + information. */
+NBT_INLINE qdop qdop_first_informed(step_size step, size_t group, vec g0, vec information,
+                                    real *restrict J)
+{
+    store(J, step.keep * load(J) + information);
+    return qdop_first(step, 0, group, g0, J);
+}
+
+/* Row p ≥ 1, first half: J_pp, J_0p ← keep J + g g; returns q_p; 1 / r_p in *denominator. */
+NBT_INLINE vec qdop_measure(step_size step, int learn, const qdop *first, vec g, real *restrict J,
+                            real *restrict J0, vec *denominator)
+{
+    vec Jpp = load(J), J0p = load(J0);
+    if (learn) {
+        const vec square = g * g, cross = first->g0 * g;
+        Jpp = square + step.keep * Jpp;
+        J0p = cross + step.keep * J0p;
+        store(J, Jpp);
+        store(J0, J0p);
+    }
+    const vec q = J0p * first->inverse0;
+    *denominator = qdop_denominator(Jpp + step.lambda, J0p, q);
+    return q;
+}
+
+/* r_p of one or two rows from their denominators, by one division, which is what bounds the rows'
+ * speed. */
+NBT_INLINE void qdop_invert(size_t count, vec *x)
+{
+    if (count == 1) {
+        x[0] = 1 / x[0];
+        return;
+    }
+    const vec x0 = x[0], inverse = 1 / (x0 * x[1]);
+    x[0] = inverse * x[1];
+    x[1] = inverse * x0;
+}
+
+/* Row p ≥ 1, second half: θ_p ← θ_p - x_p. */
+NBT_INLINE void qdop_update(qdop *first, vec g, vec q, vec r, real *restrict theta)
+{
+    const vec x = (g - first->g0 * q) * r;
+    first->sum += q * x;
+    store(theta, load(theta) - x);
+}
+
+/* After the last row: θ_0 ← θ_0 - x_0. */
+NBT_INLINE void qdop_last(qdop first, size_t group, real *restrict theta)
+{
+    const vec own = first.g0 * first.inverse0;
+    const vec x0 = lanes_only(own, LANES / group) - lanes_gather(first.sum, group);
+    store(theta, load(theta) - x0);
+}
+
+/* θ, J, J0 after the gradient g, all in panels. J, J0 unused by SGD. O(rows ld) */
+void NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const real *restrict g,
+                          real *restrict J, real *restrict J0, real *restrict theta);
+
+/* The same for the outer product g[0] = right, g[1 + p] = left[p] right; left (rows), right (ld).
+ * With `information` (ld), Kalman's alone, J is a sum of information[z] z zᵀ, z = (1, left),
+ * whatever `right` is: (24) with a diagonal I_t. So no gradient makes J deaf, and one that is far
+ * beyond is only limited, to g_0² = κ D_0: `right` is overwritten. NULL: J is made of g. */
+void NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
+                                const real *restrict left, real *restrict right,
+                                const real *restrict information, real *restrict J,
+                                real *restrict J0, real *restrict theta);
+
+#endif

@@ -1,0 +1,119 @@
+#include "systems/rtrl.h"
+#include "machine/lanes.h"
+#include "shared/activation.h"
+#include "systems/fisher.h"
+#include "systems/metric.h"
+#include "systems/sparse.h"
+#include "systems/step.h"
+#include <string.h>
+
+static real *now(const nbt_learner *self) { return self->settled ? self->G : self->G_next; }
+static real *next(const nbt_learner *self) { return self->settled ? self->G_next : self->G; }
+
+/* As many sums as registers hold: rows of the product, lane blocks of columns. */
+enum { TILE_ROWS = 4, TILE_BLOCKS = NBT_REGISTER == 64 ? 4 : 3 };
+
+/* A tile of F G, from Fᵀ (n, ldF). holes: most of F is 0. */
+NBT_INLINE void product_tile(size_t n, size_t ldF, size_t ld, size_t rows, size_t blocks, int holes,
+                             const real *restrict F, const real *restrict G, real *restrict out)
+{
+    vec sum[TILE_ROWS][TILE_BLOCKS] = {{{0}}};
+    for (size_t j = 0; j < n; j++) {
+        const real *f = F + j * ldF;
+        int some = !holes;
+        for (size_t k = 0; k < rows && !some; k++) some |= f[k] != 0;
+        if (!some) continue;
+        for (size_t b = 0; b < blocks; b++) {
+            const vec g = load(G + j * ld + b * LANES);
+            for (size_t k = 0; k < rows; k++) sum[k][b] += f[k] * g;
+        }
+    }
+    for (size_t k = 0; k < rows; k++)
+        for (size_t b = 0; b < blocks; b++) store(out + k * ld + b * LANES, sum[k][b]);
+}
+
+/* `blocks` lane blocks of columns of all rows. */
+NBT_INLINE void product_strip(size_t n, size_t ldF, size_t ld, size_t rows, size_t blocks,
+                              int holes, const real *F, const real *G, real *out)
+{
+    size_t i = 0;
+    for (; i + TILE_ROWS <= rows; i += TILE_ROWS)
+        product_tile(n, ldF, ld, TILE_ROWS, blocks, holes, F + i, G, out + i * ld);
+    for (; i < rows; i++) product_tile(n, ldF, ld, 1, blocks, holes, F + i, G, out + i * ld);
+}
+
+/* out (rows, ld) = F G for G (n, ld), a strip of columns at a time. */
+NBT_INLINE void product(size_t n, size_t ldF, size_t ld, size_t rows, int holes, const real *F,
+                        const real *G, real *out)
+{
+    size_t c = 0;
+    for (; c + TILE_BLOCKS * LANES <= ld; c += TILE_BLOCKS * LANES)
+        product_strip(n, ldF, ld, rows, TILE_BLOCKS, holes, F, G + c, out + c);
+    for (; c < ld; c += LANES) product_strip(n, ldF, ld, rows, 1, holes, F, G + c, out + c);
+}
+
+/* g = Σ_k H_k G[k], (6). O(np) */
+static void exact_gradient(nbt_learner *self)
+{
+    product(self->n, 1, self->ldG, 1, 0, self->H, now(self), self->g);
+}
+
+double NBT(system_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
+{
+    const double loss = NBT(system_loss)(self, y, learn);
+    if (!learn || self->failed) return loss;
+    if (self->whole) {
+        NBT(fisher_learn)(self, exact_gradient);
+        return loss;
+    }
+    exact_gradient(self);
+    NBT(metric_apply)(self, self->g);
+    return loss;
+}
+
+/* Fᵀ (n, ldn), a product with a unit vector a row. O(n) calls */
+static int jacobian(nbt_learner *self, const nbt_point *at)
+{
+    real *F = self->F, *unit = self->slope_next;
+    memset(unit, 0, self->ldn * sizeof *unit);
+    for (size_t j = 0; j < self->n && !self->failed; j++) {
+        unit[j] = 1;
+        NBT_ASK(self, jvp, at, unit, F + j * self->ldn);
+        unit[j] = 0;
+    }
+    NBT(system_given)(self, self->n * self->ldn, F);
+    return !self->failed;
+}
+
+/* Is most of F 0, as for a graph, or a layer that the others leave alone? */
+static int has_holes(size_t n, size_t ldn, const real *F)
+{
+    size_t zeros = 0;
+    for (size_t j = 0; j < n; j++)
+        for (size_t i = 0; i < n; i++) zeros += F[j * ldn + i] == 0;
+    return 2 * zeros > n * n;
+}
+
+/* (4): G ← F G + ∂f/∂θ. */
+static void carry(nbt_learner *self)
+{
+    const size_t n = self->n, ldn = self->ldn, ld = self->ldG;
+    if (has_holes(n, ldn, self->F))
+        product(n, ldn, ld, n, 1, self->F, now(self), next(self));
+    else
+        product(n, ldn, ld, n, 0, self->F, now(self), next(self));
+    NBT(sparse_add_rows)(self, ld, next(self));
+    self->settled = !self->settled;
+}
+
+void NBT(system_rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
+{
+    NBT(system_input)(self, symbol, vector);
+    for (size_t q = 0; q < self->phases; q++) {
+        const nbt_point at = NBT(system_point)(self, self->h, q);
+        if (!jacobian(self, &at) || !NBT(system_rows)(self, &at)) return;
+        carry(self);
+        if (!NBT(system_step)(self, &at)) return;
+    }
+    NBT(respond)(self, self->h, self->a, self->slope);
+}

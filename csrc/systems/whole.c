@@ -1,0 +1,168 @@
+#include "systems/whole.h"
+#include "machine/lanes.h"
+#include "machine/panels.h"
+#include "shared/optimizer.h"
+#include <math.h>
+#include <string.h>
+
+nbt_whole NBT(whole_theta)(const nbt_learner *self)
+{
+    return (nbt_whole){self->system.p, self->blocks,   self->block,    self->dense,   self->theta,
+                       self->theta_J,  self->theta_J0, self->metric_q, self->metric_r};
+}
+
+nbt_whole NBT(whole_phi)(const nbt_learner *self)
+{
+    return (nbt_whole){(1 + self->n) * self->A,
+                       self->phi_blocks,
+                       self->phi_block,
+                       self->dense,
+                       self->phi_flat,
+                       self->phi_J,
+                       self->phi_J0,
+                       self->phi_q,
+                       self->phi_r};
+}
+
+/* One block: its size, where it begins among the parameters and, dense, among the numbers of J. */
+typedef struct {
+    size_t size, first, at;
+} piece;
+
+static piece next_piece(const nbt_whole *at, size_t b, const piece *last)
+{
+    const size_t first = (size_t)at->block[b], size = (size_t)at->block[b + 1] - first;
+    return (piece){size, first, last ? last->at + last->size * last->size : 0};
+}
+
+/* EACH_PIECE(at) { … here … } */
+#define EACH_PIECE(target)                                                                         \
+    for (piece here = next_piece(target, 0, NULL), *once = &here; once; once = NULL)               \
+        for (size_t b_ = 0; b_ < (target)->blocks;                                                 \
+             b_++, here = b_ < (target)->blocks ? next_piece(target, b_, &here) : here)
+
+void NBT(whole_add)(const nbt_whole *at, real keep, const real *restrict g)
+{
+    EACH_PIECE(at)
+    {
+        const real *v = g + here.first;
+        const size_t f = here.first, size = here.size;
+        if (!at->dense) {
+            for (size_t i = 0; i < size; i++) {
+                at->J[f + i] = keep * at->J[f + i] + v[i] * v[i];
+                if (i) at->J0[f + i] = keep * at->J0[f + i] + v[0] * v[i];
+            }
+            continue;
+        }
+        real *J = at->J + here.at;
+        for (size_t i = 0; i < size; i++)
+            for (size_t j = 0; j < size; j++)
+                J[i * size + j] = keep * J[i * size + j] + v[i] * v[j];
+    }
+}
+
+/* L Lᵀ = J + λ. In exact arithmetic no pivot is below λ; rounding must not take one there. */
+static void cholesky(size_t size, const real *restrict J, real lambda, real *restrict L)
+{
+    for (size_t j = 0; j < size; j++) {
+        real pivot = J[j * size + j] + lambda;
+        for (size_t k = 0; k < j; k++) pivot -= L[j * size + k] * L[j * size + k];
+        const real d = root(pivot < lambda ? lambda : pivot);
+        L[j * size + j] = d;
+        for (size_t i = j + 1; i < size; i++) {
+            real sum = J[i * size + j];
+            for (size_t k = 0; k < j; k++) sum -= L[i * size + k] * L[j * size + k];
+            L[i * size + j] = sum / d;
+        }
+    }
+}
+
+void NBT(whole_factor)(const nbt_whole *at, real lambda)
+{
+    EACH_PIECE(at)
+    {
+        const size_t f = here.first;
+        if (at->dense) {
+            cholesky(here.size, at->J + here.at, lambda, at->q + here.at);
+            continue;
+        }
+        real Q = 0;
+        at->r[f] = 1 / (at->J[f] + lambda);
+        for (size_t i = 1; i < here.size; i++) {
+            const real q = at->J0[f + i] * at->r[f];
+            const real denominator = at->J[f + i] + lambda - at->J0[f + i] * q;
+            at->q[f + i] = q;
+            at->r[f + i] = 1 / (denominator > lambda ? denominator : lambda);
+            Q += q * q * at->r[f + i];
+        }
+        at->q[f] = Q;
+    }
+}
+
+/* y = L⁻¹ w, then, if `back`, y = L⁻ᵀ y. */
+static void substitute(size_t size, const real *L, const real *w, real *y, int back)
+{
+    for (size_t i = 0; i < size; i++) {
+        real sum = w[i];
+        for (size_t k = 0; k < i; k++) sum -= L[i * size + k] * y[k];
+        y[i] = sum / L[i * size + i];
+    }
+    for (size_t i = size; back && i-- > 0;) {
+        real sum = y[i];
+        for (size_t k = i + 1; k < size; k++) sum -= L[k * size + i] * y[k];
+        y[i] = sum / L[i * size + i];
+    }
+}
+
+void NBT(whole_solve)(const nbt_whole *at, const real *w, real *y)
+{
+    EACH_PIECE(at)
+    {
+        const size_t f = here.first;
+        if (at->dense) {
+            substitute(here.size, at->q + here.at, w + f, y + f, 1);
+            continue;
+        }
+        const real w0 = w[f];
+        real sum = 0;
+        for (size_t i = 1; i < here.size; i++) {
+            y[f + i] = (w[f + i] - w0 * at->q[f + i]) * at->r[f + i];
+            sum += at->q[f + i] * y[f + i];
+        }
+        y[f] = w0 * at->r[f] - sum;
+    }
+}
+
+void NBT(whole_step)(const nbt_whole *at, real *g)
+{
+    NBT(whole_solve)(at, g, g);
+    for (size_t j = 0; j < at->p; j++) at->x[j] -= g[j];
+}
+
+real NBT(whole_norm)(nbt_learner *self, const real *restrict w)
+{
+    const nbt_whole at = NBT(whole_theta)(self);
+    real *y = self->g, sum = 0;
+    NBT(whole_solve)(&at, w, y);
+    for (size_t j = 0; j < at.p; j++) sum += w[j] * y[j];
+    return sum > 0 ? sum : 0;
+}
+
+void NBT(whole_rows)(nbt_learner *self, real *restrict norm)
+{
+    const real *value = self->values;
+    real *dense = self->lead;
+    for (size_t i = 0; i < self->n; i++) {
+        const size_t begin = (size_t)self->indptr[i], end = (size_t)self->indptr[i + 1];
+        for (size_t e = begin; e < end; e++) dense[self->indices[e]] = value[e];
+        norm[i] = begin < end ? NBT(whole_norm)(self, dense) : 0;
+        for (size_t e = begin; e < end; e++) dense[self->indices[e]] = 0;
+    }
+}
+
+void NBT(whole_refresh)(nbt_learner *self)
+{
+    const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
+    NBT(whole_factor)(&theta, (real)self->lambda_theta);
+    if (phi.p) NBT(whole_factor)(&phi, (real)self->lambda_phi);
+}

@@ -1,0 +1,215 @@
+"""What csrc/ offers, once: a header after the other, those that others need first."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+
+cdef extern from "machine/layout.h" nogil:
+    enum:
+        NBT_ALIGN
+    ctypedef struct nbt_panels:
+        size_t rows, ld, full, group, depth
+
+cdef extern from "shared/schedule.h" nogil:
+    ctypedef enum nbt_schedule_kind:
+        NBT_CONSTANT, NBT_INVERSE_SQRT
+    ctypedef struct nbt_schedule:
+        nbt_schedule_kind kind
+        double scale
+    double nbt_rate(nbt_schedule schedule, uint64_t step) noexcept
+
+cdef extern from "shared/signs.h" nogil:
+    void nbt_philox(size_t count, uint32_t* c, const uint32_t* key) noexcept
+    void nbt_sign_bits(uint64_t seed, uint32_t pair, uint64_t step, uint32_t group,
+                       uint32_t* out) noexcept
+
+cdef extern from "systems/system.h" nogil:
+    ctypedef struct nbt_point:
+        const void* h
+        const void* x
+        const void* theta
+        int64_t symbol
+        size_t phase
+    ctypedef struct nbt_system:
+        size_t n, m, p, entries, phases
+        int theirs
+        void* self
+        int (*step)(void*, const nbt_point*, void*) noexcept
+        int (*jvp)(void*, const nbt_point*, const void*, void*) noexcept
+        int (*vjp)(void*, const nbt_point*, const void*, void*) noexcept
+        int (*rows)(void*, const nbt_point*, int64_t*, int32_t*, void*) noexcept
+        int (*loss)(void*, const void*, const void*, double*, void*) noexcept
+    ctypedef struct nbt_compiled:
+        size_t n, p, entries
+        const int64_t* indptr
+        const int32_t* indices
+        int (*step)(const void*, const void*, const void*, void*, void*) noexcept
+        int (*jvp)(const void*, const void*, const void*, const void*, void*, void*) noexcept
+        int (*vjp)(const void*, const void*, const void*, const void*, void*, void*) noexcept
+        int (*rows)(const void*, const void*, const void*, int64_t*, int32_t*, void*,
+                    void*) noexcept
+        int (*move)(const void*, const void*, const void*, size_t, size_t, const void*, void*,
+                    void*, int64_t*, int32_t*, void*, void*) noexcept
+        int (*loss)(const void*, const void*, double*, void*, void*) noexcept
+        void* data
+    nbt_system nbt_system_of(nbt_compiled* compiled, size_t m) noexcept
+    int nbt_csr_valid(size_t n, size_t p, size_t entries, const int64_t* indptr,
+                      const int32_t* indices) noexcept
+
+cdef extern from "learner.h" nogil:
+    ctypedef enum nbt_dtype:
+        NBT_F32, NBT_F64
+    ctypedef enum nbt_rule:
+        NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT
+    ctypedef enum nbt_activation:
+        NBT_SIGMOID, NBT_TANH, NBT_IDENTITY
+    ctypedef enum nbt_optimizer:
+        NBT_SGD, NBT_KALMAN
+    ctypedef enum nbt_readout:
+        NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI, NBT_OWN_LOSS
+    ctypedef enum nbt_norm:
+        NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM
+    ctypedef enum nbt_missing:
+        NBT_NEVER_MISSING, NBT_SKIP, NBT_MASK
+    ctypedef enum nbt_status:
+        NBT_OK, NBT_BAD_SYMBOL, NBT_DIVERGED, NBT_FAILED
+    enum:
+        NBT_ERA
+    ctypedef struct nbt_learner:
+        size_t n, m, A, P, K, S, T, Y, threads, length, head, lanes, strip
+        nbt_panels cell, out
+        nbt_dtype dtype
+        nbt_rule rule
+        nbt_activation activation
+        const uint8_t* activations
+        nbt_readout readout
+        nbt_optimizer optimizer
+        nbt_norm norm
+        nbt_missing missing
+        int scale_x, scale_y
+        int exact_self, one_hot, lazy, resumed, settled, fresh, entered
+        uint64_t looks
+        nbt_schedule schedule
+        double lambda_theta, lambda_phi, outlier
+        uint64_t seed, step
+        int32_t* window_symbol
+        int32_t* stamp
+        size_t ldwords
+        uint32_t* sign_words
+        int general
+        size_t phases
+        nbt_system system
+        int64_t* indptr
+        int32_t* indices
+        int64_t* seen_indptr
+        int32_t* seen_indices
+        int patterned, surveyed, measuring
+        uint8_t* run
+        int64_t* span
+        int32_t* owner
+        size_t blocks
+        int64_t* block
+        int32_t* first
+        int split, whole, dense, exact_fisher
+        size_t phi_blocks
+        int64_t* phi_block
+        int32_t* pair
+        int32_t x_last
+    ctypedef struct nbt_array:
+        const char* name
+        size_t offset, rows, columns
+        int needed, wide
+    ctypedef struct nbt_block:
+        size_t steps
+        const int32_t* symbols
+        const double* vectors
+        const int32_t* target_symbols
+        const double* target_vectors
+        int input_first, learn
+        double* predictions
+    void nbt_learner_init(nbt_learner* self, int isa) noexcept
+    int nbt_learner_array(const nbt_learner* self, size_t k, nbt_array* out) noexcept
+    void nbt_learner_refresh(nbt_learner* self) noexcept
+    void nbt_learner_settle(nbt_learner* self) noexcept
+    void nbt_learner_bring_up(nbt_learner* self, void* theta, void* w) noexcept
+    nbt_status nbt_learner_predict(nbt_learner* self, int has_x, int32_t symbol,
+                                   const double* vector, double* prediction) noexcept
+    nbt_status nbt_learner_run(nbt_learner* self, const nbt_block* block, double* loss,
+                               size_t* done) noexcept
+    size_t nbt_first_bad_symbol(const int32_t* symbols, size_t count, size_t limit) noexcept
+    size_t nbt_first_bad_number(double largest, const double* numbers, size_t count,
+                                int missing) noexcept
+
+cdef extern from "isa.h" nogil:
+    int nbt_isa_count() noexcept
+    const char* nbt_isa_name(int isa) noexcept
+    int nbt_isa_usable(int isa) noexcept
+
+cdef extern from "systems/network.h" nogil:
+    ctypedef enum nbt_leak:
+        NBT_NO_LEAK, NBT_FIXED_LEAK, NBT_LEARNED_LEAK, NBT_TIME_CONSTANT
+    ctypedef struct nbt_layer:
+        size_t first, start, units, inputs, below
+        nbt_activation activation
+        nbt_leak leak
+        double dt
+        const int64_t* indptr
+        const int32_t* indices
+    ctypedef struct nbt_network:
+        size_t layers, units
+        nbt_layer* layer
+        void* h
+        void* a
+        void* slope
+        void* leak
+        void* keep
+        void* gain
+        void* keep_slope
+        void* pushed
+        void* both
+        int* known
+
+cdef extern from "systems/euler.h" nogil:
+    ctypedef struct nbt_euler:
+        nbt_system field
+        double dt
+
+cdef extern from "systems/built_in.h" nogil:
+    nbt_system nbt_network_system(nbt_network* self, size_t m, nbt_dtype dtype, int isa) noexcept
+    nbt_system nbt_euler_system(nbt_euler* self, nbt_dtype dtype, int isa) noexcept
+
+cdef extern from "baselines/ctw.h" nogil:
+    enum:
+        NBT_CTW_SYMBOLS, NBT_CTW_BITS, NBT_CTW_DEEPEST
+    ctypedef struct nbt_ctw_record:
+        pass
+    ctypedef struct nbt_ctw:
+        size_t symbols, depth
+        double alpha
+        uint32_t limit
+        size_t capacity, n_buckets, n_history
+        nbt_ctw_record* pool
+        uint32_t* buckets
+        uint8_t* history
+        size_t used, room
+        uint64_t step
+    void nbt_ctw_init(nbt_ctw* self) noexcept
+    void nbt_ctw_refresh(nbt_ctw* self) noexcept
+    size_t nbt_ctw_first_bad_record(const nbt_ctw* self) noexcept
+    void nbt_ctw_predict(const nbt_ctw* self, double* probabilities) noexcept
+    nbt_status nbt_ctw_run(nbt_ctw* self, size_t steps, const int32_t* symbols, int learning,
+                           double* loss, size_t* done) noexcept
+
+cdef extern from *:
+    """
+    #if defined(__clang__)
+    #define NBT_COMPILER "clang " __clang_version__
+    #elif defined(__GNUC__)
+    #define NBT_COMPILER "gcc " __VERSION__
+    #else
+    #define NBT_COMPILER "unknown"
+    #endif
+    #ifndef NBT_OPENMP
+    #define NBT_OPENMP 0
+    #endif
+    """
+    const char* NBT_COMPILER
+    int NBT_OPENMP
