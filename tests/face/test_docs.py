@@ -33,7 +33,7 @@ def test_examples(page, monkeypatch, tmp_path):
 
 ALL = sorted(
     str(path.relative_to(ROOT))
-    for folder in (ROOT, DOCS, ROOT / "bench")
+    for folder in (ROOT, DOCS, DOCS / "design", ROOT / "bench")
     for path in folder.glob("*.md")
 )
 
