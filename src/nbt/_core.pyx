@@ -43,7 +43,7 @@ cdef class Learner(LearnerState):
     """A learner's verbs: they check what is passed, run the loop over a block, and say what failed.
 
     They wait for their turn with the trainer, which a verb gets as an argument: meanwhile another
-    learner may have taken this one's place there (`give_way`), and does it instead.
+    learner may have taken this one's place there (`retire`), and does it instead.
     """
 
     # ---- the two verbs -------------------------------------------------------------------------
@@ -55,7 +55,7 @@ cdef class Learner(LearnerState):
         self.turns.take(True)
         try:
             if self.retired:
-                return (<Learner>trainer._core)._predict(trainer, x)
+                return (<Learner>trainer._live.learner)._predict(trainer, x)
             return self._predict(trainer, x)
         finally:
             self.turns.give()
@@ -70,7 +70,7 @@ cdef class Learner(LearnerState):
         self.turns.take(False)
         try:
             if self.retired:
-                return (<Learner>trainer._core)._block(trainer, x, y, learn)
+                return (<Learner>trainer._live.learner)._block(trainer, x, y, learn)
             return self._block(trainer, x, y, learn)
         finally:
             self.turns.give()
@@ -81,7 +81,7 @@ cdef class Learner(LearnerState):
         self.turns.take(False)
         try:
             if self.retired:
-                return (<Learner>trainer._core)._along(trainer, x)
+                return (<Learner>trainer._live.learner)._along(trainer, x)
             return self._along(trainer, x)
         finally:
             self.turns.give()

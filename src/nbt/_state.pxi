@@ -279,12 +279,10 @@ cdef class LearnerState:
         if self.lost is not None:
             raise divergence.again(self.lost)
 
-    def give_way(self, dict place, dict changes):
-        """Another takes its place, with all that changes there: at once, no signal in between."""
-        before = dict(place)  # nothing of it is freed before the end
-        place.update(changes)
+    def retire(self):
+        """Another takes its place: calls that wait for their turn with it are done by the one that
+        the trainer has then."""
         self.retired = True
-        return before
 
     # ---- before a call that may fail ------------------------------------------------------------
 

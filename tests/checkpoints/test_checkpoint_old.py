@@ -27,6 +27,8 @@ def test_loads_as_it_was_and_goes_on(path):
         trainer.learn(np.zeros((3, trainer.inputs.size)), np.zeros((3, trainer.readout.dim)))
     elif isinstance(trainer, nbt.HMM) or trainer.predicts_inputs:
         trainer.learn([0, 1, 2])
+    elif isinstance(trainer.readout, nbt.Bernoulli):
+        trainer.learn(np.zeros((2, trainer.inputs.size)), np.ones((2, trainer.readout.dim)))
     else:
         trainer.learn(np.zeros((2, trainer.inputs.size)), [0, 1])
     assert trainer.step > int(arrays["step"])

@@ -197,18 +197,18 @@ def test_padding_stays_harmless(dtype, name, optimizer):
     trainer.learn(np.random.default_rng(0).integers(0, 5, 20_000))
     trainer.predict(3)
     trainer.state_dict()
-    for key, array in trainer._core.arrays.items():
+    for key, array in trainer._live.learner.arrays.items():
         assert np.isfinite(array).all(), key
     state = trainer.state_dict()
     for value in state.values():
         value[...] = 0
     for key in ("cell.W", "cell.alpha", "state.h", "readout.W"):
-        assert trainer._table.read(key).any()
-        trainer._table.write(key, state[key])
+        assert trainer._live.table.read(key).any()
+        trainer._live.table.write(key, state[key])
     for key in ("cell.b", "cell.r", "readout.b"):
-        trainer._table.write(key, state[key])
+        trainer._live.table.write(key, state[key])
     for key in ("theta", "alpha", "h", "phi"):
-        assert not trainer._core.arrays[key].any(), key
+        assert not trainer._live.learner.arrays[key].any(), key
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

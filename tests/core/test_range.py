@@ -61,7 +61,7 @@ def test_a_sound_run_is_not_looked_at(rule, optimizer, dtype, isa):
             trainer.observe(symbols[:50])
             trainer.load_state_dict(trainer.state_dict())
             trainer.learn(symbols)
-            assert trainer._core.looks == 0
+            assert trainer._live.learner.looks == 0
 
 
 @pytest.mark.parametrize("readout", [nbt.Gaussian(3), nbt.Bernoulli(3)], ids=["gauss", "bernoulli"])
@@ -71,7 +71,7 @@ def test_nor_is_one_of_numbers(rule, optimizer, readout, isa):
     x = np.random.default_rng(1).random((200, 3))
     trainer = build(rule, optimizer, readout)
     trainer.learn(x)
-    assert trainer._core.looks == 0
+    assert trainer._live.learner.looks == 0
 
 
 def test_large_states_are_not_looked_at(isa):
@@ -81,7 +81,7 @@ def test_large_states_are_not_looked_at(isa):
             nbt.RNN(N, activation), nbt.Softmax(M), nbt.SGD(0.0), inputs=nbt.Vector(2, False)
         )
         trainer.observe(np.full((20, 2), 1e13), [0] * 20)
-        assert trainer._core.looks == 0
+        assert trainer._live.learner.looks == 0
 
 
 def test_a_look_that_finds_nothing_changes_no_bit(assert_same_state):
@@ -91,7 +91,7 @@ def test_a_look_that_finds_nothing_changes_no_bit(assert_same_state):
         overwritten(trainer, optimizer__theta__J=1e25, optimizer__phi__J=1e25)
     symbols = np.random.default_rng(2).integers(0, M, 40)
     whole = plain.learn(symbols)
-    assert plain._core.looks > 0
+    assert plain._live.learner.looks > 0
     parts = [large.learn(symbols[k : k + 1]) for k in range(40)]
     assert np.concatenate(parts).tobytes() == whole.tobytes()
     assert_same_state(plain.state_dict(), large.state_dict())

@@ -75,7 +75,7 @@ def build(n, optimizer, start, **own):
 
 def samples(trainer, verb, block, seeds):
     """v (seeds, K, S, n) and w (seeds, K, P, n) after the block, from the same state each time."""
-    core = trainer._core
+    core = trainer._live.learner
     state = trainer.state_dict()
     start = {name: array.copy() for name, array in core.arrays.items()}
     v, w = [], []
@@ -88,8 +88,8 @@ def samples(trainer, verb, block, seeds):
         core.refresh()
         run(block)
         core.settle()
-        v.append(trainer._table.read("estimator.v"))
-        w.append(trainer._table.read("estimator.w"))
+        v.append(trainer._live.table.read("estimator.v"))
+        w.append(trainer._live.table.read("estimator.w"))
     return np.array(v), np.array(w)
 
 

@@ -31,7 +31,7 @@ def machine(dtype, activation):
     trainer = nbt.TruncatedBPTT(
         nbt.RNN(UNITS, activation=activation), nbt.Softmax(1), nbt.SGD(), window=1, dtype=dtype
     )
-    arrays = trainer._core.arrays
+    arrays = trainer._live.learner.arrays
 
     def activate(x):
         x = np.asarray(x, dtype=dtype)
@@ -39,7 +39,7 @@ def machine(dtype, activation):
         for start in range(0, len(x), UNITS):
             piece = x[start : start + UNITS]
             arrays["h"][0, : len(piece)] = piece
-            trainer._core.refresh()
+            trainer._live.learner.refresh()
             a[start : start + UNITS] = arrays["a"][0, : len(piece)]
             slope[start : start + UNITS] = arrays["slope"][0, : len(piece)]
         return a, slope

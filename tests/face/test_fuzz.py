@@ -29,17 +29,20 @@ def test_whatever_is_drawn(check):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", [nbt.NoBackTrack, nbt.RTRL, nbt.TruncatedBPTT])
-def test_a_look_that_moves_something_is_noticed(kind, monkeypatch):
+@pytest.mark.parametrize(
+    ("rule", "kind"),
+    [("nobacktrack", nbt.NoBackTrack), ("rtrl", nbt.RTRL), ("bptt", nbt.TruncatedBPTT)],
+)
+def test_a_look_that_moves_something_is_noticed(rule, kind, monkeypatch):
     predict = kind.predict
 
     def moves(trainer, *x):
-        trainer._core.arrays["h"][0, 0] += 1e-6
-        trainer._core.refresh()
+        trainer._live.learner.arrays["h"][0, 0] += 1e-6
+        trainer._live.learner.refresh()
         return predict(trainer, *x)
 
     monkeypatch.setattr(kind, "predict", moves)
-    cases = (one for seed in range(40) if (one := case(seed)).rule == kind._rule)
+    cases = (one for seed in range(40) if (one := case(seed)).rule == rule)
     assert any(failure("bits", one) for one in cases)
 
 

@@ -53,7 +53,7 @@ def outlier(optimizer):
 
 def follower(trainer, state, rule):
     """The oracle's trainer of a dense cell, in this state."""
-    optimizer, plan = trainer.optimizer, trainer._plan
+    optimizer = trainer.optimizer
     priors = (optimizer.lambdas(trainer.cell, trainer.readout)
               if isinstance(optimizer, nbt.Kalman) else ())  # fmt: skip
     kind = ("sgd", optimizer.schedule)
@@ -67,7 +67,7 @@ def follower(trainer, state, rule):
         optimizer=kind,
         readout=type(trainer.readout).__name__.lower(),
         missing=trainer.missing,
-        **plan.choices,
+        **trainer.form,
     )
 
 
@@ -130,7 +130,7 @@ def compare(what, trainer, before, call, rule):
 def check_oracle(case):
     """Does each step of a dense cell do what the oracle does? The first 4 steps of an operation."""
     trainer = case.build()
-    if not trainer._fast:
+    if not trainer._live.plan.fast:
         return False
     with outlier(trainer.optimizer):
         for k, (verb, form, count, more) in enumerate(case.script):

@@ -261,7 +261,7 @@ def phases_of(trainer):
 def plain(case, trainer):
     """The oracle in the state that a new trainer has."""
     state, learned, optimizer = trainer.state_dict(), learned_of(trainer), trainer.optimizer
-    theta, choices = theta_of(trainer)[learned], dict(trainer._plan.choices)
+    theta, choices = theta_of(trainer)[learned], trainer.form
     n, p, K = trainer.cell.units, len(theta), choices.get("rank", 1)
     phi = np.vstack([state["readout.b"], state["readout.W"]])
     if isinstance(trainer.cell, nbt.System):

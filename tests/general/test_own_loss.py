@@ -53,15 +53,26 @@ def test_a_window_as_long_as_the_run_is_rtrls_gradient():
     np.testing.assert_allclose(moved, -0.01 * total, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("inputs", [2, nbt.Vector(2, standardize=True)])
 @pytest.mark.parametrize("rule", RULES)
-def test_stopped_and_gone_on_with(rule, tmp_path, assert_same_state):
-    trainer = RULES[rule](systems.ring(), None, nbt.Kalman(0.1), inputs=2)
+def test_stopped_and_gone_on_with(rule, inputs, tmp_path, assert_same_state):
+    trainer = RULES[rule](systems.ring(), None, nbt.Kalman(0.1), inputs=inputs)
     x, y = data(40)
     trainer.learn(x[:17], y[:17])
     trainer.save(tmp_path / "a.safetensors")
     again = nbt.load(tmp_path / "a.safetensors", cell=trainer.cell)
     assert again.learn(x[17:], y[17:]).tobytes() == trainer.learn(x[17:], y[17:]).tobytes()
     assert_same_state(again.state_dict(), trainer.state_dict())
+
+
+def test_a_state_without_scales_is_one_in_which_they_begin():
+    """As those were that lacked them."""
+    trainer = nbt.RTRL(systems.ring(), None, inputs=nbt.Vector(2, standardize=True))
+    trainer.learn(*data(40))
+    state = trainer.state_dict()
+    assert state["inputs.count"].all()
+    trainer.load_state_dict({k: v for k, v in state.items() if not k.startswith("inputs.")})
+    assert not trainer.state_dict()["inputs.count"].any()
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -144,7 +144,7 @@ def test_a_bias_would_be_seen():
         run.leader.learn(symbols[t : t + 1])
         for one in (run.exact, run.replicas.trainers[0]):
             if one is run.exact:
-                source, target = run.leader._core.arrays, one._core.arrays
+                source, target = run.leader._live.learner.arrays, one._live.learner.arrays
                 target["theta"][...] = source["theta"]
             one.observe(symbols[t : t + 1])
     row = measure(run, 300, symbols[300])

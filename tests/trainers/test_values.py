@@ -383,7 +383,7 @@ def test_large_arrays_lie_in_one_piece():
     """Of huge pages, where the machine has them; small ones lie apart, for sanitizers to see."""
 
     def pieces(n):
-        arrays = nbt.NoBackTrack(nbt.RNN(n), nbt.Softmax(3))._core.arrays.values()
+        arrays = nbt.NoBackTrack(nbt.RNN(n), nbt.Softmax(3))._live.learner.arrays.values()
         return len({id(array.base) for array in arrays}), len(arrays)
 
     assert pieces(500)[0] == 1

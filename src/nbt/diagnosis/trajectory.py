@@ -83,7 +83,7 @@ class Trajectory:
             return probe.influence().reshape(n, size)
 
         nothing = moved(0, 0)
-        H = probe._core.arrays["H"][0, :n].astype(np.float64)
+        H = probe._live.learner.arrays["H"][0, :n].astype(np.float64)
         parts = []
         for first in range(0, n, size):
             count = min(size, n - first)
@@ -116,9 +116,9 @@ class Trajectory:
         for one in (self.exact, *self.replicas.trainers):
             for name, array in _settled(one).items():
                 new = source.get(name, array) if name in names else array
-                if new is not one._core.arrays[name]:
-                    one._core.arrays[name][...] = new
-            one._core.refresh()
+                if new is not one._live.learner.arrays[name]:
+                    one._live.learner.arrays[name][...] = new
+            one._live.learner.refresh()
 
 
 class Replicas:
@@ -181,7 +181,7 @@ class Replicas:
 def _settled(trainer: Trainer) -> dict[str, np.ndarray]:
     """Return the arrays of a trainer's core with pending updates applied; waiting rows are updated
     in copies."""
-    core = trainer._core
+    core = trainer._live.learner
     core.settle()
     return core.arrays | (core.brought_up() if core.lazy else {})
 

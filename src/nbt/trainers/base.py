@@ -1,8 +1,9 @@
-"""What every trainer does: its verbs. The arithmetic is in csrc/."""
+"""What every trainer does: its verbs, and what can be asked of it. The arithmetic is in csrc/."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ import numpy as np
 
 from nbt import _arguments, _core, divergence
 from nbt.cells import Cell
+from nbt.checkpoints import checkpoint
+from nbt.descriptions import rebuild
+from nbt.display import notebooks
 from nbt.divergence import DivergenceError
 from nbt.inputs import Inputs
 from nbt.optimizers import Optimizer
@@ -17,18 +21,19 @@ from nbt.readouts import Readout
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers import forecasting, listener
-from nbt.trainers.binding import Bound
+from nbt.trainers.binding import is_dense
+from nbt.trainers.live import Live
 from nbt.trainers.plan import Plan
-from nbt.trainers.stateful import Stateful
+from nbt.trainers.turns import alone, renews
+from nbt.training.history import History
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-
 __all__ = ["Trainer"]
 
 
-class Trainer(Stateful):
+class Trainer:
     """What every trainer promises; make one by `NoBackTrack`, `RTRL` or `TruncatedBPTT`.
 
     Predict, observe the loss, then learn: each loss is measured before its own update. The same
@@ -37,10 +42,10 @@ class Trainer(Stateful):
 
     Parameters
     ----------
-    cell, readout, optimizer, inputs, dtype, seed, threads, missing
-        As in `NoBackTrack`.
-    choices
-        What the rule has of its own.
+    plan : Plan
+        What it is made of: the other arguments of a rule.
+    seed : int
+        In [0, 2⁶⁴): first weights and signs.
 
     Raises
     ------
@@ -48,37 +53,20 @@ class Trainer(Stateful):
         For arguments that are not as above.
     """
 
-    _rule: str
+    __slots__ = ("__weakref__", "_live", "_turns")
+
+    _live: Live  # all that changes, exchanged as one in its turn
+    _turns: _core.Turns
     _general = False  # takes the path for systems even with a dense cell
 
-    def __init__(
-        self,
-        cell: Cell | System | CompiledSystem,
-        readout: Readout | None,
-        optimizer: Optimizer,
-        *,
-        inputs: Inputs | int | None,
-        dtype: str | type | np.dtype | None,
-        seed: int,
-        threads: int,
-        missing: str,
-        **choices: Any,
-    ) -> None:
+    def __init__(self, plan: Plan, seed: int) -> None:
         if type(self) is Trainer:
             raise TypeError("Trainer: expected NoBackTrack, RTRL or TruncatedBPTT to be made")
-        plan = Plan.of(
-            self._rule,
-            cell,
-            readout,
-            optimizer,
-            inputs=inputs,
-            dtype=dtype,
-            threads=threads,
-            missing=missing,
-            general=self._general,
-            choices=choices,
-        )
         self._begin(plan, _arguments.whole("seed", seed, low=0, high=2**64 - 1))
+
+    def _begin(self, plan: Plan, seed: int) -> None:
+        self._turns = _core.Turns()
+        self._live = Live.begun(plan, seed, self._turns)
 
     @staticmethod
     def _made(plan: Plan, seed: int) -> Trainer:
@@ -86,26 +74,6 @@ class Trainer(Stateful):
         made = object.__new__(Trainer)
         made._begin(plan, seed)
         return made
-
-    def _begin(self, plan: Plan, seed: int) -> None:
-        self._plan = plan
-        system = plan.bound(seed)
-        plan.check_size(system)
-        self._parameters = plan.parameters(system)
-        self._turns = _core.Turns()
-        self._core, self._table = plan.build(seed, self._turns)
-        self._draw(seed, system)
-
-    def _draw(self, seed: int, system: Bound | None) -> None:
-        """First values, into a state of zeros."""
-        if system is None:
-            values = self.cell.draw(self.inputs.size, np.random.default_rng(seed))
-            for key, value in values.items():
-                self._table.write(f"cell.{key}", value)
-        else:
-            random = np.random.default_rng((seed, 1))
-            self._table.begin(system.state, system.theta, self._plan.choices.get("rank", 1), random)
-        self._core.refresh()
 
     # ---- the verbs -----------------------------------------------------------------------------
 
@@ -129,30 +97,9 @@ class Trainer(Stateful):
         TypeError, ValueError
             For an input that is not as above.
         """
-        return self._core.predict(self, x)
+        return self._live.learner.predict(self, x)
 
-    def predict_along(self, x: ArrayLike) -> np.ndarray:
-        """What the readout says of the target of each of a block of inputs, one after the other,
-        going on from the state as it is; changes nothing.
-
-        Parameters
-        ----------
-        x : array (steps,) of integers, or (steps, m) of numbers
-            Inputs, for supervised use: the state moves on each, in a copy, then predicts.
-
-        Returns
-        -------
-        array (steps, …), float64
-            For each step what `predict` gives.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For inputs that are not as above.
-        DivergenceError
-            The state left the range of numbers on the way; the trainer is as it was.
-        """
-        return listener.predict_along(self, x)
+    predict_along = listener.predict_along
 
     def learn(self, x: ArrayLike, y: ArrayLike | None = None) -> np.ndarray:
         """Learns from a block, one step at a time.
@@ -181,7 +128,7 @@ class Trainer(Stateful):
         KeyboardInterrupt
             On Ctrl-C, between two steps.
         """
-        return self._core.run(self, x, y, True)
+        return self._live.learner.run(self, x, y, True)
 
     def observe(self, x: ArrayLike, y: ArrayLike | EllipsisType | None = None) -> np.ndarray | None:
         """Lets a block pass: the state moves, the estimate is carried along, nothing is learned.
@@ -201,74 +148,10 @@ class Trainer(Stateful):
         TypeError, ValueError, DivergenceError, KeyboardInterrupt
             As `learn`.
         """
-        return self._core.run(self, x, y, False)
+        return self._live.learner.run(self, x, y, False)
 
-    def _named(self, error: DivergenceError) -> DivergenceError:
-        """An error of the core's that says which number it was; in its turn."""
-        return divergence.named(error, self._read())
-
-    def simulate(
-        self, steps: int, *, paths: int = 200, x: ArrayLike | None = None, seed: int = 0
-    ) -> np.ndarray:
-        """Futures drawn from what is predicted, each step fed what was drawn before it; changes
-        nothing.
-
-        Parameters
-        ----------
-        steps : int
-            How far ahead.
-        paths : int
-            How many futures, all from the present state.
-        x : array (k,) of integers or (k, m) of numbers, optional
-            Inputs that are known: those of the first k steps, each coming before its target, as in
-            ``learn(x, y)``. Without it, or after them, an input is the target drawn last, which
-            needs a trainer fed with what it predicts; otherwise k is `steps`.
-        seed : int
-            Of the draws, in [0, 2⁶⁴).
-
-        Returns
-        -------
-        array (paths, steps) of int32, or (paths, steps, dim) of float64
-            Symbols of a `Softmax`; numbers of a `Gaussian`; 0 or 1 of a `Bernoulli`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For arguments that are not as above.
-        """
-        return forecasting.simulate(self, steps, paths=paths, x=x, seed=seed)
-
-    def forecast(
-        self,
-        steps: int,
-        *,
-        quantiles: Sequence[float] = (0.05, 0.5, 0.95),
-        paths: int = 200,
-        x: ArrayLike | None = None,
-        seed: int = 0,
-    ) -> np.ndarray:
-        """Quantiles of the numbers to come, over simulated futures; changes nothing.
-
-        Parameters
-        ----------
-        steps : int
-            How far ahead.
-        quantiles : sequence of numbers in [0, 1]
-            Which.
-        paths, x, seed
-            As in `simulate`.
-
-        Returns
-        -------
-        array (len(quantiles), steps, dim), float64
-            ``[q, k]`` is quantile q of the target k + 1 steps ahead, each number by itself.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For arguments that are not as above, or a readout of symbols.
-        """
-        return forecasting.forecast(self, steps, quantiles=quantiles, paths=paths, x=x, seed=seed)
+    simulate = forecasting.simulate
+    forecast = forecasting.forecast
 
     def influence(self) -> np.ndarray:
         """The trainer's current ∂h/∂θ.
@@ -285,3 +168,233 @@ class Trainer(Stateful):
             For a rule that has none (`TruncatedBPTT`).
         """
         raise TypeError(f"{type(self).__name__} keeps no influence matrix; NoBackTrack and RTRL do")
+
+    # ---- what it is made of --------------------------------------------------------------------
+
+    @property
+    def cell(self) -> Cell | System | CompiledSystem:
+        """What is trained."""
+        return self._live.plan.cell
+
+    @property
+    def readout(self) -> Readout:
+        """What is predicted."""
+        return self._live.plan.readout
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """What is done with the gradient."""
+        return self._live.plan.optimizer
+
+    @property
+    def inputs(self) -> Inputs:
+        """What it is fed."""
+        return self._live.plan.inputs
+
+    @property
+    def predicts_inputs(self) -> bool:
+        """Is what it is fed of the same kind and size as what it predicts?"""
+        return self._live.learner.predicts_inputs
+
+    @property
+    def dtype(self) -> str:
+        """Of all its numbers: "float32" or "float64"."""
+        return self._live.plan.dtype
+
+    @property
+    def missing(self) -> str:
+        """What a NaN does."""
+        return self._live.plan.missing
+
+    @property
+    def seed(self) -> int:
+        """The seed of the first weights and of the signs."""
+        return self._live.learner.seed
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are learned: the network's and the readout's."""
+        return self._live.parameters
+
+    @property
+    def step(self) -> int:
+        """Steps taken so far, learned or observed."""
+        return self._live.learner.step
+
+    @property
+    def form(self) -> dict:
+        """The arguments that its rule has of its own, by name: rank, blocks, … of `NoBackTrack`."""
+        return self._live.plan.form.said()
+
+    @property
+    def threads(self) -> int:
+        """At most so many work on a step. May be set; the bits are those of any other number."""
+        return self._live.plan.threads
+
+    @threads.setter
+    @alone
+    def threads(self, threads: int) -> None:
+        self._exchange(self._live.with_threads(threads))
+
+    def describe(self) -> dict[str, Any]:
+        """The arguments this trainer was made with, as plain values, as JSON holds them."""
+        return self._live.plan.described(type(self).__name__, self.seed)
+
+    def __repr__(self) -> str:
+        return f"{self._live.plan.shown(type(self).__name__, self.seed)}  # step {self.step}"
+
+    def _repr_html_(self) -> str:
+        return notebooks.table(type(self).__name__, notebooks.trainer_rows(self))
+
+    # ---- its state -----------------------------------------------------------------------------
+
+    @alone
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Everything that changes while learning, as copies, by name.
+
+        Returns
+        -------
+        dict of str to array
+            In the trainer's dtype, integers apart; n units, m inputs, A outputs of
+            the readout (2 dim of a `Gaussian`), P = 1 + n + m:
+
+            - ``cell.b`` (n,), ``cell.W`` (n, n) from unit j to i at [j, i], ``cell.r`` (m, n),
+              ``cell.alpha`` (n,); ``readout.b`` (A,), ``readout.W`` (n, A); ``state.h`` (n,)
+            - of `NoBackTrack` ``estimator.v`` (K, S, n), ``estimator.w`` (K, P, n),
+              ``estimator.d`` (P, n) with exact self-influence or else ``estimator.z`` (P,),
+              ``estimator.fisher`` (n,) with that norm; of `RTRL` ``estimator.G`` (n, P, n)
+            - of `Kalman` ``optimizer.theta.J`` and ``.J0`` (P, n), ``optimizer.phi.J`` and ``.J0``
+              (1 + n, A): the diagonal of J and each block's first row
+            - ``inputs.…`` and ``targets.…``, ``count``, ``mean`` and ``variance``, where those are
+              standardised; ``window.…``, the steps that are kept; ``waiting.…``, rows of symbols
+              that are brought up to date when they next come
+            - ``step`` and ``seed``
+
+            That is for dense cells. On graphs ``cell.W`` is (edges,), learned leaks are
+            ``cell.beta``, time constants ``cell.tau``, layers have names such as ``cell.0.W``, a
+            system has ``cell.theta`` (p,). There w̄ and J are flat, (K, p) and (p,), v̄ is (K, n)
+            and ``estimator.rows.…`` is ∂f/∂θ as CSR arrays.
+        """
+        return self._live.read()
+
+    @renews
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Takes back what `state_dict` gave, edited or not.
+
+        Parameters
+        ----------
+        state : mapping of str to array
+            The names, shapes and types of `state_dict`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A key is missing or unknown, a shape or type is not that of this trainer, or a number is
+            not finite. Then nothing was changed.
+        """
+        self._exchange(self._live.with_state(state))
+
+    @alone
+    def reset_state(self) -> None:
+        """Begins another sequence: the network's state is that before the first step, and nothing
+        is known yet of how it depends on the parameters.
+
+        What was learned stays: parameters, covariances, the means of what is standardised; so does
+        `step`, which rates and signs go by. Steps of a window that is not full are not learned
+        from. The cost is that of `load_state_dict`.
+        """
+        self._exchange(self._live.restarted())
+
+    @alone
+    def grow(self, symbols: int | None = None, *, inputs: int | None = None) -> None:
+        """Makes room for more symbols, as inputs (where the inputs are the symbols predicted) and
+        as outputs, or for longer input vectors; what is known of the old ones stays as it is.
+
+        Everything about the new ones is 0: weights, estimates and covariances. So the logits of the
+        old symbols keep their bits and their probabilities keep their ratios; a new symbol has the
+        logit 0. A new number of a vector changes no prediction until something is learned from it.
+        The cost is that of `load_state_dict`.
+
+        Parameters
+        ----------
+        symbols : int, optional
+            How many there are from now on, not fewer than before.
+        inputs : int, optional
+            How many numbers an input has from now on, not fewer than before.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For a number that is none, or smaller, a readout without symbols, or inputs that are no
+            vectors. Then nothing was changed.
+        """
+        self._exchange(self._live.grown(symbols, inputs))
+
+    def save(
+        self, path: str | os.PathLike[str], stream: Any = None, history: History | None = None
+    ) -> None:
+        """Writes a checkpoint; `nbt.load` takes it back and goes on as if nothing had happened.
+
+        With the stream and the history that it learned with, `nbt.Checkpoint.load` takes those
+        back, too. It is written aside, synced and renamed: a crash at any moment leaves the old
+        file or the new one, whole. The old one is kept as ``path + ".previous"``.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to.
+        stream, history : optional
+            What it learned from, and what `nbt.train` gave: their present state is saved with it.
+
+        Raises
+        ------
+        TypeError
+            For arguments that are not as above, such as a stream without `state_dict`.
+        CheckpointError
+            A number is NaN or infinite: nothing is written.
+        OSError
+            The file cannot be written; it names the path.
+
+        Examples
+        --------
+        >>> trainer.save("model.safetensors")  # doctest: +SKIP
+        >>> trainer = nbt.load("model.safetensors")  # doctest: +SKIP
+        """
+        checkpoint.save(self, path, stream, history)
+
+    # ---- for the package -----------------------------------------------------------------------
+
+    def _exchange(self, live: Live) -> None:
+        """Another takes the place of what there is; in its turn. All of it or nothing, whatever
+        interrupts: a learner that is retired only looks which one there is."""
+        self._live.learner.retire()
+        self._live = live
+
+    def _glance(self) -> tuple[Plan, dict[str, np.ndarray]]:
+        """What it is made of and its state, maybe in the midst of another thread's block: for
+        predictions."""
+        return self._turns.look(lambda: (self._live.plan, self._live.read()))
+
+    def _named(self, error: DivergenceError) -> DivergenceError:
+        """An error of the core's that says which number it was; in its turn."""
+        return divergence.named(error, self._live.read())
+
+    @alone
+    def _moment(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """`describe` and `state_dict` of one moment."""
+        return self.describe(), self._live.read()
+
+    @alone
+    def _parts(self) -> tuple[type, dict[str, Any], dict[str, np.ndarray], int]:
+        """What `rebuild` makes another one of; a system's own functions are no plain values."""
+        own = {} if is_dense(self.cell) else {"cell": self.cell}
+        return type(self), self.describe() | own, self._live.read(), self.threads
+
+    def __reduce__(self):
+        return rebuild, self._parts()
+
+    def __copy__(self):
+        return self.__deepcopy__({})
+
+    def __deepcopy__(self, memo):
+        return rebuild(*self._parts())

@@ -6,7 +6,6 @@ from functools import partial
 
 import numpy as np
 
-from nbt import _arguments
 from nbt.cells import Cell
 from nbt.descriptions import build
 from nbt.inputs import Inputs
@@ -17,6 +16,8 @@ from nbt.schedules import InverseSqrt
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.base import Trainer
+from nbt.trainers.forms import BPTTForm
+from nbt.trainers.plan import Plan
 from nbt.trainers.state.expected import shapes_of
 
 __all__ = ["TruncatedBPTT"]
@@ -51,7 +52,7 @@ class TruncatedBPTT(Trainer):
     window that such a step closes is learned from when the next one closes.
     """
 
-    _rule = "bptt"
+    __slots__ = ()
 
     def __init__(
         self,
@@ -66,22 +67,25 @@ class TruncatedBPTT(Trainer):
         threads: int = 1,
         missing: str = "error",
     ) -> None:
-        super().__init__(
+        plan = Plan.of(
+            BPTTForm.of(window),
             cell,
             readout,
             optimizer,
             inputs=inputs,
             dtype=dtype,
-            seed=seed,
             threads=threads,
             missing=missing,
-            window=_arguments.whole("window", window, high=2**20),
+            general=self._general,
         )
+        super().__init__(plan, seed)
 
     @property
     def window(self) -> int:
         """Steps between two updates."""
-        return self._plan.choices["window"]
+        form = self._live.plan.form
+        assert isinstance(form, BPTTForm)
+        return form.window
 
 
-LEARNERS.add("TruncatedBPTT", Kind(partial(build, TruncatedBPTT), shapes_of))
+LEARNERS.add("TruncatedBPTT", Kind(partial(build, TruncatedBPTT), partial(shapes_of, BPTTForm)))

@@ -1,9 +1,10 @@
-"""Futures: what a trainer expects, drawn step by step from a copy that cannot learn."""
+"""Futures: what a trainer expects, drawn step by step from a copy that cannot learn. `simulate` and
+`forecast` are methods of `Trainer`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from nbt.inputs import Vector
 from nbt.readouts import Bernoulli, Gaussian, Softmax
 from nbt.trainers.listener import go_to, listener
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["forecast", "simulate"]
 
 MOST_NUMBERS = 2**28  # of all paths
@@ -19,16 +23,41 @@ Draw = Callable[[np.ndarray, np.ndarray], Any]
 
 
 def simulate(
-    trainer: Any, steps: int, *, paths: int = 200, x: Any = None, seed: int = 0
+    self: Any, steps: int, *, paths: int = 200, x: ArrayLike | None = None, seed: int = 0
 ) -> np.ndarray:
-    """See `Trainer.simulate`."""
-    _arguments.instance("readout", trainer.readout, Softmax, Gaussian, Bernoulli)
+    """Futures drawn from what is predicted, each step fed what was drawn before it; changes
+    nothing.
+
+    Parameters
+    ----------
+    steps : int
+        How far ahead.
+    paths : int
+        How many futures, all from the present state.
+    x : array (k,) of integers or (k, m) of numbers, optional
+        Inputs that are known: those of the first k steps, each coming before its target, as in
+        ``learn(x, y)``. Without it, or after them, an input is the target drawn last, which
+        needs a trainer fed with what it predicts; otherwise k is `steps`.
+    seed : int
+        Of the draws, in [0, 2⁶⁴).
+
+    Returns
+    -------
+    array (paths, steps) of int32, or (paths, steps, dim) of float64
+        Symbols of a `Softmax`; numbers of a `Gaussian`; 0 or 1 of a `Bernoulli`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+    """
+    _arguments.instance("readout", self.readout, Softmax, Gaussian, Bernoulli)
     steps = _arguments.whole("steps", steps)
     paths = _arguments.whole("paths", paths)
     seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
-    known = _known_inputs(trainer, x, steps)
-    draw, noise = _drawing(trainer.readout, paths, steps, seed)
-    heard = listener(trainer)
+    known = _known_inputs(self, x, steps)
+    draw, noise = _drawing(self.readout, paths, steps, seed)
+    heard = listener(self)
     start = heard.state_dict()["state.h"]
     futures = np.empty(noise.shape, np.int32 if noise.ndim == 2 else np.float64)
     for path in range(paths):
@@ -43,22 +72,42 @@ def simulate(
 
 
 def forecast(
-    trainer: Any,
+    self: Any,
     steps: int,
     *,
     quantiles: Sequence[float] = (0.05, 0.5, 0.95),
     paths: int = 200,
-    x: Any = None,
+    x: ArrayLike | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """See `Trainer.forecast`."""
-    _arguments.instance("readout", trainer.readout, Gaussian, Bernoulli)
+    """Quantiles of the numbers to come, over simulated futures; changes nothing.
+
+    Parameters
+    ----------
+    steps : int
+        How far ahead.
+    quantiles : sequence of numbers in [0, 1]
+        Which.
+    paths, x, seed
+        As in `simulate`.
+
+    Returns
+    -------
+    array (len(quantiles), steps, dim), float64
+        ``[q, k]`` is quantile q of the target k + 1 steps ahead, each number by itself.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above, or a readout of symbols.
+    """
+    _arguments.instance("readout", self.readout, Gaussian, Bernoulli)
     try:
         levels = list(quantiles)
     except TypeError:
         raise TypeError(f"quantiles: expected a sequence of numbers, got {quantiles!r}") from None
     levels = [_arguments.real("quantiles", level, low=0, high=1) for level in levels]
-    futures = simulate(trainer, steps, paths=paths, x=x, seed=seed)
+    futures = simulate(self, steps, paths=paths, x=x, seed=seed)
     return np.quantile(futures, levels, axis=0)
 
 

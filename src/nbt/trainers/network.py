@@ -44,6 +44,13 @@ class Layer:
         return self.edges + self.units * self.others
 
     @property
+    def squares(self) -> int:
+        """Numbers of a matrix for each unit's parameters, of all of them together."""
+        if self.graph is None:
+            return self.units * (self.others + self.units) ** 2
+        return int(((self.others + np.diff(self.before)) ** 2).sum())
+
+    @property
     def before(self) -> np.ndarray:
         """Edges of the units before, (units + 1,)."""
         if self.graph is None:

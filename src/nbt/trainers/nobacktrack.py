@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 
-from nbt import _arguments, _core
 from nbt.cells import Cell
 from nbt.descriptions import build
 from nbt.inputs import Inputs
-from nbt.optimizers import SGD, Kalman, Optimizer
+from nbt.optimizers import Kalman, Optimizer
 from nbt.readouts import Readout
 from nbt.registry import LEARNERS, Kind
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.base import Trainer
-from nbt.trainers.binding import check_cell, is_dense, is_fast
+from nbt.trainers.forms import NoBackTrackForm
+from nbt.trainers.plan import Plan
 from nbt.trainers.state.expected import shapes_of
 from nbt.trainers.turns import alone
 
 __all__ = ["NoBackTrack"]
-
-SMALL_UNITS = 32  # up to so many, a block each; for more, measured (docs/learning.md):
-BLOCKS, WINDOWED_BLOCKS, WINDOW = 16, 4, 4
-SPLITS = ("blocks",)
 
 
 class NoBackTrack(Trainer):
@@ -100,7 +95,7 @@ class NoBackTrack(Trainer):
     ((1000,), 1000)
     """
 
-    _rule = "nobacktrack"
+    __slots__ = ()
 
     def __init__(
         self,
@@ -120,63 +115,64 @@ class NoBackTrack(Trainer):
         threads: int = 1,
         missing: str = "error",
     ) -> None:
-        rank = _arguments.whole("rank", rank, high=2**16)
-        split = None if split is None else _arguments.one_of("split", split, SPLITS)
-        check_cell(cell)
-        _arguments.instance("optimizer", optimizer, SGD, Kalman)
-        blocks, exact_self, window = _form(cell, optimizer, split, blocks, exact_self, window)
-        norm = _arguments.one_of("norm", norm, _core.NORMS)
-        if norm == "kalman" and isinstance(optimizer, SGD):
-            raise ValueError(
-                "norm: 'kalman' measures with the optimizer's covariance, "
-                "which SGD does not have; expected 'fisher' or 'euclidean'"
-            )
-        super().__init__(
+        form = NoBackTrackForm.of(
+            cell,
+            optimizer,
+            rank=rank,
+            split=split,
+            blocks=blocks,
+            exact_self=exact_self,
+            window=window,
+            norm=norm,
+        )
+        plan = Plan.of(
+            form,
             cell,
             readout,
             optimizer,
             inputs=inputs,
             dtype=dtype,
-            seed=seed,
             threads=threads,
             missing=missing,
-            rank=rank,
-            blocks=blocks,
-            exact_self=exact_self,
-            window=window,
-            norm=norm,
-            **({} if split is None else {"split": split}),
+            general=self._general,
         )
+        super().__init__(plan, seed)
+
+    @property
+    def _form(self) -> NoBackTrackForm:
+        form = self._live.plan.form
+        assert isinstance(form, NoBackTrackForm)
+        return form
 
     @property
     def rank(self) -> int:
         """K, how many pairs there are."""
-        return self._plan.choices["rank"]
+        return self._form.rank
 
     @property
     def split(self) -> str | None:
         """How the pairs share the parameters; None: each has all."""
-        return self._plan.choices.get("split")
+        return self._form.split
 
     @property
     def blocks(self) -> int:
         """S, into how many groups the units are dealt."""
-        return self._plan.choices["blocks"]
+        return self._form.blocks
 
     @property
     def exact_self(self) -> bool:
         """Is each unit's influence on itself along its own path kept exactly?"""
-        return self._plan.choices["exact_self"]
+        return self._form.exact_self
 
     @property
     def window(self) -> int:
         """T, how many steps are kept exactly."""
-        return self._plan.choices["window"]
+        return self._form.window
 
     @property
     def norm(self) -> str:
         """What balances v̄ and w̄."""
-        return self._plan.choices["norm"]
+        return self._form.norm
 
     @alone
     def influence(self) -> np.ndarray:
@@ -187,16 +183,8 @@ class NoBackTrack(Trainer):
         array (units, P, units), float64
             As `Trainer.influence`.
         """
-        if not self._fast:
-            return self._table.influence()
-        state = self._read()
-        n = self.cell.units
-        v = state["estimator.v"].astype(np.float64)[
-            :, np.arange(n) % self.blocks
-        ]  # (K, unit, state)
-        w = state["estimator.w"].astype(np.float64)
-        estimate = np.einsum("kij,kpi->jpi", v, w) / self.rank
-        return estimate + self._exact_part(state)
+        self._live.learner.settle()
+        return self._live.table.influence()
 
     @alone
     def exact_influence(self) -> np.ndarray:
@@ -208,62 +196,8 @@ class NoBackTrack(Trainer):
             The steps of the window, and before them each unit's own path. For a system: the last
             transition, (n, p).
         """
-        return self._exact_part(self._read()) if self._fast else self._table.regressors()
-
-    def _exact_part(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
-        n, path = self.cell.units, np.eye(self.cell.units)  # ∂h(t)/∂h(t - l)
-        own = state.get("estimator.d")
-        if own is None:  # w_i, the same for every unit
-            own = np.repeat(state["estimator.z"][:, np.newaxis], n, axis=1)
-        exact = np.zeros((n, *own.shape))
-        for lag in range(self.window):
-            exact += path[:, np.newaxis] * self._regressors(state, lag)[:, np.newaxis]
-            path = path @ state["window.F"][lag].astype(np.float64)
-        return exact + path[:, np.newaxis] * own.astype(np.float64)
-
-    def _regressors(self, state: Mapping[str, np.ndarray], lag: int) -> np.ndarray:
-        """(1, a, x) of the transition `lag` before the last; zeros if there was none."""
-        x = state["window.x"][lag]
-        if self._core.one_hot:
-            there, x = x >= 0, np.arange(self.inputs.size) == x
-        else:
-            there = lag < state["window.length"]
-        return there * np.concatenate([[1.0], state["window.a"][lag], x])
+        self._live.learner.settle()
+        return self._live.table.exact_influence()
 
 
-def _form(cell, optimizer, split, blocks, exact_self, window) -> tuple[int, bool, int]:
-    """Blocks of units, exact self-influence and a window, which only dense cells have."""
-    if not is_fast(cell, optimizer, split):
-        for name, value, only in (
-            ("blocks", blocks, 1),
-            ("exact_self", exact_self, False),
-            ("window", window, 0),
-        ):
-            if value not in (None, only):
-                why = _why_general(cell, optimizer, split)
-                raise ValueError(f"{name}: expected {only} {why}, got {value!r}")
-        return 1, False, 0
-    exact_self = True if exact_self is None else _arguments.flag("exact_self", exact_self)
-    small = cell.units <= SMALL_UNITS
-    if window is None:
-        window = 0 if small or blocks is not None or not exact_self else WINDOW
-    window = _arguments.whole("window", window, low=0, high=2**16)
-    if window and not exact_self:
-        raise ValueError(f"window: expected 0 without exact_self, got {window}")
-    if blocks is None:
-        blocks = cell.units if small else WINDOWED_BLOCKS if window else BLOCKS
-    return _arguments.whole("blocks", blocks, high=cell.units), exact_self, window
-
-
-def _why_general(cell, optimizer, split) -> str:
-    """What takes the path for systems, which has none of these."""
-    if isinstance(cell, System | CompiledSystem):
-        return "for a system"
-    if not is_dense(cell):
-        return "for layers, graphs, learned leaks and continuous time"
-    if split:
-        return f"with split={split!r}"
-    return f"with reduction={optimizer.reduction!r}, fisher={optimizer.fisher!r}"
-
-
-LEARNERS.add("NoBackTrack", Kind(partial(build, NoBackTrack), shapes_of))
+LEARNERS.add("NoBackTrack", Kind(partial(build, NoBackTrack), partial(shapes_of, NoBackTrackForm)))

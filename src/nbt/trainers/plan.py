@@ -1,9 +1,8 @@
-"""What a trainer is made of: its arguments, checked, and the learner that they make."""
+"""What a trainer is made of: its arguments, checked; what follows from them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from nbt import _arguments, _core
-from nbt.build import isa_in_use
+from nbt.descriptions import value_out
 from nbt.inputs import Inputs, Symbols, Vector, as_inputs
 from nbt.optimizers import SGD, Kalman, Optimizer
 from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Readout, Softmax
 from nbt.systems.compiled import CompiledSystem
 from nbt.trainers.binding import Bound, bound, check_cell, is_fast, own_loss
-from nbt.trainers.state.dense import StateTable
-from nbt.trainers.state.flat import GeneralTable
+from nbt.trainers.forms import BPTTForm, Form, NoBackTrackForm
+from nbt.trainers.state.sizes import Sizes
 
 __all__ = ["Plan"]
 
@@ -27,17 +26,17 @@ LARGEST_UNITS = 2**16
 MOST_BYTES = 2**40
 MOST_THREADS = 256
 QUIET_WINDOW = 1 << 10  # of what never learns: only memory depends on it
-QUIET_PAIR = {"rank": 1, "blocks": 1, "exact_self": False, "window": 0, "norm": "euclidean"}
+SCRATCH = 2  # a learner takes about so many times the numbers of its state
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The arguments of a trainer but its seed; `choices` are those that its rule has of its own.
+    """The arguments of a trainer but its seed; `form` are those that its rule has of its own.
 
     `general`: it takes the path for systems even with a dense cell.
     """
 
-    rule: str
+    form: Form
     cell: Any
     readout: Readout
     optimizer: Optimizer
@@ -46,11 +45,10 @@ class Plan:
     missing: str
     threads: int
     general: bool
-    choices: Mapping[str, Any]
 
     @classmethod
     def of(
-        cls, rule, cell, readout, optimizer, *, inputs, dtype, missing, threads, general, choices
+        cls, form, cell, readout, optimizer, *, inputs, dtype, missing, threads, general
     ) -> Plan:
         """Of what a user gave, once each is what it should be."""
         check_cell(cell)
@@ -61,7 +59,7 @@ class Plan:
             _arguments.instance("readout", readout, Softmax, Gaussian, Bernoulli)
         own = "System" in type(getattr(cell, "field", cell)).__name__  # in units of its own
         return cls(
-            rule,
+            form,
             cell,
             readout,
             _arguments.instance("optimizer", optimizer, SGD, Kalman),
@@ -72,13 +70,12 @@ class Plan:
             _arguments.one_of("missing", missing, _core.MISSING),
             _arguments.whole("threads", threads, high=MOST_THREADS),
             general,
-            choices,
         )
 
     @cached_property
     def fast(self) -> bool:
         """Do the rules for dense cells train it?"""
-        return not self.general and is_fast(self.cell, self.optimizer, self.choices.get("split"))
+        return not self.general and is_fast(self.cell, self.optimizer, self.form.split)
 
     @property
     def kalman(self) -> bool:
@@ -89,13 +86,11 @@ class Plan:
 
     def listening(self) -> Plan:
         """Of a trainer that predicts with the same bits, at the price of the network alone."""
-        rule, choices = "bptt", {"window": QUIET_WINDOW}
+        form: Form = BPTTForm(QUIET_WINDOW)
         if getattr(getattr(self.cell, "field", self.cell), "vjp", True) is None:
-            rule, choices = "nobacktrack", dict(QUIET_PAIR)  # it cannot be backpropagated through
+            form = NoBackTrackForm()  # it cannot be backpropagated through
         general = not self.fast  # the same path
-        return replace(
-            self, rule=rule, optimizer=SGD(), choices=choices, general=general, threads=1
-        )
+        return replace(self, form=form, optimizer=SGD(), general=general, threads=1)
 
     def grown(self, symbols: int | None, inputs: int | None) -> Plan:
         """With so many symbols, or numbers of an input; see `Trainer.grow`."""
@@ -113,129 +108,71 @@ class Plan:
             )
         return replace(self, readout=readout, inputs=fed)
 
-    # ---- sizes ---------------------------------------------------------------------------------
-
-    def _of_cell(self, system: Bound | None) -> int:
-        """Numbers in θ."""
-        n = self.cell.units
-        return len(system.theta) if system else n * (1 + n + self.inputs.size)
-
-    def parameters(self, system: Bound | None) -> int:
-        """How many numbers are learned: the network's and the readout's."""
-        learned = self._of_cell(system) - (system.fixed if system else 0)
-        if isinstance(self.readout, OwnLoss):
-            return learned
-        return learned + (1 + self.cell.units) * self.readout.outputs
-
-    def check_size(self, system: Bound | None) -> None:
-        """Raises before anything is allocated. Sizes are Python integers: nothing overflows."""
-        _arguments.whole("units", self.cell.units, high=LARGEST_UNITS)
-        n, m, outputs = self.cell.units, self.inputs.size, self.readout.outputs
-        rank, blocks, window = (
-            self.choices.get(key, least)
-            for key, least in (("rank", 1), ("blocks", 1), ("window", 0))
-        )
-        parameters, kalman = self._of_cell(system), self.kalman
-        numbers = parameters * (4 + rank + 2 * kalman) + rank * blocks * n
-        numbers += (1 + n) * outputs * (2 + 2 * kalman) + window * (n + m + outputs)
-        if self.rule == "nobacktrack":
-            numbers += window * n * (n + rank * blocks)
-        numbers += 2 * n * parameters * (self.rule == "rtrl")
-        if not self.optimizer.plain and self.optimizer.reduction in ("block", "full"):
-            numbers += 2 * parameters**2 + 2 * ((1 + n) * outputs) ** 2
-        size = numbers * np.dtype(self.dtype).itemsize
-        if size > MOST_BYTES:
-            raise ValueError(
-                f"units: a trainer of {n} units, {m} inputs and {outputs} outputs takes "
-                f"{size / 2**30:.0f} GiB; expected at most {MOST_BYTES / 2**30:.0f} GiB"
-            )
-
-    # ---- the learner ---------------------------------------------------------------------------
-
     def bound(self, seed: int) -> Bound | None:
         """The functions and first values of a system; None for a dense cell."""
         if self.fast:
             return None
         random = np.random.default_rng(seed)
-        return bound(self.cell, self.inputs.size, self.dtype, random, self.rule)
+        return bound(self.cell, self.inputs.size, self.dtype, random, self.form.rule)
 
-    def build(self, seed: int, turns: _core.Turns) -> tuple[_core.Learner, StateTable]:
-        """A learner of these sizes and choices, every number in it 0, of the trainer that has these
-        turns."""
-        optimizer, kalman = self.optimizer, self.kalman
-        lambdas = optimizer.lambdas(self.cell, self.readout) if kalman else (0.0, 0.0)
-        system = self.bound(seed)
-        reduction = self._reduction(system)
-        core = _core.Learner(
-            turns=turns,
-            rule=self.rule,
-            dtype=self.dtype,
-            n=self.cell.units,
-            m=self.inputs.size,
-            outputs=self.readout.outputs,
-            readout=type(self.readout).__name__.lower(),
-            one_hot=isinstance(self.inputs, Symbols),
-            standardize_inputs=getattr(self.inputs, "standardize", False),
-            standardize_targets=getattr(self.readout, "standardize", False),
-            missing=self.missing,
-            activation=self.cell.activation,
-            optimizer="kalman" if kalman else "sgd",
-            schedule=optimizer.schedule.lower(),
-            lambda_theta=lambdas[0],
-            lambda_phi=lambdas[1],
-            outlier=getattr(optimizer, "outlier", None) or math.inf,
-            seed=seed,
-            isa=isa_in_use(),
-            threads=self.threads,
-            dynamics=system and system.core,
-            targets=self.readout.targets.size,
-            **reduction,
-            **self.choices | {"split": "split" in self.choices},
-        )
+    # ---- sizes ---------------------------------------------------------------------------------
+
+    def sizes(self, system: Bound | None) -> Sizes:
+        """What the shapes of its state follow from."""
+        values = self.inputs, self.readout, self.optimizer
         if system is None:
-            return core, StateTable(core, self.rule, kalman, **self.choices)
-        return core, GeneralTable(
-            core,
-            self.rule,
-            kalman,
-            parts=system.parts,
-            starts=reduction["starts"],
-            grown=system.grown,
-            **self.choices,
-        )
+            return Sizes.of_dense(self.cell.units, *values)
+        theta = (len(system.theta),)
+        cell = {name: places.shape for name, places in system.parts.items()} or {"theta": theta}
+        ends = np.append(system.starts, theta)
+        blocks = int(np.square(np.diff(ends), dtype=np.float64).sum())
+        phases = system.core.sizes["phases"]
+        return Sizes(self.cell.units, *values, cell, theta, blocks, phases)
 
-    def _reduction(self, system: Bound | None) -> dict[str, Any]:
-        """Blocks of θ and φ in the metric, and which is kept of them."""
-        if system is None or self.optimizer.plain:
-            return {"starts": system and system.starts}
-        reduction, exact = self.optimizer.reduction, self.optimizer.fisher == "exact"
-        if isinstance(self.readout, OwnLoss) and (exact or reduction != "diagonal"):
+    def parameters(self, system: Bound | None) -> int:
+        """How many numbers are learned: the network's and the readout's."""
+        sizes = self.sizes(system)
+        fixed = system.fixed if system else 0
+        return math.prod(sizes.theta) - fixed + (math.prod(sizes.phi) if sizes.phi else 0)
+
+    def check_size(self, system: Bound | None) -> None:
+        """Raises before anything is allocated. Sizes are Python integers: nothing overflows."""
+        _arguments.whole("units", self.cell.units, high=LARGEST_UNITS)
+        sizes = self.sizes(system)
+        numbers = sum(map(math.prod, self.form.shapes(sizes).values()))
+        size = SCRATCH * numbers * np.dtype(self.dtype).itemsize
+        if size > MOST_BYTES:
             raise ValueError(
-                "optimizer: expected the default Kalman or reduction='diagonal' without a readout, "
-                f"got {self.optimizer}"
+                f"units: a trainer of {sizes.units} units, {self.inputs.size} inputs and "
+                f"{self.readout.outputs} outputs takes {size / 2**30:.0f} GiB; "
+                f"expected at most {MOST_BYTES / 2**30:.0f} GiB"
             )
-        scaled = getattr(self.readout, "standardize", False) or self.missing == "mask"
-        if exact and scaled:
-            raise ValueError(
-                "fisher: expected 'outer' where numbers are standardised or missing='mask', "
-                "got 'exact'; Gaussian(..., standardize=False) takes it"
-            )
-        if exact and self.rule == "bptt":
-            raise ValueError("fisher: expected 'outer' for backpropagation, got 'exact'")
-        if self.choices.get("split") and reduction in ("block", "full"):
-            raise ValueError(
-                f"split: expected None with reduction={reduction!r}, got {self.choices['split']!r}"
-            )
-        rows, columns = 1 + self.cell.units, self.readout.outputs
-        theta = {"diagonal": np.arange(len(system.theta)), "full": [0]}
-        phi = {"diagonal": np.arange(rows * columns), "full": [0]}
-        own = isinstance(self.readout, OwnLoss)
+
+    # ---- as text -------------------------------------------------------------------------------
+
+    def described(self, kind: str, seed: int) -> dict[str, Any]:
+        """The arguments of a trainer of that kind and seed, as plain values, as JSON holds them."""
         return {
-            "starts": theta.get(reduction, system.starts),
-            "phi_starts": None if own else phi.get(reduction, np.arange(columns) * rows),
-            "dense": reduction in ("block", "full"),
-            "exact_fisher": exact,
+            "trainer": kind,
+            "cell": value_out(self.cell),
+            "readout": value_out(self.readout),
+            "optimizer": value_out(self.optimizer),
+            "inputs": value_out(self.inputs),
+            "dtype": self.dtype,
+            "seed": seed,
+            **({} if self.missing == "error" else {"missing": self.missing}),
+            **self.form.said(),
         }
+
+    def shown(self, kind: str, seed: int) -> str:
+        """The same as a call that makes such a trainer."""
+        own = "".join(f", {key}={value!r}" for key, value in self.form.said().items())
+        missing = "" if self.missing == "error" else f"missing={self.missing!r}, "
+        inputs = "" if self.inputs == self.readout.targets else f", inputs={self.inputs}"
+        return (
+            f"{kind}({self.cell}, {self.readout}, {self.optimizer}{inputs}{own}, "
+            f"{missing}dtype={self.dtype!r}, seed={seed})"
+        )
 
 
 def own_dtype(cell: Any) -> str:

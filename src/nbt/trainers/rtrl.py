@@ -15,6 +15,8 @@ from nbt.registry import LEARNERS, Kind
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.base import Trainer
+from nbt.trainers.forms import RTRLForm
+from nbt.trainers.plan import Plan
 from nbt.trainers.state.expected import shapes_of
 
 __all__ = ["RTRL"]
@@ -37,7 +39,7 @@ class RTRL(Trainer):
         For arguments that are not as above.
     """
 
-    _rule = "rtrl"
+    __slots__ = ()
 
     def __init__(
         self,
@@ -51,16 +53,18 @@ class RTRL(Trainer):
         threads: int = 1,
         missing: str = "error",
     ) -> None:
-        super().__init__(
+        plan = Plan.of(
+            RTRLForm(),
             cell,
             readout,
             optimizer,
             inputs=inputs,
             dtype=dtype,
-            seed=seed,
             threads=threads,
             missing=missing,
+            general=self._general,
         )
+        super().__init__(plan, seed)
 
     def influence(self) -> np.ndarray:
         """The exact ∂h/∂θ, with past parameters where they have changed since.
@@ -73,4 +77,4 @@ class RTRL(Trainer):
         return self.state_dict()["estimator.G"].astype(np.float64)
 
 
-LEARNERS.add("RTRL", Kind(partial(build, RTRL), shapes_of))
+LEARNERS.add("RTRL", Kind(partial(build, RTRL), partial(shapes_of, RTRLForm)))

@@ -13,7 +13,7 @@ from nbt.optimizers import SGD, Kalman
 from nbt.schedules import Constant, InverseSqrt
 from nbt.streams import file
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
-from nbt.trainers.nobacktrack import BLOCKS, SMALL_UNITS, WINDOW, WINDOWED_BLOCKS
+from nbt.trainers.forms import BLOCKS, SMALL_UNITS, WINDOW, WINDOWED_BLOCKS
 from nbt.trainers.plan import DTYPE
 
 __all__ = ["DEFAULTS", "TRAINERS", "of", "optimizer_of", "shown", "with_default"]

@@ -7,13 +7,42 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nbt import _core
+from nbt.trainers.forms import Form
+from nbt.trainers.state import influence
 from nbt.trainers.state.checks import integers, numbers, within
 from nbt.trainers.state.panels import Panels
+from nbt.trainers.state.sizes import Shape, Sizes
 
 __all__ = ["StateTable"]
 
 ACTIVE = -2  # a row that does not wait (csrc/dense/lazy.h)
+SCALES = {"count": "seen", "mean": "mean", "variance": "variance"}  # (csrc/shared/scaler.h)
+ERRORS = {"error": "error", "limited": "limited"}
 LAST_STEP = 2**63 - 1  # a step a state may be at: none is ever reached that 64 bits do not hold
+
+# The array of the core in which each array of the state lies.
+ARRAYS = {
+    **{"cell.b": "theta", "cell.W": "theta", "cell.r": "theta", "cell.alpha": "alpha"},
+    **{"readout.b": "phi", "readout.W": "phi", "state.h": "h"},
+    **{f"optimizer.{name}.J": f"{name}_J" for name in ("theta", "phi")},
+    **{f"optimizer.{name}.J0": f"{name}_J0" for name in ("theta", "phi")},
+    **{f"optimizer.{name}.blocks": f"{name}_J" for name in ("theta", "phi")},
+    **{f"inputs.{key}": f"x_{array}" for key, array in SCALES.items()},
+    **{f"targets.{key}": f"y_{array}" for key, array in (SCALES | ERRORS).items()},
+    **{"estimator.v": "v", "estimator.w": "w", "estimator.d": "d", "estimator.z": "z"},
+    **{"estimator.fisher": "fisher", "estimator.G": "G"},
+    **{"window.h": "window_h", "window.x": "window_x", "window.delta": "window_delta"},
+    **{"window.g_theta": "g_theta", "window.g_phi": "g_phi"},
+}
+AS_IT_IS = ("estimator.v", "window.h", "window.x", "window.delta")  # no matrices in panels
+PAST = {  # of NoBackTrack's window: which array, and the axis of the steps
+    "window.F": ("past_F", 0),
+    "window.a": ("past_a", 0),
+    "window.x": ("past_x", 0),
+    "window.v": ("hop", 1),
+    "window.scale": ("hop_right", 1),
+}
 
 # What has a place for each output, on its last axis; and for each input, on which axis.
 OUTPUTS = {
@@ -35,7 +64,7 @@ def padded(array: np.ndarray, axis: int, more: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
     """An array's public shape, and how that part of the padded one is read and written."""
 
     array: str
@@ -44,196 +73,121 @@ class _Entry:
     write: Callable[[np.ndarray, np.ndarray], None]
 
 
-def _plain(array, shape, view) -> _Entry:
-    """An entry that a view of the padded array shows whole."""
+def plain(array: str, shape: Shape) -> Entry:
+    """An entry that lies as its shape says, its rows padded."""
 
-    def write(x, value):
+    def view(x: np.ndarray) -> np.ndarray:
+        return x.reshape(*shape[:-1], -1)[..., : shape[-1]]
+
+    def write(x: np.ndarray, value: np.ndarray) -> None:
         view(x)[...] = value
 
-    return _Entry(array, shape, lambda x: view(x).copy(), write)
+    return Entry(array, shape, lambda x: view(x).copy(), write)
+
+
+def rows_of(panels: Panels, array: str, shape: Shape, first: int) -> Entry:
+    """Rows of a matrix in panels, from `first` on."""
+    last = first + shape[0]
+    return Entry(
+        array,
+        shape,
+        lambda x: panels.read(x[0], first, last),
+        lambda x, value: panels.write(x[0], value, first),
+    )
+
+
+def pairs_of(panels: Panels, array: str, shape: Shape, first: int) -> Entry:
+    """The same of several matrices, one after the other."""
+
+    def write(x: np.ndarray, value: np.ndarray) -> None:
+        for flat, pair in zip(x, value, strict=True):
+            panels.write(flat, pair, first)
+
+    last = first + shape[1]
+    return Entry(
+        array, shape, lambda x: np.stack([panels.read(flat, first, last) for flat in x]), write
+    )
 
 
 class StateTable:
     """What a learner's state consists of: reads it as copies, checks a new one and writes it.
 
-    Shapes are those of design letters: n units, m inputs, A outputs, P = 1 + n + m, K rank, S
-    blocks, T window.
+    Parameters
+    ----------
+    core : _core.Learner
+    form : Form
+        Of its rule.
+    sizes : Sizes
+        Whose shapes those of the form are; it says what there is.
     """
 
-    def __init__(
-        self,
-        core,
-        rule: str,
-        kalman: bool,
-        *,
-        rank=1,
-        blocks=1,
-        exact_self=False,
-        norm="euclidean",
-        window=0,
-    ) -> None:
-        self._core = core
-        self._entries: dict[str, _Entry] = {}
-        self._waiting: dict[str, _Entry] = {}
-        self._window, self._rule = window, rule
+    def __init__(self, core: _core.Learner, form: Form, sizes: Sizes) -> None:
+        self._core, self._form = core, form
+        self._window, self._rule = getattr(form, "window", 0), form.rule
         self._theta, self._phi = Panels(**core.panels("theta")), Panels(**core.panels("phi"))
-        self._add_cell(kalman)
-        self._add_readout(kalman)
-        self._add_rule(
-            rule, rank=rank, blocks=blocks, exact_self=exact_self, norm=norm, window=window
-        )
+        shapes = form.shapes(sizes)
+        self._entries = {key: self._entry(key, shape) for key, shape in shapes.items()}
+        self._waiting = self._rows_that_wait() if core.lazy else {}
 
-    def _add_cell(self, kalman: bool) -> None:
-        n, m = self._core.units, self._core.inputs
-        self._add_plain("cell.b", "theta", (n,), lambda x: x[0, :n])
-        self._add_rows("cell.W", "theta", self._theta, 1, 1 + n)
-        self._add_rows("cell.r", "theta", self._theta, 1 + n, 1 + n + m)
-        self._add_plain("cell.alpha", "alpha", (n,), lambda x: x[0, :n])
-        self._add_plain("state.h", "h", (n,), lambda x: x[0, :n])
-        if kalman:
-            for name in ("J", "J0"):
-                self._add_whole(f"optimizer.theta.{name}", f"theta_{name}", self._theta)
+    def _entry(self, key: str, shape: Shape) -> Entry:
+        """How an array of the state lies."""
+        if key in PAST and self._rule == "nobacktrack":
+            return self._in_ring(key, shape)
+        if key == "estimator.G":
+            return self._in_strips(shape)
+        if key == "estimator.w":
+            return pairs_of(self._theta, "w", shape, 0)
+        array = ARRAYS[key]
+        if len(shape) == 1 or key in AS_IT_IS:
+            return plain(array, shape)
+        panels = self._phi if "phi" in array else self._theta
+        first = {"cell.W": 1, "cell.r": 1 + self._core.units, "readout.W": 1}.get(key, 0)
+        return rows_of(panels, array, shape, first)
 
-    def _add_readout(self, kalman: bool) -> None:
-        n, outputs = self._core.units, self._core.outputs
-        self._add_plain("readout.b", "phi", (outputs,), lambda x: x[0, :outputs])
-        self._add_rows("readout.W", "phi", self._phi, 1, 1 + n)
-        sizes = (("inputs", "x", self._core.inputs), ("targets", "y", self._core.targets))
-        for name, prefix, size in sizes:
-            if f"{prefix}_seen" in self._core.arrays:
-                self._add_scaler(name, prefix, size)
-        if kalman:
-            for name in ("J", "J0"):
-                self._add_whole(f"optimizer.phi.{name}", f"phi_{name}", self._phi)
+    def _in_ring(self, key: str, shape: Shape) -> Entry:
+        """The last T steps (csrc/dense/window.h), newest first; the newest slot is the core's head."""
+        core, (array, axis) = self._core, PAST[key]
+        whole = plain(array, shape)
 
-    def _add_rule(self, rule, *, rank, blocks, exact_self, norm, window) -> None:
-        n, m, outputs = self._core.units, self._core.inputs, self._core.outputs
-        if rule == "nobacktrack":
-            self._add_nobacktrack(n, 1 + n + m, rank, blocks, exact_self, norm)
-            if window:
-                self._add_ring(n, m, rank, blocks)
-        elif rule == "rtrl":
-            self._add_rtrl(n, 1 + n + m)
-        elif rule == "bptt":
-            self._add_plain("window.h", "window_h", (window, n), lambda x: x[:, :n])
-            if not self._core.one_hot:
-                self._add_plain("window.x", "window_x", (window, m), lambda x: x[:, :m])
-            self._add_plain(
-                "window.delta", "window_delta", (window, outputs), lambda x: x[:, :outputs]
-            )
-            self._add_whole("window.g_theta", "g_theta", self._theta)
-            self._add_whole("window.g_phi", "g_phi", self._phi)
+        def turned(value: np.ndarray) -> np.ndarray:
+            return value.swapaxes(1, 2) if key == "window.F" else value
 
-    def _add_plain(self, key, array, shape, view) -> None:
-        self._entries[key] = _plain(array, shape, view)
+        def read(x: np.ndarray) -> np.ndarray:
+            return np.ascontiguousarray(np.roll(turned(whole.read(x)), -core.head, axis))
 
-    def _add_rows(self, key, array, panels: Panels, first: int, last: int) -> None:
-        """Rows first … last - 1 of a matrix in panels."""
-        self._entries[key] = _Entry(
-            array,
-            (last - first, panels.columns),
-            lambda x: panels.read(x[0], first, last),
-            lambda x, value: panels.write(x[0], value, first),
-        )
+        def write(x: np.ndarray, value: np.ndarray) -> None:
+            whole.write(x, turned(np.roll(value, core.head, axis)))
 
-    def _add_whole(self, key, array, panels: Panels) -> None:
-        self._add_rows(key, array, panels, 0, 1 + panels.rows)
+        return Entry(array, shape, read, write)
 
-    def _add_scaler(self, name, prefix, size) -> None:
-        """What is known of numbers that are standardised (csrc/shared/scaler.h)."""
-        keys = [("count", "seen"), ("mean", "mean"), ("variance", "variance")]
-        keys += [("error", "error"), ("limited", "limited")] if name == "targets" else []
-        for key, array in keys:
-            self._add_plain(f"{name}.{key}", f"{prefix}_{array}", (size,), lambda x: x[0])
-
-    def _add_nobacktrack(self, n, n_parameters, rank, blocks, exact_self, norm) -> None:
-        def write_w(x, value):
-            for flat, pair in zip(x, value, strict=True):
-                self._theta.write(flat, pair, 0)
-
-        self._add_plain(
-            "estimator.v", "v", (rank, blocks, n), lambda x: x.reshape(rank, blocks, -1)[:, :, :n]
-        )
-        self._entries["estimator.w"] = _Entry(
-            "w",
-            (rank, n_parameters, n),
-            lambda x: np.stack([self._theta.read(flat, 0, n_parameters) for flat in x]),
-            write_w,
-        )
-        if exact_self:
-            self._add_whole("estimator.d", "d", self._theta)
-        else:
-            self._add_plain("estimator.z", "z", (n_parameters,), lambda x: x[0, :n_parameters])
-        if norm == "fisher":
-            self._add_plain("estimator.fisher", "fisher", (n,), lambda x: x[0, :n])
-        if self._core.lazy:
-            self._add_waiting(n, rank)
-
-    def _add_ring(self, n, m, rank, blocks) -> None:
-        """The last T steps (window.h), newest first: F of the transition, (1, a, x) before it,
-        and the terms of the pairs that began in it. A ring; its newest slot is the core's head."""
-        core, steps = self._core, self._window
-
-        def add(key, array, axis, shape, view) -> None:
-            def read(x):
-                return np.roll(view(x), -core.head, axis)
-
-            def write(x, value):
-                view(x)[...] = np.roll(value, core.head, axis)
-
-            self._entries[key] = _Entry(array, shape, read, write)
-
-        def states(x):
-            return x.reshape(steps, n, -1)[:, :, :n].swapaxes(1, 2)
-
-        add("window.F", "past_F", 0, (steps, n, n), states)
-        add("window.a", "past_a", 0, (steps, n), lambda x: x[:, :n])
-        if not core.one_hot:
-            add("window.x", "past_x", 0, (steps, m), lambda x: x[:, :m])
-        pairs, parts = (rank, steps, blocks, n), (rank, steps, n)
-        add("window.v", "hop", 1, pairs, lambda x: x.reshape(rank, steps, blocks, -1)[..., :n])
-        add("window.scale", "hop_right", 1, parts, lambda x: x.reshape(rank, steps, -1)[..., :n])
-
-    def _add_waiting(self, n, rank) -> None:
-        """How rows of symbols wait (dense/lazy.h), beside what they should be now: to go on from
+    def _rows_that_wait(self) -> dict[str, Entry]:
+        """How rows of symbols wait (csrc/dense/lazy.h), beside what they should be now: to go on from
         the latter would round differently."""
-        first, last = 1 + n, 1 + self._theta.rows
-
-        def read_w(x):
-            return np.stack([self._theta.read(flat, first, last) for flat in x])
-
-        def write_w(x, value):
-            for flat, pair in zip(x, value, strict=True):
-                self._theta.write(flat, pair, first)
-
-        m, table = last - first, self._core.arrays["lazy_q"].shape[1]
-        self._waiting = {
-            "waiting.r": _Entry(
-                "theta",
-                (m, n),
-                lambda x: self._theta.read(x[0], first, last),
-                lambda x, value: self._theta.write(x[0], value, first),
-            ),
-            "waiting.w": _Entry("w", (rank, m, n), read_w, write_w),
-            "waiting.norm": _plain("lazy_norm", (rank,), lambda x: x[0]),
-            "waiting.keep": _plain("lazy_q", (rank, table), lambda x: x),
-            "waiting.step": _plain("lazy_r", (rank, table), lambda x: x),
+        (m, n), (rank, *_) = (self._entries[key].shape for key in ("cell.r", "estimator.w"))
+        table = (rank, self._core.arrays["lazy_q"].shape[1])
+        return {
+            "waiting.r": rows_of(self._theta, "theta", (m, n), 1 + n),
+            "waiting.w": pairs_of(self._theta, "w", (rank, m, n), 1 + n),
+            "waiting.norm": plain("lazy_norm", (rank,)),
+            "waiting.keep": plain("lazy_q", table),
+            "waiting.step": plain("lazy_r", table),
         }
 
-    def _add_rtrl(self, n, n_parameters) -> None:
+    def _in_strips(self, shape: Shape) -> Entry:
         """G (n, P n), whose columns lie in strips (csrc/dense/rtrl.h)."""
-        strip, count = self._core.strip, n_parameters * n
+        strip, (n, rows, _) = self._core.strip, shape
+        count = rows * n
 
         def read(x):
             states = x.reshape(-1, n, strip).transpose(1, 0, 2).reshape(n, -1)
-            return states[:, :count].reshape(n, n_parameters, n).copy()
+            return states[:, :count].reshape(shape).copy()
 
         def write(x, value):
             states = np.zeros((n, x.size // n), x.dtype)
             states[:, :count] = value.reshape(n, count)
             x[...] = states.reshape(n, -1, strip).transpose(1, 0, 2).reshape(x.shape)
 
-        self._entries["estimator.G"] = _Entry("G", (n, n_parameters, n), read, write)
+        return Entry("G", shape, read, write)
 
     def _counters(self, moved: bool = False) -> dict[str, np.ndarray]:
         """moved: whether a step of a window of vectors began with a transition, even where all of
@@ -283,6 +237,19 @@ class StateTable:
         state |= {key: entry.read(arrays[entry.array]) + 0 for key, entry in self._entries.items()}
         return state | self._counters()
 
+    def influence(self) -> np.ndarray:
+        """The estimate of ∂h/∂θ that NoBackTrack has, (n, P, n), float64."""
+        state = self.read_all()
+        return influence.estimated(state) + self._exact(state)
+
+    def exact_influence(self) -> np.ndarray:
+        """What is exact of it."""
+        return self._exact(self.read_all())
+
+    def _exact(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
+        core = self._core
+        return influence.exact(state, self._window, core.inputs if core.one_hot else None)
+
     def write(self, key: str, value: np.ndarray) -> None:
         """One array, already checked."""
         entry = self._entries[key]
@@ -292,7 +259,7 @@ class StateTable:
         """Checks everything, then writes everything."""
         if not isinstance(state, Mapping):
             raise TypeError(f"state: expected a mapping of names to arrays, got {state!r}")
-        state = self._with_errors(state)
+        state = self._completed(state)
         expected = set(self._entries) | set(self._counters(moved="window.moved" in state))
         waiting = {*self._waiting, "waiting.since"} if self._waiting else set()
         waits = bool(waiting) and waiting <= set(state)
@@ -325,8 +292,12 @@ class StateTable:
                 self.write(key, values[key])
             self._core.refresh()
 
-    def _with_errors(self, state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Older states do not say how large errors are: as targets vary: that predicts the same."""
+    def _completed(self, state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """What older states lack. How large errors are: as targets vary, which predicts the same.
+        Without a readout, the scales of inputs: they begin again."""
+        scales = {key for key in self._entries if key.startswith("inputs.")}
+        if not self._core.has_readout and not scales & set(state):
+            state = {**state, **{key: np.zeros(self._entries[key].shape) for key in scales}}
         added = {"targets.error", "targets.limited"} & set(self._entries) - set(state)
         if len(added) < 2 or "targets.variance" not in state:
             return state

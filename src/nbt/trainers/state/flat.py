@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from nbt import _core
+from nbt.trainers.binding import Bound
+from nbt.trainers.forms import Form, NoBackTrackForm
 from nbt.trainers.state.checks import integers, numbers, within
-from nbt.trainers.state.dense import VECTORS, StateTable, _Entry, padded
+from nbt.trainers.state.dense import ARRAYS, VECTORS, Entry, StateTable, padded, plain
+from nbt.trainers.state.sizes import Shape, Sizes
 
 __all__ = ["GeneralTable"]
 
@@ -21,85 +25,57 @@ PAIR = "estimator.pair"
 ROWS = ("estimator.rows.indptr", "estimator.rows.indices", "estimator.rows.data")
 
 
+def _in_places(places: np.ndarray) -> Entry:
+    """Some numbers of θ."""
+
+    def write(x: np.ndarray, value: np.ndarray) -> None:
+        x[0, places] = value
+
+    return Entry("theta", places.shape, lambda x: x[0, places], write)
+
+
 class GeneralTable(StateTable):
     """θ and what has its shape are flat, (p,); `parts` says by name where what θ consists of lies.
-    The rows w_i of the last transition are CSR arrays, as many entries as there are now."""
+    The rows w_i of the last transition are CSR arrays, as many entries as there are now.
+
+    Parameters
+    ----------
+    core, form, sizes
+        As of `StateTable`.
+    bound : Bound
+        The system.
+    starts : array of int
+        First parameter of each block of J.
+    """
 
     def __init__(
-        self, core, rule: str, kalman: bool, *, parts, starts, grown=None, split=None, **choices
+        self,
+        core: _core.Learner,
+        form: Form,
+        sizes: Sizes,
+        bound: Bound,
+        starts: Sequence[int] | np.ndarray,
     ) -> None:
-        self._split = split is not None
-        self._grown = grown
+        self._split, self._grown = bool(form.split), bound.grown
+        self._parts = bound.parts or {"theta": np.arange(core.parameters)}
         self._fixed = np.zeros(core.parameters, bool)
-        for name, places in (parts or {}).items():
+        for name, places in self._parts.items():
             self._fixed[places] |= name.split(".")[-1] in FIXED
         self._ends = np.append(starts, core.parameters).astype(np.int64)
-        self._parts, self._rule = parts or {"theta": np.arange(core.parameters)}, rule
-        super().__init__(core, rule, kalman, **choices)
+        super().__init__(core, form, sizes)
 
-    def _add_cell(self, kalman: bool) -> None:
-        n, p = self._core.units, self._core.parameters
-        for name, places in self._parts.items():
-            self._add_places(f"cell.{name}", places)
-        self._add_plain("state.h", "h", (n,), lambda x: x[0, :n])
-        if kalman and self._core.dense:
-            self._add_flat("optimizer.theta.blocks", "theta_J", self._core.kept("theta_J"))
-        elif kalman:
-            for name in ("J", "J0"):
-                self._add_flat(f"optimizer.theta.{name}", f"theta_{name}", p)
+    def _entry(self, key: str, shape: Shape) -> Entry:
+        if key.startswith("cell."):
+            return _in_places(self._parts[key.removeprefix("cell.")])
+        if key in ("estimator.w", "estimator.G"):
+            return plain(ARRAYS[key], shape)
+        return super()._entry(key, shape)
 
-    def _add_places(self, key, places) -> None:
-        def write(x, value):
-            x[0, places] = value
-
-        self._entries[key] = _Entry("theta", places.shape, lambda x: x[0, places], write)
-
-    def _add_readout(self, kalman: bool) -> None:
-        if not self._core.has_readout:
-            return
-        super()._add_readout(kalman and not self._core.whole)
-        if kalman and self._core.whole:  # flat, a run for each output
-            names = {"blocks": "J"} if self._core.dense else {"J": "J", "J0": "J0"}
-            for name, of in names.items():
-                size = self._core.kept(f"phi_{of}")
-                self._add_flat(f"optimizer.phi.{name}", f"phi_{of}", size)
-
-    def _add_flat(self, key, array, p) -> None:
-        self._add_plain(key, array, (p,), lambda x: x[0, :p])
-
-    def _add_rule(self, rule, *, rank, blocks, exact_self, norm, window) -> None:
-        n, p, phases = self._core.units, self._core.parameters, self._core.phases
-        m, outputs = self._core.inputs, self._core.outputs
-        if rule == "nobacktrack":
-            self._add_plain("estimator.v", "v", (rank, n), lambda x: x[:, :n])
-            if self._split:
-                self._add_flat("estimator.w", "w", p)
-            else:
-                self._add_plain("estimator.w", "w", (rank, p), lambda x: x[:, :p])
-            if norm == "fisher":
-                self._add_plain("estimator.fisher", "fisher", (n,), lambda x: x[0, :n])
-        elif rule == "rtrl":
-            self._add_plain("estimator.G", "G", (n, p), lambda x: x.reshape(n, -1)[:, :p])
-        else:
-            self._add_plain(
-                "window.h",
-                "window_h",
-                (window, phases, n),
-                lambda x: x[:, :n].reshape(window, phases, n),
-            )
-            if not self._core.one_hot:
-                self._add_plain("window.x", "window_x", (window, m), lambda x: x[:, :m])
-            self._add_plain(
-                "window.delta", "window_delta", (window, outputs), lambda x: x[:, :outputs]
-            )
-            self._add_flat("window.g_theta", "g_theta", p)
-            if self._core.has_readout:
-                self._add_whole("window.g_phi", "g_phi", self._phi)
-
-    def begin(self, state: np.ndarray, theta: np.ndarray, rank: int, random) -> None:
-        """h and θ as they are before the first step; which of `rank` pairs covers a parameter."""
-        if self._split:
-            self._core.pair[:] = random.permutation(len(theta)) % rank
+    def begin(self, state: np.ndarray, theta: np.ndarray, random: np.random.Generator) -> None:
+        """h and θ as they are before the first step; which of the pairs covers a parameter, where
+        they share them."""
+        if isinstance(self._form, NoBackTrackForm) and self._split:
+            self._core.pair[:] = random.permutation(len(theta)) % self._form.rank
         for name, value in (("h", state), ("theta", theta)):
             self._core.arrays[name][0, : len(value)] = value
 
@@ -218,9 +194,9 @@ class GeneralTable(StateTable):
         """∂h/∂θ (n, p), float64: the mean of the pairs' products, or all of them, and the rows."""
         v, w = (self.read(key).astype(np.float64) for key in ("estimator.v", "estimator.w"))
         estimate = v[self._core.pair].T * w if self._split else v.T @ w / len(v)
-        return estimate + self.regressors()
+        return estimate + self.exact_influence()
 
-    def regressors(self) -> np.ndarray:
+    def exact_influence(self) -> np.ndarray:
         """∂f/∂θ of the last transition (n, p), float64: the rows w_i."""
         indptr, indices, data = (self._rows()[key] for key in ROWS)
         dense = np.zeros((self._core.units, self._core.parameters))

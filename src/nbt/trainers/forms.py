@@ -1,0 +1,210 @@
+"""What a learning rule has of its own, as frozen values: its arguments, and what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+from nbt import _arguments, _core
+from nbt.optimizers import SGD, Kalman
+from nbt.systems.compiled import CompiledSystem
+from nbt.systems.system import System
+from nbt.trainers.binding import check_cell, is_dense, is_fast
+from nbt.trainers.state.sizes import Shape, Sizes
+
+__all__ = ["BPTTForm", "Form", "NoBackTrackForm", "RTRLForm"]
+
+SMALL_UNITS = 32  # up to so many, a block each; for more, measured (docs/learning.md):
+BLOCKS, WINDOWED_BLOCKS, WINDOW = 16, 4, 4
+SPLITS = ("blocks",)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What every form has.
+
+    Attributes
+    ----------
+    rule : str
+        Its row in csrc/kernels.c.
+    split : str or None
+        How pairs share the parameters, where they do.
+    """
+
+    rule: ClassVar[str]
+
+    @classmethod
+    def described(cls, trainer: Mapping[str, Any]) -> Self:
+        """Of a trainer's description, which nobody has checked."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: trainer[name] for name in names if name in trainer})
+
+    def said(self) -> dict[str, Any]:
+        """Its arguments by name, as a description says them."""
+        return self._arguments()
+
+    def asked(self) -> dict[str, Any]:
+        """The same, as `_core.Learner` takes them."""
+        return self._arguments()
+
+    def _arguments(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def shapes(self, sizes: Sizes) -> dict[str, Shape]:
+        """Everything in the state of a trainer of this form but what counts, and what has as many
+        numbers as it happens to have: by name, in the order of `state_dict`."""
+        return sizes.shapes() | self.kept(sizes)
+
+    def kept(self, sizes: Sizes) -> dict[str, Shape]:
+        """What the rule itself keeps."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class NoBackTrackForm(Form):
+    """Of `NoBackTrack`."""
+
+    rank: int = 1
+    blocks: int = 1
+    exact_self: bool = False
+    window: int = 0
+    norm: str = "euclidean"
+    split: str | None = None
+
+    rule = "nobacktrack"
+
+    @classmethod
+    def of(
+        cls,
+        cell: Any,
+        optimizer: Any,
+        *,
+        rank: object,
+        split: object,
+        blocks: object,
+        exact_self: object,
+        window: object,
+        norm: object,
+    ) -> Self:
+        """Of what a user gave for a cell and an optimizer; None is what is best known."""
+        rank = _arguments.whole("rank", rank, high=2**16)
+        split = None if split is None else _arguments.one_of("split", split, SPLITS)
+        check_cell(cell)
+        _arguments.instance("optimizer", optimizer, SGD, Kalman)
+        own = _of_dense_cells(cell, optimizer, split, blocks, exact_self, window)
+        norm = _arguments.one_of("norm", norm, _core.NORMS)
+        if norm == "kalman" and isinstance(optimizer, SGD):
+            raise ValueError(
+                "norm: 'kalman' measures with the optimizer's covariance, "
+                "which SGD does not have; expected 'fisher' or 'euclidean'"
+            )
+        return cls(rank, *own, norm, split)
+
+    def said(self) -> dict[str, Any]:
+        own = self._arguments()
+        absent = {"window": 0, "split": None}
+        return {name: value for name, value in own.items() if absent.get(name, ...) != value}
+
+    def asked(self) -> dict[str, Any]:
+        return self._arguments() | {"split": self.split is not None}
+
+    def kept(self, sizes: Sizes) -> dict[str, Shape]:
+        n, rank = sizes.units, self.rank
+        if sizes.dense:
+            shapes: dict[str, Shape] = {
+                "estimator.v": (rank, self.blocks, n),
+                "estimator.w": (rank, *sizes.theta),
+            }
+            own = {"estimator.d": sizes.theta} if self.exact_self else {}
+            shapes |= own or {"estimator.z": sizes.theta[:1]}
+        else:
+            w = sizes.theta if self.split else (rank, *sizes.theta)
+            shapes = {"estimator.v": (rank, n), "estimator.w": w}
+        if self.norm == "fisher":
+            shapes["estimator.fisher"] = (n,)
+        return shapes | (self._of_window(sizes) if self.window else {})
+
+    def _of_window(self, sizes: Sizes) -> dict[str, Shape]:
+        """The last T steps, newest first: F of the transition, (1, a, x) before it, and the terms
+        of the pairs that began in it."""
+        steps, n = self.window, sizes.units
+        return {
+            "window.F": (steps, n, n),
+            "window.a": (steps, n),
+            **sizes.vectors("window.x", steps),
+            "window.v": (self.rank, steps, self.blocks, n),
+            "window.scale": (self.rank, steps, n),
+        }
+
+
+@dataclass(frozen=True)
+class RTRLForm(Form):
+    """Of `RTRL`."""
+
+    rule = "rtrl"
+    split: ClassVar[None] = None
+
+    def kept(self, sizes: Sizes) -> dict[str, Shape]:
+        return {"estimator.G": (sizes.units, *sizes.theta)}
+
+
+@dataclass(frozen=True)
+class BPTTForm(Form):
+    """Of `TruncatedBPTT`."""
+
+    window: int = 15
+
+    rule = "bptt"
+    split: ClassVar[None] = None
+
+    @classmethod
+    def of(cls, window: object) -> Self:
+        """Of what a user gave."""
+        return cls(_arguments.whole("window", window, high=2**20))
+
+    def kept(self, sizes: Sizes) -> dict[str, Shape]:
+        steps, n = self.window, sizes.units
+        states = (steps, n) if sizes.dense else (steps, sizes.phases, n)
+        shapes = {
+            "window.h": states,
+            **sizes.vectors("window.x", steps),
+            "window.delta": (steps, sizes.readout.outputs),
+            "window.g_theta": sizes.theta,
+        }
+        return shapes | ({"window.g_phi": sizes.phi} if sizes.phi else {})
+
+
+def _of_dense_cells(cell, optimizer, split, blocks, exact_self, window) -> tuple[int, bool, int]:
+    """Blocks of units, exact self-influence and a window, which only dense cells have."""
+    if not is_fast(cell, optimizer, split):
+        for name, value, only in (
+            ("blocks", blocks, 1),
+            ("exact_self", exact_self, False),
+            ("window", window, 0),
+        ):
+            if value not in (None, only):
+                why = _why_general(cell, optimizer, split)
+                raise ValueError(f"{name}: expected {only} {why}, got {value!r}")
+        return 1, False, 0
+    exact_self = True if exact_self is None else _arguments.flag("exact_self", exact_self)
+    small = cell.units <= SMALL_UNITS
+    if window is None:
+        window = 0 if small or blocks is not None or not exact_self else WINDOW
+    window = _arguments.whole("window", window, low=0, high=2**16)
+    if window and not exact_self:
+        raise ValueError(f"window: expected 0 without exact_self, got {window}")
+    if blocks is None:
+        blocks = cell.units if small else WINDOWED_BLOCKS if window else BLOCKS
+    return _arguments.whole("blocks", blocks, high=cell.units), exact_self, window
+
+
+def _why_general(cell, optimizer, split) -> str:
+    """What takes the path for systems, which has none of these."""
+    if isinstance(cell, System | CompiledSystem):
+        return "for a system"
+    if not is_dense(cell):
+        return "for layers, graphs, learned leaks and continuous time"
+    if split:
+        return f"with split={split!r}"
+    return f"with reduction={optimizer.reduction!r}, fisher={optimizer.fisher!r}"

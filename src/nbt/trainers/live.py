@@ -1,0 +1,184 @@
+"""What a trainer has that lives: a learner, the names of its state, and the plan of both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nbt import _core
+from nbt.build import isa_in_use
+from nbt.inputs import Symbols
+from nbt.readouts import OwnLoss
+from nbt.trainers.binding import Bound
+from nbt.trainers.plan import Plan
+from nbt.trainers.state.dense import StateTable
+from nbt.trainers.state.flat import GeneralTable
+
+__all__ = ["Live"]
+
+OF_THE_SEQUENCE = ("state.", "window.", "estimator.")  # what `restarted` puts back, and what not:
+OF_THE_NETWORK = ("estimator.fisher", "estimator.pair")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Live:
+    """A learner, the table of its state and the plan that both were made by: they only change
+    together, so a trainer has one `Live`, and exchanges it whole.
+
+    Attributes
+    ----------
+    turns : _core.Turns
+        Of the trainer, so the same of all that take its place.
+    plan : Plan
+    learner : _core.Learner
+    table : StateTable
+    parameters : int
+        How many numbers are learned.
+    """
+
+    turns: _core.Turns
+    plan: Plan
+    learner: _core.Learner
+    table: StateTable
+    parameters: int
+
+    @classmethod
+    def zeros(cls, plan: Plan, seed: int, turns: _core.Turns) -> Live:
+        """Of this plan, every number in it 0."""
+        return cls._of(plan, plan.bound(seed), seed, turns)
+
+    @classmethod
+    def begun(cls, plan: Plan, seed: int, turns: _core.Turns) -> Live:
+        """The same as it is before the first step."""
+        system = plan.bound(seed)
+        plan.check_size(system)
+        live = cls._of(plan, system, seed, turns)
+        if isinstance(live.table, GeneralTable):
+            live.table.begin(system.state, system.theta, np.random.default_rng((seed, 1)))
+        else:
+            values = plan.cell.draw(plan.inputs.size, np.random.default_rng(seed))
+            for key, value in values.items():
+                live.table.write(f"cell.{key}", value)
+        live.learner.refresh()
+        return live
+
+    @classmethod
+    def _of(cls, plan: Plan, system: Bound | None, seed: int, turns: _core.Turns) -> Live:
+        metric = _metric(plan, system)
+        learner, sizes = _learner(plan, system, metric, seed, turns), plan.sizes(system)
+        if system is None:
+            table = StateTable(learner, plan.form, sizes)
+        else:
+            table = GeneralTable(learner, plan.form, sizes, system, metric["starts"])
+        return cls(turns, plan, learner, table, plan.parameters(system))
+
+    def read(self) -> dict[str, np.ndarray]:
+        """The state, as copies, by name."""
+        self.learner.settle()
+        return self.table.read_all()
+
+    def with_state(self, state: Mapping[str, np.ndarray], plan: Plan | None = None) -> Live:
+        """Another one in that state, of this plan or another."""
+        live = Live.zeros(plan or self.plan, self.learner.seed, self.turns)
+        live.table.write_all(state)
+        return live
+
+    def restarted(self) -> Live:
+        """One that begins another sequence; see `Trainer.reset_state`."""
+        state = {key: value for key, value in self.read().items() if key[:8] != "waiting."}
+        first = Live.begun(self.plan, self.learner.seed, self.turns).read()
+        again = {key for key in first if key.startswith(OF_THE_SEQUENCE)} - {*OF_THE_NETWORK}
+        return self.with_state(state | {key: first[key] for key in again})
+
+    def with_threads(self, threads: int) -> Live:
+        """One that so many may work on."""
+        self.learner.check()
+        plan = self.plan.with_threads(threads)
+        return self.with_state(self.read(), plan)
+
+    def grown(self, symbols: int | None, inputs: int | None) -> Live:
+        """One with room for so many; see `Trainer.grow`."""
+        self.learner.check()
+        plan = self.plan.grown(symbols, inputs)
+        system = plan.bound(self.learner.seed)
+        more = plan.inputs.size - self.plan.inputs.size
+        if more and system and not system.grown:
+            raise TypeError(
+                f"inputs: expected {self.plan.inputs.size}, as many as the system was made for, "
+                f"got {plan.inputs.size}"
+            )
+        plan.check_size(system)
+        self.learner.settle()
+        outputs = plan.readout.outputs - self.plan.readout.outputs
+        return self.with_state(self.table.grown(outputs, more), plan)
+
+
+def _learner(
+    plan: Plan, system: Bound | None, metric: Mapping[str, Any], seed: int, turns: _core.Turns
+) -> _core.Learner:
+    """Of these sizes and choices, every number in it 0."""
+    optimizer, kalman = plan.optimizer, plan.kalman
+    lambdas = optimizer.lambdas(plan.cell, plan.readout) if kalman else (0.0, 0.0)
+    return _core.Learner(
+        turns=turns,
+        rule=plan.form.rule,
+        dtype=plan.dtype,
+        n=plan.cell.units,
+        m=plan.inputs.size,
+        outputs=plan.readout.outputs,
+        readout=type(plan.readout).__name__.lower(),
+        one_hot=isinstance(plan.inputs, Symbols),
+        standardize_inputs=getattr(plan.inputs, "standardize", False),
+        standardize_targets=getattr(plan.readout, "standardize", False),
+        missing=plan.missing,
+        activation=plan.cell.activation,
+        optimizer="kalman" if kalman else "sgd",
+        schedule=optimizer.schedule.lower(),
+        lambda_theta=lambdas[0],
+        lambda_phi=lambdas[1],
+        outlier=getattr(optimizer, "outlier", None) or math.inf,
+        seed=seed,
+        isa=isa_in_use(),
+        threads=plan.threads,
+        dynamics=system and system.core,
+        targets=plan.readout.targets.size,
+        **metric,
+        **plan.form.asked(),
+    )
+
+
+def _metric(plan: Plan, system: Bound | None) -> dict[str, Any]:
+    """Blocks of θ and φ in the metric, and what is kept of them, as `_core.Learner` takes it."""
+    optimizer, form = plan.optimizer, plan.form
+    if system is None or optimizer.plain:
+        return {"starts": system and system.starts}
+    reduction, exact = optimizer.reduction, optimizer.fisher == "exact"
+    own = isinstance(plan.readout, OwnLoss)
+    if own and (exact or reduction != "diagonal"):
+        raise ValueError(
+            "optimizer: expected the default Kalman or reduction='diagonal' without a readout, "
+            f"got {optimizer}"
+        )
+    scaled = getattr(plan.readout, "standardize", False) or plan.missing == "mask"
+    if exact and scaled:
+        raise ValueError(
+            "fisher: expected 'outer' where numbers are standardised or missing='mask', "
+            "got 'exact'; Gaussian(..., standardize=False) takes it"
+        )
+    if exact and form.rule == "bptt":
+        raise ValueError("fisher: expected 'outer' for backpropagation, got 'exact'")
+    if form.split and reduction in ("block", "full"):
+        raise ValueError(f"split: expected None with reduction={reduction!r}, got {form.split!r}")
+    rows, columns = 1 + plan.cell.units, plan.readout.outputs
+    theta = {"diagonal": np.arange(len(system.theta)), "full": [0]}
+    phi = {"diagonal": np.arange(rows * columns), "full": [0]}
+    return {
+        "starts": theta.get(reduction, system.starts),
+        "phi_starts": None if own else phi.get(reduction, np.arange(columns) * rows),
+        "dense": reduction in ("block", "full"),
+        "exact_fisher": exact,
+    }

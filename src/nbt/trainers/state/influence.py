@@ -1,0 +1,50 @@
+"""∂h/∂θ of a dense cell under NoBackTrack, from its state: what is estimated and what is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+__all__ = ["estimated", "exact"]
+
+
+def estimated(state: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The mean over the pairs of v̄ ⊗ w̄, (n, P, n), float64."""
+    v, w = (state[key].astype(np.float64) for key in ("estimator.v", "estimator.w"))
+    rank, blocks, n = v.shape
+    of_units = v[:, np.arange(n) % blocks]  # (K, unit, state)
+    return np.einsum("kij,kpi->jpi", of_units, w) / rank
+
+
+def exact(state: Mapping[str, np.ndarray], window: int, symbols: int | None) -> np.ndarray:
+    """The steps of the window, and before them each unit's own path, (n, P, n), float64.
+
+    Parameters
+    ----------
+    state : mapping of str to array
+    window : int
+        T.
+    symbols : int, optional
+        m, where inputs are symbols.
+    """
+    n = len(state["state.h"])
+    path = np.eye(n)  # ∂h(t)/∂h(t - l)
+    own = state.get("estimator.d")
+    if own is None:  # w_i, the same for every unit
+        own = np.repeat(state["estimator.z"][:, np.newaxis], n, axis=1)
+    whole = np.zeros((n, *own.shape))
+    for lag in range(window):
+        whole += path[:, np.newaxis] * _regressors(state, lag, symbols)[:, np.newaxis]
+        path = path @ state["window.F"][lag].astype(np.float64)
+    return whole + path[:, np.newaxis] * own.astype(np.float64)
+
+
+def _regressors(state: Mapping[str, np.ndarray], lag: int, symbols: int | None) -> np.ndarray:
+    """(1, a, x) of the transition `lag` before the last; zeros if there was none."""
+    x = state["window.x"][lag]
+    if symbols is None:
+        there = lag < state["window.length"]
+    else:
+        there, x = x >= 0, np.arange(symbols) == x
+    return there * np.concatenate([[1.0], state["window.a"][lag], x])

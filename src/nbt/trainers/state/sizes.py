@@ -1,0 +1,110 @@
+"""The sizes of a trainer, and the shapes of all that its state has beside what a rule keeps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nbt.inputs import Inputs, Vector
+from nbt.optimizers import Kalman, Optimizer
+from nbt.readouts import OwnLoss, Readout
+
+__all__ = ["Shape", "Sizes"]
+
+Shape = tuple[int, ...]
+SCALES = ("count", "mean", "variance")  # of numbers that are standardised (csrc/shared/scaler.h)
+ERRORS = ("error", "limited")  # of targets besides
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What shapes follow from. Nothing of such a size is made.
+
+    Attributes
+    ----------
+    units : int
+        n.
+    cell : mapping of str to shape
+        The arrays that θ consists of, α among them.
+    theta : shape
+        (P, n) of a dense cell, (p,) of a system.
+    blocks : int, optional
+        Numbers of the blocks of θ in the Kalman metric, each whole, where they are known.
+    phases : int
+        Of a step of a system.
+    """
+
+    units: int
+    inputs: Inputs
+    readout: Readout
+    optimizer: Optimizer
+    cell: Mapping[str, Shape]
+    theta: Shape
+    blocks: int | None = None
+    phases: int = 1
+
+    @classmethod
+    def of_dense(cls, n: int, inputs: Inputs, readout: Readout, optimizer: Optimizer) -> Sizes:
+        """Of a fully connected cell of n units."""
+        m = inputs.size
+        cell = {"b": (n,), "W": (n, n), "r": (m, n), "alpha": (n,)}
+        return cls(n, inputs, readout, optimizer, cell, (1 + n + m, n))
+
+    @property
+    def dense(self) -> bool:
+        """Do the rules for dense cells train it?"""
+        return len(self.theta) == 2
+
+    @property
+    def phi(self) -> Shape:
+        """Of φ; () where there is none."""
+        own = isinstance(self.readout, OwnLoss)
+        return () if own else (1 + self.units, self.readout.outputs)
+
+    def vectors(self, key: str, steps: int) -> dict[str, Shape]:
+        """An array of the inputs of so many steps, where those are vectors."""
+        return {key: (steps, self.inputs.size)} if isinstance(self.inputs, Vector) else {}
+
+    def shapes(self) -> dict[str, Shape]:
+        """By name, in the order of `state_dict`."""
+        return {
+            **{f"cell.{name}": shape for name, shape in self.cell.items()},
+            "state.h": (self.units,),
+            **self._of_metric("theta", self.theta, self.blocks),
+            **self._of_readout(),
+            **self._of_scales(),
+            **self._of_metric("phi", *self._phi_in_metric()),
+        }
+
+    def _of_readout(self) -> dict[str, Shape]:
+        if not self.phi:
+            return {}
+        rows, outputs = self.phi
+        return {"readout.b": (outputs,), "readout.W": (rows - 1, outputs)}
+
+    def _of_scales(self) -> dict[str, Shape]:
+        shapes: dict[str, Shape] = {}
+        for name, of in (("inputs", self.inputs), ("targets", self.readout)):
+            if getattr(of, "standardize", False):
+                size = self.inputs.size if name == "inputs" else self.readout.targets.size
+                keys = SCALES if name == "inputs" else SCALES + ERRORS
+                shapes |= dict.fromkeys((f"{name}.{key}" for key in keys), (size,))
+        return shapes
+
+    def _phi_in_metric(self) -> tuple[Shape, int | None]:
+        """φ as the metric sees it: flat, an output after the other, unless it is the usual one."""
+        if self.optimizer.plain or not self.phi:
+            return self.phi, None
+        rows, outputs = self.phi
+        return (rows * outputs,), outputs * rows**2
+
+    def _of_metric(self, name: str, shape: Shape, blocks: int | None) -> dict[str, Shape]:
+        """J of θ or φ: two arrays of its shape, or whole blocks one after the other."""
+        if not isinstance(self.optimizer, Kalman) or not shape:
+            return {}
+        if self.optimizer.reduction not in ("block", "full"):
+            return {f"optimizer.{name}.{key}": shape for key in ("J", "J0")}
+        if self.optimizer.reduction == "full":
+            return {f"optimizer.{name}.blocks": (math.prod(shape) ** 2,)}
+        return {} if blocks is None else {f"optimizer.{name}.blocks": (blocks,)}
