@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -11,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nbt import _arguments, _core
-from nbt.checkpoints import checkpoint
 from nbt.descriptions import build, value_out
 from nbt.divergence import DivergenceError
-from nbt.errors import CheckpointError
-from nbt.hmm import checks
+from nbt.hmm import checks, saved
 from nbt.hmm.filter import forward, normalized, smoothed
 from nbt.hmm.statistics import KINDS, Exact, Filtered, RankOne, shapes
 from nbt.registry import LEARNERS, Kind
 from nbt.schedules import Schedule, as_schedule
 from nbt.trainers.turns import alone, looks, renews
-from nbt.training.history import History
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -367,48 +363,8 @@ class HMM:
         arguments = {name: getattr(self, name) for name in names}
         return {"trainer": "HMM", **arguments, "rate": value_out(self.rate)}
 
-    def save(
-        self, path: str | os.PathLike[str], stream: Any = None, history: History | None = None
-    ) -> None:
-        """Writes a checkpoint, as trainers do: see `Trainer.save`. `nbt.load` takes it back and
-        goes on to the bit.
-
-        Parameters
-        ----------
-        path, stream, history
-            As in `Trainer.save`.
-
-        Raises
-        ------
-        CheckpointError, OSError
-            As `Trainer.save`.
-
-        Examples
-        --------
-        >>> model.save("hmm.safetensors")  # doctest: +SKIP
-        >>> model = HMM.load("hmm.safetensors")  # doctest: +SKIP
-        """
-        checkpoint.save(self, path, stream, history)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> HMM:
-        """The model that was saved to a file.
-
-        Parameters
-        ----------
-        path : str or path-like
-            What `save` wrote.
-
-        Raises
-        ------
-        CheckpointError, OSError
-            As `nbt.load`; also for a file that holds something else.
-        """
-        model = checkpoint.load(path)
-        if not isinstance(model, cls):
-            found = type(model).__name__
-            raise CheckpointError(f"{os.fspath(path)}: expected HMM, got {found}")
-        return model
+    save = saved.save
+    load = classmethod(saved.load)
 
     def __repr__(self) -> str:
         own = f", rank={self.rank}, blocks={self.blocks}" if self.statistics == "rank-one" else ""

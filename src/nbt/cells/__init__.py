@@ -1,0 +1,13 @@
+"""Recurrent networks, described: frozen values that say how large and how they begin.
+
+Those of one layer take units and activation in this order, and everything else by its name.
+"""
+
+from nbt.cells.continuous import CTRNN, Continuous
+from nbt.cells.discrete import RNN, LeakyRNN
+from nbt.cells.shared import ACTIVATIONS
+from nbt.cells.stack import MOST_LAYERS, Stack
+
+__all__ = ["ACTIVATIONS", "CTRNN", "MOST_LAYERS", "RNN", "Cell", "Continuous", "LeakyRNN", "Stack"]
+
+Cell = RNN | LeakyRNN | Continuous | Stack

@@ -1,0 +1,147 @@
+"""Networks and systems in continuous time, a step of Euler's method at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nbt import _arguments
+from nbt.cells.shared import QUIET, check_activation, drawn, each_unit, rest_by_name, short_repr
+from nbt.graphs import Graph, as_graph
+from nbt.systems.compiled import CompiledSystem
+from nbt.systems.system import System
+
+__all__ = ["CTRNN", "Continuous"]
+
+TIMES = 1.0, 10.0  # of time constants that are drawn
+
+
+@rest_by_name
+@dataclass(frozen=True)
+class CTRNN:
+    """Continuous-time recurrent network, a vector field for `Continuous`, equation (47).
+
+    τ_i dh_i/dt = -h_i + b_i + Σ_{j→i} W_ji σ(h_j) + Σ_l r_li x_l. Weights begin as in `RNN`.
+
+    Parameters
+    ----------
+    units : int
+        How many, at least 1.
+    activation : {"sigmoid", "tanh"}
+        σ.
+    tau : "random", float or sequence of floats
+        Time constants τ > 0, in units of time, not learned: drawn from [1, 10] with a logarithm
+        that is uniform, the same for all, or given (units,).
+    graph : Graph, mask, CSR arrays, optional
+        The edges, as in `RNN`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
+    Examples
+    --------
+    >>> Continuous(CTRNN(20, tau=2.0), dt=0.1)
+    Continuous(field=CTRNN(units=20, activation='sigmoid', tau=2.0), dt=0.1)
+    """
+
+    units: int
+    activation: str = "sigmoid"
+    tau: str | float | Sequence[float] | np.ndarray = field(default="random", kw_only=True)
+    graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "units", _arguments.whole("units", self.units))
+        check_activation(self, "tau")
+        object.__setattr__(self, "tau", self._checked_tau())
+        object.__setattr__(self, "graph", as_graph(self.graph, self.units))
+
+    __repr__ = short_repr
+
+    def _checked_tau(self) -> str | float | tuple[float, ...]:
+        if isinstance(self.tau, str):
+            return _arguments.one_of("tau", self.tau, ["random"])
+        return each_unit("tau", self.tau, self.units, above=0)
+
+    def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+        """First values of the parameters, as of `RNN`; tau (n,) in place of alpha.
+
+        Parameters
+        ----------
+        inputs : int
+            m, numbers of an input.
+        random : numpy.random.Generator
+            What draws.
+        """
+        values = drawn(self, inputs, random)
+        if self.tau == "random":
+            tau = np.exp(random.uniform(*np.log(TIMES), self.units))
+        else:
+            tau = np.broadcast_to(np.float64(self.tau), self.units).copy()
+        return {"tau": tau, **values}
+
+
+@dataclass(frozen=True)
+class Continuous:
+    """A continuous-time system dh/dt = F(h, x, θ), a step of Euler's method at a time: (47).
+
+    h(t + dt) = h(t) + dt F(h(t), x(t), θ), so ∂f/∂h = 1 + dt ∂F/∂h and ∂f/∂θ = dt ∂F/∂θ.
+
+    Parameters
+    ----------
+    field : CTRNN, System or CompiledSystem
+        F. Of a system, `step` gives F(h, x, θ) rather than the next state, and `jvp`, `vjp` and
+        `rows` its derivatives.
+    dt : float
+        Length of a step > 0, in units of time.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
+    Examples
+    --------
+    >>> Continuous(CTRNN(3, tau=[1.0, 2.0, 4.0]), dt=0.5).units
+    3
+    """
+
+    field: CTRNN | System | CompiledSystem
+    dt: float
+
+    def __post_init__(self) -> None:
+        _arguments.instance("field", self.field, CTRNN, System, CompiledSystem)
+        if getattr(self.field, "phases", 1) > 1:
+            raise ValueError(f"field: expected a system of one phase, got {self.field.phases}")
+        object.__setattr__(self, "dt", _arguments.real("dt", self.dt, above=0))
+
+    @property
+    def units(self) -> int:
+        """How many."""
+        return self.field.units
+
+    @property
+    def activation(self) -> str:
+        """σ of the field; what a readout sees of a system's h."""
+        return self.field.activation
+
+    @property
+    def graph(self) -> Graph | None:
+        """The edges of a CTRNN."""
+        return self.field.graph
+
+    def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+        """First values of the parameters: those of a CTRNN.
+
+        Parameters
+        ----------
+        inputs : int
+            m, numbers of an input.
+        random : numpy.random.Generator
+            What draws.
+        """
+        return self.field.draw(inputs, random)

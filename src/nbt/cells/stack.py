@@ -1,0 +1,72 @@
+"""Layers of networks, one above the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from nbt import _arguments
+from nbt.cells.continuous import CTRNN, Continuous
+from nbt.cells.discrete import RNN, LeakyRNN
+from nbt.cells.shared import QUIET, short_repr
+
+__all__ = ["Stack"]
+
+MOST_LAYERS = 2**10
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Layers of recurrent networks, (39)–(42), in the rolling form (43)–(46).
+
+    A step moves one layer after the other; each is fed by the input x and by the new activities of
+    the layer below, and the rank-one reduction is done after each. The state is that of all
+    layers, and the readout reads the activities of all of them.
+
+    Parameters
+    ----------
+    cells : sequence of RNN, LeakyRNN or Continuous
+        The layers, from the input on; at least 1. Each has its own activation.
+    skip : bool
+        All layers see x, as in the paper; otherwise the first one alone.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that are not as above.
+
+    Examples
+    --------
+    >>> Stack([RNN(8), LeakyRNN(5)])
+    Stack(cells=(RNN(units=8, activation='sigmoid'), LeakyRNN(units=5, \
+activation='sigmoid', leak='random')))
+    """
+
+    cells: Sequence[RNN | LeakyRNN | Continuous]
+    skip: bool = field(default=True, metadata=QUIET)
+
+    def __post_init__(self) -> None:
+        _arguments.not_called("cells", self.cells)
+        if not isinstance(self.cells, (list, tuple)):
+            raise TypeError(f"cells: expected a list of cells, got {self.cells!r}")
+        for k, cell in enumerate(self.cells):
+            _arguments.instance(f"cells[{k}]", cell, RNN, LeakyRNN, Continuous)
+            if isinstance(cell, Continuous):
+                _arguments.instance(f"cells[{k}].field", cell.field, CTRNN)
+        _arguments.whole("cells", len(self.cells), high=MOST_LAYERS)
+        object.__setattr__(self, "cells", tuple(self.cells))
+        object.__setattr__(self, "skip", _arguments.flag("skip", self.skip))
+
+    __repr__ = short_repr
+
+    @property
+    def activation(self) -> str | tuple[str, ...]:
+        """σ of all layers; where they differ, of each unit: (units,)."""
+        if len({cell.activation for cell in self.cells}) == 1:
+            return self.cells[0].activation
+        return tuple(cell.activation for cell in self.cells for _ in range(cell.units))
+
+    @property
+    def units(self) -> int:
+        """Of all layers."""
+        return sum(cell.units for cell in self.cells)
