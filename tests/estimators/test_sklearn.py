@@ -297,14 +297,16 @@ def test_rows_before_an_interrupt_stay_learned(monkeypatch):
     expected.partial_fit(X[121:], y[121:])
     model = REGRESSOR(nbt.RNN(5), random_state=1).partial_fit(X[:40], y[:40])
 
-    def interrupted(x, y):
-        del model.trainer_.learn
-        model.trainer_.learn(x[:30], y[:30])
+    learn = nbt.NoBackTrack.learn
+
+    def interrupted(trainer, x, y):
+        learn(trainer, x[:30], y[:30])
         raise KeyboardInterrupt
 
-    model.trainer_.learn = interrupted
-    with pytest.raises(KeyboardInterrupt):
-        model.partial_fit(X[40:100], y[40:100])
+    with monkeypatch.context() as patch:
+        patch.setattr(nbt.NoBackTrack, "learn", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.partial_fit(X[40:100], y[40:100])
     fatal(monkeypatch, {90})
     model.partial_fit(X[100:], y[100:])
     states = model.trainer_.state_dict(), expected.trainer_.state_dict()

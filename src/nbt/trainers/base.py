@@ -42,15 +42,13 @@ class Trainer:
 
     Parameters
     ----------
-    plan : Plan
-        What it is made of: the other arguments of a rule.
-    seed : int
-        In [0, 2⁶⁴): first weights and signs.
+    arguments, more
+        None: a trainer is made by a rule.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        Always.
     """
 
     __slots__ = ("__weakref__", "_live", "_turns")
@@ -59,12 +57,12 @@ class Trainer:
     _turns: _core.Turns
     _general = False  # takes the path for systems even with a dense cell
 
-    def __init__(self, plan: Plan, seed: int) -> None:
-        if type(self) is Trainer:
-            raise TypeError("Trainer: expected NoBackTrack, RTRL or TruncatedBPTT to be made")
-        self._begin(plan, _arguments.whole("seed", seed, low=0, high=2**64 - 1))
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        raise TypeError("Trainer: expected NoBackTrack, RTRL or TruncatedBPTT to be made")
 
     def _begin(self, plan: Plan, seed: int) -> None:
+        """What a rule makes of what it was given."""
+        seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
         self._turns = _core.Turns()
         self._live = Live.begun(plan, seed, self._turns)
 

@@ -78,7 +78,7 @@ class TruncatedBPTT(Trainer):
             missing=missing,
             general=self._general,
         )
-        super().__init__(plan, seed)
+        self._begin(plan, seed)
 
     @property
     def window(self) -> int:

@@ -136,7 +136,7 @@ class NoBackTrack(Trainer):
             missing=missing,
             general=self._general,
         )
-        super().__init__(plan, seed)
+        self._begin(plan, seed)
 
     @property
     def _form(self) -> NoBackTrackForm:

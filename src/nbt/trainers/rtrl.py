@@ -64,7 +64,7 @@ class RTRL(Trainer):
             missing=missing,
             general=self._general,
         )
-        super().__init__(plan, seed)
+        self._begin(plan, seed)
 
     def influence(self) -> np.ndarray:
         """The exact ∂h/∂θ, with past parameters where they have changed since.

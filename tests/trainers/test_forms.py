@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-import systems
+from helpers import systems
 
 import nbt
 from nbt.registry import LEARNERS
