@@ -145,7 +145,7 @@ class StateTable:
         return rows_of(panels, array, shape, first)
 
     def _in_ring(self, key: str, shape: Shape) -> Entry:
-        """The last T steps (csrc/dense/window.h), newest first; the newest slot is the core's head."""
+        """The last T steps (dense/window.h), newest first; the newest slot is the core's head."""
         core, (array, axis) = self._core, PAST[key]
         whole = plain(array, shape)
 
@@ -161,7 +161,7 @@ class StateTable:
         return Entry(array, shape, read, write)
 
     def _rows_that_wait(self) -> dict[str, Entry]:
-        """How rows of symbols wait (csrc/dense/lazy.h), beside what they should be now: to go on from
+        """How rows of symbols wait (dense/lazy.h), beside what they should be now: to go on from
         the latter would round differently."""
         (m, n), (rank, *_) = (self._entries[key].shape for key in ("cell.r", "estimator.w"))
         table = (rank, self._core.arrays["lazy_q"].shape[1])
