@@ -1,22 +1,22 @@
-"""What callers pass, symbols or vectors, checked and as C reads it."""
+"""The arguments of callers, symbols or vectors, checked and in the form that C reads."""
 
 cdef struct Data:
     const int32_t* symbols  # or
     const double* vectors
     size_t count
-    int32_t one  # a single symbol's place; a single number's
+    int32_t one  # room for a single symbol, and below for a single number
     double real
 
 
 cdef object _hold(array, Data* data):
-    """An array (steps, m) as vectors; itself, to be held while they are read."""
+    """Set `data` to an array (steps, m); return the array, to be held while it is read."""
     data.vectors = <const double*>PyArray_DATA(array)
     data.count = <size_t>PyArray_DIM(array, 0)
     return array
 
 
 cdef object _symbols(x, str name, size_t limit, Data* data):
-    """x as contiguous int32, every entry in [0, limit); what to hold while they are read."""
+    """Set `data` to x as contiguous int32 in [0, limit); return what to hold while it is read."""
     cdef size_t bad
     cdef int beyond = 0
     cdef long long one
@@ -38,14 +38,14 @@ cdef object _symbols(x, str name, size_t limit, Data* data):
 
 
 def _refuse_mask(x, name):
-    """np.asarray would take what is masked for a number."""
+    """Raise for a masked array, whose masked entries np.asarray would take for numbers."""
     if np.ma.is_masked(x):
         raise TypeError(f"{name}: expected an array without a mask, got one; .filled(numpy.nan) "
                         "says what is missing, and missing='skip' or 'mask' what that does")
 
 
 def _as_symbols(x, name):
-    """Integers of any kind, order and layout as a contiguous int32 array of one dimension."""
+    """Return integers of any type and layout as a contiguous int32 array of one dimension."""
     if isinstance(x, (str, bytes)):
         raise TypeError(f"{name}: expected integer symbols, got {type(x).__name__}; "
                         "an alphabet's encode() makes symbols of text")
@@ -69,8 +69,8 @@ def _as_symbols(x, name):
 
 
 def _vectors(x, name, m, dtype, missing):
-    """Real numbers of any kind, order and layout as a contiguous float64 array (steps, m), all
-    finite as `dtype`, or NaN where they may be missing."""
+    """Return real numbers of any type and layout as a contiguous float64 array (steps, m). All are
+    finite in `dtype`, or NaN where numbers may be missing."""
     if isinstance(x, (str, bytes)):
         raise TypeError(f"{name}: expected numbers, got {type(x).__name__}")
     _refuse_mask(x, name)

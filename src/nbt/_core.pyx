@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
-"""The door to C: declares, checks once per block, drops the GIL, maps status codes to exceptions.
+"""The interface to C: declares, checks once per chunk, drops the GIL, maps status codes to errors.
 
 `Learner` owns a C learner and the NumPy arrays it borrows. Sizes and choices reach it already
 validated (`trainers/plan.py`); symbols and vectors are checked here, before anything moves, so a
@@ -49,9 +49,9 @@ cdef class Learner(LearnerState):
     # ---- the two verbs -------------------------------------------------------------------------
 
     def predict(self, trainer, x=None):
-        """What the readout says of the next target, float64; x: the input that comes first.
+        """Return the prediction of the next target, float64; `x` is the input that comes first.
 
-        Probabilities (A,), for the Gaussian means and variances (2, Y)."""
+        These are probabilities (A,); for a Gaussian readout, means and variances (2, Y)."""
         self.turns.take(True)
         try:
             if self.retired:
@@ -61,11 +61,11 @@ cdef class Learner(LearnerState):
             self.turns.give()
 
     def run(self, trainer, x, y, bint learn):
-        """One block: losses in nats, float64, shape (steps,), or None where there is no target;
-        NaN for a step whose target is missing.
+        """Run a chunk; return its losses in nats, float64, shape (steps,), NaN for a step whose
+        target is missing. Return None where there are no targets.
 
         Without y, each x is first the target and then the input. With y, each x comes first and y
-        is its target. y is ``...`` for inputs without targets.
+        is its target. y is ``...`` if there are no targets.
         """
         self.turns.take(False)
         try:
@@ -76,8 +76,8 @@ cdef class Learner(LearnerState):
             self.turns.give()
 
     def predict_along(self, trainer, x):
-        """What the readout says of the target of each of a block of inputs, float64 (steps, A);
-        the state moves along them."""
+        """Return the predictions after each input of a chunk, float64 (steps, A). The state moves
+        on them."""
         self.turns.take(False)
         try:
             if self.retired:
@@ -155,8 +155,8 @@ cdef class Learner(LearnerState):
         return p
 
     cdef int _run(self, trainer, nbt_block* block, double* loss) except -1:
-        """Pieces of a few milliseconds without the GIL, signals looked at and those that only look
-        let pass between them."""
+        """Run pieces of a few milliseconds without the GIL. Between them, check for signals and let
+        calls that only read go first."""
         cdef nbt_block piece = block[0]
         cdef size_t begun = 0, done = 0
         cdef size_t stride = <size_t>(WORK_BETWEEN_SIGNALS / self.work) + 1
@@ -166,7 +166,7 @@ cdef class Learner(LearnerState):
         kept = None
         if self.dynamics is not None and self.dynamics.fallible:
             kept = self._keep()
-        if hold:  # how long its functions take is not known
+        if hold:  # it is not known how long its functions take
             stride = 1
         while begun < block.steps:
             piece.steps = min(stride, block.steps - begun)
@@ -180,7 +180,7 @@ cdef class Learner(LearnerState):
                 piece.target_vectors = block.target_vectors + begun * self.c.Y
             if block.predictions != NULL:
                 piece.predictions = block.predictions + begun * self.c.A
-            if hold or piece.steps * self.work < 1e5:  # shorter than a change of thread
+            if hold or piece.steps * self.work < 1e5:  # shorter than a switch of threads
                 status = nbt_learner_run(&self.c, &piece, loss + begun if loss else NULL, &done)
             else:
                 with nogil:
@@ -206,13 +206,15 @@ cdef class Learner(LearnerState):
         return 0
 
     cdef object _inputs(self, x, Data* data):
-        """x as symbols or as (steps, m) vectors, float64; what to hold meanwhile."""
+        """Set `data` to x as symbols or as vectors (steps, m), float64; return what to hold
+        meanwhile."""
         if self.c.one_hot:
             return _symbols(x, "x", self.c.m, data)
         return self._numbers(x, "x", self.c.m, self.c.scale_x, data)
 
     cdef object _targets(self, y, Data* data):
-        """y as symbols, or as (steps, Y) vectors, float64; what to hold meanwhile."""
+        """Set `data` to y as symbols or as vectors (steps, Y), float64; return what to hold
+        meanwhile."""
         if not self.c.Y:
             return _symbols(y, "y", self.c.A, data)
         held = self._numbers(y, "y", self.c.Y, self.c.scale_y, data)
@@ -221,9 +223,9 @@ cdef class Learner(LearnerState):
         return held
 
     cdef object _numbers(self, x, str name, size_t m, bint scaled, Data* data):
-        """x as (steps, m), float64, in the range of the learner's dtype unless scaled. A number, or
-        an array that is one already, is used as it is: what `_vectors` finds out, without what that
-        costs a live call."""
+        """Set `data` to x as (steps, m), float64, in the range of the learner's dtype unless
+        scaled; return what to hold meanwhile. A number, or an array of this form, is used as it is,
+        which saves a live call the cost of `_vectors`."""
         cdef bint narrow = self.c.dtype == NBT_F32 and not scaled, ready = True
         cdef double largest = FLT_MAX if narrow else DBL_MAX
         held = None

@@ -4,7 +4,7 @@ CTW_SYMBOLS, CTW_DEEPEST = NBT_CTW_SYMBOLS, NBT_CTW_DEEPEST
 CTW_RECORD = np.dtype([("value", np.uint64), ("words", np.uint32, 4)])
 assert CTW_RECORD.itemsize == sizeof(nbt_ctw_record)
 
-# Symbols between two looks at signals, and in a call too short for a change of thread.
+# Symbols between two checks for signals, and of a call too short for a switch of threads.
 cdef size_t SYMBOLS_BETWEEN_SIGNALS = 1 << 12, FEW_SYMBOLS = 1 << 4
 
 
@@ -41,7 +41,7 @@ cdef class ContextTree:
         return self.c.used
 
     def load(self, records, history, uint64_t step):
-        """Takes back records (CTW_RECORD) and last symbols; ValueError if one is damaged."""
+        """Set the records (CTW_RECORD) and the last symbols. ValueError if a record is damaged."""
         self.turns.renew(self._load, records, history, step)
 
     def _load(self, records, history, uint64_t step):
@@ -58,7 +58,7 @@ cdef class ContextTree:
         nbt_ctw_refresh(&self.c)
 
     def predict(self):
-        """Probabilities of the next symbol, float64, shape (symbols,)."""
+        """Return the probabilities of the next symbol, float64, shape (symbols,)."""
         p = np.empty(self.c.symbols)
         self.turns.take(True)
         try:
@@ -68,7 +68,7 @@ cdef class ContextTree:
         return p
 
     def run(self, x, bint learn):
-        """One block: losses in nats, float64, shape (steps,)."""
+        """Run a chunk; return its losses in nats, float64, shape (steps,)."""
         cdef Data data
         _held = _symbols(x, "x", self.c.symbols, &data)
         loss = np.empty(data.count)
@@ -80,8 +80,8 @@ cdef class ContextTree:
         return loss
 
     cdef int _run(self, Data* data, bint learn, double* loss) except -1:
-        """Pieces of a few milliseconds without the GIL, signals looked at and those that only look
-        let pass between them."""
+        """Run pieces of a few milliseconds without the GIL. Between them, check for signals and let
+        calls that only read go first."""
         cdef size_t begun = 0, done = 0, steps
         cdef nbt_status status
         while begun < data.count:

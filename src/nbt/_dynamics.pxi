@@ -8,9 +8,10 @@ cdef extern from "Python.h":
     Py_ssize_t references "Py_REFCNT"(PyObject*)
 
 cdef class Dynamics:
-    """What a learner trains in place of a dense cell; a learner keeps its own.
+    """A system that a learner trains instead of a dense cell. Each learner has its own.
 
-    Subclasses fill `c`. `python`: its functions need the GIL. `fallible`: they may fail.
+    Subclasses fill `c`. `python` says that its functions need the GIL, `fallible` that they may
+    fail.
     """
 
     cdef nbt_system c
@@ -19,16 +20,16 @@ cdef class Dynamics:
 
     @property
     def sizes(self):
-        """n, m, p, entries, phases."""
+        """The sizes n, m, p, entries and phases."""
         return {"n": self.c.n, "m": self.c.m, "p": self.c.p, "entries": self.c.entries,
                 "phases": self.c.phases}
 
     cdef int _show(self, theta) except -1:
-        """θ lies in this array of the learner's."""
+        """Take the array of the learner in which θ lies."""
         return 0
 
     cdef int _raise(self) except -1:
-        """Raises what made the last call fail."""
+        """Raise the error by which the last call failed."""
         error, self.error = self.error, None
         if error is not None:
             raise error
@@ -64,11 +65,11 @@ cdef class CompiledDynamics(Dynamics):
 
 @cython.final
 cdef class _Lent:
-    """An argument of a Python function: an array of C's numbers that nobody can write.
+    """An argument of a Python function: a read-only array of C's numbers.
 
-    They are copied into it for each call, unless something else holds it still: then that keeps it,
-    with its numbers, and the next call gets another one. Not θ, which is large: that is the
-    learner's own array, which lives as long as anything shows it.
+    The numbers are copied into it for each call. If something else still holds the array, it keeps
+    the array with its numbers, and the next call gets a new one. θ is large and is not copied: it
+    is the learner's own array, which lives as long as any view of it.
     """
 
     cdef object array, memory, dtype
@@ -83,7 +84,7 @@ cdef class _Lent:
         self.kind, self.itemsize, self.copied = dtype.num, dtype.itemsize, True
 
     cdef int show(self, array) except -1:
-        """From now on that array itself, which owns what C reads."""
+        """Use this array itself from now on. It owns the memory that C reads."""
         self.memory = memoryview(array).cast("B").toreadonly()
         self.array, self.copied = None, False
         return 0
@@ -99,11 +100,11 @@ cdef class _Lent:
         return self.array
 
     cdef bint kept(self):
-        """Does anything else hold the array, or what it lies in?"""
+        """Return whether anything else holds the array or its memory."""
         return references(<PyObject*>self.array) > 1 or references(<PyObject*>self.memory) > 2
 
     cdef bint changed(self):
-        """Is it another one than was lent? Numbers cannot be, but its shape and its type."""
+        """Return whether the shape or the type of the array was changed. Its numbers cannot be."""
         array = self.array
         return not (PyArray_NDIM(array) == 1 and PyArray_DIM(array, 0) == self.count
                     and PyArray_STRIDE(array, 0) == self.itemsize
@@ -112,13 +113,13 @@ cdef class _Lent:
 
 
 cdef class PythonDynamics(Dynamics):
-    """Python functions step, jvp, vjp (or None), rows of (h, x, theta, …), arrays that are `_Lent`;
-    with several phases also the keyword `phase`."""
+    """A system of Python functions step, jvp, vjp (or None) and rows of (h, x, theta, …), whose
+    arguments are `_Lent`. With several phases they also get the keyword `phase`."""
 
     cdef object functions, dtype
     cdef int kind
     cdef _Lent h, x, theta, y
-    cdef dict vectors  # of each function that gets one more
+    cdef dict vectors  # the further argument of each function that has one
 
     def __cinit__(self, *, size_t n, size_t m, size_t p, size_t entries, size_t phases, dtype,
                   dict functions, size_t targets=0):
@@ -169,7 +170,7 @@ cdef class PythonDynamics(Dynamics):
         return 0
 
     cdef int give(self, str name, result, size_t count, void* out) except -1:
-        """Copies what a function gave, `count` numbers, to where C wants it."""
+        """Copy the result of a function, `count` numbers, to where C reads it."""
         if not PyArray_CheckExact(result):
             result = _as_array(name, result)
         if (PyArray_NDIM(result) != 1 or PyArray_DIM(result, 0) != <npy_intp>count
@@ -206,7 +207,7 @@ cdef class PythonDynamics(Dynamics):
 
 
 def _as_array(name, result):
-    """What a function gave as an array."""
+    """Return the result of a function as an array."""
     if isinstance(result, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected an array without a mask, got a masked one; "
                         ".filled(…) says what is where something is masked")
@@ -224,7 +225,7 @@ def _as_number(name, value):
 
 
 def _csr_arrays(csr, n, p, entries):
-    """indptr (int64), indices (int32) and data of a tuple, or of what has these attributes."""
+    """Return indptr (int64), indices (int32) and data of a tuple, or of an object with these."""
     if not isinstance(csr, tuple):
         csr = tuple(getattr(csr, name, None) for name in ("indptr", "indices", "data"))
     if len(csr) != 3 or any(part is None for part in csr):
@@ -242,7 +243,7 @@ def _csr_arrays(csr, n, p, entries):
     if len(indices) > entries:
         raise ValueError(f"rows: expected at most {entries} entries, got {len(indices)}; say "
                          "System(entries=...) how many there may be")
-    if indices.dtype.itemsize > 4:  # C would see what is left of 32 bits
+    if indices.dtype.itemsize > 4:  # C would see only 32 bits of them
         outside = indices[(indices < 0) | (indices >= p)]
         if len(outside):
             raise ValueError(f"rows: expected indices in [0, {p}), got {outside[0]}")

@@ -8,7 +8,7 @@ cdef class NetworkDynamics(Dynamics):
     """Layers (networks.Layer), already validated, with the scratch their functions write."""
 
     cdef nbt_network network
-    cdef list kept  # everything that C borrows
+    cdef list kept  # all arrays that C borrows
 
     def __cinit__(self, layers, *, size_t inputs, str dtype, isa=None):
         cdef size_t count = len(layers), k
@@ -34,7 +34,7 @@ cdef class NetworkDynamics(Dynamics):
         self.c = nbt_network_system(&self.network, inputs, DTYPES[dtype], _isa_row(isa))
 
     cdef void _lend(self, size_t row, void* memory) noexcept:
-        """One row of scratch."""
+        """Set the pointer to one row of scratch."""
         cdef nbt_network* to = &self.network
         cdef void** fields[9]
         fields[0], fields[1], fields[2], fields[3] = &to.h, &to.a, &to.slope, &to.leak
@@ -44,7 +44,7 @@ cdef class NetworkDynamics(Dynamics):
 
 
 cdef class EulerDynamics(Dynamics):
-    """A vector field as the system of one step of Euler's method."""
+    """The system of one step of Euler's method in a vector field."""
 
     cdef nbt_euler euler
     cdef Dynamics field

@@ -1,4 +1,4 @@
-"""Whose turn it is with what several threads share: one call at a time, in the order they came."""
+"""Turns with an object that several threads share: one call at a time, in order of arrival."""
 
 cimport cython
 from cpython.pythread cimport PyThread_get_thread_ident
@@ -14,8 +14,8 @@ cdef extern from *:
     """
     const unsigned long NBT_NOBODY, NBT_TORN
 
-cdef int64_t AHEAD = 1LL << 62  # more than the calls of any process
-PATIENCE = 0.1  # seconds between two looks at signals, where waiting for a lock does not see them
+cdef int64_t AHEAD = 1LL << 62  # more calls than any process makes
+PATIENCE = 0.1  # seconds between two checks for signals, where waiting for a lock ignores them
 AGAIN = ("this trainer is in use by another call of this thread: neither the functions of its "
          "system nor a signal's handler can use it meanwhile")
 TORN = ("this trainer was in use by another thread when the process forked, so here its state is "
@@ -25,13 +25,13 @@ TORN = ("this trainer was in use by another thread when the process forked, so h
 
 @cython.final
 cdef class _Waiter:
-    """A call that waits; its lock is released when it is called."""
+    """A call that waits. Its lock is released when it is its turn."""
 
     cdef unsigned long thread
     cdef bint looks, called
-    cdef int64_t place  # in line: the smallest is next
+    cdef int64_t place  # in the line; the smallest is next
     cdef object lock
-    cdef _Waiter after  # the next one of the list, which is in no order
+    cdef _Waiter after  # next element of the list, which is not ordered
 
     def __cinit__(self, unsigned long thread, bint looks):
         self.thread, self.looks = thread, looks
@@ -41,34 +41,34 @@ cdef class _Waiter:
 
 @cython.final
 cdef class Turns:
-    """Lets one call at a time be with what it guards, and the others wait without the GIL.
+    """A queue: one call at a time uses the guarded object, the others wait without the GIL.
 
-    They go in the order in which they came. A long call lets those that only look and wait go
-    first, now and then (`pause`). A call of the thread whose turn it is, or that waits itself, is
-    refused: it would wait for ever. After a fork, what another thread was in the midst of is torn:
-    all is refused but what makes it whole (`renew`).
+    They go in the order in which they came. From time to time a long call lets waiting calls that
+    only read go first (`pause`). A call by a thread whose turn it is, or that is waiting already,
+    is refused, because it would wait for ever. If a fork happened in the middle of another thread's
+    call, the object is torn. Then all calls are refused but one that makes it whole (`renew`).
 
-    Nothing here is changed without the GIL, so no lock guards it; between `take` and `give` no
-    signal is looked at, so none can come in between. What makes an object may collect garbage, and
-    a finalizer may let other threads run: so the line is a list of `_Waiter`s made before, and no
-    object is made between a look at it and a change.
+    All of this is changed only with the GIL held, so it needs no lock. Signals are not checked
+    between `take` and `give`, so none can interrupt. Making an object may collect garbage, and a
+    finalizer may let other threads run. So the line is a list of `_Waiter`s that were made before,
+    and no object is made between reading the line and changing it.
     """
 
     cdef unsigned long holder  # the thread whose turn it is
-    cdef _Waiter line  # those that wait
-    cdef int64_t last  # the place of who came last
-    cdef readonly size_t waiting  # how many they are,
-    cdef size_t looks  # and how many of them only look
+    cdef _Waiter line  # the calls that wait
+    cdef int64_t last  # place of the call that came last
+    cdef readonly size_t waiting  # how many calls wait,
+    cdef size_t looks  # and how many of them only read
     cdef object __weakref__
 
     def __cinit__(self):
         EVERY.add(self)
 
     def __reduce__(self):
-        return Turns, ()  # a copy of what it guards has its own
+        return Turns, ()  # a copy of the guarded object has its own
 
     def alone(self, function, *arguments, **more):
-        """What a function gives that nothing else must come between."""
+        """Return the result of a function, during which no other call may run."""
         self.take(False)
         try:
             return function(*arguments, **more)
@@ -76,7 +76,8 @@ cdef class Turns:
             self.give()
 
     def look(self, function, *arguments, **more):
-        """What a function gives that changes nothing: it may come between two pieces of a call."""
+        """Return the result of a function that changes nothing, so it may run between two pieces of
+        a call."""
         self.take(True)
         try:
             return function(*arguments, **more)
@@ -84,7 +85,8 @@ cdef class Turns:
             self.give()
 
     def renew(self, function, *arguments, **more):
-        """As `alone`, also if all is torn: the function makes it whole, or raises."""
+        """Do what `alone` does, even if the object is torn: the function makes it whole, or
+        raises."""
         cdef bint whole = self.holder != NBT_TORN
         if whole:
             self.take(False)
@@ -101,7 +103,7 @@ cdef class Turns:
                 self.holder = NBT_TORN
 
     def rest(self):
-        """Between two pieces of a call: those that only look, and wait, go first."""
+        """Let waiting calls that only read go first, between two pieces of a call."""
         if self.looks:
             self.pause()
 
@@ -112,7 +114,7 @@ cdef class Turns:
         return self._stand_in_line(looks)
 
     cdef inline int give(self) except -1:
-        """To the next. Nothing, if the turn was lost: in an interrupted `pause`."""
+        """Pass the turn to the next. Do nothing if the turn was lost in an interrupted `pause`."""
         if self.holder != PyThread_get_thread_ident():
             return 0
         if self.waiting:
@@ -121,7 +123,7 @@ cdef class Turns:
         return 0
 
     cdef int pause(self) except -1:
-        """Gives the turn to all those that look and wait now, and takes it back after them."""
+        """Give the turn to all waiting calls that only read, and take it back after them."""
         own = _Waiter(PyThread_get_thread_ident(), False)
         one = self.line
         while one is not None:
@@ -134,7 +136,7 @@ cdef class Turns:
 
     cdef int _stand_in_line(self, bint looks) except -1:
         own = _Waiter(PyThread_get_thread_ident(), looks)
-        if self.holder == NBT_NOBODY:  # since a moment ago
+        if self.holder == NBT_NOBODY:  # it became free meanwhile
             self.holder = own.thread
             return 0
         if self.holder == NBT_TORN:
@@ -173,7 +175,7 @@ cdef class Turns:
         return 0
 
     cdef int _wait(self, _Waiter own) except -1:
-        """Until it is called. Whatever a signal raises meanwhile, the others lose nothing."""
+        """Wait for the turn. If a signal raises meanwhile, the other calls are not affected."""
         try:
             while not own.called:
                 own.lock.acquire(True, PATIENCE)
@@ -182,7 +184,7 @@ cdef class Turns:
         except BaseException:
             if own.called:
                 self.give()
-            elif self._waits(own.thread):  # not in the child of a fork
+            elif self._waits(own.thread):  # not so in the child of a fork
                 self._leave(own)
             raise
         return 0
@@ -199,8 +201,8 @@ cdef class Turns:
         return 0
 
     cdef int _after_fork(self) except -1:
-        """In the child, which has one thread, those that waited are gone, and whoever was inside
-        and was another never goes on."""
+        """Update the state in the child of a fork, which has a single thread: the calls that waited
+        are gone, and a call of another thread that held the turn never ends."""
         self.line, self.waiting, self.looks = None, 0, 0
         if self.holder not in (NBT_NOBODY, PyThread_get_thread_ident()):
             self.holder = NBT_TORN

@@ -95,9 +95,9 @@ class Graph:
             `graph` is neither a mask of numbers nor CSR arrays of integers, or is a sparse matrix
             of another format.
         ValueError
-            The mask is not square or is empty, a unit number is out of range, `indptr` does not
-            rise from 0 to the number of edges, an edge is there twice, or there are more than 65536
-            units.
+            `graph` is a mask that is not square or is empty, or CSR arrays with a unit number out
+            of range, with an edge twice, or with an `indptr` that does not rise from 0 to the
+            number of edges; or it has more than 65536 units.
         """
         if isinstance(graph, Graph):
             return graph
