@@ -1,10 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, embedsignature=True
 """The interface to C: declares, checks once per chunk, drops the GIL, maps status codes to errors.
 
-`Learner` owns a C learner and the NumPy arrays it borrows. Sizes and choices reach it already
-validated (`trainers/plan.py`); symbols and vectors are checked here, before anything moves, so a
+`Learner` owns a C learner and the NumPy arrays that it borrows. Sizes and choices have been checked
+before (`trainers/plan.py`). Symbols and vectors are checked here, before anything changes, so a
 refused call leaves every array as it was. Above this module nothing sees a pointer; below it
-nothing sees Python. No loop over data: those are in csrc/. What csrc/ offers is in `csrc.pxd`.
+nothing sees Python. There is no loop over data here: those are in csrc/. The declarations of csrc/
+are in `csrc.pxd`.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -34,13 +35,14 @@ include "_state.pxi"
 include "_blocks.pxi"
 include "_ctw.pxi"
 
-# Multiply-adds between two looks at signals: a few milliseconds.
+# Multiply-adds between two checks for signals: a few milliseconds.
 cdef double WORK_BETWEEN_SIGNALS = 1e7
 
 
 @cython.final
 cdef class Learner(LearnerState):
-    """A learner's verbs: they check what is passed, run the loop over a block, and say what failed.
+    """The verbs of a learner: they check the arguments, run the loop over a chunk, and name
+    failures.
 
     They wait for their turn with the trainer, which a verb gets as an argument: meanwhile another
     learner may have taken this one's place there (`retire`), and does it instead.

@@ -9,7 +9,7 @@ cdef size_t SYMBOLS_BETWEEN_SIGNALS = 1 << 12, FEW_SYMBOLS = 1 << 4
 
 
 cdef class ContextTree:
-    """Context tree weighting: choices, borrowed arrays, the loop over a block. See baselines/ctw.h.
+    """Context tree weighting: choices, borrowed arrays, the loop over a chunk. See baselines/ctw.h.
 
     `pool`, `history` and the hash table are NumPy arrays that C reads and writes in place.
     """

@@ -1,4 +1,4 @@
-"""What this build can do, names of choices as C numbers them, and small functions of csrc/."""
+"""Facts of this build, the names of choices that C numbers, and small functions of csrc/."""
 
 RULES = {"nobacktrack": NBT_NOBACKTRACK, "rtrl": NBT_RTRL, "bptt": NBT_BPTT}
 ACTIVATIONS = {"sigmoid": NBT_SIGMOID, "tanh": NBT_TANH, "identity": NBT_IDENTITY}
@@ -13,17 +13,17 @@ DTYPES = {"float32": NBT_F32, "float64": NBT_F64}
 
 
 def isas():
-    """Instruction sets compiled in and usable on this machine, in rising order."""
+    """Return the instruction sets compiled in and usable on this machine, in rising order."""
     return [nbt_isa_name(k).decode() for k in range(nbt_isa_count()) if nbt_isa_usable(k)]
 
 
 def compiled():
-    """Facts of this build: compiler, OpenMP."""
+    """Return facts of this build: compiler, OpenMP."""
     return {"compiler": NBT_COMPILER.decode(), "openmp": bool(NBT_OPENMP)}
 
 
 def philox(counter, key):
-    """One Philox4x32-10 block: four 32-bit words from four counter words and two key words."""
+    """Return a Philox4x32-10 block: four 32-bit words from four counter and two key words."""
     cdef uint32_t c[4]
     cdef uint32_t k[2]
     c[0], c[1], c[2], c[3] = counter
@@ -33,14 +33,14 @@ def philox(counter, key):
 
 
 def sign_bits(seed, pair, step, group):
-    """The 128 sign bits of units ``128 * group`` onwards, as four 32-bit words."""
+    """Return the 128 sign bits of units ``128 * group`` onwards, as four 32-bit words."""
     cdef uint32_t out[4]
     nbt_sign_bits(seed, pair, step, group, out)
     return (out[0], out[1], out[2], out[3])
 
 
 def rate(kind, double scale, uint64_t step):
-    """A schedule's value at a step, as C computes it."""
+    """Return a schedule's value at a step, as C computes it."""
     return nbt_rate(nbt_schedule(SCHEDULES[kind], scale), step)
 
 

@@ -1,15 +1,16 @@
 """Memory that C reads and writes in place."""
 
-# From so many bytes on, NumPy asks for huge pages.
+# NumPy asks for huge pages from this size in bytes on.
 LARGE = 1 << 22
 
 
 def aligned_zeros(shapes, dtype):
-    """Arrays of zeros of these (rows, columns), of a dtype or a list with one for each, each on a
-    cache line's boundary, with a lane block after it that C may read and write back (panels.h).
+    """Return arrays of zeros of these shapes (rows, columns), of one dtype or of a list of dtypes.
+    Each begins on a cache line, and is followed by room that C may read and write back (panels.h).
 
-    In one piece of memory if that is large: a step visits all of them, and with pages of 4 KiB
-    looks up one for every 64 lines (the default at 768 units: 1.2 to 1.4 times as fast)."""
+    If they are large they lie in one piece of memory, for which huge pages are used: with pages of
+    4 KiB a step, which visits all arrays, must look up a page for every 64 lines. (The default at
+    768 units is 1.2 to 1.4 times as fast.)"""
     dtypes = dtype if isinstance(dtype, list) else [np.dtype(dtype)] * len(shapes)
     sizes = [rows * columns * one.itemsize for (rows, columns), one in zip(shapes, dtypes)]
     rooms = [(size // NBT_ALIGN + 2) * NBT_ALIGN for size in sizes]
@@ -22,6 +23,6 @@ def aligned_zeros(shapes, dtype):
 
 
 def aligned_bytes(size):
-    """Zeros, from a cache line's boundary on."""
+    """Return zeros that begin on a cache line."""
     memory = np.zeros(size + NBT_ALIGN, dtype=np.uint8)
     return memory[-memory.ctypes.data % NBT_ALIGN:]

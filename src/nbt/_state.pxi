@@ -1,10 +1,10 @@
-"""What a learner is: sizes, choices, the arrays it borrows, and counters."""
+"""The state of a learner: sizes, choices, the arrays that it borrows, and counters."""
 
-# Multiply-adds that a step takes as long as, at least; that a phase of a system does, whose
-# functions may do anything, more.
+# Multiply-adds: a step counts as at least the first number of them. A phase of a system counts as
+# the second number more, because its functions may do anything.
 cdef double LEAST_WORK = 2e3, WORK_OF_CALLS = 1e4
 
-# Arrays of a system's learner that are not scratch.
+# Arrays of a learner with a system that are not scratch.
 CHANGED = {
     "theta", "phi", "h", "a", "slope", "x", "theta_J", "theta_J0", "phi_J", "phi_J0", "metric_q",
     "metric_r", "v", "w", "fisher", "G", "G_next", "window_h", "window_x", "window_delta",
@@ -14,7 +14,7 @@ CHANGED = {
 
 
 cdef class LearnerState:
-    """Sizes, choices, arrays and counters of a C learner.
+    """A C learner: its sizes, choices, arrays and counters.
 
     ``arrays`` maps the names of csrc/learner.h to padded NumPy arrays (rows, stride) that C reads
     and writes in place. Call `settle` before reading them and `refresh` after writing them.
@@ -29,8 +29,8 @@ cdef class LearnerState:
     cdef readonly object indptr, indices, pair
     cdef object block, first, survey, phi_block
     cdef Turns turns
-    cdef bint retired  # another took its place
-    cdef readonly object lost  # the error after which it is of no use; None as a rule
+    cdef bint retired  # another learner took its place
+    cdef readonly object lost  # the error by which it diverged, or None
     cdef double work
 
     def __cinit__(self, *, Turns turns=None, str rule, str dtype, size_t n, size_t m,
@@ -57,7 +57,7 @@ cdef class LearnerState:
         self.c.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
         self.c.lambda_theta, self.c.lambda_phi, self.c.seed = lambda_theta, lambda_phi, seed
         self.c.outlier = outlier
-        self.c.Y = targets  # of a system's own loss
+        self.c.Y = targets  # those of a system's own loss
         if dynamics is not None:
             self._take(dynamics, starts)
         self.c.split, self.c.dense, self.c.exact_fisher = split, dense, exact_fisher
@@ -102,7 +102,7 @@ cdef class LearnerState:
         nbt_learner_refresh(&self.c)
 
     cdef int _take_activation(self, activation) except -1:
-        """σ of the units: a name, or one for each of them."""
+        """Set σ of the units: one name, or a name for each unit."""
         if isinstance(activation, str):
             self.c.activation = ACTIVATIONS[activation]
             return 0
@@ -111,7 +111,7 @@ cdef class LearnerState:
         return 0
 
     cdef int _take(self, Dynamics dynamics, starts) except -1:
-        """A system instead of a dense cell, its parameters in blocks that begin at `starts`."""
+        """Set a system instead of a dense cell; groups of its parameters begin at `starts`."""
         cdef size_t p = dynamics.c.p
         self.dynamics, self.c.system, self.c.P = dynamics, dynamics.c, 0
         self.indptr = np.zeros(dynamics.c.n + 1, np.int64)
@@ -147,7 +147,7 @@ cdef class LearnerState:
 
     @property
     def looks(self):
-        """After how many steps all arrays were looked at (machine/float_mode.h): 0 as a rule."""
+        """Steps after which all arrays were scanned (machine/float_mode.h); usually 0."""
         return self.c.looks
 
     @property
@@ -160,7 +160,7 @@ cdef class LearnerState:
 
     @property
     def targets(self):
-        """Numbers of a target; 0: it is a symbol."""
+        """Length of a target; 0 if it is a symbol."""
         return self.c.Y
 
     @property
@@ -169,33 +169,34 @@ cdef class LearnerState:
 
     @property
     def parameters(self):
-        """p of a system."""
+        """Number of parameters of a system, p."""
         return self.c.system.p
 
     @property
     def entries(self):
-        """Of a system's ∂f/∂θ, at most."""
+        """Most entries of a system's ∂f/∂θ."""
         return self.c.system.entries
 
     @property
     def whole(self):
-        """Is the metric one for reference (csrc/systems/whole.h)?"""
+        """Whether the metric is a reference metric (csrc/systems/whole.h)."""
         return bool(self.c.whole)
 
     @property
     def dense(self):
-        """With dense blocks?"""
+        """Whether the reference metric keeps whole matrices."""
         return bool(self.c.dense)
 
     def kept(self, name):
-        """Numbers of J, without padding: of dense blocks, or as many as there are parameters."""
+        """Return how many numbers of J there are, without padding: those of whole matrices, or one
+        for each parameter."""
         if self.c.dense:
             return self.arrays[name].shape[1]
         return self.c.system.p if name.startswith("theta") else (1 + self.c.n) * self.c.A
 
     @property
     def has_readout(self):
-        """Is there φ, or a loss of the system's own?"""
+        """Whether there is a readout φ, and not a loss of the system's own."""
         return self.c.readout != NBT_OWN_LOSS
 
     @property
@@ -208,7 +209,7 @@ cdef class LearnerState:
 
     @property
     def predicts_inputs(self):
-        """Are the targets of the same kind and size as the inputs?"""
+        """Whether the targets are of the same kind and size as the inputs."""
         return self._predicts_inputs()
 
     cdef bint _predicts_inputs(self) noexcept:
@@ -218,16 +219,17 @@ cdef class LearnerState:
 
     @property
     def strip(self):
-        """Columns of RTRL's G that lie together."""
+        """Number of columns of RTRL's G that lie together."""
         return self.c.strip
 
     @property
     def head(self):
-        """The newest slot of NoBackTrack's window (csrc/dense/window.h)."""
+        """Newest slot of NoBackTrack's window (csrc/dense/window.h)."""
         return self.c.head
 
     def panels(self, matrix):
-        """Where the entries of θ, φ and of what has their shape lie: arguments of `Panels`."""
+        """Return where the entries of θ, φ and arrays of their shapes lie: arguments of
+        `Panels`."""
         cdef nbt_panels at = self.c.cell if matrix == "theta" else self.c.out
         lanes = self.c.lanes
         return {"rows": at.rows, "columns": self.c.n if matrix == "theta" else self.c.A,
@@ -235,39 +237,39 @@ cdef class LearnerState:
                 "depth": at.depth, "lanes": lanes}
 
     def counters(self):
-        """Everything that is not in `arrays`: a dict of integers and the window's symbols, the
+        """Return all that is not in `arrays`: a dict of integers, and the window's symbols, the
         newest first where it is a ring."""
         return {"step": self.c.step, "seed": self.c.seed, "length": self.c.length,
                 "entered": bool(self.c.entered),
                 "symbols": np.roll(self.window_symbol, -<int>self.c.head, 0)}
 
     def set_counters(self, uint64_t step, uint64_t seed, size_t length, bint entered, symbols):
-        """Takes back what `counters` gave. Values must have been checked."""
+        """Set what `counters` returned. Values must have been checked."""
         self.c.step, self.c.seed, self.c.length, self.c.entered = step, seed, length, entered
         self.window_symbol[:] = np.roll(symbols, <int>self.c.head)
 
     def settle(self):
-        """Applies what is pending to the arrays, so that they say what they mean."""
+        """Apply what is pending to the arrays, so that they have their true values."""
         nbt_learner_settle(&self.c)
 
     def refresh(self, bint resumed=False):
-        """Recomputes what is derived from the arrays, after they were written. resumed: the rows
-        that wait were written too, as they wait."""
+        """Recompute what is derived from the arrays, after they were written. `resumed` says that
+        waiting rows were written as they were when they waited."""
         self.c.resumed = resumed
         nbt_learner_refresh(&self.c)
 
     @property
     def lazy(self):
-        """Do rows of symbols wait until their symbol comes (csrc/dense/lazy.h)?"""
+        """Whether rows of symbols wait until their symbol comes (csrc/dense/lazy.h)."""
         return bool(self.c.lazy)
 
     @property
     def era(self):
-        """Steps after which no row has waited longer (csrc/dense/lazy.h)."""
+        """Most steps that a row may wait (csrc/dense/lazy.h)."""
         return NBT_ERA
 
     def brought_up(self):
-        """Copies of θ and w̄ with every row as it should be now."""
+        """Return copies of θ and w̄ in which waiting rows have their present values."""
         theta, w = aligned_zeros([self.arrays[name].shape for name in ("theta", "w")], self.dtype)
         theta[:], w[:] = self.arrays["theta"], self.arrays["w"]
         nbt_learner_bring_up(&self.c, <void*><uintptr_t>theta.ctypes.data,
@@ -275,7 +277,7 @@ cdef class LearnerState:
         return {"theta": theta, "w": w}
 
     def check(self):
-        """Raises what it diverged by, if it did."""
+        """Raise DivergenceError if the learner has diverged."""
         if self.lost is not None:
             raise divergence.again(self.lost)
 
@@ -287,7 +289,7 @@ cdef class LearnerState:
     # ---- before a call that may fail ------------------------------------------------------------
 
     cdef object _keep(self):
-        """All that a call changes, for the case that a function of the system fails."""
+        """Return a copy of all that a call changes, in case a function of the system fails."""
         used = self.indptr[self.c.n]
         arrays = {name: array.copy() for name, array in self.arrays.items() if name in CHANGED}
         counters = (self.c.step, self.c.length, self.c.entered, self.c.settled, self.c.x_last)

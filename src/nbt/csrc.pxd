@@ -1,4 +1,4 @@
-"""What csrc/ offers, once: a header after the other, those that others need first."""
+"""The declarations of csrc/, once each: one header after the other, in the order of their needs."""
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
