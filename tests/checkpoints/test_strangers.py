@@ -239,5 +239,5 @@ def test_settings_of_a_run_that_are_no_text(tmp_path, capsys):
         alphabet = nbt.streams.Alphabet("ab\n")
         place = {"name": None, "state": {"position": value}}
         nbt.Checkpoint(trainer, alphabet, place, history).save(tmp_path / "m")
-        for args in (["info"], ["predict", str(tmp_path / "text"), "-m"], ["sample", "-m"]):
+        for args in (["info", "-m"], ["predict", str(tmp_path / "text"), "-m"], ["sample", "-m"]):
             assert run([*args, str(tmp_path / "m")]) == 0

@@ -116,13 +116,12 @@ def test_a_run_that_learned_nothing_says_why(tmp_path, capsys):
         assert (code, out) == (2, "")
         assert "has learned nothing, as its run failed: " in err
         assert "'ERR' is not a number" in err
-    assert (
-        "'ERR' is not a number" in json.loads(said(capsys, "info", folder, "--json")[1])["failure"]
-    )
+    facts = json.loads(said(capsys, "info", "-m", folder, "--json")[1])
+    assert "'ERR' is not a number" in facts["failure"]
     path.write_text("x,y\n1,4\n2,3\n")
     assert said(capsys, *args, "--resume")[0] == 0
     assert said(capsys, "predict", "-m", folder)[0] == 0
-    assert json.loads(said(capsys, "info", folder, "--json")[1])["failure"] is None
+    assert json.loads(said(capsys, "info", "-m", folder, "--json")[1])["failure"] is None
 
 
 def test_a_run_that_has_not_begun_says_so(tmp_path, capsys):
@@ -145,6 +144,6 @@ def test_a_reader_that_goes_away_is_no_failure(tmp_path, capsys):
             process.stdout.readline()
         process.stdout.close()
     assert process.returncode == 0
-    facts = json.loads(said(capsys, "info", folder, "--json")[1])
+    facts = json.loads(said(capsys, "info", "-m", folder, "--json")[1])
     assert 0 < facts["step"] < 240_000
     assert facts["failure"] is None

@@ -27,7 +27,7 @@ def test_no_line_is_broken_by_the_terminal(width, tmp_path):
     text = " ".join(" ".join(lines).split())
     assert "blocks=20, exact_self=True, norm='fisher')" in text  # folded between words
     assert "seed=0, rank=1" in text
-    code, seen = on_terminal("info", tmp_path / "RUN", stream="stdout", COLUMNS=str(width))
+    code, seen = on_terminal("info", "-m", tmp_path / "RUN", stream="stdout", COLUMNS=str(width))
     assert code == 0
     assert max(map(len, lines_of(seen))) <= width
     assert "norm='fisher'" in seen

@@ -91,13 +91,13 @@ def test_checkpoints_elsewhere(folder, capsys):
     shutil.move(folder / "checkpoints", elsewhere)
     (folder / "checkpoints").symlink_to(elsewhere)
     before = sorted(os.listdir(elsewhere))
-    for args in (resume(folder), ("info", folder), ("sample", "-m", folder)):
+    for args in (resume(folder), ("info", "-m", folder), ("sample", "-m", folder)):
         refused(capsys, *args, words="no link to one")
     assert sorted(os.listdir(elsewhere)) == before
 
 
 @pytest.mark.parametrize("kind", ["link", "lost", "pipe"])
-@pytest.mark.parametrize("command", ["info", "sample -m", "predict -m", "score TEXT -m"])
+@pytest.mark.parametrize("command", ["info -m", "sample -m", "predict -m", "score TEXT -m"])
 def test_reading_a_run_follows_nothing(folder, home, capsys, command, kind):
     for path in (folder / "checkpoints").iterdir():
         becomes(path, kind)
@@ -107,7 +107,7 @@ def test_reading_a_run_follows_nothing(folder, home, capsys, command, kind):
 
 def test_an_older_checkpoint_stands_in_for_a_link(folder, capsys):
     becomes(folder / "checkpoints" / "last.safetensors", "link")
-    assert run(["info", str(folder)]) == 0
+    assert run(["info", "-m", str(folder)]) == 0
 
 
 def test_the_folder_itself_may_be_a_link(folder, capsys):
@@ -282,14 +282,14 @@ def test_forged_results(tmp_path, capsys, record, words):
     out = tmp_path / "out"
     out.mkdir()
     (out / "results.jsonl").write_text(json.dumps(RECORD) + "\n" + json.dumps(record) + "\n")
-    line = refused(capsys, "compare", "data:anbn", "--steps", "9", "--out", out, words=words)
+    line = refused(capsys, "compare", "data:anbn", "--steps", "9", "--output", out, words=words)
     assert "results.jsonl: line 2: " in line
 
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b"[" + b"[]," * 10**7 + b"1]", b"\xff\xfe"])
 def test_results_that_are_costly(tmp_path, capsys, text):
     (tmp_path / "results.jsonl").write_bytes(text + b"\n")
-    args = ("compare", "data:anbn", "--steps", "9", "--out", tmp_path)
+    args = ("compare", "data:anbn", "--steps", "9", "--output", tmp_path)
     refused(capsys, *args, words="line 1: not a result")
 
 
@@ -299,7 +299,7 @@ def test_a_folder_of_results_is_not_left(folder, capsys, name, kind):
     becomes(folder / name, kind)
     args = ("data:anbn", "--steps", "9", "--seeds", "1", "--rules", "rtrl", "--jobs", "1")
     pytest.importorskip("matplotlib")
-    assert run(["compare", *args, "--out", str(folder)]) == 3
+    assert run(["compare", *args, "--output", str(folder)]) == 3
     assert (folder / name).as_posix() in capsys.readouterr().err.splitlines()[-1]
 
 

@@ -171,7 +171,7 @@ def test_resume_begins_where_there_is_nothing(text, tmp_path):
 @pytest.mark.parametrize(
     ("begun", "again"),
     [
-        (["--trainer", "tbptt", "--rate", "0.1/sqrt(t)"], ["--trainer", "tbptt", "--rate", "0.1"]),
+        (["--rule", "tbptt", "--rate", "0.1/sqrt(t)"], ["--rule", "tbptt", "--rate", "0.1"]),
         (["--optimizer", "sgd", "--rate", "0.1/sqrt(t)"], ["--rate", "0.1"]),
         (["--decay", "0.2/sqrt(t)"], ["--decay", "0.2"]),
     ],
@@ -327,7 +327,7 @@ def test_a_full_disk_ends_nothing_but_the_last_save(text, tmp_path, monkeypatch,
     assert last(tmp_path / "run").trainer.step == 9000
 
 
-DIVERGING = ["--trainer", "tbptt", "--rate", "const:1e30", "--activation", "tanh"]
+DIVERGING = ["--rule", "tbptt", "--rate", "const:1e30", "--activation", "tanh"]
 
 
 def test_divergence_leaves_a_sound_checkpoint(text, tmp_path, capsys):
@@ -338,7 +338,7 @@ def test_divergence_leaves_a_sound_checkpoint(text, tmp_path, capsys):
 
 def test_rollback_halves_the_rate(text, tmp_path, capsys):
     args = ["train", text, "-o", str(tmp_path / "run"), "--steps", "3000"]
-    rate = ["--trainer", "tbptt", "--rate", "const:4e19", "--activation", "tanh"]
+    rate = ["--rule", "tbptt", "--rate", "const:4e19", "--activation", "tanh"]
     more = ["--dtype", "float32", "--on-divergence", "rollback"]
     assert run([*args, *rate, *more]) in (0, 4)
     err = capsys.readouterr().err

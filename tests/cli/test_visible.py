@@ -79,11 +79,11 @@ ENVIRONMENTS = {
 }
 TERMINALS = ("usual", "ascii", "C")
 COMMANDS = {
-    "info": lambda model: ("info", model),
-    "info --json": lambda model: ("info", "--json", model),
+    "info": lambda model: ("info", "-m", model),
+    "info --json": lambda model: ("info", "--json", "-m", model),
     "predict": lambda model: ("predict", "-m", model),
     "sample": lambda model: ("sample", "-n", "30", "-m", model),
-    "an error": lambda model: ("info", model.with_name(f"none\x1b[2J{model.name}")),
+    "an error": lambda model: ("info", "-m", model.with_name(f"none\x1b[2J{model.name}")),
     "a bad option": lambda model: ("sample", "-m", model, "--\x1b[2J\u202e"),
     "a bad value": lambda model: ("sample", "-m", model, "-n", "\x1b[2J\u202e"),
 }
@@ -122,7 +122,7 @@ def test_through_a_pipe(model, command, environment):
 @LINUX
 @pytest.mark.parametrize("environment", TERMINALS)
 def test_numbers(numbers, environment):
-    for args in (("info", numbers), ("predict", "-m", numbers)):
+    for args in (("info", "-m", numbers), ("predict", "-m", numbers)):
         code, written = on_terminal(*args, stream="stdout", **ENVIRONMENTS[environment])
         assert code == 0, written
         assert harmless(written.replace("\r\n", "\n"))
@@ -221,7 +221,7 @@ def test_a_comparison(tmp_path):
     source = tmp_path / "[red]$x^{\x1b[2J\u202e.txt"
     source.write_text("the cat sat on the mat\n" * 9)
     args = ("--steps", "50", "--seeds", "1", "--rules", "rtrl", "--jobs", "1", "--units", "3")
-    code, written = on_terminal("compare", source, *args, "--out", tmp_path / "out")
+    code, written = on_terminal("compare", source, *args, "--output", tmp_path / "out")
     assert code == 0, written
     seen = "\n".join(lines_of(written))
     assert harmless(seen.replace("\r", "\n"))
@@ -262,7 +262,7 @@ def test_warnings_are_a_line(tmp_path):
 
 
 def test_json_is_ascii(model):
-    args = [sys.executable, "-m", "nbt", "info", "--json", str(model)]
+    args = [sys.executable, "-m", "nbt", "info", "--json", "-m", str(model)]
     done = subprocess.run(args, capture_output=True, text=True)
     assert done.stdout.isascii()
     assert json.loads(done.stdout)["stream"] == EVIL + "\ud800"

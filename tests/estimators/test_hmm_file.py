@@ -158,7 +158,7 @@ def test_what_is_not_finite_is_not_saved(saved):
 
 
 def test_the_command_line_says_what_it_is(saved, capsys):
-    assert run(["info", str(saved), "--json"]) == 0
+    assert run(["info", "-m", str(saved), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["trainer"], facts["states"], facts["step"]) == ("HMM", 5, 120)
     for command in ("predict", "sample"):

@@ -185,7 +185,7 @@ def test_a_model_is_left_alone_unless_it_learns(log, model, capsys, tmp_path):
 def test_a_run_is_a_model(log, tmp_path, capsys):
     assert run(["train", str(log), "-o", str(tmp_path / "run")]) == 0
     assert len(output(capsys, "score", log, "-m", tmp_path / "run").splitlines()) == 60
-    assert "NoBackTrack" in output(capsys, "info", tmp_path / "run")
+    assert "NoBackTrack" in output(capsys, "info", "-m", tmp_path / "run")
 
 
 def test_the_strangest_lines(log, model, capsys):
@@ -234,7 +234,7 @@ def test_strange_characters_are_highlighted(log, model, monkeypatch, capsys):
         (["LOG", "--save", "FOLDER"], 2, "--save: expected a file"),
         (["data:anbn"], 2, "data:anbn: expected lines of a file, or -"),
         (["LOG", "-m", "MODEL", "--units", "3"], 2, "those of the model"),
-        (["LOG", "--format", "csv"], 2, "--format csv"),
+        (["LOG", "--format", "csv"], 2, "'--format': 'csv' is not one of"),
         (["/no/such"], 2, "No such file"),
         (["EMPTY"], 3, "is empty"),
         (["LOG", "--top", "0"], 2, "positive"),
@@ -315,26 +315,26 @@ def test_head_ends_it_quietly(tmp_path, model, args):
 
 
 def test_info(model, capsys):
-    facts = json.loads(output(capsys, "info", model, "--json"))
+    facts = json.loads(output(capsys, "info", "-m", model, "--json"))
     trainer = nbt.load(model)
     assert facts["step"] == trainer.step == facts["position"]
     assert facts["parameters"] == trainer.parameters
     assert facts["trainer"] == "NoBackTrack"
     assert facts["cell"] == str(trainer.cell)
-    plain = output(capsys, "info", model)
+    plain = output(capsys, "info", "-m", model)
     assert re.search(rf"^step +{trainer.step:,}$", plain, re.M)
     trainer.save(model)
-    assert json.loads(output(capsys, "info", model, "--json"))["alphabet"] is None
+    assert json.loads(output(capsys, "info", "-m", model, "--json"))["alphabet"] is None
 
 
 def test_info_of_layers(tmp_path, capsys):
     cell = nbt.Stack([nbt.RNN(4, "tanh"), nbt.LeakyRNN(3), nbt.LeakyRNN(3)], skip=False)
     trainer = nbt.NoBackTrack(cell, nbt.Softmax(3), rank=2, split="blocks")
     trainer.save(tmp_path / "model")
-    facts = json.loads(output(capsys, "info", tmp_path / "model", "--json"))
+    facts = json.loads(output(capsys, "info", "-m", tmp_path / "model", "--json"))
     assert facts["cell"] == str(cell)
     assert facts["form"] == "rank=2, blocks=1, exact_self=False, norm='fisher', split='blocks'"
-    lines = output(capsys, "info", tmp_path / "model").splitlines()
+    lines = output(capsys, "info", "-m", tmp_path / "model").splitlines()
     assert lines[:6] == [
         "trainer     NoBackTrack",
         f"form        {facts['form']}",
@@ -350,11 +350,11 @@ def test_info_of_an_estimator(kind, tmp_path, capsys):
     path, numbers = tmp_path / "model.nbt", kind is nbt.RNNRegressor
     model = kind(nbt.LeakyRNN(4), max_features=9)
     model.save(path)
-    assert json.loads(output(capsys, "info", path, "--json"))["scaling"] == {}
+    assert json.loads(output(capsys, "info", "-m", path, "--json"))["scaling"] == {}
     for t in range(30):
         model.learn_one({"a": t % 5, "b": "xy"[t % 2]}, t % 3 if numbers else "pqr"[t % 3])
     model.save(path)
-    facts = json.loads(output(capsys, "info", path, "--json"))
+    facts = json.loads(output(capsys, "info", "-m", path, "--json"))
     assert facts["estimator"] == repr(model).partition("  #")[0]
     assert facts["inputs"] == "Vector(size=3, standardize=True)"
     assert facts["features"] == ["a", "b"]
@@ -368,7 +368,7 @@ def test_info_of_an_estimator(kind, tmp_path, capsys):
     else:
         assert facts["labels"] == ["p", "q", "r"]
         assert facts["bits"] == round(model.loss / np.log(2), 4)
-    plain = output(capsys, "info", path)
+    plain = output(capsys, "info", "-m", path)
     assert re.search(r"^scaling +3: a 2 ± 1.414, b=x 0.5", plain, re.M)
     assert re.search(r"^targets +1: y 1 ± " if numbers else "^labels +3: p, q, r$", plain, re.M)
 

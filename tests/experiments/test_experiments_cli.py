@@ -13,6 +13,7 @@ import time
 import pytest
 
 from nbt.cli import run
+from nbt.cli.options import defaults
 from nbt.errors import DataError
 from nbt.experiments import FIGURES
 from nbt.experiments.rules import PAIRS
@@ -45,7 +46,7 @@ def text(tmp_path):
 def test_compare_a_text_of_ones_own(text, tmp_path):
     out = tmp_path / "out"
     names = "nobacktrack,tbptt"
-    code, stdout, err = call("compare", text, "--rules", names, "--seeds", 2, "--out", out)
+    code, stdout, err = call("compare", text, "--rules", names, "--seeds", 2, "--output", out)
     assert code == 0
     assert not CONTROL.search(err)
     assert stdout.strip() == str(out / "report.html")
@@ -54,7 +55,7 @@ def test_compare_a_text_of_ones_own(text, tmp_path):
     found = records(out)
     assert [r["kind"] for r in found].count("run") == 4
     assert {r["step"][-1] for r in found if r["kind"] == "run"} == {1720}  # to its end
-    for row in ("NoBackTrack +│ Kalman 0.1/√t", "BPTT-15 +│ SGD 1/√t +"):
+    for row in ("NoBackTrack +│ Kalman 0.1/√t", "TBPTT-15 +│ SGD 1/√t +"):
         assert re.search(rf"│ {row} │ +\d\.\d\d\d │", err), row
     for row in ("gzip", "CTW"):
         assert re.search(rf"│ {row} [ │]+\d\.\d\d\d │", err), row
@@ -63,16 +64,16 @@ def test_compare_a_text_of_ones_own(text, tmp_path):
     assert "Did it hold" not in err
     page = (out / "report.html").read_text()
     assert "my text.txt" in page
-    command = f"nbt compare '{text}' --rules nobacktrack,tbptt --cell rnn --units 20 --seeds 2 "
-    assert (command + f"--out {out}").replace("'", "&#x27;") in page
+    command = f"nbt compare '{text}' --cell rnn --units 20 --rules nobacktrack,tbptt --seeds 2 "
+    assert (command + f"--output {out}").replace("'", "&#x27;") in page
 
 
 def test_what_is_compared_by_default_is_each_rule_with_each_optimizer():
-    assert sys.modules["nbt.cli.compare"].DEFAULT.split(",") == [rule.name for rule in PAIRS]
+    assert defaults.RULES.split(",") == [rule.name for rule in PAIRS]
 
 
 def test_a_second_call_runs_nothing_again(text, tmp_path):
-    args = ("compare", text, "--steps", 500, "--rules", "tbptt", "--out", tmp_path)
+    args = ("compare", text, "--steps", 500, "--rules", "tbptt", "--output", tmp_path)
     code, _, err = call(*args, "--seeds", 2)
     assert (code, len(records(tmp_path))) == (0, 3)
     code, _, err = call(*args, "--seeds", 3)
@@ -84,7 +85,7 @@ def test_a_second_call_runs_nothing_again(text, tmp_path):
 
 def test_reproduce_two_figures_with_verdicts(tmp_path):
     code, stdout, err = call(
-        "reproduce", "fig3", "fig4", "--steps", 1500, "--seeds", 1, "--out", tmp_path
+        "reproduce", "fig3", "fig4", "--steps", 1500, "--seeds", 1, "--output", tmp_path
     )
     assert (code, stdout.strip()) == (0, str(tmp_path / "report.html"))
     for name in ("fig3.png", "fig3.svg", "fig4.png", "fig4.svg"):
@@ -109,7 +110,7 @@ def test_reproduce_two_figures_with_verdicts(tmp_path):
 
 def test_ctrl_c_keeps_what_is_finished_and_a_second_call_goes_on(text, tmp_path):
     args = ["compare", str(text), "--rules", "nobacktrack,tbptt", "--seeds", "30"]
-    args += ["--jobs", "2", "--out", str(tmp_path)]
+    args += ["--jobs", "2", "--output", str(tmp_path)]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([*COMMAND, *args], start_new_session=True, **pipes) as process:
         while not process.stderr.readline().startswith("3 of 61: "):
@@ -135,7 +136,7 @@ def test_progress_on_a_terminal(text, tmp_path):
     args = ["compare", str(text), "--budget", "0.6s", "--rules", "rtrl-kalman", "--seeds", "2"]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     process = subprocess.Popen(
-        [*COMMAND, *args, "--jobs", "1", "--out", str(tmp_path)],
+        [*COMMAND, *args, "--jobs", "1", "--output", str(tmp_path)],
         stderr=follower,
         stdout=subprocess.PIPE,
         env=environment,
@@ -165,7 +166,7 @@ def test_a_figure_without_its_data_is_left_out(capsys, tmp_path, monkeypatch):
     for name, changes in (("fig5", {"file": 500}), ("fig6", {"open": _gone})):
         source = dataclasses.replace(FIGURES[name].source, **changes)
         monkeypatch.setitem(FIGURES, name, dataclasses.replace(FIGURES[name], source=source))
-    args = ["--steps", "60", "--seeds", "1", "--jobs", "1", "--out", str(tmp_path)]
+    args = ["--steps", "60", "--seeds", "1", "--jobs", "1", "--output", str(tmp_path)]
     assert run(["reproduce", "fig6", *args]) == 3
     assert "there is no text" in capsys.readouterr().err
     assert run(["reproduce", "fig5", "fig6", *args]) == 0
@@ -203,21 +204,21 @@ def test_wrong_usage_is_one_line(args, message, capsys, tmp_path, monkeypatch):
 
 def test_a_second_process_in_the_folder(capsys, tmp_path):
     with Folder(tmp_path) as folder, Lock(folder, "lock"):
-        assert run(["compare", "data:anbn", "--steps", "9", "--out", str(tmp_path)]) == 2
-    assert f"--out: {tmp_path} is in use by another process" in capsys.readouterr().err
+        assert run(["compare", "data:anbn", "--steps", "9", "--output", str(tmp_path)]) == 2
+    assert f"-o: {tmp_path} is in use by another process" in capsys.readouterr().err
     assert os.listdir(tmp_path) == ["lock"]
 
 
 def test_another_file_in_the_folder(capsys, tmp_path):
     (tmp_path / "results.jsonl").write_text("hello\n")
-    assert run(["compare", "data:anbn", "--steps", "9", "--out", str(tmp_path)]) == 3
+    assert run(["compare", "data:anbn", "--steps", "9", "--output", str(tmp_path)]) == 3
     assert "results.jsonl: line 1: not a result" in capsys.readouterr().err
 
 
 def test_without_matplotlib_nothing_is_run(capsys, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     start = time.monotonic()
-    assert run(["reproduce", "fig5", "--out", str(tmp_path / "out")]) == 2
+    assert run(["reproduce", "fig5", "--output", str(tmp_path / "out")]) == 2
     assert time.monotonic() - start < 5
     err = capsys.readouterr().err
     assert "pip install 'nobacktrack[plot]'" in err
@@ -227,7 +228,7 @@ def test_without_matplotlib_nothing_is_run(capsys, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("given", ["20", "20s", "20.0s"])
 def test_times(given):
-    from nbt.cli.studies import Duration
+    from nbt.cli.options.values import Duration
 
     assert Duration().convert(given, None, None) == 20.0
     assert Duration().convert("1.5m", None, None) == 90.0

@@ -151,7 +151,7 @@ def written(tmp_path_factory):
     study = Study([first], 2, Limits(None, 2000), folder)
     for job in study.jobs[:-1]:
         study.store.add(execute(job))
-    path = report.write(study, "A title", "nbt reproduce fig3 --out 'a b'")
+    path = report.write(study, "A title", "nbt reproduce fig3 --output 'a b'")
     return study, path
 
 
@@ -164,7 +164,7 @@ def test_the_page_is_whole_and_needs_nothing_else(written):
     assert "http" not in re.sub(r"base64,[^\"]*", "", text)
     words = " ".join(" ".join(page.words).split())
     for expected in (
-        "nbt reproduce fig3 --out 'a b'",
+        "nbt reproduce fig3 --output 'a b'",
         "2 seeds",
         "2,000 symbols",
         "1 of 5 runs are missing",

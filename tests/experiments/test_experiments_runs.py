@@ -101,7 +101,7 @@ def test_our_figures_have_each_rule_with_each_optimizer_and_nothing_else_that_di
         pairs: dict[str, list] = {}
         for rule in figure.rules:
             pairs.setdefault(rule.method, []).append(rule)
-        assert list(pairs) == ["NoBackTrack", "RTRL", "BPTT-5", "BPTT-15", "BPTT-50"]
+        assert list(pairs) == ["NoBackTrack", "RTRL", "TBPTT-5", "TBPTT-15", "TBPTT-50"]
         for two in pairs.values():
             assert [rule.optimized for rule in two] == ["Kalman 0.1/√t", "SGD 1/√t"]
             one, other = (described(rule.name) for rule in two)
@@ -327,7 +327,7 @@ def test_a_failure_is_named_and_the_rest_is_kept(tmp_path):
     study = Study([Figure("f", "F", broken, (RULES["tbptt"],))], 3, TINY, tmp_path)
     with pytest.raises(RunError, match=r"seed 1.*numbers in"):
         study.run(1)
-    assert [str(job) for job in study.left()] == ["broken, SGD BPTT-15, seed 1"]
+    assert [str(job) for job in study.left()] == ["broken, SGD TBPTT-15, seed 1"]
 
 
 def _open_once(seed):

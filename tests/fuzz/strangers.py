@@ -234,7 +234,12 @@ def check_strangers(case):
             usable(path, model)
         allowed = (0, 2, 3, 4)
         text = a_run("txt") / "source.txt"
-        commands = [("info",), ("info", "--json"), ("sample", "-n", 2, "-m"), ("predict", "-m")]
+        commands = [
+            ("info", "-m"),
+            ("info", "--json", "-m"),
+            ("sample", "-n", 2, "-m"),
+            ("predict", "-m"),
+        ]
         commands += [("predict", text, "-m"), ("predict", "--ahead", 2, "--paths", 2, "-m")]
         for words in (*commands, ("score", text, "--top", 1, "-m")):
             if said(*words, path) not in allowed:
@@ -308,7 +313,7 @@ def check_run(rng, folder):
     code = said("train", "-o", run_folder, "--resume", "--steps", 50, "--report")
     if code not in (0, 2, 3, 4):
         raise Unlike(f"train --resume: {code}")
-    said("info", run_folder)
+    said("info", "-m", run_folder)
     names = {one.name for one in folder.iterdir()}
     if outside.read_text() != "mine" or "made" in names:
         raise Unlike("something outside the folder was changed or made")

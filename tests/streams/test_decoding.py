@@ -288,7 +288,7 @@ def test_a_run_that_met_a_bad_byte_goes_on(tmp_path, capsys):
     with open(path, "ab") as file:
         file.write(b"h\xe9llo\nworld\n")
     assert run([*args, "--resume"]) == 3  # a file that ends is read strictly
-    assert "errors 'replace' goes on" in capsys.readouterr().err
+    assert "--errors replace goes on" in capsys.readouterr().err
     assert run([*args, "--resume", "--errors", "replace"]) == 0
     err = capsys.readouterr().err
     assert "line 10, byte 109: 0xe9 is no character, read as \ufffd" in err

@@ -292,7 +292,7 @@ def test_pipe_gives_what_is_there(standard_input):
 
 def test_pipe_needs_an_alphabet(standard_input):
     standard_input(b"ab")
-    with pytest.raises(DataError, match=r"the alphabet 'file' .* give 'bytes', 'grow' or a string"):
+    with pytest.raises(DataError, match=r"alphabet='file' .* give 'bytes', 'grow' or a string"):
         streams.text("-")
 
 

@@ -232,7 +232,7 @@ def test_asking_a_model(csv, tmp_path, capfd):
     assert "nats per step" in page
     assert "bits" not in page.split("Settings")[0]
     capfd.readouterr()
-    assert run(["info", folder, "--json"]) == 0
+    assert run(["info", "-m", folder, "--json"]) == 0
     facts = json.loads(capfd.readouterr().out)
     assert facts["nats"] is not None
     assert "bits" not in facts
@@ -261,9 +261,9 @@ def test_asking_a_model(csv, tmp_path, capfd):
 def test_optimizers_of_numbers(csv, capfd):
     """Kalman unless asked otherwise: the rate of plain gradients would depend on the noise."""
     for args, optimizer in (
-        (["--trainer", "tbptt"], "Kalman"),
-        (["--trainer", "tbptt", "--optimizer", "sgd", "--rate", "0.001"], "SGD"),
-        (["--trainer", "rtrl", "--decay", "0.2"], "Kalman"),
+        (["--rule", "tbptt"], "Kalman"),
+        (["--rule", "tbptt", "--optimizer", "sgd", "--rate", "0.001"], "SGD"),
+        (["--rule", "rtrl", "--decay", "0.2"], "Kalman"),
     ):
         assert run(["train", csv, "--columns", "hour,rain", *args]) == 0
         assert re.search(rf"^optimizer {optimizer}\(", capfd.readouterr().err, re.M)

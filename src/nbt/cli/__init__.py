@@ -17,7 +17,8 @@ import click
 
 from nbt.cli.compare import compare
 from nbt.cli.diagnose import diagnose as diagnose_command
-from nbt.cli.models import info, predict
+from nbt.cli.info import info
+from nbt.cli.predict import predict
 from nbt.cli.reproduce import reproduce
 from nbt.cli.sample import sample
 from nbt.cli.score import score
@@ -58,7 +59,7 @@ CODES = """Exit codes: 0 done, 1 a file could not be read or written, 2 wrong us
 @click.group(
     invoke_without_command=True,
     epilog=CODES,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.pass_context
 @click.option(

@@ -8,51 +8,13 @@ from typing import Any
 
 import click
 
-from nbt.cli.options import NUMBERS, build_stream, check_place, kind_of, sizes_of
-from nbt.cli.options.grouped import Grouped
-from nbt.cli.options.trainers import APPLIES, build_trainer
-from nbt.cli.options.values import PATH, Count
-from nbt.cli.options.written import WRITTEN
+from nbt.cli.options.command import command
+from nbt.cli.options.places import check_place
+from nbt.cli.options.streams import build_stream, kind_of, reading, sizes_of
+from nbt.cli.options.trainers import build_trainer
+from nbt.cli.options.values import PATH
 from nbt.cli.pipes import quietly
-from nbt.cli.train import train
 from nbt.display.visible import visible
-
-STEPS, REPLICAS = 10_000, 100
-
-SHARED = (  # of `nbt train`, as they are there
-    "cell",
-    "activation",
-    "units",
-    "sources",
-    "layers",
-    "learn_leak",
-    "dt",
-    "rank",
-    "split",
-    "blocks",
-    "exact_self",
-    "window",
-    "norm",
-    "optimizer",
-    "rate",
-    "decay",
-    "prior",
-    "readout_prior",
-    "outlier",
-    "reduction",
-    "fisher",
-    "dtype",
-    "seed",
-    "format",
-    "alphabet",
-    "column",
-    "columns",
-    "target",
-    "missing",
-    *WRITTEN,
-    "on_bad_record",
-    "paper",
-)
 
 COLUMNS = (  # field, two lines of heading, width
     ("step", "step", "", 10),
@@ -69,30 +31,18 @@ COLUMNS = (  # field, two lines of heading, width
 FIRST_TO_GO = ("w", "v", "exact", "spectral_radius", "cosine")  # where a terminal is narrow
 
 
-@click.command(
-    cls=Grouped,
-    params=[option for option in train.params if option.name in SHARED],
-    short_help="Measure the estimate of ∂h/∂θ against the exact one.",
-)
+@command("diagnose", "Measure the estimate of ∂h/∂θ against the exact one.")
 @click.argument("source", type=PATH)
-@click.option(
-    "--steps", type=Count(), default=STEPS, show_default=True, help="Stop after so many symbols."
-)
-@click.option(
-    "--replicas", type=Count(), default=REPLICAS, show_default=True, help="Estimates to compare."
-)
-@click.option("--plot", type=PATH, metavar="PATH", help="Draw a picture: .png, .svg or .pdf.")
-@click.option("--json", is_flag=True, help="One JSON object per row on stdout.")
 @quietly
 def diagnose(
-    source: str, steps: int, replicas: int, plot: str | None, json: bool, **options: Any
+    source: str, steps: int, replicas: int, plot: str | None, json: bool | None, **options: Any
 ) -> int:
     """Learn SOURCE by nobacktrack, and measure its estimate against the exact one.
 
     G is the derivative of the state by the parameters. Its estimate is compared with the exact G
-    (RTRL) along what the network does while it learns. Variances and bias are relative to the
-    size of G or of the gradient, and come from replicas of the estimate with other random signs:
-    the bias that they show is near the one expected of an unbiased estimate if it has none.
+    (RTRL) at the states that the network goes through while it learns. Variances and bias are
+    relative to the size of G or of the gradient. They come from --replicas of the estimate with
+    other random signs; an estimate without bias shows about the bias under "expected".
 
     SOURCE and the options of the network are those of nbt train.
     """
@@ -103,12 +53,9 @@ def diagnose(
         _check_plot(plot)
     console = open_console(sys.stderr)
     columns = fitting(COLUMNS, FIRST_TO_GO, console)
-    names = ("format", "column", "on_bad_record", *NUMBERS, *WRITTEN)
-    read = {name: options[name] for name in names}
-    stream = build_stream(source, options["alphabet"], options["seed"], **read)
-    unused = dict.fromkeys([*APPLIES, "trainer"])
+    stream = build_stream(source, options["alphabet"], options["seed"], **reading(options))
     readout, inputs = sizes_of(stream)
-    trainer = build_trainer(readout, {**unused, **options, "trainer": "nobacktrack"}, inputs)
+    trainer = build_trainer(readout, {**options, "rule": "nobacktrack"}, inputs)
     begun = False
 
     def show(row: Any) -> None:
@@ -126,10 +73,6 @@ def diagnose(
     except nbt.DivergenceError as error:
         _draw(error.diagnosis, plot)
         raise
-    except ValueError as error:
-        if isinstance(error, nbt.DataError):
-            raise
-        raise click.UsageError(f"--{error}") from None
     _draw(result, plot)
     return 0
 

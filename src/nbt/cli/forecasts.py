@@ -32,10 +32,7 @@ def print_forecast(
 ) -> None:
     """A line for each step ahead and number, with its quantiles over simulated futures; `x`: what
     the network is fed on the way."""
-    try:
-        found = trainer.forecast(steps, quantiles=QUANTILES, paths=paths, seed=seed, x=x)
-    except (TypeError, ValueError) as error:
-        raise click.UsageError(f"--ahead: {error}") from None
+    found = trainer.forecast(steps, quantiles=QUANTILES, paths=paths, seed=seed, x=x)
     for k in range(steps):
         for d, name in enumerate(_names(checkpoint, trainer)):
             levels = {f"{100 * q:g}%": v for q, v in zip(QUANTILES, found[:, k, d], strict=True)}

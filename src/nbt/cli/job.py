@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nbt.cli.faults import Faults
-from nbt.cli.options import form_of, kind_of
+from nbt.cli.options.streams import form_of, kind_of
 from nbt.cli.pipes import silence
+from nbt.cli.rollback import with_half_the_rate
 from nbt.divergence import DivergenceError
 from nbt.errors import CheckpointError, DataError
 from nbt.storage.container import MALFORMED
@@ -209,17 +210,12 @@ class Job:
 
     def _roll_back(self, error: DivergenceError) -> bool:
         """Go back to the last checkpoint with half the rate, if that is wanted and may help."""
-        from nbt.trainers import from_description
-
         wanted = self.options["on_divergence"] == "rollback" and self.rollbacks < MOST_ROLLBACKS
         checkpoint = self.folder.newest()[0] if wanted else None
         if checkpoint is None:
             return False
         self.rollbacks += 1
-        description = _with_half_the_rate(self.trainer.describe())
-        trainer = from_description({**description, **_sizes(checkpoint.trainer)})
-        trainer.load_state_dict(checkpoint.trainer.state_dict())
-        trainer.threads = self.trainer.threads
+        trainer = with_half_the_rate(self.trainer, checkpoint.trainer)
         self._go_to(checkpoint)
         self.trainer = trainer
         self.printed = self.screen.shown = len(self.history)
@@ -271,7 +267,7 @@ class Job:
                 said.append(f"{path} (to go on in Python: nbt.load({path!r}))")
         except (OSError, CheckpointError) as error:
             return "no", failure or error
-        return ", ".join(said) or "no (add --save PATH to keep the trainer)", failure
+        return ", ".join(said) or "no (add --save FILE to keep the model)", failure
 
     def _write_report(self) -> None:
         from nbt.checkpoints.runs import REPORT
@@ -291,17 +287,3 @@ class Job:
         lines = summary(self.history, self.trainer, self.stream.entropy_rate)
         self.screen.say()
         self.screen.facts({**lines, "saved": saved})
-
-
-def _with_half_the_rate(description: dict[str, Any]) -> dict[str, Any]:
-    optimizer = dict(description["optimizer"])
-    name = "rate" if "rate" in optimizer else "decay"
-    schedule = optimizer[name]
-    scale = next(key for key in schedule if key != "kind")
-    optimizer[name] = {**schedule, scale: schedule[scale] / 2}
-    return {**description, "optimizer": optimizer}
-
-
-def _sizes(trainer: Any) -> dict[str, Any]:
-    described = trainer.describe()
-    return {name: described[name] for name in ("readout", "inputs")}

@@ -7,27 +7,27 @@ from typing import Any
 import click
 
 from nbt.cli import studies
+from nbt.cli.options.command import command
 from nbt.display.visible import visible
 
 PAIRS = ("music", "anbn", "shakespeare")
 NAMES = ("fig1", "fig2", "fig3", "fig4", "fig5", "fig6", *PAIRS, "all")
 
 
-@click.command(short_help="Run the paper's experiments again.")
-@click.argument("figures", nargs=-1, required=True, type=click.Choice(NAMES))
-@studies.options(out="nbt-reproduce")
+@command("reproduce", "Run the paper's experiments again.")
+@click.argument("figures", nargs=-1, required=True, type=click.Choice(NAMES), metavar="FIGURES...")
 def reproduce(figures: tuple[str, ...], **given: Any) -> int:
-    """Run the paper's FIGURES again, and say whether what it claims held.
+    """Run experiments of the paper again, and say whether its claims held.
 
-    music, anbn and shakespeare are figures of our own: NoBackTrack, RTRL and truncated BPTT over 5,
-    15 and 50 steps, each under Kalman and under SGD.
+    FIGURES are fig1 to fig6 of the paper; music, anbn and shakespeare, figures of our own with
+    NoBackTrack, RTRL and truncated BPTT over 5, 15 and 50 steps, each with Kalman and with SGD; or
+    all.
 
-    Every rule has the same CPU time, and several seeds. The folder gets results.jsonl, a PNG and
-    an SVG of each figure, and report.html. Ctrl-C keeps the runs that are finished; the same
-    command goes on.
+    Every rule has the same CPU time, and several seeds. The settings of the paper stand beside the
+    defaults of the package. All of it takes about three hours of CPU time at the default budget.
 
-    The paper's settings stand beside the package's defaults. All of it, at the default budget,
-    takes about three hours of CPU time.
+    The folder of -o gets results.jsonl, a PNG and an SVG of each figure, and report.html. Ctrl-C
+    keeps the runs that are finished; the same command goes on.
     """
     from nbt.experiments import FIGURES
 

@@ -12,16 +12,91 @@ from typing import Any
 
 import click
 
-from nbt.cli.options import sizes_of
+from nbt.cli.options.streams import READING, sizes_of
+from nbt.cli.options.table import TABLE
+from nbt.cli.options.trainers import MODEL, as_before_schedules, build_trainer
 from nbt.cli.options.values import Count, Positive, Seed
 from nbt.errors import CheckpointError
 from nbt.storage.container import MALFORMED
 from nbt.storage.strangers import named, words
 
-__all__ = ["check_checkpoint", "check_settings", "trainer_of"]
+__all__ = ["KEPT", "SCHEDULES", "as_before", "check_checkpoint", "settings_of", "trainer_of"]
+
+FAULTS = ("errors", "unknown", "on_bad_record")
+ANEW = ("steps", "seconds", "checkpoint_every", "keep", "on_divergence", *FAULTS)  # may change
+FIXED = (*(name for name in READING if name not in FAULTS), "seed")
+KEPT = (*FIXED, *ANEW)
+"""The options in run.toml, beside the trainer that it describes."""
+SCHEDULES = "schedules"
+"""In run.toml where a number is a constant rate; older runs do not have it."""
 
 
-def check_settings(path: str, settings: Mapping[str, Any], options: Iterable[click.Option]) -> None:
+def settings_of(command: click.Command, options: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the run in RUN was asked for, believed once checked; None if there is none yet."""
+    from nbt.checkpoints import runs
+
+    if not options["output"]:
+        return None
+    settings = runs.settings_of(options["output"])
+    if settings is None:
+        return None
+    if not options["resume"]:
+        raise click.UsageError(f"-o: {options['output']} holds a run; --resume goes on with it")
+    of_run = (one for one in command.params if one.name in KEPT)
+    _check_settings(options["output"], settings, of_run)
+    return settings
+
+
+def as_before(
+    settings: Mapping[str, Any], source: str | None, options: dict[str, Any], asked: set[str]
+) -> tuple[str, dict[str, Any]]:
+    """The source and the options of the run; what was asked for now must not contradict them."""
+    for name in FIXED:
+        before = settings.get(name)
+        if name in asked and options[name] != (before or 0 if name == "seed" else before):
+            had = f"has {before}" if before not in (None, False) else "was begun without it"
+            raise click.UsageError(f"{TABLE[name].word}: the run in {options['output']} {had}")
+        options = {**options, name: before}
+    if source not in (None, settings.get("source")):
+        raise click.UsageError(
+            f"{source}: the run in {options['output']} reads {settings['source']}"
+        )
+    before = {name: settings.get(name) for name in ANEW if options[name] is None}
+    return settings["source"], {**options, **before}
+
+
+def trainer_of(
+    settings: Mapping[str, Any], options: dict[str, Any], asked: set[str], stream: Any
+) -> Any:
+    """The trainer of the run, as it was when new; the options asked for must describe it."""
+    from nbt.trainers import from_description
+
+    path, inputs = options["output"], sizes_of(stream)[1]
+    try:
+        trainer = from_description(settings["trainer"])
+    except MALFORMED as error:
+        raise CheckpointError(f"{_file(path)}: trainer: {words(error)}") from None
+    if asked & set(MODEL) and not _same(trainer, options, inputs, SCHEDULES in settings):
+        names = ", ".join(TABLE[name].word for name in MODEL if name in asked)
+        has = str(trainer).partition("  #")[0]
+        raise click.UsageError(
+            f"{names}: the run in {path} has {has}; give none of its options again, or all"
+        )
+    return trainer
+
+
+def _same(trainer: Any, options: dict[str, Any], inputs: Any, anew: bool) -> bool:
+    """Do the options describe it? Those of a run that is older are read as they were then, too."""
+    if not anew:
+        before = build_trainer(trainer.readout, as_before_schedules(options), inputs)
+        if before.describe() == trainer.describe():
+            return True
+    return build_trainer(trainer.readout, options, inputs).describe() == trainer.describe()
+
+
+def _check_settings(
+    path: str, settings: Mapping[str, Any], options: Iterable[click.Parameter]
+) -> None:
     """Raises `CheckpointError` unless run.toml of the run at `path` has what these options give."""
     for name, kind, what in (("source", str, "text"), ("trainer", dict, "a table")):
         if not isinstance(settings.get(name), kind):
@@ -42,7 +117,7 @@ def check_settings(path: str, settings: Mapping[str, Any], options: Iterable[cli
                 raise _wrong(path, option.name, f"expected {what}", value) from None
 
 
-def _expected(option: click.Option) -> tuple[tuple[type, ...], str]:
+def _expected(option: Any) -> tuple[tuple[type, ...], str]:
     """Which types of TOML's an option's values have, and in words."""
     if option.is_flag:
         return (bool,), "true or false"
@@ -51,16 +126,6 @@ def _expected(option: click.Option) -> tuple[tuple[type, ...], str]:
     if isinstance(option.type, Positive):
         return (int, float), "a number"
     return (str,), "text"
-
-
-def trainer_of(path: str, description: Mapping[str, Any]) -> Any:
-    """The trainer that run.toml describes, as it was when new."""
-    from nbt.trainers import from_description
-
-    try:
-        return from_description(description)
-    except MALFORMED as error:
-        raise CheckpointError(f"{_file(path)}: trainer: {words(error)}") from None
 
 
 def check_checkpoint(path: str, checkpoint: Any, stream: Any) -> None:

@@ -10,27 +10,22 @@ from typing import Any
 import click
 import numpy as np
 
-from nbt.cli.models import MODEL, alphabet_of, learned_model
-from nbt.cli.options.values import Count, Positive, Seed
+from nbt.cli.options.command import command
+from nbt.cli.options.places import alphabet_of, learned_model
 from nbt.cli.pipes import quietly
 from nbt.display.visible import visible
 
 
-@click.command(short_help="Make up symbols.")
-@MODEL
-@click.option("-n", "--count", type=Count(), default=500, show_default=True, help="Symbols.")
-@click.option("--prompt", default="", help="Read first, and not printed.")
-@click.option(
-    "--temperature", type=Positive(), default=1.0, show_default=True, help="Below 1: safer."
-)
-@click.option("--seed", type=Seed(), default=0, show_default=True, help="Of the draws.")
-@click.option("--raw", is_flag=True, help="Send control characters to a terminal as they are.")
+@command("sample", "Make up symbols.")
 @quietly
-def sample(model: str, count: int, prompt: str, temperature: float, seed: int, raw: bool) -> int:
+def sample(
+    model: str, count: int, prompt: str | None, temperature: float, seed: int, raw: bool | None
+) -> int:
     """Make up symbols as the model expects them, and print them.
 
     A file or a pipe gets them as they are: characters in UTF-8, bytes as bytes, words and numbers
-    a line each. On a terminal control characters but for newlines and tabs are shown as pictures.
+    on a line each. On a terminal control characters are shown as pictures, except newlines and
+    tabs.
     """
     from nbt.scoring import listener
 

@@ -11,45 +11,38 @@ import click
 
 from nbt.cli.faults import Faults
 from nbt.cli.hints import hint
-from nbt.cli.models import alphabet_of
-from nbt.cli.options import build_stream, check_place, learned_model, load_model, source_options
-from nbt.cli.options.trainers import UNITS
-from nbt.cli.options.values import PATH, Count
+from nbt.cli.options.command import command
+from nbt.cli.options.defaults import UNITS
+from nbt.cli.options.places import alphabet_of, check_place, learned_model, load_model
+from nbt.cli.options.streams import build_stream, reading
+from nbt.cli.options.values import PATH
 from nbt.cli.pipes import quietly
 from nbt.display.visible import visible
 
 STRANGE = 4.0  # bits above the line's mean from which a character is highlighted
 
 
-@click.command(short_help="Find the strange lines of a file.")
+@command("score", "Find the strange lines of a file.")
 @click.argument("source", type=PATH)
-@click.option(
-    "-m",
-    "--model",
-    type=PATH,
-    metavar="FILE|RUN",
-    help="A checkpoint, or the folder of a run.",
-)
-@click.option("--learn", is_flag=True, help="Learn each character after it was predicted.")
-@click.option("--top", type=Count(), help="Only the so many strangest lines, at the end.")
-@click.option("--window", type=Count(), default=10_000, show_default=True, help="Lines to rank in.")
-@click.option("--units", type=Count(), help=f"Of a new model.  [default: {UNITS}]")
-@click.option("--json", "as_json", is_flag=True, help="JSON lines instead of columns.")
-@click.option("--save", type=PATH, metavar="PATH", help="Write the model to a file at the end.")
-@source_options("format", "alphabet", "encoding", "errors", "follow", "cap")
 @quietly
 def score(source: str, **options: Any) -> int:
-    """Bits of surprise for each line of SOURCE, as it comes.
+    """Print the surprise of each line of SOURCE, in bits, as it comes.
 
-    Columns, separated by tabs: the line's number, mean bits per character (each predicted from all
-    before it), and the line's rank among the last ones in per cent: 99.9 is stranger than 999 in
-    1000. --top N prints the strangest lines themselves, their strange characters highlighted: by
-    their bits, or by their rank where the model learns, as everything is strange at first.
+    \b
+    nbt score access.log --top 20
+    tail -F access.log | nbt score - --json
 
-    It goes on whatever comes: bytes that are no character are replaced (--errors), and a character
-    that the model lacks has a surprise of its own. How many there were is said on stderr.
+    The columns, with tabs between them, are the number of the line, the mean bits per character
+    (each is predicted from all before it), and the rank of the line among the --recent ones in per
+    cent: 99.9 is stranger than 999 of 1000. --top 20 prints the 20 strangest lines instead, with
+    their strange characters highlighted. They are ordered by their bits, or by their rank where
+    the model learns, as everything is strange at first.
 
-    Without a model a new one learns as it reads. With a model nothing is learned, unless --learn.
+    A character that the model lacks has a surprise of its own, and bytes that are no character are
+    read as --errors says. stderr tells how many there were.
+
+    Without --model a new model learns as it reads. With --model nothing is learned, unless --learn
+    is given.
     """
     from nbt.scoring import listener
     from nbt.scoring import score as lines
@@ -60,15 +53,15 @@ def score(source: str, **options: Any) -> int:
     hint(source, options, "scored")
     reader = trainer if learn else listener(trainer)
     faults = Faults(stream)
-    found = lines(reader, stream, learn=learn, window=options["window"], seen=trainer.step)
+    found = lines(reader, stream, learn=learn, window=options["recent"], seen=trainer.step)
     found = faults.along(found)
     try:
         with Interrupts(terminate=True):
             if options["top"]:
-                _print_top(found, options["top"], options["as_json"], learn)
+                _print_top(found, options["top"], options["json"], learn)
             else:
                 for line in found:
-                    print(_json(line) if options["as_json"] else _columns(line), flush=True)
+                    print(_json(line) if options["json"] else _columns(line), flush=True)
                 sys.stdout.flush()
     finally:
         faults.total()
@@ -81,12 +74,9 @@ def _prepare(source: str, options: dict[str, Any]) -> tuple[Any, Any, bool]:
     """Stream, trainer, and whether it learns."""
     import nbt
 
-    choice = {name: options[name] for name in ("format", "encoding", "follow", "cap")}
-    choice |= {"errors": options["errors"] or "replace", "unknown": "skip"}
+    choice = reading(options) | {"errors": options["errors"] or "replace", "unknown": "skip"}
     if source.startswith("data:"):
         raise click.UsageError(f"{source}: expected lines of a file, or - for standard input")
-    if options["format"] not in (None, "text", "lines", "bytes"):
-        raise click.UsageError(f"--format {options['format']}: lines have characters or bytes")
     if not options["model"]:
         alphabet = options["alphabet"] or ("bytes" if options["format"] == "bytes" else "grow")
         stream = build_stream(source, alphabet, None, **choice)
@@ -99,7 +89,7 @@ def _prepare(source: str, options: dict[str, Any]) -> tuple[Any, Any, bool]:
     if not isinstance(alphabet.symbols, str | bytes):
         raise click.UsageError(f"{options['model']}: expected a model of characters or bytes")
     stream = build_stream(source, checkpoint.alphabet, None, **choice)
-    return stream, checkpoint.trainer, options["learn"]
+    return stream, checkpoint.trainer, bool(options["learn"])
 
 
 def _columns(line: Any) -> str:

@@ -1,8 +1,7 @@
-"""What `nbt reproduce` and `nbt compare` share: options, progress, tables, the way to the end."""
+"""What `nbt reproduce` and `nbt compare` share: progress, tables, the way to the end."""
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 import sys
@@ -15,7 +14,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from nbt.cli.options.values import Count
 from nbt.cli.screen import duration, line_of
 from nbt.display.visible import visible
 
@@ -28,58 +26,13 @@ MARKS = {"held": "green", "did not hold": "red", "mixed": "yellow", "not run": "
 WIDTH = 110  # columns where nobody knows how many there are
 
 
-class Duration(click.ParamType):
-    """Seconds: 20, 20s, 1.5m, 2h."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        text = str(value).strip()
-        unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)
-        try:
-            seconds = float(text[:-1]) * unit if unit else float(text)
-        except ValueError:
-            seconds = math.nan
-        if not 0 < seconds < math.inf:
-            self.fail(f"{value!r} is not a time such as 20s, 1.5m or 2h", param, ctx)
-        return seconds
-
-
-def options(out: str) -> Callable[[Any], Any]:
-    """The options that both commands have."""
-    kinds = [
-        click.option("--seeds", type=Count(), default=10, show_default=True, help="How many."),
-        click.option(
-            "--budget", type=Duration(), help="CPU time of a run.  [default: 20s, without --steps]"
-        ),
-        click.option(
-            "--steps", type=Count(), help="Stop a run after so many symbols.  [default: no limit]"
-        ),
-        click.option("--jobs", type=Count(), help="Processes.  [default: one for each CPU]"),
-        click.option(
-            "--out",
-            type=click.Path(file_okay=False),
-            default=out,
-            show_default=True,
-            help="Folder of the results.",
-        ),
-    ]
-
-    def add(command: Any) -> Any:
-        for option in reversed(kinds):
-            command = option(command)
-        return command
-
-    return add
-
-
 def conduct(figures: Sequence[Figure], title: str, given: dict[str, Any]) -> int:
     """Run what is missing, draw, report; the exit code."""
     from nbt.experiments import Limits, RunError, Study, plots, report
 
     plots.pyplot()  # before the long part: a missing extra is said now
     budget = given["budget"] or (None if given["steps"] else 20.0)
-    study = Study(figures, given["seeds"], Limits(budget, given["steps"]), given["out"])
+    study = Study(figures, given["seeds"], Limits(budget, given["steps"]), given["output"])
     console = Console(stderr=True, highlight=False)
     try:
         _run(study, given["jobs"] or cpus(), console)
@@ -87,13 +40,13 @@ def conduct(figures: Sequence[Figure], title: str, given: dict[str, Any]) -> int
         study.reload()
         left, all_jobs = len(study.left()), len(study.jobs)
         text = (
-            f"interrupted: {all_jobs - left} of {all_jobs} runs are kept in {given['out']}; "
+            f"interrupted: {all_jobs - left} of {all_jobs} runs are kept in {given['output']}; "
             "the same command goes on from there"
         )
         console.print(line_of(text), soft_wrap=True)
         return 130
     except BlockingIOError:
-        raise click.UsageError(f"--out: {given['out']} is in use by another process") from None
+        raise click.UsageError(f"-o: {given['output']} is in use by another process") from None
     except RunError as error:
         raise click.ClickException(str(error)) from error
     path = report.write(study, title, command())
@@ -112,15 +65,17 @@ def cpus() -> int:
 def command() -> str:
     """The command under way with every option, as one would type it."""
     context = click.get_current_context()
-    words = context.command_path.split()
+    words, options = context.command_path.split(), []
     for parameter in context.command.params:
-        value = context.params[parameter.name]
+        value = context.params.get(parameter.name)  # nothing of an older word
+        if value is None:
+            continue
         texts = [_typed(part) for part in (value if isinstance(value, tuple) else [value])]
         if isinstance(parameter, click.Argument):
             words += texts
-        elif value is not None:
-            words += [parameter.opts[0], ",".join(texts)]
-    return shlex.join(words)
+        else:
+            options += [parameter.opts[-1], ",".join(texts)]
+    return shlex.join([*words, *options])
 
 
 def _typed(value: Any) -> str:

@@ -50,9 +50,9 @@ PREFERRED = {  # of a rule (of the package: without optimizer), the place in COL
     "rtrl-kalman": 3,
     "rtrl-euclidean": 3,
     "tbptt-paper": 4,
-    "BPTT-5": 0,
-    "BPTT-50": 2,
-    "BPTT-15": 7,
+    "TBPTT-5": 0,
+    "TBPTT-50": 2,
+    "TBPTT-15": 7,
     "NoBackTrack": 5,
     "RTRL": 6,
 }

@@ -129,7 +129,7 @@ def _pairs() -> list[Rule]:
     ]
     for window in WINDOWS:
         name = "tbptt" if window == WINDOW else f"tbptt-{window}"
-        methods.append((name, f"BPTT-{window}", TruncatedBPTT, {"window": window}))
+        methods.append((name, f"TBPTT-{window}", TruncatedBPTT, {"window": window}))
     return [
         Rule(_pair(name, kind, of), method, kind, of, choices, "package")
         for name, method, kind, choices in methods
@@ -146,7 +146,7 @@ PAIRS: tuple[Rule, ...] = tuple(_pairs())
 """Each rule of the package with each optimizer."""
 
 SLOW = Rule("nobacktrack-sgd-0.03", "NoBackTrack", NoBackTrack, SGD(SMALL), {}, "package")
-TRUNCATED = Rule("tbptt-paper", "BPTT-15", TruncatedBPTT, SGD(ONE), {"window": WINDOW, **DOUBLE})
+TRUNCATED = Rule("tbptt-paper", "TBPTT-15", TruncatedBPTT, SGD(ONE), {"window": WINDOW, **DOUBLE})
 
 RULES: dict[str, Rule] = {
     rule.name: rule

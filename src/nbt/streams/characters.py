@@ -349,8 +349,8 @@ class Characters(FileStream):
 
     def _undecodable(self, why: str) -> str:
         return (
-            f"{self.name}: byte {self._offset} {why}; errors 'replace' goes on after it, "
-            "the alphabet 'bytes' reads anything"
+            f"{self.name}: byte {self._offset} {why}; errors='replace' goes on after it, "
+            "alphabet='bytes' reads anything"
         )
 
     def _size(self, symbols: Any) -> int:

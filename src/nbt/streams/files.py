@@ -155,9 +155,9 @@ def file(
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
     if (column is not None) != (format in COLUMNS):
         need = "the name of one" if column is None else "none"
-        raise ValueError(f"column: expected {need} for format {format!r}, got {column!r}")
+        raise ValueError(f"column: expected {need} for format={format!r}, got {column!r}")
     if encoding is not None and format in ("npy", "bytes"):
-        raise ValueError(f"encoding: expected none for format {format!r}, got {encoding!r}")
+        raise ValueError(f"encoding: expected none for format={format!r}, got {encoding!r}")
     reading = reading_of(format, delimiter, on_bad_record, longest)
     if format == "npy":
         return _written(_numbers(path, alphabet), format, None)
@@ -199,7 +199,7 @@ def _characters(stream: Characters, format: str, alphabet: Any) -> Alphabet:
     if alphabet is None:
         alphabet = "file" if not stream.live else "grow" if format == "lines" else "bytes"
     if format == "bytes" and alphabet not in ("bytes", "file"):
-        raise ValueError(f"alphabet: expected none for format 'bytes', got {alphabet!r}")
+        raise ValueError(f"alphabet: expected none for format='bytes', got {alphabet!r}")
     if isinstance(alphabet, Alphabet):
         if not isinstance(alphabet.symbols, (str, bytes)):
             raise TypeError(f"alphabet: expected characters or bytes, got {alphabet!r}")
@@ -249,7 +249,7 @@ def _characters_of(stream: Characters) -> Alphabet:
 def _twice(source: Source | Stream) -> None:
     if source.live:
         raise DataError(
-            f"{source.name}: the alphabet 'file' reads the source twice, which a pipe does not "
+            f"{source.name}: alphabet='file' reads the source twice, which a pipe does not "
             "allow; give 'bytes', 'grow' or a string of its characters"
         )
 

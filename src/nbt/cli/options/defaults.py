@@ -7,19 +7,28 @@ from collections.abc import Callable
 from typing import Any
 
 from nbt import optimizers
-from nbt.cells import RNN
-from nbt.checkpoints import runs
 from nbt.optimizers import SGD, Kalman
 from nbt.schedules import Constant, InverseSqrt
-from nbt.streams import file
-from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
-from nbt.trainers.forms import BLOCKS, SMALL_UNITS, WINDOW, WINDOWED_BLOCKS
-from nbt.trainers.plan import DTYPE
+from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT, forms
 
-__all__ = ["DEFAULTS", "TRAINERS", "of", "optimizer_of", "shown", "with_default"]
+__all__ = [
+    *("BLOCKS", "DT", "EVERY", "EXACT_STEPS", "OPTIMIZER", "OPTIMIZERS", "PRIOR", "RATE"),
+    *("READOUT_PRIOR", "RULES", "SGD_RATE", "TRAINERS", "UNITS", "WINDOW"),
+    *("of", "optimizer_of", "shown"),
+]
 
 TRAINERS = {"nobacktrack": NoBackTrack, "rtrl": RTRL, "tbptt": TruncatedBPTT}
 OPTIMIZERS = {"kalman": Kalman, "sgd": SGD}
+
+UNITS = 20  # the one size for which the classes have no default
+DT = 0.1  # of ctrnn, whose time constants are drawn from [1, 10]
+
+EVERY = "60s"  # from one checkpoint to the next
+
+RULES = (  # each rule with each optimizer
+    "nobacktrack,nobacktrack-sgd,rtrl,rtrl-sgd,tbptt-5-kalman,tbptt-5,tbptt-kalman,tbptt,"
+    "tbptt-50-kalman,tbptt-50"
+)
 
 
 def of(made: Callable[..., Any], name: str) -> Any:
@@ -36,71 +45,36 @@ def shown(value: Any) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def optimizer_of(trainer: str, numbers: bool) -> str:
+def optimizer_of(rule: str, numbers: bool) -> str:
     """The optimizer of a learning rule where none is named; `numbers`: of what is learned."""
-    own = type(of(TRAINERS[trainer], "optimizer"))
-    return "kalman" if numbers or own is Kalman else "sgd"
+    kind = type(of(TRAINERS[rule], "optimizer"))
+    return "kalman" if numbers or kind is Kalman else "sgd"
 
 
 def _optimizers() -> str:
-    rule, *others = [
-        f"{optimizer_of(name, False)} of {name}"
-        for name in TRAINERS
-        if optimizer_of(name, False) != optimizer_of("nobacktrack", False)
+    usual = optimizer_of("nobacktrack", False)
+    [(other, rule)] = [
+        (optimizer, rule) for rule in TRAINERS if (optimizer := optimizer_of(rule, False)) != usual
     ]
-    assert not others
-    return f"{optimizer_of('nobacktrack', False)}; {rule} where symbols are learned"
+    return f"{usual}; {other} for {rule} that learns symbols"
 
 
-def _rates() -> str:
-    unnamed = of(TruncatedBPTT, "optimizer").rate
-    return f"{shown(of(SGD, 'rate'))}; {shown(unnamed)} of tbptt without --optimizer"
+OPTIMIZER = _optimizers()
+SGD_RATE = shown(of(SGD, "rate"))
+RATE = f"{SGD_RATE}; {shown(of(TruncatedBPTT, 'optimizer').rate)} for tbptt without --optimizer"
 
-
-def _priors() -> str:
-    by = optimizers.DEFAULT_PRIOR
-    plain = f"{optimizers.PLAIN_PRIOR:g} of rnn for symbols"
-    return f"{by['sigmoid']:g}; {by['tanh']:g} with tanh units; {plain}, with sigmoid units"
-
-
-def _readout_priors() -> str:
-    network = "of numbers, or with --prior, as the network's"
-    return f"{optimizers.DEFAULT_READOUT_PRIOR:g}, not times units; {network}"
-
-
-SMALL, LARGE = (
-    f"up to {SMALL_UNITS} units",
-    f"for more than {SMALL_UNITS} units",
+LARGE = f"for more than {forms.SMALL_UNITS} units"
+WINDOW = shown(of(TruncatedBPTT, "window"))
+EXACT_STEPS = f"0; {forms.WINDOW} {LARGE} without --blocks"
+BLOCKS = (
+    f"one for each unit; {forms.WINDOWED_BLOCKS} {LARGE}, or {forms.BLOCKS} if no last steps are exact"
 )
 
-DEFAULTS: dict[str, str] = {
-    "activation": shown(of(RNN, "activation")),
-    "window": f"{of(TruncatedBPTT, 'window')} of tbptt; of nobacktrack 0, {WINDOW} {LARGE}",
-    "rank": shown(of(NoBackTrack, "rank")),
-    "split": shown(of(NoBackTrack, "split")),
-    "blocks": f"one for each unit {SMALL}; then {WINDOWED_BLOCKS}, or {BLOCKS} without a window",
-    "exact_self": "exact for fully connected networks",
-    "norm": shown(of(NoBackTrack, "norm")),
-    "optimizer": _optimizers(),
-    "rate": _rates(),
-    "decay": shown(of(Kalman, "decay")),
-    "prior": _priors(),
-    "readout_prior": _readout_priors(),
-    "outlier": shown(of(Kalman, "outlier")),
-    "reduction": shown(of(Kalman, "reduction")),
-    "fisher": shown(of(Kalman, "fisher")),
-    "dtype": DTYPE,
-    "seed": shown(of(NoBackTrack, "seed")),
-    "threads": shown(of(NoBackTrack, "threads")),
-    "missing": shown(of(NoBackTrack, "missing")),
-    "cap": shown(of(file, "cap")),
-    "keep": shown(of(runs.Run, "keep")),
-    "steps": "to the end of SOURCE",
-    "seconds": "to the end of SOURCE",
-}
-"""By option; of those that are the command's own, the option itself says it."""
-
-
-def with_default(name: str, text: str) -> str:
-    """The help of an option, and its default."""
-    return f"{text}  [default: {DEFAULTS[name]}]"
+PRIOR = (
+    f"{optimizers.DEFAULT_PRIOR['sigmoid']:g}; {optimizers.DEFAULT_PRIOR['tanh']:g} with tanh "
+    f"units; {optimizers.PLAIN_PRIOR:g} for sigmoid units without leaks that learn symbols"
+)
+READOUT_PRIOR = (
+    f"{optimizers.DEFAULT_READOUT_PRIOR:g}; that of the network where numbers are learned or "
+    "--prior is given"
+)

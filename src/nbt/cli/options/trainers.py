@@ -10,62 +10,49 @@ from typing import Any
 
 import click
 
-from nbt.cli.options.defaults import TRAINERS, optimizer_of, shown
-from nbt.cli.options.values import NONE, flag, given
+from nbt.cli.options.defaults import DT, OPTIMIZERS, TRAINERS, UNITS, optimizer_of, shown
+from nbt.cli.options.rows import note
+from nbt.cli.options.table import TABLE, names
+from nbt.cli.options.values import NONE, given
 
-UNITS = 20  # the one size for which the classes have no default
-DT = 0.1  # of ctrnn, whose time constants are drawn from [1, 10]
+__all__ = ["MODEL", "as_before_schedules", "build_trainer", "with_exact_steps"]
 
-APPLIES = {  # option: what it needs
-    "learn_leak": ("cell", "leaky"),
-    "dt": ("cell", "ctrnn"),
-    "rank": ("trainer", "nobacktrack"),
-    "split": ("trainer", "nobacktrack"),
-    "blocks": ("trainer", "nobacktrack"),
-    "exact_self": ("trainer", "nobacktrack"),
-    "norm": ("trainer", "nobacktrack"),
-    "window": ("trainer", "tbptt or nobacktrack"),
-    "decay": ("optimizer", "kalman"),
-    "prior": ("optimizer", "kalman"),
-    "readout_prior": ("optimizer", "kalman"),
-    "outlier": ("optimizer", "kalman"),
-    "reduction": ("optimizer", "kalman"),
-    "fisher": ("optimizer", "kalman"),
-    "rate": ("optimizer", "sgd"),
-}
-OF_TRAINERS, OF_OPTIMIZERS = (
-    tuple(name for name, (kind, _) in APPLIES.items() if kind == of)
-    for of in ("trainer", "optimizer")
-)
+MODEL = (*names("Network", "Learning rule", "Optimizer"), "dtype", "seed")
+"""The options that describe a trainer."""
+NEEDS = {row.name: row.needs for row in TABLE.values() if row.needs is not None}
+
+
+def _with(choice: str) -> tuple[str, ...]:
+    """The options that are for some rules only, or for some optimizers only."""
+    return tuple(name for name, (other, _) in NEEDS.items() if other == choice)
 
 
 def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> Any:
-    """The trainer that the options describe."""
+    """The trainer that the options describe; of one that is not among them, the default."""
     import nbt
 
+    options = {**dict.fromkeys((*MODEL, "missing")), **options}
     options = _settled(options, numbers=isinstance(readout, nbt.Gaussian))
-    optimizers = {"kalman": nbt.Kalman, "sgd": nbt.SGD}
 
-    def chosen(*names: str) -> dict[str, Any]:
-        return given(**{name: options[name] for name in names})
+    def chosen(*named: str) -> dict[str, Any]:
+        """Those that were given, by the names of their arguments."""
+        return {TABLE[name].takes: options[name] for name in named if options[name] is not None}
 
-    try:
-        cell = _cell(options)
-        settings = chosen(*OF_TRAINERS, "dtype", "seed")
-        settings |= given(inputs=inputs, missing=options.get("missing"))
-        if options["optimizer"]:
-            own = chosen(*OF_OPTIMIZERS).items()
-            own = {name: None if value == NONE else value for name, value in own}
-            settings["optimizer"] = optimizers[options["optimizer"]](**own)
-        return TRAINERS[options["trainer"]](cell, readout, **settings)
-    except ValueError as error:
-        raise click.UsageError(_of_option(error, options)) from error
+    settings = chosen(*_with("rule"), "dtype", "seed", "missing") | given(inputs=inputs)
+    if options["optimizer"]:
+        own = chosen(*_with("optimizer"))
+        own = {name: None if value == NONE else value for name, value in own.items()}
+        settings["optimizer"] = OPTIMIZERS[options["optimizer"]](**own)
+    return TRAINERS[options["rule"]](_cell(options), readout, **settings)
 
 
-def _of_option(error: ValueError, options: dict[str, Any]) -> str:
-    """What a class says of its argument, said of the option."""
-    name = str(error).partition(":")[0]
-    return f"--{flag(name)}{str(error)[len(name) :]}" if name in options else str(error)
+def with_exact_steps(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a command; --window N of nobacktrack, as it was, is --exact-steps N."""
+    new = options["rule"] != "nobacktrack" or options["exact_steps"] is not None
+    if options["window"] is None or new:
+        return options
+    note("--window of nobacktrack is --exact-steps now")
+    return {**options, "window": None, "exact_steps": options["window"]}
 
 
 def _cell(options: dict[str, Any]) -> Any:
@@ -117,28 +104,26 @@ def _layer(
 
 def _settled(options: dict[str, Any], numbers: bool) -> dict[str, Any]:
     """The options with what follows from them, once each fits the others."""
-    unnamed = options["optimizer"] is None
-    own = "sgd" if options["paper"] and options["trainer"] == "tbptt" else None
-    own = own or optimizer_of(options["trainer"], numbers)
+    rule, unnamed = options["rule"], options["optimizer"] is None
+    own = "sgd" if options["paper"] and rule == "tbptt" else optimizer_of(rule, numbers)
     chosen = {**options, "optimizer": own if unnamed else options["optimizer"]}
-    for name, (kind, wanted) in APPLIES.items():
-        if options.get(name) is None or chosen[kind] in wanted.split(" or "):
+    for name, (other, wanted) in NEEDS.items():
+        if options[name] is None or chosen[other] == wanted:
             continue
-        said = f"--{flag(name)} is for --{kind} {wanted}, not {chosen[kind]}"
-        if kind == "optimizer" and unnamed:
+        said = f"{TABLE[name].word} is for --{other} {wanted}, not {chosen[other]}"
+        if other == "optimizer" and unnamed:
             value = shlex.quote(shown(options[name]))
-            said += f", which {options['trainer']} has unless told: --optimizer {wanted} "
-            said += f"--{flag(name)} {value}"
+            said += f", which {rule} has unless told: --optimizer {wanted} "
+            said += f"{TABLE[name].word} {value}"
         raise click.UsageError(said)
     for name, only in (("reduction", "quasi-diagonal"), ("fisher", "outer")):
         if options["outlier"] not in (None, NONE) and options[name] not in (None, only):
             raise click.UsageError(f"--outlier is for --{name} {only}, not {options[name]}")
-    given_own = any(options[name] is not None for name in OF_OPTIMIZERS)
+    given_own = any(options[name] is not None for name in _with("optimizer"))
     if given_own or options["paper"] or numbers:
         options = chosen  # else the class has it, with a rate of its own
     if options["paper"]:
-        settings = _paper(options["trainer"], options["optimizer"])
-        options = {**options, **settings, **given(**options)}
+        options = {**options, **_paper(rule, options["optimizer"]), **given(**options)}
     return options
 
 
@@ -152,19 +137,19 @@ def as_before_schedules(options: dict[str, Any]) -> dict[str, Any]:
         for name in ("rate", "decay")
         if isinstance(value := options[name], Constant)
     }
-    implied = {APPLIES[name][1] for name in OF_OPTIMIZERS if options[name] is not None}
+    implied = {NEEDS[name][1] for name in _with("optimizer") if options[name] is not None}
     optimizer = options["optimizer"] or min(implied, default=None)
     return {**options, **falling, "optimizer": optimizer}
 
 
-def _paper(trainer: str, optimizer: str) -> dict[str, Any]:
+def _paper(rule: str, optimizer: str) -> dict[str, Any]:
     """Settings of the paper, to the letter."""
     from nbt.schedules import InverseSqrt
 
     kalman, one = optimizer == "kalman", InverseSqrt(1.0)
     settings: dict[str, Any] = {"dtype": "float64"}
     settings |= {"decay": one, "prior": 1.0, "outlier": NONE} if kalman else {"rate": one}
-    if trainer == "nobacktrack":
+    if rule == "nobacktrack":
         norm = "kalman" if kalman else "euclidean"
         settings |= {"rank": 1, "blocks": 1, "exact_self": False, "norm": norm}
     return settings

@@ -1,4 +1,4 @@
-"""What options are given as: kinds of numbers, times, schedules, one or one for each layer."""
+"""What options are given as: numbers, times, schedules, rules, one or one for each layer."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from typing import Any
 import click
 
 PATH = click.Path(readable=False)  # checked where it is opened; shells complete it
+UNITS_OF_TIME = {"s": 1, "m": 60, "h": 3600}
 NONE = "none"  # as a value: None is an option that was not given
 
 
 class Count(click.ParamType):
-    """A positive whole number; 1e6 and 1_000_000 will do."""
+    """A whole number of at least `least`; 1e6 and 1_000_000 will do."""
 
     name = "count"
+
+    def __init__(self, least: int = 1) -> None:
+        self.least = least
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         try:
             number = int(value)
         except ValueError:
             number = _real(value)
-        if not (1 <= number < 2**63 and number == int(number)):
-            self.fail(f"{value!r} is not a positive whole number", param, ctx)
+        if not (self.least <= number < 2**63 and number == int(number)):
+            kind = "positive whole number" if self.least else "whole number of at least 0"
+            self.fail(f"{value!r} is not a {kind}", param, ctx)
         return int(number)
 
 
@@ -54,10 +59,22 @@ class Positive(click.ParamType):
         return number
 
 
+class Duration(click.ParamType):
+    """Seconds: 20, 20s, 1.5m, 2h."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        seconds = _real(value) if isinstance(value, float) else _seconds(value.strip(), 1)
+        if not 0 < seconds < math.inf:
+            self.fail(f"{value!r} is not a time such as 20s, 1.5m or 2h", param, ctx)
+        return seconds
+
+
 class Every(click.ParamType):
     """A time (60s, 5m, 2h) or a positive whole number of steps."""
 
-    name = "60s|STEPS"
+    name = "time|count"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         every(self, value, param, ctx)
@@ -66,13 +83,28 @@ class Every(click.ParamType):
 
 def every(kind: click.ParamType, value: str, param: Any = None, ctx: Any = None) -> dict[str, Any]:
     """What "60s" or "1000" is, as arguments of `Run`."""
-    scale = {"s": 1, "m": 60, "h": 3600}.get(value[-1:])
-    if scale is None:
+    if value[-1:] not in UNITS_OF_TIME:
         return {"every_steps": Count().convert(value, param, ctx)}
-    seconds = _real(value[:-1]) * scale
+    seconds = _seconds(value)
     if not 0 <= seconds < math.inf:
         kind.fail(f"{value!r} is neither a time such as 60s nor a number of steps", param, ctx)
     return {"every_seconds": seconds}
+
+
+class Rules(click.ParamType):
+    """Names of learning rules, with commas between them."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[Any, ...]:
+        from nbt.experiments import RULES
+
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        unknown = [name for name in names if name not in RULES]
+        if unknown or not names:
+            what = f"no rule {unknown[0]!r}" if unknown else "no rules"
+            self.fail(f"{what}; there are {', '.join(RULES)}", param, ctx)
+        return tuple(RULES[name] for name in dict.fromkeys(names))
 
 
 class Schedule(click.ParamType):
@@ -90,8 +122,8 @@ class Schedule(click.ParamType):
             self.fail(f"{value!r} is neither a number nor NUMBER/sqrt(t)", param, ctx)
         try:
             return getattr(schedules, kind)(number)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+        except ValueError as error:  # it names the argument of the schedule, not the option
+            self.fail(str(error).partition(": ")[2], param, ctx)
 
 
 def _schedule(text: str) -> tuple[str, float]:
@@ -137,6 +169,12 @@ def given(**options: Any) -> dict[str, Any]:
 def flag(name: str) -> str:
     """The option of an argument, without its dashes."""
     return name.replace("_", "-")
+
+
+def _seconds(text: str, plain: float = math.nan) -> float:
+    """Seconds of a time; `plain`: of a number without a unit."""
+    scale = UNITS_OF_TIME.get(text[-1:])
+    return _real(text[:-1]) * scale if scale else _real(text) * plain
 
 
 def _real(value: Any) -> float:

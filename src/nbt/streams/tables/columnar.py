@@ -128,7 +128,7 @@ class Columnar(Numbers):
         """Handle a bad record."""
         said = f"{self.name}: record {self._record}: {error}"
         if self._stops:
-            self._failure = f"{said}; on_bad_record 'skip' goes on after it"
+            self._failure = f"{said}; on_bad_record='skip' goes on after it"
             return
         self._skipped += 1
         if self._skipped <= NOTED:

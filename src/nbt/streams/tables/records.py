@@ -199,8 +199,8 @@ class Records(FileStream):
         if not why:
             return ""
         return (
-            f"{self._where()}: not {what} of {self._reading.format}: it {why}; encoding says that "
-            "it is another, such as cp1252, and errors 'replace' goes on after it"
+            f"{self._where()}: not {what} of {self._reading.format}: it {why}; encoding='cp1252' "
+            "reads a file of that encoding, and errors='replace' goes on after it"
         )
 
     def _candidates(self, delimiters: str) -> tuple[dict[str, list[str]], dict[str, int]]:
@@ -234,7 +234,7 @@ class Records(FileStream):
             self._set_heading(what or self._heading)
         elif self._stops:
             said = f"not a record of {self._reading.format}: {what}"
-            self._failure = f"{self._where()}: {said}; on_bad_record 'skip' goes on after it"
+            self._failure = f"{self._where()}: {said}; on_bad_record='skip' goes on after it"
         elif isinstance(what, Overlong) and not (self._cut_at(end) or self._final):
             self._step(end)
             self._dropping = True

@@ -1,0 +1,244 @@
+"""Rows of the table of options: the network, how it learns, what is done with the gradient."""
+
+from __future__ import annotations
+
+import click
+
+from nbt.cells import ACTIVATIONS, RNN
+from nbt.cli.options import defaults
+from nbt.cli.options.defaults import TRAINERS, of, shown
+from nbt.cli.options.rows import Row
+from nbt.cli.options.values import Count, Each, OrNone, Positive, Rules, Schedule
+from nbt.optimizers import FISHERS, REDUCTIONS, Kalman
+from nbt.trainers import NoBackTrack
+from nbt.trainers.nobacktrack import SPLITS
+
+__all__ = ["NETWORK", "OPTIMIZER", "RULE"]
+
+LEARN = "train diagnose"
+SCHEDULE = Schedule.name
+
+NETWORK = (
+    Row(
+        "cell",
+        {
+            "train": "Kind of network: plain, with leaky units, or in continuous time.",
+            "diagnose": "Kind of network: plain, with leaky units, or in continuous time.",
+            "compare": "Kind of network: plain, or with leaky units.",
+        },
+        "train diagnose compare",
+        {
+            "train": click.Choice(["rnn", "leaky", "ctrnn"]),
+            "diagnose": click.Choice(["rnn", "leaky", "ctrnn"]),
+            "compare": click.Choice(["rnn", "leaky"]),
+        },
+        default="rnn",
+    ),
+    Row(
+        "activation",
+        "Activation function of the units; a list has one for each layer.",
+        LEARN,
+        Each(click.Choice(ACTIVATIONS)),
+        metavar=f"{'|'.join(ACTIVATIONS)}[,...]",
+        otherwise=shown(of(RNN, "activation")),
+    ),
+    Row(
+        "units",
+        {
+            **dict.fromkeys(LEARN.split(), "Number of units; a list has one for each layer."),
+            "compare": "Number of units of the network.",
+            "score": "Number of units of a new model.",
+        },
+        "train diagnose compare score",
+        {
+            **dict.fromkeys(LEARN.split(), Each(Count())),
+            **dict.fromkeys(("compare", "score"), Count()),
+        },
+        default={"compare": defaults.UNITS},
+        otherwise=dict.fromkeys(("train", "diagnose", "score"), str(defaults.UNITS)),
+        metavar=dict.fromkeys(LEARN.split(), "COUNT[,...]"),
+    ),
+    Row(
+        "sources",
+        "Number of units that feed each unit, drawn at random from its layer; a list has one for "
+        "each layer.",
+        LEARN,
+        Each(Count()),
+        metavar="COUNT[,...]",
+        otherwise="all",
+    ),
+    Row(
+        "layers",
+        "Number of layers, one above the other.",
+        LEARN,
+        Count(),
+        otherwise="1, or as many as a list has values",
+    ),
+    Row("learn_leak", "Learn the leaks of --cell leaky.", LEARN, needs=("cell", "leaky")),
+    Row(
+        "dt",
+        "Time step of --cell ctrnn.",
+        LEARN,
+        Positive(),
+        otherwise=str(defaults.DT),
+        needs=("cell", "ctrnn"),
+    ),
+)
+
+RULE = (
+    Row(
+        "rule",
+        "Learning rule: NoBackTrack, exact real-time recurrent learning, or truncated "
+        "backpropagation through time.",
+        "train",
+        click.Choice(list(TRAINERS)),
+        default="nobacktrack",
+        older={"train": "--trainer"},
+    ),
+    Row(
+        "rules",
+        "Learning rules to compare, with commas; a wrong name lists them all.",
+        "compare",
+        Rules(),
+        default=defaults.RULES,
+    ),
+    Row(
+        "window",
+        "Steps between two updates of tbptt, each by the gradient over those steps.",
+        "train",
+        Count(),
+        otherwise=defaults.WINDOW,
+        needs=("rule", "tbptt"),
+    ),
+    Row(
+        "exact_steps",
+        "Last steps whose influence nobacktrack keeps exactly.",
+        LEARN,
+        Count(least=0),
+        otherwise=defaults.EXACT_STEPS,
+        needs=("rule", "nobacktrack"),
+        argument="window",
+        older={"diagnose": "--window"},
+    ),
+    Row(
+        "exact_self",
+        "Whether nobacktrack keeps the influence of a unit on itself exactly.",
+        LEARN,
+        negated=True,
+        otherwise="exact for fully connected networks",
+        needs=("rule", "nobacktrack"),
+    ),
+    Row(
+        "blocks",
+        "Groups of units that have an estimate of their own in nobacktrack.",
+        LEARN,
+        Count(),
+        otherwise=defaults.BLOCKS,
+        needs=("rule", "nobacktrack"),
+    ),
+    Row(
+        "rank",
+        "Independent estimates that nobacktrack takes the mean of.",
+        LEARN,
+        Count(),
+        otherwise=shown(of(NoBackTrack, "rank")),
+        needs=("rule", "nobacktrack"),
+    ),
+    Row(
+        "split",
+        "Deal the parameters to the estimates of --rank, instead of taking their mean.",
+        LEARN,
+        click.Choice(SPLITS),
+        otherwise=shown(of(NoBackTrack, "split")),
+        needs=("rule", "nobacktrack"),
+    ),
+    Row(
+        "norm",
+        "Norm that balances the two vectors of an estimate of nobacktrack.",
+        LEARN,
+        click.Choice(["fisher", "kalman", "euclidean"]),
+        otherwise=shown(of(NoBackTrack, "norm")),
+        needs=("rule", "nobacktrack"),
+    ),
+    Row(
+        "paper",
+        "Take the settings of the paper, except where another option says otherwise.",
+        LEARN,
+    ),
+)
+
+KALMAN = ("optimizer", "kalman")
+OPTIMIZER = (
+    Row(
+        "optimizer",
+        "What the gradient does to the parameters: a Kalman filter, or stochastic gradient "
+        "descent.",
+        LEARN,
+        click.Choice(["kalman", "sgd"]),
+        otherwise={
+            "train": defaults.OPTIMIZER,
+            "diagnose": defaults.optimizer_of("nobacktrack", False),
+        },
+    ),
+    Row(
+        "rate",
+        "Learning rate of SGD.",
+        LEARN,
+        Schedule(),
+        metavar=SCHEDULE,
+        otherwise={"train": defaults.RATE, "diagnose": defaults.SGD_RATE},
+        needs=("optimizer", "sgd"),
+    ),
+    Row(
+        "decay",
+        "Decay of the Kalman covariance.",
+        LEARN,
+        Schedule(),
+        metavar=SCHEDULE,
+        otherwise=shown(of(Kalman, "decay")),
+        needs=KALMAN,
+    ),
+    Row(
+        "prior",
+        "Prior of the Kalman covariance of the network; it is multiplied by the number of units.",
+        LEARN,
+        Positive(),
+        otherwise=defaults.PRIOR,
+        needs=KALMAN,
+    ),
+    Row(
+        "readout_prior",
+        "Prior of the Kalman covariance of the readout.",
+        LEARN,
+        Positive(),
+        otherwise=defaults.READOUT_PRIOR,
+        needs=KALMAN,
+    ),
+    Row(
+        "outlier",
+        "Distance from which the Kalman filter limits a gradient that stands out; none limits no "
+        "gradient.",
+        LEARN,
+        OrNone(Positive()),
+        metavar="NUMBER|none",
+        otherwise=shown(of(Kalman, "outlier")),
+        needs=KALMAN,
+    ),
+    Row(
+        "reduction",
+        "Part of the Kalman covariance that is kept; block and full are for small networks.",
+        LEARN,
+        click.Choice(REDUCTIONS),
+        otherwise=shown(of(Kalman, "reduction")),
+        needs=KALMAN,
+    ),
+    Row(
+        "fisher",
+        "Matrix that the Kalman covariance sums: outer products of gradients, or the exact Fisher "
+        "matrix.",
+        LEARN,
+        click.Choice(FISHERS),
+        otherwise=shown(of(Kalman, "fisher")),
+        needs=KALMAN,
+    ),
+)
