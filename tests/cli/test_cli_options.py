@@ -413,6 +413,7 @@ def test_what_the_library_says_of_an_argument_is_said_of_the_option(
     [
         ("train", "a\n1\nx\n2\n", ["--columns", "a"], "; --on-bad-record skip goes on after it"),
         ("diagnose", "a\n1\nx\n2\n", ["--columns", "a"], "; --on-bad-record skip goes on"),
+        ("train", "a,b\n1,\n2,3\n", ["--columns", "b"], "number is missing; --missing says what"),
         ("train", b"ab\xff", [], "; --errors replace goes on after it, --alphabet bytes reads"),
         ("diagnose", b"ab\xff", [], "; --errors replace goes on after it, --alphabet bytes"),
         ("train", b"a\n1\n\xff\n", ["--columns", "a"], "; --encoding cp1252 reads a file of"),
@@ -437,8 +438,9 @@ def test_advice_that_is_followed_helps(tmp_path):
 
 
 def test_words_that_a_command_lacks_stay_those_of_the_library():
-    said = "errors='replace' goes on after it, no column='x'"
-    assert table.as_typed("train", said) == "--errors replace goes on after it, no --column x"
+    said = "errors='replace' goes on after it, no column='x'; missing= says what is done"
+    typed = "--errors replace goes on after it, no --column x; --missing says what is done"
+    assert table.as_typed("train", said) == typed
     assert table.as_typed("compare", said) == said
 
 

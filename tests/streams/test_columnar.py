@@ -104,7 +104,7 @@ def test_what_is_said(tmp_path, suffix, monkeypatch):
     assert nbt.streams.table(path, ["on"], booleans=True).read(9)[:, 0].tolist() == [1, 0, 1]
     stream = nbt.streams.table(path, ["temp"], missing="error")
     assert stream.read(1).tolist() == [[21.5]]
-    with pytest.raises(DataError, match="column 'temp': a number is missing; missing says"):
+    with pytest.raises(DataError, match="column 'temp': a number is missing; missing= says"):
         stream.read(1)
     text = nbt.streams.table(path, ["note"], decimal=",", na=["-999", "x"])
     np.testing.assert_array_equal(text.read(9)[:, 0], [NAN, 7.5, NAN])

@@ -70,7 +70,7 @@ def test_targets_make_pairs(tmp_path):
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        (CSV, {"missing": "error"}, "line 4, .*column 'wind': a number is missing; missing says"),
+        (CSV, {"missing": "error"}, "line 4, .*column 'wind': a number is missing; missing= says"),
         ("time,rain\n1,2\n", {}, "line 1, .*no column 'wind' among time, rain"),
         ("wind\nstrong\n", {}, "line 2, .*column 'wind': 'strong' is not a number"),
         ("wind\n1\ninf\n", {}, "line 3, .*column 'wind': 'inf' is infinite, or too large"),

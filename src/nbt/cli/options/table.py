@@ -65,13 +65,17 @@ def _fits(row: Row, given: dict[str, object]) -> bool:
     return row.needs is None or given.get(row.needs[0]) in (None, row.needs[1])
 
 
-ARGUMENT = re.compile(r"\b(\w+)='([\w-]+)'")
+ARGUMENT = re.compile(r"\b(\w+)=(?:'([\w-]+)'|(?= ))")
 
 
 def as_typed(command: str, text: str) -> str:
-    """A message of the library in words of a command: errors='replace' is --errors replace."""
+    """A message of the library in words of a command: errors='replace' is --errors replace, and an
+    argument without a value, missing=, is --missing."""
     rows = [row for row in TABLE.values() if command in row.commands.split()]
     words = {row.takes: row.word for row in rows}
-    return ARGUMENT.sub(
-        lambda found: f"{words[found[1]]} {found[2]}" if found[1] in words else found[0], text
-    )
+
+    def typed(found: re.Match[str]) -> str:
+        word = words.get(found[1])
+        return " ".join(filter(None, (word, found[2]))) if word else found[0]
+
+    return ARGUMENT.sub(typed, text)

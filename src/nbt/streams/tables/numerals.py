@@ -31,7 +31,7 @@ MISSING = frozenset(
 #: Types that Python's float() accepts, but whose values are no numbers here.
 NO_REALS = (bytes, bytearray, complex, np.complexfloating, np.datetime64, np.timedelta64)
 
-GAP = "a number is missing; missing says what is done then"  # error of a record
+GAP = "a number is missing; missing= says what is done then"  # error of a record
 SHOWN = 60  # most characters of a value in a message
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 TRUTH = {"true": 1.0, "false": 0.0}
