@@ -18,7 +18,7 @@ from nbt.cli.options.table import GROUPS, TABLE
 from nbt.errors import DataError
 from nbt.optimizers import FISHERS, REDUCTIONS
 from nbt.scoring import score
-from nbt.trainers.nobacktrack import SPLITS
+from nbt.trainers.forms import SPLITS
 
 COMMANDS = sorted(command.commands)
 TAKEN = [(name, row.name) for name in COMMANDS for row in TABLE.values() if name in row.commands]

@@ -11,7 +11,7 @@ from nbt.cli.options.rows import Row
 from nbt.cli.options.values import Count, Each, OrNone, Positive, Rules, Schedule
 from nbt.optimizers import FISHERS, REDUCTIONS, Kalman
 from nbt.trainers import NoBackTrack
-from nbt.trainers.nobacktrack import SPLITS
+from nbt.trainers.forms import SPLITS
 
 __all__ = ["NETWORK", "OPTIMIZER", "RULE"]
 
