@@ -66,7 +66,10 @@ RATE = f"{SGD_RATE}; {shown(of(TruncatedBPTT, 'optimizer').rate)} for tbptt with
 LARGE = f"for more than {forms.SMALL_UNITS} units"
 WINDOW = shown(of(TruncatedBPTT, "window"))
 EXACT_STEPS = f"0; {forms.WINDOW} {LARGE} without --blocks"
-BLOCKS = f"one for each unit; {forms.WINDOWED_BLOCKS} {LARGE}, or {forms.BLOCKS} if no last steps are exact"
+BLOCKS = (
+    f"one for each unit; {forms.WINDOWED_BLOCKS} {LARGE}, or {forms.BLOCKS} if no last steps are "
+    "exact"
+)
 
 PRIOR = (
     f"{optimizers.DEFAULT_PRIOR['sigmoid']:g}; {optimizers.DEFAULT_PRIOR['tanh']:g} with tanh "
