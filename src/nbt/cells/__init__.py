@@ -1,6 +1,6 @@
-"""Recurrent networks, described: frozen values that say how large and how they begin.
+"""Recurrent networks as frozen values that say their size and how they begin.
 
-Those of one layer take units and activation in this order, and everything else by its name.
+Networks of one layer take units and activation in this order, and all other arguments by name.
 """
 
 from nbt.cells.continuous import CTRNN, Continuous

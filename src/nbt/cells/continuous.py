@@ -1,4 +1,4 @@
-"""Networks and systems in continuous time, a step of Euler's method at a time."""
+"""Networks and systems in continuous time, integrated by Euler's method."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nbt.systems.system import System
 
 __all__ = ["CTRNN", "Continuous"]
 
-TIMES = 1.0, 10.0  # of time constants that are drawn
+TIMES = 1.0, 10.0  # range of time constants that are drawn
 
 
 @rest_by_name
@@ -29,19 +29,23 @@ class CTRNN:
     Parameters
     ----------
     units : int
-        How many, at least 1.
+        Number of units, in [1, 65536].
     activation : {"sigmoid", "tanh"}
-        σ.
+        The activation function σ.
     tau : "random", float or sequence of floats
-        Time constants τ > 0, in units of time, not learned: drawn from [1, 10] with a logarithm
-        that is uniform, the same for all, or given (units,).
+        Time constants τ > 0, in units of time: one for all units, or one for each unit (units,).
+        "random": drawn from [1, 10] with a uniform logarithm. They are not learned.
     graph : Graph, mask, CSR arrays, optional
         The edges, as in `RNN`.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `units` is no integer, `activation` no string, `tau` no "random", number or sequence of
+        numbers, or `graph` no graph.
+    ValueError
+        `units` is less than 1, `activation` neither "sigmoid" nor "tanh", `tau` not above 0 or not
+        of the length `units`, or `graph` malformed or of another number of units.
 
     Examples
     --------
@@ -68,14 +72,14 @@ class CTRNN:
         return each_unit("tau", self.tau, self.units, above=0)
 
     def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
-        """First values of the parameters, as of `RNN`; tau (n,) in place of alpha.
+        """Return the first values of the parameters, as `RNN` does, with tau (n,) instead of alpha.
 
         Parameters
         ----------
         inputs : int
-            m, numbers of an input.
+            m, the length of an input.
         random : numpy.random.Generator
-            What draws.
+            The generator that draws.
         """
         values = drawn(self, inputs, random)
         if self.tau == "random":
@@ -87,22 +91,24 @@ class CTRNN:
 
 @dataclass(frozen=True)
 class Continuous:
-    """A continuous-time system dh/dt = F(h, x, θ), a step of Euler's method at a time: (47).
+    """Continuous-time system dh/dt = F(h, x, θ), integrated by Euler's method: (47).
 
     h(t + dt) = h(t) + dt F(h(t), x(t), θ), so ∂f/∂h = 1 + dt ∂F/∂h and ∂f/∂θ = dt ∂F/∂θ.
 
     Parameters
     ----------
     field : CTRNN, System or CompiledSystem
-        F. Of a system, `step` gives F(h, x, θ) rather than the next state, and `jvp`, `vjp` and
-        `rows` its derivatives.
+        The vector field F. The `step` of a system then returns F(h, x, θ) instead of the next
+        state, and its `jvp`, `vjp` and `rows` the derivatives of F.
     dt : float
-        Length of a step > 0, in units of time.
+        Length of a step, above 0, in units of time.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `field` is no `CTRNN` and no system, or `dt` no number.
+    ValueError
+        `field` is a system of several phases, or `dt` is not above 0 or not finite.
 
     Examples
     --------
@@ -121,12 +127,13 @@ class Continuous:
 
     @property
     def units(self) -> int:
-        """How many."""
+        """Number of units."""
         return self.field.units
 
     @property
     def activation(self) -> str:
-        """σ of the field; what a readout sees of a system's h."""
+        """The activation function σ of the field; for a system, the function of h that a readout
+        sees."""
         return self.field.activation
 
     @property
@@ -135,13 +142,13 @@ class Continuous:
         return self.field.graph
 
     def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
-        """First values of the parameters: those of a CTRNN.
+        """Return the first values of the parameters of a CTRNN.
 
         Parameters
         ----------
         inputs : int
-            m, numbers of an input.
+            m, the length of an input.
         random : numpy.random.Generator
-            What draws.
+            The generator that draws.
         """
         return self.field.draw(inputs, random)

@@ -20,24 +20,27 @@ __all__ = ["RNN", "LeakyRNN"]
 class RNN:
     """Recurrent network, equation (31) with biases; fully connected, or with the edges of a graph.
 
-    The state is the pre-activations h, and h'_i = b_i + Σ_{j→i} W_ji σ(h_j) + Σ_l r_li x_l.
-    Weights begin as W ~ N(0, 1/units), with a graph N(0, 1/sources) for a unit's sources,
-    r ~ N(0, 1), b = 0.
+    The state h has the pre-activations: h'_i = b_i + Σ_{j→i} W_ji σ(h_j) + Σ_l r_li x_l. The first
+    weights are W ~ N(0, 1/units), or with a graph N(0, 1/sources), with the number of sources of
+    the unit; r ~ N(0, 1) and b = 0.
 
     Parameters
     ----------
     units : int
-        How many, at least 1.
+        Number of units, in [1, 65536].
     activation : {"sigmoid", "tanh"}
-        σ.
+        The activation function σ.
     graph : Graph, mask, CSR arrays, optional
-        The edges; see `Graph.of`. A step's cost and the memory go with their number. Default: all,
-        by kernels for dense networks.
+        The edges; see `Graph.of`. The cost of a step and the memory grow with their number.
+        Default: all edges, with kernels for dense networks.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `units` is no integer, `activation` no string, or `graph` no graph.
+    ValueError
+        `units` is less than 1, `activation` neither "sigmoid" nor "tanh", or `graph` malformed or
+        of another number of units. A trainer refuses more than 65536 units.
 
     Examples
     --------
@@ -59,16 +62,17 @@ class RNN:
     __repr__ = short_repr
 
     def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
-        """First values of the parameters, float64: b (n,), W (n, n), r (inputs, n), alpha (n,).
+        """Return the first values of the parameters, float64: b (n,), W (n, n), r (inputs, n),
+        alpha (n,).
 
         With a graph W is (edges,), in the order of a mask's non-zero entries.
 
         Parameters
         ----------
         inputs : int
-            m, numbers of an input.
+            m, the length of an input.
         random : numpy.random.Generator
-            What draws.
+            The generator that draws.
         """
         return {"alpha": np.zeros(self.units), **drawn(self, inputs, random)}
 
@@ -78,28 +82,32 @@ class RNN:
 class LeakyRNN:
     """Recurrent network whose units keep part of their pre-activation, equation (37).
 
-    h'_i = α_i h_i + b_i + Σ_{j→i} W_ji σ(h_j) + Σ_l r_li x_l. The leaks α are not learned, as in
-    the paper, or learned through β with α = 1 / (1 + e^-β), which keeps them in (0, 1): footnote
-    16's change of variables. Weights begin as in `RNN`.
+    h'_i = α_i h_i + b_i + Σ_{j→i} W_ji σ(h_j) + Σ_l r_li x_l. The leaks α are fixed, as in the
+    paper, or learned through β with α = 1 / (1 + e^-β), which keeps them in (0, 1), as in footnote
+    16. The first weights are those of `RNN`.
 
     Parameters
     ----------
     units : int
-        How many, at least 1.
+        Number of units, in [1, 65536].
     activation : {"sigmoid", "tanh"}
-        σ.
+        The activation function σ.
     leak : "random", float or sequence of floats
-        α in [0, 1]: drawn uniformly for each unit, the same for all, or given (units,). Where they
-        are learned α begins so, and is in (0, 1).
+        The leaks α in [0, 1]: one for all units, or one for each unit (units,). "random": drawn
+        uniformly. If they are learned, these are their first values, which must be in (0, 1).
     learn_leak : bool
-        Learn α.
+        Whether to learn α.
     graph : Graph, mask, CSR arrays, optional
         The edges, as in `RNN`.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `units` is no integer, `activation` no string, `leak` no "random", number or sequence of
+        numbers, `learn_leak` no bool, or `graph` no graph.
+    ValueError
+        `units` is less than 1, `activation` neither "sigmoid" nor "tanh", `leak` out of range or
+        not of the length `units`, or `graph` malformed or of another number of units.
 
     Examples
     --------
@@ -133,14 +141,15 @@ class LeakyRNN:
         return leaks
 
     def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
-        """First values of the parameters, as of `RNN`; beta (n,) in place of alpha if learned.
+        """Return the first values of the parameters, as `RNN` does; if leaks are learned, with beta
+        (n,) instead of alpha.
 
         Parameters
         ----------
         inputs : int
-            m, numbers of an input.
+            m, the length of an input.
         random : numpy.random.Generator
-            What draws.
+            The generator that draws.
         """
         values = drawn(self, inputs, random)
         if self.leak == "random":
@@ -149,5 +158,5 @@ class LeakyRNN:
             alpha = np.broadcast_to(np.float64(self.leak), self.units).copy()
         if not self.learn_leak:
             return {"alpha": alpha, **values}
-        alpha = np.maximum(alpha, np.finfo(float).eps)  # 0 may be drawn
+        alpha = np.maximum(alpha, np.finfo(float).eps)  # a drawn α may be 0
         return {"beta": np.log(alpha) - np.log1p(-alpha), **values}

@@ -1,4 +1,4 @@
-"""What all layers of units share: arguments by name, activations, first weights."""
+"""What layers of units have in common: arguments by name, activations, first weights."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 from nbt import _arguments
 
 ACTIVATIONS = ("sigmoid", "tanh")
-QUIET = {"quiet": True}  # a field that a repr names only where it is not as by default
+QUIET = {"quiet": True}  # a field that a repr shows only if it differs from its default
 Kind = TypeVar("Kind")
 
 
 def rest_by_name(kind: type[Kind]) -> type[Kind]:
-    """Say so, where more than units and activation come without a name."""
+    """Return the class, whose constructor now takes only units and activation by position."""
     made = kind.__init__
 
     @functools.wraps(made)
@@ -35,7 +35,8 @@ def rest_by_name(kind: type[Kind]) -> type[Kind]:
 
 
 def check_activation(cell, second: str = "") -> None:
-    """`second` is what used to be the second argument."""
+    """Check the activation. `second` is the name of what was the second argument in older
+    versions."""
     if second and (cell.activation == "random" or not isinstance(cell.activation, str)):
         kind, value = type(cell).__name__, reprlib.Repr().repr(cell.activation)
         raise TypeError(
@@ -55,8 +56,11 @@ def short_repr(value) -> str:
 
 
 def drawn(cell, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
-    """b, W and r of a layer. W's numbers are drawn in the order of a mask's entries, so that a
-    graph with all edges begins as the network without one."""
+    """Return b, W and r of a layer.
+
+    The numbers of W are drawn in the order of a mask's entries, so that a graph with all edges
+    begins like the network without a graph.
+    """
     n, graph = cell.units, cell.graph
     shape = (n, n) if graph is None else graph.edges
     W = random.standard_normal(shape)
@@ -69,7 +73,7 @@ def drawn(cell, inputs: int, random: np.random.Generator) -> dict[str, np.ndarra
 
 
 def each_unit(name: str, value, units: int, high=np.inf, above=None) -> float | tuple[float, ...]:
-    """One number for all units, or one for each."""
+    """Return one number for all units, or one for each unit."""
     if not isinstance(value, (list, tuple, np.ndarray)):
         return _arguments.real(name, value, 0, high, above=above)
     values = np.asarray(value, dtype=object)

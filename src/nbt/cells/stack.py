@@ -1,4 +1,4 @@
-"""Layers of networks, one above the other."""
+"""Stacks of layers, one above the other."""
 
 from __future__ import annotations
 
@@ -17,29 +17,44 @@ MOST_LAYERS = 2**10
 
 @dataclass(frozen=True)
 class Stack:
-    """Layers of recurrent networks, (39)–(42), in the rolling form (43)–(46).
+    """Stack of recurrent layers, (39)–(42), in the rolling form (43)–(46).
 
-    A step moves one layer after the other; each is fed by the input x and by the new activities of
-    the layer below, and the rank-one reduction is done after each. The state is that of all
-    layers, and the readout reads the activities of all of them.
+        A step moves one layer after the other. Each layer gets the input x and the new activities
+        of the layer below. The rank-one reduction is done after each layer. The state is that of
+        all layers, and the readout gets the activities of all layers.
+
+        Parameters
+        ----------
+        cells : sequence of RNN, LeakyRNN or Continuous
+            The layers, from the input on; at least 1. Each has its own activation.
+        skip : bool
+            All layers see x, as in the paper; otherwise the first one alone.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that are not as above.
+
+        Examples
+        --------
+        >>> Stack([RNN(8), LeakyRNN(5)])
+        Stack(cells=(RNN(units=8, activation='sigmoid'), LeakyRNN(units=5, \
+    activation='sigmoid', leak='random')))
 
     Parameters
     ----------
     cells : sequence of RNN, LeakyRNN or Continuous
-        The layers, from the input on; at least 1. Each has its own activation.
+        The layers, from the input on; from 1 to 1024. Each has its own activation.
     skip : bool
-        All layers see x, as in the paper; otherwise the first one alone.
+        Whether all layers get x, as in the paper, or only the first one.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
-
-    Examples
-    --------
-    >>> Stack([RNN(8), LeakyRNN(5)])
-    Stack(cells=(RNN(units=8, activation='sigmoid'), LeakyRNN(units=5, \
-activation='sigmoid', leak='random')))
+    TypeError
+        `cells` is no list or tuple, or has an element that is no `RNN`, `LeakyRNN` or `Continuous`
+        of a `CTRNN`; `skip` is no bool.
+    ValueError
+        `cells` is empty or has more than 1024 layers.
     """
 
     cells: Sequence[RNN | LeakyRNN | Continuous]
@@ -61,12 +76,12 @@ activation='sigmoid', leak='random')))
 
     @property
     def activation(self) -> str | tuple[str, ...]:
-        """σ of all layers; where they differ, of each unit: (units,)."""
+        """The activation function σ of all layers; if they differ, that of each unit, (units,)."""
         if len({cell.activation for cell in self.cells}) == 1:
             return self.cells[0].activation
         return tuple(cell.activation for cell in self.cells for _ in range(cell.units))
 
     @property
     def units(self) -> int:
-        """Of all layers."""
+        """Number of units of all layers."""
         return sum(cell.units for cell in self.cells)

@@ -1,4 +1,4 @@
-"""What a hidden Markov model is given, checked: symbols, probabilities, a state."""
+"""Check the arguments of a hidden Markov model: symbols, probabilities, a state."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from nbt.trainers.state.expected import check_positive
 
 __all__ = ["check_size", "file_shapes", "probabilities", "state", "symbols"]
 
-NEAR = 1e-5  # a row of probabilities may add up to that much more or less than 1
+NEAR = 1e-5  # a row of probabilities must add up to 1 within this
 ROWS = ("transmat", "emissionprob", "startprob")
 
 
 def check_size(statistics: str, sizes: Mapping[str, int], shapes: Mapping[str, tuple]) -> None:
-    """Raises before anything is allocated. Sizes are Python integers: nothing overflows."""
+    """Raise before too much memory is allocated. Sizes are Python integers, so nothing
+    overflows."""
     size = 8 * sum(_product(shape) for shape in shapes.values())
     if size > MOST_BYTES:
         named = ", ".join(f"{value} {name}" for name, value in sizes.items())
@@ -32,7 +33,7 @@ def check_size(statistics: str, sizes: Mapping[str, int], shapes: Mapping[str, t
 
 
 def file_shapes(model: Mapping[str, Any], layout: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The arrays that a file must have for the model that it describes."""
+    """Return the shapes of the arrays that a file must have for the model that it describes."""
     sizes = [model[name] for name in ("states", "symbols")]
     sizes += [model.get(name, 1) for name in ("rank", "blocks")]
     check_positive(sizes)
@@ -56,12 +57,12 @@ def _product(shape: tuple[int, ...]) -> int:
 
 
 def symbols(y: Any, count: int) -> np.ndarray:
-    """Integers (steps,) in [0, count).
+    """Return symbols as integers (steps,) in [0, count).
 
     Raises
     ------
     TypeError, ValueError
-        For anything else.
+        `y` is something else.
     """
     if isinstance(y, str | bytes):
         raise TypeError(
@@ -85,12 +86,12 @@ def symbols(y: Any, count: int) -> np.ndarray:
 
 
 def probabilities(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A copy of this shape, float64, that cannot be written: its rows are distributions.
+    """Return a read-only copy, float64, of this shape, whose rows are distributions.
 
     Raises
     ------
     TypeError, ValueError
-        For anything else.
+        `value` is something else.
     """
     array = np.array(numbers(name, value, shape, "float64"))
     if (array < 0).any():
@@ -111,12 +112,12 @@ def probabilities(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def state(given: Any, present: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Copies of the arrays of a state, named and shaped as the present ones.
+    """Return copies of the arrays of a state, with the names and shapes of the present ones.
 
     Raises
     ------
     TypeError, ValueError
-        A key is missing or unknown, a shape or number is not what it must be.
+        A key is missing or unknown, or a shape or a number is wrong.
     """
     _arguments.instance("state", given, Mapping)
     if set(given) != set(present):
@@ -125,7 +126,7 @@ def state(given: Any, present: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     step = int(integers("step", given["step"], ()))
     if not 0 <= step <= LAST_STEP:
         raise ValueError(f"step: expected an integer in [0, {LAST_STEP}], got {step}")
-    certain = (*ROWS, "filter") if step else ROWS  # before the first symbol the filter is unused
+    certain = (*ROWS, "filter") if step else ROWS  # the filter is not used before the first symbol
     taken = {"step": np.uint64(step)}
     for key, old in present.items():
         if key in certain:

@@ -1,4 +1,4 @@
-"""Probabilities of hidden states, given symbols, with parameters that stay as they are."""
+"""Probabilities of hidden states, given symbols, with fixed parameters."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 __all__ = ["forward", "normalized", "smoothed"]
 
-LEAST = 1e-4  # of a probability, so that nothing learned is for ever impossible
+LEAST = 1e-4  # least learned probability, so that nothing becomes impossible for ever
 
 
 def forward(start, A, B, y) -> tuple[np.ndarray, np.ndarray]:
-    """The filter at each step, (steps, N), and ln P(y_s | before), (steps,).
+    """Return the filter at each step, (steps, N), and ln P(y_s | y before s), (steps,).
 
-    start (N,), A (N, N) from i to j, B (N, M), y (steps,). From a symbol on that cannot be, NaN and
-    -inf.
+    start (N,), A (N, N) from i to j, B (N, M), y (steps,). From an impossible symbol on they are
+    NaN and -inf.
     """
     phi, logs = np.empty((len(y), len(A))), np.empty(len(y))
     prior = start
@@ -31,7 +31,7 @@ def forward(start, A, B, y) -> tuple[np.ndarray, np.ndarray]:
 
 
 def smoothed(start, A, B, y) -> np.ndarray:
-    """P(state at s | all of y), (steps, N); NaN from a symbol on that cannot be."""
+    """Return P(state at s | all of y), (steps, N); NaN from an impossible symbol on."""
     alpha, logs = forward(start, A, B, y)
     if not np.isfinite(logs).all():
         return alpha
@@ -44,7 +44,8 @@ def smoothed(start, A, B, y) -> np.ndarray:
 
 
 def normalized(rows: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Rows as probabilities, none below about LEAST; rows without any statistics as they were."""
+    """Return rows as probabilities, none below about LEAST. Rows without statistics stay as in
+    `before`."""
     rows = np.maximum(rows, 0.0)
     totals = rows.sum(axis=1, keepdims=True)
     rows = np.where(totals > 0, rows / np.where(totals > 0, totals, 1.0), before)

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["HMM"]
 
 EXPONENT = 0.6
-SMALL = 32  # states
+SMALL = 32  # up to so many states, each is a block
 PARAMETERS = ("startprob_", "transmat_", "emissionprob_")  # these may be set
 GIVEN = ("states", "symbols", "statistics", "rank", "blocks", "rate", "burn_in", "seed", "step")
-OWN = {  # names in a state: those of the attributes
+OWN = {  # names in a state, and those of the attributes
     "transmat": "transmat_",
     "emissionprob": "emissionprob_",
     "startprob": "startprob_",
@@ -37,33 +37,33 @@ OWN = {  # names in a state: those of the attributes
 
 
 class HMM:
-    """A hidden Markov model over symbols, learned as they arrive: Cappé's online EM.
+    """Hidden Markov model over symbols, learned online: Cappé's online EM.
 
-    Each symbol moves a filter of the hidden state and a running average of the model's smoothed
-    statistics, from which the parameters are set anew. Nothing of the past is kept. Several threads
-    may use one model: each call waits for its turn.
+    Each symbol updates a filter of the hidden state, and a running average of the smoothed
+    statistics from which the parameters are computed. No past symbol is kept. Several threads may
+    use one model: each call waits for its turn.
 
     Parameters
     ----------
     states : int
-        N, hidden states.
+        N, the number of hidden states, in [1, 4096].
     symbols : int
-        M, symbols 0, …, M - 1 that are seen.
+        M, the number of symbols 0, …, M - 1, in [1, 2²⁴].
     statistics : {"exact", "rank-one", "filtered"}
-        ``"exact"``: Cappé's recursion, N³ (N + M) multiply-adds a symbol. ``"rank-one"``: an
-        unbiased estimate of the same, O(N² + N M). ``"filtered"``: as cheap, and biased: what later
-        symbols say of a state is left out.
+        "exact": Cappé's recursion, N³ (N + M) multiply-adds a symbol. "rank-one": an unbiased
+        estimate of it, O(N² + N M). "filtered": as cheap, but biased, because what later symbols
+        say about a state is left out.
     rank, blocks : int
-        Of ``"rank-one"``, as in `NoBackTrack`: pairs to average, and groups of states with a v̄
-        each (S N² multiply-adds). Default: 1, and a block for each state up to 32 states, 16
-        blocks for more.
+        For "rank-one" only, as in `NoBackTrack`: the number of pairs to average, and the number of
+        groups of states with a v̄ each (S N² multiply-adds). Default: 1, and a block for each state
+        up to 32 states, 16 blocks for more.
     rate : float or schedule, optional
-        γ, the weight of the newest statistics, capped at 1: a number follows a stream that drifts.
+        γ, the weight of the newest statistics, capped at 1. A number follows a stream that drifts.
         Default: t^-0.6 for the t-th symbol after the first.
     burn_in : int
-        Symbols before the parameters are first set.
+        Number of symbols before the parameters are first computed, at least 0.
     seed : int
-        In [0, 2⁶⁴): the first parameters, and the signs.
+        Seed of the first parameters and of the signs, in [0, 2⁶⁴).
 
     Attributes
     ----------
@@ -72,20 +72,26 @@ class HMM:
     emissionprob_ : array (N, M)
         P(symbol y | state i) at [i, y].
     startprob_ : array (N,)
-        Of the state of the first symbol: uniform, it cannot be learned from a single stream.
+        P(state of the first symbol). It is uniform, because it cannot be learned from a single
+        stream.
     step : int
-        Symbols learned so far.
+        Number of symbols learned so far.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above, and probabilities that are none (see *Notes*).
+    TypeError
+        `states`, `symbols`, `rank`, `blocks`, `burn_in` or `seed` is no integer, `statistics` no
+        string, `rate` no number or schedule.
+    ValueError
+        `states`, `symbols`, `rank`, `blocks`, `rate`, `burn_in` or `seed` is out of range;
+        `statistics` is none of the names above; `rank` or `blocks` is given for other statistics
+        than "rank-one"; or the statistics of so many `states` would take too much memory.
 
     Notes
     -----
-    The three arrays of probabilities may be set, to arrays or lists of these shapes whose rows add
-    up to 1 within 10⁻⁵; a copy is taken. What they hold cannot be written in place. Nothing else
-    may be set.
+    The three arrays of probabilities may be set to arrays or lists of these shapes. They are
+    copied. Their rows must add up to 1 within 10⁻⁵; otherwise setting them raises TypeError or
+    ValueError. The arrays cannot be written in place, and no other attribute may be set.
 
     References
     ----------
@@ -157,7 +163,7 @@ class HMM:
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state, _turns=_core.Turns())
         for name in PARAMETERS:
-            state[name].setflags(write=False)  # which a copy or a pickle does not keep
+            state[name].setflags(write=False)  # copies and pickles do not keep this
 
     @cached_property
     def _recursion(self) -> Exact | Filtered | RankOne:
@@ -169,26 +175,28 @@ class HMM:
 
     @alone
     def learn(self, y: ArrayLike) -> np.ndarray:
-        """Learns from a block, one symbol at a time; `nbt.train` does it from a stream.
+        """Learn from symbols, one at a time. `nbt.train` does this from a stream.
 
         Parameters
         ----------
         y : array (steps,) of integers
-            Symbols, in order; those of the next call come after them.
+            Symbols, in order. Those of the next call follow them.
 
         Returns
         -------
         array (steps,), float64
-            -ln P(symbol | those before), each measured before its own update.
+            -ln P(symbol | symbols before), each measured before its own update.
 
         Raises
         ------
-        TypeError, ValueError
-            For a block that is not as above; nothing was learned.
+        TypeError
+            `y` is not of integers, or has a mask. Nothing was learned.
+        ValueError
+            `y` has not one dimension, or a symbol outside [0, M). Nothing was learned.
         DivergenceError
-            A symbol that the model holds to be impossible. Those before it were learned.
+            A symbol is impossible under the model. Those before it were learned.
         KeyboardInterrupt
-            On Ctrl-C, between two symbols.
+            Ctrl-C was pressed; raised between two symbols.
         """
         y = checks.symbols(y, self.symbols)
         losses = np.empty(len(y))
@@ -198,7 +206,7 @@ class HMM:
         return losses
 
     def partial_fit(self, y: ArrayLike) -> HMM:
-        """`learn` without the losses, under the name that scikit-learn gives it.
+        """Do what `learn` does, but return the model, as in scikit-learn.
 
         Parameters
         ----------
@@ -208,12 +216,12 @@ class HMM:
         Returns
         -------
         HMM
-            The same.
+            This model.
 
         Raises
         ------
         TypeError, ValueError, DivergenceError
-            As `learn`.
+            As in `learn`.
         """
         self.learn(y)
         return self
@@ -234,11 +242,11 @@ class HMM:
         new = {"_filter": phi, "_arrays": arrays, "step": self.step + 1}
         if self.step >= max(self.burn_in, 1):
             new |= self._maximized(arrays["S"])
-        self.__dict__.update(new)  # at once: no interrupt finds half a step
+        self.__dict__.update(new)  # at once, so that no interrupt leaves half a step
         return -math.log(probability)
 
     def _look_ahead(self) -> tuple[np.ndarray, np.ndarray]:
-        """P(state to come), and P(state now = i | state to come = k) at [i, k]."""
+        """Return P(next state), and P(present state = i | next state = k) at [i, k]."""
         if not self.step:
             return self.startprob_, np.zeros((self.states, self.states))
         joint = self._filter[:, np.newaxis] * self.transmat_
@@ -246,13 +254,15 @@ class HMM:
         return prior, joint / np.where(prior > 0, prior, 1.0)
 
     def _gamma(self) -> float:
-        """The weight of symbol `step`, counted from 0; the first has no transition."""
+        """Return the weight of symbol `step`, counted from 0; the first symbol has no
+        transition."""
         if self.rate is None:
             return self.step**-EXPONENT
         return min(1.0, self.rate(self.step - 1))
 
     def _maximized(self, S: np.ndarray) -> dict[str, np.ndarray]:
-        """Parameters from statistics; an estimate of them may be below 0 where little is left."""
+        """Return parameters from statistics, which may be below 0 where they are estimated from
+        little."""
         new = {
             "transmat_": normalized(S[: self.states], self.transmat_),
             "emissionprob_": normalized(S[self.states :].T, self.emissionprob_),
@@ -265,11 +275,11 @@ class HMM:
 
     @looks
     def predict(self) -> np.ndarray:
-        """Probabilities of the next symbol, (symbols,); changes nothing."""
+        """Return the probabilities of the next symbol, (symbols,). Nothing changes."""
         return self._look_ahead()[0] @ self.emissionprob_
 
     def score(self, y: ArrayLike) -> float:
-        """ln P(y) of a sequence of its own, from `startprob_` on; changes nothing.
+        """Return ln P(y) of a separate sequence, which starts from `startprob_`. Nothing changes.
 
         Parameters
         ----------
@@ -279,18 +289,18 @@ class HMM:
         Returns
         -------
         float
-            In nats; -inf for a sequence that the model holds to be impossible.
+            In nats; -inf if the sequence is impossible under the model.
 
         Raises
         ------
         TypeError, ValueError
-            For a sequence that is not as above.
+            `y` is refused as in `learn`.
         """
         y = checks.symbols(y, self.symbols)
         return float(forward(*self._parameters(), y)[1].sum())
 
     def predict_proba(self, y: ArrayLike) -> np.ndarray:
-        """P(state at s | all of y) for a sequence of its own; changes nothing.
+        """Return P(state at s | all of y) for a separate sequence. Nothing changes.
 
         Parameters
         ----------
@@ -304,8 +314,10 @@ class HMM:
 
         Raises
         ------
-        TypeError, ValueError
-            For a sequence that is not as above, or that the model holds to be impossible.
+        TypeError
+            `y` is refused as in `learn`.
+        ValueError
+            `y` is refused as in `learn`, or is impossible under the model.
         """
         y = checks.symbols(y, self.symbols)
         posterior = smoothed(*self._parameters(), y)
@@ -322,7 +334,7 @@ class HMM:
 
     @alone
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Everything that changes while learning, as copies."""
+        """Return all that changes while learning, as copies."""
         return self._state()
 
     def _state(self) -> dict[str, np.ndarray]:
@@ -338,7 +350,7 @@ class HMM:
 
     @renews
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        """Takes back what `state_dict` gave, edited or not.
+        """Set the state that `state_dict` returned, edited or not.
 
         Parameters
         ----------
@@ -347,8 +359,10 @@ class HMM:
 
         Raises
         ------
-        TypeError, ValueError
-            A key is missing or unknown, a shape or number is not what it must be. Then nothing was
+        TypeError
+            `state` is no mapping, or has an array of another type. Nothing was changed.
+        ValueError
+            `state` lacks a name or has an unknown one, or has a wrong shape or number. Nothing was
             changed.
         """
         values = checks.state(state, self._state())
@@ -357,7 +371,7 @@ class HMM:
         self.__dict__.update(new, step=int(new["step"]), _arrays=arrays)
 
     def describe(self) -> dict[str, Any]:
-        """The arguments this was made with, as plain values, as JSON holds them."""
+        """Return the arguments that this was made with, as plain values that JSON can hold."""
         only = ("rank", "blocks") if self.statistics == "rank-one" else ()
         names = ("states", "symbols", "statistics", *only, "burn_in", "seed")
         arguments = {name: getattr(self, name) for name in names}

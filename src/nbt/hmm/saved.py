@@ -17,8 +17,8 @@ Model = TypeVar("Model")
 def save(
     self: Any, path: str | os.PathLike[str], stream: Any = None, history: History | None = None
 ) -> None:
-    """Writes a checkpoint, as trainers do: see `Trainer.save`. `nbt.load` takes it back and
-    goes on to the bit.
+    """Write a checkpoint, as trainers do: see `Trainer.save`. `nbt.load` reads it and goes on to
+    the bit.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def save(
 
     Raises
     ------
-    CheckpointError, OSError
-        As `Trainer.save`.
+    TypeError, CheckpointError, OSError
+        As in `Trainer.save`.
 
     Examples
     --------
@@ -39,17 +39,19 @@ def save(
 
 
 def load(cls: type[Model], path: str | os.PathLike[str]) -> Model:
-    """The model that was saved to a file.
+    """Return the model that was saved to a file.
 
     Parameters
     ----------
     path : str or path-like
-        What `save` wrote.
+        A file that `save` wrote.
 
     Raises
     ------
-    CheckpointError, OSError
-        As `nbt.load`; also for a file that holds something else.
+    TypeError, OSError
+        As in `nbt.load`.
+    CheckpointError
+        As in `nbt.load`; also if the file holds something else.
     """
     model = checkpoint.load(path)
     if not isinstance(model, cls):

@@ -1,8 +1,8 @@
 """Smoothed statistics of a hidden Markov model, in one pass over the data: Cappé 2011.
 
 For N states and M symbols the statistics are one array of P = N + M rows and N columns: row i < N
-of column j counts transitions from i to j, row N + y counts symbol y in state j. What is wanted is
-their mean S given the past, a running average with weights γ. The auxiliary array
+of column j counts transitions from i to j, row N + y counts symbol y in state j. S is their mean
+given the past, a running average with weights γ. The auxiliary array
 
     G[k] = the same average given that the state is k,    S = Σ_k φ_k G[k],
 
@@ -14,7 +14,8 @@ and the newest terms own (P, N), γ times (back; one-hot of y),
 
     G[k] <- (1 - γ) Σ_i back[i, k] G[i] + own[:, k] in column k.                              (*)
 
-State k's newest terms lie in column k alone, as do a unit's parameters in a recurrent network.
+The newest terms of state k lie only in column k, like the parameters of a unit in a recurrent
+network.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ __all__ = ["Exact", "Filtered", "RankOne", "shapes"]
 Arrays = Mapping[str, np.ndarray]
 
 KINDS = ("exact", "rank-one", "filtered")
-NEGLIGIBLE = 1e-6  # a state less likely than that is not weighed less
-BITS = 128  # signs that one call of sign_bits gives
+NEGLIGIBLE = 1e-6  # added to the probability of a state, so that no weight is 0
+BITS = 128  # signs that one call of sign_bits returns
 
 
 def shapes(
     kind: str, states: int, symbols: int, rank: int, blocks: int
 ) -> dict[str, tuple[int, ...]]:
-    """Of the arrays that the statistics of a kind are kept in, by name."""
+    """Return the shapes of the arrays of one kind of statistics, by name."""
     rows = states + symbols
     more = {
         "exact": {"G": (states, rows, states)},
@@ -52,11 +53,11 @@ def shapes(
 
 
 class Exact:
-    """Cappé's recursion (*) as it is: N³ (N + M) multiply-adds a step."""
+    """Statistics by Cappé's recursion (*) itself: N³ (N + M) multiply-adds a step."""
 
     def step(self, a: Arrays, t: int, gamma: float, phi, back, phi_next, own) -> Arrays:
-        """The arrays after an observation; phi and phi_next (N,) are the filter before and after
-        it. Those given stay as they are."""
+        """Return the arrays after an observation; the given ones do not change. phi and phi_next
+        (N,) are the filter before and after it."""
         N = len(phi)
         G = ((1 - gamma) * back.T @ a["G"].reshape(N, -1)).reshape(a["G"].shape)
         k = np.arange(N)
@@ -65,30 +66,32 @@ class Exact:
 
 
 class Filtered:
-    """S alone, each step given the past only: what later data say of it is left out. Biased."""
+    """The statistics S alone, each step given only the past. What later data say about it is left
+    out, so it is biased."""
 
     def step(self, a: Arrays, t: int, gamma: float, phi, back, phi_next, own) -> Arrays:
-        """As in `Exact`."""
+        """Return the arrays after an observation, as `Exact` does."""
         return {"S": (1 - gamma) * a["S"] + own * phi_next}
 
 
 class RankOne:
-    """S exactly but for a rank-one estimate of D[k] = G[k] - S: O(N² + N M) multiply-adds a step.
+    """The exact S, but for a rank-one estimate of D[k] = G[k] - S: O(N² + N M) multiply-adds a
+    step.
 
-    G itself is not what to reduce: all G[k] come to agree on the distant past, so that its error
-    would be kept as long as S is. What they do not agree on is forgotten as fast as the model
-    mixes. With 1 the column of ones and Q = Id - 1 φ_nextᵀ, (*) is
+    G itself should not be reduced: all G[k] agree on the distant past, so errors would be kept as
+    long as S is. Their differences are forgotten as fast as the model mixes. With 1 the column of
+    ones and Q = Id - 1 φ_nextᵀ, (*) is
 
         S <- (1 - γ) (S + Σ_i (smooth_i - φ_i) D[i]) + Σ_k φ_next_k own_k
         D <- Q ((1 - γ) backᵀ D + Σ_k e_k own_kᵀ),
 
-    where smooth = back φ_next is the distribution of the state before, given the new symbol, too.
-    S is an average over 1 / γ steps of terms that are linear in D, and so the noise of the estimate
+    where smooth = back φ_next is the distribution of the state before, given also the new symbol. S
+    is an average over 1 / γ steps of terms that are linear in D. So the noise of the estimate
 
         D ≈ mean over pairs of v̄_s w̄ᵀ + Σ_k Q e_k own_kᵀ
 
-    averages out. It is unbiased: Proposition 2 holds word for word. Column i of w̄ belongs to block
-    s = i mod S of `blocks`, as in `nbt.NoBackTrack`; v̄ (rank, blocks, N), w̄ (rank, P, N).
+    averages out. It is unbiased, by Proposition 2. Column i of w̄ belongs to block s = i mod S of
+    `blocks`, as in `nbt.NoBackTrack`; v̄ (rank, blocks, N), w̄ (rank, P, N).
     """
 
     def __init__(self, states: int, rank: int, blocks: int, seed: int) -> None:
@@ -98,7 +101,7 @@ class RankOne:
         self.members[self.block, np.arange(states)] = 1.0
 
     def step(self, a: Arrays, t: int, gamma: float, phi, back, phi_next, own) -> Arrays:
-        """As in `Exact`; t chooses the signs."""
+        """Return the arrays after an observation, as `Exact` does. t determines the signs."""
         v, w, last = a["v"], a["w"], a["own"]
         smooth = back @ phi_next
         along = (v @ (smooth - phi))[:, self.block]  # (rank, N): for each column
@@ -109,10 +112,10 @@ class RankOne:
         return {"S": S, "v": v - (v @ phi_next)[..., np.newaxis], "w": w, "own": own}
 
     def _fold(self, signs, v, w, own, phi):
-        """(13)-(14) with Q e_i in place of e_i; O(rank N (N + M)).
+        """Return v̄ and w̄ after (13)-(14), with Q e_i instead of e_i; O(rank N (N + M)).
 
-        An error in D[k] weighs as much as state k is likely: ‖v‖² = Σ_k φ_k v_k². Of Q e_i that is
-        φ_i (1 - φ_i).
+        An error in D[k] counts by the probability of state k: ‖v‖² = Σ_k φ_k v_k². For Q e_i this
+        is φ_i (1 - φ_i).
         """
         u = phi + NEGLIGIBLE
         w2 = (w * w).sum(axis=1) @ self.members.T
@@ -125,7 +128,7 @@ class RankOne:
         return v, w
 
     def _signs(self, t: int) -> np.ndarray:
-        """(rank, N), a pure function of seed, pair, t and state."""
+        """Return signs (rank, N), a pure function of seed, pair, t and state."""
         states = len(self.block)
         words = [
             _core.sign_bits(self.seed, k, t, group)
@@ -138,7 +141,7 @@ class RankOne:
 
 
 def _balance(w2, v2):
-    """ρ = sqrt(‖w‖ / ‖v‖) and 1 / ρ; 0 and 0 where a factor is 0, for there is nothing to carry."""
+    """Return ρ = sqrt(‖w‖ / ‖v‖) and 1 / ρ; 0 and 0 where a factor is 0, as the term is then 0."""
     there = (w2 > 0) & (v2 > 0)
     rho = np.sqrt(np.sqrt(np.where(there, w2, 1.0) / np.where(there, v2, 1.0)))
     return np.where(there, rho, 0.0), np.where(there, 1 / rho, 0.0)
