@@ -19,27 +19,9 @@ MOST_LAYERS = 2**10
 class Stack:
     """Stack of recurrent layers, (39)–(42), in the rolling form (43)–(46).
 
-        A step moves one layer after the other. Each layer gets the input x and the new activities
-        of the layer below. The rank-one reduction is done after each layer. The state is that of
-        all layers, and the readout gets the activities of all layers.
-
-        Parameters
-        ----------
-        cells : sequence of RNN, LeakyRNN or Continuous
-            The layers, from the input on; at least 1. Each has its own activation.
-        skip : bool
-            All layers see x, as in the paper; otherwise the first one alone.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For arguments that are not as above.
-
-        Examples
-        --------
-        >>> Stack([RNN(8), LeakyRNN(5)])
-        Stack(cells=(RNN(units=8, activation='sigmoid'), LeakyRNN(units=5, \
-    activation='sigmoid', leak='random')))
+    A step moves one layer after the other. Each layer gets the input x and the new activities of
+    the layer below. The rank-one reduction is done after each layer. The state is that of all
+    layers, and the readout gets the activities of all layers.
 
     Parameters
     ----------
@@ -55,6 +37,12 @@ class Stack:
         of a `CTRNN`; `skip` is no bool.
     ValueError
         `cells` is empty or has more than 1024 layers.
+
+    Examples
+    --------
+    >>> Stack([RNN(8), LeakyRNN(5)])
+    Stack(cells=(RNN(units=8, activation='sigmoid'), LeakyRNN(units=5, \
+activation='sigmoid', leak='random')))
     """
 
     cells: Sequence[RNN | LeakyRNN | Continuous]
