@@ -19,20 +19,23 @@
 
 static void nothing(nbt_learner *self) { (void)self; }
 
-static void refresh(nbt_learner *self) { NBT(respond)(self, self->h, self->a, self->slope); }
+static void refresh(nbt_learner *self)
+{
+    NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
+}
 
 static void predict(nbt_learner *self, const nbt_rule_row *rule, int has_x, int32_t symbol,
                     const double *vector, double *p)
 {
-    const int own = self->readout == NBT_OWN_LOSS; /* then h is what is shown */
-    const real *a = own ? self->h : self->a;
+    const int own = self->choices.readout == NBT_OWN_LOSS; /* then h is what is shown */
+    const real *a = own ? self->network.h : self->network.a;
     if (has_x) {
         rule->look(self, symbol, vector ? NBT(scaler_input)(self, vector) : NULL);
-        NBT(respond)(self, self->h_next, self->a_next, self->slope_next);
-        a = own ? self->h_next : self->a_next;
+        NBT(respond)(self, self->scratch.h_next, self->scratch.a_next, self->scratch.slope_next);
+        a = own ? self->scratch.h_next : self->scratch.a_next;
     }
-    if (!own) NBT(readout_predict)(self, a, self->delta, p);
-    for (size_t i = 0; own && i < self->n; i++) p[i] = (double)a[i];
+    if (!own) NBT(readout_predict)(self, a, self->readout.delta, p);
+    for (size_t i = 0; own && i < self->sizes.n; i++) p[i] = (double)a[i];
 }
 
 static void settle_rows(const nbt_learner *self, void *theta, void *w)

@@ -10,38 +10,38 @@
  * had none, since then h was the same before. O(T (n² + nA)) */
 static void backpropagate(nbt_learner *self)
 {
-    const size_t n = self->n, ldn = self->ldn;
-    real *back = self->h_next;
+    const size_t n = self->sizes.n, ldn = self->sizes.ldn;
+    real *back = self->scratch.back;
     memset(back, 0, ldn * sizeof(real));
-    for (size_t t = self->length; t-- > 0;) {
-        real *here = row_at(self->window_back, t, ldn);
+    for (size_t t = self->past.length; t-- > 0;) {
+        real *here = row_at(self->past.window_back, t, ldn);
         for (size_t i = 0; i < n; i++) back[i] += here[i];
-        if (self->window_symbol[t] < 0) {
+        if (self->past.window_symbol[t] < 0) {
             memset(here, 0, ldn * sizeof(real));
             continue;
         }
         lanes_copy(ldn, back, here);
-        NBT(cell_pull)(self, row_at(self->window_slope, t, ldn), here, back);
+        NBT(cell_pull)(self, row_at(self->past.window_slope, t, ldn), here, back);
     }
 }
 
 /* g_theta += the outer products of the window, all at once. O(T (n² + nm)) */
 static void collect_theta(nbt_learner *self)
 {
-    const size_t n = self->n, ldn = self->ldn, count = self->length;
+    const size_t n = self->sizes.n, ldn = self->sizes.ldn, count = self->past.length;
     const nbt_ring all = {.count = count};
-    const real *back = self->window_back, *a = self->window_a;
-    real *g_theta = self->g_theta;
+    const real *back = self->past.window_back, *a = self->past.window_a;
+    real *g_theta = self->past.g_theta;
     for (size_t t = 0; t < count; t++) {
         lanes_add(ldn, back + t * ldn, g_theta);
-        if (self->one_hot && self->window_symbol[t] >= 0)
-            NBT(panels_add_row)(&self->cell, n + (size_t)self->window_symbol[t], back + t * ldn,
-                                g_theta);
+        if (self->choices.one_hot && self->past.window_symbol[t] >= 0)
+            NBT(panels_add_row)(&self->sizes.cell, n + (size_t)self->past.window_symbol[t],
+                                back + t * ldn, g_theta);
     }
-    NBT(panels_add_outer)(&self->cell, 0, n, all, a, ldn, back, ldn, g_theta);
-    if (!self->one_hot)
-        NBT(panels_add_outer)(&self->cell, n, self->m, all, self->window_x, self->ldm, back, ldn,
-                              g_theta);
+    NBT(panels_add_outer)(&self->sizes.cell, 0, n, all, a, ldn, back, ldn, g_theta);
+    if (!self->choices.one_hot)
+        NBT(panels_add_outer)(&self->sizes.cell, n, self->sizes.m, all, self->past.window_x,
+                              self->sizes.ldm, back, ldn, g_theta);
 }
 
 static void collect(nbt_learner *self)
@@ -52,8 +52,8 @@ static void collect(nbt_learner *self)
 
 static void apply(nbt_learner *self)
 {
-    NBT(optimizer_apply)(self, &self->cell, self->g_theta, self->theta_J, self->theta_J0,
-                         self->theta);
+    NBT(optimizer_apply)(self, &self->sizes.cell, self->past.g_theta, self->optimizer.theta_J,
+                         self->optimizer.theta_J0, self->network.theta);
     NBT(truncated_apply_phi)(self);
 }
 
@@ -67,6 +67,7 @@ double NBT(bptt_observe)(nbt_learner *self, nbt_target y, int learn)
 void NBT(bptt_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     NBT(truncated_enter)(self, &DENSE, symbol, vector);
-    lanes_copy(self->ldn, self->h, row_at(self->window_h, self->length, self->ldn));
+    lanes_copy(self->sizes.ldn, self->network.h,
+               row_at(self->past.window_h, self->past.length, self->sizes.ldn));
     NBT(cell_advance)(self, symbol, vector);
 }

@@ -6,43 +6,44 @@
 
 void NBT(cell_regress)(nbt_learner *self, int32_t symbol, const real *restrict vector)
 {
-    const size_t n = self->n, m = self->m;
-    const real *a = self->a;
-    real *z = self->z, *x = z + 1 + n;
+    const size_t n = self->sizes.n, m = self->sizes.m;
+    const real *a = self->network.a;
+    real *z = self->estimator.z, *x = z + 1 + n;
     z[0] = 1;
     for (size_t i = 0; i < n; i++) z[1 + i] = a[i];
-    if (!self->one_hot) {
+    if (!self->choices.one_hot) {
         memcpy(x, vector, m * sizeof *x);
         return;
     }
-    if (self->x_last == NBT_UNKNOWN_SYMBOL) memset(x, 0, m * sizeof *x);
-    if (self->x_last >= 0) x[self->x_last] = 0;
+    if (self->network.x_last == NBT_UNKNOWN_SYMBOL) memset(x, 0, m * sizeof *x);
+    if (self->network.x_last >= 0) x[self->network.x_last] = 0;
     x[symbol] = 1;
-    self->x_last = symbol;
+    self->network.x_last = symbol;
 }
 
 void NBT(cell_input)(nbt_learner *self, int32_t symbol, const real *restrict vector)
 {
-    real *input = self->input;
-    if (!self->one_hot) {
-        memcpy(input, vector, self->m * sizeof *input);
+    real *input = self->scratch.input;
+    if (!self->choices.one_hot) {
+        memcpy(input, vector, self->sizes.m * sizeof *input);
         return;
     }
-    for (size_t i = 0; i < self->ldn; i += LANES)
-        store(input + i, panel_row(&self->cell, self->theta, self->n + (size_t)symbol, i));
+    for (size_t i = 0; i < self->sizes.ldn; i += LANES)
+        store(input + i,
+              panel_row(&self->sizes.cell, self->network.theta, self->sizes.n + (size_t)symbol, i));
 }
 
 /* One panel of h' = b + α h + Σ_j a_j W[j] + r[symbol], or Σ_l x_l r[l]. */
 NBT_INLINE void forward_panel(const nbt_learner *self, size_t i, size_t group, const real *input,
                               real *h_next)
 {
-    const size_t n = self->n;
-    const real *theta = self->theta, *alpha = self->alpha, *h = self->h;
-    const real *panel = panel_of(&self->cell, theta, i);
-    vec sum = panel_sum((vec){0}, panel, 0, n, self->a, group);
-    if (!self->one_hot) sum = panel_sum(sum, panel, n, self->m, input, group);
+    const size_t n = self->sizes.n;
+    const real *theta = self->network.theta, *alpha = self->network.alpha, *h = self->network.h;
+    const real *panel = panel_of(&self->sizes.cell, theta, i);
+    vec sum = panel_sum((vec){0}, panel, 0, n, self->network.a, group);
+    if (!self->choices.one_hot) sum = panel_sum(sum, panel, n, self->sizes.m, input, group);
     sum = lanes_gather(sum, group) + (load(theta + i) + load(alpha + i) * load(h + i));
-    if (self->one_hot) sum += load(input + i);
+    if (self->choices.one_hot) sum += load(input + i);
     store(h_next + i, sum);
 }
 
@@ -57,21 +58,22 @@ static void forward_panels(nbt_learner *self, const void *what, size_t first, si
     const forward_work *work = what;
     (void)thread;
 #define PANEL(i, group) forward_panel(self, i, group, work->input, work->h_next)
-    EACH_PANEL_OF(&self->cell, first, last, PANEL);
+    EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
 
 void NBT(cell_forward)(nbt_learner *self, const real *restrict input, real *restrict h_next)
 {
-    const size_t rows = self->n + (self->one_hot ? 1 : self->m);
+    const size_t rows = self->sizes.n + (self->choices.one_hot ? 1 : self->sizes.m);
     const forward_work work = {input, h_next};
-    nbt_parallel(self, self->cell.count, rows * self->ldn, forward_panels, &work);
+    nbt_parallel(&self->workers, self, self->sizes.cell.count, rows * self->sizes.ldn,
+                 forward_panels, &work);
 }
 
 void NBT(cell_look)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     NBT(cell_input)(self, symbol, vector);
-    NBT(cell_forward)(self, self->input, self->h_next);
+    NBT(cell_forward)(self, self->scratch.input, self->scratch.h_next);
 }
 
 void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector)
@@ -82,8 +84,8 @@ void NBT(cell_advance)(nbt_learner *self, int32_t symbol, const real *vector)
 
 void NBT(cell_move)(nbt_learner *self)
 {
-    lanes_copy(self->ldn, self->h_next, self->h);
-    NBT(respond)(self, self->h, self->a, self->slope);
+    lanes_copy(self->sizes.ldn, self->scratch.h_next, self->network.h);
+    NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
 }
 
 /* Several vectors at once, so that a row of W is read once for all of them. */
@@ -91,9 +93,10 @@ enum { TILE = NBT_REGISTER == 64 ? 16 : 8 };
 NBT_INLINE void push_panel(const nbt_learner *self, size_t i, size_t group, size_t count,
                            const real *v, real *out)
 {
-    const size_t n = self->n, ldn = self->ldn;
-    const real *panel = panel_of(&self->cell, self->theta, i), *slope = self->slope;
-    const vec alpha = load((const real *)self->alpha + i);
+    const size_t n = self->sizes.n, ldn = self->sizes.ldn;
+    const real *panel = panel_of(&self->sizes.cell, self->network.theta, i),
+               *slope = self->network.slope;
+    const vec alpha = load((const real *)self->network.alpha + i);
     vec sum[TILE];
     for (size_t s = 0; s < count; s++) sum[s] = (vec){0};
     const real *at[TILE / 4]; /* every fourth */
@@ -115,7 +118,7 @@ NBT_INLINE void push_panel(const nbt_learner *self, size_t i, size_t group, size
 NBT_INLINE void push_tiles(const nbt_learner *self, size_t i, size_t group, nbt_vectors from,
                            real *out)
 {
-    const size_t ldn = self->ldn, S = from.count;
+    const size_t ldn = self->sizes.ldn, S = from.count;
     const real *v = from.v;
     size_t s = 0;
     for (; s + TILE <= S; s += TILE) push_panel(self, i, group, TILE, v + s * ldn, out + s * ldn);
@@ -133,8 +136,8 @@ typedef struct {
 NBT_INLINE void push_vectors(const nbt_learner *self, size_t i, size_t group, const push_work *work)
 {
     push_tiles(self, i, group, work->some, work->out);
-    push_tiles(self, i, group, work->more, work->out + work->some.count * self->ldn);
-    if (work->forward) forward_panel(self, i, group, self->input, self->h_next);
+    push_tiles(self, i, group, work->more, work->out + work->some.count * self->sizes.ldn);
+    if (work->forward) forward_panel(self, i, group, self->scratch.input, self->scratch.h_next);
 }
 
 static void push_panels(nbt_learner *self, const void *what, size_t first, size_t last,
@@ -142,7 +145,7 @@ static void push_panels(nbt_learner *self, const void *what, size_t first, size_
 {
     (void)thread;
 #define PANEL(i, group) push_vectors(self, i, group, what)
-    EACH_PANEL_OF(&self->cell, first, last, PANEL);
+    EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
 
@@ -151,37 +154,123 @@ void NBT(cell_push)(nbt_learner *self, nbt_vectors some, nbt_vectors more, real 
 {
     const push_work work = {some, more, out, forward};
     const size_t tiles = (some.count + more.count + TILE - 1) / TILE + (forward ? 1 : 0);
-    nbt_parallel(self, self->cell.count, tiles * self->n * self->ldn, push_panels, &work);
+    nbt_parallel(&self->workers, self, self->sizes.cell.count,
+                 tiles * self->sizes.n * self->sizes.ldn, push_panels, &work);
 }
 
 void NBT(cell_pull)(const nbt_learner *self, const real *restrict slope, const real *restrict u,
                     real *restrict out)
 {
-    const real *alpha = self->alpha;
-    NBT(panels_dot)(&self->cell, self->n, 1, self->theta, u, self->ldn, out, self->ldn);
-    for (size_t j = 0; j < self->n; j++) out[j] = slope[j] * out[j] + alpha[j] * u[j];
+    const real *alpha = self->network.alpha;
+    NBT(panels_dot)(&self->sizes.cell, self->sizes.n, 1, self->network.theta, u, self->sizes.ldn,
+                    out, self->sizes.ldn);
+    for (size_t j = 0; j < self->sizes.n; j++) out[j] = slope[j] * out[j] + alpha[j] * u[j];
 }
 
 /* Rows first … first + count - 1 of Fᵀ, from a panel that begins at column i. */
 NBT_INLINE void jacobian_panel(const nbt_learner *self, size_t i, size_t group, size_t first,
                                size_t count, real *F)
 {
-    const real *begin = panel_of(&self->cell, self->theta, i), *slope = self->slope;
+    const real *begin = panel_of(&self->sizes.cell, self->network.theta, i),
+               *slope = self->network.slope;
     for (size_t j = first; j < first + count; j++)
-        store(F + j * self->ldn + i, slope[j] * panel_row_of(begin, j, group));
+        store(F + j * self->sizes.ldn + i, slope[j] * panel_row_of(begin, j, group));
 }
 
 /* Some rows at a time: those of a panel lie together. */
 void NBT(cell_jacobian)(const nbt_learner *self, size_t first, size_t last, real *restrict F)
 {
     enum { ROWS = 16 };
-    const size_t ldn = self->ldn;
-    const real *alpha = self->alpha;
+    const size_t ldn = self->sizes.ldn;
+    const real *alpha = self->network.alpha;
     for (size_t row = first; row < last; row += ROWS) {
         const size_t count = last - row < ROWS ? last - row : ROWS;
 #define PANEL(i, group) jacobian_panel(self, i, group, row, count, F)
-        EACH_PANEL(&self->cell, PANEL);
+        EACH_PANEL(&self->sizes.cell, PANEL);
 #undef PANEL
     }
     for (size_t j = first; j < last; j++) F[j * ldn + j] += alpha[j];
+}
+
+void NBT(cell_diagonal)(const nbt_learner *self, real *restrict own)
+{
+    const real *theta = self->network.theta, *slope = self->network.slope;
+    const real *alpha = self->network.alpha;
+    for (size_t i = 0; i < self->sizes.n; i++)
+        own[i] = *panel_entry(&self->sizes.cell, theta, i, i) * slope[i] + alpha[i];
+}
+
+typedef struct {
+    const real *u;
+    real *norm;
+} norm_work;
+
+/* Columns first … last - 1; four fold together. */
+static void column_norms(nbt_learner *self, const void *what, size_t first, size_t last,
+                         size_t thread)
+{
+    (void)thread;
+    const norm_work *work = what;
+    const nbt_panels *at = &self->sizes.cell;
+    const real *slope = self->network.slope, *u = work->u;
+    for (size_t i = first; i < last; i += 4) {
+        vec sum[4] = {{0}};
+        real sums[4];
+#define PANEL(c, group)                                                                            \
+    add_others(panel_of(at, self->network.theta, c), LANES / (group), group, c, i, 4,              \
+               load(u + (c)), sum)
+        EACH_PANEL(at, PANEL);
+#undef PANEL
+        fold_each(sum, sums);
+        for (size_t k = 0; k < 4 && i + k < last; k++)
+            work->norm[i + k] = sums[k] * slope[i + k] * slope[i + k];
+    }
+}
+
+void NBT(cell_column_norms)(nbt_learner *self, const real *u, real *norm)
+{
+    const size_t n = self->sizes.n;
+    const norm_work work = {u, norm};
+    nbt_parallel(&self->workers, self, n, n * self->sizes.ldn, column_norms, &work);
+}
+
+typedef struct {
+    const real *scale, *pushed, *part;
+    real *v;
+} fold_work;
+
+NBT_INLINE void fold_panel(const nbt_learner *self, size_t c, size_t group, const fold_work *work)
+{
+    const size_t n = self->sizes.n, ldn = self->sizes.ldn, S = self->sizes.S;
+    const size_t stride = LANES / group;
+    const real *scale = work->scale, *pushed = work->pushed + c, *part = work->part;
+    const real *W = panel_of(&self->sizes.cell, self->network.theta, c);
+    real *v = work->v + c;
+    for (size_t s = 0; s < S; s++) {
+        vec sum = scale[s] * load(pushed + s * ldn), other = {0};
+        size_t i = s;
+        for (; i + S < n; i += 2 * S) {
+            sum += part[i] * others_of(W, stride, group, c, i);
+            other += part[i + S] * others_of(W, stride, group, c, i + S);
+        }
+        if (i < n) sum += part[i] * others_of(W, stride, group, c, i);
+        store(v + s * ldn, sum + other);
+    }
+}
+
+static void fold_panels(nbt_learner *self, const void *what, size_t first, size_t last,
+                        size_t thread)
+{
+    (void)thread;
+#define PANEL(c, group) fold_panel(self, c, group, what)
+    EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
+#undef PANEL
+}
+
+void NBT(cell_fold)(nbt_learner *self, const real *scale, const real *pushed, real *part, real *v)
+{
+    const size_t n = self->sizes.n, ldn = self->sizes.ldn;
+    const fold_work work = {scale, pushed, part, v};
+    lanes_multiply(ldn, self->network.slope, part);
+    nbt_parallel(&self->workers, self, self->sizes.cell.count, n * ldn, fold_panels, &work);
 }

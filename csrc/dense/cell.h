@@ -13,7 +13,7 @@
 /* z (P) = (1, a, x): x one-hot at `symbol`, or `vector` (m). O(n + m), O(n) when one-hot. */
 void NBT(cell_regress)(nbt_learner *self, int32_t symbol, const real *restrict vector);
 
-/* self->input: r[symbol] (ldn), or the vector (ldm), zero in the padding. O(n + m) */
+/* self->scratch.input: r[symbol] (ldn), or the vector (ldm), zero in the padding. O(n + m) */
 void NBT(cell_input)(nbt_learner *self, int32_t symbol, const real *restrict vector);
 
 /* h' (ldn) from θ, α, h, a and the input as above. O(nP), O(n²) when one-hot. */
@@ -35,7 +35,8 @@ typedef struct {
 } nbt_vectors;
 
 /* out[s] = F v[s] for all of `some`, then all of `more`, which must not alias out (…, ldn). With
- * `forward` also self->h_next from self->input. θ is read once for everything. O(count n²) */
+ * `forward` also self->scratch.h_next from self->scratch.input. θ is read once for everything.
+ * O(count n²) */
 void NBT(cell_push)(nbt_learner *self, nbt_vectors some, nbt_vectors more, real *restrict out,
                     int forward);
 
@@ -45,5 +46,15 @@ void NBT(cell_pull)(const nbt_learner *self, const real *restrict slope, const r
 
 /* Rows first … last - 1 of Fᵀ (n, ldn). O(n) each; 16 at a time are read as they lie in θ. */
 void NBT(cell_jacobian)(const nbt_learner *self, size_t first, size_t last, real *restrict F);
+
+/* own[i] = F_ii. O(n) */
+void NBT(cell_diagonal)(const nbt_learner *self, real *restrict own);
+
+/* norm[i] = Σ_c u_c F_ci² over c ≠ i. O(n²) */
+void NBT(cell_column_norms)(nbt_learner *self, const real *u, real *norm);
+
+/* v_s = scale_s pushed_s + Σ_i part_i (column i of F, entry i 0) over the units i of block s; v,
+ * pushed (S, ldn); part (ldn) is overwritten. O(n²) */
+void NBT(cell_fold)(nbt_learner *self, const real *scale, const real *pushed, real *part, real *v);
 
 #endif

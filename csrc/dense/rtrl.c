@@ -6,8 +6,14 @@
 #include "shared/readout.h"
 #include <string.h>
 
-static real *now(const nbt_learner *self) { return self->settled ? self->G : self->G_next; }
-static real *next(const nbt_learner *self) { return self->settled ? self->G_next : self->G; }
+static real *now(const nbt_learner *self)
+{
+    return self->estimator.settled ? self->estimator.G : self->estimator.G_next;
+}
+static real *next(const nbt_learner *self)
+{
+    return self->estimator.settled ? self->estimator.G_next : self->estimator.G;
+}
 
 #define STRIP (4 * LANES)
 /* States at a time: as many sums as registers hold. */
@@ -31,34 +37,37 @@ static void gradient_strips(nbt_learner *self, const void *what, size_t first, s
                             size_t thread)
 {
     (void)what, (void)thread;
-    const size_t n = self->n;
-    const real *H = self->H;
+    const size_t n = self->sizes.n;
+    const real *H = self->readout.H;
     for (size_t c = first; c < last; c++) {
         const real *G = now(self) + c * n * STRIP;
         vec sum[4] = {{0}};
         for (size_t k = 0; k < n; k++)
             for (size_t v = 0; v < 4; v++) sum[v] += H[k] * load(G + k * STRIP + v * LANES);
-        for (size_t v = 0; v < 4; v++) store((real *)self->g_flat + c * STRIP + v * LANES, sum[v]);
+        for (size_t v = 0; v < 4; v++)
+            store((real *)self->scratch.g_flat + c * STRIP + v * LANES, sum[v]);
     }
 }
 
 /* g, from strips into panels. O(n nP) */
 static void gradient(nbt_learner *self)
 {
-    const size_t n = self->n;
-    real *flat = self->g_flat, *g = self->g;
-    nbt_parallel(self, self->ldG / STRIP, n * self->ldG, gradient_strips, NULL);
+    const size_t n = self->sizes.n;
+    real *flat = self->scratch.g_flat, *g = self->scratch.g;
+    nbt_parallel(&self->workers, self, self->sizes.ldG / STRIP, n * self->sizes.ldG,
+                 gradient_strips, NULL);
     memcpy(g, flat, n * sizeof(real));
-    NBT(panels_set_rows)(&self->cell, n, self->P - 1, flat + n, g);
+    NBT(panels_set_rows)(&self->sizes.cell, n, self->sizes.P - 1, flat + n, g);
 }
 
 double NBT(rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
 {
-    const double loss = NBT(readout_loss)(self, y, self->delta);
+    const double loss = NBT(readout_loss)(self, y, self->readout.delta);
     if (!learn) return loss;
     NBT(readout_learn)(self);
     gradient(self);
-    NBT(optimizer_apply)(self, &self->cell, self->g, self->theta_J, self->theta_J0, self->theta);
+    NBT(optimizer_apply)(self, &self->sizes.cell, self->scratch.g, self->optimizer.theta_J,
+                         self->optimizer.theta_J0, self->network.theta);
     return loss;
 }
 
@@ -84,8 +93,8 @@ static void product_strips(nbt_learner *self, const void *what, size_t first, si
                            size_t thread)
 {
     (void)what, (void)thread;
-    const size_t n = self->n, ldn = self->ldn, size = n * STRIP;
-    const real *F = self->F;
+    const size_t n = self->sizes.n, ldn = self->sizes.ldn, size = n * STRIP;
+    const real *F = self->scratch.F;
     for (size_t c = first; c < last; c++) {
         const real *G = now(self) + c * size;
         real *out = next(self) + c * size;
@@ -97,20 +106,21 @@ static void product_strips(nbt_learner *self, const void *what, size_t first, si
 
 void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
-    const size_t n = self->n, size = n * self->ldG;
-    NBT(cell_jacobian)(self, 0, n, self->F);
-    nbt_parallel(self, self->ldG / STRIP, n * size, product_strips, NULL);
-    self->settled = !self->settled;
+    const size_t n = self->sizes.n, size = n * self->sizes.ldG;
+    NBT(cell_jacobian)(self, 0, n, self->scratch.F);
+    nbt_parallel(&self->workers, self, self->sizes.ldG / STRIP, n * size, product_strips, NULL);
+    self->estimator.settled = !self->estimator.settled;
     NBT(cell_regress)(self, symbol, vector);
     NBT(cell_advance)(self, symbol, vector);
-    const real *z = self->z;
-    for (size_t p = 0; p < self->P; p++)
+    const real *z = self->estimator.z;
+    for (size_t p = 0; p < self->sizes.P; p++)
         if (z[p] != 0) add_regressor(n, p, z[p], now(self));
 }
 
 void NBT(rtrl_settle)(nbt_learner *self)
 {
-    if (self->settled) return;
-    memcpy(self->G, self->G_next, self->n * self->ldG * sizeof(real));
-    self->settled = 1;
+    if (self->estimator.settled) return;
+    memcpy(self->estimator.G, self->estimator.G_next,
+           self->sizes.n * self->sizes.ldG * sizeof(real));
+    self->estimator.settled = 1;
 }

@@ -84,21 +84,21 @@ NBT_INLINE void descend(step_size step, real *restrict theta, vec g)
 NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t group, int kalman,
                              int measure, int exact, size_t K, int learn)
 {
-    const real *z = self->z, *z_last = self->z_last;
-    real *theta = (real *)self->theta + i, *w_at = (real *)self->w + i;
-    real *d_at = exact ? (real *)self->d + i : NULL;
+    const real *z = self->estimator.z, *z_last = self->estimator.z_last;
+    real *theta = (real *)self->network.theta + i, *w_at = (real *)self->estimator.w + i;
+    real *d_at = exact ? (real *)self->estimator.d + i : NULL;
     vec d, first_w;
     vec g = settle(b, d_at, w_at, spread(z[0]), spread(z_last[0]), exact, PRESENT, K, &d, &first_w);
     if (b->recent) g += load(b->recent - LANES);
     if (kalman && learn) {
-        const vec trust = qdop_trust(b->step, g, load((real *)self->theta_J + i));
+        const vec trust = qdop_trust(b->step, g, load((real *)self->optimizer.theta_J + i));
         g *= trust;
         b->H *= trust;
         for (size_t k = 0; k < K; k++) b->pairs[k].c *= trust;
         b->trust = lanes_tile(trust, group);
     }
     if (kalman)
-        b->first = qdop_first(b->step, learn, group, g, (real *)self->theta_J + i);
+        b->first = qdop_first(b->step, learn, group, g, (real *)self->optimizer.theta_J + i);
     else if (learn)
         descend(b->step, theta, g);
 
@@ -213,13 +213,16 @@ typedef struct {
 NBT_INLINE size_t divide(const nbt_learner *self, size_t pairs, size_t group, int exact,
                          segment out[6])
 {
-    const int known =
-        self->one_hot && self->x_last != NBT_UNKNOWN_SYMBOL && self->x_late != NBT_UNKNOWN_SYMBOL;
-    const size_t full = (self->n + 2 * group - 1) / (2 * group);
+    const int known = self->choices.one_hot && self->network.x_last != NBT_UNKNOWN_SYMBOL &&
+                      self->estimator.x_late != NBT_UNKNOWN_SYMBOL;
+    const size_t full = (self->sizes.n + 2 * group - 1) / (2 * group);
     const size_t dense = known && full < pairs ? full : pairs;
-    const size_t here = self->x_last >= 0 ? (self->n + (size_t)self->x_last) / (2 * group) : pairs;
-    const size_t late =
-        !exact && self->x_late >= 0 ? (self->n + (size_t)self->x_late) / (2 * group) : here;
+    const size_t here = self->network.x_last >= 0
+                            ? (self->sizes.n + (size_t)self->network.x_last) / (2 * group)
+                            : pairs;
+    const size_t late = !exact && self->estimator.x_late >= 0
+                            ? (self->sizes.n + (size_t)self->estimator.x_late) / (2 * group)
+                            : here;
     const size_t lower = late < here ? late : here, upper = late < here ? here : late;
     size_t count = 0;
     out[count++] = (segment){dense, PRESENT};
@@ -243,7 +246,7 @@ NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t group, int
         sweep_pairs(b, first, parts[s].last, z, z_last, group, kalman, measure, exact, part, K,    \
                     learn);                                                                        \
         break
-    const real *z = (real *)self->z + 1, *z_last = (real *)self->z_last + 1;
+    const real *z = (real *)self->estimator.z + 1, *z_last = (real *)self->estimator.z_last + 1;
     const size_t turns = (b->rows + group - 1) / group, pairs = turns / 2;
     segment parts[6];
     const size_t count = divide(self, pairs, group, exact, parts);
@@ -265,27 +268,29 @@ NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t group, int
 NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, size_t i,
                             size_t group, int kalman, int measure, int exact, size_t K, int learn)
 {
-    const nbt_panels *at = &self->cell;
-    const size_t ldn = self->ldn;
-    const real *keep_w = self->keep_w, *add_w = self->add_w, *c = self->c;
-    const real *H = self->T ? (real *)self->adjoint + self->T * ldn : self->H;
-    const int windowed = exact && learn && self->T;
-    real *recent = windowed ? (real *)self->recent + thread * self->ldrecent : NULL;
+    const nbt_panels *at = &self->sizes.cell;
+    const size_t ldn = self->sizes.ldn;
+    const real *keep_w = self->estimator.keep_w, *add_w = self->estimator.add_w,
+               *c = self->scratch.c;
+    const real *H =
+        self->sizes.T ? (real *)self->past.adjoint + self->sizes.T * ldn : self->readout.H;
+    const int windowed = exact && learn && self->sizes.T;
+    real *recent = windowed ? (real *)self->past.recent + thread * self->sizes.ldrecent : NULL;
     if (windowed) NBT(window_gradient)(self, i, recent);
     pair_lanes only;
     panel b = {
         .rows = at->rows,
         .pair_size = at->size,
         .step = step,
-        .theta = panel_of(at, self->theta, i),
-        .J = kalman ? panel_of(at, self->theta_J, i) : NULL,
-        .J0 = kalman ? panel_of(at, self->theta_J0, i) : NULL,
-        .w = panel_of(at, self->w, i),
-        .d = exact ? panel_of(at, self->d, i) : NULL,
+        .theta = panel_of(at, self->network.theta, i),
+        .J = kalman ? panel_of(at, self->optimizer.theta_J, i) : NULL,
+        .J0 = kalman ? panel_of(at, self->optimizer.theta_J0, i) : NULL,
+        .w = panel_of(at, self->estimator.w, i),
+        .d = exact ? panel_of(at, self->estimator.d, i) : NULL,
         .pairs = learn && K == 1 ? &only : panel_pairs(self, thread),
         .recent = windowed ? recent + LANES : NULL,
         .H = load(H + i),
-        .keep_d = load((real *)self->keep_d + i),
+        .keep_d = load((real *)self->estimator.keep_d + i),
     };
     for (size_t k = 0; k < K; k++)
         b.pairs[k] = (pair_lanes){.keep = load(keep_w + k * ldn + i),
@@ -295,12 +300,13 @@ NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, si
     sweep_below(self, &b, group, kalman, measure, exact, K, learn);
     leave_brief(&b, measure, exact, K, learn);
 
-    if (learn && kalman) qdop_last(b.first, group, (real *)self->theta + i);
+    if (learn && kalman) qdop_last(b.first, group, (real *)self->network.theta + i);
     if (windowed) NBT(window_clear)(self, i, recent);
-    store((real *)self->norm_d + i, lanes_gather(b.norm_d + b.d0 * b.d0 * b.norm_q, group));
+    store((real *)self->estimator.norm_d + i,
+          lanes_gather(b.norm_d + b.d0 * b.d0 * b.norm_q, group));
     for (size_t k = 0; k < K; k++) {
-        store((real *)self->norm_w + k * ldn + i, lanes_gather(b.pairs[k].norm, group));
-        store((real *)self->inner + k * ldn + i, lanes_gather(b.pairs[k].inner, group));
+        store((real *)self->estimator.norm_w + k * ldn + i, lanes_gather(b.pairs[k].norm, group));
+        store((real *)self->estimator.inner + k * ldn + i, lanes_gather(b.pairs[k].inner, group));
     }
 }
 
@@ -308,9 +314,9 @@ NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, si
 NBT_INLINE void sweep_panels(nbt_learner *self, size_t first, size_t last, size_t thread,
                              int kalman, int measure, int exact, size_t K, int learn)
 {
-    const step_size step = NBT(optimizer_step_size)(self, self->lambda_theta);
+    const step_size step = NBT(optimizer_step_size)(self, self->choices.lambda_theta);
 #define PANEL(i, group) sweep_panel(self, thread, step, i, group, kalman, measure, exact, K, learn)
-    EACH_PANEL_OF(&self->cell, first, last, PANEL);
+    EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
 
@@ -324,12 +330,12 @@ NBT_INLINE void sweep_panels(nbt_learner *self, size_t first, size_t last, size_
         sweep_panels(self, first, last, thread, kalman, measure, exact, K, learn);                 \
     }
 #define SWEEPS(name, kalman, measure)                                                              \
-    SWEEP(name##_observe, kalman, measure, 0, self->K, 0)                                          \
-    SWEEP(name##_observe_exact, kalman, measure, 1, self->K, 0)                                    \
+    SWEEP(name##_observe, kalman, measure, 0, self->sizes.K, 0)                                    \
+    SWEEP(name##_observe_exact, kalman, measure, 1, self->sizes.K, 0)                              \
     SWEEP(name##_learn_one, kalman, measure, 0, 1, 1)                                              \
     SWEEP(name##_learn_one_exact, kalman, measure, 1, 1, 1)                                        \
-    SWEEP(name##_learn, kalman, measure, 0, self->K, 1)                                            \
-    SWEEP(name##_learn_exact, kalman, measure, 1, self->K, 1)                                      \
+    SWEEP(name##_learn, kalman, measure, 0, self->sizes.K, 1)                                      \
+    SWEEP(name##_learn_exact, kalman, measure, 1, self->sizes.K, 1)                                \
     static nbt_part *const name[3][2] = {{name##_observe, name##_observe_exact},                   \
                                          {name##_learn_one, name##_learn_one_exact},               \
                                          {name##_learn, name##_learn_exact}};
@@ -340,12 +346,13 @@ SWEEPS(kalman_kalman, 1, METRIC_INNER)
 
 void NBT(sweep)(nbt_learner *self, int learn)
 {
-    const int plain = self->norm == NBT_EUCLIDEAN || self->norm == NBT_NO_NORM;
-    nbt_part *const(*const table)[2] = self->optimizer == NBT_SGD ? sgd
-                                       : plain                    ? kalman_plain
-                                       : self->norm == NBT_FISHER ? kalman_fisher
-                                                                  : kalman_kalman;
-    nbt_part *part = table[learn ? 1 + (self->K > 1) : 0][self->exact_self != 0];
-    const size_t arrays = self->K + (self->optimizer == NBT_KALMAN ? 3 : 1);
-    nbt_parallel(self, self->cell.count, 2 * arrays * self->cell.size, part, NULL);
+    const int plain = self->choices.norm == NBT_EUCLIDEAN || self->choices.norm == NBT_NO_NORM;
+    nbt_part *const(*const table)[2] = self->choices.optimizer == NBT_SGD ? sgd
+                                       : plain                            ? kalman_plain
+                                       : self->choices.norm == NBT_FISHER ? kalman_fisher
+                                                                          : kalman_kalman;
+    nbt_part *part = table[learn ? 1 + (self->sizes.K > 1) : 0][self->choices.exact_self != 0];
+    const size_t arrays = self->sizes.K + (self->choices.optimizer == NBT_KALMAN ? 3 : 1);
+    nbt_parallel(&self->workers, self, self->sizes.cell.count, 2 * arrays * self->sizes.cell.size,
+                 part, NULL);
 }

@@ -5,15 +5,16 @@
 
 #include "shared/optimizer.h"
 
-/* Settles w̄ and d; if `learn`, updates J and θ by the gradient from self->H and self->c (K, ldn;
- * the H·v̄ / K of each unit's block); leaves norm_w (K, ldn), norm_d (ldn) and, for norm `kalman`,
- * the inner products (K, ldn) of w̄ and d: squared, per unit. O(nPK), memory-bound when large. */
+/* Settles w̄ and d; if `learn`, updates J and θ by the gradient from self->readout.H and
+ * self->scratch.c (K, ldn; the H·v̄ / K of each unit's block); leaves norm_w (K, ldn), norm_d (ldn)
+ * and, for norm `kalman`, the inner products (K, ldn) of w̄ and d: squared, per unit. O(nPK),
+ * memory-bound when large. */
 void NBT(sweep)(nbt_learner *self, int learn);
 
 /* A thread's scratch for what a panel carries of each pair: K times at most 6 lane blocks. */
 NBT_INLINE void *panel_pairs(const nbt_learner *self, size_t thread)
 {
-    return (real *)self->pairs + thread * self->K * self->ldpair;
+    return (real *)self->scratch.pairs + thread * self->sizes.K * self->sizes.ldpair;
 }
 
 #endif

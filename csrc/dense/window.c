@@ -4,58 +4,61 @@
 #include "shared/reduction.h"
 #include <string.h>
 
-static size_t slot_of(const nbt_learner *self, size_t lag) { return (self->head + lag) % self->T; }
-static size_t oldest_slot(const nbt_learner *self) { return slot_of(self, self->T - 1); }
+static size_t slot_of(const nbt_learner *self, size_t lag)
+{
+    return (self->past.head + lag) % self->sizes.T;
+}
+static size_t oldest_slot(const nbt_learner *self) { return slot_of(self, self->sizes.T - 1); }
 
 /* λ_l in the row of its slot for l < T, so that they lie as the z(t-l) do; λ_T after them. */
 void NBT(window_adjoints)(nbt_learner *self)
 {
-    const size_t n = self->n, ldn = self->ldn, T = self->T;
-    lanes_copy(ldn, self->H, row_at(self->adjoint, slot_of(self, 0), ldn));
+    const size_t n = self->sizes.n, ldn = self->sizes.ldn, T = self->sizes.T;
+    lanes_copy(ldn, self->readout.H, row_at(self->past.adjoint, slot_of(self, 0), ldn));
     for (size_t l = 0; l < T; l++)
-        NBT(rows_dot)(n, ldn, row_at(self->past_F, slot_of(self, l), n * ldn),
-                      row_at(self->adjoint, slot_of(self, l), ldn),
-                      row_at(self->adjoint, l + 1 < T ? slot_of(self, l + 1) : T, ldn));
+        NBT(rows_dot)(n, ldn, row_at(self->past.past_F, slot_of(self, l), n * ldn),
+                      row_at(self->past.adjoint, slot_of(self, l), ldn),
+                      row_at(self->past.adjoint, l + 1 < T ? slot_of(self, l + 1) : T, ldn));
 }
 
 /* Where the row of slot t's symbol is in a panel; NULL: there is none. */
 NBT_INLINE real *symbol_row(const nbt_learner *self, size_t t, size_t group, real *rows)
 {
-    if (!self->one_hot || self->window_symbol[t] < 0) return NULL;
-    return rows + (self->n + (size_t)self->window_symbol[t]) * (LANES / group);
+    if (!self->choices.one_hot || self->past.window_symbol[t] < 0) return NULL;
+    return rows + (self->sizes.n + (size_t)self->past.window_symbol[t]) * (LANES / group);
 }
 
 /* In the order of lags, wherever the ring begins: a state that was loaded goes on to the bit. */
 NBT_INLINE void gradient_panel(const nbt_learner *self, size_t i, size_t group, real *out)
 {
-    const size_t n = self->n, ldn = self->ldn, T = self->T;
-    const real *adjoint = (real *)self->adjoint + i;
+    const size_t n = self->sizes.n, ldn = self->sizes.ldn, T = self->sizes.T;
+    const real *adjoint = (real *)self->past.adjoint + i;
     real *rows = out + LANES;
     vec biases = {0};
     if (group > 1) { /* rows are shorter now: other panels left those of units there */
-        const size_t width = LANES / group, below = self->cell.depth - n;
+        const size_t width = LANES / group, below = self->sizes.cell.depth - n;
         memset(rows + n * width, 0, below * width * sizeof *rows);
     }
     for (size_t l = 0; l < T; l++) {
         const size_t t = slot_of(self, l);
         const vec lambda = load(adjoint + t * ldn);
         real *row = symbol_row(self, t, group, rows);
-        if (self->window_symbol[t] >= 0) biases += lambda;
+        if (self->past.window_symbol[t] >= 0) biases += lambda;
         if (row) store_any(row, load_any(row) + lambda);
     }
     store(out, biases);
-    const nbt_ring lags = {.count = T, .head = self->head, .fresh = 1};
-    panel_add_outer(n, &lags, self->past_a, ldn, adjoint, ldn, group, rows);
-    if (!self->one_hot)
-        panel_add_outer(self->m, &lags, self->past_x, self->ldm, adjoint, ldn, group,
-                        rows + n * (LANES / group));
+    const nbt_ring lags = {.count = T, .head = self->past.head, .fresh = 1};
+    panel_add_outer(n, &lags, self->past.past_a, ldn, adjoint, ldn, group, rows);
+    if (!self->choices.one_hot)
+        panel_add_outer(self->sizes.m, &lags, self->past.past_x, self->sizes.ldm, adjoint, ldn,
+                        group, rows + n * (LANES / group));
 }
 
 void NBT(window_gradient)(const nbt_learner *self, size_t i, real *out)
 {
-    if (i < self->cell.full)
+    if (i < self->sizes.cell.full)
         gradient_panel(self, i, 1, out);
-    else if (self->cell.group == 2)
+    else if (self->sizes.cell.group == 2)
         gradient_panel(self, i, 2, out);
     else
         gradient_panel(self, i, 4, out);
@@ -63,8 +66,8 @@ void NBT(window_gradient)(const nbt_learner *self, size_t i, real *out)
 
 void NBT(window_clear)(const nbt_learner *self, size_t i, real *out)
 {
-    const size_t group = i < self->cell.full ? 1 : self->cell.group;
-    for (size_t t = 0; t < self->T; t++) {
+    const size_t group = i < self->sizes.cell.full ? 1 : self->sizes.cell.group;
+    for (size_t t = 0; t < self->sizes.T; t++) {
         real *row = symbol_row(self, t, group, out + LANES);
         if (row) memset(row, 0, LANES / group * sizeof *row);
     }
@@ -73,43 +76,44 @@ void NBT(window_clear)(const nbt_learner *self, size_t i, real *out)
 /* own = κ (reduction.h) of units first … last - 1, F being that in its slot; excess of it. */
 static void split_past(nbt_learner *self, size_t slot, size_t first, size_t last, real *own)
 {
-    const size_t ldn = self->ldn;
-    const real *F = row_at(self->past_F, slot, self->n * ldn);
+    const size_t ldn = self->sizes.ldn;
+    const real *F = row_at(self->past.past_F, slot, self->sizes.n * ldn);
     for (size_t i = first; i < last; i++) own[i] = F[i * ldn + i];
     for (size_t i = last; i % LANES; i++) own[i] = 0;
-    NBT(split_own)(last - first, own + first, (real *)self->excess + first);
+    NBT(split_own)(last - first, own + first, (real *)self->estimator.excess + first);
 }
 
 void NBT(window_turn)(nbt_learner *self)
 { /* the excess is that of the next F, in start_hop() */
-    split_past(self, oldest_slot(self), 0, self->n, self->keep_d);
+    split_past(self, oldest_slot(self), 0, self->sizes.n, self->estimator.keep_d);
 }
 
 /* v̄_s ← ρ̄_s F v̄_s from pushed (S, ldn), which is F v̄; keep_w = 1 / ρ̄_s. */
 static void fold_old(nbt_learner *self, size_t k, const real *pushed, real *v)
 {
-    const size_t ldn = self->ldn, S = self->S;
-    const real *block_rho = self->block_rho;
+    const size_t ldn = self->sizes.ldn, S = self->sizes.S;
+    const real *block_rho = self->reduction.block_rho;
     NBT(balance_blocks)(self, S, pushed);
     for (size_t s = 0; s < S; s++)
         for (size_t c = 0; c < ldn; c += LANES)
             store(v + s * ldn + c, block_rho[s] * load(pushed + s * ldn + c));
-    NBT(block_spread)(self->n, ldn, S, self->block_inverse, row_at(self->keep_w, k, ldn));
+    NBT(block_spread)(self->sizes.n, ldn, S, self->reduction.block_inverse,
+                      row_at(self->estimator.keep_w, k, ldn));
 }
 
 /* The oldest hop joins v̄, balanced as a whole, its d_i will join w̄: add_w = ε_i / (ρ_i ρ_s). */
 static void join_hop(nbt_learner *self, size_t k, real *v, const real *hop, const real *right)
 {
-    const size_t ldn = self->ldn, S = self->S;
-    const real *norm_d = self->norm_d, *block_rho = self->block_rho;
-    real *size = self->rho, *add_w = row_at(self->add_w, k, ldn);
+    const size_t ldn = self->sizes.ldn, S = self->sizes.S;
+    const real *norm_d = self->estimator.norm_d, *block_rho = self->reduction.block_rho;
+    real *size = self->reduction.rho, *add_w = row_at(self->estimator.add_w, k, ldn);
     for (size_t i = 0; i < ldn; i++) size[i] = norm_d[i] * right[i] * right[i];
-    NBT(block_sums)(self->n, ldn, S, size, self->block_w);
+    NBT(block_sums)(self->sizes.n, ldn, S, size, self->reduction.block_w);
     NBT(balance_blocks)(self, S, hop);
     for (size_t s = 0; s < S; s++)
         for (size_t c = s * ldn; c < (s + 1) * ldn; c += LANES)
             store(v + c, load(v + c) + block_rho[s] * load(hop + c));
-    NBT(block_spread)(self->n, ldn, S, self->block_inverse, add_w);
+    NBT(block_spread)(self->sizes.n, ldn, S, self->reduction.block_inverse, add_w);
     for (size_t i = 0; i < ldn; i++) add_w[i] *= right[i];
 }
 
@@ -117,8 +121,8 @@ static void join_hop(nbt_learner *self, size_t k, real *v, const real *hop, cons
 static void column_squares(const nbt_learner *self, const real *columns, size_t first, size_t last,
                            real *norm)
 {
-    const size_t ldn = self->ldn;
-    const real *u = self->u;
+    const size_t ldn = self->sizes.ldn;
+    const real *u = self->reduction.u;
     for (size_t i = first; i < last; i += 4) {
         const size_t left = last - i < 4 ? last - i : 4;
         vec sum[4] = {{0}};
@@ -134,7 +138,7 @@ static void column_squares(const nbt_learner *self, const real *columns, size_t 
 static void add_columns(const nbt_learner *self, const real *columns, size_t first, size_t last,
                         const real *size, real *hop)
 {
-    const size_t ldn = self->ldn, S = self->S, skip = S - first % S;
+    const size_t ldn = self->sizes.ldn, S = self->sizes.S, skip = S - first % S;
     for (size_t c = 0; c < ldn; c += LANES)
         for (size_t s = 0; s < S; s++) {
             size_t i = first + (s + skip) % S;
@@ -151,11 +155,13 @@ static void add_columns(const nbt_learner *self, const real *columns, size_t fir
  * are not there yet. */
 static void start_hop(nbt_learner *self, size_t slot, int make, real *hop, real *right)
 {
-    const size_t n = self->n, ldn = self->ldn, S = self->S;
-    const int balanced = self->norm != NBT_NO_NORM;
-    const real *sign = self->sign, *norm_d = self->norm_d, *u = self->u, *excess = self->excess;
-    real *rho = self->rho, *inverse = self->rho_inverse, *norm = self->c;
-    real *columns = row_at(self->past_F, slot, n * ldn);
+    const size_t n = self->sizes.n, ldn = self->sizes.ldn, S = self->sizes.S;
+    const int balanced = self->choices.norm != NBT_NO_NORM;
+    const real *sign = self->reduction.sign, *norm_d = self->estimator.norm_d,
+               *u = self->reduction.u, *excess = self->estimator.excess;
+    real *rho = self->reduction.rho, *inverse = self->reduction.rho_inverse,
+         *norm = self->scratch.columns;
+    real *columns = row_at(self->past.past_F, slot, n * ldn);
     memset(hop, 0, S * ldn * sizeof *hop);
     memset(right, 0, ldn * sizeof *right);
     for (size_t first = 0; first < n; first += LANES) {
@@ -181,10 +187,11 @@ static void start_hop(nbt_learner *self, size_t slot, int make, real *hop, real 
 
 void NBT(window_fold)(nbt_learner *self, size_t k, real *restrict v)
 {
-    const size_t ldn = self->ldn, S = self->S, T = self->T, last = oldest_slot(self);
-    real *hops = row_at(self->hop, k * T * S, ldn), *hop = hops + last * S * ldn;
-    real *right = row_at(self->hop_right, k * T + last, ldn);
-    real *pushed = self->pushed;
+    const size_t ldn = self->sizes.ldn, S = self->sizes.S, T = self->sizes.T,
+                 last = oldest_slot(self);
+    real *hops = row_at(self->past.hop, k * T * S, ldn), *hop = hops + last * S * ldn;
+    real *right = row_at(self->past.hop_right, k * T + last, ldn);
+    real *pushed = self->scratch.pushed;
     NBT(cell_push)(self, (nbt_vectors){S, v}, (nbt_vectors){T * S, hops}, pushed, k == 0);
     fold_old(self, k, pushed, v);
     lanes_copy(T * S * ldn, pushed + S * ldn, hops);
@@ -194,30 +201,31 @@ void NBT(window_fold)(nbt_learner *self, size_t k, real *restrict v)
 
 void NBT(window_regress)(nbt_learner *self, int32_t symbol, const real *restrict vector)
 {
-    const size_t n = self->n, m = self->m, last = oldest_slot(self);
-    const int32_t leaves = self->window_symbol[last];
-    real *z = self->z, *x = z + 1 + n, *past_a = row_at(self->past_a, last, self->ldn);
+    const size_t n = self->sizes.n, m = self->sizes.m, last = oldest_slot(self);
+    const int32_t leaves = self->past.window_symbol[last];
+    real *z = self->estimator.z, *x = z + 1 + n,
+         *past_a = row_at(self->past.past_a, last, self->sizes.ldn);
     z[0] = leaves >= 0;
     memcpy(z + 1, past_a, n * sizeof *z);
-    lanes_copy(self->ldn, self->a, past_a);
-    if (self->one_hot) {
-        if (self->x_last == NBT_UNKNOWN_SYMBOL) memset(x, 0, m * sizeof *x);
-        if (self->x_last >= 0) x[self->x_last] = 0;
+    lanes_copy(self->sizes.ldn, self->network.a, past_a);
+    if (self->choices.one_hot) {
+        if (self->network.x_last == NBT_UNKNOWN_SYMBOL) memset(x, 0, m * sizeof *x);
+        if (self->network.x_last >= 0) x[self->network.x_last] = 0;
         if (leaves >= 0) x[leaves] = 1;
-        self->x_last = leaves >= 0 ? leaves : -1;
+        self->network.x_last = leaves >= 0 ? leaves : -1;
     } else {
-        real *past_x = row_at(self->past_x, last, self->ldm);
+        real *past_x = row_at(self->past.past_x, last, self->sizes.ldm);
         memcpy(x, past_x, m * sizeof *x);
         memcpy(past_x, vector, m * sizeof *x);
     }
-    self->window_symbol[last] = self->one_hot ? symbol : 0;
-    if (self->length < self->T) self->length++;
-    self->head = last;
+    self->past.window_symbol[last] = self->choices.one_hot ? symbol : 0;
+    if (self->past.length < self->sizes.T) self->past.length++;
+    self->past.head = last;
 }
 
 void NBT(window_refresh)(nbt_learner *self)
 {
-    if (self->one_hot) return;
-    for (size_t l = 0; l < self->T; l++)
-        self->window_symbol[slot_of(self, l)] = l < self->length ? 0 : -1;
+    if (self->choices.one_hot) return;
+    for (size_t l = 0; l < self->sizes.T; l++)
+        self->past.window_symbol[slot_of(self, l)] = l < self->past.length ? 0 : -1;
 }

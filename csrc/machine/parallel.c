@@ -17,10 +17,11 @@ static void watch_forks(void) { pthread_once(&once, watch); }
 static void watch_forks(void) {}
 #endif
 
-void nbt_share(nbt_learner *self, size_t count, size_t numbers, nbt_part *part, const void *what)
+void nbt_share(nbt_workers *workers, nbt_learner *self, size_t count, size_t numbers,
+               nbt_part *part, const void *what)
 {
     size_t threads = numbers / NBT_GRAIN;
-    if (threads > self->threads) threads = self->threads;
+    if (threads > workers->threads) threads = workers->threads;
     if (threads > count) threads = count;
     if (threads <= 1 || alone) {
         part(self, what, 0, count, 0);
@@ -29,13 +30,13 @@ void nbt_share(nbt_learner *self, size_t count, size_t numbers, nbt_part *part, 
     watch_forks();
     __atomic_store_n(&used, 1, __ATOMIC_RELAXED);
     const uint64_t ours = nbt_float_mode();
-    nbt_set_float_mode(self->float_mode); /* which threads that are made here begin with */
+    nbt_set_float_mode(workers->float_mode); /* which threads that are made here begin with */
 #pragma omp parallel num_threads((int)threads)
     {
         const size_t thread = (size_t)omp_get_thread_num(), all = (size_t)omp_get_num_threads();
         const uint64_t before = nbt_take_float_mode();
         part(self, what, count * thread / all, count * (thread + 1) / all, thread);
-        if (nbt_noted()) __atomic_store_n(&self->noted, 1, __ATOMIC_RELAXED);
+        if (nbt_noted()) __atomic_store_n(&workers->noted, 1, __ATOMIC_RELAXED);
         nbt_set_float_mode(before);
     }
     nbt_set_float_mode(ours);
@@ -43,9 +44,10 @@ void nbt_share(nbt_learner *self, size_t count, size_t numbers, nbt_part *part, 
 
 #else
 
-void nbt_share(nbt_learner *self, size_t count, size_t numbers, nbt_part *part, const void *what)
+void nbt_share(nbt_workers *workers, nbt_learner *self, size_t count, size_t numbers,
+               nbt_part *part, const void *what)
 {
-    (void)numbers;
+    (void)workers, (void)numbers;
     part(self, what, 0, count, 0);
 }
 

@@ -7,7 +7,16 @@
 #ifndef NBT_MACHINE_PARALLEL_H
 #define NBT_MACHINE_PARALLEL_H
 
-#include "learner.h"
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct nbt_learner nbt_learner; /* what the parts work on; not looked into here */
+
+typedef struct {
+    size_t threads;      /* at most so many do the work of a step */
+    uint64_t float_mode; /* of who called (float_mode.h) */
+    int noted;           /* something not finite was made, or is about to be: look for it */
+} nbt_workers;
 
 /* Does numbers first … last - 1 of the work `what`; thread: which one, from 0. */
 typedef void nbt_part(nbt_learner *self, const void *what, size_t first, size_t last,
@@ -18,17 +27,18 @@ typedef void nbt_part(nbt_learner *self, const void *what, size_t first, size_t 
  * long. */
 enum { NBT_GRAIN = 1 << 18 };
 
-/* All of it, with at most self->threads threads; `numbers`: how many it reads or writes. */
-void nbt_share(nbt_learner *self, size_t count, size_t numbers, nbt_part *part, const void *what);
+/* All of it, with at most workers->threads threads; `numbers`: how many it reads or writes. */
+void nbt_share(nbt_workers *workers, nbt_learner *self, size_t count, size_t numbers,
+               nbt_part *part, const void *what);
 
 /* The same; without threads, part is called directly, and can be inlined. */
-static inline void nbt_parallel(nbt_learner *self, size_t count, size_t numbers, nbt_part *part,
-                                const void *what)
+static inline void nbt_parallel(nbt_workers *workers, nbt_learner *self, size_t count,
+                                size_t numbers, nbt_part *part, const void *what)
 {
-    if (self->threads <= 1 || numbers < 2 * (size_t)NBT_GRAIN)
+    if (workers->threads <= 1 || numbers < 2 * (size_t)NBT_GRAIN)
         part(self, what, 0, count, 0);
     else
-        nbt_share(self, count, numbers, part, what);
+        nbt_share(workers, self, count, numbers, part, what);
 }
 
 #endif

@@ -15,10 +15,10 @@ void NBT(activate)(size_t ldn, nbt_activation activation, const real *restrict h
 void NBT(respond)(const nbt_learner *self, const real *restrict h, real *restrict a,
                   real *restrict slope)
 {
-    const size_t n = self->n, ldn = self->ldn;
-    const uint8_t *each = self->activations;
+    const size_t n = self->sizes.n, ldn = self->sizes.ldn;
+    const uint8_t *each = self->choices.activations;
     if (!each) {
-        NBT(activate)(ldn, self->activation, h, a, slope);
+        NBT(activate)(ldn, self->choices.activation, h, a, slope);
         return;
     }
     for (size_t i = 0, end; i < n; i = end) { /* units that are alike, at once */

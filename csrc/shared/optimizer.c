@@ -2,8 +2,9 @@
 
 step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda)
 {
-    const double decay = self->rate < 1 ? self->rate : 1;
-    return (step_size){(real)self->rate, (real)(1 - decay), (real)lambda, (real)self->outlier};
+    const double decay = self->optimizer.rate < 1 ? self->optimizer.rate : 1;
+    return (step_size){(real)self->optimizer.rate, (real)(1 - decay), (real)lambda,
+                       (real)self->choices.outlier};
 }
 
 /* What a panel's turns are taken from: an outer product, or a gradient in panels. */
@@ -93,10 +94,11 @@ NBT_INLINE void apply_panel(const nbt_learner *self, const nbt_panels *at, size_
                             vec g0, int outer, const real *left, const real *g,
                             const real *information, real *J, real *J0, real *theta)
 {
-    const double lambda = at == &self->out ? self->lambda_phi : self->lambda_theta;
+    const double lambda =
+        at == &self->sizes.out ? self->choices.lambda_phi : self->choices.lambda_theta;
     const step_size step = NBT(optimizer_step_size)(self, lambda);
     const size_t turns = (at->rows + group - 1) / group;
-    const int kalman = self->optimizer == NBT_KALMAN;
+    const int kalman = self->choices.optimizer == NBT_KALMAN;
     const vec trust = kalman && !information ? qdop_trust(step, g0, load(J + i)) : spread(1);
     const vec right = lanes_tile(outer ? trust * g0 : trust, group);
     const vec square = information ? lanes_tile(load(information + i), group) : right * right;
@@ -125,7 +127,7 @@ void NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const r
 static void limit(const nbt_learner *self, const nbt_panels *at, const real *J, real *g0)
 {
     for (size_t z = 0; z < at->ld; z++) {
-        const real most = (real)self->outlier * (J[z] + (real)self->lambda_phi);
+        const real most = (real)self->choices.outlier * (J[z] + (real)self->choices.lambda_phi);
         const real square = g0[z] * g0[z];
         g0[z] *= root(most / (square > most ? square : most));
     }
@@ -136,7 +138,7 @@ void NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
                                 const real *restrict information, real *restrict J,
                                 real *restrict J0, real *restrict theta)
 {
-    if (information && self->outlier < (double)INFINITY) limit(self, at, J, right);
+    if (information && self->choices.outlier < (double)INFINITY) limit(self, at, J, right);
 #define PANEL(i, group)                                                                            \
     apply_panel(self, at, i, group, load(right + i), 1, left, NULL, information, J, J0, theta)
     EACH_PANEL(at, PANEL);

@@ -9,18 +9,18 @@
 /* ŷ; 0 in the padding. */
 static void outputs(const nbt_learner *self, const real *restrict a, real *restrict out)
 {
-    const nbt_panels *at = &self->out;
-    const real *phi = self->phi;
+    const nbt_panels *at = &self->sizes.out;
+    const real *phi = self->readout.phi;
     size_t i = 0;
     for (; i + SIDE_BY_SIDE * LANES <= at->full; i += SIDE_BY_SIDE * LANES) {
         vec sum[SIDE_BY_SIDE];
-        panels_sum(at, panel_of(at, phi, i), self->n, a, sum);
+        panels_sum(at, panel_of(at, phi, i), self->sizes.n, a, sum);
         for (size_t k = 0; k < SIDE_BY_SIDE; k++)
             store(out + i + k * LANES, load(phi + i + k * LANES) + sum[k]);
     }
 #define PANEL(i, group)                                                                            \
     store(out + i, load(phi + i) + lanes_gather(panel_sum((vec){0}, panel_of(at, phi, i), 0,       \
-                                                          self->n, a, group),                      \
+                                                          self->sizes.n, a, group),                \
                                                 group))
     EACH_PANEL_OF(at, i / LANES, at->count, PANEL);
 #undef PANEL
@@ -48,14 +48,14 @@ static double softmax(size_t A, size_t ldA, size_t seen, real *x)
 
 static void softmax_predict(const nbt_learner *self, real *out, double *p)
 {
-    softmax(self->A, self->ldA, SIZE_MAX, out);
-    for (size_t z = 0; z < self->A; z++) p[z] = (double)out[z];
+    softmax(self->sizes.A, self->sizes.ldA, SIZE_MAX, out);
+    for (size_t z = 0; z < self->sizes.A; z++) p[z] = (double)out[z];
 }
 
 static double softmax_loss(nbt_learner *self, nbt_target y, real *delta)
 {
     const double seen = (double)delta[y.symbol];
-    return softmax(self->A, self->ldA, y.symbol, delta) - seen;
+    return softmax(self->sizes.A, self->sizes.ldA, y.symbol, delta) - seen;
 }
 
 /* ---- gaussian ------------------------------------------------------------------------------ */
@@ -77,17 +77,17 @@ NBT_INLINE real log_variance(real u, real *slope)
 /* The scale of number d; a target that is not standardised is in units of its own. */
 static nbt_scale scale_of(const nbt_learner *self, size_t d)
 {
-    return self->scale_y ? NBT(scaler_target)(self, d) : (nbt_scale){0, 1, 1, 1};
+    return self->choices.scale_y ? NBT(scaler_target)(self, d) : (nbt_scale){0, 1, 1, 1};
 }
 
 static void gaussian_predict(const nbt_learner *self, real *out, double *p)
 {
-    const real *u = out + self->Y;
+    const real *u = out + self->sizes.Y;
     real slope;
-    for (size_t d = 0; d < self->Y; d++) {
+    for (size_t d = 0; d < self->sizes.Y; d++) {
         const nbt_scale at = scale_of(self, d);
         p[d] = at.mean + at.scale * (double)out[d];
-        p[self->Y + d] = at.error * (double)vexp(log_variance(u[d], &slope));
+        p[self->sizes.Y + d] = at.error * (double)vexp(log_variance(u[d], &slope));
     }
 }
 
@@ -101,20 +101,20 @@ typedef struct {
  * the variance of errors is made of. */
 static surprise limited(nbt_learner *self, size_t d, double off, double error)
 {
-    if (!self->scale_y) return (surprise){off, 1, 0};
+    if (!self->choices.scale_y) return (surprise){off, 1, 0};
     const double most = off > LIMIT ? LIMIT : off < -LIMIT ? -LIMIT : off;
-    const double seen = self->y_error[d];
-    self->y_square[d] = error < FARTHEST ? off * off * error : error;
-    self->y_square[self->Y + d] = most * most * error;
-    return (surprise){most, seen > 0 ? self->y_limited[d] / seen : 0, PULL};
+    const double seen = self->scaler.y_error[d];
+    self->scaler.y_square[d] = error < FARTHEST ? off * off * error : error;
+    self->scaler.y_square[self->sizes.Y + d] = most * most * error;
+    return (surprise){most, seen > 0 ? self->scaler.y_limited[d] / seen : 0, PULL};
 }
 
 static double gaussian_loss(nbt_learner *self, nbt_target y, real *delta)
 {
-    real *u = delta + self->Y, *information = self->information, slope;
+    real *u = delta + self->sizes.Y, *information = self->readout.information, slope;
     double loss = 0;
     size_t scored = 0;
-    for (size_t d = 0; d < self->Y; d++) {
+    for (size_t d = 0; d < self->sizes.Y; d++) {
         const nbt_scale at = scale_of(self, d);
         const int counts = at.known && y.vector[d] == y.vector[d];
         const real s = log_variance(u[d], &slope);
@@ -124,16 +124,18 @@ static double gaussian_loss(nbt_learner *self, nbt_target y, real *delta)
         if (counts) loss += LN_2PI + 2 * vlog(deviation) + off * off;
         scored += (size_t)counts;
         const surprise seen = limited(self, d, off, at.error);
-        const double step = self->scale_y && self->optimizer == NBT_SGD ? 1 / own : own;
+        const double step =
+            self->choices.scale_y && self->choices.optimizer == NBT_SGD ? 1 / own : own;
         delta[d] = counts ? (real)(seen.off * step) : 0;
         const double by_s = 0.5 * (seen.share - seen.off * seen.off) + seen.pull * (double)s;
         u[d] = counts ? (real)by_s * slope : 0;
         if (!information) continue;
         information[d] = counts ? (real)(own * own) : 0;
-        const real squared = self->scale_y ? u[d] * u[d] : 0, least = (real)0.5 * slope * slope;
-        information[self->Y + d] = counts ? (squared > least ? squared : least) : 0;
+        const real squared = self->choices.scale_y ? u[d] * u[d] : 0,
+                   least = (real)0.5 * slope * slope;
+        information[self->sizes.Y + d] = counts ? (squared > least ? squared : least) : 0;
     }
-    self->unscored = !scored;
+    self->readout.unscored = !scored;
     return scored ? loss / 2 : (double)NAN;
 }
 
@@ -142,13 +144,13 @@ static double gaussian_loss(nbt_learner *self, nbt_target y, real *delta)
 static void bernoulli_predict(const nbt_learner *self, real *out, double *p)
 {
     real slope;
-    for (size_t d = 0; d < self->Y; d++) p[d] = (double)vsigmoid(out[d], &slope);
+    for (size_t d = 0; d < self->sizes.Y; d++) p[d] = (double)vsigmoid(out[d], &slope);
 }
 
 static double bernoulli_loss(nbt_learner *self, nbt_target y, real *delta)
 {
     double loss = 0;
-    for (size_t d = 0; d < self->Y; d++) {
+    for (size_t d = 0; d < self->sizes.Y; d++) {
         real slope;
         const real x = delta[d], small = vexp_falling(x < 0 ? x : -x);
         const real target = (real)y.vector[d];
@@ -175,20 +177,21 @@ void NBT(readout_predict)(const nbt_learner *self, const real *restrict a, real 
                           double *restrict p)
 {
     outputs(self, a, out);
-    KINDS[self->readout].predict(self, out, p);
+    KINDS[self->choices.readout].predict(self, out, p);
 }
 
 double NBT(readout_loss)(nbt_learner *self, nbt_target y, real *restrict delta)
 {
-    outputs(self, self->a, delta);
-    return KINDS[self->readout].loss(self, y, delta);
+    outputs(self, self->network.a, delta);
+    return KINDS[self->choices.readout].loss(self, y, delta);
 }
 
 void NBT(readout_pull)(const nbt_learner *self, size_t count, const real *restrict slope,
                        const real *restrict delta, real *restrict H)
 {
-    NBT(panels_dot)(&self->out, self->n, count, self->phi, delta, self->ldA, H, self->ldn);
-    lanes_multiply(count * self->ldn, slope, H);
+    NBT(panels_dot)(&self->sizes.out, self->sizes.n, count, self->readout.phi, delta,
+                    self->sizes.ldA, H, self->sizes.ldn);
+    lanes_multiply(count * self->sizes.ldn, slope, H);
 }
 
 void NBT(readout_shorten)(const nbt_learner *self, size_t count, const real *a, real *delta)
@@ -196,33 +199,36 @@ void NBT(readout_shorten)(const nbt_learner *self, size_t count, const real *a, 
     real size = 0;
     for (size_t t = 0; t < count; t++) {
         vec sum = {0};
-        for (size_t i = 0; i < self->n; i += LANES) {
-            const vec some = lanes_only(load(a + t * self->ldn + i), self->n - i);
+        for (size_t i = 0; i < self->sizes.n; i += LANES) {
+            const vec some = lanes_only(load(a + t * self->sizes.ldn + i), self->sizes.n - i);
             sum += some * some;
         }
         size += 1 + fold(sum);
     }
-    const real turn = (real)self->rate * size;
+    const real turn = (real)self->optimizer.rate * size;
     if (!(turn > 1)) return;
-    for (size_t z = 0; z < count * self->ldA; z++) delta[z] /= turn;
+    for (size_t z = 0; z < count * self->sizes.ldA; z++) delta[z] /= turn;
 }
 
 /* SGD reads φ once, for H and for its own step: a tenth of a Euclidean step of 20 units. */
 static void descend_outer(nbt_learner *self)
 {
-    const real *a = self->a, *delta = self->delta, rate = (real)self->rate;
-    if (self->scale_y) NBT(readout_shorten)(self, 1, a, self->delta);
-    NBT(panels_dot_descend)(&self->out, self->n, rate, a, delta, self->phi, self->H);
-    lanes_multiply(self->ldn, self->slope, self->H);
+    const real *a = self->network.a, *delta = self->readout.delta,
+               rate = (real)self->optimizer.rate;
+    if (self->choices.scale_y) NBT(readout_shorten)(self, 1, a, self->readout.delta);
+    NBT(panels_dot_descend)(&self->sizes.out, self->sizes.n, rate, a, delta, self->readout.phi,
+                            self->readout.H);
+    lanes_multiply(self->sizes.ldn, self->network.slope, self->readout.H);
 }
 
 void NBT(readout_learn)(nbt_learner *self)
 {
-    if (self->optimizer == NBT_SGD) {
+    if (self->choices.optimizer == NBT_SGD) {
         descend_outer(self);
         return;
     }
-    NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
-    NBT(optimizer_apply_outer)(self, &self->out, self->a, self->delta, self->information,
-                               self->phi_J, self->phi_J0, self->phi);
+    NBT(readout_pull)(self, 1, self->network.slope, self->readout.delta, self->readout.H);
+    NBT(optimizer_apply_outer)(self, &self->sizes.out, self->network.a, self->readout.delta,
+                               self->readout.information, self->optimizer.phi_J,
+                               self->optimizer.phi_J0, self->readout.phi);
 }

@@ -27,9 +27,9 @@ int NBT(split_own)(size_t count, real *restrict own, real *restrict excess)
 
 void NBT(follow_fisher)(nbt_learner *self)
 {
-    const real *H = self->H, part = (real)(1 / sqrt((double)self->step + 1));
-    real *fisher = self->fisher;
-    for (size_t i = 0; i < self->ldn; i += LANES) {
+    const real *H = self->readout.H, part = (real)(1 / sqrt((double)self->counters.step + 1));
+    real *fisher = self->estimator.fisher;
+    for (size_t i = 0; i < self->sizes.ldn; i += LANES) {
         const vec s = load(fisher + i), h = load(H + i);
         store(fisher + i, s + (h * h - s) * part);
     }
@@ -37,19 +37,20 @@ void NBT(follow_fisher)(nbt_learner *self)
 
 void NBT(state_weights)(nbt_learner *self, size_t k)
 {
-    const size_t n = self->n, ldn = self->ldn, S = self->S;
-    real *u = self->u;
-    if (self->norm == NBT_FISHER) {
-        const real *s = self->fisher;
+    const size_t n = self->sizes.n, ldn = self->sizes.ldn, S = self->sizes.S;
+    real *u = self->reduction.u;
+    if (self->choices.norm == NBT_FISHER) {
+        const real *s = self->estimator.fisher;
         for (size_t i = 0; i < ldn; i++) u[i] = s[i] + (real)1e-4;
         return;
     }
-    if (self->norm != NBT_KALMAN_NORM) {
+    if (self->choices.norm != NBT_KALMAN_NORM) {
         for (size_t i = 0; i < ldn; i++) u[i] = 1;
         return;
     }
-    const real *v = (real *)self->v + k * S * ldn, *block_w = self->block_w, *own = S == 1 ? v : u;
-    const real *norm_d = self->norm_d, *inner = (real *)self->inner + k * ldn;
+    const real *v = (real *)self->estimator.v + k * S * ldn, *block_w = self->reduction.block_w,
+               *own = S == 1 ? v : u;
+    const real *norm_d = self->estimator.norm_d, *inner = (real *)self->estimator.inner + k * ldn;
     for (size_t i = 0, s = 0; S > 1 && i < n; i++, s = s + 1 == S ? 0 : s + 1)
         u[i] = v[s * ldn + i];
     for (size_t i = 0; i < ldn; i += LANES) {
@@ -66,15 +67,16 @@ void NBT(state_weights)(nbt_learner *self, size_t k)
 
 void NBT(balance_blocks)(nbt_learner *self, size_t blocks, const real *restrict v)
 {
-    NBT(rows_norm)(blocks, self->ldn, v, self->u, self->block_v);
-    NBT(balance)(self->ldS, self->norm != NBT_NO_NORM, self->block_w, self->block_v,
-                 self->block_rho, self->block_inverse);
+    NBT(rows_norm)(blocks, self->sizes.ldn, v, self->reduction.u, self->reduction.block_v);
+    NBT(balance)(self->sizes.ldS, self->choices.norm != NBT_NO_NORM, self->reduction.block_w,
+                 self->reduction.block_v, self->reduction.block_rho, self->reduction.block_inverse);
 }
 
 void NBT(fold)(const nbt_learner *self, real rho_bar, real *restrict v, real *add)
 {
-    const real *sign = self->sign, *rho = self->rho, *inverse = self->rho_inverse;
-    for (size_t i = 0; i < self->ldn; i += LANES) {
+    const real *sign = self->reduction.sign, *rho = self->reduction.rho,
+               *inverse = self->reduction.rho_inverse;
+    for (size_t i = 0; i < self->sizes.ldn; i += LANES) {
         const vec signs = load(sign + i);
         store(v + i, rho_bar * load(v + i) + signs * load(rho + i));
         store(add + i, signs * load(inverse + i));
@@ -85,21 +87,23 @@ void NBT(fold)(const nbt_learner *self, real rho_bar, real *restrict v, real *ad
 static void make_signs(nbt_learner *self, uint64_t turn)
 {
     enum { GROUP = 4 * NBT_SIGN_STEPS };
-    for (uint32_t k = 0; k < self->K; k++)
-        for (size_t at = 0; at < self->ldwords; at += GROUP)
-            nbt_sign_words(NBT_SIGN_STEPS, self->seed, k, turn * NBT_SIGN_STEPS,
-                           (uint32_t)(at / GROUP), self->sign_words + k * self->ldwords + at);
-    self->signs_made = turn + 1;
+    for (uint32_t k = 0; k < self->sizes.K; k++)
+        for (size_t at = 0; at < self->sizes.ldwords; at += GROUP)
+            nbt_sign_words(NBT_SIGN_STEPS, self->choices.seed, k, turn * NBT_SIGN_STEPS,
+                           (uint32_t)(at / GROUP),
+                           self->reduction.sign_words + k * self->sizes.ldwords + at);
+    self->reduction.signs_made = turn + 1;
 }
 
 void NBT(signs)(nbt_learner *self, uint32_t pair, real *restrict sign)
 {
-    const uint64_t turn = self->step / NBT_SIGN_STEPS;
-    if (self->signs_made != turn + 1) make_signs(self, turn);
-    const uint32_t *words = self->sign_words + pair * self->ldwords + self->step % NBT_SIGN_STEPS;
-    for (size_t i = 0; i < self->n; i += LANES) {
+    const uint64_t turn = self->counters.step / NBT_SIGN_STEPS;
+    if (self->reduction.signs_made != turn + 1) make_signs(self, turn);
+    const uint32_t *words = self->reduction.sign_words + pair * self->sizes.ldwords +
+                            self->counters.step % NBT_SIGN_STEPS;
+    for (size_t i = 0; i < self->sizes.n; i += LANES) {
         const vec signs = lanes_signs(words[i / 32 * NBT_SIGN_STEPS] >> i % 32);
-        store(sign + i, lanes_only(signs, self->n - i));
+        store(sign + i, lanes_only(signs, self->sizes.n - i));
     }
 }
 

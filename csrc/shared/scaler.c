@@ -14,13 +14,13 @@ static double within(double x, double bound) { return x > bound ? bound : x < -b
 
 const void *NBT(scaler_input)(nbt_learner *self, const double *x)
 {
-    real *out = self->x_read;
-    const double *mean = self->x_mean, *variance = self->x_variance;
-    for (size_t l = 0; l < self->m; l++) {
+    real *out = self->scaler.x_read;
+    const double *mean = self->scaler.x_mean, *variance = self->scaler.x_variance;
+    for (size_t l = 0; l < self->sizes.m; l++) {
         const int present = x[l] == x[l];
-        if (!self->scale_x)
+        if (!self->choices.scale_x)
             out[l] = present ? (real)x[l] : 0;
-        else if (present && scaled(self->x_seen[l], variance[l]))
+        else if (present && scaled(self->scaler.x_seen[l], variance[l]))
             out[l] = (real)within((x[l] - mean[l]) / sqrt(variance[l]), WIDEST);
         else
             out[l] = 0;
@@ -64,14 +64,14 @@ static void follow(size_t count, const double *x, double *seen, double *mean, do
 /* R² ← R² + (e² - R²) / N, e² being at most (N + 8) R²; the same of what gradients see of e². */
 static void follow_errors(nbt_learner *self, const double *target)
 {
-    const double *square = self->y_square;
-    double *error = self->y_error, *limited = self->y_limited;
-    for (size_t d = 0; d < self->Y; d++) {
+    const double *square = self->scaler.y_square;
+    double *error = self->scaler.y_error, *limited = self->scaler.y_limited;
+    for (size_t d = 0; d < self->sizes.Y; d++) {
         const nbt_scale at = NBT(scaler_target)(self, d);
         if (target[d] != target[d] || !at.known) continue;
         if (!(error[d] > 0)) error[d] = at.error;
-        const double N = self->y_seen[d] + 1, most = (N + ROOM) * error[d];
-        const double whole = square[d] < most ? square[d] : most, part = square[self->Y + d];
+        const double N = self->scaler.y_seen[d] + 1, most = (N + ROOM) * error[d];
+        const double whole = square[d] < most ? square[d] : most, part = square[self->sizes.Y + d];
         error[d] += (whole - error[d]) / N;
         limited[d] += ((part < whole ? part : whole) - limited[d]) / N;
     }
@@ -79,11 +79,13 @@ static void follow_errors(nbt_learner *self, const double *target)
 
 void NBT(scaler_follow)(nbt_learner *self, const double *input, const double *target)
 {
-    if (input && self->scale_x)
-        follow(self->m, input, self->x_seen, self->x_mean, self->x_variance);
-    if (target && self->scale_y) {
+    if (input && self->choices.scale_x)
+        follow(self->sizes.m, input, self->scaler.x_seen, self->scaler.x_mean,
+               self->scaler.x_variance);
+    if (target && self->choices.scale_y) {
         follow_errors(self, target);
-        follow(self->Y, target, self->y_seen, self->y_mean, self->y_variance);
+        follow(self->sizes.Y, target, self->scaler.y_seen, self->scaler.y_mean,
+               self->scaler.y_variance);
     }
 }
 
@@ -96,8 +98,9 @@ size_t NBT(scaler_known)(size_t count, const double *x)
 
 nbt_scale NBT(scaler_target)(const nbt_learner *self, size_t d)
 {
-    const double N = self->y_seen[d], mean = self->y_mean[d], variance = self->y_variance[d];
-    const double error = self->y_error[d];
+    const double N = self->scaler.y_seen[d], mean = self->scaler.y_mean[d],
+                 variance = self->scaler.y_variance[d];
+    const double error = self->scaler.y_error[d];
     if (scaled(N, variance))
         return (nbt_scale){mean, sqrt(variance), error > 0 ? error : variance, 1};
     const double size = mean != 0 ? fabs(mean) : 1, apart = sqrt(variance);

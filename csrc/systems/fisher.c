@@ -10,31 +10,31 @@
 /* φ between its panels and one run a column. */
 static void phi_out(nbt_learner *self, const real *panels, real *flat)
 {
-    const size_t rows = 1 + self->n;
-    for (size_t z = 0; z < self->A; z++) {
+    const size_t rows = 1 + self->sizes.n;
+    for (size_t z = 0; z < self->sizes.A; z++) {
         flat[z * rows] = panels[z];
-        for (size_t i = 0; i < self->n; i++)
-            flat[z * rows + 1 + i] = *panel_entry(&self->out, panels, i, z);
+        for (size_t i = 0; i < self->sizes.n; i++)
+            flat[z * rows + 1 + i] = *panel_entry(&self->sizes.out, panels, i, z);
     }
 }
 
 static void phi_back(nbt_learner *self, const real *flat, real *panels)
 {
-    const size_t rows = 1 + self->n;
-    for (size_t z = 0; z < self->A; z++) {
+    const size_t rows = 1 + self->sizes.n;
+    for (size_t z = 0; z < self->sizes.A; z++) {
         panels[z] = flat[z * rows];
-        for (size_t i = 0; i < self->n; i++)
-            *panel_entry(&self->out, panels, i, z) = flat[z * rows + 1 + i];
+        for (size_t i = 0; i < self->sizes.n; i++)
+            *panel_entry(&self->sizes.out, panels, i, z) = flat[z * rows + 1 + i];
     }
 }
 
 /* g = ∂ŷᵀ/∂φ c: (1, a) c_z in column z. */
 static void phi_gradient(const nbt_learner *self, const real *c, real *g)
 {
-    const real *a = self->a;
-    for (size_t z = 0; z < self->A; z++) {
+    const real *a = self->network.a;
+    for (size_t z = 0; z < self->sizes.A; z++) {
         *g++ = c[z];
-        for (size_t i = 0; i < self->n; i++) *g++ = a[i] * c[z];
+        for (size_t i = 0; i < self->sizes.n; i++) *g++ = a[i] * c[z];
     }
 }
 
@@ -43,15 +43,16 @@ static void phi_gradient(const nbt_learner *self, const real *c, real *g)
  * bernoulli, √(p (1 - p)) e_r. */
 static void direction(const nbt_learner *self, size_t r, const double *p, real *c)
 {
-    if (self->readout == NBT_SOFTMAX) {
+    if (self->choices.readout == NBT_SOFTMAX) {
         const real size = root((real)p[r]);
-        for (size_t z = 0; z < self->A; z++) c[z] = -size * (real)p[z];
+        for (size_t z = 0; z < self->sizes.A; z++) c[z] = -size * (real)p[z];
         c[r] += size;
         return;
     }
-    memset(c, 0, self->ldA * sizeof *c);
+    memset(c, 0, self->sizes.ldA * sizeof *c);
     const real one = (real)p[r];
-    c[r] = root(self->information ? ((const real *)self->information)[r] : one * (1 - one));
+    c[r] = root(self->readout.information ? ((const real *)self->readout.information)[r]
+                                          : one * (1 - one));
 }
 
 static real decayed(const nbt_learner *self) { return NBT(optimizer_step_size)(self, 0).keep; }
@@ -60,17 +61,17 @@ static real decayed(const nbt_learner *self) { return NBT(optimizer_step_size)(s
 static void add_exact(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi,
                       void (*gradient)(nbt_learner *self))
 {
-    double *p = self->predicted;
-    real *c = self->direction;
-    NBT(readout_predict)(self, self->a, c, p);
-    for (size_t r = 0; r < self->A; r++) {
+    double *p = self->optimizer.predicted;
+    real *c = self->optimizer.direction;
+    NBT(readout_predict)(self, self->network.a, c, p);
+    for (size_t r = 0; r < self->sizes.A; r++) {
         const real keep = r ? 1 : decayed(self);
         direction(self, r, p, c);
-        NBT(readout_pull)(self, 1, self->slope, c, self->H);
+        NBT(readout_pull)(self, 1, self->network.slope, c, self->readout.H);
         gradient(self);
-        NBT(whole_add)(theta, keep, self->g);
-        phi_gradient(self, c, self->phi_g);
-        NBT(whole_add)(phi, keep, self->phi_g);
+        NBT(whole_add)(theta, keep, self->scratch.g);
+        phi_gradient(self, c, self->optimizer.phi_g);
+        NBT(whole_add)(phi, keep, self->optimizer.phi_g);
     }
 }
 
@@ -78,11 +79,11 @@ static void add_exact(nbt_learner *self, const nbt_whole *theta, const nbt_whole
  */
 static void step_both(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi, real *g)
 {
-    NBT(whole_factor)(theta, (real)self->lambda_theta);
-    NBT(whole_factor)(phi, (real)self->lambda_phi);
-    phi_out(self, self->phi, self->phi_flat);
-    NBT(whole_step)(phi, self->phi_g);
-    phi_back(self, self->phi_flat, self->phi);
+    NBT(whole_factor)(theta, (real)self->choices.lambda_theta);
+    NBT(whole_factor)(phi, (real)self->choices.lambda_phi);
+    phi_out(self, self->readout.phi, self->optimizer.phi_flat);
+    NBT(whole_step)(phi, self->optimizer.phi_g);
+    phi_back(self, self->optimizer.phi_flat, self->readout.phi);
     NBT(whole_step)(theta, g);
 }
 
@@ -91,40 +92,40 @@ static void add_outer(const nbt_learner *self, const nbt_whole *theta, const nbt
                       const real *g)
 {
     NBT(whole_add)(theta, decayed(self), g);
-    NBT(whole_add)(phi, decayed(self), self->phi_g);
+    NBT(whole_add)(phi, decayed(self), self->optimizer.phi_g);
 }
 
 /* The same, but φ's is the readout's own information; overwrites phi_g. */
 static void add_informed(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi)
 {
-    const real *information = self->information;
-    real *c = self->direction;
-    NBT(whole_add)(theta, decayed(self), self->g);
-    for (size_t r = 0; r < self->A; r++) {
-        memset(c, 0, self->ldA * sizeof *c);
+    const real *information = self->readout.information;
+    real *c = self->optimizer.direction;
+    NBT(whole_add)(theta, decayed(self), self->scratch.g);
+    for (size_t r = 0; r < self->sizes.A; r++) {
+        memset(c, 0, self->sizes.ldA * sizeof *c);
         c[r] = root(information[r]);
-        phi_gradient(self, c, self->phi_g);
-        NBT(whole_add)(phi, r ? 1 : decayed(self), self->phi_g);
+        phi_gradient(self, c, self->optimizer.phi_g);
+        NBT(whole_add)(phi, r ? 1 : decayed(self), self->optimizer.phi_g);
     }
 }
 
 void NBT(fisher_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
 {
     const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
-    if (self->exact_fisher) add_exact(self, &theta, &phi, gradient);
-    NBT(readout_pull)(self, 1, self->slope, self->delta, self->H);
+    if (self->choices.exact_fisher) add_exact(self, &theta, &phi, gradient);
+    NBT(readout_pull)(self, 1, self->network.slope, self->readout.delta, self->readout.H);
     gradient(self);
-    const int informed = !self->exact_fisher && self->information;
+    const int informed = !self->choices.exact_fisher && self->readout.information;
     if (informed) add_informed(self, &theta, &phi);
-    phi_gradient(self, self->delta, self->phi_g);
-    if (!self->exact_fisher && !informed) add_outer(self, &theta, &phi, self->g);
-    step_both(self, &theta, &phi, self->g);
+    phi_gradient(self, self->readout.delta, self->optimizer.phi_g);
+    if (!self->choices.exact_fisher && !informed) add_outer(self, &theta, &phi, self->scratch.g);
+    step_both(self, &theta, &phi, self->scratch.g);
 }
 
 void NBT(fisher_apply)(nbt_learner *self)
 {
     const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
-    phi_out(self, self->g_phi, self->phi_g);
-    add_outer(self, &theta, &phi, self->g_theta);
-    step_both(self, &theta, &phi, self->g_theta);
+    phi_out(self, self->past.g_phi, self->optimizer.phi_g);
+    add_outer(self, &theta, &phi, self->past.g_theta);
+    step_both(self, &theta, &phi, self->past.g_theta);
 }

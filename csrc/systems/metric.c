@@ -126,30 +126,30 @@ NBT_INLINE void descend_span(const pass *at, work todo, totals *all, size_t firs
 
 static pass pass_of(const nbt_learner *self, const real *z)
 {
-    const step_size step = NBT(optimizer_step_size)(self, self->lambda_theta);
+    const step_size step = NBT(optimizer_step_size)(self, self->choices.lambda_theta);
     return (pass){.step = step,
                   .z = z,
-                  .theta = self->theta,
-                  .J = self->theta_J,
-                  .J0 = self->theta_J0,
-                  .q = self->metric_q,
-                  .r = self->metric_r};
+                  .theta = self->network.theta,
+                  .J = self->optimizer.theta_J,
+                  .J0 = self->optimizer.theta_J0,
+                  .q = self->optimizer.metric_q,
+                  .r = self->optimizer.metric_r};
 }
 
 /* ---- the step ------------------------------------------------------------------------------ */
 
 static void descend(nbt_learner *self, real rate, const real *g)
 {
-    real *theta = self->theta;
-    for (size_t j = 0; j < self->cell.size; j += LANES)
+    real *theta = self->network.theta;
+    for (size_t j = 0; j < self->sizes.cell.size; j += LANES)
         store(theta + j, load(theta + j) - rate * load(g + j));
 }
 
 /* J ← keep J + g gᵀ, q, r and θ where every block is one parameter. */
 static void diagonal(nbt_learner *self, step_size step, const real *g)
 {
-    real *theta = self->theta, *J = self->theta_J, *r = self->metric_r;
-    for (size_t j = 0; j < self->cell.size; j += LANES) {
+    real *theta = self->network.theta, *J = self->optimizer.theta_J, *r = self->optimizer.metric_r;
+    for (size_t j = 0; j < self->sizes.cell.size; j += LANES) {
         const vec gj = load(g + j), Jjj = step.keep * load(J + j) + gj * gj;
         const vec inverse = 1 / (Jjj + step.lambda);
         store(J + j, Jjj);
@@ -161,22 +161,22 @@ static void diagonal(nbt_learner *self, step_size step, const real *g)
 /* Every block, for q and r. */
 NBT_INLINE void each_block(nbt_learner *self, const pass *at, const work todo)
 {
-    const int64_t *block = self->block;
+    const int64_t *block = self->optimizer.block;
     totals all = {0};
     real none;
-    for (size_t b = 0; b < self->blocks; b++)
+    for (size_t b = 0; b < self->optimizer.blocks; b++)
         arrow_block(at, todo, &all, (size_t)block[b], (size_t)block[b + 1], 1, &none, &none);
-    self->measuring = todo.keep;
+    self->optimizer.measuring = todo.keep;
 }
 
 void NBT(metric_apply)(nbt_learner *self, const real *restrict g)
 {
     const pass at = pass_of(self, g);
-    if (self->optimizer == NBT_SGD)
+    if (self->choices.optimizer == NBT_SGD)
         descend(self, at.step.rate, g);
-    else if (self->blocks == self->system.p)
+    else if (self->optimizer.blocks == self->system.functions.p)
         diagonal(self, at.step, g);
-    else if (self->rule != NBT_NOBACKTRACK)
+    else if (self->choices.rule != NBT_NOBACKTRACK)
         each_block(self, &at, (work){.learn = 1});
     else
         each_block(self, &at, (work){.learn = 1, .keep = 1});
@@ -184,10 +184,10 @@ void NBT(metric_apply)(nbt_learner *self, const real *restrict g)
 
 void NBT(metric_refresh)(nbt_learner *self)
 {
-    if (self->optimizer == NBT_SGD) return;
-    if (self->whole) {
+    if (self->choices.optimizer == NBT_SGD) return;
+    if (self->choices.whole) {
         NBT(whole_refresh)(self);
-        self->measuring = 1;
+        self->optimizer.measuring = 1;
         return;
     }
     const pass at = pass_of(self, NULL);
@@ -199,13 +199,13 @@ void NBT(metric_refresh)(nbt_learner *self)
 NBT_INLINE void each_span(nbt_learner *self, const pass *at, const int learn, const int measure)
 {
     const work todo = {.learn = learn, .pair = 1, .measure = measure};
-    const int64_t *span = self->span;
-    const real *H = self->H;
-    real *norm = self->norm_d, *inner = self->inner, none;
+    const int64_t *span = self->system.span;
+    const real *H = self->readout.H;
+    real *norm = self->estimator.norm_d, *inner = self->estimator.inner, none;
     totals all = {0};
-    for (size_t s = 0; s < self->spans; s++) {
+    for (size_t s = 0; s < self->system.spans; s++) {
         const size_t first = (size_t)span[s], last = (size_t)span[s + 1];
-        const int32_t i = self->owner[s];
+        const int32_t i = self->system.owner[s];
         const real of = i < 0 ? 0 : H[i];
         real *z2 = i < 0 ? &none : norm + i, *zw = i < 0 ? &none : inner + i;
         if (measure == NOTHING)
@@ -213,19 +213,20 @@ NBT_INLINE void each_span(nbt_learner *self, const pass *at, const int learn, co
         else
             arrow_block(at, todo, &all, first, last, of, z2, zw);
     }
-    ((real *)self->block_w)[0] = fold(all.w2) + all.first_w2;
+    ((real *)self->reduction.block_w)[0] = fold(all.w2) + all.first_w2;
 }
 
 void NBT(metric_sweep)(nbt_learner *self, int learn, real c, const real *z)
 {
-    const int fisher = self->norm == NBT_FISHER, kalman = self->norm == NBT_KALMAN_NORM;
+    const int fisher = self->choices.norm == NBT_FISHER,
+              kalman = self->choices.norm == NBT_KALMAN_NORM;
     pass at = pass_of(self, z);
-    at.w = self->w;
+    at.w = self->estimator.w;
     at.c = c;
-    memset(self->norm_d, 0, self->ldn * sizeof(real)); /* of rows that are empty */
-    memset(self->inner, 0, self->ldn * sizeof(real));
-    const int sgd = self->optimizer == NBT_SGD;
-    if (learn && !sgd) self->measuring = 0;
+    memset(self->estimator.norm_d, 0, self->sizes.ldn * sizeof(real)); /* of rows that are empty */
+    memset(self->estimator.inner, 0, self->sizes.ldn * sizeof(real));
+    const int sgd = self->choices.optimizer == NBT_SGD;
+    if (learn && !sgd) self->optimizer.measuring = 0;
 #define SPANS(measure)                                                                             \
     do {                                                                                           \
         if (learn)                                                                                 \
@@ -248,17 +249,18 @@ void NBT(metric_sweep)(nbt_learner *self, int learn, real c, const real *z)
 
 real NBT(metric_norm)(nbt_learner *self, const real *restrict w)
 {
-    if (self->dense) return NBT(whole_norm)(self, w);
-    const real *q = self->metric_q, *r = self->metric_r;
+    if (self->choices.dense) return NBT(whole_norm)(self, w);
+    const real *q = self->optimizer.metric_q, *r = self->optimizer.metric_r;
     vec sum = {0};
-    if (self->blocks == self->system.p) {
-        for (size_t j = 0; j < self->cell.size; j += LANES)
+    if (self->optimizer.blocks == self->system.functions.p) {
+        for (size_t j = 0; j < self->sizes.cell.size; j += LANES)
             sum += load(w + j) * load(w + j) * load(r + j);
         return fold(sum);
     }
     real firsts = 0;
-    for (size_t b = 0; b < self->blocks; b++) {
-        const size_t first = (size_t)self->block[b], last = (size_t)self->block[b + 1];
+    for (size_t b = 0; b < self->optimizer.blocks; b++) {
+        const size_t first = (size_t)self->optimizer.block[b],
+                     last = (size_t)self->optimizer.block[b + 1];
         const real w0 = w[first];
         firsts += w0 * w0 * r[first];
         for (size_t j = first + 1; j < last; j += LANES) {
@@ -272,14 +274,15 @@ real NBT(metric_norm)(nbt_learner *self, const real *restrict w)
 
 void NBT(metric_raise)(const nbt_learner *self, const real *restrict w, real *restrict y)
 {
-    if (self->dense) {
+    if (self->choices.dense) {
         const nbt_whole at = NBT(whole_theta)(self);
         NBT(whole_solve)(&at, w, y);
         return;
     }
-    const real *q = self->metric_q, *r = self->metric_r;
-    for (size_t b = 0; b < self->blocks; b++) {
-        const size_t first = (size_t)self->block[b], last = (size_t)self->block[b + 1];
+    const real *q = self->optimizer.metric_q, *r = self->optimizer.metric_r;
+    for (size_t b = 0; b < self->optimizer.blocks; b++) {
+        const size_t first = (size_t)self->optimizer.block[b],
+                     last = (size_t)self->optimizer.block[b + 1];
         const real w0 = w[first];
         vec sum = {0};
         for (size_t j = first + 1; j < last; j += LANES) {
@@ -344,20 +347,23 @@ static real row_norm(const real *q, const real *r, const int32_t *first, size_t 
 
 void NBT(metric_rows)(nbt_learner *self, real *restrict norm)
 {
-    if (self->dense) {
+    if (self->choices.dense) {
         NBT(whole_rows)(self, norm);
         return;
     }
-    const real *q = self->metric_q, *r = self->metric_r, *value = self->values;
-    const int32_t *index = self->indices, *first = self->first;
-    const int diagonal = self->blocks == self->system.p; /* as if every row were within one block */
-    for (size_t i = 0; i < self->n; i++) {
-        const size_t at = (size_t)self->indptr[i], count = (size_t)self->indptr[i + 1] - at;
+    const real *q = self->optimizer.metric_q, *r = self->optimizer.metric_r,
+               *value = self->system.values;
+    const int32_t *index = self->system.indices, *first = self->optimizer.first;
+    const int diagonal = self->optimizer.blocks ==
+                         self->system.functions.p; /* as if every row were within one block */
+    for (size_t i = 0; i < self->sizes.n; i++) {
+        const size_t at = (size_t)self->system.indptr[i],
+                     count = (size_t)self->system.indptr[i + 1] - at;
         const size_t j = count ? (size_t)index[at] : 0;
         norm[i] = 0;
-        if (count && self->run[i] && (diagonal || first[j] == first[j + count - 1]))
+        if (count && self->system.run[i] && (diagonal || first[j] == first[j + count - 1]))
             norm[i] = run_norm(q, r, diagonal ? SIZE_MAX : (size_t)first[j], j, count, value + at);
         else if (count)
-            norm[i] = row_norm(q, r, first, count, index + at, value + at, self->lead);
+            norm[i] = row_norm(q, r, first, count, index + at, value + at, self->optimizer.lead);
     }
 }

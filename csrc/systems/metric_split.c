@@ -11,9 +11,10 @@ typedef struct {
 
 static split_metric metric_of(const nbt_learner *self)
 {
-    const int plain =
-        self->optimizer == NBT_SGD || self->norm == NBT_EUCLIDEAN || self->norm == NBT_NO_NORM;
-    return (split_metric){self->metric_q, self->metric_r, self->first, self->pair, plain};
+    const int plain = self->choices.optimizer == NBT_SGD || self->choices.norm == NBT_EUCLIDEAN ||
+                      self->choices.norm == NBT_NO_NORM;
+    return (split_metric){self->optimizer.metric_q, self->optimizer.metric_r, self->optimizer.first,
+                          self->estimator.pair, plain};
 }
 
 /* What the bias w_0 of j's block takes from entry j: q_j w_0, if both belong to the same pair. */
@@ -26,8 +27,8 @@ static real shift(const split_metric *m, size_t j, const real *w)
 void NBT(metric_norm_split)(const nbt_learner *self, const real *restrict w, real *restrict norm)
 {
     const split_metric m = metric_of(self);
-    memset(norm, 0, self->K * sizeof *norm);
-    for (size_t j = 0; j < self->system.p; j++) {
+    memset(norm, 0, self->sizes.K * sizeof *norm);
+    for (size_t j = 0; j < self->system.functions.p; j++) {
         const size_t k = (size_t)m.pair[j], first = (size_t)m.first[j];
         if (m.plain) {
             norm[k] += w[j] * w[j];
@@ -46,7 +47,7 @@ void NBT(metric_norm_split)(const nbt_learner *self, const real *restrict w, rea
 void NBT(metric_raise_split)(nbt_learner *self, const real *restrict w, real *restrict y)
 {
     const split_metric m = metric_of(self);
-    for (size_t j = 0; j < self->system.p; j++) {
+    for (size_t j = 0; j < self->system.functions.p; j++) {
         const size_t first = (size_t)m.first[j];
         if (first == j) {
             y[j] = w[j] * m.r[j];
@@ -62,21 +63,23 @@ void NBT(metric_raise_split)(nbt_learner *self, const real *restrict w, real *re
 void NBT(metric_rows_split)(nbt_learner *self, real *restrict norm)
 {
     const split_metric m = metric_of(self);
-    const real *value = self->values;
-    const int32_t *index = self->indices;
-    real *lead = self->lead;
-    memset(norm, 0, self->K * self->ldn * sizeof *norm);
-    for (size_t i = 0; i < self->n; i++) {
-        const size_t begin = (size_t)self->indptr[i], end = (size_t)self->indptr[i + 1];
+    const real *value = self->system.values;
+    const int32_t *index = self->system.indices;
+    real *lead = self->optimizer.lead;
+    memset(norm, 0, self->sizes.K * self->sizes.ldn * sizeof *norm);
+    for (size_t i = 0; i < self->sizes.n; i++) {
+        const size_t begin = (size_t)self->system.indptr[i],
+                     end = (size_t)self->system.indptr[i + 1];
         for (size_t e = begin; e < end && !m.plain; e++) {
             const size_t j = (size_t)index[e];
             if ((size_t)m.first[j] != j) continue;
             lead[j] = value[e];
-            norm[(size_t)m.pair[j] * self->ldn + i] += value[e] * value[e] * (m.r[j] + m.q[j]);
+            norm[(size_t)m.pair[j] * self->sizes.ldn + i] +=
+                value[e] * value[e] * (m.r[j] + m.q[j]);
         }
         for (size_t e = begin; e < end; e++) {
             const size_t j = (size_t)index[e];
-            real *at = norm + (size_t)m.pair[j] * self->ldn + i;
+            real *at = norm + (size_t)m.pair[j] * self->sizes.ldn + i;
             if (m.plain) {
                 *at += value[e] * value[e];
             } else if ((size_t)m.first[j] != j) {
@@ -86,5 +89,6 @@ void NBT(metric_rows_split)(nbt_learner *self, real *restrict norm)
         }
         for (size_t e = begin; e < end && !m.plain; e++) lead[m.first[index[e]]] = 0;
     }
-    for (size_t e = 0; e < self->K * self->ldn; e++) norm[e] = norm[e] > 0 ? norm[e] : 0;
+    for (size_t e = 0; e < self->sizes.K * self->sizes.ldn; e++)
+        norm[e] = norm[e] > 0 ? norm[e] : 0;
 }

@@ -8,86 +8,92 @@
 #include "systems/split.h"
 #include "systems/step.h"
 
-static real *pair_v(const nbt_learner *self, size_t k) { return (real *)self->v + k * self->ldn; }
+static real *pair_v(const nbt_learner *self, size_t k)
+{
+    return (real *)self->estimator.v + k * self->sizes.ldn;
+}
 static real *pair_w(const nbt_learner *self, size_t k)
 {
-    return (real *)self->w + k * self->cell.size;
+    return (real *)self->estimator.w + k * self->sizes.cell.size;
 }
 
 /* g = (1/K) Σ_k (H·v̄_k) w̄_k + Σ_i H_i w_i, (12). O(Kp + entries) */
 static void mean_gradient(nbt_learner *self)
 {
-    real *g = self->g, *c = self->c;
-    NBT(rows_dot)(self->K, self->ldn, self->v, self->H, c);
-    for (size_t k = 0; k < self->K; k++) {
-        const real part = c[k] / (real)self->K, *w = pair_w(self, k);
-        for (size_t j = 0; j < self->cell.size; j += LANES) {
+    real *g = self->scratch.g, *c = self->scratch.c;
+    NBT(rows_dot)(self->sizes.K, self->sizes.ldn, self->estimator.v, self->readout.H, c);
+    for (size_t k = 0; k < self->sizes.K; k++) {
+        const real part = c[k] / (real)self->sizes.K, *w = pair_w(self, k);
+        for (size_t j = 0; j < self->sizes.cell.size; j += LANES) {
             const vec before = k ? load(g + j) : (vec){0};
             store(g + j, before + part * load(w + j));
         }
     }
-    NBT(sparse_add)(self, self->H, g);
+    NBT(sparse_add)(self, self->readout.H, g);
 }
 
 /* Where each parameter acts on one state alone and there is one pair, a step takes two passes: the
  * gradient, the optimizer and the norms in one, the reduction in the other. */
 static int in_one_pass(nbt_learner *self)
 {
-    if (!self->surveyed) {
+    if (!self->system.surveyed) {
         NBT(system_survey)(self);
         NBT(sparse_spread)(self);
     }
-    const int diagonal = self->optimizer == NBT_KALMAN && self->blocks == self->system.p;
-    return self->owned && self->K == 1 && !self->split && !self->whole && !diagonal;
+    const int diagonal =
+        self->choices.optimizer == NBT_KALMAN && self->optimizer.blocks == self->system.functions.p;
+    return self->system.owned && self->sizes.K == 1 && !self->choices.split &&
+           !self->choices.whole && !diagonal;
 }
 
 static void sweep(nbt_learner *self, int learn)
 {
     real c = 0;
-    NBT(rows_dot)(1, self->ldn, self->v, self->H, &c);
+    NBT(rows_dot)(1, self->sizes.ldn, self->estimator.v, self->readout.H, &c);
     NBT(metric_sweep)(self, learn, c, NBT(sparse_own)(self));
-    self->fresh = 1;
+    self->estimator.fresh = 1;
 }
 
 double NBT(system_nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
 {
     const double loss = NBT(system_loss)(self, y, learn);
-    if (!learn || self->failed) return loss;
+    if (!learn || self->counters.failed) return loss;
     if (in_one_pass(self)) {
         sweep(self, 1);
-        if (self->norm == NBT_FISHER) NBT(follow_fisher)(self);
+        if (self->choices.norm == NBT_FISHER) NBT(follow_fisher)(self);
         return loss;
     }
-    void (*const gradient)(nbt_learner *) = self->split ? NBT(split_gradient) : mean_gradient;
-    if (self->whole) {
+    void (*const gradient)(nbt_learner *) =
+        self->choices.split ? NBT(split_gradient) : mean_gradient;
+    if (self->choices.whole) {
         NBT(fisher_learn)(self, gradient);
     } else {
         gradient(self);
-        NBT(metric_apply)(self, self->g);
+        NBT(metric_apply)(self, self->scratch.g);
     }
-    if (self->norm == NBT_FISHER) NBT(follow_fisher)(self);
+    if (self->choices.norm == NBT_FISHER) NBT(follow_fisher)(self);
     return loss;
 }
 
 /* Norms are those of the metric, or plain. */
 static int measured(const nbt_learner *self)
 {
-    return self->optimizer == NBT_KALMAN &&
-           (self->norm == NBT_KALMAN_NORM || self->norm == NBT_FISHER);
+    return self->choices.optimizer == NBT_KALMAN &&
+           (self->choices.norm == NBT_KALMAN_NORM || self->choices.norm == NBT_FISHER);
 }
 
 /* ‖w̄_k‖² into block_w[0], ‖w_i‖² into norm_d, and for norm `kalman` ⟨w̄_k, w_i⟩ into inner. */
 static void measure(nbt_learner *self, size_t k)
 {
     const real *w = pair_w(self, k);
-    real *bar = self->block_w, *y = self->g;
-    if (measured(self) && !self->measuring) NBT(metric_refresh)(self);
-    if (k == 0 && measured(self)) NBT(metric_rows)(self, self->norm_d);
-    if (k == 0 && !measured(self)) NBT(sparse_norms)(self, self->norm_d);
-    bar[0] = measured(self) ? NBT(metric_norm)(self, w) : sum_of_squares(self->cell.size, w);
-    if (self->norm != NBT_KALMAN_NORM) return;
+    real *bar = self->reduction.block_w, *y = self->scratch.raised;
+    if (measured(self) && !self->optimizer.measuring) NBT(metric_refresh)(self);
+    if (k == 0 && measured(self)) NBT(metric_rows)(self, self->estimator.norm_d);
+    if (k == 0 && !measured(self)) NBT(sparse_norms)(self, self->estimator.norm_d);
+    bar[0] = measured(self) ? NBT(metric_norm)(self, w) : sum_of_squares(self->sizes.cell.size, w);
+    if (self->choices.norm != NBT_KALMAN_NORM) return;
     NBT(metric_raise)(self, w, y);
-    NBT(sparse_dot)(self, y, (real *)self->inner + k * self->ldn);
+    NBT(sparse_dot)(self, y, (real *)self->estimator.inner + k * self->sizes.ldn);
 }
 
 /* w̄ ← keep w̄ + Σ_i c_i w_i for one pair. O(p) */
@@ -95,15 +101,15 @@ static void fold_rows(nbt_learner *self, size_t k, real keep, const real *c)
 {
     real *w = pair_w(self, k);
     if (!in_one_pass(self)) {
-        for (size_t j = 0; j < self->cell.size; j += LANES) store(w + j, keep * load(w + j));
+        for (size_t j = 0; j < self->sizes.cell.size; j += LANES) store(w + j, keep * load(w + j));
         NBT(sparse_add)(self, c, w);
         return;
     }
     const real *z = NBT(sparse_own)(self);
-    for (size_t s = 0; s < self->spans; s++) {
-        const size_t first = (size_t)self->span[s], last = (size_t)self->span[s + 1];
+    for (size_t s = 0; s < self->system.spans; s++) {
+        const size_t first = (size_t)self->system.span[s], last = (size_t)self->system.span[s + 1];
         const size_t begin = after_odd(first, last);
-        const real own = self->owner[s] < 0 ? 0 : c[self->owner[s]];
+        const real own = self->system.owner[s] < 0 ? 0 : c[self->system.owner[s]];
         if (begin > first) w[first] = keep * w[first] + own * z[first];
         for (size_t j = begin; j < last; j += LANES)
             store_some(w + j, last - j, keep * load_any(w + j) + own * load_any(z + j));
@@ -113,28 +119,29 @@ static void fold_rows(nbt_learner *self, size_t k, real keep, const real *c)
 /* (13)–(15) for one pair: v̄ ← ρ̄ v̄ + Σ ε_i ρ_i e_i, w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i. */
 static void reduce(nbt_learner *self, size_t k, size_t q)
 {
-    real *v = pair_v(self, k), *inverse = self->rho_inverse;
+    real *v = pair_v(self, k), *inverse = self->reduction.rho_inverse;
     if (!in_one_pass(self))
         measure(self, k);
-    else if (!self->fresh)
+    else if (!self->estimator.fresh)
         sweep(self, 0);
-    self->fresh = 0;
+    self->estimator.fresh = 0;
     NBT(state_weights)(self, k);
     NBT(balance_blocks)(self, 1, v);
-    NBT(balance)(self->ldn, self->norm != NBT_NO_NORM, self->norm_d, self->u, self->rho, inverse);
+    NBT(balance)(self->sizes.ldn, self->choices.norm != NBT_NO_NORM, self->estimator.norm_d,
+                 self->reduction.u, self->reduction.rho, inverse);
     NBT(system_signs)(self, k, q);
-    NBT(fold)(self, ((const real *)self->block_rho)[0], v, inverse);
-    fold_rows(self, k, ((const real *)self->block_inverse)[0], inverse);
+    NBT(fold)(self, ((const real *)self->reduction.block_rho)[0], v, inverse);
+    fold_rows(self, k, ((const real *)self->reduction.block_inverse)[0], inverse);
 }
 
 void NBT(system_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     NBT(system_input)(self, symbol, vector);
-    for (size_t q = 0; q < self->phases; q++) {
-        const nbt_point at = NBT(system_point)(self, self->h, q);
-        if (self->split) NBT(split_reduce)(self, q);
-        for (size_t k = 0; k < self->K && !self->split; k++) reduce(self, k, q);
+    for (size_t q = 0; q < self->sizes.phases; q++) {
+        const nbt_point at = NBT(system_point)(self, self->network.h, q);
+        if (self->choices.split) NBT(split_reduce)(self, q);
+        for (size_t k = 0; k < self->sizes.K && !self->choices.split; k++) reduce(self, k, q);
         if (!NBT(system_move)(self, &at)) return;
     }
-    NBT(respond)(self, self->h, self->a, self->slope);
+    NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
 }

@@ -7,8 +7,14 @@
 #include "systems/step.h"
 #include <string.h>
 
-static real *now(const nbt_learner *self) { return self->settled ? self->G : self->G_next; }
-static real *next(const nbt_learner *self) { return self->settled ? self->G_next : self->G; }
+static real *now(const nbt_learner *self)
+{
+    return self->estimator.settled ? self->estimator.G : self->estimator.G_next;
+}
+static real *next(const nbt_learner *self)
+{
+    return self->estimator.settled ? self->estimator.G_next : self->estimator.G;
+}
 
 /* As many sums as registers hold: rows of the product, lane blocks of columns. */
 enum { TILE_ROWS = 4, TILE_BLOCKS = NBT_REGISTER == 64 ? 4 : 3 };
@@ -55,34 +61,34 @@ NBT_INLINE void product(size_t n, size_t ldF, size_t ld, size_t rows, int holes,
 /* g = Σ_k H_k G[k], (6). O(np) */
 static void exact_gradient(nbt_learner *self)
 {
-    product(self->n, 1, self->ldG, 1, 0, self->H, now(self), self->g);
+    product(self->sizes.n, 1, self->sizes.ldG, 1, 0, self->readout.H, now(self), self->scratch.g);
 }
 
 double NBT(system_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
 {
     const double loss = NBT(system_loss)(self, y, learn);
-    if (!learn || self->failed) return loss;
-    if (self->whole) {
+    if (!learn || self->counters.failed) return loss;
+    if (self->choices.whole) {
         NBT(fisher_learn)(self, exact_gradient);
         return loss;
     }
     exact_gradient(self);
-    NBT(metric_apply)(self, self->g);
+    NBT(metric_apply)(self, self->scratch.g);
     return loss;
 }
 
 /* Fᵀ (n, ldn), a product with a unit vector a row. O(n) calls */
 static int jacobian(nbt_learner *self, const nbt_point *at)
 {
-    real *F = self->F, *unit = self->slope_next;
-    memset(unit, 0, self->ldn * sizeof *unit);
-    for (size_t j = 0; j < self->n && !self->failed; j++) {
+    real *F = self->scratch.F, *unit = self->scratch.unit;
+    memset(unit, 0, self->sizes.ldn * sizeof *unit);
+    for (size_t j = 0; j < self->sizes.n && !self->counters.failed; j++) {
         unit[j] = 1;
-        NBT_ASK(self, jvp, at, unit, F + j * self->ldn);
+        NBT_ASK(self, jvp, at, unit, F + j * self->sizes.ldn);
         unit[j] = 0;
     }
-    NBT(system_given)(self, self->n * self->ldn, F);
-    return !self->failed;
+    NBT(system_given)(self, self->sizes.n * self->sizes.ldn, F);
+    return !self->counters.failed;
 }
 
 /* Is most of F 0, as for a graph, or a layer that the others leave alone? */
@@ -97,23 +103,23 @@ static int has_holes(size_t n, size_t ldn, const real *F)
 /* (4): G ← F G + ∂f/∂θ. */
 static void carry(nbt_learner *self)
 {
-    const size_t n = self->n, ldn = self->ldn, ld = self->ldG;
-    if (has_holes(n, ldn, self->F))
-        product(n, ldn, ld, n, 1, self->F, now(self), next(self));
+    const size_t n = self->sizes.n, ldn = self->sizes.ldn, ld = self->sizes.ldG;
+    if (has_holes(n, ldn, self->scratch.F))
+        product(n, ldn, ld, n, 1, self->scratch.F, now(self), next(self));
     else
-        product(n, ldn, ld, n, 0, self->F, now(self), next(self));
+        product(n, ldn, ld, n, 0, self->scratch.F, now(self), next(self));
     NBT(sparse_add_rows)(self, ld, next(self));
-    self->settled = !self->settled;
+    self->estimator.settled = !self->estimator.settled;
 }
 
 void NBT(system_rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     NBT(system_input)(self, symbol, vector);
-    for (size_t q = 0; q < self->phases; q++) {
-        const nbt_point at = NBT(system_point)(self, self->h, q);
+    for (size_t q = 0; q < self->sizes.phases; q++) {
+        const nbt_point at = NBT(system_point)(self, self->network.h, q);
         if (!jacobian(self, &at) || !NBT(system_rows)(self, &at)) return;
         carry(self);
         if (!NBT(system_step)(self, &at)) return;
     }
-    NBT(respond)(self, self->h, self->a, self->slope);
+    NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
 }

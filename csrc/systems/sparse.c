@@ -11,8 +11,9 @@ typedef struct {
 
 static sparse_row row_of(const nbt_learner *self, size_t i)
 {
-    const size_t begin = (size_t)self->indptr[i], end = (size_t)self->indptr[i + 1];
-    return (sparse_row){end - begin, self->indices + begin, (const real *)self->values + begin};
+    const size_t begin = (size_t)self->system.indptr[i], end = (size_t)self->system.indptr[i + 1];
+    return (sparse_row){end - begin, self->system.indices + begin,
+                        (const real *)self->system.values + begin};
 }
 
 /* The first and last column of a row that is not empty. */
@@ -33,77 +34,84 @@ static extent extent_of(const sparse_row *w, int run)
 /* The piece that row i begins, after the ones before it; returns whether it may have it. */
 static int begin_span(nbt_learner *self, int32_t i, extent at)
 {
-    const size_t s = self->spans;
-    if (self->optimizer == NBT_SGD) {
-        self->span[s] = s ? at.first : 0;
-        self->owner[self->spans++] = i;
+    const size_t s = self->system.spans;
+    if (self->choices.optimizer == NBT_SGD) {
+        self->system.span[s] = s ? at.first : 0;
+        self->system.owner[self->system.spans++] = i;
         return 1;
     }
-    while (self->spans < self->blocks && self->block[self->spans + 1] <= at.first)
-        self->owner[self->spans++] = -1;
-    if (self->spans == self->blocks || at.last >= self->block[self->spans + 1]) return 0;
-    self->owner[self->spans++] = i;
+    while (self->system.spans < self->optimizer.blocks &&
+           self->optimizer.block[self->system.spans + 1] <= at.first)
+        self->system.owner[self->system.spans++] = -1;
+    if (self->system.spans == self->optimizer.blocks ||
+        at.last >= self->optimizer.block[self->system.spans + 1])
+        return 0;
+    self->system.owner[self->system.spans++] = i;
     return 1;
 }
 
 static void end_spans(nbt_learner *self)
 {
-    if (self->optimizer == NBT_KALMAN) {
-        while (self->spans < self->blocks) self->owner[self->spans++] = -1;
-        memcpy(self->span, self->block, (self->blocks + 1) * sizeof *self->span);
+    if (self->choices.optimizer == NBT_KALMAN) {
+        while (self->system.spans < self->optimizer.blocks)
+            self->system.owner[self->system.spans++] = -1;
+        memcpy(self->system.span, self->optimizer.block,
+               (self->optimizer.blocks + 1) * sizeof *self->system.span);
         return;
     }
-    if (!self->spans) {
-        self->span[0] = 0;
-        self->owner[self->spans++] = -1;
+    if (!self->system.spans) {
+        self->system.span[0] = 0;
+        self->system.owner[self->system.spans++] = -1;
     }
-    self->span[self->spans] = (int64_t)self->system.p;
+    self->system.span[self->system.spans] = (int64_t)self->system.functions.p;
 }
 
 void NBT(sparse_survey)(nbt_learner *self)
 {
     int64_t end = 0; /* of the rows so far */
     int runs = 1;
-    self->spans = 0;
-    self->owned = 1;
-    for (size_t i = 0; i < self->n; i++) {
+    self->system.spans = 0;
+    self->system.owned = 1;
+    for (size_t i = 0; i < self->sizes.n; i++) {
         const sparse_row w = row_of(self, i);
         int gaps = 0;
         for (size_t e = 1; e < w.count; e++) gaps |= w.index[e] - w.index[e - 1] - 1;
-        self->run[i] = gaps == 0;
+        self->system.run[i] = gaps == 0;
         runs &= gaps == 0;
-        if (!w.count || !self->owned) continue;
-        const extent at = extent_of(&w, self->run[i]);
-        self->owned = at.first >= end && begin_span(self, (int32_t)i, at);
+        if (!w.count || !self->system.owned) continue;
+        const extent at = extent_of(&w, self->system.run[i]);
+        self->system.owned = at.first >= end && begin_span(self, (int32_t)i, at);
         end = (int64_t)at.last + 1;
     }
-    self->complete = self->owned && runs && (size_t)self->indptr[self->n] == self->system.p;
-    if (self->owned) end_spans(self);
-    self->surveyed = 1;
+    self->system.complete = self->system.owned && runs &&
+                            (size_t)self->system.indptr[self->sizes.n] == self->system.functions.p;
+    if (self->system.owned) end_spans(self);
+    self->system.surveyed = 1;
 }
 
 void NBT(sparse_spread)(nbt_learner *self)
 {
-    if (!self->owned || self->complete) return;
-    real *z = self->own;
-    memset(z + self->own_begin, 0, (self->own_end - self->own_begin) * sizeof *z);
-    size_t begin = self->system.p, end = 0;
-    for (size_t i = 0; i < self->n; i++) {
+    if (!self->system.owned || self->system.complete) return;
+    real *z = self->system.own;
+    memset(z + self->system.own_begin, 0,
+           (self->system.own_end - self->system.own_begin) * sizeof *z);
+    size_t begin = self->system.functions.p, end = 0;
+    for (size_t i = 0; i < self->sizes.n; i++) {
         const sparse_row w = row_of(self, i);
         if (!w.count) continue;
-        const extent at = extent_of(&w, self->run[i]);
+        const extent at = extent_of(&w, self->system.run[i]);
         if (end == 0) begin = (size_t)at.first;
         end = (size_t)at.last + 1;
-        for (size_t e = 0; e < w.count && !self->run[i]; e++) z[w.index[e]] = w.value[e];
-        if (self->run[i]) memcpy(z + at.first, w.value, w.count * sizeof *z);
+        for (size_t e = 0; e < w.count && !self->system.run[i]; e++) z[w.index[e]] = w.value[e];
+        if (self->system.run[i]) memcpy(z + at.first, w.value, w.count * sizeof *z);
     }
-    self->own_begin = end ? begin : 0;
-    self->own_end = end;
+    self->system.own_begin = end ? begin : 0;
+    self->system.own_end = end;
 }
 
 const void *NBT(sparse_own)(const nbt_learner *self)
 {
-    return self->complete ? self->values : self->own;
+    return self->system.complete ? self->system.values : self->system.own;
 }
 
 /* out += c w for a run, out being where it begins. */
@@ -117,10 +125,10 @@ static void add_run(const sparse_row *w, real c, real *restrict out)
 
 void NBT(sparse_add)(const nbt_learner *self, const real *restrict coefficient, real *restrict out)
 {
-    for (size_t i = 0; i < self->n; i++) {
+    for (size_t i = 0; i < self->sizes.n; i++) {
         const sparse_row w = row_of(self, i);
         const real c = coefficient[i];
-        if (!self->run[i]) {
+        if (!self->system.run[i]) {
             for (size_t e = 0; e < w.count; e++) out[w.index[e]] += c * w.value[e];
         } else if (w.count) {
             add_run(&w, c, out + w.index[0]);
@@ -130,9 +138,9 @@ void NBT(sparse_add)(const nbt_learner *self, const real *restrict coefficient, 
 
 void NBT(sparse_add_rows)(const nbt_learner *self, size_t ld, real *restrict out)
 {
-    for (size_t i = 0; i < self->n; i++, out += ld) {
+    for (size_t i = 0; i < self->sizes.n; i++, out += ld) {
         const sparse_row w = row_of(self, i);
-        if (!self->run[i]) {
+        if (!self->system.run[i]) {
             for (size_t e = 0; e < w.count; e++) out[w.index[e]] += w.value[e];
         } else if (w.count) {
             add_run(&w, 1, out + w.index[0]);
@@ -142,7 +150,7 @@ void NBT(sparse_add_rows)(const nbt_learner *self, size_t ld, real *restrict out
 
 void NBT(sparse_dot)(const nbt_learner *self, const real *restrict y, real *restrict out)
 {
-    for (size_t i = 0; i < self->n; i++) {
+    for (size_t i = 0; i < self->sizes.n; i++) {
         const sparse_row w = row_of(self, i);
         real sum = 0;
         for (size_t e = 0; e < w.count; e++) sum += w.value[e] * y[w.index[e]];
@@ -152,7 +160,7 @@ void NBT(sparse_dot)(const nbt_learner *self, const real *restrict y, real *rest
 
 void NBT(sparse_norms)(const nbt_learner *self, real *restrict norm)
 {
-    for (size_t i = 0; i < self->n; i++) {
+    for (size_t i = 0; i < self->sizes.n; i++) {
         const sparse_row w = row_of(self, i);
         vec sum[2] = {{0}};
         size_t e = 0;
@@ -175,23 +183,24 @@ void NBT(sparse_norms)(const nbt_learner *self, real *restrict norm)
 void NBT(sparse_add_split)(const nbt_learner *self, const real *restrict coefficient,
                            real *restrict out)
 {
-    for (size_t i = 0; i < self->n; i++) {
+    for (size_t i = 0; i < self->sizes.n; i++) {
         const sparse_row w = row_of(self, i);
         for (size_t e = 0; e < w.count; e++) {
             const int32_t j = w.index[e];
-            out[j] += coefficient[(size_t)self->pair[j] * self->ldn + i] * w.value[e];
+            out[j] +=
+                coefficient[(size_t)self->estimator.pair[j] * self->sizes.ldn + i] * w.value[e];
         }
     }
 }
 
 void NBT(sparse_dot_split)(const nbt_learner *self, const real *restrict y, real *restrict out)
 {
-    memset(out, 0, self->K * self->ldn * sizeof *out);
-    for (size_t i = 0; i < self->n; i++) {
+    memset(out, 0, self->sizes.K * self->sizes.ldn * sizeof *out);
+    for (size_t i = 0; i < self->sizes.n; i++) {
         const sparse_row w = row_of(self, i);
         for (size_t e = 0; e < w.count; e++) {
             const int32_t j = w.index[e];
-            out[(size_t)self->pair[j] * self->ldn + i] += w.value[e] * y[j];
+            out[(size_t)self->estimator.pair[j] * self->sizes.ldn + i] += w.value[e] * y[j];
         }
     }
 }

@@ -7,46 +7,46 @@
 
 void NBT(split_gradient)(nbt_learner *self)
 {
-    real *g = self->g, *c = self->c;
-    const real *w = self->w;
-    NBT(rows_dot)(self->K, self->ldn, self->v, self->H, c);
-    for (size_t j = 0; j < self->system.p; j++) g[j] = c[self->pair[j]] * w[j];
-    NBT(sparse_add)(self, self->H, g);
+    real *g = self->scratch.g, *c = self->scratch.c;
+    const real *w = self->estimator.w;
+    NBT(rows_dot)(self->sizes.K, self->sizes.ldn, self->estimator.v, self->readout.H, c);
+    for (size_t j = 0; j < self->system.functions.p; j++) g[j] = c[self->estimator.pair[j]] * w[j];
+    NBT(sparse_add)(self, self->readout.H, g);
 }
 
-/* Norms of the pairs' parts: of w̄ into c (K), of the rows into norm_w (K, ldn), and for norm
+/* Norms of the pairs' parts: of w̄ into parts (K), of the rows into norm_w (K, ldn), and for norm
  * `kalman` their products into inner (K, ldn). */
 static void measure_parts(nbt_learner *self)
 {
-    NBT(metric_norm_split)(self, self->w, self->c);
-    NBT(metric_rows_split)(self, self->norm_w);
-    if (self->norm != NBT_KALMAN_NORM) return;
-    NBT(metric_raise_split)(self, self->w, self->g);
-    NBT(sparse_dot_split)(self, self->g, self->inner);
+    NBT(metric_norm_split)(self, self->estimator.w, self->scratch.parts);
+    NBT(metric_rows_split)(self, self->estimator.norm_w);
+    if (self->choices.norm != NBT_KALMAN_NORM) return;
+    NBT(metric_raise_split)(self, self->estimator.w, self->scratch.raised);
+    NBT(sparse_dot_split)(self, self->scratch.raised, self->estimator.inner);
 }
 
 /* (13) for pair k; leaves what (14) does to its part: a factor in keep_w[k], ε_i / ρ_i in add_w. */
 static void fold_pair(nbt_learner *self, size_t k, size_t q)
 {
-    const size_t ldn = self->ldn;
-    real *v = (real *)self->v + k * ldn, *add_w = (real *)self->add_w + k * ldn;
-    lanes_copy(ldn, (const real *)self->norm_w + k * ldn, self->norm_d);
-    ((real *)self->block_w)[0] = ((const real *)self->c)[k];
+    const size_t ldn = self->sizes.ldn;
+    real *v = (real *)self->estimator.v + k * ldn, *add_w = (real *)self->estimator.add_w + k * ldn;
+    lanes_copy(ldn, (const real *)self->estimator.norm_w + k * ldn, self->estimator.norm_d);
+    ((real *)self->reduction.block_w)[0] = ((const real *)self->scratch.parts)[k];
     NBT(state_weights)(self, k);
     NBT(balance_blocks)(self, 1, v);
-    NBT(balance)(ldn, self->norm != NBT_NO_NORM, self->norm_d, self->u, self->rho,
-                 self->rho_inverse);
+    NBT(balance)(ldn, self->choices.norm != NBT_NO_NORM, self->estimator.norm_d, self->reduction.u,
+                 self->reduction.rho, self->reduction.rho_inverse);
     NBT(system_signs)(self, k, q);
-    NBT(fold)(self, ((const real *)self->block_rho)[0], v, add_w);
-    ((real *)self->keep_w)[k] = ((const real *)self->block_inverse)[0];
+    NBT(fold)(self, ((const real *)self->reduction.block_rho)[0], v, add_w);
+    ((real *)self->estimator.keep_w)[k] = ((const real *)self->reduction.block_inverse)[0];
 }
 
 void NBT(split_reduce)(nbt_learner *self, size_t q)
 {
-    const real *keep = self->keep_w;
-    real *w = self->w;
+    const real *keep = self->estimator.keep_w;
+    real *w = self->estimator.w;
     measure_parts(self);
-    for (size_t k = 0; k < self->K; k++) fold_pair(self, k, q);
-    for (size_t j = 0; j < self->system.p; j++) w[j] *= keep[self->pair[j]];
-    NBT(sparse_add_split)(self, self->add_w, w);
+    for (size_t k = 0; k < self->sizes.K; k++) fold_pair(self, k, q);
+    for (size_t j = 0; j < self->system.functions.p; j++) w[j] *= keep[self->estimator.pair[j]];
+    NBT(sparse_add_split)(self, self->estimator.add_w, w);
 }

@@ -9,64 +9,69 @@
 
 void NBT(system_input)(nbt_learner *self, int32_t symbol, const void *vector)
 {
-    real *x = self->x;
-    if (!self->one_hot) {
-        memcpy(x, vector, self->m * sizeof *x);
+    real *x = self->system.x;
+    if (!self->choices.one_hot) {
+        memcpy(x, vector, self->sizes.m * sizeof *x);
         return;
     }
-    if (self->x_last >= 0)
-        x[self->x_last] = 0;
+    if (self->network.x_last >= 0)
+        x[self->network.x_last] = 0;
     else
-        memset(x, 0, self->m * sizeof *x);
+        memset(x, 0, self->sizes.m * sizeof *x);
     x[symbol] = 1;
-    self->x_last = symbol;
+    self->network.x_last = symbol;
 }
 
 nbt_point NBT(system_point)(const nbt_learner *self, const real *h, size_t phase)
 {
-    const int told = self->one_hot && self->system.by_symbol;
-    return (nbt_point){h, self->x, self->theta, told ? self->x_last : -1, phase};
+    const int told = self->choices.one_hot && self->system.functions.by_symbol;
+    return (nbt_point){h, self->system.x, self->network.theta, told ? self->network.x_last : -1,
+                       phase};
 }
 
 void NBT(system_given)(nbt_learner *self, size_t count, const void *numbers)
 {
-    if (self->system.theirs && !NBT(all_finite)(count, numbers)) self->noted = 1;
+    if (self->system.functions.theirs && !NBT(all_finite)(count, numbers)) self->workers.noted = 1;
 }
 
 double NBT(system_own_loss)(nbt_learner *self, nbt_target y, real *H)
 {
     double value = 0;
-    real *numbers = self->y;
-    for (size_t d = 0; d < self->Y; d++) numbers[d] = (real)y.vector[d];
-    NBT_ASK(self, loss, self->h, self->y, &value, H);
-    NBT(system_given)(self, self->ldn, H);
+    real *numbers = self->system.y;
+    for (size_t d = 0; d < self->sizes.Y; d++) numbers[d] = (real)y.vector[d];
+    NBT_ASK(self, loss, self->network.h, self->system.y, &value, H);
+    NBT(system_given)(self, self->sizes.ldn, H);
     return value;
 }
 
 double NBT(system_loss)(nbt_learner *self, nbt_target y, int learn)
 {
-    if (self->readout == NBT_OWN_LOSS) return NBT(system_own_loss)(self, y, self->H);
-    const double loss = NBT(readout_loss)(self, y, self->delta);
-    if (learn && !self->whole) NBT(readout_learn)(self);
+    if (self->choices.readout == NBT_OWN_LOSS)
+        return NBT(system_own_loss)(self, y, self->readout.H);
+    const double loss = NBT(readout_loss)(self, y, self->readout.delta);
+    if (learn && !self->choices.whole) NBT(readout_learn)(self);
     return loss;
 }
 
 /* Is the pattern the one that was surveyed last? Not kept of systems that say when it changes. */
 static int seen(const nbt_learner *self)
 {
-    const size_t rows = (self->n + 1) * sizeof *self->indptr;
-    if (self->system.fixed || !self->surveyed) return 0;
-    if (memcmp(self->indptr, self->seen_indptr, rows)) return 0;
-    const size_t entries = (size_t)self->indptr[self->n] * sizeof *self->indices;
-    return !memcmp(self->indices, self->seen_indices, entries);
+    const size_t rows = (self->sizes.n + 1) * sizeof *self->system.indptr;
+    if (self->system.functions.fixed || !self->system.surveyed) return 0;
+    if (memcmp(self->system.indptr, self->system.seen_indptr, rows)) return 0;
+    const size_t entries =
+        (size_t)self->system.indptr[self->sizes.n] * sizeof *self->system.indices;
+    return !memcmp(self->system.indices, self->system.seen_indices, entries);
 }
 
 void NBT(system_survey)(nbt_learner *self)
 {
-    const size_t entries = (size_t)self->indptr[self->n];
-    if (!self->system.fixed) {
-        memcpy(self->seen_indptr, self->indptr, (self->n + 1) * sizeof *self->indptr);
-        memcpy(self->seen_indices, self->indices, entries * sizeof *self->indices);
+    const size_t entries = (size_t)self->system.indptr[self->sizes.n];
+    if (!self->system.functions.fixed) {
+        memcpy(self->system.seen_indptr, self->system.indptr,
+               (self->sizes.n + 1) * sizeof *self->system.indptr);
+        memcpy(self->system.seen_indices, self->system.indices,
+               entries * sizeof *self->system.indices);
     }
     NBT(sparse_survey)(self);
 }
@@ -74,44 +79,47 @@ void NBT(system_survey)(nbt_learner *self)
 /* What follows of the arrays that `rows` wrote; `dense`: one pattern for all symbols. */
 static int follow_pattern(nbt_learner *self, int dense)
 {
-    const nbt_system *f = &self->system;
-    if (self->failed || self->patterned || seen(self)) return !self->failed;
-    self->failed =
-        f->unchecked && !nbt_csr_valid(f->n, f->p, f->entries, self->indptr, self->indices);
-    if (self->failed) return 0;
+    const nbt_system *f = &self->system.functions;
+    if (self->counters.failed || self->system.patterned || seen(self))
+        return !self->counters.failed;
+    self->counters.failed =
+        f->unchecked &&
+        !nbt_csr_valid(f->n, f->p, f->entries, self->system.indptr, self->system.indices);
+    if (self->counters.failed) return 0;
     NBT(system_survey)(self);
-    self->patterned = f->fixed && f->phases == 1 && dense;
+    self->system.patterned = f->fixed && f->phases == 1 && dense;
     return 1;
 }
 
 int NBT(system_rows)(nbt_learner *self, const nbt_point *at)
 {
-    int64_t *indptr = self->patterned ? NULL : self->indptr;
-    int32_t *indices = self->patterned ? NULL : self->indices;
-    NBT_ASK(self, rows, at, indptr, indices, self->values);
+    int64_t *indptr = self->system.patterned ? NULL : self->system.indptr;
+    int32_t *indices = self->system.patterned ? NULL : self->system.indices;
+    NBT_ASK(self, rows, at, indptr, indices, self->system.values);
     if (!follow_pattern(self, at->symbol < 0)) return 0;
-    NBT(system_given)(self, (size_t)self->indptr[self->n], self->values);
+    NBT(system_given)(self, (size_t)self->system.indptr[self->sizes.n], self->system.values);
     return 1;
 }
 
 int NBT(system_move)(nbt_learner *self, const nbt_point *at)
 {
-    const size_t K = self->K, ldn = self->ldn;
-    real *v = self->v, *pushed = self->pushed;
-    if (self->system.move) {
-        int64_t *indptr = self->patterned ? NULL : self->indptr;
-        int32_t *indices = self->patterned ? NULL : self->indices;
-        NBT_ASK(self, move, at, K, ldn, v, self->h_next, pushed, indptr, indices, self->values);
+    const size_t K = self->sizes.K, ldn = self->sizes.ldn;
+    real *v = self->estimator.v, *pushed = self->scratch.pushed;
+    if (self->system.functions.move) {
+        int64_t *indptr = self->system.patterned ? NULL : self->system.indptr;
+        int32_t *indices = self->system.patterned ? NULL : self->system.indices;
+        NBT_ASK(self, move, at, K, ldn, v, self->scratch.h_next, pushed, indptr, indices,
+                self->system.values);
         if (!follow_pattern(self, 1)) return 0;
-        NBT(system_given)(self, (size_t)self->indptr[self->n], self->values);
-        NBT(system_given)(self, ldn, self->h_next);
-        lanes_copy(ldn, self->h_next, self->h);
+        NBT(system_given)(self, (size_t)self->system.indptr[self->sizes.n], self->system.values);
+        NBT(system_given)(self, ldn, self->scratch.h_next);
+        lanes_copy(ldn, self->scratch.h_next, self->network.h);
     } else {
         nbt_point dense = *at;
         dense.symbol = -1;
-        for (size_t k = 0; k < K && !self->failed; k++)
+        for (size_t k = 0; k < K && !self->counters.failed; k++)
             NBT_ASK(self, jvp, at, v + k * ldn, pushed + k * ldn);
-        if (self->failed || !NBT(system_rows)(self, &dense)) return 0;
+        if (self->counters.failed || !NBT(system_rows)(self, &dense)) return 0;
         if (!NBT(system_step)(self, at)) return 0;
     }
     NBT(sparse_spread)(self);
@@ -122,24 +130,25 @@ int NBT(system_move)(nbt_learner *self, const nbt_point *at)
 
 int NBT(system_step)(nbt_learner *self, const nbt_point *at)
 {
-    NBT_ASK(self, step, at, self->h_next);
-    NBT(system_given)(self, self->ldn, self->h_next);
-    if (!self->failed) lanes_copy(self->ldn, self->h_next, self->h);
-    return !self->failed;
+    NBT_ASK(self, step, at, self->scratch.h_next);
+    NBT(system_given)(self, self->sizes.ldn, self->scratch.h_next);
+    if (!self->counters.failed) lanes_copy(self->sizes.ldn, self->scratch.h_next, self->network.h);
+    return !self->counters.failed;
 }
 
 void NBT(system_signs)(nbt_learner *self, size_t k, size_t q)
 {
-    real *sign = self->sign;
+    real *sign = self->reduction.sign;
     if (q == 0) {
         NBT(signs)(self, (uint32_t)k, sign);
         return;
     }
-    for (size_t i = 0; i < self->n;) {
-        const size_t unit = q * self->n + i, within = unit % 128;
+    for (size_t i = 0; i < self->sizes.n;) {
+        const size_t unit = q * self->sizes.n + i, within = unit % 128;
         uint32_t bits[4];
-        nbt_sign_bits(self->seed, (uint32_t)k, self->step, (uint32_t)(unit / 128), bits);
-        const size_t left = self->n - i, count = left < 128 - within ? left : 128 - within;
+        nbt_sign_bits(self->choices.seed, (uint32_t)k, self->counters.step, (uint32_t)(unit / 128),
+                      bits);
+        const size_t left = self->sizes.n - i, count = left < 128 - within ? left : 128 - within;
         for (size_t b = within; b < within + count; b++)
             sign[i++] = bits[b / 32] >> (b % 32) & 1 ? 1 : -1;
     }
@@ -147,11 +156,11 @@ void NBT(system_signs)(nbt_learner *self, size_t k, size_t q)
 
 void NBT(system_look)(nbt_learner *self, int32_t symbol, const void *vector)
 {
-    real *h = self->input, *h_next = self->h_next;
+    real *h = self->scratch.before, *h_next = self->scratch.h_next;
     NBT(system_input)(self, symbol, vector);
-    lanes_copy(self->ldn, self->h, h_next);
-    for (size_t q = 0; q < self->phases && !self->failed; q++) {
-        lanes_copy(self->ldn, h_next, h);
+    lanes_copy(self->sizes.ldn, self->network.h, h_next);
+    for (size_t q = 0; q < self->sizes.phases && !self->counters.failed; q++) {
+        lanes_copy(self->sizes.ldn, h_next, h);
         const nbt_point at = NBT(system_point)(self, h, q);
         NBT_ASK(self, step, &at, h_next);
     }
@@ -160,5 +169,5 @@ void NBT(system_look)(nbt_learner *self, int32_t symbol, const void *vector)
 void NBT(system_refresh)(nbt_learner *self)
 {
     NBT(metric_refresh)(self);
-    self->patterned = self->surveyed = 0;
+    self->system.patterned = self->system.surveyed = 0;
 }

@@ -22,10 +22,10 @@ double NBT(system_own_loss)(nbt_learner *self, nbt_target y, real *H);
 /* Asks a function of the system; sets `failed` where it fails. */
 #define NBT_ASK(learner, function, ...)                                                            \
     do {                                                                                           \
-        const nbt_system *f_ = &(learner)->system;                                                 \
+        const nbt_system *f_ = &(learner)->system.functions;                                       \
         const uint64_t ours_ = f_->theirs ? nbt_float_mode() : 0;                                  \
-        if (f_->theirs) nbt_set_float_mode((learner)->float_mode);                                 \
-        (learner)->failed |= f_->function(f_->self, __VA_ARGS__) != 0;                             \
+        if (f_->theirs) nbt_set_float_mode((learner)->workers.float_mode);                         \
+        (learner)->counters.failed |= f_->function(f_->self, __VA_ARGS__) != 0;                    \
         if (f_->theirs) nbt_set_float_mode(ours_);                                                 \
     } while (0)
 

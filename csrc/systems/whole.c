@@ -7,21 +7,23 @@
 
 nbt_whole NBT(whole_theta)(const nbt_learner *self)
 {
-    return (nbt_whole){self->system.p, self->blocks,   self->block,    self->dense,   self->theta,
-                       self->theta_J,  self->theta_J0, self->metric_q, self->metric_r};
+    return (nbt_whole){
+        self->system.functions.p, self->optimizer.blocks,   self->optimizer.block,
+        self->choices.dense,      self->network.theta,      self->optimizer.theta_J,
+        self->optimizer.theta_J0, self->optimizer.metric_q, self->optimizer.metric_r};
 }
 
 nbt_whole NBT(whole_phi)(const nbt_learner *self)
 {
-    return (nbt_whole){(1 + self->n) * self->A,
-                       self->phi_blocks,
-                       self->phi_block,
-                       self->dense,
-                       self->phi_flat,
-                       self->phi_J,
-                       self->phi_J0,
-                       self->phi_q,
-                       self->phi_r};
+    return (nbt_whole){(1 + self->sizes.n) * self->sizes.A,
+                       self->optimizer.phi_blocks,
+                       self->optimizer.phi_block,
+                       self->choices.dense,
+                       self->optimizer.phi_flat,
+                       self->optimizer.phi_J,
+                       self->optimizer.phi_J0,
+                       self->optimizer.phi_q,
+                       self->optimizer.phi_r};
 }
 
 /* One block: its size, where it begins among the parameters and, dense, among the numbers of J. */
@@ -142,7 +144,7 @@ void NBT(whole_step)(const nbt_whole *at, real *g)
 real NBT(whole_norm)(nbt_learner *self, const real *restrict w)
 {
     const nbt_whole at = NBT(whole_theta)(self);
-    real *y = self->g, sum = 0;
+    real *y = self->scratch.raised, sum = 0;
     NBT(whole_solve)(&at, w, y);
     for (size_t j = 0; j < at.p; j++) sum += w[j] * y[j];
     return sum > 0 ? sum : 0;
@@ -150,19 +152,20 @@ real NBT(whole_norm)(nbt_learner *self, const real *restrict w)
 
 void NBT(whole_rows)(nbt_learner *self, real *restrict norm)
 {
-    const real *value = self->values;
-    real *dense = self->lead;
-    for (size_t i = 0; i < self->n; i++) {
-        const size_t begin = (size_t)self->indptr[i], end = (size_t)self->indptr[i + 1];
-        for (size_t e = begin; e < end; e++) dense[self->indices[e]] = value[e];
+    const real *value = self->system.values;
+    real *dense = self->optimizer.lead;
+    for (size_t i = 0; i < self->sizes.n; i++) {
+        const size_t begin = (size_t)self->system.indptr[i],
+                     end = (size_t)self->system.indptr[i + 1];
+        for (size_t e = begin; e < end; e++) dense[self->system.indices[e]] = value[e];
         norm[i] = begin < end ? NBT(whole_norm)(self, dense) : 0;
-        for (size_t e = begin; e < end; e++) dense[self->indices[e]] = 0;
+        for (size_t e = begin; e < end; e++) dense[self->system.indices[e]] = 0;
     }
 }
 
 void NBT(whole_refresh)(nbt_learner *self)
 {
     const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
-    NBT(whole_factor)(&theta, (real)self->lambda_theta);
-    if (phi.p) NBT(whole_factor)(&phi, (real)self->lambda_phi);
+    NBT(whole_factor)(&theta, (real)self->choices.lambda_theta);
+    if (phi.p) NBT(whole_factor)(&phi, (real)self->choices.lambda_phi);
 }

@@ -15,6 +15,7 @@ OPTIMIZERS: dict[str, int]
 MISSING: dict[str, int]
 NORMS: dict[str, int]
 SCHEDULES: dict[str, int]
+KINDS: dict[str, int]
 DTYPES: dict[str, int]
 LEAKS: dict[str | None, int]
 CTW_SYMBOLS: int
@@ -148,6 +149,7 @@ class LearnerState:
     @property
     def dense(self) -> bool: ...
     def kept(self, name: str) -> int: ...
+    def named(self, kind: str, *parts: str) -> set[str]: ...
     @property
     def has_readout(self) -> bool: ...
     @property

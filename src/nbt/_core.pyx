@@ -93,10 +93,10 @@ cdef class Learner(LearnerState):
         cdef int32_t symbol = 0
         self.check()
         inputs.symbols, inputs.vectors, inputs.count = NULL, NULL, 1
-        if self.c.readout == NBT_GAUSSIAN:
-            p = np.empty((2, self.c.Y))
+        if self.c.choices.readout == NBT_GAUSSIAN:
+            p = np.empty((2, self.c.sizes.Y))
         else:
-            p = np.empty(self.c.A)
+            p = np.empty(self.c.sizes.A)
         _held = None if x is None else self._inputs(x, &inputs)
         if inputs.count != 1:
             raise ValueError(f"x: expected one step's input, got {inputs.count} steps")
@@ -107,7 +107,8 @@ cdef class Learner(LearnerState):
         if status == NBT_FAILED:
             self.dynamics._raise()
         if status == NBT_DIVERGED:
-            raise trainer._named(DivergenceError("what is predicted is not finite", self.c.step))
+            raise trainer._named(DivergenceError("what is predicted is not finite",
+                                                 self.c.counters.step))
         return p
 
     cdef object _block(self, trainer, x, y, bint learn):
@@ -120,10 +121,10 @@ cdef class Learner(LearnerState):
             raise TypeError("y: expected targets to learn from, got ...; observe() takes none")
         if y is None and not self._predicts_inputs():
             raise TypeError("y: expected targets, because the inputs of this trainer are not the "
-                            f"{'vectors' if self.c.Y else 'symbols'} it predicts")
+                            f"{'vectors' if self.c.sizes.Y else 'symbols'} it predicts")
         _held_x, _held_y = self._inputs(x, &inputs), None
         if y is None:
-            if self.c.readout == NBT_BERNOULLI:
+            if self.c.choices.readout == NBT_BERNOULLI:
                 _check_unit_interval(np.asarray(x, self.dtype), "x")
             targets.symbols, targets.vectors = inputs.symbols, inputs.vectors
         elif y is not Ellipsis:
@@ -151,7 +152,7 @@ cdef class Learner(LearnerState):
         block.steps, block.learn, block.input_first = inputs.count, False, True
         block.symbols, block.vectors = inputs.symbols, inputs.vectors
         block.target_symbols, block.target_vectors = NULL, NULL
-        p = np.empty((inputs.count, self.c.A))
+        p = np.empty((inputs.count, self.c.sizes.A))
         block.predictions = <double*>PyArray_DATA(p)
         self._run(trainer, &block, NULL)
         return p
@@ -175,13 +176,13 @@ cdef class Learner(LearnerState):
             if block.symbols != NULL:
                 piece.symbols = block.symbols + begun
             if block.vectors != NULL:
-                piece.vectors = block.vectors + begun * self.c.m
+                piece.vectors = block.vectors + begun * self.c.sizes.m
             if block.target_symbols != NULL:
                 piece.target_symbols = block.target_symbols + begun
             if block.target_vectors != NULL:
-                piece.target_vectors = block.target_vectors + begun * self.c.Y
+                piece.target_vectors = block.target_vectors + begun * self.c.sizes.Y
             if block.predictions != NULL:
-                piece.predictions = block.predictions + begun * self.c.A
+                piece.predictions = block.predictions + begun * self.c.sizes.A
             if hold or piece.steps * self.work < 1e5:  # shorter than a switch of threads
                 status = nbt_learner_run(&self.c, &piece, loss + begun if loss else NULL, &done)
             else:
@@ -194,11 +195,12 @@ cdef class Learner(LearnerState):
                 self.dynamics._raise()
             if status == NBT_DIVERGED:
                 nats = None if loss == NULL else loss[begun + done]
-                if (self.c.missing != NBT_NEVER_MISSING or self.c.scale_y) and nats != nats:
+                unscored = self.c.choices.missing != NBT_NEVER_MISSING or self.c.choices.scale_y
+                if unscored and nats != nats:
                     nats = None  # there may have been no target, or no scale
                 self.lost = trainer._named(DivergenceError(
-                    f"the loss or the state is not finite after step {self.c.step - 1}",
-                    self.c.step - 1, position=begun + done, loss=nats))
+                    f"the loss or the state is not finite after step {self.c.counters.step - 1}",
+                    self.c.counters.step - 1, position=begun + done, loss=nats))
                 raise self.lost
             begun += piece.steps
             if begun < block.steps:
@@ -210,17 +212,17 @@ cdef class Learner(LearnerState):
     cdef object _inputs(self, x, Data* data):
         """Set `data` to x as symbols or as vectors (steps, m), float64; return what to hold
         meanwhile."""
-        if self.c.one_hot:
-            return _symbols(x, "x", self.c.m, data)
-        return self._numbers(x, "x", self.c.m, self.c.scale_x, data)
+        if self.c.choices.one_hot:
+            return _symbols(x, "x", self.c.sizes.m, data)
+        return self._numbers(x, "x", self.c.sizes.m, self.c.choices.scale_x, data)
 
     cdef object _targets(self, y, Data* data):
         """Set `data` to y as symbols or as vectors (steps, Y), float64; return what to hold
         meanwhile."""
-        if not self.c.Y:
-            return _symbols(y, "y", self.c.A, data)
-        held = self._numbers(y, "y", self.c.Y, self.c.scale_y, data)
-        if self.c.readout == NBT_BERNOULLI:
+        if not self.c.sizes.Y:
+            return _symbols(y, "y", self.c.sizes.A, data)
+        held = self._numbers(y, "y", self.c.sizes.Y, self.c.choices.scale_y, data)
+        if self.c.choices.readout == NBT_BERNOULLI:
             _check_unit_interval(np.asarray(y if held is None else held, self.dtype), "y")
         return held
 
@@ -228,7 +230,7 @@ cdef class Learner(LearnerState):
         """Set `data` to x as (steps, m), float64, in the range of the learner's dtype unless
         scaled; return what to hold meanwhile. A number, or an array of this form, is used as it is,
         which saves a live call the cost of `_vectors`."""
-        cdef bint narrow = self.c.dtype == NBT_F32 and not scaled, ready = True
+        cdef bint narrow = self.c.choices.dtype == NBT_F32 and not scaled, ready = True
         cdef double largest = FLT_MAX if narrow else DBL_MAX
         held = None
         if type(x) is float and m == 1:
@@ -240,7 +242,7 @@ cdef class Learner(LearnerState):
         else:
             ready = False
         if ready and nbt_first_bad_number(largest, data.vectors, data.count * m,
-                                          self.c.missing) == data.count * m:
+                                          self.c.choices.missing) == data.count * m:
             return held
         dtype = self.dtype if narrow else np.dtype(np.float64)
-        return _hold(_vectors(x, name, m, dtype, self.c.missing), data)
+        return _hold(_vectors(x, name, m, dtype, self.c.choices.missing), data)

@@ -4,14 +4,6 @@
 # the second number more, because its functions may do anything.
 cdef double LEAST_WORK = 2e3, WORK_OF_CALLS = 1e4
 
-# Arrays of a learner with a system that are not scratch.
-CHANGED = {
-    "theta", "phi", "h", "a", "slope", "x", "theta_J", "theta_J0", "phi_J", "phi_J0", "metric_q",
-    "metric_r", "v", "w", "fisher", "G", "G_next", "window_h", "window_x", "window_delta",
-    "window_a", "window_slope", "g_theta", "g_phi", "phi_q", "phi_r", "x_seen",
-    "x_mean", "x_variance", "y_seen", "y_mean", "y_variance", "y_error", "y_limited", "x_read",
-}
-
 
 cdef class LearnerState:
     """A C learner: its sizes, choices, arrays and counters.
@@ -22,6 +14,8 @@ cdef class LearnerState:
 
     cdef nbt_learner c
     cdef readonly dict arrays
+    cdef dict owners  # of each array: the part that owns it, its kind
+    cdef set lasting  # the arrays that are learned or carried, but `values`, of which few are used
     cdef readonly object dtype
     cdef object window_symbol, activations, sign_words
     cdef readonly object stamp
@@ -45,36 +39,37 @@ cdef class LearnerState:
                   bint exact_fisher=False):
         cdef nbt_array row
         cdef size_t k = 0
+        cdef nbt_sizes* at = &self.c.sizes
+        cdef nbt_choices* to = &self.c.choices
         self.turns = Turns() if turns is None else turns
-        self.c.n, self.c.m, self.c.A, self.c.P = n, m, outputs, 1 + n + m
-        self.c.K, self.c.S, self.c.T, self.c.threads = rank, blocks, window, threads
-        self.c.dtype, self.c.rule = DTYPES[dtype], RULES[rule]
+        at.n, at.m, at.A, at.P, at.Y = n, m, outputs, 1 + n + m, targets
+        at.K, at.S, at.T, self.c.workers.threads = rank, blocks, window, threads
+        to.dtype, to.rule, to.one_hot, to.seed = DTYPES[dtype], RULES[rule], one_hot, seed
         self._take_activation(activation)
-        self.c.optimizer = OPTIMIZERS[optimizer]
-        self.c.readout, self.c.missing = READOUTS[readout], MISSING[missing]
-        self.c.scale_x, self.c.scale_y = standardize_inputs, standardize_targets
-        self.c.norm, self.c.exact_self, self.c.one_hot = NORMS[norm], exact_self, one_hot
-        self.c.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
-        self.c.lambda_theta, self.c.lambda_phi, self.c.seed = lambda_theta, lambda_phi, seed
-        self.c.outlier = outlier
-        self.c.Y = targets  # those of a system's own loss
+        to.readout, to.missing = READOUTS[readout], MISSING[missing]
+        to.scale_x, to.scale_y = standardize_inputs, standardize_targets
+        to.norm, to.exact_self, to.split = NORMS[norm], exact_self, split
+        to.optimizer, to.dense, to.exact_fisher = OPTIMIZERS[optimizer], dense, exact_fisher
+        to.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
+        to.lambda_theta, to.lambda_phi, to.outlier = lambda_theta, lambda_phi, outlier
         if dynamics is not None:
             self._take(dynamics, starts)
-        self.c.split, self.c.dense, self.c.exact_fisher = split, dense, exact_fisher
         if phi_starts is not None:
-            self.c.whole, self.c.phi_blocks = True, len(phi_starts)
+            to.whole, self.c.optimizer.phi_blocks = True, len(phi_starts)
             self.phi_block = np.append(np.asarray(phi_starts, np.int64), (1 + n) * outputs)
-            self.c.phi_block = <int64_t*><uintptr_t>self.phi_block.ctypes.data
+            self.c.optimizer.phi_block = <int64_t*><uintptr_t>self.phi_block.ctypes.data
         self.pair = np.zeros(dynamics.c.p if split else 1, np.int32)
-        self.c.pair = <int32_t*><uintptr_t>self.pair.ctypes.data
+        self.c.estimator.pair = <int32_t*><uintptr_t>self.pair.ctypes.data
         nbt_learner_init(&self.c, _isa_row(isa))
         self.dtype = np.dtype(dtype)
-        rows = []
+        rows, self.owners = [], {}
         while nbt_learner_array(&self.c, k, &row):
             if row.needed:
-                kind = np.dtype(np.float64) if row.wide else self.dtype
-                rows.append((row.name.decode(), row.offset, kind, (row.rows, row.columns)))
+                kind, name = np.dtype(np.float64) if row.wide else self.dtype, row.name.decode()
+                rows.append((name, row.offset, kind, (row.rows, row.columns)))
+                self.owners[name] = (row.part.decode(), row.kind)
             k += 1
+        self.lasting = (self.named("learned") | self.named("carried")) - {"values"}
         self.arrays = {}
         memory = aligned_zeros([shape for *_, shape in rows], [kind for *_, kind, _ in rows])
         for (name, offset, *_), array in zip(rows, memory):
@@ -83,129 +78,137 @@ cdef class LearnerState:
         if dynamics is not None:
             dynamics._show(self.arrays["theta"])
         self.window_symbol = np.full(max(window, 1), -1, dtype=np.int32)
-        self.c.window_symbol = <int32_t*><uintptr_t>self.window_symbol.ctypes.data
-        self.stamp = np.full(m if self.c.lazy else 1, -1, dtype=np.int32)
-        self.c.stamp = <int32_t*><uintptr_t>self.stamp.ctypes.data
-        self.sign_words = np.empty(rank * self.c.ldwords, dtype=np.uint32)
-        self.c.sign_words = <uint32_t*><uintptr_t>self.sign_words.ctypes.data
-        self.work = self.c.P * <double>n * (rank + 2) + n * <double>n * blocks + n * <double>outputs
-        if self.c.rule == NBT_NOBACKTRACK:
+        self.c.past.window_symbol = <int32_t*><uintptr_t>self.window_symbol.ctypes.data
+        self.stamp = np.full(m if to.lazy else 1, -1, dtype=np.int32)
+        self.c.waiting.stamp = <int32_t*><uintptr_t>self.stamp.ctypes.data
+        self.sign_words = np.empty(rank * at.ldwords, dtype=np.uint32)
+        self.c.reduction.sign_words = <uint32_t*><uintptr_t>self.sign_words.ctypes.data
+        self.work = at.P * <double>n * (rank + 2) + n * <double>n * blocks + n * <double>outputs
+        if to.rule == NBT_NOBACKTRACK:
             self.work += n * <double>n * window * (2 + rank * blocks)
         if dynamics is not None:
             self.work = dynamics.c.phases * (WORK_OF_CALLS + dynamics.c.p * <double>(rank + 2)
                                              + n * <double>n)
-        if self.c.rule == NBT_RTRL and dynamics is not None:
+        if to.rule == NBT_RTRL and dynamics is not None:
             self.work += n * <double>n * dynamics.c.p
-        elif self.c.rule == NBT_RTRL:
-            self.work += n * <double>n * self.c.P * n
+        elif to.rule == NBT_RTRL:
+            self.work += n * <double>n * at.P * n
         self.work = max(self.work, LEAST_WORK)
         nbt_learner_refresh(&self.c)
 
     cdef int _take_activation(self, activation) except -1:
         """Set σ of the units: one name, or a name for each unit."""
         if isinstance(activation, str):
-            self.c.activation = ACTIVATIONS[activation]
+            self.c.choices.activation = ACTIVATIONS[activation]
             return 0
         self.activations = np.array([ACTIVATIONS[one] for one in activation], np.uint8)
-        self.c.activations = <const uint8_t*><uintptr_t>self.activations.ctypes.data
+        self.c.choices.activations = <const uint8_t*><uintptr_t>self.activations.ctypes.data
         return 0
 
     cdef int _take(self, Dynamics dynamics, starts) except -1:
         """Set a system instead of a dense cell; groups of its parameters begin at `starts`."""
         cdef size_t p = dynamics.c.p
-        self.dynamics, self.c.system, self.c.P = dynamics, dynamics.c, 0
+        self.dynamics, self.c.system.functions, self.c.sizes.P = dynamics, dynamics.c, 0
         self.indptr = np.zeros(dynamics.c.n + 1, np.int64)
         self.indices = np.zeros(max(dynamics.c.entries, 1), np.int32)
         self.block = np.concatenate([np.asarray(starts, np.int64), [p]])
         self.first = np.repeat(self.block[:len(starts)], np.diff(self.block)).astype(np.int32)
-        self.c.indptr = <int64_t*><uintptr_t>self.indptr.ctypes.data
-        self.c.indices = <int32_t*><uintptr_t>self.indices.ctypes.data
+        self.c.system.indptr = <int64_t*><uintptr_t>self.indptr.ctypes.data
+        self.c.system.indices = <int32_t*><uintptr_t>self.indices.ctypes.data
         pieces = max(dynamics.c.n, len(starts)) + 1
         survey = (np.zeros_like(self.indptr), np.zeros_like(self.indices),
                   np.zeros(dynamics.c.n, np.uint8), np.zeros(pieces + 1, np.int64),
                   np.zeros(pieces, np.int32))
-        self.c.seen_indptr = <int64_t*><uintptr_t>survey[0].ctypes.data
-        self.c.seen_indices = <int32_t*><uintptr_t>survey[1].ctypes.data
-        self.c.run = <uint8_t*><uintptr_t>survey[2].ctypes.data
-        self.c.span = <int64_t*><uintptr_t>survey[3].ctypes.data
-        self.c.owner = <int32_t*><uintptr_t>survey[4].ctypes.data
+        self.c.system.seen_indptr = <int64_t*><uintptr_t>survey[0].ctypes.data
+        self.c.system.seen_indices = <int32_t*><uintptr_t>survey[1].ctypes.data
+        self.c.system.run = <uint8_t*><uintptr_t>survey[2].ctypes.data
+        self.c.system.span = <int64_t*><uintptr_t>survey[3].ctypes.data
+        self.c.system.owner = <int32_t*><uintptr_t>survey[4].ctypes.data
         self.survey = survey
-        self.c.block = <int64_t*><uintptr_t>self.block.ctypes.data
-        self.c.first = <int32_t*><uintptr_t>self.first.ctypes.data
-        self.c.blocks = len(starts)
+        self.c.optimizer.block = <int64_t*><uintptr_t>self.block.ctypes.data
+        self.c.optimizer.first = <int32_t*><uintptr_t>self.first.ctypes.data
+        self.c.optimizer.blocks = len(starts)
         return 0
+
+    def named(self, kind, *parts):
+        """Return the names of the arrays of a kind: "learned", "carried", "derived" or "scratch"
+        (csrc/arrays.h). `parts` are the parts of the learner to look in; all, if none is named."""
+        return {name for name, (part, lies) in self.owners.items()
+                if lies == KINDS[kind] and (part in parts or not parts)}
 
     # ---- counters ------------------------------------------------------------------------------
 
     @property
     def step(self):
-        return self.c.step
+        return self.c.counters.step
 
     @property
     def seed(self):
-        return self.c.seed
+        return self.c.choices.seed
 
     @property
     def looks(self):
         """Steps after which all arrays were scanned (machine/float_mode.h); usually 0."""
-        return self.c.looks
+        return self.c.counters.looks
 
     @property
     def units(self):
-        return self.c.n
+        return self.c.sizes.n
 
     @property
     def outputs(self):
-        return self.c.A
+        return self.c.sizes.A
 
     @property
     def targets(self):
         """Length of a target; 0 if it is a symbol."""
-        return self.c.Y
+        return self.c.sizes.Y
 
     @property
     def inputs(self):
-        return self.c.m
+        return self.c.sizes.m
 
     @property
     def parameters(self):
         """Number of parameters of a system, p."""
-        return self.c.system.p
+        return self.c.system.functions.p
 
     @property
     def entries(self):
         """Most entries of a system's ∂f/∂θ."""
-        return self.c.system.entries
+        return self.c.system.functions.entries
 
     @property
     def whole(self):
         """Whether the metric is a reference metric (csrc/systems/whole.h)."""
-        return bool(self.c.whole)
+        return bool(self.c.choices.whole)
 
     @property
     def dense(self):
         """Whether the reference metric keeps whole matrices."""
-        return bool(self.c.dense)
+        return bool(self.c.choices.dense)
 
     def kept(self, name):
         """Return how many numbers of J there are, without padding: those of whole matrices, or one
         for each parameter."""
-        if self.c.dense:
+        if self.c.choices.dense:
             return self.arrays[name].shape[1]
-        return self.c.system.p if name.startswith("theta") else (1 + self.c.n) * self.c.A
+        if name.startswith("theta"):
+            return self.c.system.functions.p
+        return (1 + self.c.sizes.n) * self.c.sizes.A
 
     @property
     def has_readout(self):
         """Whether there is a readout φ, and not a loss of the system's own."""
-        return self.c.readout != NBT_OWN_LOSS
+        return self.c.choices.readout != NBT_OWN_LOSS
 
     @property
     def phases(self):
-        return self.c.phases
+        return self.c.sizes.phases
 
     @property
     def one_hot(self):
-        return bool(self.c.one_hot)
+        return bool(self.c.choices.one_hot)
 
     @property
     def predicts_inputs(self):
@@ -213,40 +216,41 @@ cdef class LearnerState:
         return self._predicts_inputs()
 
     cdef bint _predicts_inputs(self) noexcept:
-        if self.c.Y:
-            return not self.c.one_hot and self.c.m == self.c.Y
-        return self.c.one_hot and self.c.m == self.c.A
+        if self.c.sizes.Y:
+            return not self.c.choices.one_hot and self.c.sizes.m == self.c.sizes.Y
+        return self.c.choices.one_hot and self.c.sizes.m == self.c.sizes.A
 
     @property
     def strip(self):
         """Number of columns of RTRL's G that lie together."""
-        return self.c.strip
+        return self.c.sizes.strip
 
     @property
     def head(self):
         """Newest slot of NoBackTrack's window (csrc/dense/window.h)."""
-        return self.c.head
+        return self.c.past.head
 
     def panels(self, matrix):
         """Return where the entries of θ, φ and arrays of their shapes lie: arguments of
         `Panels`."""
-        cdef nbt_panels at = self.c.cell if matrix == "theta" else self.c.out
-        lanes = self.c.lanes
-        return {"rows": at.rows, "columns": self.c.n if matrix == "theta" else self.c.A,
+        cdef nbt_panels at = self.c.sizes.cell if matrix == "theta" else self.c.sizes.out
+        lanes = self.c.sizes.lanes
+        return {"rows": at.rows, "columns": self.c.sizes.n if matrix == "theta" else self.c.sizes.A,
                 "ld": at.ld, "full": at.full, "width": lanes // at.group if at.group else 0,
                 "depth": at.depth, "lanes": lanes}
 
     def counters(self):
         """Return all that is not in `arrays`: a dict of integers, and the window's symbols, the
         newest first where it is a ring."""
-        return {"step": self.c.step, "seed": self.c.seed, "length": self.c.length,
-                "entered": bool(self.c.entered),
-                "symbols": np.roll(self.window_symbol, -<int>self.c.head, 0)}
+        return {"step": self.c.counters.step, "seed": self.c.choices.seed,
+                "length": self.c.past.length, "entered": bool(self.c.past.entered),
+                "symbols": np.roll(self.window_symbol, -<int>self.c.past.head, 0)}
 
     def set_counters(self, uint64_t step, uint64_t seed, size_t length, bint entered, symbols):
         """Set what `counters` returned. Values must have been checked."""
-        self.c.step, self.c.seed, self.c.length, self.c.entered = step, seed, length, entered
-        self.window_symbol[:] = np.roll(symbols, <int>self.c.head)
+        self.c.counters.step, self.c.choices.seed = step, seed
+        self.c.past.length, self.c.past.entered = length, entered
+        self.window_symbol[:] = np.roll(symbols, <int>self.c.past.head)
 
     def settle(self):
         """Apply what is pending to the arrays, so that they have their true values."""
@@ -255,13 +259,13 @@ cdef class LearnerState:
     def refresh(self, bint resumed=False):
         """Recompute what is derived from the arrays, after they were written. `resumed` says that
         waiting rows were written as they were when they waited."""
-        self.c.resumed = resumed
+        self.c.waiting.resumed = resumed
         nbt_learner_refresh(&self.c)
 
     @property
     def lazy(self):
         """Whether rows of symbols wait until their symbol comes (csrc/dense/lazy.h)."""
-        return bool(self.c.lazy)
+        return bool(self.c.choices.lazy)
 
     @property
     def era(self):
@@ -290,9 +294,10 @@ cdef class LearnerState:
 
     cdef object _keep(self):
         """Return a copy of all that a call changes, in case a function of the system fails."""
-        used = self.indptr[self.c.n]
-        arrays = {name: array.copy() for name, array in self.arrays.items() if name in CHANGED}
-        counters = (self.c.step, self.c.length, self.c.entered, self.c.settled, self.c.x_last)
+        used = self.indptr[self.c.sizes.n]
+        arrays = {name: self.arrays[name].copy() for name in self.lasting}
+        counters = (self.c.counters.step, self.c.past.length, self.c.past.entered,
+                    self.c.estimator.settled, self.c.network.x_last)
         return (arrays, self.indptr.copy(), self.indices[:used].copy(),
                 self.arrays["values"][0, :used].copy(), self.window_symbol.copy(), counters)
 
@@ -303,6 +308,8 @@ cdef class LearnerState:
         used = len(indices)
         self.indptr[:], self.indices[:used], self.window_symbol[:] = indptr, indices, symbols
         self.arrays["values"][0, :used] = values
-        self.c.patterned = self.c.surveyed = self.c.fresh = self.c.measuring = False
-        self.c.step, self.c.length, self.c.entered, self.c.settled, self.c.x_last = counters
+        self.c.system.patterned = self.c.system.surveyed = False
+        self.c.estimator.fresh = self.c.optimizer.measuring = False
+        (self.c.counters.step, self.c.past.length, self.c.past.entered,
+         self.c.estimator.settled, self.c.network.x_last) = counters
         return 0

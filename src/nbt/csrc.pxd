@@ -54,7 +54,7 @@ cdef extern from "systems/system.h" nogil:
     int nbt_csr_valid(size_t n, size_t p, size_t entries, const int64_t* indptr,
                       const int32_t* indices) noexcept
 
-cdef extern from "learner.h" nogil:
+cdef extern from "choices.h" nogil:
     ctypedef enum nbt_dtype:
         NBT_F32, NBT_F64
     ctypedef enum nbt_rule:
@@ -69,13 +69,10 @@ cdef extern from "learner.h" nogil:
         NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM
     ctypedef enum nbt_missing:
         NBT_NEVER_MISSING, NBT_SKIP, NBT_MASK
-    ctypedef enum nbt_status:
-        NBT_OK, NBT_BAD_SYMBOL, NBT_DIVERGED, NBT_FAILED
-    enum:
-        NBT_ERA
-    ctypedef struct nbt_learner:
-        size_t n, m, A, P, K, S, T, Y, threads, length, head, lanes, strip
+    ctypedef struct nbt_sizes:
+        size_t n, m, A, P, K, S, T, Y, phases, lanes, strip, ldwords
         nbt_panels cell, out
+    ctypedef struct nbt_choices:
         nbt_dtype dtype
         nbt_rule rule
         nbt_activation activation
@@ -84,38 +81,73 @@ cdef extern from "learner.h" nogil:
         nbt_optimizer optimizer
         nbt_norm norm
         nbt_missing missing
-        int scale_x, scale_y
-        int exact_self, one_hot, lazy, resumed, settled, fresh, entered
-        uint64_t looks
+        int scale_x, scale_y, one_hot, exact_self, lazy, split, whole, dense, exact_fisher
         nbt_schedule schedule
         double lambda_theta, lambda_phi, outlier
-        uint64_t seed, step
-        int32_t* window_symbol
-        int32_t* stamp
-        size_t ldwords
+        uint64_t seed
+
+cdef extern from "arrays.h" nogil:
+    enum:
+        NBT_ERA
+
+cdef extern from "machine/parallel.h" nogil:
+    ctypedef struct nbt_workers:
+        size_t threads
+
+cdef extern from "learner.h" nogil:
+    ctypedef enum nbt_status:
+        NBT_OK, NBT_BAD_SYMBOL, NBT_DIVERGED, NBT_FAILED
+    ctypedef enum nbt_kind:
+        NBT_LEARNED, NBT_CARRIED, NBT_DERIVED, NBT_SCRATCH
+    ctypedef struct nbt_counters:
+        uint64_t step, looks
+    ctypedef struct nbt_network_part:
+        int32_t x_last
+    ctypedef struct nbt_optimizer_part:
+        int measuring
+        size_t blocks, phi_blocks
+        int64_t* block
+        int32_t* first
+        int64_t* phi_block
+    ctypedef struct nbt_estimator:
+        int settled, fresh
+        int32_t* pair
+    ctypedef struct nbt_reduction:
         uint32_t* sign_words
-        int general
-        size_t phases
-        nbt_system system
+    ctypedef struct nbt_past:
+        size_t length, head
+        int entered
+        int32_t* window_symbol
+    ctypedef struct nbt_waiting:
+        int32_t* stamp
+        int resumed
+    ctypedef struct nbt_system_part:
+        nbt_system functions
         int64_t* indptr
         int32_t* indices
         int64_t* seen_indptr
         int32_t* seen_indices
-        int patterned, surveyed, measuring
+        int patterned, surveyed
         uint8_t* run
         int64_t* span
         int32_t* owner
-        size_t blocks
-        int64_t* block
-        int32_t* first
-        int split, whole, dense, exact_fisher
-        size_t phi_blocks
-        int64_t* phi_block
-        int32_t* pair
-        int32_t x_last
+    ctypedef struct nbt_learner:
+        nbt_sizes sizes
+        nbt_choices choices
+        nbt_counters counters
+        nbt_workers workers
+        nbt_network_part network
+        nbt_optimizer_part optimizer
+        nbt_estimator estimator
+        nbt_reduction reduction
+        nbt_past past
+        nbt_waiting waiting
+        nbt_system_part system
     ctypedef struct nbt_array:
+        const char* part
         const char* name
         size_t offset, rows, columns
+        nbt_kind kind
         int needed, wide
     ctypedef struct nbt_block:
         size_t steps

@@ -15,12 +15,6 @@ __all__ = ["Replicas", "Trajectory"]
 
 OTHER_SIGNS = 0x9E3779B97F4A7C15  # xor-ed to the trainer's seed, so that replicas differ in signs
 PAIRS = {"estimator.v", "estimator.w", "window.v", "window.scale"}  # what depends on the signs
-LEARNED = ("theta", "theta_J", "theta_J0", "metric_q", "metric_r", "fisher")
-REACHED = (  # the state (other kernels may round its last bit differently), means, deviations
-    *("h", "a", "slope"),
-    *(f"{of}_{what}" for of in "xy" for what in ("seen", "mean", "variance")),
-    *("y_error", "y_limited"),
-)
 
 
 def _still(trainer: Trainer) -> SGD | Kalman:
@@ -63,6 +57,10 @@ class Trajectory:
         _set(self.exact, state, {"estimator.G": trainer.influence()})
         self.replicas = Replicas(trainer, state, replicas)
         self._probe = RTRL(*values, _still(trainer), **more)
+        core = trainer._live.learner
+        self._learned = core.named("learned")
+        # h, a, slope, whose last bits other kernels may round differently; means and deviations
+        self._reached = core.named("carried", "network", "scaler")
 
     def look(self, *data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return ∂ℓ/∂h (n,) and ∂h(t+1)/∂h(t) (n, n) in the next step, with the present parameters.
@@ -99,19 +97,19 @@ class Trajectory:
         """
         if len(data) == 1:
             self.leader.learn(*data)
-            self._follow(LEARNED)
+            self._follow(self._learned)
             self._pass(*data)
         else:
             self._pass(*data)
             self.leader.learn(*data)
-            self._follow(LEARNED)
-        self._follow(REACHED)
+            self._follow(self._learned)
+        self._follow(self._reached)
 
     def _pass(self, *data: np.ndarray) -> None:
         for one in (self.exact, *self.replicas.trainers):
             one.observe(*data)
 
-    def _follow(self, names: tuple[str, ...]) -> None:
+    def _follow(self, names: set[str]) -> None:
         source = _settled(self.leader)
         for one in (self.exact, *self.replicas.trainers):
             for name, array in _settled(one).items():

@@ -1,0 +1,169 @@
+/* arrays.h: every array that a learner may own, part by part.
+ *
+ * X(part, name, rows, columns, which, kind). Rows are padded to whole lane blocks (strides ldn,
+ * ldA, …), matrices of parameters lie in panels (sizes cell.size and out.size); `which` says who
+ * needs the array. What lies in it, `kind`:
+ *
+ * LEARNED: parameters and what the optimizer knows; moves only where a step learns.
+ * CARRIED: what a step takes over from the one before.
+ * DERIVED: made again from these, within a step or by `refresh`, before it is used.
+ * SCRATCH: the same, and predictions write it, too: it says nothing of the state.
+ *
+ * The padding of every array is 0 and stays it. */
+#ifndef NBT_ARRAYS_H
+#define NBT_ARRAYS_H
+
+/* Rows of symbols that wait (dense/lazy.h): steps of an era and of an epoch, entries of the table.
+ */
+enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_EPOCH + 1 };
+
+/* θ = (b; W; r), leaks; pre-activations, activities, slopes. */
+#define NBT_NETWORK_ARRAYS(X)                                                                      \
+    X(network, theta, 1, cell.size, always, LEARNED)                                               \
+    X(network, alpha, 1, ldn, always, LEARNED)                                                     \
+    X(network, h, 1, ldn, always, CARRIED)                                                         \
+    X(network, a, 1, ldn, always, CARRIED)                                                         \
+    X(network, slope, 1, ldn, always, CARRIED)
+
+/* φ; ∂ℓ/∂h, ∂ℓ/∂ŷ; a diagonal I_t (23) that does not depend on y (readout.h). */
+#define NBT_READOUT_ARRAYS(X)                                                                      \
+    X(readout, phi, 1, out.size, always, LEARNED)                                                  \
+    X(readout, H, 1, ldn, always, DERIVED)                                                         \
+    X(readout, delta, 1, ldA, always, SCRATCH)                                                     \
+    X(readout, information, 1, ldA, informed, SCRATCH)
+
+/* Kalman: diagonal and first row of J, for θ and φ. Of a system: the metric's q, r (metric.h), and
+ * a vector (p) that is 0 between uses. For reference (whole.h): φ flat, its gradient and metric; a
+ * direction. */
+#define NBT_OPTIMIZER_ARRAYS(X)                                                                    \
+    X(optimizer, theta_J, 1, theta_kept, kalman, LEARNED)                                          \
+    X(optimizer, theta_J0, 1, cell.size, kalman, LEARNED)                                          \
+    X(optimizer, phi_J, 1, phi_kept, kalman, LEARNED)                                              \
+    X(optimizer, phi_J0, 1, phi_size, kalman, LEARNED)                                             \
+    X(optimizer, metric_q, 1, theta_kept, measured, CARRIED)                                       \
+    X(optimizer, metric_r, 1, cell.size, measured, CARRIED)                                        \
+    X(optimizer, lead, 1, cell.size, measured, CARRIED)                                            \
+    X(optimizer, phi_flat, 1, phi_size, reference, DERIVED)                                        \
+    X(optimizer, phi_g, 1, phi_size, reference, DERIVED)                                           \
+    X(optimizer, phi_q, 1, phi_kept, reference, CARRIED)                                           \
+    X(optimizer, phi_r, 1, phi_size, reference, CARRIED)                                           \
+    X(optimizer, direction, 1, ldA, reference, DERIVED)
+
+/* NoBackTrack: pairs v̄ w̄, self-influence d, the regressors z of the last transition, s; what the
+ * next sweep still has to do to w̄ and d, and 1024 times the most that an entry of them may be then
+ * (nobacktrack.h); norms. RTRL: G and its successor, in strips where the cell is dense. */
+#define NBT_ESTIMATOR_ARRAYS(X)                                                                    \
+    X(estimator, v, K *S, ldn, nobacktrack, CARRIED)                                               \
+    X(estimator, w, Kw, cell.size, nobacktrack, CARRIED)                                           \
+    X(estimator, d, 1, cell.size, exact, CARRIED)                                                  \
+    X(estimator, z, 1, ldP, online, CARRIED)                                                       \
+    X(estimator, fisher, 1, ldn, fisher, LEARNED)                                                  \
+    X(estimator, keep_w, K, ldn, nobacktrack, CARRIED)                                             \
+    X(estimator, add_w, K, ldn, nobacktrack, CARRIED)                                              \
+    X(estimator, keep_d, 1, ldn, nobacktrack, CARRIED)                                             \
+    X(estimator, excess, 1, ldn, exact, DERIVED)                                                   \
+    X(estimator, z_last, 1, ldP, nobacktrack, CARRIED)                                             \
+    X(estimator, most_w, K, ldn, deferred_pairs, CARRIED)                                          \
+    X(estimator, most_d, 1, ldn, deferred_pairs, CARRIED)                                          \
+    X(estimator, norm_w, K, ldn, nobacktrack, DERIVED)                                             \
+    X(estimator, norm_d, 1, ldn, nobacktrack, DERIVED)                                             \
+    X(estimator, inner, K, ldn, nobacktrack, DERIVED)                                              \
+    X(estimator, sv, K, ldP, descent, DERIVED)                                                     \
+    X(estimator, norms, 1, K + 1, descent, DERIVED)                                                \
+    X(estimator, G, 1, n *ldG, rtrl, CARRIED)                                                      \
+    X(estimator, G_next, 1, n *ldG, rtrl, CARRIED)
+
+/* A reduction (reduction.h): the weights of ‖v‖²; ρ_i, signs; norms and ρ of the blocks. */
+#define NBT_REDUCTION_ARRAYS(X)                                                                    \
+    X(reduction, u, 1, ldn, nobacktrack, DERIVED)                                                  \
+    X(reduction, rho, 1, ldn, nobacktrack, DERIVED)                                                \
+    X(reduction, rho_inverse, 1, ldn, nobacktrack, DERIVED)                                        \
+    X(reduction, sign, 1, ldn, nobacktrack, DERIVED)                                               \
+    X(reduction, block_v, 1, ldS, nobacktrack, DERIVED)                                            \
+    X(reduction, block_w, 1, ldS, nobacktrack, DERIVED)                                            \
+    X(reduction, block_rho, 1, ldS, nobacktrack, DERIVED)                                          \
+    X(reduction, block_inverse, 1, ldS, nobacktrack, DERIVED)
+
+/* The last steps: NoBackTrack's ring (window.h); truncated BPTT's steps, and the gradients
+ * collected from closed windows. */
+#define NBT_PAST_ARRAYS(X)                                                                         \
+    X(past, past_F, T *n, ldn, windowed, CARRIED)                                                  \
+    X(past, past_a, T, ldn, windowed, CARRIED)                                                     \
+    X(past, past_x, T, ldm, windowed &&vectors, CARRIED)                                           \
+    X(past, hop, K * T * S, ldn, windowed, CARRIED)                                                \
+    X(past, hop_right, K *T, ldn, windowed, CARRIED)                                               \
+    X(past, adjoint, T + 1, ldn, windowed, DERIVED)                                                \
+    X(past, recent, threads, ldrecent, windowed, CARRIED)                                          \
+    X(past, window_h, T *phases, ldn, bptt, CARRIED)                                               \
+    X(past, window_x, T, ldm, bptt, CARRIED)                                                       \
+    X(past, window_delta, T, ldA, bptt, CARRIED)                                                   \
+    X(past, g_theta, 1, cell.size, bptt, CARRIED)                                                  \
+    X(past, g_phi, 1, out.size, bptt, CARRIED)                                                     \
+    X(past, window_a, 1 + T, ldn, bptt, CARRIED)                                                   \
+    X(past, window_slope, 1 + T, ldn, bptt, CARRIED)                                               \
+    X(past, window_back, T, ldn, bptt, DERIVED)
+
+/* Rows of symbols that wait (lazy.h). */
+#define NBT_WAITING_ARRAYS(X)                                                                      \
+    X(waiting, lazy_q, K, NBT_LAZY_TABLE, lazy, CARRIED)                                           \
+    X(waiting, lazy_r, K, NBT_LAZY_TABLE, lazy, CARRIED)                                           \
+    X(waiting, lazy_norm, 1, K, lazy, CARRIED)                                                     \
+    X(waiting, active_norm, 1, K, lazy, CARRIED)                                                   \
+    X(waiting, lazy_step, 1, K, lazy, DERIVED)
+
+/* A system: values of ∂f/∂θ, and each parameter's own (sparse.h); its x and y. */
+#define NBT_SYSTEM_ARRAYS(X)                                                                       \
+    X(system, values, 1, entries, is_system, CARRIED)                                              \
+    X(system, own, 1, cell.size, is_system &&nobacktrack, DERIVED)                                 \
+    X(system, x, 1, ldm, is_system, CARRIED)                                                       \
+    X(system, y, 1, ldY, is_system, SCRATCH)
+
+/* What a step works with, and predictions, too: the input as it is read, the state that follows.
+ * nbt_scratch (learner.h) has the names of each use. */
+#define NBT_SCRATCH_ARRAYS(X)                                                                      \
+    X(scratch, c, K, ldn, nobacktrack, DERIVED)                                                    \
+    X(scratch, pushed, (K + T) * S, ldn, nobacktrack, DERIVED)                                     \
+    X(scratch, pairs, threads *K, ldpair, nobacktrack, DERIVED)                                    \
+    X(scratch, F, n, ldn, rtrl, DERIVED)                                                           \
+    X(scratch, g_flat, 1, ldG, rtrl, DERIVED)                                                      \
+    X(scratch, g, 1, cell.size, rtrl || is_system, DERIVED)                                        \
+    X(scratch, input, 1, ldinput, always, SCRATCH)                                                 \
+    X(scratch, h_next, 1, ldn, always, SCRATCH)                                                    \
+    X(scratch, a_next, 1, ldn, always, SCRATCH)                                                    \
+    X(scratch, slope_next, 1, ldn, always, SCRATCH)
+
+/* Inputs as they are read. And, as doubles, whatever the learner's dtype, online standardisation of
+ * inputs and targets (scaler.h): how many came, mean, variance; mean squared error of targets, the
+ * part of it that gradients see; the last squared error (readout.h), and as much of it. */
+#define NBT_SCALER_ARRAYS(X) X(scaler, x_read, 1, ldm, vectors, SCRATCH)
+#define NBT_SCALER_DOUBLES(X)                                                                      \
+    X(scaler, x_seen, 1, m, scale_x, CARRIED)                                                      \
+    X(scaler, x_mean, 1, m, scale_x, CARRIED)                                                      \
+    X(scaler, x_variance, 1, m, scale_x, CARRIED)                                                  \
+    X(scaler, y_seen, 1, Y, scale_y, CARRIED)                                                      \
+    X(scaler, y_mean, 1, Y, scale_y, CARRIED)                                                      \
+    X(scaler, y_variance, 1, Y, scale_y, CARRIED)                                                  \
+    X(scaler, y_error, 1, Y, scale_y, CARRIED)                                                     \
+    X(scaler, y_limited, 1, Y, scale_y, CARRIED)                                                   \
+    X(scaler, y_square, 2, Y, scale_y, DERIVED)
+
+/* What is predicted, for reference (whole.h). */
+#define NBT_OPTIMIZER_DOUBLES(X) X(optimizer, predicted, 1, A, reference, DERIVED)
+
+#define NBT_DOUBLES(X)                                                                             \
+    NBT_SCALER_DOUBLES(X)                                                                          \
+    NBT_OPTIMIZER_DOUBLES(X)
+
+#define NBT_ARRAYS(X)                                                                              \
+    NBT_NETWORK_ARRAYS(X)                                                                          \
+    NBT_READOUT_ARRAYS(X)                                                                          \
+    NBT_OPTIMIZER_ARRAYS(X)                                                                        \
+    NBT_ESTIMATOR_ARRAYS(X)                                                                        \
+    NBT_REDUCTION_ARRAYS(X)                                                                        \
+    NBT_PAST_ARRAYS(X)                                                                             \
+    NBT_WAITING_ARRAYS(X)                                                                          \
+    NBT_SYSTEM_ARRAYS(X)                                                                           \
+    NBT_SCALER_ARRAYS(X)                                                                           \
+    NBT_SCRATCH_ARRAYS(X)
+
+#endif

@@ -1,0 +1,58 @@
+/* choices.h: what a learner is told once: its sizes, its choices. */
+#ifndef NBT_CHOICES_H
+#define NBT_CHOICES_H
+
+#include "machine/layout.h"
+#include "shared/schedule.h"
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { NBT_F32, NBT_F64 } nbt_dtype;
+typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT } nbt_rule;
+typedef enum { NBT_SIGMOID, NBT_TANH, NBT_IDENTITY } nbt_activation;
+typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
+typedef enum { NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI, NBT_OWN_LOSS } nbt_readout;
+typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_norm;
+
+/* What a NaN does to its step. NBT_NEVER_MISSING: there is none. NBT_SKIP: the step is one without
+ * a target. NBT_MASK: only the numbers of a target that are known count. A NaN of an input is read
+ * as 0. */
+typedef enum { NBT_NEVER_MISSING, NBT_SKIP, NBT_MASK } nbt_missing;
+
+typedef struct {
+    size_t n, m, A;  /* units, inputs, outputs */
+    size_t P;        /* parameters a unit */
+    size_t K, S, T;  /* pairs, blocks of units, steps of a window */
+    size_t Y;        /* numbers of a target, 0: it is a symbol */
+    size_t phases;   /* those of a system, or 1 */
+    size_t lanes;    /* numbers of a lane block */
+    size_t strip;    /* columns of RTRL's G that lie together (dense/rtrl.h) */
+    nbt_panels cell; /* of θ and what has its shape */
+    nbt_panels out;  /* of φ */
+    /* row strides, in numbers */
+    size_t ldn, ldm, ldA, ldY, ldP, ldS, ldG, ldpair, ldrecent, ldinput, ldwords;
+} nbt_sizes;
+
+typedef struct {
+    nbt_dtype dtype;
+    nbt_rule rule;
+    int is_system; /* what is trained is a system (systems/step.h), no dense cell */
+    nbt_activation activation;
+    const uint8_t *activations; /* (n) those of the units where they differ; NULL: as above */
+    nbt_readout readout;
+    nbt_optimizer optimizer;
+    nbt_norm norm;
+    nbt_missing missing;
+    int scale_x, scale_y; /* vectors are standardised */
+    int one_hot;          /* inputs are symbols, or vectors */
+    int exact_self;       /* self-influence is exact */
+    int descent, lazy;    /* one pass a step (dense/descent.h); rows wait (dense/lazy.h) */
+    int split;            /* the pairs share the parameters (systems/split.h) */
+    int whole, dense, exact_fisher;  /* a metric for reference (systems/whole.h), dense blocks */
+    nbt_schedule schedule;           /* rate of SGD, decay of Kalman */
+    double lambda_theta, lambda_phi; /* Λ of the network and of the readout */
+    double outlier;                  /* κ (optimizer.h); infinite: none */
+    uint64_t seed;
+} nbt_choices;
+
+#endif
