@@ -1,4 +1,4 @@
-"""What learns: a cell, a readout and an optimizer under a learning rule."""
+"""Trainers: a cell, a readout and an optimizer under a learning rule."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _RULES = {kind.__name__: kind for kind in (NoBackTrack, RTRL, TruncatedBPTT)}
 
 
 def from_description(description: Mapping) -> Trainer:
-    """The trainer that `Trainer.describe` described, as it was when new.
+    """Return the trainer that `Trainer.describe` described, in its first state.
 
     Raises
     ------
     TypeError, ValueError
-        The description is not one.
+        `description` is not the description of a trainer.
     """
     _arguments.instance("description", description, Mapping)
     kind = _RULES.get(description.get("trainer"))

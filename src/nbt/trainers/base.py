@@ -1,4 +1,5 @@
-"""What every trainer does: its verbs, and what can be asked of it. The arithmetic is in csrc/."""
+"""The base of all trainers: their verbs, and what can be asked of them. The arithmetic is in
+csrc/."""
 
 from __future__ import annotations
 
@@ -34,16 +35,16 @@ __all__ = ["Trainer"]
 
 
 class Trainer:
-    """What every trainer promises; make one by `NoBackTrack`, `RTRL` or `TruncatedBPTT`.
+    """Base of all trainers. Make one by `NoBackTrack`, `RTRL` or `TruncatedBPTT`.
 
-    Predict, observe the loss, then learn: each loss is measured before its own update. The same
-    seed gives the same bits, however the stream is cut into blocks. Several threads may use one
-    trainer: each call waits for its turn, and predictions go between two pieces of a long block.
+    Each loss is measured before its own update. The same seed gives the same bits, however the
+    stream is cut into chunks. Several threads may use one trainer: each call waits for its turn,
+    and predictions may run between two pieces of a long chunk.
 
     Parameters
     ----------
     arguments, more
-        None: a trainer is made by a rule.
+        Not accepted.
 
     Raises
     ------
@@ -61,14 +62,14 @@ class Trainer:
         raise TypeError("Trainer: expected NoBackTrack, RTRL or TruncatedBPTT to be made")
 
     def _begin(self, plan: Plan, seed: int) -> None:
-        """What a rule makes of what it was given."""
+        """Set the first state, for the arguments of a rule."""
         seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
         self._turns = _core.Turns()
         self._live = Live.begun(plan, seed, self._turns)
 
     @staticmethod
     def _made(plan: Plan, seed: int) -> Trainer:
-        """A trainer of that plan, in the state in which it begins."""
+        """Return a trainer of that plan, in its first state."""
         made = object.__new__(Trainer)
         made._begin(plan, seed)
         return made
@@ -76,65 +77,63 @@ class Trainer:
     # ---- the verbs -----------------------------------------------------------------------------
 
     def predict(self, x: ArrayLike | None = None) -> np.ndarray:
-        """What the readout says of the next target; changes nothing.
+        """Return the prediction of the next target. Nothing changes.
 
         Parameters
         ----------
         x : int or array (m,), optional
-            Input of the step to come, for supervised use: the state moves on it before predicting,
-            in a copy. Without it, the prediction is from the state as it is.
+            Input of the next step, on which a copy of the state moves first. Default: none.
 
         Returns
         -------
         array, float64
-            `Softmax`: (symbols,), probabilities. `Gaussian`: (2, dim), means, then variances.
-            `Bernoulli`: (dim,), probabilities. Without a readout: (n,), the state.
+            `Softmax`: probabilities, (symbols,). `Gaussian`: means, then variances, (2, dim).
+            `Bernoulli`: probabilities, (dim,). Without a readout: the state, (n,).
 
         Raises
         ------
         TypeError, ValueError
-            For an input that is not as above.
+            `x` is refused as in `learn`.
         """
         return self._live.learner.predict(self, x)
 
     predict_along = listener.predict_along
 
     def learn(self, x: ArrayLike, y: ArrayLike | None = None) -> np.ndarray:
-        """Learns from a block, one step at a time.
+        """Learn from a chunk, one step at a time.
 
         Parameters
         ----------
         x : array (steps,) of integers, or (steps, m) of numbers
-            Without `y`: what is predicted, each first the target and then the input. With `y`:
-            inputs.
+            Without `y`: each is first the target and then the input. With `y`: inputs.
         y : array (steps,) of integers, or (steps, dim) of numbers, optional
             The target of each input: the state moves on the input, then predicts.
 
         Returns
         -------
         array (steps,), float64
-            The loss of each step in nats, before its own update; NaN where there was no target to
-            compare with (`missing`).
+            The loss of each step in nats, before its own update; NaN if its target is `missing`.
 
         Raises
         ------
-        TypeError, ValueError
-            For a block that is not as above; nothing was learned.
+        TypeError
+            `x` or `y` is of another type or has a mask, or `y` is missing. Nothing was learned.
+        ValueError
+            `x` or `y` has a wrong shape, length or number. Nothing was learned.
         DivergenceError
-            Something left the range of numbers; names the step, the array and the number in it. The
-            trainer is of no further use, except to load a state into.
+            Learning diverged; the error names step, array and number. To go on, load a state.
         KeyboardInterrupt
-            On Ctrl-C, between two steps.
+            Ctrl-C was pressed; raised between two steps.
         """
         return self._live.learner.run(self, x, y, True)
 
     def observe(self, x: ArrayLike, y: ArrayLike | EllipsisType | None = None) -> np.ndarray | None:
-        """Lets a block pass: the state moves, the estimate is carried along, nothing is learned.
+        """Let a chunk pass: the state and the estimate move on, and nothing is learned.
 
         Parameters
         ----------
         x, y
-            As in `learn`; ``y=...`` (Ellipsis) passes inputs that have no targets.
+            As in `learn`; ``y=...`` (Ellipsis) for inputs without targets.
 
         Returns
         -------
@@ -144,7 +143,7 @@ class Trainer:
         Raises
         ------
         TypeError, ValueError, DivergenceError, KeyboardInterrupt
-            As `learn`.
+            As in `learn`.
         """
         return self._live.learner.run(self, x, y, False)
 
@@ -152,7 +151,7 @@ class Trainer:
     forecast = forecasting.forecast
 
     def influence(self) -> np.ndarray:
-        """The trainer's current ∂h/∂θ.
+        """Return the trainer's present ∂h/∂θ.
 
         Returns
         -------
@@ -163,7 +162,7 @@ class Trainer:
         Raises
         ------
         TypeError
-            For a rule that has none (`TruncatedBPTT`).
+            The rule has none (`TruncatedBPTT`).
         """
         raise TypeError(f"{type(self).__name__} keeps no influence matrix; NoBackTrack and RTRL do")
 
@@ -171,37 +170,37 @@ class Trainer:
 
     @property
     def cell(self) -> Cell | System | CompiledSystem:
-        """What is trained."""
+        """The network or system that is trained."""
         return self._live.plan.cell
 
     @property
     def readout(self) -> Readout:
-        """What is predicted."""
+        """The readout: what is predicted."""
         return self._live.plan.readout
 
     @property
     def optimizer(self) -> Optimizer:
-        """What is done with the gradient."""
+        """The optimizer: how the gradient changes the parameters."""
         return self._live.plan.optimizer
 
     @property
     def inputs(self) -> Inputs:
-        """What it is fed."""
+        """The inputs: what the network receives."""
         return self._live.plan.inputs
 
     @property
     def predicts_inputs(self) -> bool:
-        """Is what it is fed of the same kind and size as what it predicts?"""
+        """Whether the inputs are of the same kind and size as what is predicted."""
         return self._live.learner.predicts_inputs
 
     @property
     def dtype(self) -> str:
-        """Of all its numbers: "float32" or "float64"."""
+        """Type of all its numbers: "float32" or "float64"."""
         return self._live.plan.dtype
 
     @property
     def missing(self) -> str:
-        """What a NaN does."""
+        """What is done with a NaN: "error", "skip" or "mask"."""
         return self._live.plan.missing
 
     @property
@@ -216,17 +215,17 @@ class Trainer:
 
     @property
     def step(self) -> int:
-        """Steps taken so far, learned or observed."""
+        """Number of steps taken so far, learned or observed."""
         return self._live.learner.step
 
     @property
     def form(self) -> dict:
-        """The arguments that its rule has of its own, by name: rank, blocks, … of `NoBackTrack`."""
+        """The arguments that only its rule has, by name: rank, blocks, … for `NoBackTrack`."""
         return self._live.plan.form.said()
 
     @property
     def threads(self) -> int:
-        """At most so many work on a step. May be set; the bits are those of any other number."""
+        """Most threads that work on a step. May be set; the bits are the same for any number."""
         return self._live.plan.threads
 
     @threads.setter
@@ -235,7 +234,7 @@ class Trainer:
         self._exchange(self._live.with_threads(threads))
 
     def describe(self) -> dict[str, Any]:
-        """The arguments this trainer was made with, as plain values, as JSON holds them."""
+        """Return the arguments that this was made with, as plain values that JSON can hold."""
         return self._live.plan.described(type(self).__name__, self.seed)
 
     def __repr__(self) -> str:
@@ -248,13 +247,13 @@ class Trainer:
 
     @alone
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Everything that changes while learning, as copies, by name.
+        """Return all that changes while learning, as copies, by name.
 
         Returns
         -------
         dict of str to array
-            In the trainer's dtype, integers apart; n units, m inputs, A outputs of
-            the readout (2 dim of a `Gaussian`), P = 1 + n + m:
+            In the trainer's dtype, except integers; with n units, m inputs, A outputs of the
+            readout (2 dim for a `Gaussian`) and P = 1 + n + m:
 
             - ``cell.b`` (n,), ``cell.W`` (n, n) from unit j to i at [j, i], ``cell.r`` (m, n),
               ``cell.alpha`` (n,); ``readout.b`` (A,), ``readout.W`` (n, A); ``state.h`` (n,)
@@ -268,7 +267,7 @@ class Trainer:
               that are brought up to date when they next come
             - ``step`` and ``seed``
 
-            That is for dense cells. On graphs ``cell.W`` is (edges,), learned leaks are
+            This is for dense cells. On graphs ``cell.W`` is (edges,), learned leaks are
             ``cell.beta``, time constants ``cell.tau``, layers have names such as ``cell.0.W``, a
             system has ``cell.theta`` (p,). There w̄ and J are flat, (K, p) and (p,), v̄ is (K, n)
             and ``estimator.rows.…`` is ∂f/∂θ as CSR arrays.
@@ -277,7 +276,7 @@ class Trainer:
 
     @renews
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        """Takes back what `state_dict` gave, edited or not.
+        """Set the state that `state_dict` returned, edited or not.
 
         Parameters
         ----------
@@ -286,72 +285,72 @@ class Trainer:
 
         Raises
         ------
-        TypeError, ValueError
-            A key is missing or unknown, a shape or type is not that of this trainer, or a number is
-            not finite. Then nothing was changed.
+        TypeError
+            `state` is no mapping, or has an array of another type. Nothing was changed.
+        ValueError
+            `state` lacks a name or has an unknown one, or has a wrong shape or number. Nothing was
+            changed.
         """
         self._exchange(self._live.with_state(state))
 
     @alone
     def reset_state(self) -> None:
-        """Begins another sequence: the network's state is that before the first step, and nothing
-        is known yet of how it depends on the parameters.
+        """Begin another sequence, in the network's first state, which depends on no parameter.
 
         What was learned stays: parameters, covariances, the means of what is standardised; so does
-        `step`, which rates and signs go by. Steps of a window that is not full are not learned
-        from. The cost is that of `load_state_dict`.
+        `step`, on which rates and signs depend. Steps of a window that is not full are not learned.
+        The cost is that of `load_state_dict`.
         """
         self._exchange(self._live.restarted())
 
     @alone
     def grow(self, symbols: int | None = None, *, inputs: int | None = None) -> None:
-        """Makes room for more symbols, as inputs (where the inputs are the symbols predicted) and
-        as outputs, or for longer input vectors; what is known of the old ones stays as it is.
+        """Make room for more symbols, as outputs and (if inputs are what is predicted) as inputs,
+        or for longer input vectors. All else stays.
 
-        Everything about the new ones is 0: weights, estimates and covariances. So the logits of the
-        old symbols keep their bits and their probabilities keep their ratios; a new symbol has the
-        logit 0. A new number of a vector changes no prediction until something is learned from it.
-        The cost is that of `load_state_dict`.
+        The new weights, estimates and covariances are 0. So old logits keep their bits and old
+        probabilities their ratios; a new symbol has the logit 0, and a new number of a vector
+        changes no prediction until it is learned from. The cost is that of `load_state_dict`.
 
         Parameters
         ----------
         symbols : int, optional
-            How many there are from now on, not fewer than before.
+            New number of symbols, not fewer than before.
         inputs : int, optional
-            How many numbers an input has from now on, not fewer than before.
+            New length of an input, not smaller than before.
 
         Raises
         ------
-        TypeError, ValueError
-            For a number that is none, or smaller, a readout without symbols, or inputs that are no
-            vectors. Then nothing was changed.
+        TypeError
+            `symbols` or `inputs` is no integer, or does not fit this trainer. Nothing was changed.
+        ValueError
+            `symbols` or `inputs` is smaller than before, or too large. Nothing was changed.
         """
         self._exchange(self._live.grown(symbols, inputs))
 
     def save(
         self, path: str | os.PathLike[str], stream: Any = None, history: History | None = None
     ) -> None:
-        """Writes a checkpoint; `nbt.load` takes it back and goes on as if nothing had happened.
+        """Write a checkpoint; `nbt.load` reads it and goes on as if nothing had happened.
 
-        With the stream and the history that it learned with, `nbt.Checkpoint.load` takes those
-        back, too. It is written aside, synced and renamed: a crash at any moment leaves the old
-        file or the new one, whole. The old one is kept as ``path + ".previous"``.
+        `nbt.Checkpoint.load` also returns the stream's place and the history. A crash leaves either
+        the old file or the new one. The old one is kept as ``path + ".previous"``.
 
         Parameters
         ----------
         path : str or path-like
-            Where to.
+            File to write.
         stream, history : optional
-            What it learned from, and what `nbt.train` gave: their present state is saved with it.
+            The stream that it learned from, and what `nbt.train` returned.
 
         Raises
         ------
         TypeError
-            For arguments that are not as above, such as a stream without `state_dict`.
+            `path` is no path, `stream` has no `state_dict`, or `history` is no `History`.
         CheckpointError
-            A number is NaN or infinite: nothing is written.
+            A number is NaN or infinite. Nothing is written.
         OSError
-            The file cannot be written; it names the path.
+            The file cannot be written. The error names the path.
 
         Examples
         --------
@@ -363,28 +362,28 @@ class Trainer:
     # ---- for the package -----------------------------------------------------------------------
 
     def _exchange(self, live: Live) -> None:
-        """Another takes the place of what there is; in its turn. All of it or nothing, whatever
-        interrupts: a learner that is retired only looks which one there is."""
+        """Exchange the live part, in its turn: all or nothing, whatever interrupts. A retired
+        learner only looks up the present one."""
         self._live.learner.retire()
         self._live = live
 
     def _glance(self) -> tuple[Plan, dict[str, np.ndarray]]:
-        """What it is made of and its state, maybe in the midst of another thread's block: for
-        predictions."""
+        """Return plan and state, for predictions; maybe in the middle of another thread's chunk."""
         return self._turns.look(lambda: (self._live.plan, self._live.read()))
 
     def _named(self, error: DivergenceError) -> DivergenceError:
-        """An error of the core's that says which number it was; in its turn."""
+        """Return an error of the core with the number that caused it; in this trainer's turn."""
         return divergence.named(error, self._live.read())
 
     @alone
     def _moment(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """`describe` and `state_dict` of one moment."""
+        """Return `describe` and `state_dict` of one moment."""
         return self.describe(), self._live.read()
 
     @alone
     def _parts(self) -> tuple[type, dict[str, Any], dict[str, np.ndarray], int]:
-        """What `rebuild` makes another one of; a system's own functions are no plain values."""
+        """Return what `rebuild` makes another one of. A system's own functions are no plain
+        values."""
         own = {} if is_dense(self.cell) else {"cell": self.cell}
         return type(self), self.describe() | own, self._live.read(), self.threads
 

@@ -1,6 +1,6 @@
-"""What a trainer trains when it is no dense cell: a value made into functions that C calls.
+"""Systems that a trainer trains instead of a dense cell: values turned into functions that C calls.
 
-`bound` knows one kind of value a line; a new kind registers itself with it.
+`bound` has one implementation for each kind of value; a new kind registers its own.
 """
 
 from __future__ import annotations
@@ -28,22 +28,23 @@ MOST_PARAMETERS = 2**31 - 1
 
 @dataclass(frozen=True)
 class Bound:
-    """A system of given inputs and precision, ready to be trained.
+    """System with given inputs and precision, ready to be trained.
 
     Attributes
     ----------
     core : _core.Dynamics
-        Its functions; each learner has its own.
+        Its functions. Each learner has its own.
     state, theta : array (n,), array (p,)
-        Where h and θ begin, float64.
+        h and θ where training begins, float64.
     starts : array of int64
-        First parameter of each block of the Kalman metric, the first of all being 0.
+        First parameter of each group in the Kalman metric, beginning with 0.
     parts : mapping of names to arrays of integers
-        What θ consists of: where its numbers lie, each in one array.
+        The arrays that θ consists of: the places of their numbers in θ.
     fixed : int
         How many numbers of θ are not learned.
     grown : function of a number of inputs, optional
-        Where each number of θ lies once there are so many, (p,), and the `parts` then.
+        Returns the new place of each number of θ for that number of inputs, (p,), and the new
+        `parts`.
     """
 
     core: _core.Dynamics
@@ -57,12 +58,13 @@ class Bound:
 
 @functools.singledispatch
 def bound(cell, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
-    """The functions and first values of a system with `inputs` inputs, for a learning rule."""
+    """Return the functions and first values of a system with `inputs` inputs, for a learning
+    rule."""
     raise TypeError(f"cell: expected a cell such as RNN or LeakyRNN, or a System, got {cell!r}")
 
 
 def own_loss(cell) -> OwnLoss:
-    """What stands in for a readout where there is none."""
+    """Return the stand-in for a readout where there is none."""
     if getattr(cell, "loss", None) is None:
         raise TypeError(
             "readout: expected one such as Softmax, or None for a System(loss=...), got None"
@@ -71,21 +73,21 @@ def own_loss(cell) -> OwnLoss:
 
 
 def check_cell(cell) -> None:
-    """Raises unless it is something that can be trained."""
+    """Raise unless this can be trained."""
     _arguments.not_called("cell", cell)
     if not is_dense(cell) and bound.dispatch(type(cell)) is bound.dispatch(object):
-        bound(cell, 0, "", None, "")  # which says so
+        bound(cell, 0, "", None, "")  # raises
 
 
 def is_dense(cell) -> bool:
-    """Is it a fully connected cell, which has rules of its own in C?"""
+    """Return whether this is a fully connected cell, for which C has its own rules."""
     if isinstance(cell, LeakyRNN) and cell.learn_leak:
         return False
     return isinstance(cell, RNN | LeakyRNN) and cell.graph is None
 
 
 def is_fast(cell, optimizer, split: str | None = None) -> bool:
-    """Do the rules for dense cells train it? Else the general ones do."""
+    """Return whether the rules for dense cells train it; otherwise the rules for systems do."""
     return is_dense(cell) and optimizer.plain and split is None
 
 

@@ -26,30 +26,30 @@ __all__ = ["TruncatedBPTT"]
 class TruncatedBPTT(Trainer):
     """Backpropagation through time over windows that do not overlap: the paper's footnote 13.
 
-    `window` steps are waited for, then one backward pass over them gives the gradient of their
-    summed losses, and the optimizer takes one step. The state is carried over windows; the
-    gradient is not.
+    After every `window` steps, one backward pass gives the gradient of the sum of their losses, and
+    the optimizer takes one step. The state is carried from window to window; the gradient is not.
 
     Parameters
     ----------
     cell, readout
         As in `NoBackTrack`.
     optimizer : SGD or Kalman
-        What a window's gradient does to the parameters.
+        How the gradient of a window changes the parameters.
     window : int
-        Steps between two updates.
-    inputs, dtype, seed, threads, missing
-        As in `NoBackTrack`.
+        Number of steps between two updates, in [1, 2²⁰]. inputs, dtype, seed, threads, missing As
+        in `NoBackTrack`.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `window` is no integer, or another argument is refused as in `NoBackTrack`.
+    ValueError
+        `window` is out of range, or another argument is refused as in `NoBackTrack`.
 
     Notes
     -----
-    A step that is only observed, or has no target, takes its place in a window without a loss. A
-    window that such a step closes is learned from when the next one closes.
+    A step that is only observed, or has no target, is part of a window but adds no loss. If such a
+    step ends a window, the window is learned when the next one ends.
     """
 
     __slots__ = ()
@@ -82,7 +82,7 @@ class TruncatedBPTT(Trainer):
 
     @property
     def window(self) -> int:
-        """Steps between two updates."""
+        """Number of steps between two updates."""
         form = self._live.plan.form
         assert isinstance(form, BPTTForm)
         return form.window

@@ -1,5 +1,5 @@
-"""Futures: what a trainer expects, drawn step by step from a copy that cannot learn. `simulate` and
-`forecast` are methods of `Trainer`."""
+"""Futures drawn step by step from a copy of a trainer that cannot learn. `simulate` and `forecast`
+are methods of `Trainer`."""
 
 from __future__ import annotations
 
@@ -18,38 +18,42 @@ if TYPE_CHECKING:
 
 __all__ = ["forecast", "simulate"]
 
-MOST_NUMBERS = 2**28  # of all paths
+MOST_NUMBERS = 2**28  # most numbers of all paths together
 Draw = Callable[[np.ndarray, np.ndarray], Any]
 
 
 def simulate(
     self: Any, steps: int, *, paths: int = 200, x: ArrayLike | None = None, seed: int = 0
 ) -> np.ndarray:
-    """Futures drawn from what is predicted, each step fed what was drawn before it; changes
-    nothing.
+    """Return futures drawn from the predictions, each step with the numbers drawn before as its
+    input. Nothing changes.
 
     Parameters
     ----------
     steps : int
-        How far ahead.
+        How many steps ahead, at least 1.
     paths : int
-        How many futures, all from the present state.
+        Number of futures, all from the present state, at least 1.
     x : array (k,) of integers or (k, m) of numbers, optional
-        Inputs that are known: those of the first k steps, each coming before its target, as in
-        ``learn(x, y)``. Without it, or after them, an input is the target drawn last, which
-        needs a trainer fed with what it predicts; otherwise k is `steps`.
+        Known inputs of the first k steps, each before its target, as in ``learn(x, y)``. Without
+        it, or after them, an input is the target drawn last. This needs a trainer whose inputs are
+        what it predicts; for other trainers k must be `steps`.
     seed : int
-        Of the draws, in [0, 2⁶⁴).
+        Seed of the draws, in [0, 2⁶⁴).
 
     Returns
     -------
     array (paths, steps) of int32, or (paths, steps, dim) of float64
-        Symbols of a `Softmax`; numbers of a `Gaussian`; 0 or 1 of a `Bernoulli`.
+        Symbols for a `Softmax`, numbers for a `Gaussian`, 0 or 1 for a `Bernoulli`.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `steps`, `paths` or `seed` is no integer, `x` is refused as in `learn`, or the trainer has
+        no readout.
+    ValueError
+        `steps`, `paths` or `seed` is out of range, `x` has not the needed number of inputs or is
+        refused as in `learn`, or all paths together have more than 2²⁸ numbers.
     """
     _arguments.instance("readout", self.readout, Softmax, Gaussian, Bernoulli)
     steps = _arguments.whole("steps", steps)
@@ -80,26 +84,29 @@ def forecast(
     x: ArrayLike | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """Quantiles of the numbers to come, over simulated futures; changes nothing.
+    """Return quantiles of the numbers to come, over simulated futures. Nothing changes.
 
     Parameters
     ----------
     steps : int
-        How far ahead.
+        How many steps ahead, at least 1.
     quantiles : sequence of numbers in [0, 1]
-        Which.
+        The quantiles.
     paths, x, seed
         As in `simulate`.
 
     Returns
     -------
     array (len(quantiles), steps, dim), float64
-        ``[q, k]`` is quantile q of the target k + 1 steps ahead, each number by itself.
+        ``[q, k]`` is quantile q of the target k + 1 steps ahead, for each number separately.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above, or a readout of symbols.
+    TypeError
+        `quantiles` is no sequence of numbers, another argument is refused as in `simulate`, or the
+        readout is of symbols.
+    ValueError
+        `quantiles` has numbers outside [0, 1], or another argument is refused as in `simulate`.
     """
     _arguments.instance("readout", self.readout, Gaussian, Bernoulli)
     try:
@@ -112,7 +119,7 @@ def forecast(
 
 
 def _known_inputs(trainer: Any, x: Any, steps: int) -> np.ndarray:
-    """x as an array of steps; it will be checked as it is observed."""
+    """Return x as an array of steps. It is checked later, when it is observed."""
     own = trainer.predicts_inputs
     known = np.empty(0) if x is None else np.asarray(x)
     if isinstance(trainer.inputs, Vector) and trainer.inputs.size == 1:
@@ -129,7 +136,8 @@ def _known_inputs(trainer: Any, x: Any, steps: int) -> np.ndarray:
 
 
 def _drawing(readout: Any, paths: int, steps: int, seed: int) -> tuple[Draw, np.ndarray]:
-    """How a target is drawn given a prediction and noise; the noise, (paths, steps[, dim])."""
+    """Return a function that draws a target from a prediction and noise, and the noise, (paths,
+    steps[, dim])."""
     generator = np.random.default_rng(seed)
     shape = (paths, steps) if isinstance(readout, Softmax) else (paths, steps, readout.dim)
     if np.prod([float(size) for size in shape]) > MOST_NUMBERS:

@@ -1,4 +1,4 @@
-"""What a learning rule has of its own, as frozen values: its arguments, and what it keeps."""
+"""Forms: the own arguments of a learning rule as frozen values, and the arrays that it keeps."""
 
 from __future__ import annotations
 
@@ -15,55 +15,55 @@ from nbt.trainers.state.sizes import Shape, Sizes
 
 __all__ = ["BPTTForm", "Form", "NoBackTrackForm", "RTRLForm"]
 
-SMALL_UNITS = 32  # up to so many, a block each; for more, measured (docs/learning.md):
+SMALL_UNITS = 32  # up to so many units, each is a block; for more (as in docs/learning.md):
 BLOCKS, WINDOWED_BLOCKS, WINDOW = 16, 4, 4
 SPLITS = ("blocks",)
 
 
 @dataclass(frozen=True)
 class Form:
-    """What every form has.
+    """Base of all forms.
 
     Attributes
     ----------
     rule : str
         Its row in csrc/kernels.c.
     split : str or None
-        How pairs share the parameters, where they do.
+        How pairs share the parameters, if they do.
     """
 
     rule: ClassVar[str]
 
     @classmethod
     def described(cls, trainer: Mapping[str, Any]) -> Self:
-        """Of a trainer's description, which nobody has checked."""
+        """Return the form in a trainer's description, which has not been checked."""
         names = [field.name for field in fields(cls)]
         return cls(**{name: trainer[name] for name in names if name in trainer})
 
     def said(self) -> dict[str, Any]:
-        """Its arguments by name, as a description says them."""
+        """Return the arguments by name, as in a description."""
         return self._arguments()
 
     def asked(self) -> dict[str, Any]:
-        """The same, as `_core.Learner` takes them."""
+        """Return the arguments by name, as `_core.Learner` takes them."""
         return self._arguments()
 
     def _arguments(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def shapes(self, sizes: Sizes) -> dict[str, Shape]:
-        """Everything in the state of a trainer of this form but what counts, and what has as many
-        numbers as it happens to have: by name, in the order of `state_dict`."""
+        """Return the shapes of all arrays in the state of such a trainer, in the order of
+        `state_dict`; without counters, and without arrays whose size may change."""
         return sizes.shapes() | self.kept(sizes)
 
     def kept(self, sizes: Sizes) -> dict[str, Shape]:
-        """What the rule itself keeps."""
+        """Return the shapes of the arrays that the rule itself keeps."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class NoBackTrackForm(Form):
-    """Of `NoBackTrack`."""
+    """Form of `NoBackTrack`."""
 
     rank: int = 1
     blocks: int = 1
@@ -87,7 +87,8 @@ class NoBackTrackForm(Form):
         window: object,
         norm: object,
     ) -> Self:
-        """Of what a user gave for a cell and an optimizer; None is what is best known."""
+        """Return the form for a user's arguments, a cell and an optimizer. None stands for the best
+        known choice."""
         rank = _arguments.whole("rank", rank, high=2**16)
         split = None if split is None else _arguments.one_of("split", split, SPLITS)
         check_cell(cell)
@@ -126,8 +127,8 @@ class NoBackTrackForm(Form):
         return shapes | (self._of_window(sizes) if self.window else {})
 
     def _of_window(self, sizes: Sizes) -> dict[str, Shape]:
-        """The last T steps, newest first: F of the transition, (1, a, x) before it, and the terms
-        of the pairs that began in it."""
+        """Return the shapes for the last T steps, newest first: F of the transition, (1, a, x)
+        before it, and the terms of the pairs that began in it."""
         steps, n = self.window, sizes.units
         return {
             "window.F": (steps, n, n),
@@ -140,7 +141,7 @@ class NoBackTrackForm(Form):
 
 @dataclass(frozen=True)
 class RTRLForm(Form):
-    """Of `RTRL`."""
+    """Form of `RTRL`."""
 
     rule = "rtrl"
     split: ClassVar[None] = None
@@ -151,7 +152,7 @@ class RTRLForm(Form):
 
 @dataclass(frozen=True)
 class BPTTForm(Form):
-    """Of `TruncatedBPTT`."""
+    """Form of `TruncatedBPTT`."""
 
     window: int = 15
 
@@ -160,7 +161,7 @@ class BPTTForm(Form):
 
     @classmethod
     def of(cls, window: object) -> Self:
-        """Of what a user gave."""
+        """Return the form for a user's argument."""
         return cls(_arguments.whole("window", window, high=2**20))
 
     def kept(self, sizes: Sizes) -> dict[str, Shape]:
@@ -176,7 +177,7 @@ class BPTTForm(Form):
 
 
 def _of_dense_cells(cell, optimizer, split, blocks, exact_self, window) -> tuple[int, bool, int]:
-    """Blocks of units, exact self-influence and a window, which only dense cells have."""
+    """Return blocks of units, exact self-influence and window, which only dense cells have."""
     if not is_fast(cell, optimizer, split):
         for name, value, only in (
             ("blocks", blocks, 1),
@@ -200,7 +201,7 @@ def _of_dense_cells(cell, optimizer, split, blocks, exact_self, window) -> tuple
 
 
 def _why_general(cell, optimizer, split) -> str:
-    """What takes the path for systems, which has none of these."""
+    """Return in words why a trainer takes the path for systems, which has none of these."""
     if isinstance(cell, System | CompiledSystem):
         return "for a system"
     if not is_dense(cell):

@@ -1,4 +1,4 @@
-"""Independent trainers side by side, one thread each: the core works without the GIL."""
+"""Let independent trainers learn side by side, one thread each. C works without the GIL."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from nbt.training.loop import next_size
 
 __all__ = ["learn_many"]
 
-FIRST = 256  # steps of the first piece
+FIRST = 256  # steps in the first piece
 
 
 def learn_many(
     trainers: Sequence[Any], blocks: Sequence[Any], *, threads: int | None = None
 ) -> list[np.ndarray]:
-    """Lets independent trainers learn in parallel, each from its own block.
+    """Let independent trainers learn in parallel, each from its own data.
 
     The numbers are those of ``[t.learn(b) for t, b in zip(trainers, blocks)]``, to the bit, for any
     number of threads: a trainer is never in two of them.
@@ -32,9 +32,10 @@ def learn_many(
     trainers : sequence of trainers
         No trainer twice.
     blocks : sequence
-        One for each trainer: symbols, or a pair (x, y) as `learn` takes it.
+        One for each trainer: symbols, or a pair (x, y), as `learn` takes it.
     threads : int, optional
-        Most trainers that learn at a time. Default: as many as this process may use processors.
+        Most trainers that learn at the same time, at least 1. Default: the number of processors
+        that this process may use.
 
     Returns
     -------
@@ -43,12 +44,17 @@ def learn_many(
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `trainers` or `blocks` is no sequence, an element of `trainers` has no `learn`, or `threads`
+        is no integer.
+    ValueError
+        `blocks` has not one element for each trainer, `trainers` has one of them twice, or
+        `threads` is less than 1.
     Exception
-        What the first of the trainers raised that failed; the others have learned their blocks.
+        A trainer failed; this is the error of the first one that did. The others have learned.
     KeyboardInterrupt
-        On Ctrl-C, within about 0.1 s; the trainers have learned different parts of their blocks.
+        Ctrl-C was pressed; raised within about 0.1 s. The trainers have then learned different
+        parts of their data.
 
     Examples
     --------
@@ -85,7 +91,7 @@ def learn_many(
         ]
         try:
             for each in work:
-                each.exception()  # waits
+                each.exception()  # waits for the end
         except BaseException:
             stop.set()
             raise
@@ -93,7 +99,7 @@ def learn_many(
 
 
 def _learn(trainer, block, stop) -> np.ndarray:
-    """The losses of a block that is learned in pieces, until told to stop."""
+    """Learn a chunk in pieces, until told to stop; return its losses."""
     steps, done, size = np.shape(block[0])[0] if np.ndim(block[0]) else 1, 0, FIRST
     if steps <= size:
         return trainer.learn(*block)

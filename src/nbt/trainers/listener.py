@@ -1,4 +1,4 @@
-"""A copy of a trainer that predicts and cannot learn. `predict_along` is a method of `Trainer`."""
+"""Copies of a trainer that predict and cannot learn. `predict_along` is a method of `Trainer`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ HEARD = ("cell.", "readout.", "state.", "inputs.", "targets.")  # what predictio
 
 
 def listener(trainer: Any) -> Any:
-    """A trainer that predicts as this one does and cannot learn, at the price of the network alone.
+    """Return a trainer that predicts as this one does and cannot learn, at the cost of the network
+    alone.
 
-    It has the same parameters and the same state, and nothing of what learning needs.
+    It has the same parameters and the same state, but nothing that is needed for learning.
     """
     plan, given = trainer._glance()
     heard = trainer._made(plan.listening(), trainer.seed)
@@ -27,25 +28,25 @@ def listener(trainer: Any) -> Any:
 
 
 def predict_along(self: Any, x: ArrayLike) -> np.ndarray:
-    """What the readout says of the target of each of a block of inputs, one after the other,
-    going on from the state as it is; changes nothing.
+    """Return the predictions after each of several inputs, starting from the present state. Nothing
+    changes.
 
     Parameters
     ----------
     x : array (steps,) of integers, or (steps, m) of numbers
-        Inputs, for supervised use: the state moves on each, in a copy, then predicts.
+        Inputs, for supervised use. For each, the state moves on it, in a copy, then predicts.
 
     Returns
     -------
     array (steps, …), float64
-        For each step what `predict` gives.
+        For each step what `predict` returns.
 
     Raises
     ------
     TypeError, ValueError
-        For inputs that are not as above.
+        `x` is refused as in `learn`.
     DivergenceError
-        The state left the range of numbers on the way; the trainer is as it was.
+        The state diverged on the way. The trainer itself did not change.
     """
     heard = listener(self)
     outputs = heard._live.learner.predict_along(heard, x)
@@ -53,7 +54,7 @@ def predict_along(self: Any, x: ArrayLike) -> np.ndarray:
 
 
 def go_to(heard: Any, h: np.ndarray) -> None:
-    """Puts a listener into the state h (units,): all that its predictions depend on and that
-    moves."""
+    """Put a listener into the state h (units,). This is all that changes and that its predictions
+    depend on."""
     heard._live.table.write("state.h", h)
     heard._live.learner.refresh()

@@ -1,4 +1,4 @@
-"""What a trainer has that lives: a learner, the names of its state, and the plan of both."""
+"""The live part of a trainer: a learner, the names of its state, and the plan of both."""
 
 from __future__ import annotations
 
@@ -20,22 +20,25 @@ from nbt.trainers.state.flat import GeneralTable
 
 __all__ = ["Live"]
 
-OF_THE_SEQUENCE = ("state.", "window.", "estimator.")  # what `restarted` puts back, and what not:
+OF_THE_SEQUENCE = ("state.", "window.", "estimator.")  # what `restarted` resets, but not:
 OF_THE_NETWORK = ("estimator.fisher", "estimator.pair")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Live:
-    """A learner, the table of its state and the plan that both were made by: they only change
-    together, so a trainer has one `Live`, and exchanges it whole.
+    """A learner, the table of its state, and the plan by which both were made. They only change
+    together, so a trainer has one `Live`, and exchanges it as a whole.
 
     Attributes
     ----------
     turns : _core.Turns
-        Of the trainer, so the same of all that take its place.
+        The queue of the trainer, shared by all that take this one's place.
     plan : Plan
+        The plan.
     learner : _core.Learner
+        The learner.
     table : StateTable
+        The names and places of its state.
     parameters : int
         How many numbers are learned.
     """
@@ -48,12 +51,12 @@ class Live:
 
     @classmethod
     def zeros(cls, plan: Plan, seed: int, turns: _core.Turns) -> Live:
-        """Of this plan, every number in it 0."""
+        """Return one of this plan with all numbers 0."""
         return cls._of(plan, plan.bound(seed), seed, turns)
 
     @classmethod
     def begun(cls, plan: Plan, seed: int, turns: _core.Turns) -> Live:
-        """The same as it is before the first step."""
+        """Return one of this plan as it is before the first step."""
         system = plan.bound(seed)
         plan.check_size(system)
         live = cls._of(plan, system, seed, turns)
@@ -77,31 +80,31 @@ class Live:
         return cls(turns, plan, learner, table, plan.parameters(system))
 
     def read(self) -> dict[str, np.ndarray]:
-        """The state, as copies, by name."""
+        """Return the state, as copies, by name."""
         self.learner.settle()
         return self.table.read_all()
 
     def with_state(self, state: Mapping[str, np.ndarray], plan: Plan | None = None) -> Live:
-        """Another one in that state, of this plan or another."""
+        """Return another one in that state, of this plan or another."""
         live = Live.zeros(plan or self.plan, self.learner.seed, self.turns)
         live.table.write_all(state)
         return live
 
     def restarted(self) -> Live:
-        """One that begins another sequence; see `Trainer.reset_state`."""
+        """Return one that begins another sequence; see `Trainer.reset_state`."""
         state = {key: value for key, value in self.read().items() if key[:8] != "waiting."}
         first = Live.begun(self.plan, self.learner.seed, self.turns).read()
         again = {key for key in first if key.startswith(OF_THE_SEQUENCE)} - {*OF_THE_NETWORK}
         return self.with_state(state | {key: first[key] for key in again})
 
     def with_threads(self, threads: int) -> Live:
-        """One that so many may work on."""
+        """Return one on which that many threads may work."""
         self.learner.check()
         plan = self.plan.with_threads(threads)
         return self.with_state(self.read(), plan)
 
     def grown(self, symbols: int | None, inputs: int | None) -> Live:
-        """One with room for so many; see `Trainer.grow`."""
+        """Return one with room for that many symbols or inputs; see `Trainer.grow`."""
         self.learner.check()
         plan = self.plan.grown(symbols, inputs)
         system = plan.bound(self.learner.seed)
@@ -120,7 +123,7 @@ class Live:
 def _learner(
     plan: Plan, system: Bound | None, metric: Mapping[str, Any], seed: int, turns: _core.Turns
 ) -> _core.Learner:
-    """Of these sizes and choices, every number in it 0."""
+    """Return a learner of these sizes and choices with all numbers 0."""
     optimizer, kalman = plan.optimizer, plan.kalman
     lambdas = optimizer.lambdas(plan.cell, plan.readout) if kalman else (0.0, 0.0)
     return _core.Learner(
@@ -152,7 +155,8 @@ def _learner(
 
 
 def _metric(plan: Plan, system: Bound | None) -> dict[str, Any]:
-    """Blocks of θ and φ in the metric, and what is kept of them, as `_core.Learner` takes it."""
+    """Return the groups of θ and φ in the metric, and what is kept of them, as `_core.Learner`
+    takes it."""
     optimizer, form = plan.optimizer, plan.form
     if system is None or optimizer.plain:
         return {"starts": system and system.starts}

@@ -1,4 +1,4 @@
-"""How a cell's parameters lie in θ as the kernels for any graph take them (systems/network.h)."""
+"""How the parameters of a cell lie in θ for the kernels that take any graph (systems/network.h)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["Layer", "Network"]
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: where its states and parameters begin, its sizes, what it is made of.
+    """One layer: where its states and parameters begin, its sizes, and what it is made of.
 
-    Its units lie one after the other, each with b, W from its sources, r from the inputs, r from
-    the units below, and the number of its leak, if any.
+    Its units lie one after the other. Each has b, W from its sources, r from the inputs, r from the
+    units below, and the number of its leak, if any.
     """
 
     first: int
@@ -26,13 +26,13 @@ class Layer:
     inputs: int
     below: int
     activation: str
-    leak: str | None  # "alpha", "beta", "tau": what its number is
+    leak: str | None  # the kind of its number: "alpha", "beta" or "tau"
     dt: float
     graph: Graph | None
 
     @property
     def others(self) -> int:
-        """Numbers of a unit besides its W."""
+        """Number of parameters of a unit besides its W."""
         return 1 + self.inputs + self.below + (self.leak is not None)
 
     @property
@@ -45,7 +45,8 @@ class Layer:
 
     @property
     def squares(self) -> int:
-        """Numbers of a matrix for each unit's parameters, of all of them together."""
+        """Number of entries of the matrices that have a row for each parameter of a unit, for all
+        units together."""
         if self.graph is None:
             return self.units * (self.others + self.units) ** 2
         return int(((self.others + np.diff(self.before)) ** 2).sum())
@@ -59,17 +60,19 @@ class Layer:
 
     @property
     def starts(self) -> np.ndarray:
-        """Where each unit's parameters begin, and the last one's end, (units + 1,)."""
+        """Places where the parameters of each unit begin, and the end of the last one, (units +
+        1,)."""
         return self.start + np.arange(self.units + 1) * self.others + self.before
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Of an array: b (n,), W (n, n) or (edges,), r (inputs + below, n), leaks (n,)."""
+        """Return the shape of an array: b (n,), W (n, n) or (edges,), r (inputs + below, n), leaks
+        (n,)."""
         if name == "W":
             return (self.units, self.units) if self.graph is None else (self.edges,)
         return (self.inputs + self.below, self.units) if name == "r" else (self.units,)
 
     def places(self, name: str) -> np.ndarray:
-        """Where in θ the numbers of an array lie, in its shape."""
+        """Return the places in θ of the numbers of an array, in its shape."""
         starts = self.starts
         if name == "b":
             return starts[:-1]
@@ -87,21 +90,23 @@ class Layer:
 
 
 class Network:
-    """A cell as layers on one state and one θ.
+    """Cell as layers on one state and one θ.
 
     Parameters
     ----------
     cell : RNN, LeakyRNN, Continuous or Stack
+        The cell.
     inputs : int
-        m.
+        m, the length of an input.
 
     Attributes
     ----------
     layers : tuple of Layer
+        The layers.
     units, size : int
-        n, and the numbers in θ.
+        n, and the number of entries of θ.
     learned : int
-        How many of them are learned.
+        How many of these are learned.
     """
 
     def __init__(self, cell: Cell, inputs: int) -> None:
@@ -130,11 +135,12 @@ class Network:
 
     @property
     def blocks(self) -> np.ndarray:
-        """Where the parameters of each state begin, and the last one's end, (n + 1,)."""
+        """Places where the parameters of each state begin, and the end of the last one, (n +
+        1,)."""
         return np.concatenate([[0], *(layer.starts[1:] for layer in self.layers)])
 
     def names(self) -> dict[str, tuple[Layer, str]]:
-        """Names of the arrays in θ: "W", or "0.W", "1.W" … for the layers of a stack."""
+        """Return the names of the arrays in θ: "W", or "0.W", "1.W" … for the layers of a stack."""
         found = {}
         for k, layer in enumerate(self.layers):
             prefix = f"{k}." if isinstance(self.cell, Stack) else ""
@@ -144,26 +150,27 @@ class Network:
         return found
 
     def parts(self) -> dict[str, np.ndarray]:
-        """Where the numbers of each array lie in θ."""
+        """Return the places in θ of the numbers of each array."""
         return {key: layer.places(name) for key, (layer, name) in self.names().items()}
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of each array; nothing of that size is made."""
+        """Return the shape of each array. Nothing of that size is made."""
         return {key: layer.shape(name) for key, (layer, name) in self.names().items()}
 
     def unpack(self, theta: np.ndarray) -> dict[str, np.ndarray]:
-        """Copies of the arrays in θ (size,), by name."""
+        """Return copies of the arrays in θ (size,), by name."""
         return {key: theta[places] for key, places in self.parts().items()}
 
     def pack(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
-        """θ, float64, of arrays by name."""
+        """Return θ, float64, made of arrays by name."""
         theta = np.zeros(self.size)
         for key, places in self.parts().items():
             theta[places] = arrays[key]
         return theta
 
     def moved(self, inputs: int) -> np.ndarray:
-        """Where each number of θ lies once there are so many inputs, not fewer: (size,)."""
+        """Return the new place of each number of θ for that many inputs, not fewer than now:
+        (size,)."""
         grown = Network(self.cell, inputs)
         places = np.empty(self.size, np.int64)
         pairs = zip(self.names().values(), grown.names().values(), strict=True)
@@ -175,7 +182,7 @@ class Network:
         return places
 
     def draw(self, random: np.random.Generator) -> np.ndarray:
-        """First values of θ, float64."""
+        """Return the first values of θ, float64."""
         if not isinstance(self.cell, Stack):
             return self.pack(self.cell.draw(self.inputs, random))
         arrays = {}

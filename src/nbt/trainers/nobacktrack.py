@@ -1,4 +1,4 @@
-"""NoBackTrack: an unbiased estimate of ∂h/∂θ carried along."""
+"""NoBackTrack: an unbiased estimate of ∂h/∂θ, updated online."""
 
 from __future__ import annotations
 
@@ -29,61 +29,72 @@ class NoBackTrack(Trainer):
     Parameters
     ----------
     cell : RNN, LeakyRNN, Stack, Continuous, System or CompiledSystem
-        The network, or a system of your own.
+        The network, or a system of your own, of at most 65536 units.
     readout : Softmax, Gaussian, Bernoulli or None
-        What is predicted, and its loss; None for a system that has a loss of its own.
+        What is predicted, and its loss. None: for a system that has its own loss.
     optimizer : Kalman or SGD
-        What the gradient does to the parameters.
+        How the gradient changes the parameters.
     inputs : Symbols, Vector or int, optional
-        What the network is fed: symbols of another alphabet than the readout's, or vectors (an
+        What the network receives: symbols of another alphabet than the readout's, or vectors (an
         integer is their size). Default: what is predicted.
     rank : int
-        K: independent rank-one estimates that are averaged. Cost and memory grow with it.
+        K, the number of independent rank-one estimates that are averaged, in [1, 65536]. Cost and
+        memory grow with it.
     split : {"blocks"}, optional
         Instead of averaging, each of the K pairs covers a K-th of the parameters, chosen at random
-        by the seed (section 1.4). w̄ takes the memory of one pair; at equal cost averaging has less
-        variance. It takes the path for systems.
+        by the seed (section 1.4). w̄ then takes the memory of a single pair. At equal cost
+        averaging has less variance. It runs on the path for systems.
     blocks : int, optional
-        S: the units are dealt into S groups with a v̄ each; less noise, S n² more multiply-adds a
-        step. Default: a block for each unit up to 32 units; for more, 4, or 16 without a window.
+        S, the number of groups of units with a v̄ each, in [1, units]. More blocks give less noise;
+        a step costs S n² more multiply-adds. Default: a block for each unit up to 32 units; for
+        more units 4, or 16 without a window.
     exact_self : bool, optional
-        Keep each unit's influence on itself along its own path exactly, as far as ∂h_i(t+1)/∂h_i(t)
-        is within [-1, 1], so that it does not amplify; only the rest is estimated.
-        Default: yes for fully connected cells; systems have neither this nor blocks.
+        Whether to keep each unit's influence on itself along its own path exactly, so that only the
+        rest is estimated. It is kept while ∂h_i(t+1)/∂h_i(t) is within [-1, 1], so that it cannot
+        grow. Default: True for fully connected cells. Systems have neither this nor blocks.
     window : int, optional
-        T: the last T steps are kept exactly too, as by backpropagation over them; only paths that
-        left their unit before are estimated. Needs `exact_self`. A step costs T (S + 2) n² more
-        multiply-adds; 0: no window. Default: 4 for more than 32 units, if nothing is said about
-        `blocks`; else 0.
+        T, the number of last steps that are kept exactly, too, as by backpropagation over them.
+        Only paths that left their unit before are then estimated. It needs `exact_self`. A step
+        costs T (S + 2) n² more multiply-adds. 0: no window. Default: 4 for more than 32 units if
+        `blocks` is not given, else 0.
     norm : {"fisher", "kalman", "euclidean"}
-        What balances v̄ and w̄. `kalman`: the invariant norms of Appendix B, for `Kalman` only.
-        `fisher`: the same for w̄, and for v̄ a running mean of (∂ℓ/∂h)². `euclidean`: plain.
-        (``"none"`` switches balancing off, to show what it is for.)
+        The norms that balance v̄ and w̄. "kalman": the invariant norms of Appendix B, only with
+        `Kalman`. "fisher": the same for w̄, and for v̄ a running mean of (∂ℓ/∂h)². "euclidean":
+        plain norms. ("none" turns balancing off, to show its effect.)
     dtype : {"float32", "float64"}, optional
-        Of all its numbers; losses are always float64. Default: what the functions of a
+        Type of all its numbers; losses are always float64. Default: what the functions of a
         `CompiledSystem` take, else float32.
     seed : int
-        In [0, 2⁶⁴): first weights and signs.
+        Seed of the first weights and of the signs, in [0, 2⁶⁴).
     threads : int
-        At most so many work on a step, fewer where it is too small to be shared. Any number gives
-        the same bits; it is no part of a description or a checkpoint.
+        Most threads that work on a step, in [1, 256]; fewer if the step is too small to share. Any
+        number gives the same bits. It is not part of a description or a checkpoint.
     missing : {"error", "skip", "mask"}
-        What a NaN in a vector does. `error`: the call is refused. `skip`: nothing is learned from
-        its step, whose loss is NaN; only the input passes, as in ``observe(x, ...)``. `mask`: the
-        loss and the gradient are those of the targets that are known; where none is, as `skip`,
-        except that inputs are still standardised by what is known of them. A NaN in an input is
-        read as 0, which is its mean where inputs are standardised.
+        What to do with a NaN in a vector. "error": refuse the call. "skip": do not learn from the
+        step; its input still moves the state, as in ``observe(x, ...)``, and its loss is NaN.
+        "mask": leave the missing numbers out of the loss and the gradient, and learn from the rest;
+        a step without any known target is treated as in "skip", but the known inputs still update
+        the means by which inputs are standardised. A NaN in an input is read as 0, which is the
+        mean of standardised inputs.
 
     Raises
     ------
-    TypeError, ValueError
-        For arguments that are not as above.
+    TypeError
+        `cell`, `readout`, `optimizer` or `inputs` is of another type than those above; `rank`,
+        `blocks`, `window`, `seed` or `threads` is no integer; `exact_self` is no bool; `split`,
+        `norm`, `dtype` or `missing` is no string.
+    ValueError
+        `rank`, `blocks`, `window`, `seed`, `threads`, `inputs` or the number of units of `cell` is
+        out of range; `split`, `norm`, `dtype` or `missing` is none of the names above; `blocks`,
+        `exact_self` or `window` is given where only dense cells have it; `window` is given without
+        `exact_self`; `norm` is "kalman" with `SGD`; `missing` is "mask" without a readout;
+        `optimizer` has a metric that does not fit the rest; `dtype` is not that of a
+        `CompiledSystem`; or the trainer would take too much memory.
 
     Notes
     -----
-    ``blocks=1, exact_self=False, norm="kalman"`` with ``Kalman(prior=1, outlier=None)`` is the
-    paper's algorithm to the letter.
-    Any choice is unbiased; they differ in variance.
+    ``blocks=1, exact_self=False, norm="kalman"`` with ``Kalman(prior=1, outlier=None)`` is exactly
+    the paper's algorithm. Any choice is unbiased; they differ in variance.
 
     Examples
     --------
@@ -146,37 +157,38 @@ class NoBackTrack(Trainer):
 
     @property
     def rank(self) -> int:
-        """K, how many pairs there are."""
+        """The number of pairs, K."""
         return self._form.rank
 
     @property
     def split(self) -> str | None:
-        """How the pairs share the parameters; None: each has all."""
+        """How the pairs share the parameters; None if each covers all."""
         return self._form.split
 
     @property
     def blocks(self) -> int:
-        """S, into how many groups the units are dealt."""
+        """The number of groups of units with a v̄ each, S."""
         return self._form.blocks
 
     @property
     def exact_self(self) -> bool:
-        """Is each unit's influence on itself along its own path kept exactly?"""
+        """Whether each unit's influence on itself along its own path is kept exactly."""
         return self._form.exact_self
 
     @property
     def window(self) -> int:
-        """T, how many steps are kept exactly."""
+        """The number of last steps that are kept exactly, T."""
         return self._form.window
 
     @property
     def norm(self) -> str:
-        """What balances v̄ and w̄."""
+        """The norms that balance v̄ and w̄."""
         return self._form.norm
 
     @alone
     def influence(self) -> np.ndarray:
-        """The present estimate of ∂h/∂θ: the mean over the pairs of v̄ ⊗ w̄, and what is exact.
+        """Return the present estimate of ∂h/∂θ: the mean over the pairs of v̄ ⊗ w̄, plus the exact
+        part.
 
         Returns
         -------
@@ -188,7 +200,7 @@ class NoBackTrack(Trainer):
 
     @alone
     def exact_influence(self) -> np.ndarray:
-        """What is exact of `influence()`; the rest is estimated.
+        """Return the exact part of `influence()`; the rest is estimated.
 
         Returns
         -------

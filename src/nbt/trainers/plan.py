@@ -1,4 +1,4 @@
-"""What a trainer is made of: its arguments, checked; what follows from them."""
+"""The plan of a trainer: its arguments, checked, and what follows from them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from nbt.trainers.state.sizes import Sizes
 
 __all__ = ["Plan"]
 
-DTYPE = "float32"  # of all numbers, unless a system has its own
+DTYPE = "float32"  # type of all numbers, unless a system has its own
 LARGEST_UNITS = 2**16
 MOST_BYTES = 2**40
 MOST_THREADS = 256
-QUIET_WINDOW = 1 << 10  # of what never learns: only memory depends on it
-SCRATCH = 2  # a learner takes about so many times the numbers of its state
+QUIET_WINDOW = 1 << 10  # window of a trainer that never learns: only memory depends on it
+SCRATCH = 2  # a learner takes about so many times the memory of its state
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The arguments of a trainer but its seed; `form` are those that its rule has of its own.
+    """The arguments of a trainer but its seed. `form` has those that only its rule has.
 
-    `general`: it takes the path for systems even with a dense cell.
+    `general` says that it takes the path for systems even with a dense cell.
     """
 
     form: Form
@@ -50,7 +50,7 @@ class Plan:
     def of(
         cls, form, cell, readout, optimizer, *, inputs, dtype, missing, threads, general
     ) -> Plan:
-        """Of what a user gave, once each is what it should be."""
+        """Return the plan for a user's arguments, after each is checked."""
         check_cell(cell)
         if readout is None and missing == "mask":
             raise ValueError("missing: expected 'error' or 'skip' without a readout, got 'mask'")
@@ -74,7 +74,7 @@ class Plan:
 
     @cached_property
     def fast(self) -> bool:
-        """Do the rules for dense cells train it?"""
+        """Whether the rules for dense cells train it."""
         return not self.general and is_fast(self.cell, self.optimizer, self.form.split)
 
     @property
@@ -85,15 +85,16 @@ class Plan:
         return replace(self, threads=_arguments.whole("threads", threads, high=MOST_THREADS))
 
     def listening(self) -> Plan:
-        """Of a trainer that predicts with the same bits, at the price of the network alone."""
+        """Return the plan of a trainer that predicts the same bits, at the cost of the network
+        alone."""
         form: Form = BPTTForm(QUIET_WINDOW)
         if getattr(getattr(self.cell, "field", self.cell), "vjp", True) is None:
-            form = NoBackTrackForm()  # it cannot be backpropagated through
-        general = not self.fast  # the same path
+            form = NoBackTrackForm()  # backpropagation through it is not possible
+        general = not self.fast  # so that it takes the same path
         return replace(self, form=form, optimizer=SGD(), general=general, threads=1)
 
     def grown(self, symbols: int | None, inputs: int | None) -> Plan:
-        """With so many symbols, or numbers of an input; see `Trainer.grow`."""
+        """Return the plan with that many symbols, or numbers of an input; see `Trainer.grow`."""
         readout, fed = self.readout, self.inputs
         if symbols is not None or inputs is None:
             old = _arguments.instance("readout", self.readout, Softmax).symbols
@@ -109,7 +110,7 @@ class Plan:
         return replace(self, readout=readout, inputs=fed)
 
     def bound(self, seed: int) -> Bound | None:
-        """The functions and first values of a system; None for a dense cell."""
+        """Return the functions and first values of a system; None for a dense cell."""
         if self.fast:
             return None
         random = np.random.default_rng(seed)
@@ -118,7 +119,7 @@ class Plan:
     # ---- sizes ---------------------------------------------------------------------------------
 
     def sizes(self, system: Bound | None) -> Sizes:
-        """What the shapes of its state follow from."""
+        """Return the sizes from which the shapes of its state follow."""
         values = self.inputs, self.readout, self.optimizer
         if system is None:
             return Sizes.of_dense(self.cell.units, *values)
@@ -130,13 +131,14 @@ class Plan:
         return Sizes(self.cell.units, *values, cell, theta, blocks, phases)
 
     def parameters(self, system: Bound | None) -> int:
-        """How many numbers are learned: the network's and the readout's."""
+        """Return how many numbers are learned: those of the network and of the readout."""
         sizes = self.sizes(system)
         fixed = system.fixed if system else 0
         return math.prod(sizes.theta) - fixed + (math.prod(sizes.phi) if sizes.phi else 0)
 
     def check_size(self, system: Bound | None) -> None:
-        """Raises before anything is allocated. Sizes are Python integers: nothing overflows."""
+        """Raise before too much memory is allocated. Sizes are Python integers, so nothing
+        overflows."""
         _arguments.whole("units", self.cell.units, high=LARGEST_UNITS)
         sizes = self.sizes(system)
         numbers = sum(map(math.prod, self.form.shapes(sizes).values()))
@@ -151,7 +153,8 @@ class Plan:
     # ---- as text -------------------------------------------------------------------------------
 
     def described(self, kind: str, seed: int) -> dict[str, Any]:
-        """The arguments of a trainer of that kind and seed, as plain values, as JSON holds them."""
+        """Return the arguments of a trainer of that kind and seed as plain values that JSON can
+        hold."""
         return {
             "trainer": kind,
             "cell": value_out(self.cell),
@@ -165,7 +168,7 @@ class Plan:
         }
 
     def shown(self, kind: str, seed: int) -> str:
-        """The same as a call that makes such a trainer."""
+        """Return a call, as text, that makes such a trainer."""
         own = "".join(f", {key}={value!r}" for key, value in self.form.said().items())
         missing = "" if self.missing == "error" else f"missing={self.missing!r}, "
         inputs = "" if self.inputs == self.readout.targets else f", inputs={self.inputs}"
@@ -176,11 +179,11 @@ class Plan:
 
 
 def own_dtype(cell: Any) -> str:
-    """Of a trainer where nothing is said: what the functions of a system take."""
+    """Return the default type of a trainer: what the functions of a system take."""
     system = getattr(cell, "field", cell)
     return system.dtype if isinstance(system, CompiledSystem) else DTYPE
 
 
 def _named(dtype: object) -> object:
-    """The name of a type of NumPy's; what is given by name already stays as it is."""
+    """Return the name of a NumPy type; a name stays as it is."""
     return np.dtype(dtype).name if isinstance(dtype, type | np.dtype) else dtype

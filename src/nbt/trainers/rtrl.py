@@ -1,4 +1,4 @@
-"""Real-time recurrent learning: the exact ∂h/∂θ carried along."""
+"""Real-time recurrent learning: the exact ∂h/∂θ, updated online."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["RTRL"]
 
 
 class RTRL(Trainer):
-    """Real-time recurrent learning, exact: ∂h/∂θ is carried along whole, equations (3)–(6).
+    """Real-time recurrent learning with the exact ∂h/∂θ, equations (3)–(6).
 
-    A step costs units² × parameters multiply-adds, and memory is twice units × parameters numbers:
-    the reference that the estimates are compared with.
+    A step costs units² × parameters multiply-adds, and memory is twice units × parameters numbers.
+    It is the reference with which the estimates are compared.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class RTRL(Trainer):
     Raises
     ------
     TypeError, ValueError
-        For arguments that are not as above.
+        As in `NoBackTrack`.
     """
 
     __slots__ = ()
@@ -67,7 +67,7 @@ class RTRL(Trainer):
         self._begin(plan, seed)
 
     def influence(self) -> np.ndarray:
-        """The exact ∂h/∂θ, with past parameters where they have changed since.
+        """Return the exact ∂h/∂θ. If parameters changed, past ones enter as they were.
 
         Returns
         -------

@@ -1,4 +1,5 @@
-"""Methods that other threads wait for: one call at a time with an object that has `_turns`."""
+"""Decorators of methods for which threads take turns: one call at a time with an object that has
+`_turns`."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ __all__ = ["alone", "looks", "renews"]
 
 
 def alone(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method during which no other call comes between (`_core.Turns.alone`)."""
+    """Return the method as one during which no other call runs (`_core.Turns.alone`)."""
 
     @functools.wraps(method)
     def in_turn(self, *arguments: Any, **more: Any) -> Any:
@@ -20,8 +21,8 @@ def alone(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def looks(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that changes nothing, and may come between two pieces of another thread's call
-    (`_core.Turns.look`)."""
+    """Return the method as one that changes nothing, so that it may run between two pieces of
+    another thread's call (`_core.Turns.look`)."""
 
     @functools.wraps(method)
     def in_turn(self, *arguments: Any, **more: Any) -> Any:
@@ -31,7 +32,8 @@ def looks(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def renews(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The same of a method that makes all whole, even what a fork tore (`_core.Turns.renew`)."""
+    """Return the method as one that makes all whole, even after a fork tore it
+    (`_core.Turns.renew`)."""
 
     @functools.wraps(method)
     def in_turn(self, *arguments: Any, **more: Any) -> Any:

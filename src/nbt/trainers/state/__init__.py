@@ -1,1 +1,1 @@
-"""The state of a trainer: its names and shapes, how it is put back, what must be in a file."""
+"""The state of a trainer: its names and shapes, how it is set, and what a file must have."""

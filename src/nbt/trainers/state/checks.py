@@ -1,4 +1,4 @@
-"""What an array of a state must be, before it is taken: its kind, shape and range, by its name."""
+"""Check an array of a state before it is taken: its type, shape and range, by its name."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import numpy as np
 
 __all__ = ["integers", "numbers", "refuse_mask", "within"]
 
-HORIZON = 2**16  # values that a mean and a variance are of (csrc/shared/scaler.h)
+HORIZON = 2**16  # most values that a mean and a variance count (csrc/shared/scaler.h)
 
 
 def refuse_mask(key: str, value, instead: str = "expected numbers that are all there") -> None:
-    """`numpy.asarray` would take what is masked for a number."""
+    """Raise for a masked array, whose masked entries `numpy.asarray` would take for numbers."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise TypeError(f"{key}: expected an array without a mask, got one; {instead}")
 
 
 def numbers(key: str, value, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Finite real numbers of this shape, of the kind that the key says, as `dtype`."""
+    """Return finite real numbers of this shape as `dtype`, in the range that the key demands."""
     refuse_mask(key, value)
     try:
         array = np.asarray(value)
@@ -44,7 +44,7 @@ def numbers(key: str, value, shape: tuple[int, ...], dtype: str) -> np.ndarray:
 
 
 def integers(key: str, value, shape: tuple[int, ...]) -> np.ndarray:
-    """Integers of this shape, as they are."""
+    """Return integers of this shape, unchanged."""
     refuse_mask(key, value)
     array = np.asarray(value)
     if array.dtype.kind not in "iu" or array.shape != shape:
@@ -55,7 +55,7 @@ def integers(key: str, value, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def within(key: str, array: np.ndarray, low: int, end: int) -> np.ndarray:
-    """All in [low, end)."""
+    """Return the array, whose numbers must be in [low, end)."""
     if ((array < low) | (array >= end)).any():
         raise ValueError(f"{key}: expected integers in [{low}, {end}), got {array}")
     return array

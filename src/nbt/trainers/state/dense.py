@@ -1,4 +1,4 @@
-"""The state's public names, and where each lives in the padded arrays that C uses."""
+"""The public names of the state, and where each array lies in the padded arrays that C uses."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from nbt.trainers.state.sizes import Shape, Sizes
 
 __all__ = ["StateTable"]
 
-ACTIVE = -2  # a row that does not wait (csrc/dense/lazy.h)
+ACTIVE = -2  # mark of a row that does not wait (csrc/dense/lazy.h)
 SCALES = {"count": "seen", "mean": "mean", "variance": "variance"}  # (csrc/shared/scaler.h)
 ERRORS = {"error": "error", "limited": "limited"}
-LAST_STEP = 2**63 - 1  # a step a state may be at: none is ever reached that 64 bits do not hold
+LAST_STEP = 2**63 - 1  # largest step of a state, so that 64 bits always hold the step
 
-# The array of the core in which each array of the state lies.
+# The array of the core that holds each array of the state.
 ARRAYS = {
     **{"cell.b": "theta", "cell.W": "theta", "cell.r": "theta", "cell.alpha": "alpha"},
     **{"readout.b": "phi", "readout.W": "phi", "state.h": "h"},
@@ -35,8 +35,8 @@ ARRAYS = {
     **{"window.h": "window_h", "window.x": "window_x", "window.delta": "window_delta"},
     **{"window.g_theta": "g_theta", "window.g_phi": "g_phi"},
 }
-AS_IT_IS = ("estimator.v", "window.h", "window.x", "window.delta")  # no matrices in panels
-PAST = {  # of NoBackTrack's window: which array, and the axis of the steps
+AS_IT_IS = ("estimator.v", "window.h", "window.x", "window.delta")  # not kept in panels
+PAST = {  # NoBackTrack's window: which array, and the axis of the steps
     "window.F": ("past_F", 0),
     "window.a": ("past_a", 0),
     "window.x": ("past_x", 0),
@@ -44,7 +44,7 @@ PAST = {  # of NoBackTrack's window: which array, and the axis of the steps
     "window.scale": ("hop_right", 1),
 }
 
-# What has a place for each output, on its last axis; and for each input, on which axis.
+# Arrays whose last axis is that of the outputs; arrays with an axis for the inputs, and which.
 OUTPUTS = {
     *("readout.b", "readout.W", "optimizer.phi.J", "optimizer.phi.J0"),
     *("window.delta", "window.g_phi"),
@@ -57,7 +57,7 @@ VECTORS = {"window.x": 1, "inputs.count": 0, "inputs.mean": 0, "inputs.variance"
 
 
 def padded(array: np.ndarray, axis: int, more: int) -> np.ndarray:
-    """With so many zeros more at the end of an axis."""
+    """Return the array with `more` zeros at the end of an axis."""
     shape = list(array.shape)
     shape[axis] = more
     return np.concatenate([array, np.zeros(shape, array.dtype)], axis)
@@ -65,7 +65,7 @@ def padded(array: np.ndarray, axis: int, more: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Entry:
-    """An array's public shape, and how that part of the padded one is read and written."""
+    """Public shape of an array, and how that part of the padded one is read and written."""
 
     array: str
     shape: tuple[int, ...]
@@ -74,7 +74,7 @@ class Entry:
 
 
 def plain(array: str, shape: Shape) -> Entry:
-    """An entry that lies as its shape says, its rows padded."""
+    """Return an entry that lies as its shape says, with padded rows."""
 
     def view(x: np.ndarray) -> np.ndarray:
         return x.reshape(*shape[:-1], -1)[..., : shape[-1]]
@@ -86,7 +86,7 @@ def plain(array: str, shape: Shape) -> Entry:
 
 
 def rows_of(panels: Panels, array: str, shape: Shape, first: int) -> Entry:
-    """Rows of a matrix in panels, from `first` on."""
+    """Return an entry of the rows of a matrix in panels, from `first` on."""
     last = first + shape[0]
     return Entry(
         array,
@@ -97,7 +97,7 @@ def rows_of(panels: Panels, array: str, shape: Shape, first: int) -> Entry:
 
 
 def pairs_of(panels: Panels, array: str, shape: Shape, first: int) -> Entry:
-    """The same of several matrices, one after the other."""
+    """Return an entry of the rows of several matrices in panels, one after the other."""
 
     def write(x: np.ndarray, value: np.ndarray) -> None:
         for flat, pair in zip(x, value, strict=True):
@@ -110,15 +110,16 @@ def pairs_of(panels: Panels, array: str, shape: Shape, first: int) -> Entry:
 
 
 class StateTable:
-    """What a learner's state consists of: reads it as copies, checks a new one and writes it.
+    """Table of a learner's state: it reads copies, and checks and writes a new state.
 
     Parameters
     ----------
     core : _core.Learner
+        The learner.
     form : Form
-        Of its rule.
+        Form of its rule.
     sizes : Sizes
-        Whose shapes those of the form are; it says what there is.
+        Sizes of the trainer, from which the shapes of the form follow.
     """
 
     def __init__(self, core: _core.Learner, form: Form, sizes: Sizes) -> None:
@@ -130,7 +131,7 @@ class StateTable:
         self._waiting = self._rows_that_wait() if core.lazy else {}
 
     def _entry(self, key: str, shape: Shape) -> Entry:
-        """How an array of the state lies."""
+        """Return how an array of the state lies."""
         if key in PAST and self._rule == "nobacktrack":
             return self._in_ring(key, shape)
         if key == "estimator.G":
@@ -145,7 +146,8 @@ class StateTable:
         return rows_of(panels, array, shape, first)
 
     def _in_ring(self, key: str, shape: Shape) -> Entry:
-        """The last T steps (dense/window.h), newest first; the newest slot is the core's head."""
+        """Return an entry of the last T steps (dense/window.h), newest first. The newest slot is
+        the core's head."""
         core, (array, axis) = self._core, PAST[key]
         whole = plain(array, shape)
 
@@ -161,8 +163,8 @@ class StateTable:
         return Entry(array, shape, read, write)
 
     def _rows_that_wait(self) -> dict[str, Entry]:
-        """How rows of symbols wait (dense/lazy.h), beside what they should be now: to go on from
-        the latter would round differently."""
+        """Return entries of the waiting rows of symbols (dense/lazy.h), as they were when they
+        began to wait. Going on from their present values would round differently."""
         (m, n), (rank, *_) = (self._entries[key].shape for key in ("cell.r", "estimator.w"))
         table = (rank, self._core.arrays["lazy_q"].shape[1])
         return {
@@ -174,7 +176,7 @@ class StateTable:
         }
 
     def _in_strips(self, shape: Shape) -> Entry:
-        """G (n, P n), whose columns lie in strips (csrc/dense/rtrl.h)."""
+        """Return an entry of G (n, P n), whose columns lie in strips (csrc/dense/rtrl.h)."""
         strip, (n, rows, _) = self._core.strip, shape
         count = rows * n
 
@@ -190,8 +192,9 @@ class StateTable:
         return Entry("G", shape, read, write)
 
     def _counters(self, moved: bool = False) -> dict[str, np.ndarray]:
-        """moved: whether a step of a window of vectors began with a transition, even where all of
-        them do: not where inputs are what is predicted, or were until they grew."""
+        """Return the counters. `moved` adds to a window of vectors which steps began with a
+        transition, even if all did. (Not all do where inputs are what is predicted, or were until
+        they grew.)"""
         values = self._core.counters()
         counters = {"step": np.uint64(values["step"]), "seed": np.uint64(values["seed"])}
         if self._window:
@@ -206,8 +209,8 @@ class StateTable:
         return {key: np.asarray(value) for key, value in counters.items()}
 
     def _all_moved(self, values: Mapping[str, int]) -> np.ndarray:
-        """window.moved where every step of the window began with a transition, as far as it is
-        filled."""
+        """Return window.moved for a window in which every step, as far as it is filled, began with
+        a transition."""
         slots = max(self._window, 1)
         if self._rule != "bptt":
             return np.ones(slots, np.int32)
@@ -219,7 +222,7 @@ class StateTable:
         return bool((counters["symbols"][: counters["length"]] < 0).any())
 
     def read(self, key: str) -> np.ndarray:
-        """A copy of one array, by public name."""
+        """Return a copy of one array, by public name."""
         entry = self._entries[key]
         arrays = self._core.arrays
         if self._waiting and entry.array in ("theta", "w"):
@@ -227,8 +230,11 @@ class StateTable:
         return entry.read(arrays[entry.array])
 
     def read_all(self) -> dict[str, np.ndarray]:
-        """Copies of everything, by public name. -0 is shown as 0: which of them there is may depend
-        on when the state was last looked at, and nothing depends on which."""
+        """Return copies of all arrays, by public name.
+
+        -0 is returned as 0: which of the two there is may depend on when the state was last read,
+        and no result depends on it.
+        """
         arrays = dict(self._core.arrays)
         state = {key: entry.read(arrays[entry.array]) for key, entry in self._waiting.items()}
         if self._waiting:
@@ -238,12 +244,12 @@ class StateTable:
         return state | self._counters()
 
     def influence(self) -> np.ndarray:
-        """The estimate of ∂h/∂θ that NoBackTrack has, (n, P, n), float64."""
+        """Return NoBackTrack's estimate of ∂h/∂θ, (n, P, n), float64."""
         state = self.read_all()
         return influence.estimated(state) + self._exact(state)
 
     def exact_influence(self) -> np.ndarray:
-        """What is exact of it."""
+        """Return the exact part of `influence`."""
         return self._exact(self.read_all())
 
     def _exact(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -251,12 +257,12 @@ class StateTable:
         return influence.exact(state, self._window, core.inputs if core.one_hot else None)
 
     def write(self, key: str, value: np.ndarray) -> None:
-        """One array, already checked."""
+        """Write one array, which has been checked."""
         entry = self._entries[key]
         entry.write(self._core.arrays[entry.array], np.asarray(value))
 
     def write_all(self, state: Mapping[str, np.ndarray]) -> None:
-        """Checks everything, then writes everything."""
+        """Check everything, then write everything."""
         if not isinstance(state, Mapping):
             raise TypeError(f"state: expected a mapping of names to arrays, got {state!r}")
         state = self._completed(state)
@@ -281,7 +287,7 @@ class StateTable:
             for key, entry in self._waiting.items()
             if waits
         }
-        for array in self._core.arrays.values():  # padding and scratch too
+        for array in self._core.arrays.values():  # including padding and scratch
             array.fill(0)
         for key, value in values.items():
             self.write(key, value)
@@ -293,8 +299,11 @@ class StateTable:
             self._core.refresh()
 
     def _completed(self, state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """What older states lack. How large errors are: as targets vary, which predicts the same.
-        Without a readout, the scales of inputs: they begin again."""
+        """Return the state with what older states lack.
+
+        The size of errors is set to the variance of the targets, which predicts the same. Without a
+        readout, the scales of inputs begin anew.
+        """
         scales = {key for key in self._entries if key.startswith("inputs.")}
         if not self._core.has_readout and not scales & set(state):
             state = {**state, **{key: np.zeros(self._entries[key].shape) for key in scales}}
@@ -304,7 +313,8 @@ class StateTable:
         return {**state, **dict.fromkeys(added, state["targets.variance"])}
 
     def grown(self, outputs: int, inputs: int) -> dict[str, np.ndarray]:
-        """The settled state with zeros for so many more outputs and inputs. Nothing waits in it."""
+        """Return the settled state with zeros for that many more outputs and inputs. No rows wait
+        in it."""
         state = {key: self.read(key) for key in self._entries}
         for key, value in state.items():
             if key in OUTPUTS:
@@ -314,7 +324,8 @@ class StateTable:
         return state | self._counters(moved=True)
 
     def _resume_waiting(self, values, rows, since) -> bool:
-        """Lets rows wait as they did. False if they are not what the state says: it was edited."""
+        """Let rows wait as they did. Return False if they contradict the state, which was then
+        edited."""
         active = self._core.stamp == ACTIVE
         if ((since == ACTIVE) != active).any():
             return False
@@ -325,7 +336,7 @@ class StateTable:
         return all((self.read(key) == values[key]).all() for key in ("cell.r", "estimator.w"))
 
     def _checked_since(self, state) -> np.ndarray:
-        """When each symbol's row was left to wait."""
+        """Return since when each symbol's row waits."""
         key, core = "waiting.since", self._core
         return within(key, integers(key, state[key], core.stamp.shape), ACTIVE, core.era)
 

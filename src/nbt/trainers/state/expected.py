@@ -1,4 +1,4 @@
-"""What arrays a file must have for the trainer that it describes, before one is made."""
+"""The arrays that a file must have for the trainer that it describes, before one is made."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from nbt.trainers.state.sizes import Shape, Sizes
 
 __all__ = ["check_positive", "shapes_of"]
 
-SHORT = 1 << 16  # characters of a description without graphs
+SHORT = 1 << 16  # most characters of a description without graphs
 SIZES = ("units", "symbols", "dim")  # of cells and readouts
-SCALES = ("inputs.", "targets.")  # no larger than other arrays, and not all in older files
+SCALES = ("inputs.", "targets.")  # not larger than other arrays; older files lack some
 
 
 def shapes_of(
     kind: type[Form], trainer: Mapping[str, Any], layout: Mapping[str, Any]
 ) -> dict[str, Shape]:
-    """The arrays of the trainer that is described: they bound its every size."""
+    """Return the arrays of the described trainer. They bound all of its sizes."""
     cell = trainer["cell"]
     numbers = [trainer["inputs"]["size"], trainer.get("window", 0) or 1]
     numbers += [trainer.get(key, 1) for key in ("rank", "blocks")]
@@ -50,14 +50,15 @@ def _of_cell(cell: Any, form: Form, values: list[Any]) -> Sizes:
 
 
 def _of_system(layout: Mapping[str, Any], values: list[Any]) -> Sizes:
-    """A system, which has as many states and parameters as the file has."""
+    """Return the sizes of a system, which has as many states and parameters as the file."""
     (n,), theta = layout["state.h"]["shape"], tuple(layout["cell.theta"]["shape"])
     phases = layout["window.h"]["shape"][1] if "window.h" in layout else 1
     return Sizes(n, *values, {"theta": theta}, theta, phases=phases)
 
 
 def _check_graphs(cell: Mapping[str, Any], layout: Mapping[str, Any]) -> None:
-    """Graphs are text; each of their edges and units has numbers in the arrays that take more."""
+    """Check the length of graphs, which are text: each edge and unit has numbers in the arrays,
+    which take more."""
     held = max((array["data_offsets"][1] for array in layout.values()), default=0)
     text = sum(map(len, _texts(cell)))
     if text > SHORT + held:
@@ -73,6 +74,6 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def check_positive(sizes: list[Any]) -> None:
-    """Raises TypeError."""
+    """Raise TypeError unless all sizes are positive integers."""
     if not all(type(size) is int and size > 0 for size in sizes):
         raise TypeError(f"trainer: expected positive sizes, got {sizes}")

@@ -1,4 +1,4 @@
-"""The state's public names where a system is trained rather than a dense cell."""
+"""The public names of the state where a system is trained instead of a dense cell."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["GeneralTable"]
 FLAT = {
     *("optimizer.theta.J", "optimizer.theta.J0", "estimator.w", "estimator.G", "window.g_theta")
 }
-FIXED = ("alpha", "tau")  # what of θ is not learned: nothing depends on it that is carried along
+FIXED = ("alpha", "tau")  # parts of θ that are not learned, so nothing is kept for them
 BLOCKS = "optimizer.theta.blocks"
 PAIR = "estimator.pair"
 ROWS = ("estimator.rows.indptr", "estimator.rows.indices", "estimator.rows.data")
 
 
 def _in_places(places: np.ndarray) -> Entry:
-    """Some numbers of θ."""
+    """Return an entry of some numbers of θ."""
 
     def write(x: np.ndarray, value: np.ndarray) -> None:
         x[0, places] = value
@@ -35,17 +35,19 @@ def _in_places(places: np.ndarray) -> Entry:
 
 
 class GeneralTable(StateTable):
-    """θ and what has its shape are flat, (p,); `parts` says by name where what θ consists of lies.
-    The rows w_i of the last transition are CSR arrays, as many entries as there are now.
+    """Table of a state in which θ, and what has its shape, is flat, (p,).
+
+    `parts` has the places of the named arrays in θ. The rows w_i of the last transition are CSR
+    arrays with as many entries as there are now.
 
     Parameters
     ----------
     core, form, sizes
-        As of `StateTable`.
+        As in `StateTable`.
     bound : Bound
         The system.
     starts : array of int
-        First parameter of each block of J.
+        First parameter of each group of J.
     """
 
     def __init__(
@@ -72,15 +74,16 @@ class GeneralTable(StateTable):
         return super()._entry(key, shape)
 
     def begin(self, state: np.ndarray, theta: np.ndarray, random: np.random.Generator) -> None:
-        """h and θ as they are before the first step; which of the pairs covers a parameter, where
-        they share them."""
+        """Set h and θ as they are before the first step, and which pair covers each parameter, if
+        pairs share them."""
         if isinstance(self._form, NoBackTrackForm) and self._split:
             self._core.pair[:] = random.permutation(len(theta)) % self._form.rank
         for name, value in (("h", state), ("theta", theta)):
             self._core.arrays[name][0, : len(value)] = value
 
     def grown(self, outputs: int, inputs: int) -> dict[str, np.ndarray]:
-        """As of `StateTable`; where a new input's weights lie is the cell's affair."""
+        """Return the grown state, as `StateTable` does. The cell says where the weights of a new
+        input lie."""
         state = super().grown(outputs, 0) | self._rows()
         if not inputs:
             return state
@@ -148,7 +151,8 @@ class GeneralTable(StateTable):
         self._core.refresh()
 
     def _check_fixed(self, state) -> None:
-        """What is carried along of numbers that are not learned is 0, or they would be moved."""
+        """Check that all arrays are 0 for numbers that are not learned; otherwise these would
+        change."""
         if not self._fixed.any():
             return
         for key in (FLAT | {BLOCKS}) & self._entries.keys() & state.keys():
@@ -159,7 +163,8 @@ class GeneralTable(StateTable):
                 raise ValueError(f"{key}: expected 0 for numbers that are not learned, such as α")
 
     def _fixed_of_blocks(self) -> np.ndarray:
-        """Which numbers of the blocks of J are in a row or column of a fixed one."""
+        """Return which entries of the groups' matrices in J are in the row or the column of a fixed
+        number."""
         pairs = itertools.pairwise(self._ends)
         parts = (self._fixed[first:last] for first, last in pairs)
         return np.concatenate([(one[:, None] | one).ravel() for one in parts])
@@ -191,13 +196,14 @@ class GeneralTable(StateTable):
         return indptr, indices, data
 
     def influence(self) -> np.ndarray:
-        """∂h/∂θ (n, p), float64: the mean of the pairs' products, or all of them, and the rows."""
+        """Return ∂h/∂θ (n, p), float64: the mean of the pairs' products, or all of them if split,
+        plus the rows."""
         v, w = (self.read(key).astype(np.float64) for key in ("estimator.v", "estimator.w"))
         estimate = v[self._core.pair].T * w if self._split else v.T @ w / len(v)
         return estimate + self.exact_influence()
 
     def exact_influence(self) -> np.ndarray:
-        """∂f/∂θ of the last transition (n, p), float64: the rows w_i."""
+        """Return ∂f/∂θ of the last transition (n, p), float64: the rows w_i."""
         indptr, indices, data = (self._rows()[key] for key in ROWS)
         dense = np.zeros((self._core.units, self._core.parameters))
         dense[np.repeat(np.arange(len(dense)), np.diff(indptr)), indices] = data

@@ -1,4 +1,4 @@
-"""∂h/∂θ of a dense cell under NoBackTrack, from its state: what is estimated and what is exact."""
+"""The ∂h/∂θ of a dense cell under NoBackTrack, from its state: the estimated and the exact part."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["estimated", "exact"]
 
 
 def estimated(state: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The mean over the pairs of v̄ ⊗ w̄, (n, P, n), float64."""
+    """Return the mean over the pairs of v̄ ⊗ w̄, (n, P, n), float64."""
     v, w = (state[key].astype(np.float64) for key in ("estimator.v", "estimator.w"))
     rank, blocks, n = v.shape
     of_units = v[:, np.arange(n) % blocks]  # (K, unit, state)
@@ -18,15 +18,16 @@ def estimated(state: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def exact(state: Mapping[str, np.ndarray], window: int, symbols: int | None) -> np.ndarray:
-    """The steps of the window, and before them each unit's own path, (n, P, n), float64.
+    """Return the steps of the window, and before them each unit's own path, (n, P, n), float64.
 
     Parameters
     ----------
     state : mapping of str to array
+        The state.
     window : int
-        T.
+        T, the number of steps of the window.
     symbols : int, optional
-        m, where inputs are symbols.
+        m, if inputs are symbols.
     """
     n = len(state["state.h"])
     path = np.eye(n)  # ∂h(t)/∂h(t - l)
@@ -41,7 +42,7 @@ def exact(state: Mapping[str, np.ndarray], window: int, symbols: int | None) -> 
 
 
 def _regressors(state: Mapping[str, np.ndarray], lag: int, symbols: int | None) -> np.ndarray:
-    """(1, a, x) of the transition `lag` before the last; zeros if there was none."""
+    """Return (1, a, x) of the transition `lag` before the last; zeros if there was none."""
     x = state["window.x"][lag]
     if symbols is None:
         there = lag < state["window.length"]

@@ -12,21 +12,22 @@ __all__ = ["Panels"]
 
 @dataclass(frozen=True)
 class Panels:
-    """Where a matrix of 1 + rows rows lies in a flat array.
+    """Layout of a matrix of 1 + rows rows in a flat array.
 
     Parameters
     ----------
     rows, columns : int
-        Rows below row 0, and columns.
+        Number of rows below row 0, and of columns.
     ld : int
-        Numbers that row 0 takes.
+        How many numbers row 0 takes.
     full : int
-        Columns in whole panels, `lanes` each.
+        Number of columns in full panels, which have `lanes` columns each.
     width : int
-        Columns of the tail panel, 0 where there is none.
+        Number of columns of the last panel if it is not full; 0 if there is none.
     depth : int
-        Rows of a panel, with its padding.
+        Number of rows of a panel, with its padding.
     lanes : int
+        Number of columns of a full panel.
     """
 
     rows: int
@@ -38,7 +39,8 @@ class Panels:
     lanes: int
 
     def _panels(self, flat: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """First column and a view (rows, columns) of each panel, without padding."""
+        """Yield the first column of each panel, and a view (rows, columns) of it without
+        padding."""
         for first in range(0, self.columns, self.lanes):
             width = self.lanes if first < self.full else self.width
             start = self.ld + first * self.depth
@@ -46,7 +48,7 @@ class Panels:
             yield first, panel[: self.rows, : self.columns - first]
 
     def read(self, flat: np.ndarray, first: int, last: int) -> np.ndarray:
-        """Rows first … last - 1 of the matrix that lies in `flat`: a new (rows, columns) array."""
+        """Return rows first … last - 1 of the matrix in `flat`, as a new array (rows, columns)."""
         out = np.empty((last - first, self.columns), flat.dtype)
         if first == 0:
             out[0] = flat[: self.columns]
@@ -57,7 +59,7 @@ class Panels:
         return out
 
     def write(self, flat: np.ndarray, value: np.ndarray, first: int) -> None:
-        """Sets rows first … of the matrix that lies in `flat` to value (some rows, columns)."""
+        """Set the rows from `first` on of the matrix in `flat` to value (some rows, columns)."""
         if first == 0:
             flat[: self.columns] = value[0]
             value, first = value[1:], 1

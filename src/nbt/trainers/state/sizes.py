@@ -1,4 +1,4 @@
-"""The sizes of a trainer, and the shapes of all that its state has beside what a rule keeps."""
+"""The sizes of a trainer, and the shapes of its state apart from what a rule keeps."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ __all__ = ["Shape", "Sizes"]
 
 Shape = tuple[int, ...]
 SCALES = ("count", "mean", "variance")  # of numbers that are standardised (csrc/shared/scaler.h)
-ERRORS = ("error", "limited")  # of targets besides
+ERRORS = ("error", "limited")  # further ones, of targets only
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What shapes follow from. Nothing of such a size is made.
+    """Sizes from which the shapes follow. Nothing of such a size is made.
 
     Attributes
     ----------
     units : int
         n.
     cell : mapping of str to shape
-        The arrays that θ consists of, α among them.
+        The arrays that θ consists of, including α.
     theta : shape
-        (P, n) of a dense cell, (p,) of a system.
+        (P, n) for a dense cell, (p,) for a system.
     blocks : int, optional
-        Numbers of the blocks of θ in the Kalman metric, each whole, where they are known.
+        Number of entries of the groups' matrices of θ in the Kalman metric, where it is known.
     phases : int
-        Of a step of a system.
+        Number of phases of a step of a system.
     """
 
     units: int
@@ -46,28 +46,29 @@ class Sizes:
 
     @classmethod
     def of_dense(cls, n: int, inputs: Inputs, readout: Readout, optimizer: Optimizer) -> Sizes:
-        """Of a fully connected cell of n units."""
+        """Return the sizes of a fully connected cell of n units."""
         m = inputs.size
         cell = {"b": (n,), "W": (n, n), "r": (m, n), "alpha": (n,)}
         return cls(n, inputs, readout, optimizer, cell, (1 + n + m, n))
 
     @property
     def dense(self) -> bool:
-        """Do the rules for dense cells train it?"""
+        """Whether the rules for dense cells train it."""
         return len(self.theta) == 2
 
     @property
     def phi(self) -> Shape:
-        """Of φ; () where there is none."""
+        """Shape of φ; () if there is none."""
         own = isinstance(self.readout, OwnLoss)
         return () if own else (1 + self.units, self.readout.outputs)
 
     def vectors(self, key: str, steps: int) -> dict[str, Shape]:
-        """An array of the inputs of so many steps, where those are vectors."""
+        """Return the shape of an array of the inputs of that many steps; nothing if inputs are
+        symbols."""
         return {key: (steps, self.inputs.size)} if isinstance(self.inputs, Vector) else {}
 
     def shapes(self) -> dict[str, Shape]:
-        """By name, in the order of `state_dict`."""
+        """Return the shapes by name, in the order of `state_dict`."""
         return {
             **{f"cell.{name}": shape for name, shape in self.cell.items()},
             "state.h": (self.units,),
@@ -93,14 +94,16 @@ class Sizes:
         return shapes
 
     def _phi_in_metric(self) -> tuple[Shape, int | None]:
-        """φ as the metric sees it: flat, an output after the other, unless it is the usual one."""
+        """Return the shape of φ in the metric: flat, one output after the other, unless it is the
+        default metric."""
         if self.optimizer.plain or not self.phi:
             return self.phi, None
         rows, outputs = self.phi
         return (rows * outputs,), outputs * rows**2
 
     def _of_metric(self, name: str, shape: Shape, blocks: int | None) -> dict[str, Shape]:
-        """J of θ or φ: two arrays of its shape, or whole blocks one after the other."""
+        """Return the shapes of J of θ or φ: two arrays of its shape, or the groups' matrices one
+        after the other."""
         if not isinstance(self.optimizer, Kalman) or not shape:
             return {}
         if self.optimizer.reduction not in ("block", "full"):
