@@ -49,7 +49,7 @@ class Trainer:
     Raises
     ------
     TypeError
-        Always.
+        Always: a rule takes `arguments` and `more`, the base does not.
     """
 
     __slots__ = ("__weakref__", "_live", "_turns")

@@ -36,8 +36,9 @@ class TruncatedBPTT(Trainer):
     optimizer : SGD or Kalman
         How the gradient of a window changes the parameters.
     window : int
-        Number of steps between two updates, in [1, 2²⁰]. inputs, dtype, seed, threads, missing As
-        in `NoBackTrack`.
+        Number of steps between two updates, in [1, 2²⁰].
+    inputs, dtype, seed, threads, missing
+        As in `NoBackTrack`.
 
     Raises
     ------
