@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from nbt import installation
 
-installation.check()  # before anything that needs an nbt of ours
+installation.check()  # before anything that imports nbt
 
 # ruff: noqa: E402
 import click
@@ -38,7 +38,7 @@ def _print_version(context: click.Context, option: click.Parameter, wanted: bool
 
     try:
         info = dict(nbt.build_info())
-    except ValueError as error:  # of NBT_ISA
+    except ValueError as error:  # NBT_ISA is wrong
         raise click.UsageError(str(error), context) from None
     click.echo(f"nbt {info.pop('version')}")
     for name, value in info.items():
@@ -87,7 +87,7 @@ def main(args: Sequence[str] | None = None) -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
-        with contextlib.suppress(AttributeError):  # what the locale has no bytes for is escaped
+        with contextlib.suppress(AttributeError):  # escape what the locale cannot encode
             getattr(sys, name).reconfigure(errors="backslashreplace")
     warnings.showwarning = _warn
     sys.exit(run(args))
@@ -98,7 +98,7 @@ def _warn(message: object, *_: object) -> None:
 
 
 def run(args: Sequence[str] | None = None) -> int:
-    """Run the command; its exit code. Errors become one line on stderr."""
+    """Run the command and return its exit code. Errors become one line on stderr."""
     try:
         return command.main(args, prog_name="nbt", standalone_mode=False) or 0
     except click.ClickException as error:

@@ -36,7 +36,7 @@ def compare(source: str, rules: tuple[Any, ...], **given: Any) -> int:
 
 
 def _source(source: str, alphabet: str | None, cell: str, units: int) -> Any:
-    """The source, once it is clear that it can be read."""
+    """Return the source, after checking that it can be read."""
     import nbt
     from nbt.experiments import AS_RUNS, Source
 

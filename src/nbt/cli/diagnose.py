@@ -28,7 +28,7 @@ COLUMNS = (  # field, two lines of heading, width
     ("w", "norm", "of w", 10),
     ("spectral_radius", "spectral", "radius", 10),
 )
-FIRST_TO_GO = ("w", "v", "exact", "spectral_radius", "cosine")  # where a terminal is narrow
+FIRST_TO_GO = ("w", "v", "exact", "spectral_radius", "cosine")  # left out on a narrow terminal
 
 
 @command("diagnose", "Measure the estimate of ∂h/∂θ against the exact one.")
@@ -106,7 +106,7 @@ def _draw(result: Any, path: str | None) -> None:
 
 
 def _check_plot(path: str) -> None:
-    """What would spoil the picture at the end is said at the beginning."""
+    """Raise at the beginning for what would spoil the plot at the end."""
     from nbt.display.plots import figure
 
     figure()
@@ -118,7 +118,7 @@ def _check_plot(path: str) -> None:
 
 
 def _short(value: float) -> str:
-    """Three digits; what is only rounding as 0; what is not defined as -."""
+    """Return a number with three digits: 0 for a rounding error, - for what is not defined."""
     if isinstance(value, int):
         return str(value)
     if value != value:

@@ -1,4 +1,4 @@
-"""What a stream met that is not as it should be, said on stderr."""
+"""Report on stderr the faults that a stream met."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from nbt.streams.counts import noted
 
 
 class Faults:
-    """Says the first places as they come, and how many there were at the end.
+    """Report the first faults as they come, and their number at the end.
 
     Parameters
     ----------
     stream : Stream
-        What is read.
+        The stream that is read.
     say : callable, optional
-        Takes a line. Default: it goes to stderr.
+        Called with each line. Default: print it on stderr.
     """
 
     def __init__(self, stream: Any, say: Callable[[str], None] | None = None) -> None:
@@ -25,20 +25,20 @@ class Faults:
         self._told = 0
 
     def tell(self) -> None:
-        """Say what is new."""
+        """Report the new faults."""
         notes = getattr(self._stream, "notes", ())
         for note in notes[self._told :]:
             self._say(note)
         self._told = len(notes)
 
     def along(self, items: Iterable[Any]) -> Iterator[Any]:
-        """The same items; what is new is said before each."""
+        """Yield the same items; report the new faults before each."""
         for item in items:
             self.tell()
             yield item
 
     def total(self) -> None:
-        """Say what is new, and how many there were in all."""
+        """Report the new faults, and the number of all."""
         self.tell()
         counts = noted(getattr(self._stream, "counts", {}))
         if counts:

@@ -1,4 +1,4 @@
-"""`nbt predict` of a model of numbers."""
+"""`nbt predict` for a model of numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUANTILES = (0.05, 0.5, 0.95)
 
 
 def print_next(checkpoint: Any, trainer: Any, as_json: bool) -> None:
-    """A line for each number: its name, mean and standard deviation, or probability."""
+    """Print a line for each number: its name, mean and standard deviation, or its probability."""
     prediction = np.atleast_2d(trainer.predict())
     for name, *values in zip(_names(checkpoint, trainer), *prediction.tolist(), strict=True):
         if len(values) == 2:
@@ -30,8 +30,8 @@ def print_next(checkpoint: Any, trainer: Any, as_json: bool) -> None:
 def print_forecast(
     checkpoint: Any, trainer: Any, steps: int, paths: int, seed: int, as_json: bool, x: Any = None
 ) -> None:
-    """A line for each step ahead and number, with its quantiles over simulated futures; `x`: what
-    the network is fed on the way."""
+    """Print a line for each step ahead and each number, with its quantiles over simulated futures.
+    `x` has the inputs of these steps."""
     found = trainer.forecast(steps, quantiles=QUANTILES, paths=paths, seed=seed, x=x)
     for k in range(steps):
         for d, name in enumerate(_names(checkpoint, trainer)):
@@ -40,20 +40,20 @@ def print_forecast(
 
 
 def columns_of(checkpoint: Any) -> tuple[list[str], list[str]]:
-    """--columns and --target that the model learned with."""
+    """Return the --columns and --target with which the model learned."""
     settings = settings_of(checkpoint)
-    found = (settings.get(key) for key in ("columns", "targets"))  # whatever a file holds
+    found = (settings.get(key) for key in ("columns", "targets"))  # a file may hold anything
     good = (value if isinstance(value, list | tuple) else [] for value in found)
     return tuple([name for name in value if isinstance(name, str)] for value in good)
 
 
 def settings_of(checkpoint: Any) -> dict[str, Any]:
-    """What the history says of the run that made it."""
+    """Return the settings, in the history, of the run that made it."""
     return checkpoint.history.settings if checkpoint.history is not None else {}
 
 
 def text_of(checkpoint: Any, name: str) -> str | None:
-    """A text among the settings; a file may hold anything under that name."""
+    """Return a setting if it is text, as a file may hold anything under that name."""
     value = settings_of(checkpoint).get(name)
     return value if isinstance(value, str) else None
 

@@ -1,4 +1,4 @@
-"""What was probably meant, where a table is about to be read as characters."""
+"""Hints where a table is about to be read as characters."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SHOWN = 8  # names
 
 
 def hint(source: str, options: dict[str, Any], verb: str) -> None:
-    """Say of a file that it looks like a table, unless the format was given.
+    """Say that a file looks like a table, unless the format was given.
 
     Parameters
     ----------
     source : str
-        As on the command line.
+        The source as on the command line.
     options : dict
-        Those of the command.
+        The options of the command.
     verb : str
-        What is done with its characters, such as "learned".
+        What happens to its characters, such as "learned".
     """
     from nbt.streams.tables.tabular import looks_like
 
@@ -63,7 +63,7 @@ def _say(line: str) -> None:
 
 
 def _beginning(path: str, encoding: str | None) -> tuple[str, bool]:
-    """The first characters, and whether that is all."""
+    """Return the first characters, and whether they are all."""
     try:
         source, close = open_source(path, follow=False)
     except (OSError, DataError):
@@ -82,7 +82,7 @@ def _beginning(path: str, encoding: str | None) -> tuple[str, bool]:
 
 
 def _quoted(names: tuple[str, ...]) -> str:
-    """Names with commas between them, as one types them."""
+    """Return names with commas between them, as one types them."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(names)
     text = line.getvalue()

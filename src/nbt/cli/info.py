@@ -1,4 +1,4 @@
-"""`nbt info`: what a saved model is."""
+"""`nbt info`: the facts of a saved model."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def info(model: str, json: bool | None) -> int:
 
 
 def _shown(value: Any) -> str:
-    """A fact on one line."""
+    """Return a fact on one line."""
     from nbt.estimators.base import some
 
     if isinstance(value, list):
@@ -88,8 +88,8 @@ def _hmm_facts(model: Any) -> dict[str, Any]:
 
 
 def _estimator_facts(file: str, checkpoint: Any) -> dict[str, Any]:
-    """Of a classifier or a regressor: what it is, its features and labels, the mean and deviation
-    by which numbers are standardised, and what was learned."""
+    """Return the facts of a classifier or a regressor: its kind, its features and labels, the mean
+    and deviation by which numbers are standardised, and what was learned."""
     from nbt.checkpoints.checkpoint import model_of
 
     if checkpoint.estimator is None:
@@ -97,7 +97,7 @@ def _estimator_facts(file: str, checkpoint: Any) -> dict[str, Any]:
     model, state = model_of(file, checkpoint), checkpoint.trainer.state_dict()
 
     def scales(of: str, names: list[str]) -> dict[str, list[float]]:
-        """Of those that have come."""
+        """Return mean and deviation of the numbers that have come."""
         columns = (state[f"{of}.{key}"].tolist() for key in ("count", "mean", "variance"))
         rows = zip(names, *columns, strict=False)
         return {name: [mean, variance**0.5] for name, count, mean, variance in rows if count}

@@ -1,4 +1,4 @@
-"""One call of `nbt train`, once everything that the user asked for is there."""
+"""One run of `nbt train`, after the user's options are settled."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from nbt.training.rows import HistoryRow
 
 MOST_ROLLBACKS = 8
-RETRY = 10.0  # seconds until a folder that could not be written to is tried again
+RETRY = 10.0  # seconds until writing to a folder is tried again after it failed
 
 
 class Job:
-    """Learns, shows, keeps.
+    """One run: it learns, shows progress and keeps results.
 
     Parameters
     ----------
     stream, trainer
-        What learns from what; both new.
+        The stream that is learned, and the trainer; both new.
     options : dict
-        Of the command line.
+        The options of the command line.
     run : Run or None
-        The folder to keep it in.
+        The folder of the run.
     checkpoint : Checkpoint or None
-        Where to go on.
+        The checkpoint to go on from.
     troubles : list of str
-        What was wrong with newer checkpoints.
+        What is wrong with newer checkpoints.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Job:
         self.history = History(settings(trainer, stream, **self.limits))
         if checkpoint:
             self._go_to(checkpoint)
-            if checkpoint.stream and not stream.repeatable:  # what is known goes on in this pipe
+            if checkpoint.stream and not stream.repeatable:  # this pipe continues the earlier one
                 state, before = stream.state_dict(), checkpoint.stream["state"]
                 self._place({key: before.get(key, value) for key, value in state.items()})
         if options["threads"]:
@@ -101,7 +101,7 @@ class Job:
             ) from None
 
     def run(self) -> int:
-        """Learn, save, report; the exit code, unless there is an error to raise."""
+        """Learn, save and report; return the exit code, unless there is an error to raise."""
         failure: BaseException | None = None
         try:
             with self.interrupts:
@@ -117,7 +117,7 @@ class Job:
         except BrokenPipeError:
             silence()
         except KeyboardInterrupt as error:
-            if isinstance(failure, Exception):  # it comes first
+            if isinstance(failure, Exception):  # it takes precedence
                 raise failure from None
             return 143 if isinstance(error, Terminated) else 130
         return 0
@@ -152,7 +152,7 @@ class Job:
     # ---- learning ------------------------------------------------------------------------------
 
     def _learn(self) -> BaseException | None:
-        """What ended it before its time."""
+        """Learn; return the error or the signal that ended it early, or None."""
         from nbt.training.loop import train as learn
 
         while True:
@@ -189,7 +189,7 @@ class Job:
             self._keep()
 
     def _tell_form(self) -> None:
-        """How the source is written, where it shows that only now."""
+        """Say how the source is written, if that is known only now."""
         form = getattr(self.stream, "form", None)
         if form != self.form:
             self.form = form
@@ -202,7 +202,7 @@ class Job:
         self.printed = max(self.printed, len(self.history))
 
     def _asked(self) -> None:
-        """SIGUSR1: a line and a checkpoint now."""
+        """Print a line and save a checkpoint now, on SIGUSR1."""
         if self.learning:
             self.screen.now(self.history)
             if self.folder:
@@ -227,8 +227,8 @@ class Job:
     # ---- keeping -------------------------------------------------------------------------------
 
     def _keep(self, always: bool = False) -> None:
-        """Rows to metrics.jsonl, and a checkpoint if one is due. A full disk ends nothing: what was
-        learned is in memory only."""
+        """Write rows to metrics.jsonl, and a checkpoint if one is due. A full disk does not end the
+        run; what is learned is then only in memory."""
         if time.monotonic() < self.retry_at and not always:
             return
         try:
@@ -246,7 +246,7 @@ class Job:
         return Checkpoint.of(self.trainer, self.stream, self.history)
 
     def _save(self, failure: BaseException | None) -> tuple[str, BaseException | None]:
-        """Save the end, unless it diverged; what to say of it, and what failed."""
+        """Save the end, unless it diverged. Return what to say about it, and what failed."""
         path = self.options["save"]
         if isinstance(failure, DivergenceError):
             last = (

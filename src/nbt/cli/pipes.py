@@ -1,4 +1,4 @@
-"""Output that nobody reads any more."""
+"""Handle output that nobody reads any more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def silence() -> None:
-    """Whoever read our output has gone: what is left of it goes nowhere."""
+    """Discard the rest of the output, because its reader has gone."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -19,7 +19,7 @@ def silence() -> None:
 
 
 def quietly(command: Callable[..., int]) -> Callable[..., int]:
-    """A command that ends without a word when nobody reads its output any more."""
+    """Return the command as one that ends silently when nobody reads its output any more."""
 
     @functools.wraps(command)
     def quiet(*args: Any, **options: Any) -> int:

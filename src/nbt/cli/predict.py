@@ -85,7 +85,7 @@ def predict(
 def _continued(
     checkpoint: Any, model: str, source: str, options: dict[str, Any], numbers: bool
 ) -> Any:
-    """SOURCE as the model's own was read."""
+    """Return SOURCE as a stream that is read like the model's own."""
     choice = reading(options) | {"unknown": options["unknown"] or "skip"}
     if not numbers:
         alphabet = alphabet_of(checkpoint, model)
@@ -105,8 +105,8 @@ def _continued(
 
 
 def _inputs_to_come(checkpoint: Any, model: str, path: str | None, steps: int) -> Any:
-    """The records that a model with targets is fed on the way; None of one that predicts what it is
-    fed."""
+    """Return the inputs of the coming steps for a model with targets; None for a model whose inputs
+    are what it predicts."""
     columns, targets = columns_of(checkpoint)
     if not targets:
         if path is not None:

@@ -38,7 +38,7 @@ def reproduce(figures: tuple[str, ...], **given: Any) -> int:
 
 
 def _readable(figures: list[Any]) -> list[Any]:
-    """The figures whose data are here; says which are left out. Raises if none is."""
+    """Return the figures whose data can be read, and say which are left out. Raise if none can."""
     from nbt.errors import DataError, MissingExtra
 
     good, failures = [], []

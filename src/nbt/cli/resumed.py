@@ -1,7 +1,7 @@
-"""A run that is gone on with: what it was asked for, and its checkpoint, believed once checked.
+"""Runs that are resumed: their settings and their checkpoint, which are checked first.
 
-run.toml may have been edited, damaged, or made by a stranger. Each of its values must be what the
-option of that name would have given.
+run.toml may have been edited or damaged, or come from someone unknown. Each of its values must be
+one that the option of that name could have.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SCHEDULES = "schedules"
 
 
 def settings_of(command: click.Command, options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the run in RUN was asked for, believed once checked; None if there is none yet."""
+    """Return the settings of the run in RUN, checked; None if there is no run yet."""
     from nbt.checkpoints import runs
 
     if not options["output"]:
@@ -50,7 +50,8 @@ def settings_of(command: click.Command, options: Mapping[str, Any]) -> dict[str,
 def as_before(
     settings: Mapping[str, Any], source: str | None, options: dict[str, Any], asked: set[str]
 ) -> tuple[str, dict[str, Any]]:
-    """The source and the options of the run; what was asked for now must not contradict them."""
+    """Return the source and the options of the run. The options given now must not contradict
+    them."""
     for name in FIXED:
         before = settings.get(name)
         if name in asked and options[name] != (before or 0 if name == "seed" else before):
@@ -68,7 +69,7 @@ def as_before(
 def trainer_of(
     settings: Mapping[str, Any], options: dict[str, Any], asked: set[str], stream: Any
 ) -> Any:
-    """The trainer of the run, as it was when new; the options asked for must describe it."""
+    """Return the trainer of the run, in its first state. The options given now must describe it."""
     from nbt.trainers import from_description
 
     path, inputs = options["output"], sizes_of(stream)[1]
@@ -86,7 +87,8 @@ def trainer_of(
 
 
 def _same(trainer: Any, options: dict[str, Any], inputs: Any, anew: bool) -> bool:
-    """Do the options describe it? Those of a run that is older are read as they were then, too."""
+    """Return whether the options describe the trainer. For an older run they may also be read as
+    they were then."""
     if not anew:
         before = build_trainer(trainer.readout, as_before_schedules(options), inputs)
         if before.describe() == trainer.describe():
@@ -97,7 +99,8 @@ def _same(trainer: Any, options: dict[str, Any], inputs: Any, anew: bool) -> boo
 def _check_settings(
     path: str, settings: Mapping[str, Any], options: Iterable[click.Parameter]
 ) -> None:
-    """Raises `CheckpointError` unless run.toml of the run at `path` has what these options give."""
+    """Raise `CheckpointError` unless run.toml of the run at `path` has values that these options
+    can have."""
     for name, kind, what in (("source", str, "text"), ("trainer", dict, "a table")):
         if not isinstance(settings.get(name), kind):
             raise _wrong(path, name, f"expected {what}", settings.get(name))
@@ -118,7 +121,7 @@ def _check_settings(
 
 
 def _expected(option: Any) -> tuple[tuple[type, ...], str]:
-    """Which types of TOML's an option's values have, and in words."""
+    """Return the TOML types of an option's values, and their name."""
     if option.is_flag:
         return (bool,), "true or false"
     if isinstance(option.type, Count | Seed):
@@ -129,7 +132,8 @@ def _expected(option: Any) -> tuple[tuple[type, ...], str]:
 
 
 def check_checkpoint(path: str, checkpoint: Any, stream: Any) -> None:
-    """Raises `CheckpointError` unless it is one of `nbt train` that learned from such a stream."""
+    """Raise `CheckpointError` unless this is a checkpoint of `nbt train` that learned from such a
+    stream."""
     import nbt
 
     trainer = checkpoint.trainer

@@ -1,4 +1,4 @@
-"""Half the rate, for a run that diverged and goes back to its last checkpoint."""
+"""Halve the rate of a run that diverged and goes back to its last checkpoint."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["with_half_the_rate"]
 
 
 def with_half_the_rate(diverged: Any, before: Any) -> Any:
-    """A trainer with the state of `before`, and half the rate or decay of `diverged`."""
+    """Return a trainer with the state of `before`, and half the rate or decay of `diverged`."""
     from nbt.trainers import from_description
 
     description = _halved(diverged.describe())

@@ -1,4 +1,4 @@
-"""`nbt sample`: what a model makes up."""
+"""`nbt sample`: symbols drawn from a model."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def sample(
         code = _draw(trainer.predict()[: len(alphabet)], temperature, generator)
         trainer.observe([code])
         show(code)
-    if sys.stdout.isatty():  # the shell's prompt on a line of its own
+    if sys.stdout.isatty():  # so that the shell's prompt is on its own line
         click.echo()
     _write_end()
     return 0
 
 
 def _draw(probabilities: np.ndarray, temperature: float, generator: np.random.Generator) -> int:
-    """A symbol with probability ∝ p^(1/temperature)."""
+    """Return a symbol drawn with probability ∝ p^(1/temperature)."""
     with np.errstate(divide="ignore"):
         logits = np.log(probabilities) / temperature
     weights = np.cumsum(np.exp(logits - logits.max()))
@@ -63,7 +63,7 @@ def _prompt(alphabet: Any, prompt: str) -> Any:
 
 
 def _exact(alphabet: Any) -> Callable[[int], None]:
-    """What writes symbols as they are: their bytes."""
+    """Return a function that writes symbols as they are: their bytes."""
 
     def write(code: int) -> None:
         symbol = alphabet.decode([code])
@@ -76,7 +76,7 @@ def _exact(alphabet: Any) -> Callable[[int], None]:
 
 
 def _bytes(text: str) -> bytes:
-    """UTF-8; a byte that was none is itself again."""
+    """Return UTF-8. A surrogate that stands for an invalid byte becomes that byte again."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -84,7 +84,8 @@ def _bytes(text: str) -> bytes:
 
 
 def _harmless(alphabet: Any) -> Callable[[int], None]:
-    """What writes symbols as a person may see them; bytes are taken for UTF-8."""
+    """Return a function that writes symbols in a form that is safe to show. Bytes are decoded as
+    UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
 
     def write(code: int) -> None:

@@ -19,7 +19,7 @@ from nbt.cli.options.values import PATH
 from nbt.cli.pipes import quietly
 from nbt.display.visible import visible
 
-STRANGE = 4.0  # bits above the line's mean from which a character is highlighted
+STRANGE = 4.0  # a character is highlighted from so many bits above the line's mean
 
 
 @command("score", "Find the strange lines of a file.")
@@ -71,7 +71,7 @@ def score(source: str, **options: Any) -> int:
 
 
 def _prepare(source: str, options: dict[str, Any]) -> tuple[Any, Any, bool]:
-    """Stream, trainer, and whether it learns."""
+    """Return the stream, the trainer, and whether it learns."""
     import nbt
 
     choice = reading(options) | {"errors": options["errors"] or "replace", "unknown": "skip"}
@@ -102,7 +102,7 @@ def _json(line: Any, text: bool = False) -> str:
 
 
 def _print_top(found: Any, count: int, as_json: bool, by_rank: bool) -> None:
-    """The strangest lines, the strangest first; what was read until Ctrl-C counts."""
+    """Print the strangest lines, the strangest first; after Ctrl-C, those of what was read."""
     best: list[Any] = []
     stopped = None
     try:

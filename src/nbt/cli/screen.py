@@ -1,7 +1,7 @@
-"""What a person sees while a network learns: a table, a live line, a summary.
+"""Display while a network learns: a table, a live line, a summary.
 
-Lines are printed as the rows of the history come. On a terminal one more line, rewritten in
-place, shows the present moment; elsewhere there are plain lines and no control characters.
+A line is printed for each row of the history. On a terminal a further line is rewritten in place
+and shows the present moment. Elsewhere there are only plain lines, without control characters.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nbt.streams.counts import noted
 from nbt.training.history import History
 from nbt.training.rows import UNITS, HistoryRow, loss_text
 
-REFRESH = 0.1  # seconds between two looks of the live line
+REFRESH = 0.1  # seconds between two updates of the live line
 
 COLUMNS = (  # two lines of heading, and a width
     ("average", "", 9),
@@ -32,8 +32,8 @@ COLUMNS = (  # two lines of heading, and a width
     ("entropy", "rate", 10),
 )
 
-FIRST_TO_GO = ("entropy", "elapsed", "symbols", "since")  # where a terminal is narrow
-LEAST = 24  # columns beside the names of facts, however narrow it is
+FIRST_TO_GO = ("entropy", "elapsed", "symbols", "since")  # left out on a narrow terminal
+LEAST = 24  # fewest columns for the values of facts
 
 STOPPED = {
     "end": "end of the source",
@@ -52,17 +52,17 @@ class _Console(Console):
 
 
 def open_console(file: IO[str]) -> Console:
-    """What prints to a text stream: with colours on a terminal only."""
+    """Return a console that prints to a text stream, with colours only on a terminal."""
     return _Console(file=file, force_terminal=file.isatty(), highlight=False)
 
 
 def line_of(text: object, style: str = "") -> Text:
-    """A line as it may be shown: the way of everything that comes from data to a terminal."""
+    """Return a line that is safe to show. All text from data goes this way to a terminal."""
     return Text(visible(text), style=style)
 
 
 def print_facts(console: Console, pairs: dict[str, str], least: int = 10) -> None:
-    """Print lines of a name and what it is; on a terminal, folded between words."""
+    """Print lines of a name and its value. On a terminal they are wrapped between words."""
     width = max(least, *(len(name) + 1 for name in pairs))
     for name, value in pairs.items():
         lines = [line_of(value)]
@@ -75,22 +75,22 @@ def print_facts(console: Console, pairs: dict[str, str], least: int = 10) -> Non
 
 
 class Screen:
-    """Shows a history on a text stream; a context manager.
+    """Display of a history on a text stream; a context manager.
 
     Parameters
     ----------
     file : text stream
-        Where to.
+        Where to print.
     entropy_rate : float or None
-        Shown in each line, where it is known.
+        Entropy rate, shown in each line if it is known.
     unit : {"bits", "nats"}
-        Per symbol, or per step of numbers.
+        Unit of the losses: bits per symbol, or nats per step of numbers.
     live : bool
-        Whether a live line is wanted, should `file` be a terminal.
+        Whether to show a live line if `file` is a terminal.
     steps, seconds : number or None
-        Where it will stop.
+        Where the run will stop.
     shown : int
-        How many rows of the history were shown before.
+        Number of rows of the history that were shown before.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Screen:
         self.shown = shown
         self._next_look = 0.0
         self._live = None
-        if live and terminal:  # rich itself leaves dumb terminals alone
+        if live and terminal:  # rich does not use it on dumb terminals
             self._live = Live(
                 console=self._console,
                 auto_refresh=False,
@@ -137,7 +137,7 @@ class Screen:
         self._console.print(line_of(line, style), soft_wrap=True)
 
     def facts(self, pairs: dict[str, str]) -> None:
-        """Print lines of a name and what it is."""
+        """Print lines of a name and its value."""
         print_facts(self._console, pairs)
 
     def heading(self) -> None:
@@ -152,7 +152,7 @@ class Screen:
         return "steps" if (said, self._unit) == ("symbols", "nats") else said
 
     def update(self, history: History, row: HistoryRow) -> None:
-        """Print the rows that are new, and rewrite the live line; for `nbt.train(progress=...)`."""
+        """Print the new rows and rewrite the live line; for `nbt.train(progress=...)`."""
         self.rows(history)
         now = time.monotonic()
         if self._live and now >= self._next_look:
@@ -167,7 +167,7 @@ class Screen:
         self.say(self._line(history.live()))
 
     def rows(self, history: History) -> None:
-        """Print the rows that are new."""
+        """Print the new rows."""
         for i in range(self.shown, len(history)):
             self.say(self._line(history[i]))
         self.shown = len(history)
@@ -193,7 +193,8 @@ class Screen:
 
 
 def fitting(columns: tuple[Any, ...], first_to_go: Sequence[str], console: Console) -> Any:
-    """The columns (name, …, width) that a terminal has room for, or all; who goes first."""
+    """Return the columns (name, …, width) for which the terminal is wide enough; those in
+    `first_to_go` are left out first."""
     for name in first_to_go:
         if not console.is_terminal or sum(column[-1] for column in columns) < console.width:
             break
@@ -206,8 +207,8 @@ def _loss(value: float) -> str:
 
 
 def network(cell: Any, name: str = "network") -> dict[str, str]:
-    """A cell as lines of a name and what it is; of layers, a line for each, but one for neighbours
-    that are the same."""
+    """Return a cell as lines of a name and its value. A stack has a line for each layer, or for
+    several equal ones in a row."""
     from nbt.cells import Stack
 
     if not isinstance(cell, Stack):
@@ -222,12 +223,12 @@ def network(cell: Any, name: str = "network") -> dict[str, str]:
 
 
 def speed(per_second: float) -> str:
-    """A number of symbols per second, short."""
+    """Return a number of symbols per second as short text."""
     return "-" if math.isnan(per_second) else f"{per_second:,.0f}"
 
 
 def duration(seconds: float) -> str:
-    """A time, short: 1.2 ms, 12.3 s, or hours:minutes:seconds."""
+    """Return a time as short text: 1.2 ms, 12.3 s, or hours:minutes:seconds."""
     if seconds < 0.1:
         return f"{1000 * seconds:.1f} ms"
     if seconds < 1000:
@@ -237,7 +238,7 @@ def duration(seconds: float) -> str:
 
 
 def summary(history: History, trainer: Any, entropy_rate: float | None) -> dict[str, str]:
-    """What is worth knowing at the end, as lines of a name and what it is."""
+    """Return the summary at the end, as lines of a name and its value."""
     end = history.live()
     lines = {"stopped": STOPPED.get(history.stopped, str(history.stopped))}
     per = UNITS[history.unit]

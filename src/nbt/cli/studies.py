@@ -1,4 +1,4 @@
-"""What `nbt reproduce` and `nbt compare` share: progress, tables, the way to the end."""
+"""What `nbt reproduce` and `nbt compare` have in common: progress, tables, results."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from nbt.experiments.workers import Done, Workers
 
 MARKS = {"held": "green", "did not hold": "red", "mixed": "yellow", "not run": "dim"}
-WIDTH = 110  # columns where nobody knows how many there are
+WIDTH = 110  # columns if the width is not known
 
 
 def conduct(figures: Sequence[Figure], title: str, given: dict[str, Any]) -> int:
-    """Run what is missing, draw, report; the exit code."""
+    """Run what is missing, draw, and report; return the exit code."""
     from nbt.experiments import Limits, RunError, Study, plots, report
 
-    plots.pyplot()  # before the long part: a missing extra is said now
+    plots.pyplot()  # first, so that a missing extra is reported before the long part
     budget = given["budget"] or (None if given["steps"] else 20.0)
     study = Study(figures, given["seeds"], Limits(budget, given["steps"]), given["output"])
     console = Console(stderr=True, highlight=False)
@@ -55,7 +55,7 @@ def conduct(figures: Sequence[Figure], title: str, given: dict[str, Any]) -> int
 
 
 def cpus() -> int:
-    """CPUs that this process may use."""
+    """Return the number of CPUs that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:
@@ -63,11 +63,11 @@ def cpus() -> int:
 
 
 def command() -> str:
-    """The command under way with every option, as one would type it."""
+    """Return the present command with all its options, as one would type it."""
     context = click.get_current_context()
     words, options = context.command_path.split(), []
     for parameter in context.command.params:
-        value = context.params.get(parameter.name)  # nothing of an older word
+        value = context.params.get(parameter.name)  # None for an older word
         if value is None:
             continue
         texts = [_typed(part) for part in (value if isinstance(value, tuple) else [value])]
@@ -109,13 +109,13 @@ def _run(study: Study, processes: int, console: Console) -> None:
 
 
 class _Watch:
-    """The bar: how many runs are done, the time left, what is running."""
+    """Progress bar: how many runs are done, the time left, what is running."""
 
     def __init__(self, progress, console, total: int, budget: float | None, processes: int) -> None:
         self.progress, self.console, self.total, self.budget = progress, console, total, budget
         self.processes = processes
         self.start, self.done = time.monotonic(), 0
-        self.spent = 0.0  # by runs that ended
+        self.spent = 0.0  # by the runs that have ended
         self.task = progress.add_task("", total=total, left="", now="")
 
     def __call__(self, workers: Workers, done: Done | None) -> None:
@@ -134,7 +134,8 @@ class _Watch:
         )
 
     def _left(self, running: list[tuple[Any, float]]) -> str:
-        """From the runs that ended so far, and those under way as far as they are."""
+        """Return in words the time left, estimated from the runs that ended and the progress of the
+        others."""
         now = time.monotonic() - self.start
         if self.done:
             each = now * min(self.processes, self.total) / (self.done + 0.5 * len(running))
@@ -191,12 +192,12 @@ COLUMNS: dict[str, Callable[[Any], str]] = {
     "µs each": lambda line: f"{line.microseconds:.2f}",
     "diverged": lambda line: f"{line.diverged} of {line.runs}",
 }
-# Where a terminal is narrow:
+# Left out on a narrow terminal:
 FIRST_TO_GO = ("quartiles", "symbols", "last half", "µs each", "bits, all", "diverged")
 
 
 def _fitting(figure: Figure, lines: Sequence[Any], evidence: Any, console: Console) -> Table:
-    """The table of a figure with the columns that there is room for."""
+    """Return the table of a figure with the columns for which there is room."""
     columns, wide = dict(COLUMNS), console.options.update(width=1000)
     for name in (*FIRST_TO_GO, None):
         table = _figure(figure, lines, evidence, columns)

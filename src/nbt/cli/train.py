@@ -1,4 +1,4 @@
-"""`nbt train`: what was asked for."""
+"""`nbt train`: settle what the user asked for."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _check_output(options: dict[str, Any]) -> None:
 
 
 def _open_run(options: dict[str, Any]) -> Any:
-    """The folder RUN, locked."""
+    """Return the folder RUN, locked."""
     from nbt.checkpoints.runs import Run
 
     when = every(Every(), options["checkpoint_every"] or EVERY)
@@ -96,7 +96,7 @@ def _open_run(options: dict[str, Any]) -> Any:
 
 
 def _stream(source: str, options: dict[str, Any], checkpoint: Any) -> Any:
-    """What is learned; with the symbols of the checkpoint, where there is one."""
+    """Return the stream to learn; if there is a checkpoint, with its symbols."""
     how = reading(options)
     if checkpoint is None:
         hint(source, options, "learned")
@@ -108,7 +108,7 @@ def _stream(source: str, options: dict[str, Any], checkpoint: Any) -> Any:
 
 
 def _check_lasting(source: str, stream: Any, trainer: Any, options: dict[str, Any]) -> None:
-    """Raises where the stream grows or lasts as the trainer or the options do not allow."""
+    """Raise if the stream grows or lasts in a way that the trainer or the options do not allow."""
     if getattr(stream, "grows", False) and not trainer.optimizer.plain:
         name = "reduction" if trainer.optimizer.reduction != "quasi-diagonal" else "fisher"
         raise click.UsageError(

@@ -1,4 +1,4 @@
-"""A command whose options come from the table."""
+"""Commands whose options come from the table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ __all__ = ["Command", "asked_for", "command"]
 
 
 class Command(click.Command):
-    """Shows its options in groups, and says of an option what the library says of an argument."""
+    """Command that shows its options in groups, and names the option where an error of the library
+    names an argument."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
@@ -51,12 +52,13 @@ def _section(formatter: click.HelpFormatter, title: str, records: list[Any]) -> 
 def command(
     name: str, short_help: str, *older: click.Parameter
 ) -> Callable[[Callable[..., Any]], Command]:
-    """Makes a function the command of a name, with the options that the table has for it."""
+    """Return a decorator that makes a function the command of a name, with its options from the
+    table."""
     params = [*options_of(name), *older]
     return click.command(name, cls=Command, params=params, short_help=short_help)
 
 
 def asked_for(context: click.Context) -> set[str]:
-    """The options that were given on the command line, by whichever word."""
-    given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)  # the latter by older words
+    """Return the options that were given on the command line, by new or old words."""
+    given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)  # the latter: by old words
     return {name for name in context.params if context.get_parameter_source(name) in given}

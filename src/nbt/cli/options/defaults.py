@@ -20,10 +20,10 @@ __all__ = [
 TRAINERS = {"nobacktrack": NoBackTrack, "rtrl": RTRL, "tbptt": TruncatedBPTT}
 OPTIMIZERS = {"kalman": Kalman, "sgd": SGD}
 
-UNITS = 20  # the one size for which the classes have no default
-DT = 0.1  # of ctrnn, whose time constants are drawn from [1, 10]
+UNITS = 20  # the classes have no default for it
+DT = 0.1  # for ctrnn, whose time constants are drawn from [1, 10]
 
-EVERY = "60s"  # from one checkpoint to the next
+EVERY = "60s"  # between two checkpoints
 
 RULES = (  # each rule with each optimizer
     "nobacktrack,nobacktrack-sgd,rtrl,rtrl-sgd,tbptt-5-kalman,tbptt-5,tbptt-kalman,tbptt,"
@@ -32,12 +32,12 @@ RULES = (  # each rule with each optimizer
 
 
 def of(made: Callable[..., Any], name: str) -> Any:
-    """The default of an argument of a class or a function."""
+    """Return the default of an argument of a class or a function."""
     return inspect.signature(made).parameters[name].default
 
 
 def shown(value: Any) -> str:
-    """A value as one would type it."""
+    """Return a value as one would type it."""
     if isinstance(value, InverseSqrt):
         return f"{value.scale:g}/sqrt(t)"
     if isinstance(value, Constant):
@@ -46,7 +46,7 @@ def shown(value: Any) -> str:
 
 
 def optimizer_of(rule: str, numbers: bool) -> str:
-    """The optimizer of a learning rule where none is named; `numbers`: of what is learned."""
+    """Return the default optimizer of a learning rule; `numbers` says that numbers are learned."""
     kind = type(of(TRAINERS[rule], "optimizer"))
     return "kalman" if numbers or kind is Kalman else "sgd"
 

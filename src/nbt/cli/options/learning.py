@@ -1,4 +1,4 @@
-"""Rows of the table of options: the network, how it learns, what is done with the gradient."""
+"""Rows of the table of options: the network, the learning rule, the optimizer."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ __all__ = ["alphabet_of", "check_place", "learned_model", "load_model"]
 
 
 def check_place(option: str, path: str | None) -> None:
-    """What would keep a file from being written at the end is said at the beginning."""
+    """Raise at the beginning for what would prevent a file from being written at the end."""
     if path is None:
         return
     folder = os.path.dirname(os.path.realpath(path))
@@ -28,7 +28,8 @@ def check_place(option: str, path: str | None) -> None:
 
 
 def load_model(path: str, *, network: bool = True) -> Any:
-    """The checkpoint in a file, or the newest of a run's folder; `network`: of no HMM."""
+    """Return the checkpoint in a file, or the newest one in a run's folder. With `network`, an HMM
+    is refused."""
     import nbt
 
     try:
@@ -42,7 +43,8 @@ def load_model(path: str, *, network: bool = True) -> Any:
 
 
 def learned_model(path: str) -> Any:
-    """The same, of a model that has learned something where it tells how it learned."""
+    """Return the checkpoint as `load_model` does. A model whose history says that it learned
+    nothing is refused."""
     checkpoint = load_model(path)
     history = checkpoint.history
     if history is not None and not history.live().step and not checkpoint.trainer.step:
@@ -54,7 +56,7 @@ def learned_model(path: str) -> Any:
 
 
 def alphabet_of(checkpoint: Any, model: str) -> Any:
-    """What the symbols of a model stand for."""
+    """Return the alphabet of a model's symbols."""
     from nbt.readouts import Softmax
     from nbt.streams import Alphabet
 

@@ -1,4 +1,4 @@
-"""A row of the table of options, and the option of click that it makes."""
+"""A row of the table of options, and the click option that it makes."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ __all__ = ["Older", "OlderArgument", "Row", "note"]
 
 @dataclass(frozen=True)
 class Row:
-    """One option, the same in every command that takes it.
+    """Option, the same in every command that takes it.
 
     Where a field holds a dict, its keys are commands, and each command has its own value.
 
     Parameters
     ----------
     name : str
-        Of the parameter of the command; with dashes it is the word that a person types.
+        Name of the command's parameter. With dashes it is the word that a person types.
     help : str or dict
-        What the option is, as a sentence.
+        Description of the option, as a sentence.
     commands : str
-        Those that take it, with spaces.
+        The commands that take it, separated by spaces.
     type : click.ParamType or dict, optional
-        Of its value. Default: none, as the option is a flag.
+        Type of its value. Default: none, because the option is a flag.
     default : Any
-        The value where the option is not given. None: the library has the default.
+        The value if the option is not given. None: the library has the default.
     otherwise : str or dict
-        What help says of a default that the library has.
+        What the help says of a default that the library has.
     metavar : str or dict, optional
-        What help says in place of the value. Default: the name of the type.
+        What the help shows for the value. Default: the name of the type.
     letter : str
         A short form.
     negated : bool
         Whether the flag has an opposite, which begins with no.
     required : str
-        The commands that do not run without it, with spaces.
+        The commands that need it, separated by spaces.
     needs : (str, str), optional
-        Another option and its only value that this one fits.
+        Another option, and the only value of it with which this one is allowed.
     argument : str
-        The name that the library has for it, where that is another.
+        The name of the library's argument, if it differs.
     older : dict
-        By command, the word that stood for it before.
+        The word for it in older versions, by command.
     """
 
     name: str
@@ -64,20 +64,20 @@ class Row:
 
     @property
     def word(self) -> str:
-        """What a person types."""
+        """The word that a person types."""
         return f"--{flag(self.name)}"
 
     @property
     def takes(self) -> str:
-        """The name that the library has for it."""
+        """Name of the library's argument."""
         return self.argument or self.name
 
     def said(self, command: str) -> str:
-        """What help says of the default; "" where nothing happens without the option."""
+        """Return what the help says of the default; "" if nothing happens without the option."""
         return _own(self.otherwise, command) or ""
 
     def options(self, command: str) -> list[click.Option]:
-        """The option as one of a command, and its older word."""
+        """Return the option of a command, and its older word."""
         kind, default = _own(self.type, command), _own(self.default, command)
         otherwise, required = self.said(command), command in self.required.split()
         words = [self.word + (f"/--no-{flag(self.name)}" if self.negated else "")]
@@ -95,12 +95,12 @@ class Row:
 
 
 class Older(click.Option):
-    """A word that an option had before: it works and is not shown, and stderr names the new one.
+    """Older word for an option: it works but is not shown, and stderr names the new one.
 
     Parameters
     ----------
     word : str
-        The old word.
+        The older word.
     new : click.Option
         What it stands for.
     """
@@ -112,14 +112,14 @@ class Older(click.Option):
             is_flag=new.is_flag,
             default=None,
             hidden=True,
-            is_eager=True,  # before the new one, which takes its value
+            is_eager=True,  # handled before the new one, which takes its value
             expose_value=False,
             callback=_of_before(word, new.name, new.opts[-1]),
         )
 
 
 class OlderArgument(click.Argument):
-    """What stood by its place on the command line before, and is an option now.
+    """Older argument, given by its place on the command line, that is an option now.
 
     Parameters
     ----------
@@ -144,7 +144,8 @@ class OlderArgument(click.Argument):
 
 
 def _of_before(word: str, name: str, new: str) -> Any:
-    """A callback: what was given for the old word is the value of the parameter `name`."""
+    """Return a callback by which the value of an older word becomes that of the parameter
+    `name`."""
 
     def take(context: click.Context, _: click.Parameter, value: Any) -> None:
         if value is None or context.resilient_parsing:
@@ -161,5 +162,5 @@ def note(line: str) -> None:
 
 
 def _own(value: Any, command: str) -> Any:
-    """The value that a command has."""
+    """Return the value for a command."""
     return value.get(command) if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""Rows of the table of options: models, how long, with what, and where the results go."""
+"""Rows of the table of options: models, length of a run, computation, and output."""
 
 from __future__ import annotations
 

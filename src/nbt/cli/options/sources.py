@@ -1,4 +1,4 @@
-"""Rows of the table of options: what SOURCE is, and what becomes of what cannot be read."""
+"""Rows of the table of options: SOURCE, how it is read, and what to do about faults."""
 
 from __future__ import annotations
 

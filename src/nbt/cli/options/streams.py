@@ -1,4 +1,4 @@
-"""From the options of the command line to a stream."""
+"""Make a stream from the options of the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OF_RECORDS = ("delimiter", "longest", "on_bad_record")  # those that words of a 
 
 
 def reading(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the options that say how SOURCE is read, but for the alphabet."""
+    """Return the options that say how SOURCE is read, except the alphabet."""
     return {name: options[name] for name in READING if name in options and name != "alphabet"}
 
 
@@ -40,7 +40,8 @@ def build_stream(
     unknown: str | None = "error",
     **numbers: Any,
 ) -> Any:
-    """The stream that SOURCE names; of numbers only where `numbers` are given, or None."""
+    """Return the stream that SOURCE names. It is one of numbers only if `numbers` are given, or
+    None."""
     from nbt import streams
 
     written = {name: numbers.pop(name, None) for name in WRITTEN}
@@ -82,7 +83,7 @@ def build_stream(
 
 
 def _of_symbols(written: dict[str, Any], column: str | None) -> dict[str, Any]:
-    """Those of the options that were given, for a stream of symbols."""
+    """Return the given options for a stream of symbols."""
     for name, value in written.items():
         fits = column is not None if name in OF_RECORDS else not value
         if value and not fits:
@@ -92,7 +93,8 @@ def _of_symbols(written: dict[str, Any], column: str | None) -> dict[str, Any]:
 
 
 def names_in(text: str | list[str] | None) -> list[str]:
-    """Names or words with commas between them; one with a comma of its own is in quotes."""
+    """Return names or words that are separated by commas. One that contains a comma is in
+    quotes."""
     if not isinstance(text, str):
         return text or []
     try:
@@ -104,7 +106,7 @@ def names_in(text: str | list[str] | None) -> list[str]:
 
 @contextlib.contextmanager
 def _opening(source: str) -> Iterator[None]:
-    """What is wrong with a file, as an error of the command line."""
+    """Turn what is wrong with a file into an error of the command line."""
     try:
         yield
     except OSError as error:
@@ -153,7 +155,8 @@ def _generated(source: str, seed: int | None) -> Any:
 
 
 def sizes_of(stream: Any) -> tuple[Any, Any]:
-    """The readout for what a stream gives, and the inputs; None: what is predicted."""
+    """Return the readout for what a stream gives, and the inputs; None if these are what is
+    predicted."""
     import nbt
 
     if stream.alphabet is not None:
@@ -164,14 +167,14 @@ def sizes_of(stream: Any) -> tuple[Any, Any]:
 
 
 def form_of(stream: Any) -> str | None:
-    """How a table is written; of a file, as it begins."""
+    """Return in words how a table is written; for a file, by its beginning."""
     if hasattr(stream, "form"):
         stream.peek()
     return getattr(stream, "form", None)
 
 
 def kind_of(stream: Any) -> str:
-    """What a stream is of, for people."""
+    """Return in words what a stream consists of."""
     if stream.alphabet is not None:
         return f"{len(stream.alphabet)} symbols"
     targets = getattr(stream, "targets", ())

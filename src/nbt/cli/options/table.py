@@ -42,18 +42,19 @@ TABLE: dict[str, Row] = {row.name: row for rows in GROUPS.values() for row in ro
 
 
 def names(*groups: str) -> tuple[str, ...]:
-    """The names of the options in these groups."""
+    """Return the names of the options in these groups."""
     return tuple(row.name for group in groups for row in GROUPS[group])
 
 
 def options_of(command: str) -> list[click.Option]:
-    """The options of a command, with their older words."""
+    """Return the options of a command, with their older words."""
     rows = (row for row in TABLE.values() if command in row.commands.split())
     return [option for row in rows for option in row.options(command)]
 
 
 def row_of(command: str, argument: str, given: dict[str, object]) -> Row | None:
-    """The option of a command that an argument of the library comes from; `given`: its options."""
+    """Return the option of a command that sets an argument of the library; `given` has its
+    options."""
     for row in TABLE.values():
         if command in row.commands.split() and argument == row.takes and _fits(row, given):
             return row
@@ -61,7 +62,7 @@ def row_of(command: str, argument: str, given: dict[str, object]) -> Row | None:
 
 
 def _fits(row: Row, given: dict[str, object]) -> bool:
-    """Whether the option is for the choices that were made, or for the default where none was."""
+    """Return whether the option is for the choices that were made, or for the default choice."""
     return row.needs is None or given.get(row.needs[0]) in (None, row.needs[1])
 
 
@@ -69,8 +70,8 @@ ARGUMENT = re.compile(r"\b(\w+)=(?:'([\w-]+)'|(?= ))")
 
 
 def as_typed(command: str, text: str) -> str:
-    """A message of the library in words of a command: errors='replace' is --errors replace, and an
-    argument without a value, missing=, is --missing."""
+    """Return a message of the library in the words of a command: errors='replace' becomes --errors
+    replace, and an argument without a value, missing=, becomes --missing."""
     rows = [row for row in TABLE.values() if command in row.commands.split()]
     words = {row.takes: row.word for row in rows}
 

@@ -1,6 +1,6 @@
-"""From the options of a network and its learning to a trainer.
+"""Make a trainer from the options of a network and its learning.
 
-Only what the user gave is passed on: the defaults are those of the classes, as `defaults` shows.
+Only what the user gave is passed on. The defaults are those of the classes, as in `defaults`.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ NEEDS = {row.name: row.needs for row in TABLE.values() if row.needs is not None}
 
 
 def _with(choice: str) -> tuple[str, ...]:
-    """The options that are for some rules only, or for some optimizers only."""
+    """Return the options that are only for some rules, or only for some optimizers."""
     return tuple(name for name, (other, _) in NEEDS.items() if other == choice)
 
 
 def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> Any:
-    """The trainer that the options describe; of one that is not among them, the default."""
+    """Return the trainer that the options describe. Options that are missing have their
+    defaults."""
     import nbt
 
     options = {**dict.fromkeys((*MODEL, "missing")), **options}
     options = _settled(options, numbers=isinstance(readout, nbt.Gaussian))
 
     def chosen(*named: str) -> dict[str, Any]:
-        """Those that were given, by the names of their arguments."""
+        """Return the options that were given, by the names of their arguments."""
         return {TABLE[name].takes: options[name] for name in named if options[name] is not None}
 
     settings = chosen(*_with("rule"), "dtype", "seed", "missing") | given(inputs=inputs)
@@ -47,7 +48,8 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
 
 
 def with_exact_steps(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a command; --window N of nobacktrack, as it was, is --exact-steps N."""
+    """Return the options of a command, in which the old --window N of nobacktrack becomes
+    --exact-steps N."""
     new = options["rule"] != "nobacktrack" or options["exact_steps"] is not None
     if options["window"] is None or new:
         return options
@@ -56,7 +58,7 @@ def with_exact_steps(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cell(options: dict[str, Any]) -> Any:
-    """The network, or one for each layer, with a graph of its own."""
+    """Return the network, or a stack of one for each layer, each with its own graph."""
     import nbt
 
     cells = [_layer(options, k, *layer) for k, layer in enumerate(_layers(options))]
@@ -64,7 +66,8 @@ def _cell(options: dict[str, Any]) -> Any:
 
 
 def _layers(options: dict[str, Any]) -> list[tuple[int, str | None, int | None]]:
-    """Units, activation and sources of each layer, from one for all or one for each."""
+    """Return units, activation and sources of each layer, from one value for all or one for
+    each."""
     from nbt._arguments import whole
     from nbt.cells import MOST_LAYERS
 
@@ -103,7 +106,7 @@ def _layer(
 
 
 def _settled(options: dict[str, Any], numbers: bool) -> dict[str, Any]:
-    """The options with what follows from them, once each fits the others."""
+    """Return the options with what follows from them, after checking that they fit together."""
     rule, unnamed = options["rule"], options["optimizer"] is None
     own = "sgd" if options["paper"] and rule == "tbptt" else optimizer_of(rule, numbers)
     chosen = {**options, "optimizer": own if unnamed else options["optimizer"]}
@@ -121,15 +124,15 @@ def _settled(options: dict[str, Any], numbers: bool) -> dict[str, Any]:
             raise click.UsageError(f"--outlier is for --{name} {only}, not {options[name]}")
     given_own = any(options[name] is not None for name in _with("optimizer"))
     if given_own or options["paper"] or numbers:
-        options = chosen  # else the class has it, with a rate of its own
+        options = chosen  # otherwise the class chooses its optimizer and its rate
     if options["paper"]:
         options = {**options, **_paper(rule, options["optimizer"]), **given(**options)}
     return options
 
 
 def as_before_schedules(options: dict[str, Any]) -> dict[str, Any]:
-    """What the options of a run meant before a number became a constant rate: c / sqrt(t + 1), and
-    any option of an optimizer chose it."""
+    """Return what the options of a run meant in older versions, where a number was the rate c /
+    sqrt(t + 1), and any option of an optimizer chose that optimizer."""
     from nbt.schedules import Constant, InverseSqrt
 
     falling = {
@@ -143,7 +146,7 @@ def as_before_schedules(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _paper(rule: str, optimizer: str) -> dict[str, Any]:
-    """Settings of the paper, to the letter."""
+    """Return the settings of the paper."""
     from nbt.schedules import InverseSqrt
 
     kalman, one = optimizer == "kalman", InverseSqrt(1.0)

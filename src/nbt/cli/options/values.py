@@ -1,4 +1,5 @@
-"""What options are given as: numbers, times, schedules, rules, one or one for each layer."""
+"""Types of the values of options: numbers, times, schedules, rules, one value or one for each
+layer."""
 
 from __future__ import annotations
 
@@ -8,13 +9,13 @@ from typing import Any
 
 import click
 
-PATH = click.Path(readable=False)  # checked where it is opened; shells complete it
+PATH = click.Path(readable=False)  # checked when it is opened; shells complete it
 UNITS_OF_TIME = {"s": 1, "m": 60, "h": 3600}
-NONE = "none"  # as a value: None is an option that was not given
+NONE = "none"  # a value; None means that the option was not given
 
 
 class Count(click.ParamType):
-    """A whole number of at least `least`; 1e6 and 1_000_000 will do."""
+    """Integer of at least `least`; 1e6 and 1_000_000 are accepted."""
 
     name = "count"
 
@@ -33,7 +34,7 @@ class Count(click.ParamType):
 
 
 class Seed(click.ParamType):
-    """A whole number of 64 bits."""
+    """Integer of 64 bits."""
 
     name = "seed"
 
@@ -48,7 +49,7 @@ class Seed(click.ParamType):
 
 
 class Positive(click.ParamType):
-    """A positive finite number."""
+    """Positive finite number."""
 
     name = "number"
 
@@ -60,7 +61,7 @@ class Positive(click.ParamType):
 
 
 class Duration(click.ParamType):
-    """Seconds: 20, 20s, 1.5m, 2h."""
+    """Time in seconds: 20, 20s, 1.5m, 2h."""
 
     name = "time"
 
@@ -72,7 +73,7 @@ class Duration(click.ParamType):
 
 
 class Every(click.ParamType):
-    """A time (60s, 5m, 2h) or a positive whole number of steps."""
+    """Time (60s, 5m, 2h) or positive integer number of steps."""
 
     name = "time|count"
 
@@ -82,7 +83,7 @@ class Every(click.ParamType):
 
 
 def every(kind: click.ParamType, value: str, param: Any = None, ctx: Any = None) -> dict[str, Any]:
-    """What "60s" or "1000" is, as arguments of `Run`."""
+    """Return "60s" or "1000" as arguments of `Run`."""
     if value[-1:] not in UNITS_OF_TIME:
         return {"every_steps": Count().convert(value, param, ctx)}
     seconds = _seconds(value)
@@ -92,7 +93,7 @@ def every(kind: click.ParamType, value: str, param: Any = None, ctx: Any = None)
 
 
 class Rules(click.ParamType):
-    """Names of learning rules, with commas between them."""
+    """Names of learning rules, separated by commas."""
 
     name = "names"
 
@@ -108,7 +109,8 @@ class Rules(click.ParamType):
 
 
 class Schedule(click.ParamType):
-    """A number, constant as in Python, or c/sqrt(t) for c / sqrt(t + 1) at step t = 0, 1, …"""
+    """Number, which is constant as in Python, or c/sqrt(t) for c / sqrt(t + 1) at step t = 0, 1,
+    …"""
 
     name = "NUMBER|NUMBER/sqrt(t)"
 
@@ -127,7 +129,8 @@ class Schedule(click.ParamType):
 
 
 def _schedule(text: str) -> tuple[str, float]:
-    """The class and its number; NaN where it is none. const: and sqrt: are older spellings."""
+    """Return the class and its number, NaN if there is none. const: and sqrt: are older
+    spellings."""
     falling = re.fullmatch(r"(?:sqrt:(.+)|(.+?)\s*/\s*(?:√t|sqrt\(t(?:\s*\+\s*1)?\)))", text)
     if falling:
         return "InverseSqrt", _real(falling[1] or falling[2])
@@ -135,7 +138,7 @@ def _schedule(text: str) -> tuple[str, float]:
 
 
 class OrNone(click.ParamType):
-    """A value of a kind, or none, which is a choice too."""
+    """Value of a type, or the word none."""
 
     def __init__(self, kind: click.ParamType) -> None:
         self.kind, self.name = kind, f"{kind.name}|{NONE}"
@@ -150,7 +153,7 @@ class OrNone(click.ParamType):
 
 
 class Each(click.ParamType):
-    """One value for all layers, or one for each, with commas between them: a tuple."""
+    """One value for all layers, or one for each, separated by commas: a tuple."""
 
     def __init__(self, kind: click.ParamType) -> None:
         self.kind, self.name = kind, f"{kind.name}[,...]"
@@ -162,17 +165,17 @@ class Each(click.ParamType):
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """The options that are not None."""
+    """Return the options that are not None."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def flag(name: str) -> str:
-    """The option of an argument, without its dashes."""
+    """Return the word of an option, without its dashes."""
     return name.replace("_", "-")
 
 
 def _seconds(text: str, plain: float = math.nan) -> float:
-    """Seconds of a time; `plain`: of a number without a unit."""
+    """Return a time in seconds; `plain` is the unit of a number without one."""
     scale = UNITS_OF_TIME.get(text[-1:])
     return _real(text[:-1]) * scale if scale else _real(text) * plain
 
