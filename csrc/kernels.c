@@ -7,6 +7,7 @@
 #include "dense/rtrl.h"
 #include "machine/lanes.h"
 #include "shared/activation.h"
+#include "shared/influence.h"
 #include "shared/readout.h"
 #include "shared/scaler.h"
 #include "shared/truncated.h"
@@ -30,7 +31,8 @@ static void predict(nbt_learner *self, const nbt_rule_row *rule, int has_x, int3
     const int own = self->choices.readout == NBT_OWN_LOSS; /* then h is what is shown */
     const real *a = own ? self->network.h : self->network.a;
     if (has_x) {
-        rule->look(self, symbol, vector ? NBT(scaler_input)(self, vector) : NULL);
+        rule->look(self, symbol,
+                   vector ? NBT(scaler_input)(&self->scaler, self->sizes.m, vector) : NULL);
         NBT(respond)(self, self->scratch.h_next, self->scratch.a_next, self->scratch.slope_next);
         a = own ? self->scratch.h_next : self->scratch.a_next;
     }
@@ -51,8 +53,8 @@ const nbt_kernels NBT(nbt_kernels_of) = {
         {
             [NBT_NOBACKTRACK] = {NBT(nobacktrack_observe), NBT(nobacktrack_advance), NBT(cell_look),
                                  NBT(nobacktrack_settle), NBT(nobacktrack_refresh)},
-            [NBT_RTRL] = {NBT(rtrl_observe), NBT(rtrl_advance), NBT(cell_look), NBT(rtrl_settle),
-                          nothing},
+            [NBT_RTRL] = {NBT(rtrl_observe), NBT(rtrl_advance), NBT(cell_look),
+                          NBT(influence_settle), nothing},
             [NBT_BPTT] = {NBT(bptt_observe), NBT(bptt_advance), NBT(cell_look), nothing,
                           NBT(truncated_refresh)},
         },
@@ -63,7 +65,7 @@ const nbt_kernels NBT(nbt_kernels_of) = {
             [NBT_NOBACKTRACK] = {NBT(system_nobacktrack_observe), NBT(system_nobacktrack_advance),
                                  NBT(system_look), nothing, NBT(system_refresh)},
             [NBT_RTRL] = {NBT(system_rtrl_observe), NBT(system_rtrl_advance), NBT(system_look),
-                          NBT(rtrl_settle), NBT(system_refresh)},
+                          NBT(influence_settle), NBT(system_refresh)},
             [NBT_BPTT] = {NBT(system_bptt_observe), NBT(system_bptt_advance), NBT(system_look),
                           nothing, NBT(system_bptt_refresh)},
         },
@@ -82,6 +84,7 @@ const nbt_kernels NBT(nbt_kernels_of) = {
               .vjp = NBT(euler_vjp),
               .rows = NBT(euler_rows)},
     .input = NBT(scaler_input),
-    .follow = NBT(scaler_follow),
+    .follow_input = NBT(scaler_follow_input),
+    .follow_target = NBT(scaler_follow_target),
     .known = NBT(scaler_known),
 };

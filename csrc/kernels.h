@@ -17,8 +17,9 @@ typedef struct nbt_kernels {
     int (*waiting_finite)(const nbt_learner *self);   /* rows that wait, as they are now? */
     nbt_system network, euler;                        /* systems/built_in.h */
     /* scaler.h */
-    const void *(*input)(nbt_learner *self, const double *vector);
-    void (*follow)(nbt_learner *self, const double *input, const double *target);
+    const void *(*input)(nbt_scaler *self, size_t m, const double *vector);
+    void (*follow_input)(nbt_scaler *self, size_t m, const double *input);
+    void (*follow_target)(nbt_scaler *self, size_t Y, const double *target);
     size_t (*known)(size_t count, const double *vector);
 } nbt_kernels;
 

@@ -216,6 +216,13 @@ static int is_sound(nbt_learner *self)
     return finite;
 }
 
+/* Scales learn from an input and a target, NULL: there is none. */
+static void follow(nbt_learner *self, const double *input, const double *target)
+{
+    if (input) self->kernels->follow_input(&self->scaler, self->sizes.m, input);
+    if (target) self->kernels->follow_target(&self->scaler, self->sizes.Y, target);
+}
+
 /* One step of a block: x a symbol or a vector, y a target or none. Its loss, NaN without a known
  * target; returns whether all is finite. */
 static int take_step(nbt_learner *self, int32_t x, const double *vector, int has_target,
@@ -234,10 +241,11 @@ static int take_step(nbt_learner *self, int32_t x, const double *vector, int has
     self->readout.unscored = 0;
     if (has_target && !input_first) *loss = rule->observe(self, y, learn);
     if (!self->counters.failed)
-        rule->advance(self, x, vector ? kernels->input(self, vector) : NULL);
+        rule->advance(self, x,
+                      vector ? kernels->input(&self->scaler, self->sizes.m, vector) : NULL);
     if (has_target && input_first && !self->counters.failed) *loss = rule->observe(self, y, learn);
     if (learn && !self->counters.failed && (self->choices.scale_x || self->choices.scale_y))
-        kernels->follow(self, vector, has_target ? y.vector : NULL);
+        follow(self, vector, has_target ? y.vector : NULL);
     return !(has_target && !self->readout.unscored && !isfinite(*loss)) &&
            (self->counters.failed || is_sound(self));
 }

@@ -217,7 +217,9 @@ double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn)
     const double loss = NBT(readout_loss)(self, y, self->readout.delta);
     if (!learn) return loss;
     NBT(readout_learn)(self);
-    if (self->choices.norm == NBT_FISHER) NBT(follow_fisher)(self);
+    if (self->choices.norm == NBT_FISHER)
+        NBT(follow_fisher)(self->sizes.ldn, self->counters.step, self->readout.H,
+                           self->estimator.fisher);
     real *c = self->scratch.c, *keep = self->estimator.keep_w;
     NBT(rows_dot)(self->sizes.K, self->sizes.ldn, self->estimator.v, self->readout.H, c);
     for (size_t k = 0; k < self->sizes.K; k++) c[k] /= (real)self->sizes.K, keep[k] = 1;
@@ -253,7 +255,7 @@ static void reduce_pair(nbt_learner *self, size_t k)
         for (size_t i = 0; i < ldn; i += LANES)
             store(rho + i, spread(each.rho)), store(inverse + i, spread(each.inverse));
     }
-    NBT(fold)(self, old.rho, v, add);
+    NBT(fold)(&self->reduction, self->sizes.ldn, old.rho, v, add);
     for (size_t i = 0; i < ldn; i += LANES) store(sv + i, load(slope + i) * load(v + i));
     for (size_t i = self->sizes.n; i < ldn; i++) sv[i] = 0; /* no unit, or the rows of inputs */
     ((real *)self->estimator.keep_w)[k] = old.inverse;

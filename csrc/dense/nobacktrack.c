@@ -95,7 +95,9 @@ double NBT(nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
     const double loss = NBT(readout_loss)(self, y, self->readout.delta);
     if (!learn) return loss;
     NBT(readout_learn)(self);
-    if (self->choices.norm == NBT_FISHER) NBT(follow_fisher)(self);
+    if (self->choices.norm == NBT_FISHER)
+        NBT(follow_fisher)(self->sizes.ldn, self->counters.step, self->readout.H,
+                           self->estimator.fisher);
     gradient_coefficients(self);
     if (self->sizes.T) NBT(window_adjoints)(self);
     sweep(self, 1);

@@ -2,20 +2,13 @@
 #include "dense/cell.h"
 #include "machine/panels.h"
 #include "machine/parallel.h"
+#include "shared/influence.h"
 #include "shared/optimizer.h"
 #include "shared/readout.h"
 #include <string.h>
 
-static real *now(const nbt_learner *self)
-{
-    return self->estimator.settled ? self->estimator.G : self->estimator.G_next;
-}
-static real *next(const nbt_learner *self)
-{
-    return self->estimator.settled ? self->estimator.G_next : self->estimator.G;
-}
-
-#define STRIP (4 * LANES)
+/* Columns that lie together: sizes.strip. */
+#define STRIP (INFLUENCE_BLOCKS * LANES)
 /* States at a time: as many sums as registers hold. */
 enum { ROWS = NBT_REGISTER == 64 ? 4 : 2 };
 
@@ -38,15 +31,10 @@ static void gradient_strips(nbt_learner *self, const void *what, size_t first, s
 {
     (void)what, (void)thread;
     const size_t n = self->sizes.n;
-    const real *H = self->readout.H;
-    for (size_t c = first; c < last; c++) {
-        const real *G = now(self) + c * n * STRIP;
-        vec sum[4] = {{0}};
-        for (size_t k = 0; k < n; k++)
-            for (size_t v = 0; v < 4; v++) sum[v] += H[k] * load(G + k * STRIP + v * LANES);
-        for (size_t v = 0; v < 4; v++)
-            store((real *)self->scratch.g_flat + c * STRIP + v * LANES, sum[v]);
-    }
+    real *g = self->scratch.g_flat;
+    for (size_t c = first; c < last; c++)
+        influence_tile(n, 1, STRIP, 1, INFLUENCE_BLOCKS, 0, self->readout.H,
+                       influence_now(self) + c * n * STRIP, g + c * STRIP);
 }
 
 /* g, from strips into panels. O(n nP) */
@@ -71,37 +59,15 @@ double NBT(rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
     return loss;
 }
 
-/* `rows` states of one strip of F G from Fᵀ, all sums in registers. */
-NBT_INLINE void product_tile(size_t n, size_t ldn, size_t rows, const real *restrict F,
-                             const real *restrict G, real *restrict out)
-{
-    vec sum[ROWS][4];
-    for (size_t k = 0; k < rows; k++)
-        for (size_t v = 0; v < 4; v++) sum[k][v] = (vec){0};
-    for (size_t j = 0; j < n; j++) {
-        vec g[4];
-        for (size_t v = 0; v < 4; v++) g[v] = load(G + j * STRIP + v * LANES);
-        for (size_t k = 0; k < rows; k++)
-            for (size_t v = 0; v < 4; v++) sum[k][v] += F[j * ldn + k] * g[v];
-    }
-    for (size_t k = 0; k < rows; k++)
-        for (size_t v = 0; v < 4; v++) store(out + k * STRIP + v * LANES, sum[k][v]);
-}
-
 /* Strips first … last - 1 of the next G: F G. */
 static void product_strips(nbt_learner *self, const void *what, size_t first, size_t last,
                            size_t thread)
 {
     (void)what, (void)thread;
     const size_t n = self->sizes.n, ldn = self->sizes.ldn, size = n * STRIP;
-    const real *F = self->scratch.F;
-    for (size_t c = first; c < last; c++) {
-        const real *G = now(self) + c * size;
-        real *out = next(self) + c * size;
-        size_t k = 0;
-        for (; k + ROWS <= n; k += ROWS) product_tile(n, ldn, ROWS, F + k, G, out + k * STRIP);
-        for (; k < n; k++) product_tile(n, ldn, 1, F + k, G, out + k * STRIP);
-    }
+    for (size_t c = first; c < last; c++)
+        influence_strip(n, ldn, STRIP, n, ROWS, INFLUENCE_BLOCKS, 0, self->scratch.F,
+                        influence_now(self) + c * size, influence_next(self) + c * size);
 }
 
 void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
@@ -114,13 +80,5 @@ void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
     NBT(cell_advance)(self, symbol, vector);
     const real *z = self->estimator.z;
     for (size_t p = 0; p < self->sizes.P; p++)
-        if (z[p] != 0) add_regressor(n, p, z[p], now(self));
-}
-
-void NBT(rtrl_settle)(nbt_learner *self)
-{
-    if (self->estimator.settled) return;
-    memcpy(self->estimator.G, self->estimator.G_next,
-           self->sizes.n * self->sizes.ldG * sizeof(real));
-    self->estimator.settled = 1;
+        if (z[p] != 0) add_regressor(n, p, z[p], influence_now(self));
 }

@@ -77,7 +77,7 @@ NBT_INLINE real log_variance(real u, real *slope)
 /* The scale of number d; a target that is not standardised is in units of its own. */
 static nbt_scale scale_of(const nbt_learner *self, size_t d)
 {
-    return self->choices.scale_y ? NBT(scaler_target)(self, d) : (nbt_scale){0, 1, 1, 1};
+    return self->choices.scale_y ? NBT(scaler_target)(&self->scaler, d) : (nbt_scale){0, 1, 1, 1};
 }
 
 static void gaussian_predict(const nbt_learner *self, real *out, double *p)

@@ -25,11 +25,10 @@ int NBT(split_own)(size_t count, real *restrict own, real *restrict excess)
     return fold(squares) != 0;
 }
 
-void NBT(follow_fisher)(nbt_learner *self)
+void NBT(follow_fisher)(size_t ldn, uint64_t step, const real *H, real *fisher)
 {
-    const real *H = self->readout.H, part = (real)(1 / sqrt((double)self->counters.step + 1));
-    real *fisher = self->estimator.fisher;
-    for (size_t i = 0; i < self->sizes.ldn; i += LANES) {
+    const real part = (real)(1 / sqrt((double)step + 1));
+    for (size_t i = 0; i < ldn; i += LANES) {
         const vec s = load(fisher + i), h = load(H + i);
         store(fisher + i, s + (h * h - s) * part);
     }
@@ -72,11 +71,10 @@ void NBT(balance_blocks)(nbt_learner *self, size_t blocks, const real *restrict 
                  self->reduction.block_v, self->reduction.block_rho, self->reduction.block_inverse);
 }
 
-void NBT(fold)(const nbt_learner *self, real rho_bar, real *restrict v, real *add)
+void NBT(fold)(const nbt_reduction *self, size_t ldn, real rho_bar, real *restrict v, real *add)
 {
-    const real *sign = self->reduction.sign, *rho = self->reduction.rho,
-               *inverse = self->reduction.rho_inverse;
-    for (size_t i = 0; i < self->sizes.ldn; i += LANES) {
+    const real *sign = self->sign, *rho = self->rho, *inverse = self->rho_inverse;
+    for (size_t i = 0; i < ldn; i += LANES) {
         const vec signs = load(sign + i);
         store(v + i, rho_bar * load(v + i) + signs * load(rho + i));
         store(add + i, signs * load(inverse + i));

@@ -28,7 +28,7 @@ void NBT(balance)(size_t count, int balanced, const real *restrict w2, const rea
                   real *restrict rho, real *restrict inverse);
 
 /* s ← s + (H² - s) / √(t + 1), for norm `fisher`. */
-void NBT(follow_fisher)(nbt_learner *self);
+void NBT(follow_fisher)(size_t ldn, uint64_t step, const real *H, real *fisher);
 
 /* u (ldn): the weights of ‖v‖² = Σ u_i v_i² for pair k. Norm `kalman`: 1 / diag(G̃ J⁻¹ G̃ᵀ), (62). */
 void NBT(state_weights)(nbt_learner *self, size_t k);
@@ -39,7 +39,7 @@ void NBT(balance_blocks)(nbt_learner *self, size_t blocks, const real *restrict 
 
 /* (13), but for F, with what is in sign and rho: v̄ ← ρ̄ v̄ + Σ_i ε_i ρ_i e_i, v (ldn). And of (14)
  * the coefficients of the w_i: add (ldn) = ε_i / ρ_i, which may be rho_inverse itself. O(n) */
-void NBT(fold)(const nbt_learner *self, real rho_bar, real *restrict v, real *add);
+void NBT(fold)(const nbt_reduction *self, size_t ldn, real rho_bar, real *restrict v, real *add);
 
 /* own = F_ii, of which exact self-influence keeps κ = clip(F_ii, -1, 1), put in its place: with
  * more, d could grow exponentially while other units hold this one. excess = F_ii - κ, for the

@@ -12,15 +12,15 @@ static int scaled(double seen, double variance) { return seen >= FIRST && varian
 
 static double within(double x, double bound) { return x > bound ? bound : x < -bound ? -bound : x; }
 
-const void *NBT(scaler_input)(nbt_learner *self, const double *x)
+const void *NBT(scaler_input)(nbt_scaler *self, size_t m, const double *x)
 {
-    real *out = self->scaler.x_read;
-    const double *mean = self->scaler.x_mean, *variance = self->scaler.x_variance;
-    for (size_t l = 0; l < self->sizes.m; l++) {
+    real *out = self->x_read;
+    const double *seen = self->x_seen, *mean = self->x_mean, *variance = self->x_variance;
+    for (size_t l = 0; l < m; l++) {
         const int present = x[l] == x[l];
-        if (!self->choices.scale_x)
+        if (!seen)
             out[l] = present ? (real)x[l] : 0;
-        else if (present && scaled(self->scaler.x_seen[l], variance[l]))
+        else if (present && scaled(seen[l], variance[l]))
             out[l] = (real)within((x[l] - mean[l]) / sqrt(variance[l]), WIDEST);
         else
             out[l] = 0;
@@ -62,31 +62,31 @@ static void follow(size_t count, const double *x, double *seen, double *mean, do
 }
 
 /* R² ← R² + (e² - R²) / N, e² being at most (N + 8) R²; the same of what gradients see of e². */
-static void follow_errors(nbt_learner *self, const double *target)
+static void follow_errors(nbt_scaler *self, size_t Y, const double *target)
 {
-    const double *square = self->scaler.y_square;
-    double *error = self->scaler.y_error, *limited = self->scaler.y_limited;
-    for (size_t d = 0; d < self->sizes.Y; d++) {
+    const double *square = self->y_square;
+    double *error = self->y_error, *limited = self->y_limited;
+    for (size_t d = 0; d < Y; d++) {
         const nbt_scale at = NBT(scaler_target)(self, d);
         if (target[d] != target[d] || !at.known) continue;
         if (!(error[d] > 0)) error[d] = at.error;
-        const double N = self->scaler.y_seen[d] + 1, most = (N + ROOM) * error[d];
-        const double whole = square[d] < most ? square[d] : most, part = square[self->sizes.Y + d];
+        const double N = self->y_seen[d] + 1, most = (N + ROOM) * error[d];
+        const double whole = square[d] < most ? square[d] : most, part = square[Y + d];
         error[d] += (whole - error[d]) / N;
         limited[d] += ((part < whole ? part : whole) - limited[d]) / N;
     }
 }
 
-void NBT(scaler_follow)(nbt_learner *self, const double *input, const double *target)
+void NBT(scaler_follow_input)(nbt_scaler *self, size_t m, const double *input)
 {
-    if (input && self->choices.scale_x)
-        follow(self->sizes.m, input, self->scaler.x_seen, self->scaler.x_mean,
-               self->scaler.x_variance);
-    if (target && self->choices.scale_y) {
-        follow_errors(self, target);
-        follow(self->sizes.Y, target, self->scaler.y_seen, self->scaler.y_mean,
-               self->scaler.y_variance);
-    }
+    if (self->x_seen) follow(m, input, self->x_seen, self->x_mean, self->x_variance);
+}
+
+void NBT(scaler_follow_target)(nbt_scaler *self, size_t Y, const double *target)
+{
+    if (!self->y_seen) return;
+    follow_errors(self, Y, target);
+    follow(Y, target, self->y_seen, self->y_mean, self->y_variance);
 }
 
 size_t NBT(scaler_known)(size_t count, const double *x)
@@ -96,11 +96,10 @@ size_t NBT(scaler_known)(size_t count, const double *x)
     return known;
 }
 
-nbt_scale NBT(scaler_target)(const nbt_learner *self, size_t d)
+nbt_scale NBT(scaler_target)(const nbt_scaler *self, size_t d)
 {
-    const double N = self->scaler.y_seen[d], mean = self->scaler.y_mean[d],
-                 variance = self->scaler.y_variance[d];
-    const double error = self->scaler.y_error[d];
+    const double N = self->y_seen[d], mean = self->y_mean[d], variance = self->y_variance[d];
+    const double error = self->y_error[d];
     if (scaled(N, variance))
         return (nbt_scale){mean, sqrt(variance), error > 0 ? error : variance, 1};
     const double size = mean != 0 ? fabs(mean) : 1, apart = sqrt(variance);

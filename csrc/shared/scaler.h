@@ -23,11 +23,12 @@
 
 /* The input as the network sees it: (x - μ) / s, at most 10 either way, 0 for what is NaN or has no
  * scale yet; x itself, rounded, where nothing is standardised and NaN read as 0. O(m) */
-const void *NBT(scaler_input)(nbt_learner *self, const double *vector);
+const void *NBT(scaler_input)(nbt_scaler *self, size_t m, const double *vector);
 
-/* Learns from an input, from a target, of which the last loss (readout.h) says how far off it was;
- * NULL: there is none. O(m), O(Y) */
-void NBT(scaler_follow)(nbt_learner *self, const double *input, const double *target);
+/* Learns from an input; from a target, of which the last loss (readout.h) says how far off it was.
+ * Nothing where these are not standardised. O(m), O(Y) */
+void NBT(scaler_follow_input)(nbt_scaler *self, size_t m, const double *input);
+void NBT(scaler_follow_target)(nbt_scaler *self, size_t Y, const double *target);
 
 /* How many of the numbers are not NaN. O(count) */
 size_t NBT(scaler_known)(size_t count, const double *vector);
@@ -37,6 +38,6 @@ typedef struct {
     double mean, scale, error;
     int known; /* is there a scale? Otherwise s is 1 / N of the mean's size, or of 1 */
 } nbt_scale;
-nbt_scale NBT(scaler_target)(const nbt_learner *self, size_t d);
+nbt_scale NBT(scaler_target)(const nbt_scaler *self, size_t d);
 
 #endif

@@ -60,7 +60,9 @@ double NBT(system_nobacktrack_observe)(nbt_learner *self, nbt_target y, int lear
     if (!learn || self->counters.failed) return loss;
     if (in_one_pass(self)) {
         sweep(self, 1);
-        if (self->choices.norm == NBT_FISHER) NBT(follow_fisher)(self);
+        if (self->choices.norm == NBT_FISHER)
+            NBT(follow_fisher)(self->sizes.ldn, self->counters.step, self->readout.H,
+                               self->estimator.fisher);
         return loss;
     }
     void (*const gradient)(nbt_learner *) =
@@ -71,7 +73,9 @@ double NBT(system_nobacktrack_observe)(nbt_learner *self, nbt_target y, int lear
         gradient(self);
         NBT(metric_apply)(self, self->scratch.g);
     }
-    if (self->choices.norm == NBT_FISHER) NBT(follow_fisher)(self);
+    if (self->choices.norm == NBT_FISHER)
+        NBT(follow_fisher)(self->sizes.ldn, self->counters.step, self->readout.H,
+                           self->estimator.fisher);
     return loss;
 }
 
@@ -130,7 +134,8 @@ static void reduce(nbt_learner *self, size_t k, size_t q)
     NBT(balance)(self->sizes.ldn, self->choices.norm != NBT_NO_NORM, self->estimator.norm_d,
                  self->reduction.u, self->reduction.rho, inverse);
     NBT(system_signs)(self, k, q);
-    NBT(fold)(self, ((const real *)self->reduction.block_rho)[0], v, inverse);
+    NBT(fold)(&self->reduction, self->sizes.ldn, ((const real *)self->reduction.block_rho)[0], v,
+              inverse);
     fold_rows(self, k, ((const real *)self->reduction.block_inverse)[0], inverse);
 }
 

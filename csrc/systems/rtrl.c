@@ -1,52 +1,14 @@
 #include "systems/rtrl.h"
-#include "machine/lanes.h"
 #include "shared/activation.h"
+#include "shared/influence.h"
 #include "systems/fisher.h"
 #include "systems/metric.h"
 #include "systems/sparse.h"
 #include "systems/step.h"
 #include <string.h>
 
-static real *now(const nbt_learner *self)
-{
-    return self->estimator.settled ? self->estimator.G : self->estimator.G_next;
-}
-static real *next(const nbt_learner *self)
-{
-    return self->estimator.settled ? self->estimator.G_next : self->estimator.G;
-}
-
 /* As many sums as registers hold: rows of the product, lane blocks of columns. */
 enum { TILE_ROWS = 4, TILE_BLOCKS = NBT_REGISTER == 64 ? 4 : 3 };
-
-/* A tile of F G, from Fᵀ (n, ldF). holes: most of F is 0. */
-NBT_INLINE void product_tile(size_t n, size_t ldF, size_t ld, size_t rows, size_t blocks, int holes,
-                             const real *restrict F, const real *restrict G, real *restrict out)
-{
-    vec sum[TILE_ROWS][TILE_BLOCKS] = {{{0}}};
-    for (size_t j = 0; j < n; j++) {
-        const real *f = F + j * ldF;
-        int some = !holes;
-        for (size_t k = 0; k < rows && !some; k++) some |= f[k] != 0;
-        if (!some) continue;
-        for (size_t b = 0; b < blocks; b++) {
-            const vec g = load(G + j * ld + b * LANES);
-            for (size_t k = 0; k < rows; k++) sum[k][b] += f[k] * g;
-        }
-    }
-    for (size_t k = 0; k < rows; k++)
-        for (size_t b = 0; b < blocks; b++) store(out + k * ld + b * LANES, sum[k][b]);
-}
-
-/* `blocks` lane blocks of columns of all rows. */
-NBT_INLINE void product_strip(size_t n, size_t ldF, size_t ld, size_t rows, size_t blocks,
-                              int holes, const real *F, const real *G, real *out)
-{
-    size_t i = 0;
-    for (; i + TILE_ROWS <= rows; i += TILE_ROWS)
-        product_tile(n, ldF, ld, TILE_ROWS, blocks, holes, F + i, G, out + i * ld);
-    for (; i < rows; i++) product_tile(n, ldF, ld, 1, blocks, holes, F + i, G, out + i * ld);
-}
 
 /* out (rows, ld) = F G for G (n, ld), a strip of columns at a time. */
 NBT_INLINE void product(size_t n, size_t ldF, size_t ld, size_t rows, int holes, const real *F,
@@ -54,14 +16,16 @@ NBT_INLINE void product(size_t n, size_t ldF, size_t ld, size_t rows, int holes,
 {
     size_t c = 0;
     for (; c + TILE_BLOCKS * LANES <= ld; c += TILE_BLOCKS * LANES)
-        product_strip(n, ldF, ld, rows, TILE_BLOCKS, holes, F, G + c, out + c);
-    for (; c < ld; c += LANES) product_strip(n, ldF, ld, rows, 1, holes, F, G + c, out + c);
+        influence_strip(n, ldF, ld, rows, TILE_ROWS, TILE_BLOCKS, holes, F, G + c, out + c);
+    for (; c < ld; c += LANES)
+        influence_strip(n, ldF, ld, rows, TILE_ROWS, 1, holes, F, G + c, out + c);
 }
 
 /* g = Σ_k H_k G[k], (6). O(np) */
 static void exact_gradient(nbt_learner *self)
 {
-    product(self->sizes.n, 1, self->sizes.ldG, 1, 0, self->readout.H, now(self), self->scratch.g);
+    product(self->sizes.n, 1, self->sizes.ldG, 1, 0, self->readout.H, influence_now(self),
+            self->scratch.g);
 }
 
 double NBT(system_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
@@ -105,10 +69,10 @@ static void carry(nbt_learner *self)
 {
     const size_t n = self->sizes.n, ldn = self->sizes.ldn, ld = self->sizes.ldG;
     if (has_holes(n, ldn, self->scratch.F))
-        product(n, ldn, ld, n, 1, self->scratch.F, now(self), next(self));
+        product(n, ldn, ld, n, 1, self->scratch.F, influence_now(self), influence_next(self));
     else
-        product(n, ldn, ld, n, 0, self->scratch.F, now(self), next(self));
-    NBT(sparse_add_rows)(self, ld, next(self));
+        product(n, ldn, ld, n, 0, self->scratch.F, influence_now(self), influence_next(self));
+    NBT(sparse_add_rows)(self, ld, influence_next(self));
     self->estimator.settled = !self->estimator.settled;
 }
 

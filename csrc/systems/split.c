@@ -37,7 +37,8 @@ static void fold_pair(nbt_learner *self, size_t k, size_t q)
     NBT(balance)(ldn, self->choices.norm != NBT_NO_NORM, self->estimator.norm_d, self->reduction.u,
                  self->reduction.rho, self->reduction.rho_inverse);
     NBT(system_signs)(self, k, q);
-    NBT(fold)(self, ((const real *)self->reduction.block_rho)[0], v, add_w);
+    NBT(fold)(&self->reduction, self->sizes.ldn, ((const real *)self->reduction.block_rho)[0], v,
+              add_w);
     ((real *)self->estimator.keep_w)[k] = ((const real *)self->reduction.block_inverse)[0];
 }
 
