@@ -238,7 +238,7 @@ class Estimator(Saved):
         """Undo a step that ended in an error.
 
         If learning diverged, the error becomes a warning and the step is only observed, unless that
-        fails, too. A network that diverges in every step starts anew.
+        fails, too. After HOPELESS such steps in a row the network starts anew.
         """
         if not isinstance(error, DivergenceError):
             self._undo.forget()

@@ -78,7 +78,7 @@ class Workers:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._function), daemon=True)
-        with _no_interrupts():  # the child inherits it: Ctrl-C goes to all of a terminal
+        with _no_interrupts():  # inherited by the child, which Ctrl-C would reach, too
             process.start()
         theirs.close()
         self._processes[ours] = process

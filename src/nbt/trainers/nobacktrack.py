@@ -50,8 +50,9 @@ class NoBackTrack(Trainer):
         more units 4, or 16 without a window.
     exact_self : bool, optional
         Whether to keep each unit's influence on itself along its own path exactly, so that only the
-        rest is estimated. It is kept while ∂h_i(t+1)/∂h_i(t) is within [-1, 1], so that it cannot
-        grow. Default: True for fully connected cells. Systems have neither this nor blocks.
+        rest is estimated. The factors ∂h_i(t+1)/∂h_i(t) of this path are clipped to [-1, 1], so
+        that it cannot grow; what is beyond is estimated, too. Default: True for fully connected
+        cells. Systems have neither this nor blocks.
     window : int, optional
         T, the number of last steps that are kept exactly, too, as by backpropagation over them.
         Only paths that left their unit before are then estimated. It needs `exact_self`. A step

@@ -70,7 +70,7 @@ class Source:
     def seek(self, state: Mapping[str, int]) -> bool:
         """Go to byte ``state["offset"]``, if what comes before it has the hash ``state["hash"]``.
 
-        Return False, and stay, if it has another.
+        Return False if it has another hash.
         """
         raise NotImplementedError
 
