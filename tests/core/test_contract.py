@@ -136,7 +136,7 @@ def test_looking_changes_nothing(subject, assert_same_state):
             copy.copy(looked_at).learn(x, y)
             if subject.rule != "bptt":
                 looked_at.influence()
-            assert (looked_at.step, looked_at.seed, looked_at.parameters) == (
+            assert (looked_at.step, looked_at.seed, looked_at.parameter_count) == (
                 20,
                 11,
                 subject.parameters(looked_at.inputs.size),

@@ -133,7 +133,7 @@ def test_a_table_of_strings_is_learned_as_its_numbers():
         one.learn_one(x, x["load"] > 0.5)
         two.learn_one(record, x["load"] > 0.5)
     assert two.columns == ["fan", "load"]
-    assert two.trainer.parameters == one.trainer.parameters == 502
+    assert two.trainer.parameter_count == one.trainer.parameter_count == 502
     assert two.predict_proba_one(record) == one.predict_proba_one(numbers[-1])
     regressor = nbt.RNNRegressor()
     for x, y in (({"a": "1"}, "2.5"), ({"a": "2"}, ""), ({"a": ""}, "3")):

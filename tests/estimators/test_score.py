@@ -318,7 +318,7 @@ def test_info(model, capsys):
     facts = json.loads(output(capsys, "info", "-m", model, "--json"))
     trainer = nbt.load(model)
     assert facts["step"] == trainer.step == facts["position"]
-    assert facts["parameters"] == trainer.parameters
+    assert facts["parameters"] == trainer.parameter_count
     assert facts["trainer"] == "NoBackTrack"
     assert facts["cell"] == str(trainer.cell)
     plain = output(capsys, "info", "-m", model)

@@ -187,7 +187,7 @@ def check_systems(case):
     arguments |= {"readout": small, "optimizer": optimizer}
     case = replace(case, arguments=arguments)
     trainer = case.build()
-    if trainer.parameters > (150 if isinstance(optimizer, nbt.Kalman) else 600):
+    if trainer.parameter_count > (150 if isinstance(optimizer, nbt.Kalman) else 600):
         return False
     with outlier(optimizer), np.errstate(all="ignore"):
         follow(case, trainer, plain(case, trainer))

@@ -35,7 +35,7 @@ def test_as_the_oracle(rule, dtype, tolerance):
     state = trainer.state_dict()
     np.testing.assert_allclose(state["cell.theta"], theirs.theta, rtol=0, atol=tolerance)
     assert not [key for key in state if "readout" in key or "phi" in key]
-    assert trainer.parameters == 8
+    assert trainer.parameter_count == 8
     np.testing.assert_allclose(trainer.predict(), theirs.h, rtol=0, atol=10 * tolerance)
 
 

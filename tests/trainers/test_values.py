@@ -193,7 +193,33 @@ def test_parameters_are_counted():
     trainer = nbt.RTRL(nbt.RNN(4), nbt.Softmax(3), inputs=5)
     state = trainer.state_dict()
     learned = ("cell.b", "cell.W", "cell.r", "readout.b", "readout.W")
-    assert trainer.parameters == sum(state[key].size for key in learned)
+    assert trainer.parameter_count == sum(state[key].size for key in learned)
+    assert list(trainer.parameters) == list(learned)
+
+
+@pytest.mark.parametrize(
+    ("cell", "fixed"),
+    [
+        (nbt.LeakyRNN(4), {"cell.alpha"}),
+        (nbt.LeakyRNN(4, learn_leak=True), set()),
+        (nbt.Continuous(nbt.CTRNN(4), dt=0.5), {"cell.tau"}),
+        (nbt.Stack([nbt.RNN(3), nbt.LeakyRNN(2)]), {"cell.1.alpha"}),
+    ],
+)
+def test_parameters_are_copies_of_what_is_learned(cell, fixed):
+    trainer = nbt.NoBackTrack(cell, nbt.Softmax(3), dtype="float64")
+    trainer.learn([0, 1, 2, 0, 1])
+    state, parameters = trainer.state_dict(), trainer.parameters
+    own = {key for key in state if key.startswith(("cell.", "readout."))}
+    assert parameters.keys() == own - fixed
+    assert all(parameters[key].tobytes() == state[key].tobytes() for key in parameters)
+    assert trainer.parameter_count == sum(array.size for array in parameters.values())
+    before = trainer.predict()
+    for array in parameters.values():
+        array[...] = 1.0
+    assert trainer.predict().tobytes() == before.tobytes()
+    with pytest.raises(AttributeError):
+        trainer.parameters = parameters
 
 
 def test_inputs():

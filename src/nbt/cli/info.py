@@ -79,7 +79,7 @@ def _network_facts(trainer: Any) -> dict[str, Any]:
         "optimizer": str(trainer.optimizer),
         "dtype": trainer.dtype,
         "seed": trainer.seed,
-        "parameters": trainer.parameters,
+        "parameters": trainer.parameter_count,
     }
 
 

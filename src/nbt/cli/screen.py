@@ -257,4 +257,4 @@ def summary(history: History, trainer: Any, entropy_rate: float | None) -> dict[
         if end.seconds > 0:
             rate = end.step / end.seconds
             lines["speed"] = f"{rate:,.0f} {steps} per second ({1e6 / rate:.2f} us each)"
-    return {**lines, "size": f"{trainer.parameters:,} parameters"}
+    return {**lines, "size": f"{trainer.parameter_count:,} parameters"}

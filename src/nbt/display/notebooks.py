@@ -31,6 +31,6 @@ def trainer_rows(trainer) -> list[tuple[str, str]]:
         ("readout", repr(trainer.readout)),
         ("optimizer", repr(trainer.optimizer)),
         *([("rule", own)] if own else []),
-        ("parameters", f"{trainer.parameters:,}, {trainer.dtype}"),
+        ("parameters", f"{trainer.parameter_count:,}, {trainer.dtype}"),
         ("steps", f"{trainer.step:,}"),
     ]

@@ -337,7 +337,7 @@ class Estimator(Saved):
             ("learns by", f"{self.rule}, {trainer.optimizer}"),
             ("features", some(self.features)),
             *self._own_rows(),
-            ("parameters", f"{trainer.parameters:,}" if self._trainer else "–"),
+            ("parameters", f"{trainer.parameter_count:,}" if self._trainer else "–"),
             ("steps", f"{self.step:,}{untaught}"),
             ("loss so far", self._loss_text() if self._learned else "–"),
         ]
@@ -357,7 +357,7 @@ class Estimator(Saved):
         arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
         facts = [count(len(self.features), "feature"), *self._own_facts()]
         if self._trainer is not None:
-            facts.append(f"{self._trainer.parameters} parameters")
+            facts.append(f"{self._trainer.parameter_count} parameters")
         facts.append(f"step {self.step}")
         if self.undone:
             facts.append(f"{count(self.undone, 'step')} taken back")

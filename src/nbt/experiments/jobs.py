@@ -158,7 +158,7 @@ def _run(job: Job) -> dict[str, Any]:
         "stopped": history.stopped,
         "diverged_at": diverged,
         "entropy_rate": stream.entropy_rate,
-        "parameters": trainer.parameters,
+        "parameters": trainer.parameter_count,
         **{name: _short(history, name) for name in COLUMNS},
     }
 

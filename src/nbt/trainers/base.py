@@ -209,9 +209,16 @@ class Trainer:
         return self._live.learner.seed
 
     @property
-    def parameters(self) -> int:
+    @alone
+    def parameters(self) -> dict[str, np.ndarray]:
+        """What is learned, as copies, by the names of `state_dict`: ``cell.…`` and ``readout.…``.
+        Leaks α and time constants that are not learned are not among them."""
+        return self._live.learned()
+
+    @property
+    def parameter_count(self) -> int:
         """How many numbers are learned: the network's and the readout's."""
-        return self._live.parameters
+        return self._live.count
 
     @property
     def step(self) -> int:
@@ -351,11 +358,6 @@ class Trainer:
             A number is NaN or infinite. Nothing is written.
         OSError
             The file cannot be written. The error names the path.
-
-        Examples
-        --------
-        >>> trainer.save("model.safetensors")  # doctest: +SKIP
-        >>> trainer = nbt.load("model.safetensors")  # doctest: +SKIP
         """
         checkpoint.save(self, path, stream, history)
 
@@ -389,9 +391,6 @@ class Trainer:
 
     def __reduce__(self):
         return rebuild, self._parts()
-
-    def __copy__(self):
-        return self.__deepcopy__({})
 
     def __deepcopy__(self, memo):
         return rebuild(*self._parts())

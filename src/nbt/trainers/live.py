@@ -39,7 +39,7 @@ class Live:
         The learner.
     table : StateTable
         The names and places of its state.
-    parameters : int
+    count : int
         How many numbers are learned.
     """
 
@@ -47,7 +47,7 @@ class Live:
     plan: Plan
     learner: _core.Learner
     table: StateTable
-    parameters: int
+    count: int
 
     @classmethod
     def zeros(cls, plan: Plan, seed: int, turns: _core.Turns) -> Live:
@@ -83,6 +83,11 @@ class Live:
         """Return the state, as copies, by name."""
         self.learner.settle()
         return self.table.read_all()
+
+    def learned(self) -> dict[str, np.ndarray]:
+        """What of it is learned from gradients: `Trainer.parameters`."""
+        self.learner.settle()
+        return self.table.learned()
 
     def with_state(self, state: Mapping[str, np.ndarray], plan: Plan | None = None) -> Live:
         """Return another one in that state, of this plan or another."""

@@ -35,6 +35,7 @@ ARRAYS = {
     **{"window.h": "window_h", "window.x": "window_x", "window.delta": "window_delta"},
     **{"window.g_theta": "g_theta", "window.g_phi": "g_phi"},
 }
+FIXED = ("alpha", "tau")  # parts of θ that are not learned, so nothing is kept for them
 AS_IT_IS = ("estimator.v", "window.h", "window.x", "window.delta")  # not kept in panels
 PAST = {  # NoBackTrack's window: which array, and the axis of the steps
     "window.F": ("past_F", 0),
@@ -242,6 +243,11 @@ class StateTable:
             state["waiting.since"] = self._core.stamp.copy()
         state |= {key: entry.read(arrays[entry.array]) + 0 for key, entry in self._entries.items()}
         return state | self._counters()
+
+    def learned(self) -> dict[str, np.ndarray]:
+        """Copies of what is learned: the parts of θ that are, and φ."""
+        names = [key for key in self._entries if key.startswith(("cell.", "readout."))]
+        return {key: self.read(key) + 0 for key in names if key.rpartition(".")[2] not in FIXED}
 
     def influence(self) -> np.ndarray:
         """Return NoBackTrack's estimate of ∂h/∂θ, (n, P, n), float64."""

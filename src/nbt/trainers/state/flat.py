@@ -11,7 +11,7 @@ from nbt import _core
 from nbt.trainers.binding import Bound
 from nbt.trainers.forms import Form, NoBackTrackForm
 from nbt.trainers.state.checks import integers, numbers, within
-from nbt.trainers.state.dense import ARRAYS, VECTORS, Entry, StateTable, padded, plain
+from nbt.trainers.state.dense import ARRAYS, FIXED, VECTORS, Entry, StateTable, padded, plain
 from nbt.trainers.state.sizes import Shape, Sizes
 
 __all__ = ["GeneralTable"]
@@ -19,7 +19,6 @@ __all__ = ["GeneralTable"]
 FLAT = {
     *("optimizer.theta.J", "optimizer.theta.J0", "estimator.w", "estimator.G", "window.g_theta")
 }
-FIXED = ("alpha", "tau")  # parts of θ that are not learned, so nothing is kept for them
 BLOCKS = "optimizer.theta.blocks"
 PAIR = "estimator.pair"
 ROWS = ("estimator.rows.indptr", "estimator.rows.indices", "estimator.rows.data")
@@ -62,7 +61,7 @@ class GeneralTable(StateTable):
         self._parts = bound.parts or {"theta": np.arange(core.parameters)}
         self._fixed = np.zeros(core.parameters, bool)
         for name, places in self._parts.items():
-            self._fixed[places] |= name.split(".")[-1] in FIXED
+            self._fixed[places] |= name.rpartition(".")[2] in FIXED
         self._ends = np.append(starts, core.parameters).astype(np.int64)
         super().__init__(core, form, sizes)
 
