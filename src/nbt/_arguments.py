@@ -3,6 +3,8 @@ what came."""
 
 from __future__ import annotations
 
+import difflib
+import functools
 import inspect
 import math
 import numbers
@@ -10,7 +12,7 @@ import operator
 import os
 from collections.abc import Iterable
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -116,3 +118,39 @@ def _example(made: Any) -> str:
         if one.default is one.empty and one.kind is not one.VAR_KEYWORD
     ]
     return f"{made.__name__}({', '.join(needed)})"
+
+
+class Closed:
+    """What takes no attributes but its own: the name of another one is an error, and so is setting
+    what can only be read. A class that a user derives is free.
+
+    Its own are what the class has, the arguments it is made with, and `_more`.
+    """
+
+    __slots__ = ()
+    _more: ClassVar[tuple[str, ...]] = ()
+
+    if not TYPE_CHECKING:  # a checker of types would think that any name may be set
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            kind = type(self)
+            if not name.startswith("_") and kind.__module__.partition(".")[0] == "nbt":
+                _check_settable(kind, name)
+            super().__setattr__(name, value)
+
+
+def _check_settable(kind: type[Closed], name: str) -> None:
+    what = inspect.getattr_static(kind, name, None)
+    if isinstance(what, property) and what.fset is None:
+        raise AttributeError(f"{name}: of {kind.__name__} it can be read, not set")
+    if what is None and name not in _own(kind):
+        known = [one for one in {*dir(kind), *_own(kind)} if not one.startswith("_")]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise AttributeError(f"{name}: {kind.__name__} has no such attribute{hint}")
+
+
+@functools.cache
+def _own(kind: type[Closed]) -> frozenset[str]:
+    """What its objects have that the class has not."""
+    return frozenset((*inspect.signature(kind).parameters, *kind._more))

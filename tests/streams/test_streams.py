@@ -430,3 +430,22 @@ def test_symbols_state_past_the_end():
 def test_bad_arrays(array, alphabet):
     with pytest.raises(DataError):
         streams.symbols(array, alphabet=alphabet)
+
+
+@pytest.mark.parametrize(
+    ("symbols", "elements", "others"),
+    [
+        ("añ€", ["a", "ñ", "€"], ["b", "añ", "", 0, None]),
+        (b"ab", [97, 98], [99, b"ab", "a", 256]),
+        (range(3), [0, 1, 2], [3, -1, "0"]),
+        (("the", "cat"), ["the", "cat"], ["t", "the cat", ("the", "cat")]),
+    ],
+)
+def test_an_alphabet_is_iterated_and_asked(symbols, elements, others):
+    alphabet = streams.Alphabet(symbols)
+    assert list(alphabet) == elements
+    assert len(alphabet) == len(elements)
+    assert all(one in alphabet for one in elements)
+    assert not any(one in alphabet for one in others)
+    assert alphabet == streams.Alphabet(symbols)
+    assert hash(alphabet) == hash(streams.Alphabet(symbols))

@@ -9,6 +9,7 @@ import gc
 import os
 import pickle
 import signal
+import sys
 import threading
 
 import numpy as np
@@ -284,6 +285,62 @@ class Rings:
 
 
 needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no SIGALRM here")
+
+
+@pytest.mark.parametrize("swap", ["load", "grow", "threads", "reset"])
+def test_an_exchange_is_whole_wherever_it_is_interrupted(swap):
+    """A call that waits with the learner of before is one of whichever the trainer has then."""
+    code = nbt.Trainer._exchange.__code__
+    swaps = {
+        "load": lambda one: one.load_state_dict(one.state_dict() | {"step": np.uint64(70)}),
+        "grow": lambda one: one.grow(A + 2),
+        "threads": lambda one: setattr(one, "threads", 2),
+        "reset": lambda one: one.reset_state(),
+    }
+    before, after = (nbt.NoBackTrack(nbt.RNN(4), nbt.Softmax(A), seed=1) for _ in range(2))
+    for one in (before, after):
+        one.learn([0, 1, 2])
+    swaps[swap](after)
+    expected = [{**one.state_dict(), "threads": np.int64(one.threads)} for one in (before, after)]
+    found = set()
+    for at in range(100):
+        trainer, count = copy.copy(before), 0
+
+        def trace(frame, event, argument, at=at):
+            nonlocal count
+            if frame.f_code is not code:
+                return None
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                count += 1
+                if count == at + 1:
+                    raise KeyboardInterrupt
+            return trace
+
+        waited_for = trainer._live.learner
+        sys.settrace(trace)
+        try:
+            swaps[swap](trainer)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        state = {**trainer.state_dict(), "threads": np.int64(trainer.threads)}
+        which = [key for key, one in enumerate(expected) if _equal(one, state)]
+        assert which, at
+        found |= set(which)
+        waited_for.run(trainer, [1, 2], None, True)
+        assert trainer.step == int(state["step"]) + 2
+        if count <= at:
+            break
+    assert at > 5
+    assert found == {0, 1}
+
+
+def _equal(one, other):
+    return one.keys() == other.keys() and all(
+        one[key].tobytes() == other[key].tobytes() for key in one
+    )
 
 
 @needs_signals

@@ -24,7 +24,7 @@ UNITS = 20  # units of the default network
 EARLIER = {"absent": "missing", "categorical": None}
 
 
-class Saved:
+class Saved(_arguments.Closed):
     """State of an estimator; `Estimator` adds the verbs."""
 
     _kind: str

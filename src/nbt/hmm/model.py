@@ -36,7 +36,7 @@ OWN = {  # names in a state, and those of the attributes
 }
 
 
-class HMM:
+class HMM(_arguments.Closed):
     """Hidden Markov model over symbols, learned online: Cappé's online EM.
 
     Each symbol updates a filter of the hidden state, and a running average of the smoothed
@@ -107,6 +107,8 @@ class HMM:
     ((500,), (2, 2), (3,))
     """
 
+    _more = ("step", *PARAMETERS)
+
     def __init__(
         self,
         states: int,
@@ -146,15 +148,18 @@ class HMM:
         self._filter = np.zeros(self.states)
         self._arrays: Mapping = {name: np.zeros(shape) for name, shape in found.items()}
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in GIVEN and name in self.__dict__:
-            raise AttributeError(f"{name}: cannot be set; HMM(...) makes another model")
-        if name in PARAMETERS:
-            shape = {"transmat_": (self.states,), "emissionprob_": (self.symbols,)}.get(name, ())
-            value = checks.probabilities(name, value, (self.states, *shape))
-            self._turns.alone(super().__setattr__, name, value)
-        else:
-            super().__setattr__(name, value)
+    if not TYPE_CHECKING:  # as in `_arguments.Closed`
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in GIVEN and name in self.__dict__:
+                raise AttributeError(f"{name}: cannot be set; HMM(...) makes another model")
+            if name in PARAMETERS:
+                columns = {"transmat_": (self.states,), "emissionprob_": (self.symbols,)}
+                shape = (self.states, *columns.get(name, ()))
+                value = checks.probabilities(name, value, shape)
+                self._turns.alone(super().__setattr__, name, value)
+            else:
+                super().__setattr__(name, value)
 
     @alone
     def __getstate__(self) -> dict[str, Any]:

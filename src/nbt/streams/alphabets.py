@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,9 @@ OTHER = "\ufffd"  # symbol 0 of a growing alphabet: stands for all new symbols o
 @dataclass(frozen=True, repr=False)
 class Alphabet:
     """A finite set of symbols, numbered 0, 1, ... in a fixed order.
+
+    It can be iterated, in that order, and asked with ``in`` and `len`. A symbol of an alphabet of
+    bytes is an integer then, as in `bytes` itself.
 
     Parameters
     ----------
@@ -37,6 +40,8 @@ class Alphabet:
     >>> ab = Alphabet("ab\\n")
     >>> len(ab), ab.encode("ba").tolist(), ab.decode([0, 1, 2])
     (3, [1, 0], 'ab\\n')
+    >>> list(ab), "b" in ab, "ab" in ab
+    (['a', 'b', '\\n'], True, False)
     """
 
     symbols: str | bytes | range | tuple[str, ...]
@@ -59,6 +64,16 @@ class Alphabet:
 
     def __len__(self) -> int:
         return len(self.symbols)
+
+    def __iter__(self) -> Iterator[str] | Iterator[int]:
+        return iter(self.symbols)
+
+    def __contains__(self, symbol: object) -> bool:
+        return symbol in self._known
+
+    @cached_property
+    def _known(self) -> frozenset[Any]:
+        return frozenset(self.symbols)
 
     def __repr__(self) -> str:
         every_byte = self.symbols == bytes(range(256))

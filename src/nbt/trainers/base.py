@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Trainer"]
 
 
-class Trainer:
+class Trainer(_arguments.Closed):
     """Base of all trainers. Make one by `NoBackTrack`, `RTRL` or `TruncatedBPTT`.
 
     Each loss is measured before its own update. The same seed gives the same bits, however the

@@ -21,7 +21,7 @@ from nbt.training.rows import UNITS, HistoryRow, Sum, converted, loss_text, mean
 __all__ = ["History"]
 
 
-class History:
+class History(_arguments.Closed):
     """History of losses, with rows at the steps 1, 2, 4, 8, ... (or more of them) and at the end.
 
     The columns are arrays, int64 for counts and else float64, see `HistoryRow`. Losses are in
@@ -63,6 +63,8 @@ class History:
     >>> history.step.tolist(), history.since_bits.tolist()
     ([1, 2, 3], [1.0, 1.0, 2.0])
     """
+
+    _more = ("stopped", "counts")
 
     def __init__(self, settings: Mapping[str, Any] | None = None, per_octave: int = 1) -> None:
         self.settings = dict(settings or {})
@@ -384,8 +386,7 @@ class History:
 
 
 def _added(total: float, losses: np.ndarray) -> float:
-    """Return the total with the losses added one after the other, so that it does not depend on
-    chunks."""
+    """Return the total with the losses added one after the other, however they are cut."""
     return float(np.cumsum(np.concatenate([[total], losses]))[-1])
 
 
