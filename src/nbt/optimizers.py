@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from nbt import _arguments
 from nbt.cells import RNN
@@ -12,8 +13,9 @@ from nbt.schedules import InverseSqrt, Schedule, as_schedule
 __all__ = ["SGD", "Kalman", "Optimizer"]
 
 
-REDUCTIONS = ("quasi-diagonal", "diagonal", "block", "full")
-FISHERS = ("outer", "exact")
+Reduction = Literal["quasi-diagonal", "diagonal", "block", "full"]
+Fisher = Literal["outer", "exact"]
+REDUCTIONS, FISHERS = get_args(Reduction), get_args(Fisher)
 # Λ / units, and Λ of a readout: for symbols as measured (docs/learning.md).
 DEFAULT_PRIOR = {"sigmoid": 1.0, "tanh": 3.0, "identity": 1.0}
 PLAIN_PRIOR = 0.3  # of networks of sigmoid units without leaks
@@ -117,8 +119,8 @@ class Kalman:
     decay: float | Schedule = InverseSqrt(0.1)
     prior: float | None = None
     readout_prior: float | None = None
-    reduction: str = REDUCTIONS[0]
-    fisher: str = FISHERS[0]
+    reduction: Reduction = "quasi-diagonal"
+    fisher: Fisher = "outer"
     outlier: float | None = 10.0
 
     def __post_init__(self) -> None:

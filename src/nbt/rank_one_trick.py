@@ -7,6 +7,7 @@ single random v̄ w̄ᵀ with expectation A, and a tensor Σ_i u_i ⊗ v_i ⊗ �
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -20,7 +21,8 @@ __all__ = [
     "rank_one_variance",
 ]
 
-METHODS = ("roots", "recursion")
+Method = Literal["roots", "recursion"]
+METHODS = get_args(Method)
 
 
 def rank_one(v, w, signs, *, rho=None) -> tuple[np.ndarray, np.ndarray]:
@@ -182,7 +184,9 @@ def rank_one_gaussian_variance(A, *, covariance=None) -> float:
     return float((L * L).sum() * (np.linalg.solve(L, A) ** 2).sum() + (A * A).sum())
 
 
-def rank_one_tensor(factors: Sequence, draws, *, method: str = "roots") -> tuple[np.ndarray, ...]:
+def rank_one_tensor(
+    factors: Sequence, draws, *, method: Method = "roots"
+) -> tuple[np.ndarray, ...]:
     """Return an unbiased estimate Re(ū ⊗ v̄ ⊗ …) of the tensor Σ_i u_i ⊗ v_i ⊗ …: footnote 6.
 
     The factors of each term are first scaled to the same norm. This minimises Π_j Σ_i ‖factor j of

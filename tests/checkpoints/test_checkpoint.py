@@ -593,6 +593,15 @@ def test_forged_arrays(saved, name, change, words):
         nbt.load(saved)
 
 
+def test_what_it_must_hold(saved):
+    assert nbt.load(saved, kind=nbt.NoBackTrack).step == 100
+    assert nbt.load(saved, kind=nbt.Trainer).step == 100
+    with pytest.raises(CheckpointError, match="t: expected RTRL, got NoBackTrack"):
+        nbt.load(saved, kind=nbt.RTRL)
+    with pytest.raises(TypeError, match="kind: expected a class such as NoBackTrack, got 'RTRL'"):
+        nbt.load(saved, kind="RTRL")
+
+
 def test_what_cannot_be_read(tmp_path):
     with pytest.raises(FileNotFoundError):
         nbt.load(tmp_path / "none")

@@ -1,13 +1,17 @@
 """What a form says of a state's shapes is what the state has, for a file too."""
 
 import json
+from typing import get_args
 
 import numpy as np
 import pytest
 from helpers import systems
 
 import nbt
+from nbt import _core
 from nbt.registry import LEARNERS
+from nbt.systems import system
+from nbt.trainers import forms, plan
 
 RING = nbt.Graph.of(np.eye(5, k=1) + np.eye(5, k=-4))
 CELLS = {
@@ -112,6 +116,13 @@ def test_a_file_that_promises_a_whole_metric_is_asked_for_it():
         described["optimizer"]["reduction"] = reduction
         shapes = LEARNERS["NoBackTrack"].shapes(described, layout)
         assert shapes["optimizer.theta.blocks"] == (size,)
+
+
+def test_names_are_those_of_the_core():
+    assert set(get_args(forms.Norm)) == set(_core.NORMS)
+    assert set(get_args(plan.Missing)) == set(_core.MISSING)
+    assert set(get_args(get_args(plan.DType)[0])) == set(_core.DTYPES)
+    assert {*get_args(system.Activation)} == set(_core.ACTIVATIONS)
 
 
 def test_forms_are_values():

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from nbt import _arguments
-from nbt.cells.shared import QUIET, check_activation, drawn, each_unit, rest_by_name, short_repr
+from nbt.cells.shared import (
+    QUIET,
+    Activation,
+    Drawn,
+    check_activation,
+    drawn,
+    each_unit,
+    rest_by_name,
+    short_repr,
+)
 from nbt.graphs import Graph, as_graph
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
@@ -54,8 +62,8 @@ class CTRNN:
     """
 
     units: int
-    activation: str = "sigmoid"
-    tau: str | float | Sequence[float] | np.ndarray = field(default="random", kw_only=True)
+    activation: Activation = "sigmoid"
+    tau: Drawn = field(default="random", kw_only=True)
     graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
 
     def __post_init__(self) -> None:

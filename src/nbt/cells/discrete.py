@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from nbt import _arguments
-from nbt.cells.shared import QUIET, check_activation, drawn, each_unit, rest_by_name, short_repr
+from nbt.cells.shared import (
+    QUIET,
+    Activation,
+    Drawn,
+    check_activation,
+    drawn,
+    each_unit,
+    rest_by_name,
+    short_repr,
+)
 from nbt.graphs import Graph, as_graph
 
 __all__ = ["RNN", "LeakyRNN"]
@@ -51,7 +59,7 @@ class RNN:
     """
 
     units: int
-    activation: str = "sigmoid"
+    activation: Activation = "sigmoid"
     graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -118,8 +126,8 @@ class LeakyRNN:
     """
 
     units: int
-    activation: str = "sigmoid"
-    leak: str | float | Sequence[float] | np.ndarray = field(default="random", kw_only=True)
+    activation: Activation = "sigmoid"
+    leak: Drawn = field(default="random", kw_only=True)
     learn_leak: bool = field(default=False, metadata=QUIET, kw_only=True)
     graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 import reprlib
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 
 from nbt import _arguments
 
-ACTIVATIONS = ("sigmoid", "tanh")
+Activation = Literal["sigmoid", "tanh"]
+ACTIVATIONS = get_args(Activation)
+Drawn = Literal["random"] | float | Sequence[float] | np.ndarray  # of leaks and time constants
 QUIET = {"quiet": True}  # a field that a repr shows only if it differs from its default
 Kind = TypeVar("Kind")
 

@@ -22,7 +22,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -43,6 +43,7 @@ __all__ = ["Checkpoint", "load", "model_of", "newest_in", "older", "save"]
 CHECKPOINTS = "checkpoints"  # the folder in that of a run
 LAST, OLDER = "last.safetensors", re.compile(r"step-\d{20}\.safetensors")
 HISTORY = "history."
+Model = TypeVar("Model")
 OPTIONAL = {"missing", "window"}  # left out of descriptions where they have their defaults
 
 
@@ -213,7 +214,15 @@ def save(
     checkpoint.save(path, aside=os.path.realpath(path) + ".previous")
 
 
-def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
+@overload
+def load(path: str | os.PathLike[str], cell: Any = None) -> Any: ...
+
+
+@overload
+def load(path: str | os.PathLike[str], cell: Any = None, *, kind: type[Model]) -> Model: ...
+
+
+def load(path: str | os.PathLike[str], cell: Any = None, *, kind: type[Any] = object) -> Any:
     """Return the trainer, the estimator or the HMM that was saved to a file.
 
     Parameters
@@ -224,6 +233,9 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
         the history.
     cell : System or CompiledSystem, optional
         The system that was trained. It is needed because no file has its functions.
+    kind : type, optional
+        What the file must hold, such as ``nbt.NoBackTrack`` or ``nbt.Trainer``: it tells a checker
+        of types what is returned. Default: any of these below.
 
     Returns
     -------
@@ -234,13 +246,20 @@ def load(path: str | os.PathLike[str], cell: Any = None) -> Any:
     ------
     CheckpointError
         The file is not a checkpoint, is damaged, was altered, has another schema, or does not fit
-        `cell`; the message says which. Or the folder has no checkpoint.
+        `cell`, or holds something else than a `kind`; the message says which. Or the folder has no
+        checkpoint.
     TypeError
-        `path` is no path.
+        `path` is no path, or `kind` no class.
     OSError
         The file cannot be read.
     """
-    return model_of(path, Checkpoint.load(path, cell))
+    if not isinstance(kind, type):
+        raise TypeError(f"kind: expected a class such as NoBackTrack, got {kind!r}")
+    model = model_of(path, Checkpoint.load(path, cell))
+    if not isinstance(model, kind):
+        found = type(model).__name__
+        raise CheckpointError(f"{os.fspath(path)}: expected {kind.__name__}, got {found}")
+    return model
 
 
 def model_of(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Any:

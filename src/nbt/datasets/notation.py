@@ -10,7 +10,7 @@ import numpy as np
 from nbt import _arguments
 from nbt.datasets.automaton import Automaton, Step
 from nbt.datasets.words import checked_seed
-from nbt.streams import Alphabet, Stream, symbols
+from nbt.streams import Alphabet, SymbolStream, symbols
 
 __all__ = ["music"]
 
@@ -52,7 +52,7 @@ class State(NamedTuple):
     rest: bool = False  # whether the last note was a rest
 
 
-def music(seed: int = 0, *, length: int = LENGTH) -> Stream:
+def music(seed: int = 0, *, length: int = LENGTH) -> SymbolStream:
     r"""Return an endless stream of synthetic music notation with rules of syntax, rhythm and
     harmony.
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from nbt import _arguments
 from nbt.errors import DataError, MissingExtra
-from nbt.streams import Stream, text
+from nbt.streams import SymbolStream, text
 
 __all__ = ["shakespeare"]
 
@@ -28,7 +28,7 @@ WORKS = """
 """
 
 
-def shakespeare(path: str | os.PathLike[str] | None = None) -> Stream:
+def shakespeare(path: str | os.PathLike[str] | None = None) -> SymbolStream:
     """Return a stream over the works of Shakespeare: 5 283 837 characters, 80 symbols.
 
     Parameters

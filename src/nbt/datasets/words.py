@@ -10,7 +10,7 @@ import numpy as np
 
 from nbt import _arguments
 from nbt.errors import DataError
-from nbt.streams import Alphabet, Stream
+from nbt.streams import Alphabet, SymbolStream
 
 __all__ = ["anbn", "brackets", "delayed_copy"]
 
@@ -22,7 +22,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 BLANK, CUE = ".", ":"
 
 
-class Words(Stream):
+class Words(SymbolStream):
     """Endless stream of independent words. Each word is made of the same number of raw numbers.
 
     Parameters

@@ -6,7 +6,7 @@ import inspect
 import math
 import warnings
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from nbt import _arguments
 from nbt.cells import RNN, Cell
 from nbt.display.notebooks import table
 from nbt.divergence import DivergenceError
-from nbt.estimators.features import ABSENT, Features, as_names
+from nbt.estimators.features import ABSENT, Absent, Features, as_names
 from nbt.estimators.saved import UNITS, Saved
 from nbt.estimators.undo import HOPELESS, Undo
 from nbt.inputs import Vector
@@ -24,6 +24,7 @@ from nbt.trainers import RTRL, NoBackTrack, Trainer, TruncatedBPTT
 
 __all__ = ["Estimator", "count", "make_trainer", "some"]
 
+Rule = Literal["NoBackTrack", "RTRL", "TruncatedBPTT"]
 RULES = {kind.__name__: kind for kind in (NoBackTrack, RTRL, TruncatedBPTT)}
 RESERVED = ("inputs", "missing", "seed")  # arguments of a trainer that an estimator sets itself
 
@@ -67,11 +68,11 @@ class Estimator(Saved):
         self,
         cell: Cell | None = None,
         optimizer: Optimizer | None = None,
-        rule: str = "NoBackTrack",
+        rule: Rule = "NoBackTrack",
         options: Mapping[str, Any] | None = None,
         max_features: int = 1000,
         seed: int = 0,
-        absent: str = "zero",
+        absent: Absent = "zero",
         categorical: Collection | None = None,
     ) -> None:
         self.cell = cell

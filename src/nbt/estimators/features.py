@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from nbt.trainers.state.checks import refuse_mask
 
 __all__ = ["ABSENT", "KEYS", "SHARED", "Features", "as_names"]
 
-ABSENT = ("zero", "missing")
+Absent = Literal["zero", "missing"]
+ABSENT = get_args(Absent)
 KEYS = (str, int, float, bool, type(None))  # what JSON holds and returns unchanged
 REALS = (int, float, np.floating, np.integer, np.bool_)
 SHARED = "shared"  # instead of a name: (SHARED, k) is the k-th shared column
@@ -49,7 +50,7 @@ class Features:
         (name,) for numbers, (name, string) for strings, (SHARED, k) for the k-th shared column.
     """
 
-    def __init__(self, most: int, absent: str = "zero", categorical: Collection = ()) -> None:
+    def __init__(self, most: int, absent: Absent = "zero", categorical: Collection = ()) -> None:
         self.most = most
         self.absent = 0.0 if absent == "zero" else math.nan
         self.categorical = frozenset(categorical)

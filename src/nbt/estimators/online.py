@@ -10,8 +10,8 @@ import numpy as np
 
 from nbt import _arguments
 from nbt.cells import Cell
-from nbt.estimators.base import Estimator, count, some
-from nbt.estimators.features import KEYS
+from nbt.estimators.base import Estimator, Rule, count, some
+from nbt.estimators.features import KEYS, Absent
 from nbt.optimizers import Optimizer
 from nbt.readouts import Gaussian, Softmax
 from nbt.registry import ESTIMATORS
@@ -87,12 +87,12 @@ class RNNClassifier(Estimator):
         self,
         cell: Cell | None = None,
         optimizer: Optimizer | None = None,
-        rule: str = "NoBackTrack",
+        rule: Rule = "NoBackTrack",
         options: Mapping[str, Any] | None = None,
         max_features: int = 1000,
         max_labels: int = 1000,
         seed: int = 0,
-        absent: str = "zero",
+        absent: Absent = "zero",
         categorical: Collection | None = None,
     ) -> None:
         self.max_labels = _arguments.whole("max_labels", max_labels)

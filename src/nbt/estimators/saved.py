@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -78,7 +78,7 @@ class Saved(_arguments.Closed):
         )
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], cell: Cell | None = None):
+    def load(cls, path: str | os.PathLike[str], cell: Cell | None = None) -> Self:
         """Return the estimator that was saved to a file.
 
         Parameters
@@ -96,7 +96,7 @@ class Saved(_arguments.Closed):
         return cls.restored(path, Checkpoint.load(path, cell))
 
     @classmethod
-    def restored(cls, path: str | os.PathLike[str], checkpoint):
+    def restored(cls, path: str | os.PathLike[str], checkpoint: Checkpoint) -> Self:
         """Return the estimator of a checkpoint that was read.
 
         Parameters
@@ -125,7 +125,7 @@ class Saved(_arguments.Closed):
             ) from error
 
     @classmethod
-    def from_description(cls, description: Mapping[str, Any], trainer: Trainer):
+    def from_description(cls, description: Mapping[str, Any], trainer: Trainer) -> Self:
         """Return the estimator that `describe` described, with its trainer.
 
         Parameters

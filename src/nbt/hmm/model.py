@@ -14,7 +14,7 @@ from nbt.descriptions import build, value_out
 from nbt.divergence import DivergenceError
 from nbt.hmm import checks, saved
 from nbt.hmm.filter import forward, normalized, smoothed
-from nbt.hmm.statistics import KINDS, Exact, Filtered, RankOne, shapes
+from nbt.hmm.statistics import KINDS, Exact, Filtered, RankOne, Statistics, shapes
 from nbt.registry import LEARNERS, Kind
 from nbt.schedules import Schedule, as_schedule
 from nbt.trainers.turns import alone, looks, renews
@@ -114,7 +114,7 @@ class HMM(_arguments.Closed):
         states: int,
         symbols: int,
         *,
-        statistics: str = "exact",
+        statistics: Statistics = "exact",
         rank: int = 1,
         blocks: int | None = None,
         rate: float | Schedule | None = None,

@@ -6,7 +6,6 @@ import os
 from typing import Any, TypeVar
 
 from nbt.checkpoints import checkpoint
-from nbt.errors import CheckpointError
 from nbt.training.history import History
 
 __all__ = ["load", "save"]
@@ -53,8 +52,4 @@ def load(cls: type[Model], path: str | os.PathLike[str]) -> Model:
     CheckpointError
         As in `nbt.load`; also if the file holds something else.
     """
-    model = checkpoint.load(path)
-    if not isinstance(model, cls):
-        found = type(model).__name__
-        raise CheckpointError(f"{os.fspath(path)}: expected {cls.__name__}, got {found}")
-    return model
+    return checkpoint.load(path, kind=cls)

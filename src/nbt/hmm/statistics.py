@@ -21,6 +21,7 @@ network.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -30,7 +31,8 @@ __all__ = ["Exact", "Filtered", "RankOne", "shapes"]
 
 Arrays = Mapping[str, np.ndarray]
 
-KINDS = ("exact", "rank-one", "filtered")
+Statistics = Literal["exact", "rank-one", "filtered"]
+KINDS = get_args(Statistics)
 NEGLIGIBLE = 1e-6  # added to the probability of a state, so that no weight is 0
 BITS = 128  # signs that one call of sign_bits returns
 

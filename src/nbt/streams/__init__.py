@@ -10,7 +10,7 @@ trainers.
 
 from nbt.streams.alphabets import Alphabet
 from nbt.streams.arrays import symbols
-from nbt.streams.base import Numbers, Stream
+from nbt.streams.base import Numbers, Stream, SymbolStream
 from nbt.streams.files import FORMATS, file, text
 from nbt.streams.tables.table import table
 
@@ -20,6 +20,7 @@ __all__ = [  # noqa: RUF022 - what makes streams, then what they are
     "table",
     "symbols",
     "Stream",
+    "SymbolStream",
     "Numbers",
     "Alphabet",
     "FORMATS",

@@ -12,7 +12,7 @@ import numpy as np
 from nbt import _arguments
 from nbt.errors import DataError
 from nbt.streams.alphabets import Alphabet, integers
-from nbt.streams.base import Stream
+from nbt.streams.base import SymbolStream
 
 __all__ = ["symbols"]
 
@@ -24,7 +24,7 @@ def symbols(
     *,
     entropy_rate: float | None = None,
     name: str = "symbols",
-) -> Stream:
+) -> SymbolStream:
     """Return a stream over an array of symbol numbers.
 
     Parameters
@@ -73,7 +73,7 @@ def symbols(
     return SymbolArray(name, alphabet, array, entropy_rate=entropy_rate, endless=bool(cycle))
 
 
-class SymbolArray(Stream):
+class SymbolArray(SymbolStream):
     """The stream that `symbols` returns."""
 
     def __init__(self, name: str, alphabet: Alphabet, array: np.ndarray, **facts: Any) -> None:

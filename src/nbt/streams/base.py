@@ -181,6 +181,18 @@ class Stream(ABC):
         """Go to that place, or raise `DataError` and stay."""
 
 
+class SymbolStream(Stream):
+    """Stream of symbols: `read(n)` returns their numbers in `alphabet`, int32, shape (n,).
+
+    Parameters
+    ----------
+    name, alphabet, entropy_rate, endless
+        As of `Stream`; there is an alphabet.
+    """
+
+    alphabet: Alphabet
+
+
 class Numbers(Stream):
     """Stream of vectors, one a step: `read(n)` returns float64, shape (n, len(columns)).
 

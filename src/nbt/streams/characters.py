@@ -14,7 +14,7 @@ import numpy as np
 from nbt import _arguments
 from nbt.errors import DataError
 from nbt.streams.alphabets import OTHER, Alphabet
-from nbt.streams.base import Stream
+from nbt.streams.base import Stream, SymbolStream
 from nbt.streams.counts import COUNTS
 from nbt.streams.decoding import Decoder, Look, Plain
 from nbt.streams.sources.source import BLOCK, HEAD, Source
@@ -331,7 +331,7 @@ class FileStream(Stream):
             self._marks |= {name: state[name] for name in self._marks}
 
 
-class Characters(FileStream):
+class Characters(FileStream, SymbolStream):
     """Stream of bytes or characters; of whole lines only, if wanted."""
 
     def __init__(self, source: Source, cap: int, whole_lines: bool = False, **choices: Any) -> None:

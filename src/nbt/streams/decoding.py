@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from nbt import _arguments
 
 __all__ = ["ERRORS", "Decoder", "Look", "Plain"]
 
-ERRORS = ("strict", "replace", "escape")
+Errors = Literal["strict", "replace", "escape"]
+ERRORS = get_args(Errors)
 REPLACEMENT = 0xFFFD
 FIRST, MORE = 0xDC00, 0xDD00  # code points for the first byte of a bad piece, and for the others
 WIDTHS = {  # bytes of a character, by its code point

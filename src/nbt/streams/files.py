@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from nbt import _arguments
 from nbt.errors import DataError
 from nbt.streams.alphabets import OTHER, Alphabet
 from nbt.streams.arrays import symbols
-from nbt.streams.base import Stream
+from nbt.streams.base import Stream, SymbolStream
 from nbt.streams.characters import Characters, FileStream
-from nbt.streams.decoding import Decoder
+from nbt.streams.decoding import Decoder, Errors
 from nbt.streams.sources.npy import load
 from nbt.streams.sources.opening import open_source
 from nbt.streams.sources.rotations import PACKED
@@ -24,7 +24,8 @@ from nbt.streams.tables.words import Words
 __all__ = ["FORMATS", "file", "text"]
 
 COLUMNS = ("csv", "jsonl")
-FORMATS = ("text", "lines", "bytes", "csv", "jsonl", "npy")
+Format = Literal["text", "lines", "bytes", "csv", "jsonl", "npy"]
+FORMATS = get_args(Format)
 MOST_SYMBOLS = 1024
 MOST_WORDS = 1 << 20  # different ones, in a file that is read twice
 
@@ -36,9 +37,9 @@ def text(
     follow: bool = False,
     cap: int = MOST_SYMBOLS,
     encoding: str | None = None,
-    errors: str | None = None,
-    unknown: str = "error",
-) -> Stream:
+    errors: Errors | None = None,
+    unknown: Literal["error", "mark"] = "error",
+) -> SymbolStream:
     r"""Return a stream over the characters or bytes of a file or of standard input.
 
     Parameters
@@ -95,22 +96,23 @@ def text(
     'A\nA\'s\nAA'
     """
     choices = {"encoding": encoding, "errors": errors, "unknown": unknown}
-    return file(path, "text", alphabet, follow=follow, cap=cap, **choices)
+    stream = file(path, "text", alphabet, follow=follow, cap=cap, **choices)
+    return cast(SymbolStream, stream)
 
 
 def file(
     path: str | os.PathLike[str],
-    format: str | None = None,
+    format: Format | None = None,
     alphabet: str | int | Alphabet | None = None,
     *,
     column: str | None = None,
     follow: bool = False,
     cap: int = MOST_SYMBOLS,
     encoding: str | None = None,
-    errors: str | None = None,
-    unknown: str = "error",
+    errors: Errors | None = None,
+    unknown: Literal["error", "mark"] = "error",
     delimiter: str | None = None,
-    on_bad_record: str | None = None,
+    on_bad_record: Literal["stop", "skip"] | None = None,
     longest: int = LONGEST,
 ) -> Stream:
     """Return a stream over a file or standard input, in one of several formats.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nbt import _arguments
-from nbt.systems.system import ACTIVATIONS, as_starts, as_vector
+from nbt.systems.system import ACTIVATIONS, Activation, as_starts, as_vector
 
 __all__ = ["CompiledSystem"]
 
@@ -86,7 +86,7 @@ class CompiledSystem:
     theta: Any = None
     entries: int | None = None
     starts: Any = None
-    activation: str = "identity"
+    activation: Activation = "identity"
     data: Any = None
     dtype: str = "float64"
     loss: Any = None

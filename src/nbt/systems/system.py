@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from nbt.systems.derivatives import DerivedJvp, DerivedRows, is_jax, jax_derivat
 
 __all__ = ["ACTIVATIONS", "DerivedWarning", "System", "as_starts", "as_vector"]
 
-ACTIVATIONS = ("identity", "sigmoid", "tanh")
+Activation = Literal["identity", "sigmoid", "tanh"]
+ACTIVATIONS = get_args(Activation)
 FUNCTIONS = ("step", "jvp", "rows", "vjp", "loss")
 
 
@@ -115,7 +116,7 @@ class System:
     state: Any = None
     theta: Any = None
     starts: Any = None
-    activation: str = "identity"
+    activation: Activation = "identity"
     entries: int | None = None
     phases: int = 1
     targets: int | None = None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
 from nbt.cells import Cell
 from nbt.descriptions import build
 from nbt.inputs import Inputs
@@ -17,7 +15,7 @@ from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.base import Trainer
 from nbt.trainers.forms import BPTTForm
-from nbt.trainers.plan import Plan
+from nbt.trainers.plan import DType, Missing, Plan
 from nbt.trainers.state.expected import shapes_of
 
 __all__ = ["TruncatedBPTT"]
@@ -63,10 +61,10 @@ class TruncatedBPTT(Trainer):
         *,
         window: int = 15,
         inputs: Inputs | int | None = None,
-        dtype: str | type | np.dtype | None = None,
+        dtype: DType | None = None,
         seed: int = 0,
         threads: int = 1,
-        missing: str = "error",
+        missing: Missing = "error",
     ) -> None:
         plan = Plan.of(
             BPTTForm.of(window),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
-from nbt import _arguments, _core
+from nbt import _arguments
 from nbt.optimizers import SGD, Kalman
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
@@ -17,7 +17,8 @@ __all__ = ["BPTTForm", "Form", "NoBackTrackForm", "RTRLForm"]
 
 SMALL_UNITS = 32  # up to so many units, each is a block; for more (as in docs/learning.md):
 BLOCKS, WINDOWED_BLOCKS, WINDOW = 16, 4, 4
-SPLITS = ("blocks",)
+Norm = Literal["fisher", "kalman", "euclidean", "none"]  # those of `_core.NORMS`
+Split = Literal["blocks"]
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class NoBackTrackForm(Form):
     blocks: int = 1
     exact_self: bool = False
     window: int = 0
-    norm: str = "euclidean"
-    split: str | None = None
+    norm: Norm = "euclidean"
+    split: Split | None = None
 
     rule = "nobacktrack"
 
@@ -90,11 +91,11 @@ class NoBackTrackForm(Form):
         """Return the form for a user's arguments, a cell and an optimizer. None stands for the best
         known choice."""
         rank = _arguments.whole("rank", rank, high=2**16)
-        split = None if split is None else _arguments.one_of("split", split, SPLITS)
+        split = None if split is None else _arguments.one_of("split", split, get_args(Split))
         check_cell(cell)
         _arguments.instance("optimizer", optimizer, SGD, Kalman)
         own = _of_dense_cells(cell, optimizer, split, blocks, exact_self, window)
-        norm = _arguments.one_of("norm", norm, _core.NORMS)
+        norm = _arguments.one_of("norm", norm, get_args(Norm))
         if norm == "kalman" and isinstance(optimizer, SGD):
             raise ValueError(
                 "norm: 'kalman' measures with the optimizer's covariance, "

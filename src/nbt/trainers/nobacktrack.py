@@ -15,8 +15,8 @@ from nbt.registry import LEARNERS, Kind
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.base import Trainer
-from nbt.trainers.forms import NoBackTrackForm
-from nbt.trainers.plan import Plan
+from nbt.trainers.forms import NoBackTrackForm, Norm, Split
+from nbt.trainers.plan import DType, Missing, Plan
 from nbt.trainers.state.expected import shapes_of
 from nbt.trainers.turns import alone
 
@@ -117,15 +117,15 @@ class NoBackTrack(Trainer):
         *,
         inputs: Inputs | int | None = None,
         rank: int = 1,
-        split: str | None = None,
+        split: Split | None = None,
         blocks: int | None = None,
         exact_self: bool | None = None,
         window: int | None = None,
-        norm: str = "fisher",
-        dtype: str | type | np.dtype | None = None,
+        norm: Norm = "fisher",
+        dtype: DType | None = None,
         seed: int = 0,
         threads: int = 1,
-        missing: str = "error",
+        missing: Missing = "error",
     ) -> None:
         form = NoBackTrackForm.of(
             cell,
@@ -162,7 +162,7 @@ class NoBackTrack(Trainer):
         return self._form.rank
 
     @property
-    def split(self) -> str | None:
+    def split(self) -> Split | None:
         """How the pairs share the parameters; None if each covers all."""
         return self._form.split
 
@@ -182,7 +182,7 @@ class NoBackTrack(Trainer):
         return self._form.window
 
     @property
-    def norm(self) -> str:
+    def norm(self) -> Norm:
         """The norms that balance v̄ and w̄."""
         return self._form.norm
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from nbt.trainers.state.sizes import Sizes
 
 __all__ = ["Plan"]
 
+DType = Literal["float32", "float64"] | type | np.dtype[Any]
+Missing = Literal["error", "skip", "mask"]  # those of `_core.MISSING`
 DTYPE = "float32"  # type of all numbers, unless a system has its own
 LARGEST_UNITS = 2**16
 MOST_BYTES = 2**40

@@ -16,7 +16,7 @@ from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.base import Trainer
 from nbt.trainers.forms import RTRLForm
-from nbt.trainers.plan import Plan
+from nbt.trainers.plan import DType, Missing, Plan
 from nbt.trainers.state.expected import shapes_of
 
 __all__ = ["RTRL"]
@@ -48,10 +48,10 @@ class RTRL(Trainer):
         optimizer: Optimizer = Kalman(),
         *,
         inputs: Inputs | int | None = None,
-        dtype: str | type | np.dtype | None = None,
+        dtype: DType | None = None,
         seed: int = 0,
         threads: int = 1,
-        missing: str = "error",
+        missing: Missing = "error",
     ) -> None:
         plan = Plan.of(
             RTRLForm(),

@@ -5,22 +5,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 __all__ = ["alone", "looks", "renews"]
 
+Method = TypeVar("Method", bound=Callable[..., Any])
 
-def alone(method: Callable[..., Any]) -> Callable[..., Any]:
+
+def alone(method: Method) -> Method:
     """Return the method as one during which no other call runs (`_core.Turns.alone`)."""
 
     @functools.wraps(method)
     def in_turn(self, *arguments: Any, **more: Any) -> Any:
         return self._turns.alone(method, self, *arguments, **more)
 
-    return in_turn
+    return cast(Method, in_turn)
 
 
-def looks(method: Callable[..., Any]) -> Callable[..., Any]:
+def looks(method: Method) -> Method:
     """Return the method as one that changes nothing, so that it may run between two pieces of
     another thread's call (`_core.Turns.look`)."""
 
@@ -28,10 +30,10 @@ def looks(method: Callable[..., Any]) -> Callable[..., Any]:
     def in_turn(self, *arguments: Any, **more: Any) -> Any:
         return self._turns.look(method, self, *arguments, **more)
 
-    return in_turn
+    return cast(Method, in_turn)
 
 
-def renews(method: Callable[..., Any]) -> Callable[..., Any]:
+def renews(method: Method) -> Method:
     """Return the method as one that makes all whole, even after a fork tore it
     (`_core.Turns.renew`)."""
 
@@ -39,4 +41,4 @@ def renews(method: Callable[..., Any]) -> Callable[..., Any]:
     def in_turn(self, *arguments: Any, **more: Any) -> Any:
         return self._turns.renew(method, self, *arguments, **more)
 
-    return in_turn
+    return cast(Method, in_turn)

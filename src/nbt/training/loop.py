@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from nbt import _arguments
 from nbt.divergence import DivergenceError
@@ -21,9 +21,25 @@ PATIENCE = 1.0  # longest wait in seconds for a live stream, between calls of `p
 PACE = 0.04  # most seconds that a chunk should take, so that time limits and Ctrl-C act soon
 
 
+class Learns(Protocol):
+    """What `train` takes as a trainer."""
+
+    @property
+    def learn(self) -> Callable[..., Any]:
+        """Learn a chunk: return the loss of each step, in nats."""
+
+
+class Readable(Protocol):
+    """What `train` takes as a stream."""
+
+    @property
+    def read(self) -> Callable[[int], Any]:
+        """Return at most so many symbols, or a pair (inputs, targets); none at the end."""
+
+
 def train(
-    trainer: Any,
-    stream: Any,
+    trainer: Learns,
+    stream: Readable,
     *,
     steps: int | None = None,
     seconds: float | None = None,

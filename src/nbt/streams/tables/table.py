@@ -6,9 +6,10 @@ import os
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from nbt import _arguments
-from nbt.streams.decoding import Decoder
+from nbt.streams.decoding import Decoder, Errors
 from nbt.streams.sources.opening import open_source
 from nbt.streams.sources.rotations import PACKED
 from nbt.streams.tables.columnar import COLUMNAR, Columnar, kind_of_file
@@ -24,18 +25,18 @@ def table(
     columns: Sequence[str],
     targets: Sequence[str] = (),
     *,
-    format: str | None = None,
-    missing: str = "keep",
+    format: Literal["csv", "jsonl", "parquet", "arrow", "xlsx"] | None = None,
+    missing: Literal["keep", "error"] = "keep",
     follow: bool = False,
     encoding: str | None = None,
-    errors: str | None = None,
+    errors: Errors | None = None,
     delimiter: str | None = None,
-    decimal: str | None = None,
+    decimal: Literal[".", ","] | None = None,
     thousands: str | None = None,
     na: Sequence[str] = (),
     dates: str | None = None,
     booleans: bool = False,
-    on_bad_record: str | None = None,
+    on_bad_record: Literal["stop", "skip"] | None = None,
     longest: int = LONGEST,
 ) -> Table | Columnar:
     """Return a stream over named columns of numbers, one record a step.
