@@ -152,5 +152,5 @@ def _check_settable(kind: type[Closed], name: str) -> None:
 
 @functools.cache
 def _own(kind: type[Closed]) -> frozenset[str]:
-    """What its objects have that the class has not."""
+    """Return the names of what its objects have and the class has not."""
     return frozenset((*inspect.signature(kind).parameters, *kind._more))

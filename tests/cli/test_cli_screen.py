@@ -72,7 +72,7 @@ def test_a_huge_loss_does_not_break_the_columns():
 def test_one_step_alone_has_a_speed_of_many():
     history = History({"unit": "nats"})
     history.add([1.0], 0.001)
-    lines = summary(history, SimpleNamespace(parameters=1), None)
+    lines = summary(history, SimpleNamespace(parameter_count=1), None)
     assert lines["learned"] == "1 step in 1.0 ms"
     assert lines["speed"].startswith("1,000 steps per second")
 

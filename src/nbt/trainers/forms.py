@@ -19,6 +19,7 @@ SMALL_UNITS = 32  # up to so many units, each is a block; for more (as in docs/l
 BLOCKS, WINDOWED_BLOCKS, WINDOW = 16, 4, 4
 Norm = Literal["fisher", "kalman", "euclidean", "none"]  # those of `_core.NORMS`
 Split = Literal["blocks"]
+SPLITS = get_args(Split)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class NoBackTrackForm(Form):
         """Return the form for a user's arguments, a cell and an optimizer. None stands for the best
         known choice."""
         rank = _arguments.whole("rank", rank, high=2**16)
-        split = None if split is None else _arguments.one_of("split", split, get_args(Split))
+        split = None if split is None else _arguments.one_of("split", split, SPLITS)
         check_cell(cell)
         _arguments.instance("optimizer", optimizer, SGD, Kalman)
         own = _of_dense_cells(cell, optimizer, split, blocks, exact_self, window)
