@@ -85,7 +85,7 @@ class Live:
         return self.table.read_all()
 
     def learned(self) -> dict[str, np.ndarray]:
-        """What of it is learned from gradients: `Trainer.parameters`."""
+        """Return copies of what is learned from gradients: `Trainer.parameters`."""
         self.learner.settle()
         return self.table.learned()
 

@@ -245,7 +245,7 @@ class StateTable:
         return state | self._counters()
 
     def learned(self) -> dict[str, np.ndarray]:
-        """Copies of what is learned: the parts of θ that are, and φ."""
+        """Return copies of what is learned: parts of θ, and φ."""
         names = [key for key in self._entries if key.startswith(("cell.", "readout."))]
         return {key: self.read(key) + 0 for key in names if key.rpartition(".")[2] not in FIXED}
 
