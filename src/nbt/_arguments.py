@@ -21,7 +21,7 @@ LARGEST_SIZE = 2**24
 memory is what limits it."""
 
 
-def whole(name: str, value: object, low: int = 1, high: int = LARGEST_SIZE) -> int:
+def integer(name: str, value: object, low: int = 1, high: int = LARGEST_SIZE) -> int:
     """Return an integer in [low, high] as an int. Every integer type is accepted but bool."""
     try:
         number = None if isinstance(value, bool | np.bool_) else operator.index(value)

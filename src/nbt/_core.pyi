@@ -39,11 +39,11 @@ class Turns:
     def renew(self, function: Callable[..., _T], *arguments: Any, **more: Any) -> _T: ...
     def rest(self) -> None: ...
 
-class Dynamics:
+class CoreSystem:
     @property
     def sizes(self) -> dict[str, int]: ...
 
-class CompiledDynamics(Dynamics):
+class CompiledCoreSystem(CoreSystem):
     def __init__(
         self,
         *,
@@ -61,7 +61,7 @@ class CompiledDynamics(Dynamics):
         pattern: tuple[np.ndarray, np.ndarray] | None = ...,
     ) -> None: ...
 
-class PythonDynamics(Dynamics):
+class PythonCoreSystem(CoreSystem):
     def __init__(
         self,
         *,
@@ -75,14 +75,14 @@ class PythonDynamics(Dynamics):
         targets: int = ...,
     ) -> None: ...
 
-class NetworkDynamics(Dynamics):
+class NetworkCoreSystem(CoreSystem):
     def __init__(
         self, layers: Sequence[Any], *, inputs: int, dtype: str, isa: str | None = ...
     ) -> None: ...
 
-class EulerDynamics(Dynamics):
+class EulerCoreSystem(CoreSystem):
     def __init__(
-        self, field: Dynamics, *, dt: float, dtype: str, isa: str | None = ...
+        self, field: CoreSystem, *, dt: float, dtype: str, isa: str | None = ...
     ) -> None: ...
 
 class LearnerState:
@@ -120,7 +120,7 @@ class LearnerState:
         missing: str = ...,
         standardize_inputs: bool = ...,
         standardize_targets: bool = ...,
-        dynamics: Dynamics | None = ...,
+        system: CoreSystem | None = ...,
         starts: Sequence[int] | np.ndarray | None = ...,
         targets: int = ...,
         split: bool = ...,

@@ -29,7 +29,7 @@ import_array()
 include "_turns.pxi"
 include "_memory.pxi"
 include "_facts.pxi"
-include "_dynamics.pxi"
+include "_systems.pxi"
 include "_network.pxi"
 include "_state.pxi"
 include "_blocks.pxi"
@@ -105,7 +105,7 @@ cdef class Learner(LearnerState):
         status = nbt_learner_predict(&self.c, x is not None, symbol, inputs.vectors,
                                      <double*>PyArray_DATA(p))
         if status == NBT_FAILED:
-            self.dynamics._raise()
+            self.system._raise()
         if status == NBT_DIVERGED:
             raise trainer._named(DivergenceError("what is predicted is not finite",
                                                  self.c.counters.step))
@@ -164,10 +164,10 @@ cdef class Learner(LearnerState):
         cdef size_t begun = 0, done = 0
         cdef size_t stride = <size_t>(WORK_BETWEEN_SIGNALS / self.work) + 1
         cdef nbt_status status
-        cdef bint hold = self.dynamics is not None and self.dynamics.python
+        cdef bint hold = self.system is not None and self.system.python
         self.check()
         kept = None
-        if self.dynamics is not None and self.dynamics.fallible:
+        if self.system is not None and self.system.fallible:
             kept = self._keep()
         if hold:  # it is not known how long its functions take
             stride = 1
@@ -192,7 +192,7 @@ cdef class Learner(LearnerState):
                 raise ValueError(f"x or y: a symbol changed during the call, at {begun + done}")
             if status == NBT_FAILED:
                 self._put_back(kept)
-                self.dynamics._raise()
+                self.system._raise()
             if status == NBT_DIVERGED:
                 nats = None if loss == NULL else loss[begun + done]
                 unscored = self.c.choices.missing != NBT_NEVER_MISSING or self.c.choices.scale_y

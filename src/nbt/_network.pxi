@@ -4,7 +4,7 @@ LEAKS = {None: NBT_NO_LEAK, "alpha": NBT_FIXED_LEAK, "beta": NBT_LEARNED_LEAK,
          "tau": NBT_TIME_CONSTANT}
 
 
-cdef class NetworkDynamics(Dynamics):
+cdef class NetworkCoreSystem(CoreSystem):
     """Layers (networks.Layer), already validated, with the scratch their functions write."""
 
     cdef nbt_network network
@@ -43,13 +43,13 @@ cdef class NetworkDynamics(Dynamics):
         fields[row][0] = memory
 
 
-cdef class EulerDynamics(Dynamics):
+cdef class EulerCoreSystem(CoreSystem):
     """The system of one step of Euler's method in a vector field."""
 
     cdef nbt_euler euler
-    cdef Dynamics field
+    cdef CoreSystem field
 
-    def __cinit__(self, Dynamics field, *, double dt, str dtype, isa=None):
+    def __cinit__(self, CoreSystem field, *, double dt, str dtype, isa=None):
         self.field, self.euler.field, self.euler.dt = field, field.c, dt
         self.python, self.fallible = field.python, field.fallible
         self.c = nbt_euler_system(&self.euler, DTYPES[dtype], _isa_row(isa))

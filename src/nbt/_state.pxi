@@ -19,7 +19,7 @@ cdef class LearnerState:
     cdef readonly object dtype
     cdef object window_symbol, activations, sign_words
     cdef readonly object stamp
-    cdef Dynamics dynamics  # a system that is trained, or None
+    cdef CoreSystem system  # a system that is trained, or None
     cdef readonly object indptr, indices, pair
     cdef object block, first, survey, phi_block
     cdef Turns turns
@@ -34,7 +34,7 @@ cdef class LearnerState:
                   str norm="euclidean", size_t rank=1, size_t blocks=1, bint exact_self=False,
                   size_t window=0, uint64_t seed=0, isa=None, size_t threads=1, str missing="error",
                   bint standardize_inputs=False, bint standardize_targets=False,
-                  Dynamics dynamics=None, starts=None, size_t targets=0,
+                  CoreSystem system=None, starts=None, size_t targets=0,
                   bint split=False, phi_starts=None, bint dense=False,
                   bint exact_fisher=False):
         cdef nbt_array row
@@ -52,13 +52,13 @@ cdef class LearnerState:
         to.optimizer, to.dense, to.exact_fisher = OPTIMIZERS[optimizer], dense, exact_fisher
         to.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
         to.lambda_theta, to.lambda_phi, to.outlier = lambda_theta, lambda_phi, outlier
-        if dynamics is not None:
-            self._take(dynamics, starts)
+        if system is not None:
+            self._take(system, starts)
         if phi_starts is not None:
             to.whole, self.c.optimizer.phi_blocks = True, len(phi_starts)
             self.phi_block = np.append(np.asarray(phi_starts, np.int64), (1 + n) * outputs)
             self.c.optimizer.phi_block = <int64_t*><uintptr_t>self.phi_block.ctypes.data
-        self.pair = np.zeros(dynamics.c.p if split else 1, np.int32)
+        self.pair = np.zeros(system.c.p if split else 1, np.int32)
         self.c.estimator.pair = <int32_t*><uintptr_t>self.pair.ctypes.data
         nbt_learner_init(&self.c, _isa_row(isa))
         self.dtype = np.dtype(dtype)
@@ -75,8 +75,8 @@ cdef class LearnerState:
         for (name, offset, *_), array in zip(rows, memory):
             (<void**>(<char*>&self.c + <size_t>offset))[0] = <void*><uintptr_t>array.ctypes.data
             self.arrays[name] = array
-        if dynamics is not None:
-            dynamics._show(self.arrays["theta"])
+        if system is not None:
+            system._show(self.arrays["theta"])
         self.window_symbol = np.full(max(window, 1), -1, dtype=np.int32)
         self.c.past.window_symbol = <int32_t*><uintptr_t>self.window_symbol.ctypes.data
         self.stamp = np.full(m if to.lazy else 1, -1, dtype=np.int32)
@@ -86,11 +86,11 @@ cdef class LearnerState:
         self.work = at.P * <double>n * (rank + 2) + n * <double>n * blocks + n * <double>outputs
         if to.rule == NBT_NOBACKTRACK:
             self.work += n * <double>n * window * (2 + rank * blocks)
-        if dynamics is not None:
-            self.work = dynamics.c.phases * (WORK_OF_CALLS + dynamics.c.p * <double>(rank + 2)
+        if system is not None:
+            self.work = system.c.phases * (WORK_OF_CALLS + system.c.p * <double>(rank + 2)
                                              + n * <double>n)
-        if to.rule == NBT_RTRL and dynamics is not None:
-            self.work += n * <double>n * dynamics.c.p
+        if to.rule == NBT_RTRL and system is not None:
+            self.work += n * <double>n * system.c.p
         elif to.rule == NBT_RTRL:
             self.work += n * <double>n * at.P * n
         self.work = max(self.work, LEAST_WORK)
@@ -105,19 +105,19 @@ cdef class LearnerState:
         self.c.choices.activations = <const uint8_t*><uintptr_t>self.activations.ctypes.data
         return 0
 
-    cdef int _take(self, Dynamics dynamics, starts) except -1:
+    cdef int _take(self, CoreSystem system, starts) except -1:
         """Set a system instead of a dense cell; groups of its parameters begin at `starts`."""
-        cdef size_t p = dynamics.c.p
-        self.dynamics, self.c.system.functions, self.c.sizes.P = dynamics, dynamics.c, 0
-        self.indptr = np.zeros(dynamics.c.n + 1, np.int64)
-        self.indices = np.zeros(max(dynamics.c.entries, 1), np.int32)
+        cdef size_t p = system.c.p
+        self.system, self.c.system.functions, self.c.sizes.P = system, system.c, 0
+        self.indptr = np.zeros(system.c.n + 1, np.int64)
+        self.indices = np.zeros(max(system.c.entries, 1), np.int32)
         self.block = np.concatenate([np.asarray(starts, np.int64), [p]])
         self.first = np.repeat(self.block[:len(starts)], np.diff(self.block)).astype(np.int32)
         self.c.system.indptr = <int64_t*><uintptr_t>self.indptr.ctypes.data
         self.c.system.indices = <int32_t*><uintptr_t>self.indices.ctypes.data
-        pieces = max(dynamics.c.n, len(starts)) + 1
+        pieces = max(system.c.n, len(starts)) + 1
         survey = (np.zeros_like(self.indptr), np.zeros_like(self.indices),
-                  np.zeros(dynamics.c.n, np.uint8), np.zeros(pieces + 1, np.int64),
+                  np.zeros(system.c.n, np.uint8), np.zeros(pieces + 1, np.int64),
                   np.zeros(pieces, np.int32))
         self.c.system.seen_indptr = <int64_t*><uintptr_t>survey[0].ctypes.data
         self.c.system.seen_indices = <int32_t*><uintptr_t>survey[1].ctypes.data

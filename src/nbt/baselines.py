@@ -75,13 +75,13 @@ class CTW:
         limit: int | None = None,
         nodes: int = 2**25,
     ) -> None:
-        self.symbols = _arguments.whole("symbols", symbols, high=_core.CTW_SYMBOLS)
-        self.depth = _arguments.whole("depth", depth, low=0, high=_core.CTW_DEEPEST)
+        self.symbols = _arguments.integer("symbols", symbols, high=_core.CTW_SYMBOLS)
+        self.depth = _arguments.integer("depth", depth, low=0, high=_core.CTW_DEEPEST)
         self.alpha = _arguments.real("alpha", alpha, high=1e6, above=0.0)
         self.limit = limit
         if limit is not None:
-            self.limit = _arguments.whole("limit", limit, low=2, high=LARGEST_LIMIT)
-        self.nodes = _arguments.whole("nodes", nodes, low=1024, high=LARGEST_POOL)
+            self.limit = _arguments.integer("limit", limit, low=2, high=LARGEST_LIMIT)
+        self.nodes = _arguments.integer("nodes", nodes, low=1024, high=LARGEST_POOL)
         power = 1 << (self.nodes.bit_length() - 1)
         self._core = _core.ContextTree(
             symbols=self.symbols,
@@ -293,7 +293,7 @@ def compressed_bits(data: Any, symbols: int | None = None) -> dict[str, float]:
     (['bzip2', 'gzip', 'xz'], True)
     """
     if symbols is not None:
-        symbols = _arguments.whole("symbols", symbols, high=2**63 - 1)
+        symbols = _arguments.integer("symbols", symbols, high=2**63 - 1)
     if isinstance(data, Stream):
         data = _prefix(data, symbols)
     if not isinstance(data, str | bytes):

@@ -57,7 +57,7 @@ class Graph:
     packed: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "units", _arguments.whole("units", self.units, high=MOST_UNITS))
+        object.__setattr__(self, "units", _arguments.integer("units", self.units, high=MOST_UNITS))
         if not isinstance(self.packed, str):
             raise TypeError(f"packed: expected base64, got {self.packed!r}")
         try:
@@ -122,7 +122,7 @@ class Graph:
     def _of_csr(cls, indptr, indices) -> Graph:
         """Return a graph from the rows of a mask: the units that each unit feeds."""
         indptr, indices = _integers("indptr", indptr), _integers("indices", indices)
-        units = _arguments.whole("graph", len(indptr) - 1, high=MOST_UNITS)
+        units = _arguments.integer("graph", len(indptr) - 1, high=MOST_UNITS)
         if indptr[0] != 0 or (np.diff(indptr) < 0).any() or indptr[-1] != len(indices):
             raise ValueError(
                 f"graph: expected an indptr that rises from 0 to {len(indices)}, the number of "
@@ -142,7 +142,7 @@ class Graph:
 
     @classmethod
     def _of_sorted(cls, units, targets, sources) -> Graph:
-        _arguments.whole("graph", units, high=MOST_UNITS)
+        _arguments.integer("graph", units, high=MOST_UNITS)
         counts = np.bincount(targets, minlength=units)
         data = counts.astype("<u4").tobytes() + sources.astype("<u2").tobytes()
         return cls(units, base64.b64encode(data).decode())
@@ -175,9 +175,9 @@ class Graph:
         >>> Graph.random(4096, 16)
         Graph(units=4096, edges=65536)
         """
-        units = _arguments.whole("units", units, high=MOST_UNITS)
-        sources = _arguments.whole("sources", sources, low=0, high=units - 1)
-        random = np.random.default_rng(_arguments.whole("seed", seed, low=0, high=2**64 - 1))
+        units = _arguments.integer("units", units, high=MOST_UNITS)
+        sources = _arguments.integer("sources", sources, low=0, high=units - 1)
+        random = np.random.default_rng(_arguments.integer("seed", seed, low=0, high=2**64 - 1))
         drawn = np.zeros((units, sources), np.int64)
         for row in drawn:
             if sources:

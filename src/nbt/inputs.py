@@ -34,7 +34,7 @@ class Symbols:
     size: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", _arguments.whole("size", self.size))
+        object.__setattr__(self, "size", _arguments.integer("size", self.size))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Vector:
     standardize: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", _arguments.whole("size", self.size))
+        object.__setattr__(self, "size", _arguments.integer("size", self.size))
         object.__setattr__(self, "standardize", _arguments.flag("standardize", self.standardize))
 
 
@@ -98,4 +98,4 @@ def as_inputs(value: object, targets: Inputs, standardize: bool) -> Inputs:
         return value
     if isinstance(value, str) or not hasattr(value, "__index__"):
         raise TypeError(f"inputs: expected Symbols, Vector or an integer, got {value!r}")
-    return Vector(_arguments.whole("inputs", value), standardize)
+    return Vector(_arguments.integer("inputs", value), standardize)

@@ -38,7 +38,7 @@ class Softmax:
     symbols: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "symbols", _arguments.whole("symbols", self.symbols))
+        object.__setattr__(self, "symbols", _arguments.integer("symbols", self.symbols))
 
     @property
     def outputs(self) -> int:
@@ -111,7 +111,7 @@ class Gaussian:
     standardize: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dim", _arguments.whole("dim", self.dim))
+        object.__setattr__(self, "dim", _arguments.integer("dim", self.dim))
         object.__setattr__(self, "standardize", _arguments.flag("standardize", self.standardize))
 
     @property
@@ -155,7 +155,7 @@ class Bernoulli:
     dim: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dim", _arguments.whole("dim", self.dim))
+        object.__setattr__(self, "dim", _arguments.integer("dim", self.dim))
 
     @property
     def outputs(self) -> int:

@@ -52,7 +52,7 @@ class Constant:
         ValueError
             `t` is not in [0, 2⁶⁴).
         """
-        _arguments.whole("t", t, low=0, high=2**64 - 1)
+        _arguments.integer("t", t, low=0, high=2**64 - 1)
         return self.value
 
     def lower(self) -> tuple[str, float]:
@@ -102,7 +102,7 @@ class InverseSqrt:
         ValueError
             `t` is not in [0, 2⁶⁴).
         """
-        return self.scale / math.sqrt(_arguments.whole("t", t, low=0, high=2**64 - 1) + 1.0)
+        return self.scale / math.sqrt(_arguments.integer("t", t, low=0, high=2**64 - 1) + 1.0)
 
     def lower(self) -> tuple[str, float]:
         """Return kind and scale, as C takes them."""

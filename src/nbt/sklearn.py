@@ -72,7 +72,7 @@ class _Sequence(BaseEstimator):
 
     def _pass(self, X, y, epochs) -> None:
         blocks = vars(self).setdefault("_blocks", Blocks())
-        for _ in range(_arguments.whole("epochs", epochs)):
+        for _ in range(_arguments.integer("epochs", epochs)):
             blocks.learn(self.trainer_, X, y)
 
     def __getstate__(self):

@@ -372,9 +372,9 @@ def test_interrupted_load_changes_nothing(saved, monkeypatch):
     other = nbt.load(saved)
     other.learn(SYMBOLS)
     new = other.state_dict()
-    from nbt.trainers.state.dense import StateTable
+    from nbt.trainers.state.dense import DenseTable
 
-    real, k = StateTable.write, 0
+    real, k = DenseTable.write, 0
     while True:
         k += 1
         left = k
@@ -386,7 +386,7 @@ def test_interrupted_load_changes_nothing(saved, monkeypatch):
                 raise KeyboardInterrupt
             real(self, *args)
 
-        monkeypatch.setattr(StateTable, "write", write)
+        monkeypatch.setattr(DenseTable, "write", write)
         try:
             trainer.load_state_dict(new)
         except KeyboardInterrupt:

@@ -25,7 +25,7 @@ CHECKS = {
     "instance": KIND,
     "not_called": KIND,
     "path": KIND,
-    "whole": RANGE,
+    "integer": RANGE,
     "real": RANGE,
     "one_of": RANGE,
 }

@@ -12,7 +12,7 @@ from oracle.networks import Network as Plain
 from oracle.networks import Stack as Layers
 
 import nbt
-from nbt.trainers.binding import is_fast
+from nbt.trainers.binding import has_dense_rule
 from nbt.trainers.network import Network
 
 from .against_oracle import KALMAN, TOLERANCE, errors, in_range, jittered, outlier, shown
@@ -102,7 +102,7 @@ def alike(what, before, again, ours, theirs):
 
 def by_systems(kind):
     """The same trainer by the path for systems."""
-    return type(kind.__name__, (kind,), {"_general": True})
+    return type(kind.__name__, (kind,), {"_as_system": True})
 
 
 GENERAL = {
@@ -116,7 +116,7 @@ def check_dense(case):
     """A dense cell by its own kernels and as a system, and by its own from a state that is a
     rounding away: by as much as that has grown to, the others may differ, too."""
     arguments = case.arguments | {"dtype": "float64"}
-    if not is_fast(arguments["cell"], arguments["optimizer"], arguments.get("split")):
+    if not has_dense_rule(arguments["cell"], arguments["optimizer"], arguments.get("split")):
         return False
     if case.rule == "nobacktrack":
         arguments |= {"blocks": 1, "exact_self": False, "window": 0}
@@ -176,7 +176,7 @@ def check_systems(case):
     """Graphs, stacks, learned leaks, fields and systems, all metrics, against the oracle."""
     arguments = case.arguments | {"dtype": "float64", "missing": "error"}
     cell, readout, optimizer = (arguments[key] for key in ("cell", "readout", "optimizer"))
-    if is_fast(cell, optimizer, arguments.get("split")):
+    if has_dense_rule(cell, optimizer, arguments.get("split")):
         return False
     small = few_outputs(readout) if case.rule != "bptt" else nbt.Softmax(4)
     if arguments["inputs"] in (None, readout.targets):

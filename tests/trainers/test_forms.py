@@ -60,7 +60,7 @@ def check(trainer):
     arrays = {
         key: shape for key, shape in arrays.items() if key != "window.x" or live.learner.one_hot < 1
     }
-    shapes = form.shapes(live.plan.sizes(live.plan.bound(trainer.seed)))
+    shapes = form.shapes(live.plan.sizes(live.plan.bind(trainer.seed)))
     assert shapes == arrays
     assert list(shapes) == [key for key in state if key in shapes]
     known = stated(trainer, state)

@@ -67,7 +67,7 @@ class CTRNN:
     graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "units", _arguments.whole("units", self.units))
+        object.__setattr__(self, "units", _arguments.integer("units", self.units))
         check_activation(self, "tau")
         object.__setattr__(self, "tau", self._checked_tau())
         object.__setattr__(self, "graph", as_graph(self.graph, self.units))

@@ -63,7 +63,7 @@ class RNN:
     graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "units", _arguments.whole("units", self.units))
+        object.__setattr__(self, "units", _arguments.integer("units", self.units))
         check_activation(self)
         object.__setattr__(self, "graph", as_graph(self.graph, self.units))
 
@@ -132,7 +132,7 @@ class LeakyRNN:
     graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "units", _arguments.whole("units", self.units))
+        object.__setattr__(self, "units", _arguments.integer("units", self.units))
         check_activation(self, "leak")
         object.__setattr__(self, "learn_leak", _arguments.flag("learn_leak", self.learn_leak))
         object.__setattr__(self, "leak", self._checked_leak())

@@ -56,7 +56,7 @@ activation='sigmoid', leak='random')))
             _arguments.instance(f"cells[{k}]", cell, RNN, LeakyRNN, Continuous)
             if isinstance(cell, Continuous):
                 _arguments.instance(f"cells[{k}].field", cell.field, CTRNN)
-        _arguments.whole("cells", len(self.cells), high=MOST_LAYERS)
+        _arguments.integer("cells", len(self.cells), high=MOST_LAYERS)
         object.__setattr__(self, "cells", tuple(self.cells))
         object.__setattr__(self, "skip", _arguments.flag("skip", self.skip))
 

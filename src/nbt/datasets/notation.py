@@ -109,7 +109,7 @@ def music(seed: int = 0, *, length: int = LENGTH) -> SymbolStream:
     (24, 1.2168)
     """
     seed = checked_seed(seed)
-    length = _arguments.whole("length", length)
+    length = _arguments.integer("length", length)
     alphabet = Alphabet(ALPHABET)
     codes = alphabet.encode(_automaton().sample(length, seed)).astype(np.uint8)
     name = "data:music" if length == LENGTH else f"data:music[{length}]"

@@ -59,8 +59,8 @@ def adding(length: int = 20, levels: int = 4, seed: int = 0) -> Adding:
     >>> x.shape, y.shape
     ((4, 2), (4,))
     """
-    length = _arguments.whole("length", length, low=3, high=LONGEST)
-    levels = _arguments.whole("levels", levels, low=2, high=128)
+    length = _arguments.integer("length", length, low=3, high=LONGEST)
+    levels = _arguments.integer("levels", levels, low=2, high=128)
     return Adding(length, levels, checked_seed(seed))
 
 

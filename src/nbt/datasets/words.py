@@ -230,8 +230,8 @@ def brackets(
     '<aa><aa>'
     """
     low, high = _range(low, high, least=0)
-    kinds = _arguments.whole("kinds", kinds, high=len(OPENING))
-    letters = _arguments.whole("letters", letters, high=len(LETTERS))
+    kinds = _arguments.integer("kinds", kinds, high=len(OPENING))
+    letters = _arguments.integer("letters", letters, high=len(LETTERS))
     return Brackets(low, high, kinds, letters, checked_seed(seed))
 
 
@@ -303,9 +303,9 @@ def delayed_copy(length: int = 8, delay: int = 16, letters: int = 4, seed: int =
     >>> stream.alphabet.decode(stream.read(9))
     'dba..:dba'
     """
-    length = _arguments.whole("length", length, high=LONGEST)
-    delay = _arguments.whole("delay", delay, low=0, high=LONGEST)
-    letters = _arguments.whole("letters", letters, high=len(LETTERS))
+    length = _arguments.integer("length", length, high=LONGEST)
+    delay = _arguments.integer("delay", delay, low=0, high=LONGEST)
+    letters = _arguments.integer("letters", letters, high=len(LETTERS))
     return DelayedCopy(length, delay, letters, checked_seed(seed))
 
 
@@ -334,8 +334,8 @@ class DelayedCopy(Words):
 
 
 def _range(low: int, high: int, least: int) -> tuple[int, int]:
-    low = _arguments.whole("low", low, low=least, high=LONGEST)
-    high = _arguments.whole("high", high, low=least, high=LONGEST)
+    low = _arguments.integer("low", low, low=least, high=LONGEST)
+    high = _arguments.integer("high", high, low=least, high=LONGEST)
     if low > high:
         raise ValueError(f"low, high: expected low <= high, got {low}, {high}")
     return low, high
@@ -343,4 +343,4 @@ def _range(low: int, high: int, least: int) -> tuple[int, int]:
 
 def checked_seed(seed: int) -> int:
     """Return a seed, which must be in [0, 2⁶⁴)."""
-    return _arguments.whole("seed", seed, low=0, high=2**64 - 1)
+    return _arguments.integer("seed", seed, low=0, high=2**64 - 1)

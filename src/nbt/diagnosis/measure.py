@@ -90,8 +90,8 @@ def diagnose(
     """
     _arguments.instance("trainer", trainer, NoBackTrack)
     check_stream(trainer, stream)
-    steps = _arguments.whole("steps", steps, low=2, high=2**31)
-    replicas = _arguments.whole("replicas", replicas, low=2, high=2**16 // trainer.rank)
+    steps = _arguments.integer("steps", steps, low=2, high=2**31)
+    replicas = _arguments.integer("replicas", replicas, low=2, high=2**16 // trainer.rank)
     run = Trajectory(trainer, replicas)
     result = Diagnosis(
         {

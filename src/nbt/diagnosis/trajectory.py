@@ -9,7 +9,7 @@ import numpy as np
 
 from nbt.optimizers import SGD, Kalman
 from nbt.trainers import RTRL, NoBackTrack, Trainer
-from nbt.trainers.binding import is_fast
+from nbt.trainers.binding import has_dense_rule
 
 __all__ = ["Replicas", "Trajectory"]
 
@@ -31,7 +31,7 @@ class _General(RTRL):
     """Exact RTRL on the path for systems, so that its arrays are like those of a trainer on that
     path."""
 
-    _general = True
+    _as_system = True
 
 
 class Trajectory:
@@ -52,7 +52,7 @@ class Trajectory:
         state = trainer.state_dict()
         values, more = (trainer.cell, trainer.readout), {"inputs": trainer.inputs}
         more |= {"dtype": trainer.dtype, "seed": trainer.seed, "missing": trainer.missing}
-        fast = is_fast(trainer.cell, trainer.optimizer, trainer.split)
+        fast = has_dense_rule(trainer.cell, trainer.optimizer, trainer.split)
         self.exact = (RTRL if fast else _General)(*values, trainer.optimizer, **more)
         _set(self.exact, state, {"estimator.G": trainer.influence()})
         self.replicas = Replicas(trainer, state, replicas)

@@ -87,7 +87,7 @@ class Estimator(Saved):
         self._learned, self._nats = 0, 0.0
         self._undone = 0, 0, 0  # steps undone; `learned` at the last; how many in a row
         self._features = Features(
-            _arguments.whole("max_features", max_features),
+            _arguments.integer("max_features", max_features),
             absent=_arguments.one_of("absent", absent, ABSENT),
             categorical=names,
         )

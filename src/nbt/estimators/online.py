@@ -95,7 +95,7 @@ class RNNClassifier(Estimator):
         absent: Absent = "zero",
         categorical: Collection | None = None,
     ) -> None:
-        self.max_labels = _arguments.whole("max_labels", max_labels)
+        self.max_labels = _arguments.integer("max_labels", max_labels)
         self._labels: dict[Any, int] = {}  # labels and their numbers
         self._names: list[Any] = []
         super().__init__(cell, optimizer, rule, options, max_features, seed, absent, categorical)

@@ -154,12 +154,12 @@ class Saved(_arguments.Closed):
         estimator = cls(**{k: value_in(v) for k, v in given.items()}, **own)
         estimator._features.take(_columns(description["features"]))
         estimator._take(description)
-        estimator._learned = _arguments.whole("learned", description["learned"], 0, 2**63)
+        estimator._learned = _arguments.integer("learned", description["learned"], 0, 2**63)
         estimator._nats = _arguments.real("nats", description["nats"])
         undone = description.get("undone", [0, 0, 0])
         if not (isinstance(undone, list) and len(undone) == 3):
             raise TypeError("undone: expected three numbers")
-        estimator._undone = tuple(_arguments.whole("undone", one, 0, 2**63) for one in undone)
+        estimator._undone = tuple(_arguments.integer("undone", one, 0, 2**63) for one in undone)
         if _arguments.flag("started", description["started"]):
             fresh = estimator._made()
             if (trainer.inputs, trainer.readout) != (fresh.inputs, fresh.readout):

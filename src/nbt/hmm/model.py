@@ -122,20 +122,20 @@ class HMM(_arguments.Closed):
         seed: int = 0,
     ) -> None:
         self._turns = _core.Turns()
-        self.states = _arguments.whole("states", states, high=2**12)
-        self.symbols = _arguments.whole("symbols", symbols)
+        self.states = _arguments.integer("states", states, high=2**12)
+        self.symbols = _arguments.integer("symbols", symbols)
         self.statistics = _arguments.one_of("statistics", statistics, KINDS)
-        self.rank = _arguments.whole("rank", rank, high=2**16)
+        self.rank = _arguments.integer("rank", rank, high=2**16)
         if statistics != "rank-one" and (rank, blocks) != (1, None):
             raise ValueError(
                 f"rank, blocks: those are for 'rank-one' statistics, not {statistics!r}"
             )
         if blocks is None:
             blocks = self.states if self.states <= SMALL else 16
-        self.blocks = _arguments.whole("blocks", blocks, high=self.states)
+        self.blocks = _arguments.integer("blocks", blocks, high=self.states)
         self.rate = None if rate is None else as_schedule("rate", rate)
-        self.burn_in = _arguments.whole("burn_in", burn_in, low=0, high=2**63)
-        self.seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
+        self.burn_in = _arguments.integer("burn_in", burn_in, low=0, high=2**63)
+        self.seed = _arguments.integer("seed", seed, low=0, high=2**64 - 1)
         self.step = 0
         sizes = self.states, self.symbols, self.rank, self.blocks
         found = shapes(self.statistics, *sizes)

@@ -66,7 +66,7 @@ def symbols(
             raise DataError(f"{name}: expected numbers in [0, {most}), got {low}..{high}")
         alphabet = high + 1
     if not isinstance(alphabet, (Alphabet, str)):
-        alphabet = range(_arguments.whole("alphabet", alphabet))
+        alphabet = range(_arguments.integer("alphabet", alphabet))
     alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet(alphabet)
     if low < 0 or high >= len(alphabet):
         raise DataError(f"{name}: expected numbers in [0, {len(alphabet)}), got {low}..{high}")

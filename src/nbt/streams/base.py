@@ -118,7 +118,7 @@ class Stream(ABC):
         DataError
             The source is faulty. All symbols before the fault have been returned by earlier reads.
         """
-        n = _arguments.whole("n", n, high=2**63 - 1)
+        n = _arguments.integer("n", n, high=2**63 - 1)
         parts, missing = [], n
         while missing and not (parts and (self.live or self.grows)):
             try:

@@ -64,7 +64,7 @@ class FileStream(Stream):
     ) -> None:
         super().__init__(source.name, Alphabet(range(1)))
         self._counts = dict.fromkeys(COUNTS, 0)
-        self._source, self._cap = source, _arguments.whole("cap", cap, low=2)
+        self._source, self._cap = source, _arguments.integer("cap", cap, low=2)
         self._decoder = decoder or Decoder(errors="replace" if source.live else "strict")
         self.unknown = _arguments.one_of("unknown", unknown, ("error", "mark"))
         self._plain = False

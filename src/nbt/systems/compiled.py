@@ -101,7 +101,7 @@ class CompiledSystem:
             pattern = as_pattern(self.pattern, len(self.state), len(self.theta))
             object.__setattr__(self, "pattern", pattern)
             object.__setattr__(self, "entries", len(pattern[1]))
-        _arguments.whole("entries", self.entries, high=2**40)
+        _arguments.integer("entries", self.entries, high=2**40)
         _arguments.one_of("activation", self.activation, ACTIVATIONS)
         _arguments.one_of("dtype", self.dtype, ("float64", "float32"))
         object.__setattr__(self, "starts", as_starts(self.starts, len(self.theta)))

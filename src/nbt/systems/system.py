@@ -150,10 +150,10 @@ class System:
                 object.__setattr__(self, name, as_vector(name, getattr(self, name)))
         _arguments.one_of("activation", self.activation, ACTIVATIONS)
         if self.entries is not None:
-            _arguments.whole("entries", self.entries, high=2**40)
-        _arguments.whole("phases", self.phases)
+            _arguments.integer("entries", self.entries, high=2**40)
+        _arguments.integer("phases", self.phases)
         if self.targets is not None:
-            _arguments.whole("targets", self.targets)
+            _arguments.integer("targets", self.targets)
         if self.theta is not None:
             starts = as_starts(self.starts, len(self.theta))
             object.__setattr__(self, "starts", starts)

@@ -56,14 +56,14 @@ class Trainer(_arguments.Closed):
 
     _live: Live  # all that changes, exchanged as one in its turn
     _turns: _core.Turns
-    _general = False  # takes the path for systems even with a dense cell
+    _as_system = False  # takes the path for systems even with a dense cell
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         raise TypeError("Trainer: expected NoBackTrack, RTRL or TruncatedBPTT to be made")
 
     def _begin(self, plan: Plan, seed: int) -> None:
         """Set the first state, for the arguments of a rule."""
-        seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
+        seed = _arguments.integer("seed", seed, low=0, high=2**64 - 1)
         self._turns = _core.Turns()
         self._live = Live.begun(plan, seed, self._turns)
 

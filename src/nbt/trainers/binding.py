@@ -1,6 +1,6 @@
 """Systems that a trainer trains instead of a dense cell: values turned into functions that C calls.
 
-`bound` has one implementation for each kind of value; a new kind registers its own.
+`bind` has one implementation for each kind of value; a new kind registers its own.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.network import Network
 
-__all__ = ["Bound", "bound", "check_cell", "is_dense", "is_fast", "own_loss"]
+__all__ = ["BoundSystem", "bind", "check_cell", "has_dense_rule", "is_dense", "own_loss"]
 
 MOST_ENTRIES = 2**30
 MOST_PARAMETERS = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Bound:
+class BoundSystem:
     """System with given inputs and precision, ready to be trained.
 
     Attributes
     ----------
-    core : _core.Dynamics
+    core : _core.CoreSystem
         Its functions. Each learner has its own.
     state, theta : array (n,), array (p,)
         h and θ where training begins, float64.
@@ -47,7 +47,7 @@ class Bound:
         `parts`.
     """
 
-    core: _core.Dynamics
+    core: _core.CoreSystem
     state: np.ndarray
     theta: np.ndarray
     starts: np.ndarray
@@ -57,7 +57,7 @@ class Bound:
 
 
 @functools.singledispatch
-def bound(cell, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
+def bind(cell, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> BoundSystem:
     """Return the functions and first values of a system with `inputs` inputs, for a learning
     rule."""
     raise TypeError(f"cell: expected a cell such as RNN or LeakyRNN, or a System, got {cell!r}")
@@ -75,8 +75,8 @@ def own_loss(cell) -> OwnLoss:
 def check_cell(cell) -> None:
     """Raise unless this can be trained."""
     _arguments.not_called("cell", cell)
-    if not is_dense(cell) and bound.dispatch(type(cell)) is bound.dispatch(object):
-        bound(cell, 0, "", None, "")  # raises
+    if not is_dense(cell) and bind.dispatch(type(cell)) is bind.dispatch(object):
+        bind(cell, 0, "", None, "")  # raises
 
 
 def is_dense(cell) -> bool:
@@ -86,13 +86,15 @@ def is_dense(cell) -> bool:
     return isinstance(cell, RNN | LeakyRNN) and cell.graph is None
 
 
-def is_fast(cell, optimizer, split: str | None = None) -> bool:
+def has_dense_rule(cell, optimizer, split: str | None = None) -> bool:
     """Return whether the rules for dense cells train it; otherwise the rules for systems do."""
     return is_dense(cell) and optimizer.plain and split is None
 
 
-@bound.register
-def _(system: System, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
+@bind.register
+def _(
+    system: System, inputs: int, dtype: str, random: np.random.Generator, rule: str
+) -> BoundSystem:
     state, theta = system.first_values()
     _needs_vjp(system, rule)
     entries = system.entries or len(state) * len(theta)
@@ -102,7 +104,7 @@ def _(system: System, inputs: int, dtype: str, random: np.random.Generator, rule
             f"{len(state)} states and {len(theta)} parameters"
         )
     functions = {name: getattr(system, name) for name in ("step", "jvp", "vjp", "rows", "loss")}
-    core = _core.PythonDynamics(
+    core = _core.PythonCoreSystem(
         n=len(state),
         m=inputs,
         p=len(theta),
@@ -112,13 +114,13 @@ def _(system: System, inputs: int, dtype: str, random: np.random.Generator, rule
         functions=functions,
         targets=system.targets or len(state),
     )
-    return Bound(core, state, theta, system.starts)
+    return BoundSystem(core, state, theta, system.starts)
 
 
-@bound.register
+@bind.register
 def _(
     system: CompiledSystem, inputs: int, dtype: str, random: np.random.Generator, rule: str
-) -> Bound:
+) -> BoundSystem:
     if dtype != system.dtype:
         raise ValueError(
             f"dtype: expected {system.dtype!r}, the numbers that this compiled system takes, "
@@ -126,7 +128,7 @@ def _(
         )
     state, theta = system.first_values()
     _needs_vjp(system, rule)
-    core = _core.CompiledDynamics(
+    core = _core.CompiledCoreSystem(
         n=len(state),
         m=inputs,
         p=len(theta),
@@ -134,7 +136,7 @@ def _(
         pattern=system.pattern,
         **system.addresses(),
     )
-    return Bound(core, state, theta, system.starts)
+    return BoundSystem(core, state, theta, system.starts)
 
 
 def _needs_vjp(system: System | CompiledSystem, rule: str) -> None:
@@ -144,19 +146,21 @@ def _needs_vjp(system: System | CompiledSystem, rule: str) -> None:
         )
 
 
-@bound.register(RNN | LeakyRNN | Stack)
-def _network(cell: Cell, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
+@bind.register(RNN | LeakyRNN | Stack)
+def _network(
+    cell: Cell, inputs: int, dtype: str, random: np.random.Generator, rule: str
+) -> BoundSystem:
     network = Network(cell, inputs)
     if network.size > MOST_PARAMETERS:
         raise ValueError(
             f"units: expected at most {MOST_PARAMETERS} parameters in all, got {network.size}"
         )
-    core = _core.NetworkDynamics(network.layers, inputs=inputs, dtype=dtype, isa=isa_in_use())
+    core = _core.NetworkCoreSystem(network.layers, inputs=inputs, dtype=dtype, isa=isa_in_use())
 
     def grown(more: int):
         return network.moved(more), Network(cell, more).parts()
 
-    return Bound(
+    return BoundSystem(
         core,
         np.zeros(network.units),
         network.draw(random),
@@ -167,10 +171,12 @@ def _network(cell: Cell, inputs: int, dtype: str, random: np.random.Generator, r
     )
 
 
-@bound.register
-def _(cell: Continuous, inputs: int, dtype: str, random: np.random.Generator, rule: str) -> Bound:
+@bind.register
+def _(
+    cell: Continuous, inputs: int, dtype: str, random: np.random.Generator, rule: str
+) -> BoundSystem:
     if isinstance(cell.field, CTRNN):
         return _network(cell, inputs, dtype, random, rule)
-    field = bound(cell.field, inputs, dtype, random, rule)
-    core = _core.EulerDynamics(field.core, dt=cell.dt, dtype=dtype, isa=isa_in_use())
+    field = bind(cell.field, inputs, dtype, random, rule)
+    core = _core.EulerCoreSystem(field.core, dt=cell.dt, dtype=dtype, isa=isa_in_use())
     return dataclasses.replace(field, core=core)

@@ -75,7 +75,7 @@ class TruncatedBPTT(Trainer):
             dtype=dtype,
             threads=threads,
             missing=missing,
-            general=self._general,
+            as_system=self._as_system,
         )
         self._begin(plan, seed)
 

@@ -56,9 +56,9 @@ def simulate(
         refused as in `learn`, or all paths together have more than 2²⁸ numbers.
     """
     _arguments.instance("readout", self.readout, Softmax, Gaussian, Bernoulli)
-    steps = _arguments.whole("steps", steps)
-    paths = _arguments.whole("paths", paths)
-    seed = _arguments.whole("seed", seed, low=0, high=2**64 - 1)
+    steps = _arguments.integer("steps", steps)
+    paths = _arguments.integer("paths", paths)
+    seed = _arguments.integer("seed", seed, low=0, high=2**64 - 1)
     known = _known_inputs(self, x, steps)
     draw, noise = _drawing(self.readout, paths, steps, seed)
     heard = listener(self)

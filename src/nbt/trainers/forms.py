@@ -10,7 +10,7 @@ from nbt import _arguments
 from nbt.optimizers import SGD, Kalman
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
-from nbt.trainers.binding import check_cell, is_dense, is_fast
+from nbt.trainers.binding import check_cell, has_dense_rule, is_dense
 from nbt.trainers.state.sizes import Shape, Sizes
 
 __all__ = ["BPTTForm", "Form", "NoBackTrackForm", "RTRLForm"]
@@ -91,7 +91,7 @@ class NoBackTrackForm(Form):
     ) -> Self:
         """Return the form for a user's arguments, a cell and an optimizer. None stands for the best
         known choice."""
-        rank = _arguments.whole("rank", rank, high=2**16)
+        rank = _arguments.integer("rank", rank, high=2**16)
         split = None if split is None else _arguments.one_of("split", split, SPLITS)
         check_cell(cell)
         _arguments.instance("optimizer", optimizer, SGD, Kalman)
@@ -164,7 +164,7 @@ class BPTTForm(Form):
     @classmethod
     def of(cls, window: object) -> Self:
         """Return the form for a user's argument."""
-        return cls(_arguments.whole("window", window, high=2**20))
+        return cls(_arguments.integer("window", window, high=2**20))
 
     def kept(self, sizes: Sizes) -> dict[str, Shape]:
         steps, n = self.window, sizes.units
@@ -180,29 +180,29 @@ class BPTTForm(Form):
 
 def _of_dense_cells(cell, optimizer, split, blocks, exact_self, window) -> tuple[int, bool, int]:
     """Return blocks of units, exact self-influence and window, which only dense cells have."""
-    if not is_fast(cell, optimizer, split):
+    if not has_dense_rule(cell, optimizer, split):
         for name, value, only in (
             ("blocks", blocks, 1),
             ("exact_self", exact_self, False),
             ("window", window, 0),
         ):
             if value not in (None, only):
-                why = _why_general(cell, optimizer, split)
+                why = _why_as_system(cell, optimizer, split)
                 raise ValueError(f"{name}: expected {only} {why}, got {value!r}")
         return 1, False, 0
     exact_self = True if exact_self is None else _arguments.flag("exact_self", exact_self)
     small = cell.units <= SMALL_UNITS
     if window is None:
         window = 0 if small or blocks is not None or not exact_self else WINDOW
-    window = _arguments.whole("window", window, low=0, high=2**16)
+    window = _arguments.integer("window", window, low=0, high=2**16)
     if window and not exact_self:
         raise ValueError(f"window: expected 0 without exact_self, got {window}")
     if blocks is None:
         blocks = cell.units if small else WINDOWED_BLOCKS if window else BLOCKS
-    return _arguments.whole("blocks", blocks, high=cell.units), exact_self, window
+    return _arguments.integer("blocks", blocks, high=cell.units), exact_self, window
 
 
-def _why_general(cell, optimizer, split) -> str:
+def _why_as_system(cell, optimizer, split) -> str:
     """Return in words why a trainer takes the path for systems, which has none of these."""
     if isinstance(cell, System | CompiledSystem):
         return "for a system"

@@ -80,7 +80,7 @@ def learn_many(
         raise ValueError("trainers: expected independent ones, got one of them twice")
     if threads is None:
         threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    count = _arguments.whole("threads", threads or os.cpu_count() or 1)
+    count = _arguments.integer("threads", threads or os.cpu_count() or 1)
     if not trainers:
         return []
     stop = threading.Event()

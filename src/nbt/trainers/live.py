@@ -13,10 +13,10 @@ from nbt import _core
 from nbt.build import isa_in_use
 from nbt.inputs import Symbols
 from nbt.readouts import OwnLoss
-from nbt.trainers.binding import Bound
+from nbt.trainers.binding import BoundSystem
 from nbt.trainers.plan import Plan
-from nbt.trainers.state.dense import StateTable
-from nbt.trainers.state.flat import GeneralTable
+from nbt.trainers.state.dense import DenseTable
+from nbt.trainers.state.flat import FlatTable
 
 __all__ = ["Live"]
 
@@ -37,7 +37,7 @@ class Live:
         The plan.
     learner : _core.Learner
         The learner.
-    table : StateTable
+    table : DenseTable
         The names and places of its state.
     count : int
         How many numbers are learned.
@@ -46,21 +46,21 @@ class Live:
     turns: _core.Turns
     plan: Plan
     learner: _core.Learner
-    table: StateTable
+    table: DenseTable
     count: int
 
     @classmethod
     def zeros(cls, plan: Plan, seed: int, turns: _core.Turns) -> Live:
         """Return one of this plan with all numbers 0."""
-        return cls._of(plan, plan.bound(seed), seed, turns)
+        return cls._of(plan, plan.bind(seed), seed, turns)
 
     @classmethod
     def begun(cls, plan: Plan, seed: int, turns: _core.Turns) -> Live:
         """Return one of this plan as it is before the first step."""
-        system = plan.bound(seed)
+        system = plan.bind(seed)
         plan.check_size(system)
         live = cls._of(plan, system, seed, turns)
-        if isinstance(live.table, GeneralTable):
+        if isinstance(live.table, FlatTable):
             live.table.begin(system.state, system.theta, np.random.default_rng((seed, 1)))
         else:
             values = plan.cell.draw(plan.inputs.size, np.random.default_rng(seed))
@@ -70,13 +70,13 @@ class Live:
         return live
 
     @classmethod
-    def _of(cls, plan: Plan, system: Bound | None, seed: int, turns: _core.Turns) -> Live:
+    def _of(cls, plan: Plan, system: BoundSystem | None, seed: int, turns: _core.Turns) -> Live:
         metric = _metric(plan, system)
         learner, sizes = _learner(plan, system, metric, seed, turns), plan.sizes(system)
         if system is None:
-            table = StateTable(learner, plan.form, sizes)
+            table = DenseTable(learner, plan.form, sizes)
         else:
-            table = GeneralTable(learner, plan.form, sizes, system, metric["starts"])
+            table = FlatTable(learner, plan.form, sizes, system, metric["starts"])
         return cls(turns, plan, learner, table, plan.parameters(system))
 
     def read(self) -> dict[str, np.ndarray]:
@@ -112,7 +112,7 @@ class Live:
         """Return one with room for that many symbols or inputs; see `Trainer.grow`."""
         self.learner.check()
         plan = self.plan.grown(symbols, inputs)
-        system = plan.bound(self.learner.seed)
+        system = plan.bind(self.learner.seed)
         more = plan.inputs.size - self.plan.inputs.size
         if more and system and not system.grown:
             raise TypeError(
@@ -126,7 +126,7 @@ class Live:
 
 
 def _learner(
-    plan: Plan, system: Bound | None, metric: Mapping[str, Any], seed: int, turns: _core.Turns
+    plan: Plan, system: BoundSystem | None, metric: Mapping[str, Any], seed: int, turns: _core.Turns
 ) -> _core.Learner:
     """Return a learner of these sizes and choices with all numbers 0."""
     optimizer, kalman = plan.optimizer, plan.kalman
@@ -152,14 +152,14 @@ def _learner(
         seed=seed,
         isa=isa_in_use(),
         threads=plan.threads,
-        dynamics=system and system.core,
+        system=system and system.core,
         targets=plan.readout.targets.size,
         **metric,
         **plan.form.asked(),
     )
 
 
-def _metric(plan: Plan, system: Bound | None) -> dict[str, Any]:
+def _metric(plan: Plan, system: BoundSystem | None) -> dict[str, Any]:
     """Return the groups of θ and φ in the metric, and what is kept of them, as `_core.Learner`
     takes it."""
     optimizer, form = plan.optimizer, plan.form

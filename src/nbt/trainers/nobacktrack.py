@@ -146,7 +146,7 @@ class NoBackTrack(Trainer):
             dtype=dtype,
             threads=threads,
             missing=missing,
-            general=self._general,
+            as_system=self._as_system,
         )
         self._begin(plan, seed)
 

@@ -15,7 +15,7 @@ from nbt.inputs import Inputs, Symbols, Vector, as_inputs
 from nbt.optimizers import SGD, Kalman, Optimizer
 from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Readout, Softmax
 from nbt.systems.compiled import CompiledSystem
-from nbt.trainers.binding import Bound, bound, check_cell, is_fast, own_loss
+from nbt.trainers.binding import BoundSystem, bind, check_cell, has_dense_rule, own_loss
 from nbt.trainers.forms import BPTTForm, Form, NoBackTrackForm
 from nbt.trainers.state.sizes import Sizes
 
@@ -35,7 +35,7 @@ SCRATCH = 2  # a learner takes about so many times the memory of its state
 class Plan:
     """The arguments of a trainer but its seed. `form` has those that only its rule has.
 
-    `general` says that it takes the path for systems even with a dense cell.
+    `as_system` says that it takes the path for systems even with a dense cell.
     """
 
     form: Form
@@ -46,11 +46,11 @@ class Plan:
     dtype: str
     missing: str
     threads: int
-    general: bool
+    as_system: bool
 
     @classmethod
     def of(
-        cls, form, cell, readout, optimizer, *, inputs, dtype, missing, threads, general
+        cls, form, cell, readout, optimizer, *, inputs, dtype, missing, threads, as_system
     ) -> Plan:
         """Return the plan for a user's arguments, after each is checked."""
         check_cell(cell)
@@ -70,21 +70,21 @@ class Plan:
                 "dtype", _named(own_dtype(cell) if dtype is None else dtype), _core.DTYPES
             ),
             _arguments.one_of("missing", missing, _core.MISSING),
-            _arguments.whole("threads", threads, high=MOST_THREADS),
-            general,
+            _arguments.integer("threads", threads, high=MOST_THREADS),
+            as_system,
         )
 
     @cached_property
-    def fast(self) -> bool:
+    def as_dense(self) -> bool:
         """Whether the rules for dense cells train it."""
-        return not self.general and is_fast(self.cell, self.optimizer, self.form.split)
+        return not self.as_system and has_dense_rule(self.cell, self.optimizer, self.form.split)
 
     @property
     def kalman(self) -> bool:
         return isinstance(self.optimizer, Kalman)
 
     def with_threads(self, threads: int) -> Plan:
-        return replace(self, threads=_arguments.whole("threads", threads, high=MOST_THREADS))
+        return replace(self, threads=_arguments.integer("threads", threads, high=MOST_THREADS))
 
     def listening(self) -> Plan:
         """Return the plan of a trainer that predicts the same bits, at the cost of the network
@@ -92,35 +92,35 @@ class Plan:
         form: Form = BPTTForm(QUIET_WINDOW)
         if getattr(getattr(self.cell, "field", self.cell), "vjp", True) is None:
             form = NoBackTrackForm()  # backpropagation through it is not possible
-        general = not self.fast  # so that it takes the same path
-        return replace(self, form=form, optimizer=SGD(), general=general, threads=1)
+        as_system = not self.as_dense  # so that it takes the same path
+        return replace(self, form=form, optimizer=SGD(), as_system=as_system, threads=1)
 
     def grown(self, symbols: int | None, inputs: int | None) -> Plan:
         """Return the plan with that many symbols, or numbers of an input; see `Trainer.grow`."""
         readout, fed = self.readout, self.inputs
         if symbols is not None or inputs is None:
             old = _arguments.instance("readout", self.readout, Softmax).symbols
-            readout = Softmax(_arguments.whole("symbols", symbols, low=old))
+            readout = Softmax(_arguments.integer("symbols", symbols, low=old))
             fed = Symbols(readout.symbols) if fed == Symbols(old) else fed
         if inputs is not None:
             _arguments.instance("inputs", fed, Vector)
-            fed = replace(fed, size=_arguments.whole("inputs", inputs, low=fed.size))
+            fed = replace(fed, size=_arguments.integer("inputs", inputs, low=fed.size))
         if not self.optimizer.plain:
             raise TypeError(
                 f"grow: expected a trainer with the default metric, not {self.optimizer}"
             )
         return replace(self, readout=readout, inputs=fed)
 
-    def bound(self, seed: int) -> Bound | None:
+    def bind(self, seed: int) -> BoundSystem | None:
         """Return the functions and first values of a system; None for a dense cell."""
-        if self.fast:
+        if self.as_dense:
             return None
         random = np.random.default_rng(seed)
-        return bound(self.cell, self.inputs.size, self.dtype, random, self.form.rule)
+        return bind(self.cell, self.inputs.size, self.dtype, random, self.form.rule)
 
     # ---- sizes ---------------------------------------------------------------------------------
 
-    def sizes(self, system: Bound | None) -> Sizes:
+    def sizes(self, system: BoundSystem | None) -> Sizes:
         """Return the sizes from which the shapes of its state follow."""
         values = self.inputs, self.readout, self.optimizer
         if system is None:
@@ -132,16 +132,16 @@ class Plan:
         phases = system.core.sizes["phases"]
         return Sizes(self.cell.units, *values, cell, theta, blocks, phases)
 
-    def parameters(self, system: Bound | None) -> int:
+    def parameters(self, system: BoundSystem | None) -> int:
         """Return how many numbers are learned: those of the network and of the readout."""
         sizes = self.sizes(system)
         fixed = system.fixed if system else 0
         return math.prod(sizes.theta) - fixed + (math.prod(sizes.phi) if sizes.phi else 0)
 
-    def check_size(self, system: Bound | None) -> None:
+    def check_size(self, system: BoundSystem | None) -> None:
         """Raise before too much memory is allocated. Sizes are Python integers, so nothing
         overflows."""
-        _arguments.whole("units", self.cell.units, high=LARGEST_UNITS)
+        _arguments.integer("units", self.cell.units, high=LARGEST_UNITS)
         sizes = self.sizes(system)
         numbers = sum(map(math.prod, self.form.shapes(sizes).values()))
         size = SCRATCH * numbers * np.dtype(self.dtype).itemsize

@@ -62,7 +62,7 @@ class RTRL(Trainer):
             dtype=dtype,
             threads=threads,
             missing=missing,
-            general=self._general,
+            as_system=self._as_system,
         )
         self._begin(plan, seed)
 

@@ -57,7 +57,7 @@ def put(history: Any, state: Mapping[str, np.ndarray]) -> None:
         for name in ("now", "last")
     )
     _check_sums(state, now, last)
-    history.per_octave = _arguments.whole(
+    history.per_octave = _arguments.integer(
         "history.per_octave", state["per_octave"].item(), high=1000
     )
     history.counts = {name: int(state.get(key, 0)) for key, name in COUNTED.items()}

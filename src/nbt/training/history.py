@@ -68,7 +68,7 @@ class History(_arguments.Closed):
 
     def __init__(self, settings: Mapping[str, Any] | None = None, per_octave: int = 1) -> None:
         self.settings = dict(settings or {})
-        self.per_octave = _arguments.whole("per_octave", per_octave, high=1000)
+        self.per_octave = _arguments.integer("per_octave", per_octave, high=1000)
         self.stopped: str | None = None
         self._columns = {name: np.zeros(32, kind) for name, kind in arrays.COLUMNS.items()}
         self._rows = 0

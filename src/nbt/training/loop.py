@@ -193,7 +193,7 @@ def next_size(symbols: int, seconds: float) -> int:
 
 
 def _count(name: str, value: int | None) -> int | None:
-    return None if value is None else _arguments.whole(name, value, high=2**63 - 1)
+    return None if value is None else _arguments.integer(name, value, high=2**63 - 1)
 
 
 def _check(trainer, stream, steps, seconds) -> None:

@@ -68,7 +68,7 @@ def reading_of(
         one_character("delimiter", delimiter)
     if on_bad_record is not None:
         _arguments.one_of("on_bad_record", on_bad_record, ("stop", "skip"))
-    longest = _arguments.whole("longest", longest, high=2**31)
+    longest = _arguments.integer("longest", longest, high=2**31)
     return Reading(format, delimiter, on_bad_record, longest)
 
 

@@ -14,7 +14,7 @@ from nbt.trainers.state.checks import integers, numbers, within
 from nbt.trainers.state.panels import Panels
 from nbt.trainers.state.sizes import Shape, Sizes
 
-__all__ = ["StateTable"]
+__all__ = ["DenseTable"]
 
 ACTIVE = -2  # mark of a row that does not wait (csrc/dense/lazy.h)
 SCALES = {"count": "seen", "mean": "mean", "variance": "variance"}  # (csrc/shared/scaler.h)
@@ -110,7 +110,7 @@ def pairs_of(panels: Panels, array: str, shape: Shape, first: int) -> Entry:
     )
 
 
-class StateTable:
+class DenseTable:
     """Table of a learner's state: it reads copies, and checks and writes a new state.
 
     Parameters

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbt.descriptions import is_system, value_in
-from nbt.trainers.binding import is_fast
+from nbt.trainers.binding import has_dense_rule
 from nbt.trainers.forms import Form
 from nbt.trainers.network import Network
 from nbt.trainers.state.sizes import Shape, Sizes
@@ -41,7 +41,7 @@ def shapes_of(
 
 def _of_cell(cell: Any, form: Form, values: list[Any]) -> Sizes:
     inputs, _, optimizer = values
-    if is_fast(cell, optimizer, form.split):
+    if has_dense_rule(cell, optimizer, form.split):
         return Sizes.of_dense(cell.units, *values)
     network = Network(cell, inputs.size)
     blocks = sum(layer.squares for layer in network.layers)

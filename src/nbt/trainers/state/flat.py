@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from nbt import _core
-from nbt.trainers.binding import Bound
+from nbt.trainers.binding import BoundSystem
 from nbt.trainers.forms import Form, NoBackTrackForm
 from nbt.trainers.state.checks import integers, numbers, within
-from nbt.trainers.state.dense import ARRAYS, FIXED, VECTORS, Entry, StateTable, padded, plain
+from nbt.trainers.state.dense import ARRAYS, FIXED, VECTORS, DenseTable, Entry, padded, plain
 from nbt.trainers.state.sizes import Shape, Sizes
 
-__all__ = ["GeneralTable"]
+__all__ = ["FlatTable"]
 
 FLAT = {
     *("optimizer.theta.J", "optimizer.theta.J0", "estimator.w", "estimator.G", "window.g_theta")
@@ -33,7 +33,7 @@ def _in_places(places: np.ndarray) -> Entry:
     return Entry("theta", places.shape, lambda x: x[0, places], write)
 
 
-class GeneralTable(StateTable):
+class FlatTable(DenseTable):
     """Table of a state in which θ, and what has its shape, is flat, (p,).
 
     `parts` has the places of the named arrays in θ. The rows w_i of the last transition are CSR
@@ -42,8 +42,8 @@ class GeneralTable(StateTable):
     Parameters
     ----------
     core, form, sizes
-        As in `StateTable`.
-    bound : Bound
+        As in `DenseTable`.
+    system : BoundSystem
         The system.
     starts : array of int
         First parameter of each group of J.
@@ -54,11 +54,11 @@ class GeneralTable(StateTable):
         core: _core.Learner,
         form: Form,
         sizes: Sizes,
-        bound: Bound,
+        system: BoundSystem,
         starts: Sequence[int] | np.ndarray,
     ) -> None:
-        self._split, self._grown = bool(form.split), bound.grown
-        self._parts = bound.parts or {"theta": np.arange(core.parameters)}
+        self._split, self._grown = bool(form.split), system.grown
+        self._parts = system.parts or {"theta": np.arange(core.parameters)}
         self._fixed = np.zeros(core.parameters, bool)
         for name, places in self._parts.items():
             self._fixed[places] |= name.rpartition(".")[2] in FIXED
@@ -81,7 +81,7 @@ class GeneralTable(StateTable):
             self._core.arrays[name][0, : len(value)] = value
 
     def grown(self, outputs: int, inputs: int) -> dict[str, np.ndarray]:
-        """Return the grown state, as `StateTable` does. The cell says where the weights of a new
+        """Return the grown state, as `DenseTable` does. The cell says where the weights of a new
         input lie."""
         state = super().grown(outputs, 0) | self._rows()
         if not inputs:

@@ -7,7 +7,7 @@ from numpy cimport PyArray_STRIDE
 cdef extern from "Python.h":
     Py_ssize_t references "Py_REFCNT"(PyObject*)
 
-cdef class Dynamics:
+cdef class CoreSystem:
     """A system that a learner trains instead of a dense cell. Each learner has its own.
 
     Subclasses fill `c`. `python` says that its functions need the GIL, `fallible` that they may
@@ -37,7 +37,7 @@ cdef class Dynamics:
                            "∂f/∂θ that are no CSR arrays of its size")
 
 
-cdef class CompiledDynamics(Dynamics):
+cdef class CompiledCoreSystem(CoreSystem):
     """Functions by address; `data` is passed to each. pattern: indptr (int64), indices (int32)."""
 
     cdef nbt_compiled compiled
@@ -112,7 +112,7 @@ cdef class _Lent:
                     and <char*>PyArray_DATA(array) == self.data)
 
 
-cdef class PythonDynamics(Dynamics):
+cdef class PythonCoreSystem(CoreSystem):
     """A system of Python functions step, jvp, vjp (or None) and rows of (h, x, theta, …), whose
     arguments are `_Lent`. With several phases they also get the keyword `phase`."""
 
@@ -251,52 +251,52 @@ def _csr_arrays(csr, n, p, entries):
 
 
 cdef int _python_step(void* self, const nbt_point* at, void* next) noexcept with gil:
-    dynamics = <PythonDynamics>self
+    system = <PythonCoreSystem>self
     try:
-        dynamics.vector("step", at, NULL, next)
+        system.vector("step", at, NULL, next)
         return 0
     except BaseException as error:
-        dynamics.error = error
+        system.error = error
         return -1
 
 
 cdef int _python_jvp(void* self, const nbt_point* at, const void* v, void* out) noexcept with gil:
-    dynamics = <PythonDynamics>self
+    system = <PythonCoreSystem>self
     try:
-        dynamics.vector("jvp", at, v, out)
+        system.vector("jvp", at, v, out)
         return 0
     except BaseException as error:
-        dynamics.error = error
+        system.error = error
         return -1
 
 
 cdef int _python_vjp(void* self, const nbt_point* at, const void* u, void* out) noexcept with gil:
-    dynamics = <PythonDynamics>self
+    system = <PythonCoreSystem>self
     try:
-        dynamics.vector("vjp", at, u, out)
+        system.vector("vjp", at, u, out)
         return 0
     except BaseException as error:
-        dynamics.error = error
+        system.error = error
         return -1
 
 
 cdef int _python_rows(void* self, const nbt_point* at, int64_t* indptr, int32_t* indices,
                       void* values) noexcept with gil:
-    dynamics = <PythonDynamics>self
+    system = <PythonCoreSystem>self
     try:
-        dynamics.csr(at, indptr, indices, values)
+        system.csr(at, indptr, indices, values)
         return 0
     except BaseException as error:
-        dynamics.error = error
+        system.error = error
         return -1
 
 
 cdef int _python_loss(void* self, const void* h, const void* y, double* value,
                       void* H) noexcept with gil:
-    dynamics = <PythonDynamics>self
+    system = <PythonCoreSystem>self
     try:
-        dynamics.measure(h, y, value, H)
+        system.measure(h, y, value, H)
         return 0
     except BaseException as error:
-        dynamics.error = error
+        system.error = error
         return -1
