@@ -5,6 +5,8 @@ import functools
 import json
 import math
 import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -260,6 +262,37 @@ def test_a_process_that_dies_says_so_and_the_others_go_on():
     with Workers(os._exit, 1) as workers:
         done = [d for d in workers.run([3, 4]) if d]
     assert [d.failure for d in done] == [f"its process ended with exit code {i}" for i in (3, 4)]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
+def test_workers_end_with_a_killed_parent(tmp_path):
+    """In the midst of a job, too: nobody is left who could end them."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import time\nfrom nbt.experiments.workers import Workers\n"
+        "if __name__ == '__main__':\n"
+        "    with Workers(time.sleep, 2) as workers:\n"
+        "        for _ in workers.run([60.0, 60.0]):\n"
+        "            print(*(p.pid for p in workers._processes.values()), flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True) as parent:
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(workers) == 2
+        assert all(map(alive, workers))
+        parent.kill()
+    until = time.monotonic() + 30
+    while any(map(alive, workers)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(map(alive, workers))
+
+
+def alive(pid):
+    """Is there such a process, and not only what is left of one?"""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_no_process_is_left_behind():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import threading
 import time
@@ -103,6 +104,7 @@ class Workers:
 
 def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             job = connection.recv()
@@ -113,6 +115,12 @@ def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
         except Exception as error:
             answer = None, f"{type(error).__name__}: {error}"
         connection.send(answer)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent ends, even where that was killed in the midst of a job."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 @contextlib.contextmanager
