@@ -130,7 +130,7 @@ def compare(what, trainer, before, call, rule):
 def check_oracle(case):
     """Does each step of a dense cell do what the oracle does? The first 4 steps of an operation."""
     trainer = case.build()
-    if not trainer._live.plan.fast:
+    if not trainer._live.plan.as_dense:
         return False
     with outlier(trainer.optimizer):
         for k, (verb, form, count, more) in enumerate(case.script):

@@ -105,7 +105,7 @@ def moved(trainer):
 
 def arguments_of(trainer):
     names = ("cell", "readout", "optimizer", "inputs", "dtype", "seed", "threads", "missing")
-    choices, fast = trainer.form.items(), trainer._live.plan.fast
+    choices, fast = trainer.form.items(), trainer._live.plan.as_dense
     own = {k: v for k, v in choices if fast or k not in ("blocks", "exact_self", "window")}
     if isinstance(trainer, nbt.TruncatedBPTT):
         own["window"] = trainer.window

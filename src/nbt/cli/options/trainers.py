@@ -68,7 +68,7 @@ def _cell(options: dict[str, Any]) -> Any:
 def _layers(options: dict[str, Any]) -> list[tuple[int, str | None, int | None]]:
     """Return units, activation and sources of each layer, from one value for all or one for
     each."""
-    from nbt._arguments import whole
+    from nbt._arguments import integer
     from nbt.cells import MOST_LAYERS
 
     lists = {"units": options["units"] or (UNITS,)}
@@ -84,7 +84,7 @@ def _layers(options: dict[str, Any]) -> list[tuple[int, str | None, int | None]]
                 f"{first} and {other}: expected one value for all layers or one for each, "
                 f"got {layers} and {count}"
             )
-    whole("layers", layers, high=MOST_LAYERS)
+    integer("layers", layers, high=MOST_LAYERS)
     each = (values if len(values) > 1 else values * layers for values in lists.values())
     return list(zip(*each, strict=True))
 
