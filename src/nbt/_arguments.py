@@ -121,10 +121,10 @@ def _example(made: Any) -> str:
 
 
 class Closed:
-    """What takes no attributes but its own: the name of another one is an error, and so is setting
-    what can only be read. A class that a user derives is free.
+    """Base of objects that have only their own attributes: setting another one is an error, and so
+    is setting a read-only one. Classes derived by users are not restricted.
 
-    Its own are what the class has, the arguments it is made with, and `_more`.
+    Their own attributes are those of the class, the arguments of its constructor, and `_more`.
     """
 
     __slots__ = ()

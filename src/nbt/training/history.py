@@ -386,7 +386,7 @@ class History(_arguments.Closed):
 
 
 def _added(total: float, losses: np.ndarray) -> float:
-    """Return the total with the losses added one after the other, however they are cut."""
+    """Return the total with the losses added one after the other, whatever the chunks."""
     return float(np.cumsum(np.concatenate([[total], losses]))[-1])
 
 

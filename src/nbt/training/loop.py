@@ -22,7 +22,7 @@ PACE = 0.04  # most seconds that a chunk should take, so that time limits and Ct
 
 
 class Learns(Protocol):
-    """What `train` takes as a trainer."""
+    """Trainer as `train` takes it."""
 
     @property
     def learn(self) -> Callable[..., Any]:
@@ -30,7 +30,7 @@ class Learns(Protocol):
 
 
 class Readable(Protocol):
-    """What `train` takes as a stream."""
+    """Stream as `train` takes it."""
 
     @property
     def read(self) -> Callable[[int], Any]:
