@@ -376,6 +376,9 @@ HUGE = str(2**62)
         (["train", "TABLE", "--columns", "a", "--encoding", "x"], "--encoding: expected a name"),
         (["score", "TEXT", "--units", HUGE], "--units: expected an integer in [1, "),
         (["score", "TEXT", "--cap", "1"], "--cap: expected an integer in [2, "),
+        (["compare", "TEXT", "--seeds", HUGE], f"'--seeds': '{HUGE}' is more than 1,000,000"),
+        (["compare", "TEXT", "--budget", "1e308"], "'--budget': '1e308' is not a time such as"),
+        (["score", "TEXT", "--recent", HUGE], f"'--recent': '{HUGE}' is more than 4,294,967,296"),
         (["compare", "TEXT", "--units", HUGE], "--units: expected an integer in [1, "),
         (
             ["compare", "TEXT", "--alphabet", "aa"],

@@ -275,7 +275,9 @@ def test_our_side_compares_rules_under_the_same_optimizer():
     lines = {"anbn": {"entropy": 0.14, "aⁿbᵖ": 0.28}}
     claim = next(claim for claim in CLAIMS if claim.name == "learns")
     verdict = claim.verdicts(Evidence(runs, lines))[1]
-    assert verdict.measured.startswith("Kalman NoBackTrack 0.150 against 0.160 bits of Kalman BPTT")
+    assert verdict.measured.startswith(
+        "Kalman NoBackTrack 0.150 against 0.160 bits of Kalman TBPTT"
+    )
 
 
 def test_cost_comes_from_the_kalman_runs_where_the_others_are_missing():

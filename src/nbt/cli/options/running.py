@@ -33,7 +33,7 @@ LINES = (
         "recent",
         "Number of last lines among which a line is ranked.",
         "score",
-        Count(),
+        Count(most=2**32),
         default=scoring.WINDOW,
         argument="window",
         older={"score": "--window"},
@@ -121,7 +121,7 @@ COMPUTING = (
         "seeds",
         "Number of seeds; every rule has a run with each.",
         "compare reproduce",
-        Count(),
+        Count(most=10**6),
         default=10,
     ),
     Row(

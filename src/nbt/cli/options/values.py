@@ -15,12 +15,12 @@ NONE = "none"  # a value; None means that the option was not given
 
 
 class Count(click.ParamType):
-    """Integer of at least `least`; 1e6 and 1_000_000 are accepted."""
+    """Integer from `least` to `most`; 1e6 and 1_000_000 are accepted."""
 
     name = "count"
 
-    def __init__(self, least: int = 1) -> None:
-        self.least = least
+    def __init__(self, least: int = 1, most: int = 2**63 - 1) -> None:
+        self.least, self.most = least, most
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         try:
@@ -30,6 +30,8 @@ class Count(click.ParamType):
         if not (self.least <= number < 2**63 and number == int(number)):
             kind = "positive whole number" if self.least else "whole number of at least 0"
             self.fail(f"{value!r} is not a {kind}", param, ctx)
+        if number > self.most:
+            self.fail(f"{value!r} is more than {self.most:,}", param, ctx)
         return int(number)
 
 
@@ -61,13 +63,13 @@ class Positive(click.ParamType):
 
 
 class Duration(click.ParamType):
-    """Time in seconds: 20, 20s, 1.5m, 2h."""
+    """Time in seconds, at most 10⁹: 20, 20s, 1.5m, 2h."""
 
     name = "time"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> float:
         seconds = _real(value) if isinstance(value, float) else _seconds(value.strip(), 1)
-        if not 0 < seconds < math.inf:
+        if not 0 < seconds <= 1e9:
             self.fail(f"{value!r} is not a time such as 20s, 1.5m or 2h", param, ctx)
         return seconds
 
