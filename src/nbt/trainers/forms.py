@@ -30,11 +30,14 @@ class Form:
     ----------
     rule : str
         Its row in csrc/kernels.c.
-    split : str or None
-        How pairs share the parameters, if they do.
     """
 
     rule: ClassVar[str]
+
+    @property
+    def split(self) -> str | None:
+        """How pairs share the parameters; None if there are no pairs, or each covers all."""
+        return None
 
     @classmethod
     def described(cls, trainer: Mapping[str, Any]) -> Self:
@@ -146,7 +149,6 @@ class RTRLForm(Form):
     """Form of `RTRL`."""
 
     rule = "rtrl"
-    split: ClassVar[None] = None
 
     def kept(self, sizes: Sizes) -> dict[str, Shape]:
         return {"estimator.G": (sizes.units, *sizes.theta)}
@@ -159,7 +161,6 @@ class BPTTForm(Form):
     window: int = 15
 
     rule = "bptt"
-    split: ClassVar[None] = None
 
     @classmethod
     def of(cls, window: object) -> Self:
