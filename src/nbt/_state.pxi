@@ -8,7 +8,7 @@ cdef double LEAST_WORK = 2e3, WORK_OF_CALLS = 1e4
 cdef class LearnerState:
     """A C learner: its sizes, choices, arrays and counters.
 
-    ``arrays`` maps the names of csrc/learner.h to padded NumPy arrays (rows, stride) that C reads
+    ``arrays`` maps the names of csrc/arrays.h to padded NumPy arrays (rows, stride) that C reads
     and writes in place. Call `settle` before reading them and `refresh` after writing them.
     """
 
