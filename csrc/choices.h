@@ -48,8 +48,9 @@ typedef struct {
     int exact_self;       /* self-influence is exact */
     int descent, lazy;    /* one pass a step (dense/descent.h); rows wait (dense/lazy.h) */
     int split;            /* the pairs share the parameters (systems/split.h) */
-    int whole, dense, exact_fisher;  /* a metric for reference (systems/whole.h), dense blocks */
-    nbt_schedule schedule;           /* rate of SGD, decay of Kalman */
+    int reference, dense,
+        exact_fisher;      /* a metric for reference (systems/reference.h), dense blocks */
+    nbt_schedule schedule; /* rate of SGD, decay of Kalman */
     double lambda_theta, lambda_phi; /* Λ of the network and of the readout */
     double outlier;                  /* κ (optimizer.h); infinite: none */
     uint64_t seed;

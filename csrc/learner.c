@@ -32,18 +32,18 @@ void nbt_learner_init(nbt_learner *self, int isa)
     at->strip = 4 * lanes;
     at->Y = targets(of, at);
     at->phases = of->is_system ? system->phases : 1;
-    at->ldn = nbt_whole_units(at->n, lanes);
-    at->ldm = nbt_whole_units(at->m, lanes);
-    at->ldA = nbt_whole_units(at->A, lanes);
-    at->ldY = nbt_whole_units(at->Y, lanes);
-    at->ldP = nbt_whole_units(at->P, lanes);
-    at->ldS = nbt_whole_units(at->S, lanes);
-    at->cell = of->is_system ? (nbt_panels){.size = nbt_whole_units(system->p, lanes)}
+    at->ldn = nbt_padded(at->n, lanes);
+    at->ldm = nbt_padded(at->m, lanes);
+    at->ldA = nbt_padded(at->A, lanes);
+    at->ldY = nbt_padded(at->Y, lanes);
+    at->ldP = nbt_padded(at->P, lanes);
+    at->ldS = nbt_padded(at->S, lanes);
+    at->cell = of->is_system ? (nbt_panels){.size = nbt_padded(system->p, lanes)}
                              : nbt_panels_of(at->n, at->n + at->m, at->n, lanes);
     if (of->readout != NBT_OWN_LOSS) at->out = nbt_panels_of(at->n, at->n, at->A, lanes);
     at->ldG = of->rule != NBT_RTRL ? 0
               : of->is_system      ? at->cell.size
-                                   : nbt_whole_units(at->P * at->n, at->strip);
+                                   : nbt_padded(at->P * at->n, at->strip);
     at->ldinput = at->ldn > at->ldm ? at->ldn : at->ldm;
     at->ldpair = 6 * lanes;
     at->ldrecent = (2 + at->cell.depth) * lanes; /* a short row at the end is read whole */
@@ -55,12 +55,12 @@ void nbt_learner_init(nbt_learner *self, int isa)
     self->estimator.settled = 1;
 }
 
-/* Numbers of dense blocks. */
-static size_t kept(size_t blocks, const int64_t *block)
+/* Numbers of dense groups. */
+static size_t kept(size_t groups, const int64_t *start)
 {
     size_t count = 0;
-    for (size_t b = 0; b < blocks; b++)
-        count += (size_t)((block[b + 1] - block[b]) * (block[b + 1] - block[b]));
+    for (size_t b = 0; b < groups; b++)
+        count += (size_t)((start[b + 1] - start[b]) * (start[b + 1] - start[b]));
     return count;
 }
 
@@ -68,7 +68,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
 {
     const nbt_sizes *at = &self->sizes;
     const nbt_choices *of = &self->choices;
-    const nbt_optimizer_part *blocks = &self->optimizer;
+    const nbt_optimizer_part *metric = &self->optimizer;
     const size_t n = at->n, m = at->m, A = at->A, Y = at->Y, K = at->K, S = at->S, T = at->T;
     const size_t ldn = at->ldn, ldm = at->ldm, ldA = at->ldA, ldY = at->ldY, ldP = at->ldP;
     const size_t ldS = at->ldS, ldG = at->ldG, ldpair = at->ldpair, ldrecent = at->ldrecent;
@@ -80,13 +80,14 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int exact = nobacktrack && of->exact_self, windowed = nobacktrack && T;
     const int descent = of->descent, lazy = of->lazy, measured = is_system && kalman;
     const int deferred_pairs = nobacktrack && !descent && !is_system;
-    const int fisher = nobacktrack && of->norm == NBT_FISHER, reference = of->whole;
+    const int fisher = nobacktrack && of->norm == NBT_FISHER, reference = of->reference;
     const int informed = kalman && online && of->readout == NBT_GAUSSIAN;
     const int scale_x = of->scale_x, scale_y = of->scale_y;
     const size_t entries = is_system ? self->system.functions.entries : 0;
-    const size_t theta_kept = of->dense ? kept(blocks->blocks, blocks->block) : cell.size;
-    const size_t phi_size = of->whole ? nbt_whole_units((1 + n) * A, at->lanes) : out.size;
-    const size_t phi_kept = of->dense ? kept(blocks->phi_blocks, blocks->phi_block) : phi_size;
+    const size_t theta_kept = of->dense ? kept(metric->groups, metric->group_start) : cell.size;
+    const size_t phi_size = of->reference ? nbt_padded((1 + n) * A, at->lanes) : out.size;
+    const size_t phi_kept =
+        of->dense ? kept(metric->phi_groups, metric->phi_group_start) : phi_size;
     const size_t Kw = of->split ? 1 : K; /* pairs that share the parameters share w̄ */
 #define NBT_ROW(part, name, rows, columns, which, kind)                                            \
     {#part, #name, offsetof(nbt_learner, part.name), (size_t)(rows), columns, NBT_##kind, which, 0},
@@ -181,7 +182,7 @@ size_t nbt_first_bad_number(double largest, const double *numbers, size_t count,
     return k;
 }
 
-/* A vector of a block that may have none. */
+/* A vector of a chunk that may have none. */
 static const double *row(const double *vectors, size_t offset)
 {
     return vectors ? vectors + offset : NULL;
@@ -223,7 +224,7 @@ static void follow(nbt_learner *self, const double *input, const double *target)
     if (target) self->kernels->follow_target(&self->scaler, self->sizes.Y, target);
 }
 
-/* One step of a block: x a symbol or a vector, y a target or none. Its loss, NaN without a known
+/* One step of a chunk: x a symbol or a vector, y a target or none. Its loss, NaN without a known
  * target; returns whether all is finite. */
 static int take_step(nbt_learner *self, int32_t x, const double *vector, int has_target,
                      nbt_target y, int input_first, int learn, double *loss)
@@ -250,41 +251,41 @@ static int take_step(nbt_learner *self, int32_t x, const double *vector, int has
            (self->counters.failed || is_sound(self));
 }
 
-static nbt_status take_steps(nbt_learner *self, const nbt_block *block, double *loss, size_t *done)
+static nbt_status take_steps(nbt_learner *self, const nbt_chunk *chunk, double *loss, size_t *done)
 {
-    const int has_target = block->target_symbols || block->target_vectors;
-    self->estimator.deferred = !block->input_first;
+    const int has_target = chunk->target_symbols || chunk->target_vectors;
+    self->estimator.deferred = !chunk->input_first;
     self->counters.failed = 0;
-    for (size_t t = 0; t < block->steps; t++) {
+    for (size_t t = 0; t < chunk->steps; t++) {
         *done = t;
-        const int32_t x = block->symbols ? block->symbols[t] : 0;
-        const int32_t symbol = block->target_symbols ? block->target_symbols[t] : 0;
-        const double *vector = row(block->vectors, t * self->sizes.m);
-        const nbt_target y = {(size_t)symbol, row(block->target_vectors, t * self->sizes.Y)};
+        const int32_t x = chunk->symbols ? chunk->symbols[t] : 0;
+        const int32_t symbol = chunk->target_symbols ? chunk->target_symbols[t] : 0;
+        const double *vector = row(chunk->vectors, t * self->sizes.m);
+        const nbt_target y = {(size_t)symbol, row(chunk->target_vectors, t * self->sizes.Y)};
         if ((self->choices.one_hot && outside(x, self->sizes.m)) || outside(symbol, self->sizes.A))
             return NBT_BAD_SYMBOL;
 
         self->optimizer.rate = nbt_rate(self->choices.schedule, self->counters.step);
-        double *prediction = block->predictions ? block->predictions + t * self->sizes.A : NULL,
+        double *prediction = chunk->predictions ? chunk->predictions + t * self->sizes.A : NULL,
                nats;
         if (prediction) self->kernels->predict(self, rule_of(self), 1, x, vector, prediction);
         int finite =
             !prediction || self->counters.failed || doubles_are_finite(self->sizes.A, prediction);
         finite &=
-            take_step(self, x, vector, has_target, y, block->input_first, block->learn, &nats);
+            take_step(self, x, vector, has_target, y, chunk->input_first, chunk->learn, &nats);
         if (self->counters.failed) return NBT_FAILED;
         if (has_target) loss[t] = nats;
         self->counters.step++;
         if (!finite) return NBT_DIVERGED;
     }
-    *done = block->steps;
+    *done = chunk->steps;
     return NBT_OK;
 }
 
-nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *loss, size_t *done)
+nbt_status nbt_learner_run(nbt_learner *self, const nbt_chunk *chunk, double *loss, size_t *done)
 {
     begin(self);
-    const nbt_status status = take_steps(self, block, loss, done);
+    const nbt_status status = take_steps(self, chunk, loss, done);
     end(self);
     return status;
 }

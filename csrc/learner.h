@@ -1,5 +1,5 @@
 /* learner.h: the facade. A learner is what it was told once (choices.h), borrowed arrays
- * (arrays.h), counters and flags, by the part that owns them; it runs whole blocks of symbols. */
+ * (arrays.h), counters and flags, by the part that owns them; it runs chunks of symbols. */
 #ifndef NBT_LEARNER_H
 #define NBT_LEARNER_H
 
@@ -33,13 +33,13 @@ typedef struct {
 } nbt_readout_part;
 
 typedef struct {
-    double rate;        /* the schedule at this step */
-    int measuring;      /* are the metric's q and r those of J? */
-    size_t blocks;      /* blocks of θ in the metric (metric.h): */
-    int64_t *block;     /* (blocks + 1) where each begins, and p; */
-    int32_t *first;     /* (p) where that of each parameter does */
-    size_t phi_blocks;  /* those of φ for reference (whole.h): */
-    int64_t *phi_block; /* (phi_blocks + 1) */
+    double rate;              /* the schedule at this step */
+    int measuring;            /* are the metric's q and r those of J? */
+    size_t groups;            /* groups of θ in the metric (metric.h): */
+    int64_t *group_start;     /* (groups + 1) where each begins, and p; */
+    int32_t *first;           /* (p) where that of each parameter does */
+    size_t phi_groups;        /* those of φ for reference (reference.h): */
+    int64_t *phi_group_start; /* (phi_groups + 1) */
     NBT_OPTIMIZER_ARRAYS(NBT_FIELD)
     NBT_OPTIMIZER_DOUBLES(NBT_WIDE_FIELD)
 } nbt_optimizer_part;
@@ -86,7 +86,7 @@ typedef struct {
     size_t own_begin, own_end; /* where the array `own` may differ from 0 */
     size_t spans;              /* then the pieces, */
     int64_t *span;             /* (spans + 1), */
-    int32_t *owner;            /* (spans), at most blocks or n of them, and one more */
+    int32_t *owner;            /* (spans), at most groups or n of them, and one more */
     NBT_SYSTEM_ARRAYS(NBT_FIELD)
 } nbt_system_part;
 
@@ -191,7 +191,7 @@ typedef struct {
     const double *vector;
 } nbt_target;
 
-/* What a block is: `steps` steps; x: symbols, or vectors (steps, m); y: symbols, or vectors (steps,
+/* What a chunk is: `steps` steps; x: symbols, or vectors (steps, m); y: symbols, or vectors (steps,
  * Y), or none; input_first: transition, then target; learn: 0 lets time
  * pass only. */
 typedef struct {
@@ -202,11 +202,11 @@ typedef struct {
     const double *target_vectors;
     int input_first, learn;
     double *predictions; /* (steps, A): what each input leads to expect, before its step; or NULL */
-} nbt_block;
+} nbt_chunk;
 
-/* Runs a block; loss (steps, nats; NaN for a step without a known target, untouched where a block
+/* Runs a chunk; loss (steps, nats; NaN for a step without a known target, untouched where a chunk
  * has no targets); *done: steps completed. */
-nbt_status nbt_learner_run(nbt_learner *self, const nbt_block *block, double *loss, size_t *done);
+nbt_status nbt_learner_run(nbt_learner *self, const nbt_chunk *chunk, double *loss, size_t *done);
 
 /* Index of the first of `count` symbols that is not in [0, limit); count if there is none. */
 size_t nbt_first_bad_symbol(const int32_t *symbols, size_t count, size_t limit);

@@ -1,6 +1,6 @@
 #include "machine/layout.h"
 
-size_t nbt_whole_units(size_t count, size_t unit) { return (count + unit - 1) / unit * unit; }
+size_t nbt_padded(size_t count, size_t unit) { return (count + unit - 1) / unit * unit; }
 
 nbt_panels nbt_panels_of(size_t n, size_t rows, size_t columns, size_t lanes)
 {
@@ -9,8 +9,7 @@ nbt_panels nbt_panels_of(size_t n, size_t rows, size_t columns, size_t lanes)
                          : n % 4 == 0 && left <= lanes / 4 ? 4
                          : left <= lanes / 2               ? 2
                                                            : 0;
-    nbt_panels at = {
-        .rows = rows, .ld = nbt_whole_units(columns, lanes), .depth = nbt_whole_units(rows, 4)};
+    nbt_panels at = {.rows = rows, .ld = nbt_padded(columns, lanes), .depth = nbt_padded(rows, 4)};
     at.group = left ? group : 0;
     at.full = at.group ? columns - left : at.ld;
     at.count = at.full / lanes + (at.group != 0);

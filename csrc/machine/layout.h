@@ -17,7 +17,7 @@ typedef struct {
 } nbt_panels;
 
 /* count, or as much more as makes it a multiple of unit. */
-size_t nbt_whole_units(size_t count, size_t unit);
+size_t nbt_padded(size_t count, size_t unit);
 
 /* Of 1 + rows rows, of which those of n units are the first below row 0, and so many columns. The
  * tail's group divides n, so that none of its turns mixes rows of units with others. */

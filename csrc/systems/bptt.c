@@ -49,7 +49,7 @@ static double loss(nbt_learner *self, nbt_target y, real *delta)
 
 static void apply(nbt_learner *self)
 {
-    if (self->choices.whole) {
+    if (self->choices.reference) {
         NBT(fisher_apply)(self);
         return;
     }

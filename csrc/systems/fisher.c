@@ -3,7 +3,7 @@
 #include "machine/panels.h"
 #include "shared/optimizer.h"
 #include "shared/readout.h"
-#include "systems/whole.h"
+#include "systems/reference.h"
 #include <math.h>
 #include <string.h>
 
@@ -58,7 +58,7 @@ static void direction(const nbt_learner *self, size_t r, const double *p, real *
 static real decayed(const nbt_learner *self) { return NBT(optimizer_step_size)(self, 0).keep; }
 
 /* J of θ and φ ← (1 - γ) J + the exact Fisher matrices, (24) and (26). */
-static void add_exact(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi,
+static void add_exact(nbt_learner *self, const nbt_reference *theta, const nbt_reference *phi,
                       void (*gradient)(nbt_learner *self))
 {
     double *p = self->optimizer.predicted;
@@ -69,49 +69,50 @@ static void add_exact(nbt_learner *self, const nbt_whole *theta, const nbt_whole
         direction(self, r, p, c);
         NBT(readout_pull)(self, 1, self->network.slope, c, self->readout.H);
         gradient(self);
-        NBT(whole_add)(theta, keep, self->scratch.g);
+        NBT(reference_add)(theta, keep, self->scratch.g);
         phi_gradient(self, c, self->optimizer.phi_g);
-        NBT(whole_add)(phi, keep, self->optimizer.phi_g);
+        NBT(reference_add)(phi, keep, self->optimizer.phi_g);
     }
 }
 
 /* θ and φ from their gradients, g and phi_g, which they overwrite; J already has its part of them.
  */
-static void step_both(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi, real *g)
+static void step_both(nbt_learner *self, const nbt_reference *theta, const nbt_reference *phi,
+                      real *g)
 {
-    NBT(whole_factor)(theta, (real)self->choices.lambda_theta);
-    NBT(whole_factor)(phi, (real)self->choices.lambda_phi);
+    NBT(reference_factor)(theta, (real)self->choices.lambda_theta);
+    NBT(reference_factor)(phi, (real)self->choices.lambda_phi);
     phi_out(self, self->readout.phi, self->optimizer.phi_flat);
-    NBT(whole_step)(phi, self->optimizer.phi_g);
+    NBT(reference_step)(phi, self->optimizer.phi_g);
     phi_back(self, self->optimizer.phi_flat, self->readout.phi);
-    NBT(whole_step)(theta, g);
+    NBT(reference_step)(theta, g);
 }
 
 /* J of both ← (1 - γ) J + their gradients' outer products. */
-static void add_outer(const nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi,
+static void add_outer(const nbt_learner *self, const nbt_reference *theta, const nbt_reference *phi,
                       const real *g)
 {
-    NBT(whole_add)(theta, decayed(self), g);
-    NBT(whole_add)(phi, decayed(self), self->optimizer.phi_g);
+    NBT(reference_add)(theta, decayed(self), g);
+    NBT(reference_add)(phi, decayed(self), self->optimizer.phi_g);
 }
 
 /* The same, but φ's is the readout's own information; overwrites phi_g. */
-static void add_informed(nbt_learner *self, const nbt_whole *theta, const nbt_whole *phi)
+static void add_informed(nbt_learner *self, const nbt_reference *theta, const nbt_reference *phi)
 {
     const real *information = self->readout.information;
     real *c = self->optimizer.direction;
-    NBT(whole_add)(theta, decayed(self), self->scratch.g);
+    NBT(reference_add)(theta, decayed(self), self->scratch.g);
     for (size_t r = 0; r < self->sizes.A; r++) {
         memset(c, 0, self->sizes.ldA * sizeof *c);
         c[r] = root(information[r]);
         phi_gradient(self, c, self->optimizer.phi_g);
-        NBT(whole_add)(phi, r ? 1 : decayed(self), self->optimizer.phi_g);
+        NBT(reference_add)(phi, r ? 1 : decayed(self), self->optimizer.phi_g);
     }
 }
 
 void NBT(fisher_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
 {
-    const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
+    const nbt_reference theta = NBT(reference_theta)(self), phi = NBT(reference_phi)(self);
     if (self->choices.exact_fisher) add_exact(self, &theta, &phi, gradient);
     NBT(readout_pull)(self, 1, self->network.slope, self->readout.delta, self->readout.H);
     gradient(self);
@@ -124,7 +125,7 @@ void NBT(fisher_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
 
 void NBT(fisher_apply)(nbt_learner *self)
 {
-    const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
+    const nbt_reference theta = NBT(reference_theta)(self), phi = NBT(reference_phi)(self);
     phi_out(self, self->past.g_phi, self->optimizer.phi_g);
     add_outer(self, &theta, &phi, self->past.g_theta);
     step_both(self, &theta, &phi, self->past.g_theta);

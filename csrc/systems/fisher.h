@@ -1,5 +1,5 @@
-/* fisher.h: a step with the metrics of whole.h, whose J is a Fisher matrix, (24) and (26): exact,
- * or of the loss's gradient. */
+/* fisher.h: a step with the metrics of reference.h, whose J is a Fisher matrix, (24) and (26):
+ * exact, or of the loss's gradient. */
 #ifndef NBT_SYSTEMS_FISHER_H
 #define NBT_SYSTEMS_FISHER_H
 

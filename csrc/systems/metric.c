@@ -1,17 +1,17 @@
 #include "systems/metric.h"
 #include "machine/flat.h"
 #include "shared/optimizer.h"
-#include "systems/whole.h"
+#include "systems/reference.h"
 #include <string.h>
 
-/* ---- a pass over blocks -------------------------------------------------------------------- */
+/* ---- a pass over groups -------------------------------------------------------------------- */
 
 /* What a pass does; constant wherever it is compiled. */
 typedef struct {
     int learn;   /* J and θ follow the gradient */
     int pair;    /* which is H z + c w̄, or z alone */
     int keep;    /* q and r are kept */
-    int measure; /* ‖z‖² in each block, ‖w̄‖² in all; ⟨z, w̄⟩ */
+    int measure; /* ‖z‖² in each group, ‖w̄‖² in all; ⟨z, w̄⟩ */
 } work;
 
 typedef struct {
@@ -21,7 +21,7 @@ typedef struct {
     real *theta, *J, *J0, *q, *r;
 } pass;
 
-/* Of a block: what its first parameter says, and what the others leave to it. */
+/* Of a group: what its first parameter says, and what the others leave to it. */
 typedef struct {
     real H, c, g0, z0, w0, inverse0;
     vec x, Q, z2, zw;
@@ -33,7 +33,7 @@ typedef struct {
     real first_w2;
 } totals;
 
-/* Up to LANES parameters from j on that are not first in their block. */
+/* Up to LANES parameters from j on that are not first in their group. */
 NBT_INLINE void arrow_turn(const pass *at, work todo, arrow *b, totals *all, size_t j, size_t count)
 {
     const vec z = todo.learn || todo.measure ? load_any(at->z + j) : spread(0);
@@ -69,8 +69,8 @@ NBT_INLINE void arrow_turn(const pass *at, work todo, arrow *b, totals *all, siz
     }
 }
 
-/* Kalman: the block first … last - 1. *z2, *zw: what is measured. */
-NBT_INLINE void arrow_block(const pass *at, work todo, totals *all, size_t first, size_t last,
+/* Kalman: the group first … last - 1. *z2, *zw: what is measured. */
+NBT_INLINE void arrow_group(const pass *at, work todo, totals *all, size_t first, size_t last,
                             real H, real *z2, real *zw)
 {
     arrow b = {.H = todo.pair ? H : 1, .c = at->c};
@@ -145,7 +145,7 @@ static void descend(nbt_learner *self, real rate, const real *g)
         store(theta + j, load(theta + j) - rate * load(g + j));
 }
 
-/* J ← keep J + g gᵀ, q, r and θ where every block is one parameter. */
+/* J ← keep J + g gᵀ, q, r and θ where every group is one parameter. */
 static void diagonal(nbt_learner *self, step_size step, const real *g)
 {
     real *theta = self->network.theta, *J = self->optimizer.theta_J, *r = self->optimizer.metric_r;
@@ -158,14 +158,14 @@ static void diagonal(nbt_learner *self, step_size step, const real *g)
     }
 }
 
-/* Every block, for q and r. */
+/* Every group, for q and r. */
 NBT_INLINE void each_block(nbt_learner *self, const pass *at, const work todo)
 {
-    const int64_t *block = self->optimizer.block;
+    const int64_t *group = self->optimizer.group_start;
     totals all = {0};
     real none;
-    for (size_t b = 0; b < self->optimizer.blocks; b++)
-        arrow_block(at, todo, &all, (size_t)block[b], (size_t)block[b + 1], 1, &none, &none);
+    for (size_t b = 0; b < self->optimizer.groups; b++)
+        arrow_group(at, todo, &all, (size_t)group[b], (size_t)group[b + 1], 1, &none, &none);
     self->optimizer.measuring = todo.keep;
 }
 
@@ -174,7 +174,7 @@ void NBT(metric_apply)(nbt_learner *self, const real *restrict g)
     const pass at = pass_of(self, g);
     if (self->choices.optimizer == NBT_SGD)
         descend(self, at.step.rate, g);
-    else if (self->optimizer.blocks == self->system.functions.p)
+    else if (self->optimizer.groups == self->system.functions.p)
         diagonal(self, at.step, g);
     else if (self->choices.rule != NBT_NOBACKTRACK)
         each_block(self, &at, (work){.learn = 1});
@@ -185,8 +185,8 @@ void NBT(metric_apply)(nbt_learner *self, const real *restrict g)
 void NBT(metric_refresh)(nbt_learner *self)
 {
     if (self->choices.optimizer == NBT_SGD) return;
-    if (self->choices.whole) {
-        NBT(whole_refresh)(self);
+    if (self->choices.reference) {
+        NBT(reference_refresh)(self);
         self->optimizer.measuring = 1;
         return;
     }
@@ -211,7 +211,7 @@ NBT_INLINE void each_span(nbt_learner *self, const pass *at, const int learn, co
         if (measure == NOTHING)
             descend_span(at, todo, &all, first, last, of, z2);
         else
-            arrow_block(at, todo, &all, first, last, of, z2, zw);
+            arrow_group(at, todo, &all, first, last, of, z2, zw);
     }
     ((real *)self->reduction.block_w)[0] = fold(all.w2) + all.first_w2;
 }
@@ -249,18 +249,18 @@ void NBT(metric_sweep)(nbt_learner *self, int learn, real c, const real *z)
 
 real NBT(metric_norm)(nbt_learner *self, const real *restrict w)
 {
-    if (self->choices.dense) return NBT(whole_norm)(self, w);
+    if (self->choices.dense) return NBT(reference_norm)(self, w);
     const real *q = self->optimizer.metric_q, *r = self->optimizer.metric_r;
     vec sum = {0};
-    if (self->optimizer.blocks == self->system.functions.p) {
+    if (self->optimizer.groups == self->system.functions.p) {
         for (size_t j = 0; j < self->sizes.cell.size; j += LANES)
             sum += load(w + j) * load(w + j) * load(r + j);
         return fold(sum);
     }
     real firsts = 0;
-    for (size_t b = 0; b < self->optimizer.blocks; b++) {
-        const size_t first = (size_t)self->optimizer.block[b],
-                     last = (size_t)self->optimizer.block[b + 1];
+    for (size_t b = 0; b < self->optimizer.groups; b++) {
+        const size_t first = (size_t)self->optimizer.group_start[b],
+                     last = (size_t)self->optimizer.group_start[b + 1];
         const real w0 = w[first];
         firsts += w0 * w0 * r[first];
         for (size_t j = first + 1; j < last; j += LANES) {
@@ -275,14 +275,14 @@ real NBT(metric_norm)(nbt_learner *self, const real *restrict w)
 void NBT(metric_raise)(const nbt_learner *self, const real *restrict w, real *restrict y)
 {
     if (self->choices.dense) {
-        const nbt_whole at = NBT(whole_theta)(self);
-        NBT(whole_solve)(&at, w, y);
+        const nbt_reference at = NBT(reference_theta)(self);
+        NBT(reference_solve)(&at, w, y);
         return;
     }
     const real *q = self->optimizer.metric_q, *r = self->optimizer.metric_r;
-    for (size_t b = 0; b < self->optimizer.blocks; b++) {
-        const size_t first = (size_t)self->optimizer.block[b],
-                     last = (size_t)self->optimizer.block[b + 1];
+    for (size_t b = 0; b < self->optimizer.groups; b++) {
+        const size_t first = (size_t)self->optimizer.group_start[b],
+                     last = (size_t)self->optimizer.group_start[b + 1];
         const real w0 = w[first];
         vec sum = {0};
         for (size_t j = first + 1; j < last; j += LANES) {
@@ -296,14 +296,14 @@ void NBT(metric_raise)(const nbt_learner *self, const real *restrict w, real *re
     }
 }
 
-/* What a bias w_0 leaves on the parameters of its block that a row does not have is w_0² (Q - Σ q²
+/* What a bias w_0 leaves on the parameters of its group that a row does not have is w_0² (Q - Σ q²
  * r), the sum being over those it has. */
 static real left_over(real w0, real Q, real covered)
 {
     return Q > covered ? w0 * w0 * (Q - covered) : 0;
 }
 
-/* ‖w_i‖² of a run within the block that begins at `first` (or where there are no biases, SIZE_MAX),
+/* ‖w_i‖² of a run within the group that begins at `first` (or where there are no biases, SIZE_MAX),
  * its columns from j on. */
 static real run_norm(const real *q, const real *r, size_t first, size_t j, size_t count,
                      const real *value)
@@ -348,14 +348,14 @@ static real row_norm(const real *q, const real *r, const int32_t *first, size_t 
 void NBT(metric_rows)(nbt_learner *self, real *restrict norm)
 {
     if (self->choices.dense) {
-        NBT(whole_rows)(self, norm);
+        NBT(reference_rows)(self, norm);
         return;
     }
     const real *q = self->optimizer.metric_q, *r = self->optimizer.metric_r,
                *value = self->system.values;
     const int32_t *index = self->system.indices, *first = self->optimizer.first;
-    const int diagonal = self->optimizer.blocks ==
-                         self->system.functions.p; /* as if every row were within one block */
+    const int diagonal = self->optimizer.groups ==
+                         self->system.functions.p; /* as if every row were within one group */
     for (size_t i = 0; i < self->sizes.n; i++) {
         const size_t at = (size_t)self->system.indptr[i],
                      count = (size_t)self->system.indptr[i + 1] - at;

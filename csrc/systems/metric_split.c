@@ -17,7 +17,7 @@ static split_metric metric_of(const nbt_learner *self)
                           self->estimator.pair, plain};
 }
 
-/* What the bias w_0 of j's block takes from entry j: q_j w_0, if both belong to the same pair. */
+/* What the bias w_0 of j's group takes from entry j: q_j w_0, if both belong to the same pair. */
 static real shift(const split_metric *m, size_t j, const real *w)
 {
     const size_t first = (size_t)m->first[j];

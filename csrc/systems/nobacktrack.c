@@ -41,9 +41,9 @@ static int in_one_pass(nbt_learner *self)
         NBT(sparse_spread)(self);
     }
     const int diagonal =
-        self->choices.optimizer == NBT_KALMAN && self->optimizer.blocks == self->system.functions.p;
+        self->choices.optimizer == NBT_KALMAN && self->optimizer.groups == self->system.functions.p;
     return self->system.owned && self->sizes.K == 1 && !self->choices.split &&
-           !self->choices.whole && !diagonal;
+           !self->choices.reference && !diagonal;
 }
 
 static void sweep(nbt_learner *self, int learn)
@@ -67,7 +67,7 @@ double NBT(system_nobacktrack_observe)(nbt_learner *self, nbt_target y, int lear
     }
     void (*const gradient)(nbt_learner *) =
         self->choices.split ? NBT(split_gradient) : mean_gradient;
-    if (self->choices.whole) {
+    if (self->choices.reference) {
         NBT(fisher_learn)(self, gradient);
     } else {
         gradient(self);

@@ -32,7 +32,7 @@ double NBT(system_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
 {
     const double loss = NBT(system_loss)(self, y, learn);
     if (!learn || self->counters.failed) return loss;
-    if (self->choices.whole) {
+    if (self->choices.reference) {
         NBT(fisher_learn)(self, exact_gradient);
         return loss;
     }

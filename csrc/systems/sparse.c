@@ -40,11 +40,11 @@ static int begin_span(nbt_learner *self, int32_t i, extent at)
         self->system.owner[self->system.spans++] = i;
         return 1;
     }
-    while (self->system.spans < self->optimizer.blocks &&
-           self->optimizer.block[self->system.spans + 1] <= at.first)
+    while (self->system.spans < self->optimizer.groups &&
+           self->optimizer.group_start[self->system.spans + 1] <= at.first)
         self->system.owner[self->system.spans++] = -1;
-    if (self->system.spans == self->optimizer.blocks ||
-        at.last >= self->optimizer.block[self->system.spans + 1])
+    if (self->system.spans == self->optimizer.groups ||
+        at.last >= self->optimizer.group_start[self->system.spans + 1])
         return 0;
     self->system.owner[self->system.spans++] = i;
     return 1;
@@ -53,10 +53,10 @@ static int begin_span(nbt_learner *self, int32_t i, extent at)
 static void end_spans(nbt_learner *self)
 {
     if (self->choices.optimizer == NBT_KALMAN) {
-        while (self->system.spans < self->optimizer.blocks)
+        while (self->system.spans < self->optimizer.groups)
             self->system.owner[self->system.spans++] = -1;
-        memcpy(self->system.span, self->optimizer.block,
-               (self->optimizer.blocks + 1) * sizeof *self->system.span);
+        memcpy(self->system.span, self->optimizer.group_start,
+               (self->optimizer.groups + 1) * sizeof *self->system.span);
         return;
     }
     if (!self->system.spans) {

@@ -27,9 +27,9 @@ void NBT(sparse_add_split)(const nbt_learner *self, const real *restrict coeffic
 void NBT(sparse_dot_split)(const nbt_learner *self, const real *restrict y, real *restrict out);
 
 /* After the pattern was set: which rows are runs, and whether the rows are `owned`: each parameter
- * acts on one state at most, rising as the states do, and each block on one. Then the p parameters
+ * acts on one state at most, rising as the states do, and each group on one. Then the p parameters
  * lie in `spans` pieces, of which piece s, span[s] … span[s+1] - 1, acts on the state owner[s], -1:
- * on none; with Kalman they are its blocks. O(entries) */
+ * on none; with Kalman they are its groups. O(entries) */
 void NBT(sparse_survey)(nbt_learner *self);
 
 /* After values were set, where rows are owned: z (p), the entry of each parameter, 0 where there is

@@ -49,7 +49,7 @@ double NBT(system_loss)(nbt_learner *self, nbt_target y, int learn)
     if (self->choices.readout == NBT_OWN_LOSS)
         return NBT(system_own_loss)(self, y, self->readout.H);
     const double loss = NBT(readout_loss)(self, y, self->readout.delta);
-    if (learn && !self->choices.whole) NBT(readout_learn)(self);
+    if (learn && !self->choices.reference) NBT(readout_learn)(self);
     return loss;
 }
 

@@ -72,8 +72,8 @@ cdef class Learner(LearnerState):
         self.turns.take(False)
         try:
             if self.retired:
-                return (<Learner>trainer._live.learner)._block(trainer, x, y, learn)
-            return self._block(trainer, x, y, learn)
+                return (<Learner>trainer._live.learner)._chunk(trainer, x, y, learn)
+            return self._chunk(trainer, x, y, learn)
         finally:
             self.turns.give()
 
@@ -111,9 +111,9 @@ cdef class Learner(LearnerState):
                                                  self.c.counters.step))
         return p
 
-    cdef object _block(self, trainer, x, y, bint learn):
+    cdef object _chunk(self, trainer, x, y, bint learn):
         cdef Data inputs, targets
-        cdef nbt_block block
+        cdef nbt_chunk chunk
         cdef npy_intp steps
         inputs.symbols, inputs.vectors = NULL, NULL
         targets.symbols, targets.vectors = NULL, NULL
@@ -132,35 +132,35 @@ cdef class Learner(LearnerState):
             if targets.count != inputs.count:
                 raise ValueError(f"y: expected {inputs.count} targets, one for each x, "
                                  f"got {targets.count}")
-        block.steps, block.learn, block.input_first = inputs.count, learn, y is not None
-        block.symbols, block.vectors = inputs.symbols, inputs.vectors
-        block.target_symbols, block.target_vectors = targets.symbols, targets.vectors
-        block.predictions = NULL
+        chunk.steps, chunk.learn, chunk.input_first = inputs.count, learn, y is not None
+        chunk.symbols, chunk.vectors = inputs.symbols, inputs.vectors
+        chunk.target_symbols, chunk.target_vectors = targets.symbols, targets.vectors
+        chunk.predictions = NULL
         if y is Ellipsis:
-            self._run(trainer, &block, NULL)
+            self._run(trainer, &chunk, NULL)
             return None
         steps = inputs.count
         loss = PyArray_SimpleNew(1, &steps, NPY_FLOAT64)
-        self._run(trainer, &block, <double*>PyArray_DATA(loss))
+        self._run(trainer, &chunk, <double*>PyArray_DATA(loss))
         return loss
 
     cdef object _along(self, trainer, x):
         cdef Data inputs
-        cdef nbt_block block
+        cdef nbt_chunk chunk
         inputs.symbols, inputs.vectors = NULL, NULL
         _held = self._inputs(x, &inputs)
-        block.steps, block.learn, block.input_first = inputs.count, False, True
-        block.symbols, block.vectors = inputs.symbols, inputs.vectors
-        block.target_symbols, block.target_vectors = NULL, NULL
+        chunk.steps, chunk.learn, chunk.input_first = inputs.count, False, True
+        chunk.symbols, chunk.vectors = inputs.symbols, inputs.vectors
+        chunk.target_symbols, chunk.target_vectors = NULL, NULL
         p = np.empty((inputs.count, self.c.sizes.A))
-        block.predictions = <double*>PyArray_DATA(p)
-        self._run(trainer, &block, NULL)
+        chunk.predictions = <double*>PyArray_DATA(p)
+        self._run(trainer, &chunk, NULL)
         return p
 
-    cdef int _run(self, trainer, nbt_block* block, double* loss) except -1:
+    cdef int _run(self, trainer, nbt_chunk* chunk, double* loss) except -1:
         """Run pieces of a few milliseconds without the GIL. Between them, check for signals and let
         calls that only read go first."""
-        cdef nbt_block piece = block[0]
+        cdef nbt_chunk piece = chunk[0]
         cdef size_t begun = 0, done = 0
         cdef size_t stride = <size_t>(WORK_BETWEEN_SIGNALS / self.work) + 1
         cdef nbt_status status
@@ -171,18 +171,18 @@ cdef class Learner(LearnerState):
             kept = self._keep()
         if hold:  # it is not known how long its functions take
             stride = 1
-        while begun < block.steps:
-            piece.steps = min(stride, block.steps - begun)
-            if block.symbols != NULL:
-                piece.symbols = block.symbols + begun
-            if block.vectors != NULL:
-                piece.vectors = block.vectors + begun * self.c.sizes.m
-            if block.target_symbols != NULL:
-                piece.target_symbols = block.target_symbols + begun
-            if block.target_vectors != NULL:
-                piece.target_vectors = block.target_vectors + begun * self.c.sizes.Y
-            if block.predictions != NULL:
-                piece.predictions = block.predictions + begun * self.c.sizes.A
+        while begun < chunk.steps:
+            piece.steps = min(stride, chunk.steps - begun)
+            if chunk.symbols != NULL:
+                piece.symbols = chunk.symbols + begun
+            if chunk.vectors != NULL:
+                piece.vectors = chunk.vectors + begun * self.c.sizes.m
+            if chunk.target_symbols != NULL:
+                piece.target_symbols = chunk.target_symbols + begun
+            if chunk.target_vectors != NULL:
+                piece.target_vectors = chunk.target_vectors + begun * self.c.sizes.Y
+            if chunk.predictions != NULL:
+                piece.predictions = chunk.predictions + begun * self.c.sizes.A
             if hold or piece.steps * self.work < 1e5:  # shorter than a switch of threads
                 status = nbt_learner_run(&self.c, &piece, loss + begun if loss else NULL, &done)
             else:
@@ -203,7 +203,7 @@ cdef class Learner(LearnerState):
                     self.c.counters.step - 1, position=begun + done, loss=nats))
                 raise self.lost
             begun += piece.steps
-            if begun < block.steps:
+            if begun < chunk.steps:
                 if self.turns.looks:
                     self.turns.pause()
                 PyErr_CheckSignals()

@@ -21,7 +21,7 @@ cdef class LearnerState:
     cdef readonly object stamp
     cdef CoreSystem system  # a system that is trained, or None
     cdef readonly object indptr, indices, pair
-    cdef object block, first, survey, phi_block
+    cdef object group_start, first, survey, phi_group_start
     cdef Turns turns
     cdef bint retired  # another learner took its place
     cdef readonly object lost  # the error by which it diverged, or None
@@ -55,9 +55,9 @@ cdef class LearnerState:
         if system is not None:
             self._take(system, starts)
         if phi_starts is not None:
-            to.whole, self.c.optimizer.phi_blocks = True, len(phi_starts)
-            self.phi_block = np.append(np.asarray(phi_starts, np.int64), (1 + n) * outputs)
-            self.c.optimizer.phi_block = <int64_t*><uintptr_t>self.phi_block.ctypes.data
+            to.reference, self.c.optimizer.phi_groups = True, len(phi_starts)
+            self.phi_group_start = np.append(np.asarray(phi_starts, np.int64), (1 + n) * outputs)
+            self.c.optimizer.phi_group_start = <int64_t*><uintptr_t>self.phi_group_start.ctypes.data
         self.pair = np.zeros(system.c.p if split else 1, np.int32)
         self.c.estimator.pair = <int32_t*><uintptr_t>self.pair.ctypes.data
         nbt_learner_init(&self.c, _isa_row(isa))
@@ -111,8 +111,8 @@ cdef class LearnerState:
         self.system, self.c.system.functions, self.c.sizes.P = system, system.c, 0
         self.indptr = np.zeros(system.c.n + 1, np.int64)
         self.indices = np.zeros(max(system.c.entries, 1), np.int32)
-        self.block = np.concatenate([np.asarray(starts, np.int64), [p]])
-        self.first = np.repeat(self.block[:len(starts)], np.diff(self.block)).astype(np.int32)
+        self.group_start = np.concatenate([np.asarray(starts, np.int64), [p]])
+        self.first = np.repeat(self.group_start[:len(starts)], np.diff(self.group_start)).astype(np.int32)
         self.c.system.indptr = <int64_t*><uintptr_t>self.indptr.ctypes.data
         self.c.system.indices = <int32_t*><uintptr_t>self.indices.ctypes.data
         pieces = max(system.c.n, len(starts)) + 1
@@ -125,9 +125,9 @@ cdef class LearnerState:
         self.c.system.span = <int64_t*><uintptr_t>survey[3].ctypes.data
         self.c.system.owner = <int32_t*><uintptr_t>survey[4].ctypes.data
         self.survey = survey
-        self.c.optimizer.block = <int64_t*><uintptr_t>self.block.ctypes.data
+        self.c.optimizer.group_start = <int64_t*><uintptr_t>self.group_start.ctypes.data
         self.c.optimizer.first = <int32_t*><uintptr_t>self.first.ctypes.data
-        self.c.optimizer.blocks = len(starts)
+        self.c.optimizer.groups = len(starts)
         return 0
 
     def named(self, kind, *parts):
@@ -180,8 +180,8 @@ cdef class LearnerState:
 
     @property
     def whole(self):
-        """Whether the metric is a reference metric (csrc/systems/whole.h)."""
-        return bool(self.c.choices.whole)
+        """Whether the metric is a reference metric (csrc/systems/reference.h)."""
+        return bool(self.c.choices.reference)
 
     @property
     def dense(self):

@@ -81,7 +81,7 @@ cdef extern from "choices.h" nogil:
         nbt_optimizer optimizer
         nbt_norm norm
         nbt_missing missing
-        int scale_x, scale_y, one_hot, exact_self, lazy, split, whole, dense, exact_fisher
+        int scale_x, scale_y, one_hot, exact_self, lazy, split, reference, dense, exact_fisher
         nbt_schedule schedule
         double lambda_theta, lambda_phi, outlier
         uint64_t seed
@@ -105,10 +105,10 @@ cdef extern from "learner.h" nogil:
         int32_t x_last
     ctypedef struct nbt_optimizer_part:
         int measuring
-        size_t blocks, phi_blocks
-        int64_t* block
+        size_t groups, phi_groups
+        int64_t* group_start
         int32_t* first
-        int64_t* phi_block
+        int64_t* phi_group_start
     ctypedef struct nbt_estimator:
         int settled, fresh
         int32_t* pair
@@ -149,7 +149,7 @@ cdef extern from "learner.h" nogil:
         size_t offset, rows, columns
         nbt_kind kind
         int needed, wide
-    ctypedef struct nbt_block:
+    ctypedef struct nbt_chunk:
         size_t steps
         const int32_t* symbols
         const double* vectors
@@ -164,7 +164,7 @@ cdef extern from "learner.h" nogil:
     void nbt_learner_bring_up(nbt_learner* self, void* theta, void* w) noexcept
     nbt_status nbt_learner_predict(nbt_learner* self, int has_x, int32_t symbol,
                                    const double* vector, double* prediction) noexcept
-    nbt_status nbt_learner_run(nbt_learner* self, const nbt_block* block, double* loss,
+    nbt_status nbt_learner_run(nbt_learner* self, const nbt_chunk* chunk, double* loss,
                                size_t* done) noexcept
     size_t nbt_first_bad_symbol(const int32_t* symbols, size_t count, size_t limit) noexcept
     size_t nbt_first_bad_number(double largest, const double* numbers, size_t count,

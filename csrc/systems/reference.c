@@ -1,49 +1,49 @@
-#include "systems/whole.h"
+#include "systems/reference.h"
 #include "machine/lanes.h"
 #include "machine/panels.h"
 #include "shared/optimizer.h"
 #include <math.h>
 #include <string.h>
 
-nbt_whole NBT(whole_theta)(const nbt_learner *self)
+nbt_reference NBT(reference_theta)(const nbt_learner *self)
 {
-    return (nbt_whole){
-        self->system.functions.p, self->optimizer.blocks,   self->optimizer.block,
+    return (nbt_reference){
+        self->system.functions.p, self->optimizer.groups,   self->optimizer.group_start,
         self->choices.dense,      self->network.theta,      self->optimizer.theta_J,
         self->optimizer.theta_J0, self->optimizer.metric_q, self->optimizer.metric_r};
 }
 
-nbt_whole NBT(whole_phi)(const nbt_learner *self)
+nbt_reference NBT(reference_phi)(const nbt_learner *self)
 {
-    return (nbt_whole){(1 + self->sizes.n) * self->sizes.A,
-                       self->optimizer.phi_blocks,
-                       self->optimizer.phi_block,
-                       self->choices.dense,
-                       self->optimizer.phi_flat,
-                       self->optimizer.phi_J,
-                       self->optimizer.phi_J0,
-                       self->optimizer.phi_q,
-                       self->optimizer.phi_r};
+    return (nbt_reference){(1 + self->sizes.n) * self->sizes.A,
+                           self->optimizer.phi_groups,
+                           self->optimizer.phi_group_start,
+                           self->choices.dense,
+                           self->optimizer.phi_flat,
+                           self->optimizer.phi_J,
+                           self->optimizer.phi_J0,
+                           self->optimizer.phi_q,
+                           self->optimizer.phi_r};
 }
 
-/* One block: its size, where it begins among the parameters and, dense, among the numbers of J. */
+/* One group: its size, where it begins among the parameters and, dense, among the numbers of J. */
 typedef struct {
     size_t size, first, at;
 } piece;
 
-static piece next_piece(const nbt_whole *at, size_t b, const piece *last)
+static piece next_piece(const nbt_reference *at, size_t b, const piece *last)
 {
-    const size_t first = (size_t)at->block[b], size = (size_t)at->block[b + 1] - first;
+    const size_t first = (size_t)at->group_start[b], size = (size_t)at->group_start[b + 1] - first;
     return (piece){size, first, last ? last->at + last->size * last->size : 0};
 }
 
 /* EACH_PIECE(at) { … here … } */
 #define EACH_PIECE(target)                                                                         \
     for (piece here = next_piece(target, 0, NULL), *once = &here; once; once = NULL)               \
-        for (size_t b_ = 0; b_ < (target)->blocks;                                                 \
-             b_++, here = b_ < (target)->blocks ? next_piece(target, b_, &here) : here)
+        for (size_t b_ = 0; b_ < (target)->groups;                                                 \
+             b_++, here = b_ < (target)->groups ? next_piece(target, b_, &here) : here)
 
-void NBT(whole_add)(const nbt_whole *at, real keep, const real *restrict g)
+void NBT(reference_add)(const nbt_reference *at, real keep, const real *restrict g)
 {
     EACH_PIECE(at)
     {
@@ -79,7 +79,7 @@ static void cholesky(size_t size, const real *restrict J, real lambda, real *res
     }
 }
 
-void NBT(whole_factor)(const nbt_whole *at, real lambda)
+void NBT(reference_factor)(const nbt_reference *at, real lambda)
 {
     EACH_PIECE(at)
     {
@@ -116,7 +116,7 @@ static void substitute(size_t size, const real *L, const real *w, real *y, int b
     }
 }
 
-void NBT(whole_solve)(const nbt_whole *at, const real *w, real *y)
+void NBT(reference_solve)(const nbt_reference *at, const real *w, real *y)
 {
     EACH_PIECE(at)
     {
@@ -135,22 +135,22 @@ void NBT(whole_solve)(const nbt_whole *at, const real *w, real *y)
     }
 }
 
-void NBT(whole_step)(const nbt_whole *at, real *g)
+void NBT(reference_step)(const nbt_reference *at, real *g)
 {
-    NBT(whole_solve)(at, g, g);
+    NBT(reference_solve)(at, g, g);
     for (size_t j = 0; j < at->p; j++) at->x[j] -= g[j];
 }
 
-real NBT(whole_norm)(nbt_learner *self, const real *restrict w)
+real NBT(reference_norm)(nbt_learner *self, const real *restrict w)
 {
-    const nbt_whole at = NBT(whole_theta)(self);
+    const nbt_reference at = NBT(reference_theta)(self);
     real *y = self->scratch.raised, sum = 0;
-    NBT(whole_solve)(&at, w, y);
+    NBT(reference_solve)(&at, w, y);
     for (size_t j = 0; j < at.p; j++) sum += w[j] * y[j];
     return sum > 0 ? sum : 0;
 }
 
-void NBT(whole_rows)(nbt_learner *self, real *restrict norm)
+void NBT(reference_rows)(nbt_learner *self, real *restrict norm)
 {
     const real *value = self->system.values;
     real *dense = self->optimizer.lead;
@@ -158,14 +158,14 @@ void NBT(whole_rows)(nbt_learner *self, real *restrict norm)
         const size_t begin = (size_t)self->system.indptr[i],
                      end = (size_t)self->system.indptr[i + 1];
         for (size_t e = begin; e < end; e++) dense[self->system.indices[e]] = value[e];
-        norm[i] = begin < end ? NBT(whole_norm)(self, dense) : 0;
+        norm[i] = begin < end ? NBT(reference_norm)(self, dense) : 0;
         for (size_t e = begin; e < end; e++) dense[self->system.indices[e]] = 0;
     }
 }
 
-void NBT(whole_refresh)(nbt_learner *self)
+void NBT(reference_refresh)(nbt_learner *self)
 {
-    const nbt_whole theta = NBT(whole_theta)(self), phi = NBT(whole_phi)(self);
-    NBT(whole_factor)(&theta, (real)self->choices.lambda_theta);
-    if (phi.p) NBT(whole_factor)(&phi, (real)self->choices.lambda_phi);
+    const nbt_reference theta = NBT(reference_theta)(self), phi = NBT(reference_phi)(self);
+    NBT(reference_factor)(&theta, (real)self->choices.lambda_theta);
+    if (phi.p) NBT(reference_factor)(&phi, (real)self->choices.lambda_phi);
 }
