@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -449,3 +450,15 @@ def test_an_alphabet_is_iterated_and_asked(symbols, elements, others):
     assert not any(one in alphabet for one in others)
     assert alphabet == streams.Alphabet(symbols)
     assert hash(alphabet) == hash(streams.Alphabet(symbols))
+
+
+def test_many_plain_numbers_are_asked_at_no_cost():
+    alphabet = streams.Alphabet(range(2**31 - 1))
+    tracemalloc.start()
+    try:
+        assert np.int64(2**31 - 2) in alphabet
+        assert 2**31 - 1 not in alphabet
+        assert 1.5 not in alphabet
+        assert tracemalloc.get_traced_memory()[1] < 10_000
+    finally:
+        tracemalloc.stop()

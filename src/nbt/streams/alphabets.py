@@ -69,7 +69,9 @@ class Alphabet:
         return iter(self.symbols)
 
     def __contains__(self, symbol: object) -> bool:
-        return symbol in self._known
+        if not isinstance(self.symbols, range):
+            return symbol in self._known
+        return isinstance(symbol, int | np.integer) and 0 <= symbol < len(self)
 
     @cached_property
     def _known(self) -> frozenset[Any]:
