@@ -3,7 +3,6 @@ what came."""
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import math
@@ -144,6 +143,8 @@ def _check_settable(kind: type[Closed], name: str) -> None:
     if isinstance(what, property) and what.fset is None:
         raise AttributeError(f"{name}: of {kind.__name__} it can be read, not set")
     if what is None and name not in _own(kind):
+        import difflib  # takes time, and only an error needs it
+
         known = [one for one in {*dir(kind), *_own(kind)} if not one.startswith("_")]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""

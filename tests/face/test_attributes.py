@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -88,3 +90,8 @@ def test_values_are_frozen():
     for one in (nbt.streams.Alphabet("ab"), nbt.RNN(3), nbt.Softmax(2), nbt.Kalman()):
         with pytest.raises(AttributeError, match="more_of_it"):
             one.more_of_it = 3
+
+
+def test_what_only_an_error_needs_is_imported_late():
+    code = "import sys, nbt; sys.exit('difflib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
