@@ -13,6 +13,7 @@ import pytest
 
 import nbt
 from nbt.cli import run
+from nbt.cli.options.table import options_of
 from nbt.streams.tables.tabular import looks_like
 
 CSV = "time,wind,rain\n0,3.5,0\n\n1,,0.2\n2, -1e3 ,NA\n3,4,\n"
@@ -332,6 +333,22 @@ def test_a_table_that_is_read_as_characters_is_said(tmp_path, name, text, said, 
     for args in (["--format", "text"], ["--format", "bytes"]):
         assert run([command, path, *args]) == 0
         assert "looks like" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.csv", "hour,rain\n1,0.5\n2,0\n"), ("a.parquet", "PAR1 abab")]
+)
+@pytest.mark.parametrize("command", ["train", "score", "compare"])
+def test_what_is_said_of_a_table_are_options_that_there_are(tmp_path, name, text, command, capfd):
+    path = tmp_path / name
+    path.write_text(text)
+    args = ["--steps", "1", "--rules", "rtrl", "--seeds", "1", "-o", str(tmp_path / "results")]
+    assert run([command, str(path), *(args if command == "compare" else [])]) == 0
+    hint = capfd.readouterr().err.splitlines()[0]
+    own = {one for option in options_of(command) for one in option.opts}
+    assert ("--format text" in hint) <= ("--format" in own)
+    assert ("nbt train with --columns" in hint) == ("--columns" not in own)
+    assert "--columns" in hint
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-32"])

@@ -28,7 +28,7 @@ def hint(source: str, options: dict[str, Any], verb: str) -> None:
     source : str
         The source as on the command line.
     options : dict
-        The options of the command.
+        The options of the command. Where it has none for tables, `nbt train` is named.
     verb : str
         What happens to its characters, such as "learned".
     """
@@ -36,8 +36,10 @@ def hint(source: str, options: dict[str, Any], verb: str) -> None:
 
     if options.get("format") or options.get("columns") or not os.path.isfile(source):
         return
+    reader = "" if "columns" in options else "nbt train with "
     if (kind := kind_of_file(source)) and source.lower().endswith(tuple(SUFFIXES)):
-        _say(f"{source} is a table ({kind}). Probably meant: --columns NAMES for its numbers.")
+        meant = f"{reader}--columns NAMES for its numbers"
+        _say(f"{source} is a table ({kind}). Probably meant: {meant}.")
         return
     text, final = _beginning(source, options.get("encoding"))
     looks = looks_like(text, final)
@@ -48,12 +50,11 @@ def hint(source: str, options: dict[str, Any], verb: str) -> None:
     format = "" if name.endswith(f".{looks.format}") else f" --format {looks.format}"
     meant = f"--columns {_quoted(looks.numbers[:SHOWN])}{format} for its numbers"
     meant = meant if looks.numbers else f"--column {_quoted(looks.names[:1])}{format} for words"
-    said = (
+    quiet = "; --format text says that its characters are meant" if "format" in options else ""
+    _say(
         f"{source} looks like a table of {len(looks.names)} columns ({names}{more}), and its "
-        f"characters are {verb}. Probably meant: {meant}; --format text says that "
-        "its characters are meant."
+        f"characters are {verb}. Probably meant: {reader}{meant}{quiet}."
     )
-    _say(said)
 
 
 def _say(line: str) -> None:
