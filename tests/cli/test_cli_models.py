@@ -80,6 +80,14 @@ def words(table, tmp_path):
     return path
 
 
+@pytest.mark.parametrize("temperature", ["1e-9", "1e-310"])
+def test_the_coldest_samples_are_the_most_probable_symbols(words, temperature, capfd):
+    capfd.readouterr()
+    args = ["-m", str(words), "-n", "6", "--prompt", "b", "--temperature", temperature]
+    assert run(["sample", *args]) == 0
+    assert capfd.readouterr().out.split() == list("ababab")
+
+
 def test_a_model_of_words_reads_as_it_learned(words, table, capsys):
     code, out, _ = said(capsys, "predict", "-m", words, table)
     assert code == 0

@@ -15,6 +15,8 @@ from nbt.cli.options.places import alphabet_of, learned_model
 from nbt.cli.pipes import quietly
 from nbt.display.visible import visible
 
+COLDEST = 1e-300  # for colder ones, log p / temperature may overflow
+
 
 @command("sample", "Make up symbols.")
 @quietly
@@ -49,7 +51,7 @@ def sample(
 def _draw(probabilities: np.ndarray, temperature: float, generator: np.random.Generator) -> int:
     """Return a symbol drawn with probability ∝ p^(1/temperature)."""
     with np.errstate(divide="ignore"):
-        logits = np.log(probabilities) / temperature
+        logits = np.log(probabilities) / max(temperature, COLDEST)
     weights = np.cumsum(np.exp(logits - logits.max()))
     return int(np.searchsorted(weights, generator.random() * weights[-1], side="right"))
 
