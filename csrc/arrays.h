@@ -51,7 +51,7 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
 
 /* NoBackTrack: pairs v̄ w̄, self-influence d, the regressors z of the last transition, s; what the
  * next sweep still has to do to w̄ and d, and 1024 times the most that an entry of them may be then
- * (nobacktrack.h); norms. RTRL: G and its successor, in strips where the cell is dense. */
+ * (dense/nobacktrack.h); norms. RTRL: G and its successor, in strips where the cell is dense. */
 #define NBT_ESTIMATOR_ARRAYS(X)                                                                    \
     X(estimator, v, K *S, ldn, nobacktrack, CARRIED)                                               \
     X(estimator, w, Kw, cell.size, nobacktrack, CARRIED)                                           \

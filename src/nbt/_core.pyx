@@ -48,7 +48,7 @@ cdef class Learner(LearnerState):
     learner may have taken this one's place there (`retire`), and does it instead.
     """
 
-    # ---- the two verbs -------------------------------------------------------------------------
+    # ---- the verbs -----------------------------------------------------------------------------
 
     def predict(self, trainer, x=None):
         """Return the prediction of the next target, float64; `x` is the input that comes first.

@@ -6,7 +6,8 @@ LARGE = 1 << 22
 
 def aligned_zeros(shapes, dtype):
     """Return arrays of zeros of these shapes (rows, columns), of one dtype or of a list of dtypes.
-    Each begins on a cache line, and is followed by room that C may read and write back (panels.h).
+    Each begins on a cache line, and is followed by room that C may read and write back
+    (csrc/machine/flat.h).
 
     If they are large they lie in one piece of memory, for which huge pages are used: with pages of
     4 KiB a step, which visits all arrays, must look up a page for every 64 lines. (The default at

@@ -1,11 +1,11 @@
-"""Systems of the package: networks (systems/network.h), Euler's step (systems/euler.h)."""
+"""Systems of the package: networks (csrc/systems/network.h), Euler's step (…/euler.h)."""
 
 LEAKS = {None: NBT_NO_LEAK, "alpha": NBT_FIXED_LEAK, "beta": NBT_LEARNED_LEAK,
          "tau": NBT_TIME_CONSTANT}
 
 
 cdef class NetworkCoreSystem(CoreSystem):
-    """Layers (networks.Layer), already validated, with the scratch their functions write."""
+    """Layers (`trainers/network.py`), already checked, with the scratch their functions write."""
 
     cdef nbt_network network
     cdef list kept  # all arrays that C borrows

@@ -148,7 +148,7 @@ cdef class LearnerState:
 
     @property
     def looks(self):
-        """Steps after which all arrays were scanned (machine/float_mode.h); usually 0."""
+        """Steps after which all arrays were scanned (csrc/machine/float_mode.h); usually 0."""
         return self.c.counters.looks
 
     @property

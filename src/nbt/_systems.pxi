@@ -1,4 +1,4 @@
-"""Systems as C calls them (systems/system.h): trampolines into Python, and functions by address."""
+"""Systems as C calls them (csrc/systems/system.h): Python functions, and functions by address."""
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject

@@ -157,8 +157,8 @@ class CTW:
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return all that was learned, as arrays that `load_state_dict` takes.
 
-        ``tree.records`` (used, 6) are the records of csrc/ctw.h as 32-bit words. ``history`` has
-        the last symbols, that of step t at the place t modulo its length.
+        ``tree.records`` (used, 6) are the records of csrc/baselines/ctw.h as 32-bit words.
+        ``history`` has the last symbols, that of step t at the place t modulo its length.
         """
         core = self._core
         return {

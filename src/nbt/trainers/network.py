@@ -1,4 +1,5 @@
-"""How the parameters of a cell lie in θ for the kernels that take any graph (systems/network.h)."""
+"""Where the parameters of a cell lie in θ, for the kernels that take any graph
+(csrc/systems/network.h)."""
 
 from __future__ import annotations
 

@@ -147,8 +147,8 @@ class DenseTable:
         return rows_of(panels, array, shape, first)
 
     def _in_ring(self, key: str, shape: Shape) -> Entry:
-        """Return an entry of the last T steps (dense/window.h), newest first. The newest slot is
-        the core's head."""
+        """Return an entry of the last T steps (csrc/dense/window.h), newest first. The newest
+        slot is the core's head."""
         core, (array, axis) = self._core, PAST[key]
         whole = plain(array, shape)
 
@@ -164,8 +164,8 @@ class DenseTable:
         return Entry(array, shape, read, write)
 
     def _rows_that_wait(self) -> dict[str, Entry]:
-        """Return entries of the waiting rows of symbols (dense/lazy.h), as they were when they
-        began to wait. Going on from their present values would round differently."""
+        """Return entries of the waiting rows of symbols (csrc/dense/lazy.h), as they were when
+        they began to wait. Going on from their present values would round differently."""
         (m, n), (rank, *_) = (self._entries[key].shape for key in ("cell.r", "estimator.w"))
         table = (rank, self._core.arrays["lazy_q"].shape[1])
         return {
