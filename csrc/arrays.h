@@ -33,8 +33,8 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(readout, information, 1, ldA, informed, SCRATCH)
 
 /* Kalman: diagonal and first row of J, for θ and φ. Of a system: the metric's q, r (metric.h), and
- * a vector (p) that is 0 between uses. For reference (reference.h): φ flat, its gradient and
- * metric; a direction. */
+ * a vector (p) that is 0 between uses. Of a reference metric (reference.h): φ flat, its
+ * gradient and metric; a direction. */
 #define NBT_OPTIMIZER_ARRAYS(X)                                                                    \
     X(optimizer, theta_J, 1, theta_kept, kalman, LEARNED)                                          \
     X(optimizer, theta_J0, 1, cell.size, kalman, LEARNED)                                          \
@@ -147,7 +147,7 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(scaler, y_limited, 1, Y, scale_y, CARRIED)                                                   \
     X(scaler, y_square, 2, Y, scale_y, DERIVED)
 
-/* What is predicted, for reference (reference.h). */
+/* What is predicted, for a reference metric (reference.h). */
 #define NBT_OPTIMIZER_DOUBLES(X) X(optimizer, predicted, 1, A, reference, DERIVED)
 
 #define NBT_DOUBLES(X)                                                                             \

@@ -49,7 +49,7 @@ typedef struct {
     int descent, lazy;    /* one pass a step (dense/descent.h); rows wait (dense/lazy.h) */
     int split;            /* the pairs share the parameters (systems/split.h) */
     int reference, dense,
-        exact_fisher;      /* a metric for reference (systems/reference.h), dense blocks */
+        exact_fisher;      /* a reference metric (systems/reference.h), of whole matrices */
     nbt_schedule schedule; /* rate of SGD, decay of Kalman */
     double lambda_theta, lambda_phi; /* Λ of the network and of the readout */
     double outlier;                  /* κ (optimizer.h); infinite: none */

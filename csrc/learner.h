@@ -38,7 +38,7 @@ typedef struct {
     size_t groups;            /* groups of θ in the metric (metric.h): */
     int64_t *group_start;     /* (groups + 1) where each begins, and p; */
     int32_t *first;           /* (p) where that of each parameter does */
-    size_t phi_groups;        /* those of φ for reference (reference.h): */
+    size_t phi_groups;        /* those of φ in a reference metric: */
     int64_t *phi_group_start; /* (phi_groups + 1) */
     NBT_OPTIMIZER_ARRAYS(NBT_FIELD)
     NBT_OPTIMIZER_DOUBLES(NBT_WIDE_FIELD)
@@ -84,9 +84,9 @@ typedef struct {
     uint8_t *run;              /* (n) are a row's columns neighbours, in rising order? */
     int owned, complete;       /* does a parameter act on one state alone (sparse.h)? each? */
     size_t own_begin, own_end; /* where the array `own` may differ from 0 */
-    size_t spans;              /* then the pieces, */
-    int64_t *span;             /* (spans + 1), */
-    int32_t *owner;            /* (spans), at most groups or n of them, and one more */
+    size_t spans;              /* then θ is cut into spans (sparse.h): */
+    int64_t *span;             /* (spans + 1) where each begins, and p; */
+    int32_t *owner;            /* (spans) the state it acts on; room for max(groups, n) + 1 */
     NBT_SYSTEM_ARRAYS(NBT_FIELD)
 } nbt_system_part;
 

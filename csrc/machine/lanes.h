@@ -1,7 +1,7 @@
-/* lanes.h: a block of reals as a value.
+/* lanes.h: a lane block, as many reals as a register holds, as a value: `vec`.
  *
  * Units (or symbols) lie in the lanes, parameters in the outer loop, so arithmetic on `vec` is the
- * plain arithmetic of every unit side by side. A block is as wide as the registers of the
+ * plain arithmetic of every unit side by side. It is as wide as the registers of the
  * instruction set: gcc keeps wider ones in memory, 1.5 to 6 times slower. A sum over lanes
  * is folded in a fixed tree. Needs the vector extensions of GNU C, which gcc and clang have
  * on every machine; no instruction set. */

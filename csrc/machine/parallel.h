@@ -1,4 +1,4 @@
-/* parallel.h: one piece of a step's work, shared by threads.
+/* parallel.h: one part of a step's work, shared by threads.
  *
  * The work is `count` panels (or rows), each of which is written by one thread only and needs
  * nothing of the others, so the bits are those of one thread. Small work stays on the thread that

@@ -1,6 +1,6 @@
 /* optimizer.h: what a gradient does to parameters; equations (10), (12) and (20)–(27).
  *
- * A block is one column: a unit's parameters (or a symbol's), its bias in row 0. Kalman keeps of
+ * A group is one column: a unit's parameters (or a symbol's), its bias in row 0. Kalman keeps of
  * J = Σ g gᵀ the diagonal J_pp and the first row J_0p (quasi-diagonal outer product). With
  * D_p = J_pp + λ, q_p = J_0p / D_0, r_p = 1 / (D_p - J_0p q_p):
  *     x_p = (g_p - g_0 q_p) r_p,   x_0 = g_0 / D_0 - Σ_p q_p x_p,   θ ← θ - x,

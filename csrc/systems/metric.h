@@ -2,7 +2,7 @@
  *
  * The p parameters are dealt into groups of neighbours, the first of each being its bias. Kalman
  * keeps of J the diagonal J_pp and, of each group, its row J_0p, as optimizer.h does for the
- * columns of a matrix, with the same formulas. Blocks of one parameter each are the diagonal
+ * columns of a matrix, with the same formulas. Groups of one parameter each are the diagonal
  * reduction. So that norms need no division, there are for each parameter q_p = J_0p / D_0 and r_p
  * = 1 / (D_p - J_0p q_p); for a group's first, Q = Σ_p q_p² r_p and 1 / D_0. They follow J.
  *

@@ -1,5 +1,5 @@
-/* reference.h: the Kalman metric in the forms that are for reference: exact Fisher matrices, and
- * reductions other than the one of optimizer.h and metric.h; equations (20)–(27).
+/* reference.h: the reference metrics. These are the Kalman metric with exact Fisher matrices, or
+ * with other reductions than that of optimizer.h and metric.h; equations (20)–(27).
  *
  * A target is one set of parameters, θ or φ, flat, in groups of neighbours. Of each group J keeps
  * its diagonal and first row (arrow), or all of it (dense); a group of everything makes the

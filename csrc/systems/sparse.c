@@ -31,7 +31,7 @@ static extent extent_of(const sparse_row *w, int run)
     return at;
 }
 
-/* The piece that row i begins, after the ones before it; returns whether it may have it. */
+/* Begins the span of row i, whose columns lie in `at`. Returns whether it can have one. */
 static int begin_span(nbt_learner *self, int32_t i, extent at)
 {
     const size_t s = self->system.spans;

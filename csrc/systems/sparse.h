@@ -1,7 +1,7 @@
 /* sparse.h: the rows w_i of ∂f/∂θ, as the CSR arrays indptr, indices and values of a learner.
  *
  * An empty row costs nothing but a look at indptr. A row whose columns are neighbours, a "run", is
- * treated as the piece of a vector that it is. */
+ * treated as the part of a vector that it is. */
 #ifndef NBT_SYSTEMS_SPARSE_H
 #define NBT_SYSTEMS_SPARSE_H
 
@@ -28,8 +28,8 @@ void NBT(sparse_dot_split)(const nbt_learner *self, const real *restrict y, real
 
 /* After the pattern was set: which rows are runs, and whether the rows are `owned`: each parameter
  * acts on one state at most, rising as the states do, and each group on one. Then the p parameters
- * lie in `spans` pieces, of which piece s, span[s] … span[s+1] - 1, acts on the state owner[s], -1:
- * on none; with Kalman they are its groups. O(entries) */
+ * are cut into spans: span s holds the parameters span[s] … span[s + 1] - 1, which act on the state
+ * owner[s], or on none (-1). With Kalman the spans are its groups. O(entries) */
 void NBT(sparse_survey)(nbt_learner *self);
 
 /* After values were set, where rows are owned: z (p), the entry of each parameter, 0 where there is

@@ -61,10 +61,10 @@ def predict(
         raise click.UsageError(f"--top is for symbols, and {model} predicts numbers")
     if source is not None:
         stream = _continued(checkpoint, model, source, options, numbers)
-        while len((block := _pair(stream.read(BLOCK)))[0]):
-            block = block if numbers else (known(block[0]),)
-            if len(block[0]):
-                trainer.observe(*block)
+        while len((chunk := _pair(stream.read(BLOCK)))[0]):
+            chunk = chunk if numbers else (known(chunk[0]),)
+            if len(chunk[0]):
+                trainer.observe(*chunk)
         Faults(stream).total()
     if ahead:
         x = _inputs_to_come(checkpoint, model, inputs, ahead)
@@ -119,16 +119,16 @@ def _inputs_to_come(checkpoint: Any, model: str, path: str | None, steps: int) -
         )
     gaps = checkpoint.trainer.missing
     stream = build_stream(path, None, None, columns=columns, target=None, missing=gaps)
-    blocks: list[Any] = []
-    while (left := steps - sum(map(len, blocks))) and len(block := stream.read(left)):
-        blocks.append(block)
+    chunks: list[Any] = []
+    while (left := steps - sum(map(len, chunks))) and len(chunk := stream.read(left)):
+        chunks.append(chunk)
     if left:
         raise click.UsageError(f"--inputs: expected {steps} records, got {steps - left}: {path}")
-    return np.concatenate(blocks)
+    return np.concatenate(chunks)
 
 
-def _pair(block: Any) -> tuple[Any, ...]:
-    return block if isinstance(block, tuple) else (block,)
+def _pair(chunk: Any) -> tuple[Any, ...]:
+    return chunk if isinstance(chunk, tuple) else (chunk,)
 
 
 def _symbol(alphabet: Any, code: int) -> Any:

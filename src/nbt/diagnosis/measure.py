@@ -18,7 +18,7 @@ from nbt.training.loop import check_stream
 
 __all__ = ["diagnose"]
 
-BLOCK = 1 << 12  # steps read at once
+CHUNK = 1 << 12  # steps read at once
 
 
 def diagnose(
@@ -192,14 +192,14 @@ def _steps(stream, steps: int) -> Iterator[tuple[tuple[np.ndarray, ...], bool]]:
     """Yield up to `steps` steps: what is learned in each, and whether it is the last."""
     before, left = None, steps
     while left:
-        block = stream.read(min(left, BLOCK))
-        block = tuple(map(np.asarray, block if isinstance(block, tuple) else (block,)))
-        if not len(block[0]):
+        chunk = stream.read(min(left, CHUNK))
+        chunk = tuple(map(np.asarray, chunk if isinstance(chunk, tuple) else (chunk,)))
+        if not len(chunk[0]):
             break
-        left -= len(block[0])
-        for i in range(len(block[0])):
+        left -= len(chunk[0])
+        for i in range(len(chunk[0])):
             if before is not None:
                 yield before, False
-            before = tuple(part[i : i + 1] for part in block)
+            before = tuple(part[i : i + 1] for part in chunk)
     if before is not None:
         yield before, True

@@ -128,8 +128,8 @@ class Blocks:
     def _back(self, trainer: Trainer, x: np.ndarray, y: np.ndarray) -> None:
         """Put the trainer to the state after the chunks since, and after x."""
         trainer.load_state_dict(self._kept)
-        for block in self._since:
-            trainer.learn(*block)
+        for chunk in self._since:
+            trainer.learn(*chunk)
         if len(x):
             trainer.learn(x, y[: len(x)])
         self._mark(trainer)

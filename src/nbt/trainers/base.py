@@ -268,7 +268,7 @@ class Trainer(_arguments.Closed):
               ``estimator.d`` (P, n) with exact self-influence or else ``estimator.z`` (P,),
               ``estimator.fisher`` (n,) with that norm; of `RTRL` ``estimator.G`` (n, P, n)
             - of `Kalman` ``optimizer.theta.J`` and ``.J0`` (P, n), ``optimizer.phi.J`` and ``.J0``
-              (1 + n, A): the diagonal of J and each block's first row
+              (1 + n, A): the diagonal of J and each group's first row
             - ``inputs.…`` and ``targets.…``, ``count``, ``mean`` and ``variance``, where those are
               standardised; ``window.…``, the steps that are kept; ``waiting.…``, rows of symbols
               that are brought up to date when they next come

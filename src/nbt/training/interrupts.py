@@ -43,7 +43,7 @@ class Interrupts:
     --------
     >>> import nbt
     >>> trainer = nbt.NoBackTrack(nbt.RNN(5), nbt.Softmax(3))
-    >>> with Interrupts(terminate=True) as interrupts:  # kill, like Ctrl-C, finishes the block
+    >>> with Interrupts(terminate=True) as interrupts:  # kill, like Ctrl-C, finishes the chunk
     ...     history = nbt.train(trainer, nbt.datasets.anbn(), steps=9, interrupts=interrupts)
     >>> history.stopped
     'steps'
