@@ -267,7 +267,7 @@ def plain(case, trainer):
     if isinstance(trainer.cell, nbt.System):
         starts = list(trainer.cell.starts)
     else:
-        blocks = Network(trainer.cell, trainer.inputs.size).blocks[:-1]
+        blocks = Network(trainer.cell, trainer.inputs.size).starts[:-1]
         starts = [int(learned[:start].sum()) for start in blocks]
     kind = ("sgd", optimizer.schedule)
     if isinstance(optimizer, nbt.Kalman):

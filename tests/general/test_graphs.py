@@ -172,9 +172,9 @@ def test_every_number_of_theta_has_one_name(cell):
     everything = np.concatenate([value.ravel() for value in numbered.values()])
     np.testing.assert_array_equal(np.sort(everything), np.arange(network.size))
     np.testing.assert_array_equal(network.pack(network.unpack(theta)), theta)
-    assert network.blocks[0] == 0
-    assert network.blocks[-1] == network.size
-    assert len(network.blocks) == cell.units + 1
+    assert network.starts[0] == 0
+    assert network.starts[-1] == network.size
+    assert len(network.starts) == cell.units + 1
 
 
 def test_what_lies_where():
@@ -191,7 +191,7 @@ def test_what_lies_where():
     others = 1 + 5 + 1
     sources = MASK.sum(0)
     starts = base + np.concatenate([[0], np.cumsum(others + sources)])
-    np.testing.assert_array_equal(network.blocks[2:], starts)
+    np.testing.assert_array_equal(network.starts[2:], starts)
     np.testing.assert_array_equal(numbered["1.b"], starts[:-1])
     np.testing.assert_array_equal(numbered["1.alpha"], starts[1:] - 1)
     np.testing.assert_array_equal(numbered["1.r"][4], starts[1:] - 2)

@@ -87,7 +87,7 @@ def build(case, rule, optimizer, inputs, *, dtype="float64", **own):
     learned = learned_of(trainer)
     theta = theta_of(trainer)[learned]
     n, p = cell.units, len(theta)
-    starts = [int(learned[:start].sum()) for start in Network(cell, M).blocks[:-1]]
+    starts = [int(learned[:start].sum()) for start in Network(cell, M).starts[:-1]]
     plain = {
         "h": state["state.h"],
         "theta": theta,

@@ -164,7 +164,7 @@ def _network(
         core,
         np.zeros(network.units),
         network.draw(random),
-        network.blocks[:-1],
+        network.starts[:-1],
         network.parts(),
         network.size - network.learned,
         grown,

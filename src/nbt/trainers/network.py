@@ -135,7 +135,7 @@ class Network:
         self.learned = self.size - sum(one.units for one in layers if one.leak in ("alpha", "tau"))
 
     @property
-    def blocks(self) -> np.ndarray:
+    def starts(self) -> np.ndarray:
         """Places where the parameters of each state begin, and the end of the last one, (n +
         1,)."""
         return np.concatenate([[0], *(layer.starts[1:] for layer in self.layers)])

@@ -128,9 +128,9 @@ class Plan:
         theta = (len(system.theta),)
         cell = {name: places.shape for name, places in system.parts.items()} or {"theta": theta}
         ends = np.append(system.starts, theta)
-        blocks = int(np.square(np.diff(ends), dtype=np.float64).sum())
+        squares = int(np.square(np.diff(ends), dtype=np.float64).sum())
         phases = system.core.sizes["phases"]
-        return Sizes(self.cell.units, *values, cell, theta, blocks, phases)
+        return Sizes(self.cell.units, *values, cell, theta, squares, phases)
 
     def parameters(self, system: BoundSystem | None) -> int:
         """Return how many numbers are learned: those of the network and of the readout."""

@@ -44,9 +44,9 @@ def _of_cell(cell: Any, form: Form, values: list[Any]) -> Sizes:
     if has_dense_rule(cell, optimizer, form.split):
         return Sizes.of_dense(cell.units, *values)
     network = Network(cell, inputs.size)
-    blocks = sum(layer.squares for layer in network.layers)
+    squares = sum(layer.squares for layer in network.layers)
     phases = len(network.layers)
-    return Sizes(network.units, *values, network.shapes(), (network.size,), blocks, phases)
+    return Sizes(network.units, *values, network.shapes(), (network.size,), squares, phases)
 
 
 def _of_system(layout: Mapping[str, Any], values: list[Any]) -> Sizes:

@@ -29,7 +29,7 @@ class Sizes:
         The arrays that θ consists of, including α.
     theta : shape
         (P, n) for a dense cell, (p,) for a system.
-    blocks : int, optional
+    squares : int, optional
         Number of entries of the groups' matrices of θ in the Kalman metric, where it is known.
     phases : int
         Number of phases of a step of a system.
@@ -41,7 +41,7 @@ class Sizes:
     optimizer: Optimizer
     cell: Mapping[str, Shape]
     theta: Shape
-    blocks: int | None = None
+    squares: int | None = None
     phases: int = 1
 
     @classmethod
@@ -72,7 +72,7 @@ class Sizes:
         return {
             **{f"cell.{name}": shape for name, shape in self.cell.items()},
             "state.h": (self.units,),
-            **self._of_metric("theta", self.theta, self.blocks),
+            **self._of_metric("theta", self.theta, self.squares),
             **self._of_readout(),
             **self._of_scales(),
             **self._of_metric("phi", *self._phi_in_metric()),
@@ -101,7 +101,7 @@ class Sizes:
         rows, outputs = self.phi
         return (rows * outputs,), outputs * rows**2
 
-    def _of_metric(self, name: str, shape: Shape, blocks: int | None) -> dict[str, Shape]:
+    def _of_metric(self, name: str, shape: Shape, squares: int | None) -> dict[str, Shape]:
         """Return the shapes of J of θ or φ: two arrays of its shape, or the groups' matrices one
         after the other."""
         if not isinstance(self.optimizer, Kalman) or not shape:
@@ -110,4 +110,4 @@ class Sizes:
             return {f"optimizer.{name}.{key}": shape for key in ("J", "J0")}
         if self.optimizer.reduction == "full":
             return {f"optimizer.{name}.blocks": (math.prod(shape) ** 2,)}
-        return {} if blocks is None else {f"optimizer.{name}.blocks": (blocks,)}
+        return {} if squares is None else {f"optimizer.{name}.blocks": (squares,)}
