@@ -9,12 +9,11 @@
  * DERIVED: made again from these, within a step or by `refresh`, before it is used.
  * SCRATCH: the same, and predictions write it, too: it says nothing of the state.
  *
- * The padding of every array is 0 and stays it. */
+ * The padding of every array is 0 and stays 0. */
 #ifndef NBT_ARRAYS_H
 #define NBT_ARRAYS_H
 
-/* Rows of symbols that wait (dense/lazy.h): steps of an era and of an epoch, entries of the table.
- */
+/* Rows of symbols that wait (dense/lazy.h): steps of an era, of an epoch; entries of the table. */
 enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_EPOCH + 1 };
 
 /* θ = (b; W; r), leaks; pre-activations, activities, slopes. */

@@ -170,10 +170,10 @@ void nbt_learner_init(nbt_learner *self, int isa);
 /* Row k of NBT_DOUBLES, then NBT_ARRAYS, for this learner; 0 past the end. */
 int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array);
 
-/* Recomputes what is derived from h after the arrays were set from outside. */
+/* Recomputes what is derived, after the arrays were set from outside. */
 void nbt_learner_refresh(nbt_learner *self);
 
-/* Applies what is pending to the arrays, so that they say what they mean. Changes no later bit. */
+/* Applies what is pending, so that the arrays have their true values. Changes no later bit. */
 void nbt_learner_settle(nbt_learner *self);
 
 /* Writes rows that wait, as they should be now, into copies of the arrays θ and w̄. */
@@ -191,9 +191,8 @@ typedef struct {
     const double *vector;
 } nbt_target;
 
-/* What a chunk is: `steps` steps; x: symbols, or vectors (steps, m); y: symbols, or vectors (steps,
- * Y), or none; input_first: transition, then target; learn: 0 lets time
- * pass only. */
+/* A chunk of `steps` steps. x: symbols, or vectors (steps, m). y: symbols, or vectors (steps, Y),
+ * or none. input_first: the transition comes before the target. learn: 0 if nothing is learned. */
 typedef struct {
     size_t steps;
     const int32_t *symbols;

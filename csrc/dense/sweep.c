@@ -321,7 +321,7 @@ NBT_INLINE void sweep_panels(nbt_learner *self, size_t first, size_t last, size_
 }
 
 /* One copy of the loop for each combination that changes what is read or written. Steps that only
- * observe share one for every rank: rarer than a third of the build. */
+ * observe are rare, so that they share one for every rank, which saves a third of the build. */
 #define SWEEP(name, kalman, measure, exact, K, learn)                                              \
     static void name(nbt_learner *self, const void *what, size_t first, size_t last,               \
                      size_t thread)                                                                \

@@ -22,9 +22,9 @@
 /* adjoint (T + 1, ldn): λ_T in its last row. O(T n²) */
 void NBT(window_adjoints)(nbt_learner *self);
 
-/* out (ldrecent): row 0, then the panel, at column i of Σ_{l<T} z(t-l) λ_lᵀ. Its rows of symbols,
- * which come to few, are 0 before; window_clear makes them 0 again. A panel at a time, just before
- * it is used: then it is still in the nearest cache. O(T P) */
+/* out (ldrecent): row 0, then the panel, at column i of Σ_{l<T} z(t-l) λ_lᵀ. Its rows of symbols
+ * must be 0 before. Few of them are written, and window_clear makes those 0 again. A panel at a
+ * time, just before it is used: then it is still in the nearest cache. O(T P) */
 void NBT(window_gradient)(const nbt_learner *self, size_t i, real *out);
 void NBT(window_clear)(const nbt_learner *self, size_t i, real *out);
 

@@ -8,7 +8,7 @@
  *
  *     panel at column i:   M + ld + i depth,    turn t: + t LANES,    row p: + p (LANES / group)
  *
- * Everything in the padding is 0 and stays it. */
+ * Everything in the padding is 0 and stays 0. */
 #ifndef NBT_MACHINE_PANELS_H
 #define NBT_MACHINE_PANELS_H
 

@@ -33,8 +33,8 @@ void NBT(follow_fisher)(size_t ldn, uint64_t step, const real *H, real *fisher);
 /* u (ldn): the weights of ‖v‖² = Σ u_i v_i² for pair k. Norm `kalman`: 1 / diag(G̃ J⁻¹ G̃ᵀ), (62). */
 void NBT(state_weights)(nbt_learner *self, size_t k);
 
-/* ρ̄ and 1 / ρ̄ of so many v̄ (blocks, ldn), weighted with u, and of ‖w̄‖² in block_w: block_rho,
- * block_inverse. O(blocks n) */
+/* block_rho = ρ̄ and block_inverse = 1 / ρ̄ of each block, from its v̄ in v (blocks, ldn), under the
+ * weights u, and its ‖w̄‖² in block_w. O(blocks n) */
 void NBT(balance_blocks)(nbt_learner *self, size_t blocks, const real *restrict v);
 
 /* (13), but for F, with what is in sign and rho: v̄ ← ρ̄ v̄ + Σ_i ε_i ρ_i e_i, v (ldn). And of (14)

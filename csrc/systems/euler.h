@@ -1,6 +1,6 @@
 /* euler.h: a vector field dh/dt = F(h, x, θ), (47), as the system f = h + dt F: one step of Euler's
- * method. The field is a system (system.h) whose `step` gives F; what its functions give is scaled
- * and added to. */
+ * method. The field is a system (system.h) whose `step` gives F. What its functions give is
+ * multiplied by dt; then step adds h, jvp v, and vjp u. */
 #ifndef NBT_SYSTEMS_EULER_H
 #define NBT_SYSTEMS_EULER_H
 

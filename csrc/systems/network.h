@@ -3,7 +3,7 @@
  *
  *     h'_i = keep_i h_i + gain_i (b_i + Σ_{j→i} W_ji a_j + Σ_l r_li x_l + Σ_k r_ki a'_k)
  *
- * with a = σ(h) and a' the new activities of the layer below. What keep and gain are says the leak.
+ * with a = σ(h) and a' the new activities of the layer below. The leak says what keep and gain are.
  *
  * θ: the layers one after the other, in each the units, each with b_i, W_ji (sources j in rising
  * order), r_li (inputs), r_ki (units below), and one number for its leak, if any. So the parameters

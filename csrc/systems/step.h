@@ -29,8 +29,8 @@ double NBT(system_own_loss)(nbt_learner *self, nbt_target y, real *H);
         if (f_->theirs) nbt_set_float_mode(ours_);                                                 \
     } while (0)
 
-/* Notes what is not finite of what a function of the caller's wrote: `count` numbers, and on to a
- * whole lane block. */
+/* Takes a note if a function of the caller's wrote a number that is not finite. Looks at `count`
+ * numbers, and on to the end of their last lane block. */
 void NBT(system_given)(nbt_learner *self, size_t count, const void *numbers);
 
 /* x ← the input: one-hot at `symbol`, or `vector` (m). O(m), O(1) when one-hot. */

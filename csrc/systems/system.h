@@ -1,8 +1,8 @@
 /* system.h: a dynamical system h(t+1) = f(h(t), x(t), θ), (1), as functions that C calls.
  *
- * This is all that the rules of this folder know of what they train: any f in which a
- * parameter acts on few states, so that the rows w_i = ∂f_i/∂θ are sparse. Cells, stacks, systems
- * compiled by a user and trampolines into Python are all one of these structs.
+ * This is all that the rules of this folder know of what they train: any f in which a parameter
+ * acts on few states, so that the rows w_i = ∂f_i/∂θ are sparse. Cells, stacks, systems that a user
+ * compiled and systems of Python functions are all one of these structs.
  *
  * Numbers are of the learner's dtype. Functions are pure: they depend on the point and on `self`
  * alone, write only their result, whole, and may be called in any order and any number of times,

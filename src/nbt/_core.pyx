@@ -4,7 +4,7 @@
 `Learner` owns a C learner and the NumPy arrays that it borrows. Sizes and choices have been checked
 before (`trainers/plan.py`). Symbols and vectors are checked here, before anything changes, so a
 refused call leaves every array as it was. Above this module nothing sees a pointer; below it
-nothing sees Python. There is no loop over data here: those are in csrc/. The declarations of csrc/
+nothing sees Python. The loops over data are in csrc/, not here. The declarations of csrc/
 are in `csrc.pxd`.
 """
 
@@ -44,8 +44,9 @@ cdef class Learner(LearnerState):
     """The verbs of a learner: they check the arguments, run the loop over a chunk, and name
     failures.
 
-    They wait for their turn with the trainer, which a verb gets as an argument: meanwhile another
-    learner may have taken this one's place there (`retire`), and does it instead.
+    A call waits for its turn with the trainer. Meanwhile another learner may have taken this one's
+    place there (`retire`). The new one then does what was asked, so each verb gets the trainer as
+    an argument.
     """
 
     # ---- the verbs -----------------------------------------------------------------------------

@@ -286,8 +286,8 @@ cdef class LearnerState:
             raise divergence.again(self.lost)
 
     def retire(self):
-        """Another takes its place: calls that wait for their turn with it are done by the one that
-        the trainer has then."""
+        """Note that another learner takes this one's place. It then does the calls that wait for
+        their turn with this one."""
         self.retired = True
 
     # ---- before a call that may fail ------------------------------------------------------------
