@@ -21,7 +21,7 @@ class Faults:
     """
 
     def __init__(self, stream: Any, say: Callable[[str], None] | None = None) -> None:
-        self._stream, self._say = stream, say or _say
+        self._stream, self._say = stream, say or warn
         self._told = 0
 
     def tell(self) -> None:
@@ -45,7 +45,8 @@ class Faults:
             self._say(f"{self._stream.name}: {counts}")
 
 
-def _say(line: str) -> None:
+def warn(line: str) -> None:
+    """Print a line on stderr, in yellow on a terminal."""
     from nbt.cli.screen import line_of, open_console
 
     open_console(sys.stderr).print(line_of(line, "yellow"), soft_wrap=True)

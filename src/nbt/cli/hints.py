@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
-import sys
 from typing import Any
 
+from nbt.cli.faults import warn
 from nbt.errors import DataError
 from nbt.streams.decoding import Decoder
 from nbt.streams.sources.opening import open_source
@@ -39,7 +39,7 @@ def hint(source: str, options: dict[str, Any], verb: str) -> None:
     reader = "" if "columns" in options else "nbt train with "
     if (kind := kind_of_file(source)) and source.lower().endswith(tuple(SUFFIXES)):
         meant = f"{reader}--columns NAMES for its numbers"
-        _say(f"{source} is a table ({kind}). Probably meant: {meant}.")
+        warn(f"{source} is a table ({kind}). Probably meant: {meant}.")
         return
     text, final = _beginning(source, options.get("encoding"))
     looks = looks_like(text, final)
@@ -51,16 +51,10 @@ def hint(source: str, options: dict[str, Any], verb: str) -> None:
     meant = f"--columns {_quoted(looks.numbers[:SHOWN])}{format} for its numbers"
     meant = meant if looks.numbers else f"--column {_quoted(looks.names[:1])}{format} for words"
     quiet = "; --format text says that its characters are meant" if "format" in options else ""
-    _say(
+    warn(
         f"{source} looks like a table of {len(looks.names)} columns ({names}{more}), and its "
         f"characters are {verb}. Probably meant: {reader}{meant}{quiet}."
     )
-
-
-def _say(line: str) -> None:
-    from nbt.cli.screen import line_of, open_console
-
-    open_console(sys.stderr).print(line_of(line, "yellow"), soft_wrap=True)
 
 
 def _beginning(path: str, encoding: str | None) -> tuple[str, bool]:
