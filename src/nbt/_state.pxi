@@ -179,32 +179,9 @@ cdef class LearnerState:
         return self.c.system.functions.entries
 
     @property
-    def whole(self):
-        """Whether the metric is a reference metric (csrc/systems/reference.h)."""
-        return bool(self.c.choices.reference)
-
-    @property
-    def dense(self):
-        """Whether the reference metric keeps whole matrices."""
-        return bool(self.c.choices.dense)
-
-    def kept(self, name):
-        """Return how many numbers of J there are, without padding: those of whole matrices, or one
-        for each parameter."""
-        if self.c.choices.dense:
-            return self.arrays[name].shape[1]
-        if name.startswith("theta"):
-            return self.c.system.functions.p
-        return (1 + self.c.sizes.n) * self.c.sizes.A
-
-    @property
     def has_readout(self):
         """Whether there is a readout φ, and not a loss of the system's own."""
         return self.c.choices.readout != NBT_OWN_LOSS
-
-    @property
-    def phases(self):
-        return self.c.sizes.phases
 
     @property
     def one_hot(self):

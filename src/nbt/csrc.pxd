@@ -210,7 +210,7 @@ cdef extern from "systems/built_in.h" nogil:
 
 cdef extern from "baselines/ctw.h" nogil:
     enum:
-        NBT_CTW_SYMBOLS, NBT_CTW_BITS, NBT_CTW_DEEPEST
+        NBT_CTW_SYMBOLS, NBT_CTW_DEEPEST
     ctypedef struct nbt_ctw_record:
         pass
     ctypedef struct nbt_ctw:

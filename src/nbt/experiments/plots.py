@@ -145,7 +145,7 @@ def _fill(picture, figure, runs, lines, subtitle) -> None:
     for name, (rule, curve) in bands.items():
         _curve(left, right, curve, looks[name], high)
         _crosses(left, right, runs[name], looks[name], high)
-        labels.append(_label(rule, curve, looks[name], low, high))
+        labels.append(_label(rule, curve, looks[name], high))
     dashed = itertools.cycle(DASHES)
     for name, bits in lines.items():
         dashes = "-" if name == "entropy" else next(dashed)
@@ -241,7 +241,7 @@ def _crosses(left, right, curves: Sequence[Curve], look: Look, high: float) -> N
                 )
 
 
-def _label(rule: Rule, curve: Band, look: Look, low: float, high: float) -> Label:
+def _label(rule: Rule, curve: Band, look: Look, high: float) -> Label:
     final = curve.median[-1] if len(curve.median) else math.inf
     parts = [rule.label]
     if math.isfinite(final):

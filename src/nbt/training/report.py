@@ -69,7 +69,7 @@ def _curve(history: History) -> str:
     def y(bits: float) -> float:
         return TOP + (top - bits) / (top - low) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [_level(x, y, bits) for bits in _ticks(low, top)]
+    parts = [_level(y, bits) for bits in _ticks(low, top)]
     for power in range(0, math.ceil(last), max(1, math.ceil(last / 8))):
         parts.append(
             f'<text x="{x(2**power):.1f}" y="{HEIGHT - 20}" text-anchor="middle">'
@@ -95,7 +95,7 @@ def _curve(history: History) -> str:
     )
 
 
-def _level(x, y, bits: float) -> str:
+def _level(y, bits: float) -> str:
     return (
         f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(bits):.1f}" y2="{y(bits):.1f}" '
         f'stroke="#e4e4e4"/><text x="{LEFT - 6}" y="{y(bits) + 4:.1f}" text-anchor="end">'
