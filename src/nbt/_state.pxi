@@ -88,7 +88,7 @@ cdef class LearnerState:
             self.work += n * <double>n * window * (2 + rank * blocks)
         if system is not None:
             self.work = system.c.phases * (WORK_OF_CALLS + system.c.p * <double>(rank + 2)
-                                             + n * <double>n)
+                                           + n * <double>n)
         if to.rule == NBT_RTRL and system is not None:
             self.work += n * <double>n * system.c.p
         elif to.rule == NBT_RTRL:
@@ -112,7 +112,8 @@ cdef class LearnerState:
         self.indptr = np.zeros(system.c.n + 1, np.int64)
         self.indices = np.zeros(max(system.c.entries, 1), np.int32)
         self.group_start = np.concatenate([np.asarray(starts, np.int64), [p]])
-        self.first = np.repeat(self.group_start[:len(starts)], np.diff(self.group_start)).astype(np.int32)
+        sizes = np.diff(self.group_start)
+        self.first = np.repeat(self.group_start[:len(starts)], sizes).astype(np.int32)
         self.c.system.indptr = <int64_t*><uintptr_t>self.indptr.ctypes.data
         self.c.system.indices = <int32_t*><uintptr_t>self.indices.ctypes.data
         pieces = max(system.c.n, len(starts)) + 1
