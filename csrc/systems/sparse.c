@@ -44,6 +44,7 @@ static int begin_span(nbt_learner *self, int32_t i, extent at)
            self->optimizer.group_start[self->system.spans + 1] <= at.first)
         self->system.owner[self->system.spans++] = -1;
     if (self->system.spans == self->optimizer.groups ||
+        at.first < self->optimizer.group_start[self->system.spans] ||
         at.last >= self->optimizer.group_start[self->system.spans + 1])
         return 0;
     self->system.owner[self->system.spans++] = i;

@@ -17,7 +17,12 @@ N, M, A, STEPS = 6, 3, 4, 40
 P = 1 + N + M
 RULES = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "bptt": nbt.TruncatedBPTT}
 OPTIMIZERS = {"sgd": nbt.SGD(nbt.InverseSqrt(0.1)), "kalman": nbt.Kalman(0.3)}
-STARTS = {"units": np.arange(N) * P, "halves": np.arange(2 * N) * P // 2, "none": None}
+STARTS = {
+    "units": np.arange(N) * P,
+    "halves": np.arange(2 * N) * P // 2,
+    "pair": np.append(np.delete(np.arange(N) * P, 1), N * P - P // 2),  # two units share a group
+    "none": None,
+}
 PLAIN = np.random.default_rng(0).normal(size=(P, N)) / 2
 
 
