@@ -159,7 +159,7 @@ static void diagonal(nbt_learner *self, step_size step, const real *g)
 }
 
 /* Every group, for q and r. */
-NBT_INLINE void each_block(nbt_learner *self, const pass *at, const work todo)
+NBT_INLINE void each_group(nbt_learner *self, const pass *at, const work todo)
 {
     const int64_t *group = self->optimizer.group_start;
     totals all = {0};
@@ -177,9 +177,9 @@ void NBT(metric_apply)(nbt_learner *self, const real *restrict g)
     else if (self->optimizer.groups == self->system.functions.p)
         diagonal(self, at.step, g);
     else if (self->choices.rule != NBT_NOBACKTRACK)
-        each_block(self, &at, (work){.learn = 1});
+        each_group(self, &at, (work){.learn = 1});
     else
-        each_block(self, &at, (work){.learn = 1, .keep = 1});
+        each_group(self, &at, (work){.learn = 1, .keep = 1});
 }
 
 void NBT(metric_refresh)(nbt_learner *self)
@@ -191,7 +191,7 @@ void NBT(metric_refresh)(nbt_learner *self)
         return;
     }
     const pass at = pass_of(self, NULL);
-    each_block(self, &at, (work){.keep = 1});
+    each_group(self, &at, (work){.keep = 1});
 }
 
 /* ---- gradient, step and norms in one pass ---------------------------------------------------- */

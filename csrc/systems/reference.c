@@ -29,19 +29,19 @@ nbt_reference NBT(reference_phi)(const nbt_learner *self)
 /* One group: its size, where it begins among the parameters and, dense, among the numbers of J. */
 typedef struct {
     size_t size, first, at;
-} piece;
+} metric_group;
 
-static piece next_piece(const nbt_reference *at, size_t b, const piece *last)
+static metric_group next_group(const nbt_reference *at, size_t b, const metric_group *last)
 {
     const size_t first = (size_t)at->group_start[b], size = (size_t)at->group_start[b + 1] - first;
-    return (piece){size, first, last ? last->at + last->size * last->size : 0};
+    return (metric_group){size, first, last ? last->at + last->size * last->size : 0};
 }
 
 /* EACH_PIECE(at) { … here … } */
 #define EACH_PIECE(target)                                                                         \
-    for (piece here = next_piece(target, 0, NULL), *once = &here; once; once = NULL)               \
+    for (metric_group here = next_group(target, 0, NULL), *once = &here; once; once = NULL)        \
         for (size_t b_ = 0; b_ < (target)->groups;                                                 \
-             b_++, here = b_ < (target)->groups ? next_piece(target, b_, &here) : here)
+             b_++, here = b_ < (target)->groups ? next_group(target, b_, &here) : here)
 
 void NBT(reference_add)(const nbt_reference *at, real keep, const real *restrict g)
 {

@@ -32,7 +32,7 @@ include "_facts.pxi"
 include "_systems.pxi"
 include "_network.pxi"
 include "_state.pxi"
-include "_blocks.pxi"
+include "_values.pxi"
 include "_ctw.pxi"
 
 # Multiply-adds between two checks for signals: a few milliseconds.

@@ -84,7 +84,7 @@ class _Sequence(BaseEstimator):
 
     def _outputs(self, X) -> np.ndarray:
         """Return the predictions for each row, from the state after learning on."""
-        check_is_fitted(self)
+        check_is_fitted(self, "trainer_")
         refuse_mask("X", X)
         X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite=self._finite())
         return self.trainer_.predict_along(X)

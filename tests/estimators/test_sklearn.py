@@ -322,3 +322,12 @@ def test_what_always_diverges_is_an_error_and_the_model_whole(monkeypatch):
         model.partial_fit(X, y)
     assert np.isfinite(model.predict(X)).all()
     assert model.trainer_.step == 109
+
+
+def test_a_fit_that_failed_is_none():
+    model = nbt.sklearn.RNNRegressor(options={"rank": 0})
+    X = np.zeros((5, 2))
+    with pytest.raises(ValueError, match="rank"):
+        model.fit(X, X[:, 0])
+    with pytest.raises(NotFittedError):
+        model.predict(X)

@@ -164,7 +164,7 @@ TYPES = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    {}"
         ("errors.py", 'importlib.import_module("nbt.cells")', "nbt.errors -> nbt.cells"),
         ("_core.pyx", "from nbt import divergence, cells as c", "nbt._core -> nbt.cells"),
         ("_core.pyx", "from nbt.cells import (\n    RNN,\n    Stack,\n)", "nbt._core -> nbt.cells"),
-        ("_blocks.pxi", "import nbt.cells", "nbt._core -> nbt.cells"),
+        ("_values.pxi", "import nbt.cells", "nbt._core -> nbt.cells"),
         ("_core.pyi", "from nbt.cells import RNN", "nbt._core -> nbt.cells"),
     ],
 )
