@@ -1,6 +1,6 @@
 /* arrays.h: every array that a learner may own, part by part.
  *
- * X(part, name, rows, columns, which, kind). Rows are padded to whole lane blocks (strides ldn,
+ * X(part, name, rows, columns, which, kind). Rows are padded to whole vecs (strides ldn,
  * ldA, …), matrices of parameters lie in panels (sizes cell.size and out.size); `which` says who
  * needs the array. What lies in it, `kind`:
  *

@@ -25,7 +25,7 @@ typedef struct {
     size_t K, S, T;  /* pairs, blocks of units, steps of a window */
     size_t Y;        /* numbers of a target, 0: it is a symbol */
     size_t phases;   /* those of a system, or 1 */
-    size_t lanes;    /* numbers of a lane block */
+    size_t lanes;    /* numbers of a vec */
     size_t strip;    /* columns of RTRL's G that lie together (dense/rtrl.h) */
     nbt_panels cell; /* of θ and what has its shape */
     nbt_panels out;  /* of φ */

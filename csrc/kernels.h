@@ -5,7 +5,7 @@
 #include "rule.h"
 
 typedef struct nbt_kernels {
-    size_t lanes;            /* reals of a lane block */
+    size_t lanes;            /* reals of a vec */
     nbt_rule_row rules[3];   /* by nbt_rule */
     nbt_rule_row descent;    /* NoBackTrack where one pass is enough */
     nbt_rule_row systems[3]; /* by nbt_rule, where a system is trained */
@@ -13,7 +13,7 @@ typedef struct nbt_kernels {
     void (*predict)(nbt_learner *self, const nbt_rule_row *rule, int has_x, int32_t symbol,
                     const double *vector, double *p);
     void (*bring_up)(const nbt_learner *self, void *theta, void *w);
-    int (*finite)(size_t count, const void *numbers); /* all of them, whole lane blocks? */
+    int (*finite)(size_t count, const void *numbers); /* all of them, whole vecs? */
     int (*waiting_finite)(const nbt_learner *self);   /* rows that wait, as they are now? */
     nbt_system network, euler;                        /* systems/built_in.h */
     /* scaler.h */

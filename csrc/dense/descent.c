@@ -21,7 +21,7 @@ typedef struct {
     descent_pair *pairs;
 } descent_panel;
 
-/* One lane block: θ learns, w̄ moves, the transition takes its part. */
+/* One vec: θ learns, w̄ moves, the transition takes its part. */
 NBT_INLINE void pass_block(descent_panel *b, real *theta_at, real *w_at, vec z, size_t K, int learn,
                            int move, vec *theta)
 {
@@ -122,7 +122,7 @@ static void pass_any(nbt_learner *self, const void *what, size_t first, size_t l
     pass_panels(self, work, first, last, thread, self->sizes.K, work->learn, work->move);
 }
 
-/* A lane block of row p. */
+/* A vec of row p. */
 NBT_INLINE void pass_symbol_panel(nbt_learner *self, size_t p, size_t i, size_t group, int learn,
                                   int move)
 {

@@ -60,7 +60,7 @@ void NBT(row_norms)(const nbt_learner *self, size_t p, real *norms)
     }
 }
 
-/* A lane block of row p: θ ← θ_was - r w̄_was, w̄ ← q w̄_was, which is returned. All begin where their
+/* A vec of row p: θ ← θ_was - r w̄_was, w̄ ← q w̄_was, which is returned. All begin where their
  * panel does. */
 NBT_INLINE vec apply_map(row_map map, size_t p, size_t group, const real *theta_was,
                          const real *w_was, real *theta, real *w)

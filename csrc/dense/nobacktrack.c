@@ -23,7 +23,7 @@ static void clear_pending(nbt_learner *self)
 
 NBT_INLINE vec magnitude(vec x) { return lanes_max(x, -x); }
 
-/* The largest magnitude in x (count, or on to a whole lane block). */
+/* The largest magnitude in x (count, or on to a whole vec). */
 static vec largest(size_t count, const real *x)
 {
     vec most = {0};

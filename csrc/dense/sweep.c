@@ -3,7 +3,7 @@
 #include "machine/panels.h"
 #include "machine/parallel.h"
 
-/* One pair's part of a lane block: what settles w̄, its share of the gradient, its norms so far. */
+/* One pair's part of a vec: what settles w̄, its share of the gradient, its norms so far. */
 typedef struct {
     vec keep, add, c, w0, norm, inner;
 } pair_lanes;
@@ -25,7 +25,7 @@ typedef struct {
  * is not known after a state was loaded. */
 typedef enum { PRESENT, LATE, ABSENT } presence; /* in z; only in z_last; in neither */
 
-/* One lane block: settles w̄ and d, returns the gradient; *d_out, *w_out: d, and w̄ of pair 0. */
+/* One vec: settles w̄ and d, returns the gradient; *d_out, *w_out: d, and w̄ of pair 0. */
 NBT_INLINE vec settle(const panel *b, real *d_at, real *w_at, vec z, vec z_last, int exact,
                       presence part, size_t K, vec *d_out, vec *w_out)
 {

@@ -11,7 +11,7 @@
  * memory-bound when large. */
 void NBT(sweep)(nbt_learner *self, int learn);
 
-/* A thread's scratch for what a panel carries of each pair: K times at most 6 lane blocks. */
+/* A thread's scratch for what a panel carries of each pair: K times at most 6 vecs. */
 NBT_INLINE void *panel_pairs(const nbt_learner *self, size_t thread)
 {
     return (real *)self->scratch.pairs + thread * self->sizes.K * self->sizes.ldpair;

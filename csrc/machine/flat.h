@@ -1,5 +1,5 @@
-/* flat.h: lane blocks that begin anywhere and may be short, for arrays that lie flat. What lies
- * behind a short one is read and written back: every array of a learner has a lane block after its
+/* flat.h: vecs that begin anywhere and may be short, for arrays that lie flat. What lies
+ * behind a short one is read and written back: every array of a learner has a vec after its
  * end. */
 #ifndef NBT_MACHINE_FLAT_H
 #define NBT_MACHINE_FLAT_H
@@ -21,7 +21,7 @@ NBT_INLINE size_t after_odd(size_t first, size_t last)
     return first + ((last - first) % LANES == 1);
 }
 
-/* Σ x[j]² over whole lane blocks. Four chains: additions wait for each other. */
+/* Σ x[j]² over whole vecs. Four chains: additions wait for each other. */
 NBT_INLINE real sum_of_squares(size_t size, const real *x)
 {
     vec sum[4] = {{0}};

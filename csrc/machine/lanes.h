@@ -1,4 +1,4 @@
-/* lanes.h: a lane block, as many reals as a register holds, as a value: `vec`.
+/* lanes.h: a vec: as many reals as a register holds, as a value.
  *
  * Units (or symbols) lie in the lanes, parameters in the outer loop, so arithmetic on `vec` is the
  * plain arithmetic of every unit side by side. It is as wide as the registers of the
@@ -264,19 +264,19 @@ NBT_INLINE real *row_at(const void *array, size_t t, size_t ld)
     return (real *)(uintptr_t)array + t * ld;
 }
 
-/* to (count, whole lane blocks) = from. For rows too short to call memcpy for. */
+/* to (count, whole vecs) = from. For rows too short to call memcpy for. */
 NBT_INLINE void lanes_copy(size_t count, const real *from, real *to)
 {
     for (size_t i = 0; i < count; i += LANES) store(to + i, load(from + i));
 }
 
-/* to (count, whole lane blocks) *= x. */
+/* to (count, whole vecs) *= x. */
 NBT_INLINE void lanes_multiply(size_t count, const real *x, real *to)
 {
     for (size_t i = 0; i < count; i += LANES) store(to + i, load(to + i) * load(x + i));
 }
 
-/* to (count, whole lane blocks) += x. */
+/* to (count, whole vecs) += x. */
 NBT_INLINE void lanes_add(size_t count, const real *x, real *to)
 {
     for (size_t i = 0; i < count; i += LANES) store(to + i, load(to + i) + load(x + i));

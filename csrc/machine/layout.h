@@ -4,14 +4,14 @@
 
 #include <stddef.h>
 
-enum { NBT_ALIGN = 64 }; /* bytes: no lane block (lanes.h) is larger */
+enum { NBT_ALIGN = 64 }; /* bytes: no vec (lanes.h) is larger */
 
 /* Where a matrix of 1 + rows rows keeps its entries: row 0 (ld numbers), then panels (panels.h). */
 typedef struct {
-    size_t rows, ld; /* rows below row 0; whole lane blocks that hold the columns */
+    size_t rows, ld; /* rows below row 0; whole vecs that hold the columns */
     size_t full;     /* columns in whole panels */
     size_t count;    /* panels, the tail among them */
-    size_t group;    /* rows that share a lane block in the tail panel: 2, 4; 0: there is none */
+    size_t group;    /* rows that share a vec in the tail panel: 2, 4; 0: there is none */
     size_t depth;    /* rows, padded to a multiple of 4 */
     size_t size;     /* numbers in all */
 } nbt_panels;

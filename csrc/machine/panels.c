@@ -43,7 +43,7 @@ NBT_INLINE void dot_tile(const nbt_panels *at, size_t count, size_t p, const rea
         folded[t] = fold_tile(at, sum[t], tail_turn(at, M, p), x + t * ld_x);
 }
 
-/* As many rows from p on as a lane block has, or as there are. */
+/* As many rows from p on as a vec has, or as there are. */
 NBT_INLINE void dot_rows(const nbt_panels *at, size_t rows, size_t count, size_t p, const real *M,
                          const real *x, size_t ld_x, real *out, size_t ld_out)
 {

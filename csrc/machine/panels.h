@@ -3,8 +3,8 @@
  * Row 0, the biases, lies by itself: ld numbers. The other rows lie in panels, one after another:
  * LANES columns, all their rows in one run, so that a walk down the rows is a walk through memory
  * whatever the size, and no stride is ever a power of two. What is left of the columns is the tail
- * panel, LANES / 2 or LANES / 4 wide; there 2 or 4 rows share a lane block ("group"), so that few
- * lanes are padding. A panel is walked in turns of one lane block, `group` rows each.
+ * panel, LANES / 2 or LANES / 4 wide; there 2 or 4 rows share a vec ("group"), so that few
+ * lanes are padding. A panel is walked in turns of one vec, `group` rows each.
  *
  *     panel at column i:   M + ld + i depth,    turn t: + t LANES,    row p: + p (LANES / group)
  *
@@ -66,7 +66,7 @@ NBT_INLINE void add_others(const real *rows, size_t stride, size_t group, size_t
     }
 }
 
-/* Sets lane block of row p ≥ 0 below the first, in the panel that begins there. */
+/* Sets vec of row p ≥ 0 below the first, in the panel that begins there. */
 NBT_INLINE void panel_put(real *begin, size_t p, size_t group, vec x)
 {
     if (group == 1)
@@ -179,7 +179,7 @@ void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, nbt_
 /* M[p] += x (ld), row p below row 0. O(ld) */
 void NBT(panels_add_row)(const nbt_panels *at, size_t p, const real *restrict x, real *restrict M);
 
-/* M[p] = x[p] (columns) for the first `rows` rows below row 0; x is flat, and a lane block after
+/* M[p] = x[p] (columns) for the first `rows` rows below row 0; x is flat, and a vec after
  * its end is read. O(rows ld) */
 void NBT(panels_set_rows)(const nbt_panels *at, size_t columns, size_t rows, const real *restrict x,
                           real *restrict M);

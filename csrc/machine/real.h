@@ -32,7 +32,7 @@ typedef uint64_t uword;
 #define root sqrt
 #endif
 
-/* Reals of a lane block (lanes.h): 2, 4, 8 or 16. */
+/* Reals of a vec (lanes.h): 2, 4, 8 or 16. */
 #define NBT_LANES (NBT_REGISTER * 8 / NBT_PRECISION)
 
 #define NBT_JOIN_(name, precision, isa) name##_##precision##_##isa

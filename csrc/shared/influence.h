@@ -24,7 +24,7 @@ NBT_INLINE real *influence_next(const nbt_learner *self)
 /* G is in the array of that name from now on. O(n² P) */
 void NBT(influence_settle)(nbt_learner *self);
 
-/* At most so many rows of F and lane blocks of columns of G in a tile. */
+/* At most so many rows of F and vecs of columns of G in a tile. */
 enum { INFLUENCE_ROWS = 4, INFLUENCE_BLOCKS = 4 };
 
 /* A tile of F G from Fᵀ (n, ldF), all sums in registers; rows and blocks are constants. holes: most
@@ -50,7 +50,7 @@ NBT_INLINE void influence_tile(size_t n, size_t ldF, size_t ld, size_t rows, siz
         for (size_t b = 0; b < blocks; b++) store(out + k * ld + b * LANES, sum[k][b]);
 }
 
-/* `blocks` lane blocks of columns of all `rows` rows, `tile` of them at a time. */
+/* `blocks` vecs of columns of all `rows` rows, `tile` of them at a time. */
 NBT_INLINE void influence_strip(size_t n, size_t ldF, size_t ld, size_t rows, size_t tile,
                                 size_t blocks, int holes, const real *F, const real *G, real *out)
 {

@@ -7,7 +7,7 @@
  *     ‖w‖² = w_0² / D_0 + Σ_p (w_p - w_0 q_p)² r_p.
  * Before that, a gradient far beyond all that J knows is shrunk: g ← g / max(1, g_0² / (κ D_0))
  * with D_0 as it was before g. g_0²/D_0 does not depend on how activities are parametrised; κ = ∞:
- * never. The functions below are one lane block; the sweeps that use them own the loops. */
+ * never. The functions below are one vec; the sweeps that use them own the loops. */
 #ifndef NBT_SHARED_OPTIMIZER_H
 #define NBT_SHARED_OPTIMIZER_H
 

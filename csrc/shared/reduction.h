@@ -43,7 +43,7 @@ void NBT(fold)(const nbt_reduction *self, size_t ldn, real rho_bar, real *restri
 
 /* own = F_ii, of which exact self-influence keeps κ = clip(F_ii, -1, 1), put in its place: with
  * more, d could grow exponentially while other units hold this one. excess = F_ii - κ, for the
- * pairs, which meet those units. Both `count`, and on to a whole lane block. Returns whether any
+ * pairs, which meet those units. Both `count`, and on to a whole vec. Returns whether any
  * excess is not 0. O(count) */
 int NBT(split_own)(size_t count, real *restrict own, real *restrict excess);
 

@@ -7,7 +7,7 @@
 #include "systems/step.h"
 #include <string.h>
 
-/* As many sums as registers hold: rows of the product, lane blocks of columns. */
+/* As many sums as registers hold: rows of the product, vecs of columns. */
 enum { TILE_ROWS = 4, TILE_BLOCKS = NBT_REGISTER == 64 ? 4 : 3 };
 
 /* out (rows, ld) = F G for G (n, ld), a strip of columns at a time. */

@@ -30,7 +30,7 @@ double NBT(system_own_loss)(nbt_learner *self, nbt_target y, real *H);
     } while (0)
 
 /* Takes a note if a function of the caller's wrote a number that is not finite. Looks at `count`
- * numbers, and on to the end of their last lane block. */
+ * numbers, and on to the end of their last vec. */
 void NBT(system_given)(nbt_learner *self, size_t count, const void *numbers);
 
 /* x ← the input: one-hot at `symbol`, or `vector` (m). O(m), O(1) when one-hot. */

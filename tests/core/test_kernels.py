@@ -90,7 +90,7 @@ def optimizer(request):
     ("n", "A", "m"), [(1, 3, 2), (2, 1, 4), (8, 37, 1), (16, 8, 9), (19, 5, 33)]
 )
 def test_sizes(n, A, m, dtype, name, optimizer):
-    """One unit, one symbol, one input; whole lane blocks, and several with a rest."""
+    """One unit, one symbol, one input; whole vecs, and several with a rest."""
     for inputs in INPUTS:
         assert not few(name, optimizer, n=n, A=A, m=m, dtype=dtype, inputs=inputs).follow(5), inputs
 

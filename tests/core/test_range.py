@@ -6,7 +6,7 @@ import pytest
 
 import nbt
 
-N, M = 7, 12  # units; symbols: more than wait, and no whole lane block
+N, M = 7, 12  # units; symbols: more than wait, and no whole vec
 RULES = {
     "default": (nbt.NoBackTrack, {}),
     "window": (nbt.NoBackTrack, {"window": 3}),

@@ -12,7 +12,7 @@ from helpers import systems
 
 import nbt
 
-#: Just below, at and just above whole lane blocks of every width, their halves and quarters.
+#: Just below, at and just above whole vecs of every width, their halves and quarters.
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 18, 19, 20, 23, 24, 28, 31, 32, 33, 40)
 SMALL = tuple(size for size in SIZES if size <= 20)
 ALPHABETS = (1, 2, 3, 5, 7, 8, 9, 10, 13, 16, 17, 31, 33, 40)  # rows wait above 8
