@@ -1,9 +1,8 @@
 """Baselines refuse what they cannot take, change nothing then, and take whatever is sound."""
 
-import re
-
 import numpy as np
 import pytest
+from helpers.refusals import expect
 
 import nbt
 from nbt.baselines import CTW, compressed_bits
@@ -69,15 +68,6 @@ BLOCKS = [
     (ValueError, [[0], [1, 2]]),
     (ValueError, np.array([4, 200], np.uint8)),
 ]
-
-
-def expect(exception, argument, call):
-    """Exactly that class, and a message that names the argument."""
-    with pytest.raises(exception) as caught:
-        call()
-    assert type(caught.value) is exception
-    assert re.search(rf"(?<![\w.]){re.escape(argument)}(?!\w)", str(caught.value)), caught.value
-    assert len(str(caught.value)) < 1000
 
 
 @pytest.fixture
