@@ -217,9 +217,7 @@ double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn)
     const double loss = NBT(readout_loss)(self, y, self->readout.delta);
     if (!learn) return loss;
     NBT(readout_learn)(self);
-    if (self->choices.norm == NBT_FISHER)
-        NBT(follow_fisher)(self->sizes.ldn, self->counters.step, self->readout.H,
-                           self->estimator.fisher);
+    NBT(follow_fisher)(self);
     real *c = self->scratch.c, *keep = self->estimator.keep_w;
     NBT(rows_dot)(self->sizes.K, self->sizes.ldn, self->estimator.v, self->readout.H, c);
     for (size_t k = 0; k < self->sizes.K; k++) c[k] /= (real)self->sizes.K, keep[k] = 1;

@@ -95,9 +95,7 @@ double NBT(nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
     const double loss = NBT(readout_loss)(self, y, self->readout.delta);
     if (!learn) return loss;
     NBT(readout_learn)(self);
-    if (self->choices.norm == NBT_FISHER)
-        NBT(follow_fisher)(self->sizes.ldn, self->counters.step, self->readout.H,
-                           self->estimator.fisher);
+    NBT(follow_fisher)(self);
     gradient_coefficients(self);
     if (self->sizes.T) NBT(window_adjoints)(self);
     sweep(self, 1);

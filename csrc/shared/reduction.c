@@ -25,10 +25,12 @@ int NBT(split_own)(size_t count, real *restrict own, real *restrict excess)
     return fold(squares) != 0;
 }
 
-void NBT(follow_fisher)(size_t ldn, uint64_t step, const real *H, real *fisher)
+void NBT(follow_fisher)(nbt_learner *self)
 {
-    const real part = (real)(1 / sqrt((double)step + 1));
-    for (size_t i = 0; i < ldn; i += LANES) {
+    if (self->choices.norm != NBT_FISHER) return;
+    const real *H = self->readout.H, part = (real)(1 / sqrt((double)self->counters.step + 1));
+    real *fisher = self->estimator.fisher;
+    for (size_t i = 0; i < self->sizes.ldn; i += LANES) {
         const vec s = load(fisher + i), h = load(H + i);
         store(fisher + i, s + (h * h - s) * part);
     }

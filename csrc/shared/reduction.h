@@ -27,8 +27,8 @@ NBT_INLINE nbt_balance balance_of(int balanced, real w2, real v2)
 void NBT(balance)(size_t count, int balanced, const real *restrict w2, const real *restrict v2,
                   real *restrict rho, real *restrict inverse);
 
-/* s ← s + (H² - s) / √(t + 1), for norm `fisher`. */
-void NBT(follow_fisher)(size_t ldn, uint64_t step, const real *H, real *fisher);
+/* For norm `fisher`, s ← s + (H² - s) / √(t + 1); for others nothing. */
+void NBT(follow_fisher)(nbt_learner *self);
 
 /* u (ldn): the weights of ‖v‖² = Σ u_i v_i² for pair k. Norm `kalman`: 1 / diag(G̃ J⁻¹ G̃ᵀ), (62). */
 void NBT(state_weights)(nbt_learner *self, size_t k);

@@ -60,9 +60,7 @@ double NBT(system_nobacktrack_observe)(nbt_learner *self, nbt_target y, int lear
     if (!learn || self->counters.failed) return loss;
     if (in_one_pass(self)) {
         sweep(self, 1);
-        if (self->choices.norm == NBT_FISHER)
-            NBT(follow_fisher)(self->sizes.ldn, self->counters.step, self->readout.H,
-                               self->estimator.fisher);
+        NBT(follow_fisher)(self);
         return loss;
     }
     void (*const gradient)(nbt_learner *) =
@@ -73,9 +71,7 @@ double NBT(system_nobacktrack_observe)(nbt_learner *self, nbt_target y, int lear
         gradient(self);
         NBT(metric_apply)(self, self->scratch.g);
     }
-    if (self->choices.norm == NBT_FISHER)
-        NBT(follow_fisher)(self->sizes.ldn, self->counters.step, self->readout.H,
-                           self->estimator.fisher);
+    NBT(follow_fisher)(self);
     return loss;
 }
 
