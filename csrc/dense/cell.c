@@ -34,15 +34,15 @@ void NBT(cell_input)(nbt_learner *self, int32_t symbol, const real *restrict vec
 }
 
 /* One panel of h' = b + α h + Σ_j a_j W[j] + r[symbol], or Σ_l x_l r[l]. */
-NBT_INLINE void forward_panel(const nbt_learner *self, size_t i, size_t group, const real *input,
+NBT_INLINE void forward_panel(const nbt_learner *self, size_t i, size_t per_vec, const real *input,
                               real *h_next)
 {
     const size_t n = self->sizes.n;
     const real *theta = self->network.theta, *alpha = self->network.alpha, *h = self->network.h;
     const real *panel = panel_of(&self->sizes.cell, theta, i);
-    vec sum = panel_sum((vec){0}, panel, 0, n, self->network.a, group);
-    if (!self->choices.one_hot) sum = panel_sum(sum, panel, n, self->sizes.m, input, group);
-    sum = lanes_gather(sum, group) + (load(theta + i) + load(alpha + i) * load(h + i));
+    vec sum = panel_sum((vec){0}, panel, 0, n, self->network.a, per_vec);
+    if (!self->choices.one_hot) sum = panel_sum(sum, panel, n, self->sizes.m, input, per_vec);
+    sum = lanes_gather(sum, per_vec) + (load(theta + i) + load(alpha + i) * load(h + i));
     if (self->choices.one_hot) sum += load(input + i);
     store(h_next + i, sum);
 }
@@ -57,7 +57,7 @@ static void forward_panels(nbt_learner *self, const void *what, size_t first, si
 {
     const forward_work *work = what;
     (void)thread;
-#define PANEL(i, group) forward_panel(self, i, group, work->input, work->h_next)
+#define PANEL(i, per_vec) forward_panel(self, i, per_vec, work->input, work->h_next)
     EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
@@ -90,7 +90,7 @@ void NBT(cell_move)(nbt_learner *self)
 
 /* Several vectors at once, so that a row of W is read once for all of them. */
 enum { TILE = NBT_REGISTER == 64 ? 16 : 8 };
-NBT_INLINE void push_panel(const nbt_learner *self, size_t i, size_t group, size_t count,
+NBT_INLINE void push_panel(const nbt_learner *self, size_t i, size_t per_vec, size_t count,
                            const real *v, real *out)
 {
     const size_t n = self->sizes.n, ldn = self->sizes.ldn;
@@ -101,29 +101,29 @@ NBT_INLINE void push_panel(const nbt_learner *self, size_t i, size_t group, size
     for (size_t s = 0; s < count; s++) sum[s] = (vec){0};
     const real *at[TILE / 4]; /* every fourth */
     for (size_t q = 0; 4 * q < count; q++) at[q] = v + 4 * q * ldn;
-    for (size_t j = 0; j < n; j += group, panel += LANES) {
-        const vec row = lanes_rows(slope + j, group) * load(panel);
+    for (size_t j = 0; j < n; j += per_vec, panel += LANES) {
+        const vec row = lanes_rows(slope + j, per_vec) * load(panel);
         for (size_t s = 0; s < count; s++)
-            sum[s] += lanes_rows(at[s / 4] + s % 4 * ldn, group) * row;
+            sum[s] += lanes_rows(at[s / 4] + s % 4 * ldn, per_vec) * row;
         for (size_t q = 0; 4 * q < count; q++) {
-            at[q] += group;
+            at[q] += per_vec;
             /* or gcc makes a pointer for each of 16 vectors: 1 to 4 % of the default's step */
             if (count > 8) __asm__("" : "+r"(at[q]));
         }
     }
     for (size_t s = 0; s < count; s++)
-        store(out + s * ldn + i, lanes_gather(sum[s], group) + alpha * load(v + s * ldn + i));
+        store(out + s * ldn + i, lanes_gather(sum[s], per_vec) + alpha * load(v + s * ldn + i));
 }
 
-NBT_INLINE void push_tiles(const nbt_learner *self, size_t i, size_t group, nbt_vectors from,
+NBT_INLINE void push_tiles(const nbt_learner *self, size_t i, size_t per_vec, nbt_vectors from,
                            real *out)
 {
     const size_t ldn = self->sizes.ldn, S = from.count;
     const real *v = from.v;
     size_t s = 0;
-    for (; s + TILE <= S; s += TILE) push_panel(self, i, group, TILE, v + s * ldn, out + s * ldn);
-    for (; s + 4 <= S; s += 4) push_panel(self, i, group, 4, v + s * ldn, out + s * ldn);
-    for (; s < S; s++) push_panel(self, i, group, 1, v + s * ldn, out + s * ldn);
+    for (; s + TILE <= S; s += TILE) push_panel(self, i, per_vec, TILE, v + s * ldn, out + s * ldn);
+    for (; s + 4 <= S; s += 4) push_panel(self, i, per_vec, 4, v + s * ldn, out + s * ldn);
+    for (; s < S; s++) push_panel(self, i, per_vec, 1, v + s * ldn, out + s * ldn);
 }
 
 typedef struct {
@@ -133,18 +133,19 @@ typedef struct {
 } push_work;
 
 /* All vectors meet a panel before the next one is read, and so does the transition. */
-NBT_INLINE void push_vectors(const nbt_learner *self, size_t i, size_t group, const push_work *work)
+NBT_INLINE void push_vectors(const nbt_learner *self, size_t i, size_t per_vec,
+                             const push_work *work)
 {
-    push_tiles(self, i, group, work->some, work->out);
-    push_tiles(self, i, group, work->more, work->out + work->some.count * self->sizes.ldn);
-    if (work->forward) forward_panel(self, i, group, self->scratch.input, self->scratch.h_next);
+    push_tiles(self, i, per_vec, work->some, work->out);
+    push_tiles(self, i, per_vec, work->more, work->out + work->some.count * self->sizes.ldn);
+    if (work->forward) forward_panel(self, i, per_vec, self->scratch.input, self->scratch.h_next);
 }
 
 static void push_panels(nbt_learner *self, const void *what, size_t first, size_t last,
                         size_t thread)
 {
     (void)thread;
-#define PANEL(i, group) push_vectors(self, i, group, what)
+#define PANEL(i, per_vec) push_vectors(self, i, per_vec, what)
     EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
@@ -168,13 +169,13 @@ void NBT(cell_pull)(const nbt_learner *self, const real *restrict slope, const r
 }
 
 /* Rows first … first + count - 1 of Fᵀ, from a panel that begins at column i. */
-NBT_INLINE void jacobian_panel(const nbt_learner *self, size_t i, size_t group, size_t first,
+NBT_INLINE void jacobian_panel(const nbt_learner *self, size_t i, size_t per_vec, size_t first,
                                size_t count, real *F)
 {
     const real *begin = panel_of(&self->sizes.cell, self->network.theta, i),
                *slope = self->network.slope;
     for (size_t j = first; j < first + count; j++)
-        store(F + j * self->sizes.ldn + i, slope[j] * panel_row_of(begin, j, group));
+        store(F + j * self->sizes.ldn + i, slope[j] * panel_row_of(begin, j, per_vec));
 }
 
 /* Some rows at a time: those of a panel lie together. */
@@ -185,7 +186,7 @@ void NBT(cell_jacobian)(const nbt_learner *self, size_t first, size_t last, real
     const real *alpha = self->network.alpha;
     for (size_t row = first; row < last; row += ROWS) {
         const size_t count = last - row < ROWS ? last - row : ROWS;
-#define PANEL(i, group) jacobian_panel(self, i, group, row, count, F)
+#define PANEL(i, per_vec) jacobian_panel(self, i, per_vec, row, count, F)
         EACH_PANEL(&self->sizes.cell, PANEL);
 #undef PANEL
     }
@@ -216,8 +217,8 @@ static void column_norms(nbt_learner *self, const void *what, size_t first, size
     for (size_t i = first; i < last; i += 4) {
         vec sum[4] = {{0}};
         real sums[4];
-#define PANEL(c, group)                                                                            \
-    add_others(panel_of(at, self->network.theta, c), LANES / (group), group, c, i, 4,              \
+#define PANEL(c, per_vec)                                                                          \
+    add_others(panel_of(at, self->network.theta, c), LANES / (per_vec), per_vec, c, i, 4,          \
                load(u + (c)), sum)
         EACH_PANEL(at, PANEL);
 #undef PANEL
@@ -239,10 +240,10 @@ typedef struct {
     real *v;
 } fold_work;
 
-NBT_INLINE void fold_panel(const nbt_learner *self, size_t c, size_t group, const fold_work *work)
+NBT_INLINE void fold_panel(const nbt_learner *self, size_t c, size_t per_vec, const fold_work *work)
 {
     const size_t n = self->sizes.n, ldn = self->sizes.ldn, S = self->sizes.S;
-    const size_t stride = LANES / group;
+    const size_t stride = LANES / per_vec;
     const real *scale = work->scale, *pushed = work->pushed + c, *part = work->part;
     const real *W = panel_of(&self->sizes.cell, self->network.theta, c);
     real *v = work->v + c;
@@ -250,10 +251,10 @@ NBT_INLINE void fold_panel(const nbt_learner *self, size_t c, size_t group, cons
         vec sum = scale[s] * load(pushed + s * ldn), other = {0};
         size_t i = s;
         for (; i + S < n; i += 2 * S) {
-            sum += part[i] * others_of(W, stride, group, c, i);
-            other += part[i + S] * others_of(W, stride, group, c, i + S);
+            sum += part[i] * others_of(W, stride, per_vec, c, i);
+            other += part[i + S] * others_of(W, stride, per_vec, c, i + S);
         }
-        if (i < n) sum += part[i] * others_of(W, stride, group, c, i);
+        if (i < n) sum += part[i] * others_of(W, stride, per_vec, c, i);
         store(v + s * ldn, sum + other);
     }
 }
@@ -262,7 +263,7 @@ static void fold_panels(nbt_learner *self, const void *what, size_t first, size_
                         size_t thread)
 {
     (void)thread;
-#define PANEL(c, group) fold_panel(self, c, group, what)
+#define PANEL(c, per_vec) fold_panel(self, c, per_vec, what)
     EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }

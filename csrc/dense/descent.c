@@ -22,8 +22,8 @@ typedef struct {
 } descent_panel;
 
 /* One vec: θ learns, w̄ moves, the transition takes its part. */
-NBT_INLINE void pass_block(descent_panel *b, real *theta_at, real *w_at, vec z, size_t K, int learn,
-                           int move, vec *theta)
+NBT_INLINE void pass_vec(descent_panel *b, real *theta_at, real *w_at, vec z, size_t K, int learn,
+                         int move, vec *theta)
 {
     vec moving = load(theta_at) - b->H * z;
     for (size_t k = 0; k < K; k++) {
@@ -39,29 +39,29 @@ NBT_INLINE void pass_block(descent_panel *b, real *theta_at, real *w_at, vec z, 
     if (learn) store(theta_at, moving);
 }
 
-NBT_INLINE void pass_turns(descent_panel *b, size_t turns, size_t group, size_t K, int learn,
+NBT_INLINE void pass_turns(descent_panel *b, size_t turns, size_t per_vec, size_t K, int learn,
                            int move)
 {
     for (size_t t = 0; t < turns; t++) {
-        const size_t p = t * group;
+        const size_t p = t * per_vec;
         vec theta;
-        pass_block(b, b->theta + t * LANES, b->w + t * LANES, lanes_rows(b->z + p, group), K, learn,
-                   move, &theta);
+        pass_vec(b, b->theta + t * LANES, b->w + t * LANES, lanes_rows(b->z + p, per_vec), K, learn,
+                 move, &theta);
         if (!move) continue;
-        b->sum += lanes_rows(b->in + p, group) * theta;
+        b->sum += lanes_rows(b->in + p, per_vec) * theta;
         for (size_t k = 0; k < K; k++)
-            b->pairs[k].pushed += lanes_rows(b->sv + k * b->ldP + p, group) * theta;
+            b->pairs[k].pushed += lanes_rows(b->sv + k * b->ldP + p, per_vec) * theta;
     }
 }
 
 /* z: the regressors ∂f_i/∂θ_i of the last transition; rows: how many below row 0 the pass visits.
  */
 NBT_INLINE void pass_panel(nbt_learner *self, size_t thread, const real *z, size_t rows, size_t i,
-                           size_t group, size_t K, int learn, int move)
+                           size_t per_vec, size_t K, int learn, int move)
 {
     const nbt_panels *at = &self->sizes.cell;
     const size_t ldn = self->sizes.ldn, ldP = self->sizes.ldP;
-    const size_t turns = (rows + group - 1) / group;
+    const size_t turns = (rows + per_vec - 1) / per_vec;
     const real *keep = self->estimator.keep_w, *add = self->estimator.add_w, *c = self->scratch.c,
                *v = self->estimator.v;
     const real rate = (real)self->optimizer.rate;
@@ -80,21 +80,21 @@ NBT_INLINE void pass_panel(nbt_learner *self, size_t thread, const real *z, size
         b.pairs[k] = (descent_pair){
             .keep = spread(keep[k]), .add = load(add + k * ldn + i), .c = spread(rate * c[k])};
     vec bias;
-    pass_block(&b, theta + i, w + i, spread(z[0]), K, learn, move, &bias);
-    b.H = lanes_tile(b.H, group);
+    pass_vec(&b, theta + i, w + i, spread(z[0]), K, learn, move, &bias);
+    b.H = lanes_tile(b.H, per_vec);
     for (size_t k = 0; k < K; k++) {
-        b.pairs[k].add = lanes_tile(b.pairs[k].add, group);
-        b.pairs[k].norm = lanes_only(b.pairs[k].norm, LANES / group);
+        b.pairs[k].add = lanes_tile(b.pairs[k].add, per_vec);
+        b.pairs[k].norm = lanes_only(b.pairs[k].norm, LANES / per_vec);
     }
-    pass_turns(&b, turns, group, K, learn, move);
+    pass_turns(&b, turns, per_vec, K, learn, move);
     if (!move) return;
     const vec alpha = load((const real *)self->network.alpha + i);
     store((real *)self->scratch.h_next + i,
-          lanes_gather(b.sum, group) + (bias + alpha * load((const real *)self->network.h + i)));
+          lanes_gather(b.sum, per_vec) + (bias + alpha * load((const real *)self->network.h + i)));
     for (size_t k = 0; k < K; k++) {
-        store((real *)self->estimator.norm_w + k * ldn + i, lanes_gather(b.pairs[k].norm, group));
+        store((real *)self->estimator.norm_w + k * ldn + i, lanes_gather(b.pairs[k].norm, per_vec));
         store((real *)self->scratch.pushed + k * ldn + i,
-              lanes_gather(b.pairs[k].pushed, group) + alpha * load(v + k * ldn + i));
+              lanes_gather(b.pairs[k].pushed, per_vec) + alpha * load(v + k * ldn + i));
     }
 }
 
@@ -108,7 +108,7 @@ typedef struct {
 NBT_INLINE void pass_panels(nbt_learner *self, const pass_work *work, size_t first, size_t last,
                             size_t thread, size_t K, int learn, int move)
 {
-#define PANEL(i, group) pass_panel(self, thread, work->z, work->rows, i, group, K, learn, move)
+#define PANEL(i, per_vec) pass_panel(self, thread, work->z, work->rows, i, per_vec, K, learn, move)
     EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
@@ -123,7 +123,7 @@ static void pass_any(nbt_learner *self, const void *what, size_t first, size_t l
 }
 
 /* A vec of row p. */
-NBT_INLINE void pass_symbol_panel(nbt_learner *self, size_t p, size_t i, size_t group, int learn,
+NBT_INLINE void pass_symbol_panel(nbt_learner *self, size_t p, size_t i, size_t per_vec, int learn,
                                   int move)
 {
     const nbt_panels *at = &self->sizes.cell;
@@ -133,16 +133,16 @@ NBT_INLINE void pass_symbol_panel(nbt_learner *self, size_t p, size_t i, size_t 
     vec g = load(H + i);
     for (size_t k = 0; k < self->sizes.K; k++) {
         real *w_k = panel_of(at, (real *)self->estimator.w + k * at->size, i);
-        const vec w = panel_row_of(w_k, p, group);
+        const vec w = panel_row_of(w_k, p, per_vec);
         g += c[k] * w;
         if (!move) continue;
         const vec moved = keep[k] * w + load(add + k * self->sizes.ldn + i);
-        panel_put(w_k, p, group, moved);
+        panel_put(w_k, p, per_vec, moved);
         pairs[k].norm += moved * moved;
     }
     if (!learn) return;
     real *theta = panel_of(at, self->network.theta, i);
-    panel_put(theta, p, group, panel_row_of(theta, p, group) - (real)self->optimizer.rate * g);
+    panel_put(theta, p, per_vec, panel_row_of(theta, p, per_vec) - (real)self->optimizer.rate * g);
 }
 
 /* The row of the symbol that z has; leaves its squared norms in active_norm (K). */
@@ -150,7 +150,7 @@ static void pass_symbol(nbt_learner *self, size_t symbol, int learn, int move)
 {
     descent_pair *pairs = self->scratch.pairs;
     for (size_t k = 0; k < self->sizes.K; k++) pairs[k].norm = spread(0);
-#define PANEL(i, group) pass_symbol_panel(self, self->sizes.n + symbol, i, group, learn, move)
+#define PANEL(i, per_vec) pass_symbol_panel(self, self->sizes.n + symbol, i, per_vec, learn, move)
     EACH_PANEL(&self->sizes.cell, PANEL);
 #undef PANEL
     if (!move) return;
@@ -266,14 +266,14 @@ static void measure_pairs(nbt_learner *self)
     const size_t rows = self->choices.lazy ? self->sizes.n : at->rows;
     for (size_t k = 0; k < self->sizes.K; k++) {
         const real *w = (const real *)self->estimator.w + k * at->size;
-#define PANEL(i, group)                                                                            \
+#define PANEL(i, per_vec)                                                                          \
     do {                                                                                           \
         vec norm = load(w + i) * load(w + i);                                                      \
         const real *turns = panel_of(at, w, i);                                                    \
-        for (size_t t = 0; t < (rows + group - 1) / group; t++)                                    \
+        for (size_t t = 0; t < (rows + per_vec - 1) / per_vec; t++)                                \
             norm += load(turns + t * LANES) * load(turns + t * LANES);                             \
         store((real *)self->estimator.norm_w + k * self->sizes.ldn + i,                            \
-              lanes_gather(norm, group));                                                          \
+              lanes_gather(norm, per_vec));                                                        \
     } while (0)
         EACH_PANEL(at, PANEL);
 #undef PANEL

@@ -62,12 +62,12 @@ void NBT(row_norms)(const nbt_learner *self, size_t p, real *norms)
 
 /* A vec of row p: θ ← θ_was - r w̄_was, w̄ ← q w̄_was, which is returned. All begin where their
  * panel does. */
-NBT_INLINE vec apply_map(row_map map, size_t p, size_t group, const real *theta_was,
+NBT_INLINE vec apply_map(row_map map, size_t p, size_t per_vec, const real *theta_was,
                          const real *w_was, real *theta, real *w)
 {
-    const vec before = panel_row_of(w_was, p, group), now = map.q * before;
-    panel_put(theta, p, group, panel_row_of(theta_was, p, group) - map.r * before);
-    panel_put(w, p, group, now);
+    const vec before = panel_row_of(w_was, p, per_vec), now = map.q * before;
+    panel_put(theta, p, per_vec, panel_row_of(theta_was, p, per_vec) - map.r * before);
+    panel_put(w, p, per_vec, now);
     return now;
 }
 
@@ -81,10 +81,10 @@ static void bring_up(const nbt_learner *self, size_t symbol, real *theta, real *
         const real *theta_was = k ? theta : self->network.theta, *w_was = self->estimator.w;
         const size_t pair = k * at->size;
         vec norm = {0};
-#define PANEL(i, group)                                                                            \
+#define PANEL(i, per_vec)                                                                          \
     do {                                                                                           \
         const vec now =                                                                            \
-            apply_map(map, p, group, panel_of(at, theta_was, i), panel_of(at, w_was + pair, i),    \
+            apply_map(map, p, per_vec, panel_of(at, theta_was, i), panel_of(at, w_was + pair, i),  \
                       panel_of(at, theta, i), panel_of(at, w + pair, i));                          \
         norm += now * now;                                                                         \
     } while (0)

@@ -80,8 +80,8 @@ NBT_INLINE void descend(step_size step, real *restrict theta, vec g)
     store(theta, load(theta) - step.rate * g);
 }
 
-/* Row 0, the biases, and what it leaves to the turns below it, where `group` rows share a block. */
-NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t group, int kalman,
+/* Row 0, the biases, and what it leaves to the turns below it, where `per_vec` rows share a vec. */
+NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t per_vec, int kalman,
                              int measure, int exact, size_t K, int learn)
 {
     const real *z = self->estimator.z, *z_last = self->estimator.z_last;
@@ -95,29 +95,29 @@ NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t group
         g *= trust;
         b->H *= trust;
         for (size_t k = 0; k < K; k++) b->pairs[k].c *= trust;
-        b->trust = lanes_tile(trust, group);
+        b->trust = lanes_tile(trust, per_vec);
     }
     if (kalman)
-        b->first = qdop_first(b->step, learn, group, g, (real *)self->optimizer.theta_J + i);
+        b->first = qdop_first(b->step, learn, per_vec, g, (real *)self->optimizer.theta_J + i);
     else if (learn)
         descend(b->step, theta, g);
 
     const vec r = measure == PLAIN ? spread(1) : b->first.inverse0;
-    const vec scaled = lanes_only(d * r, LANES / group);
+    const vec scaled = lanes_only(d * r, LANES / per_vec);
     b->norm_d = d * scaled;
     b->norm_q = b->mixed = spread(0);
-    b->d0 = lanes_tile(d, group);
-    b->H = lanes_tile(b->H, group);
-    b->keep_d = lanes_tile(b->keep_d, group);
+    b->d0 = lanes_tile(d, per_vec);
+    b->H = lanes_tile(b->H, per_vec);
+    b->keep_d = lanes_tile(b->keep_d, per_vec);
     for (size_t k = 0; k < K; k++) {
         pair_lanes *pair = b->pairs + k;
         const vec w = k == 0 ? first_w : load(w_at + k * b->pair_size);
-        pair->norm = lanes_only(w * r, LANES / group) * w;
+        pair->norm = lanes_only(w * r, LANES / per_vec) * w;
         pair->inner = w * scaled;
-        pair->w0 = lanes_tile(w, group);
-        pair->keep = lanes_tile(pair->keep, group);
-        pair->add = lanes_tile(pair->add, group);
-        pair->c = lanes_tile(pair->c, group);
+        pair->w0 = lanes_tile(w, per_vec);
+        pair->keep = lanes_tile(pair->keep, per_vec);
+        pair->add = lanes_tile(pair->add, per_vec);
+        pair->c = lanes_tile(pair->c, per_vec);
     }
 }
 
@@ -129,7 +129,7 @@ NBT_INLINE int in_brief(int measure, int exact, size_t K, int learn)
 
 /* Turns t and t + 1, d = 0. Their step x = c (w - w_0 q) r - H d_0 q r is made of what measures w̄
  * and d, and so is Σ q x: a tenth less arithmetic, 4 % of a step at 20 units. */
-NBT_INLINE void sweep_brief(panel *b, size_t t, const real *z_last, size_t group, presence part)
+NBT_INLINE void sweep_brief(panel *b, size_t t, const real *z_last, size_t per_vec, presence part)
 {
     pair_lanes *pair = b->pairs;
     const vec own = b->H * b->d0;
@@ -138,7 +138,7 @@ NBT_INLINE void sweep_brief(panel *b, size_t t, const real *z_last, size_t group
     for (size_t c = 0; c < 2; c++) {
         const size_t at = (t + c) * LANES;
         w[c] = pair->keep * load(b->w + at);
-        if (part == LATE) w[c] += pair->add * lanes_rows(z_last + (t + c) * group, group);
+        if (part == LATE) w[c] += pair->add * lanes_rows(z_last + (t + c) * per_vec, per_vec);
         store(b->w + at, w[c]);
         q[c] = qdop_measure(b->step, 1, &b->first, pair->c * w[c], b->J + at, b->J0 + at, r + c);
     }
@@ -164,16 +164,16 @@ NBT_INLINE void leave_brief(panel *b, int measure, int exact, size_t K, int lear
 
 /* Turns t … t + count - 1; count is 1 or 2. */
 NBT_INLINE void sweep_turns(panel *b, size_t t, size_t count, const real *z, const real *z_last,
-                            size_t group, int kalman, int measure, int exact, presence part,
+                            size_t per_vec, int kalman, int measure, int exact, presence part,
                             size_t K, int learn)
 {
     vec d[2], w[2], g[2], q[2] = {{0}}, r[2] = {{0}};
     const int metric = kalman && (learn || measure != PLAIN);
 #pragma GCC unroll 2
     for (size_t c = 0; c < count; c++) {
-        const size_t at = (t + c) * LANES, p = (t + c) * group;
-        g[c] = settle(b, exact ? b->d + at : NULL, b->w + at, lanes_rows(z + p, group),
-                      lanes_rows(z_last + p, group), exact, part, K, d + c, w + c);
+        const size_t at = (t + c) * LANES, p = (t + c) * per_vec;
+        g[c] = settle(b, exact ? b->d + at : NULL, b->w + at, lanes_rows(z + p, per_vec),
+                      lanes_rows(z_last + p, per_vec), exact, part, K, d + c, w + c);
         if (exact && b->recent)
             g[c] += kalman && learn ? b->trust * load(b->recent + at) : load(b->recent + at);
         if (metric)
@@ -191,14 +191,14 @@ NBT_INLINE void sweep_turns(panel *b, size_t t, size_t count, const real *z, con
 
 /* Pairs of turns first … last - 1. */
 NBT_INLINE void sweep_pairs(panel *b, size_t first, size_t last, const real *z, const real *z_last,
-                            size_t group, int kalman, int measure, int exact, presence part,
+                            size_t per_vec, int kalman, int measure, int exact, presence part,
                             size_t K, int learn)
 {
     for (size_t pair = first; pair < last; pair++) {
         if (part != PRESENT && in_brief(measure, exact, K, learn))
-            sweep_brief(b, 2 * pair, z_last, group, part);
+            sweep_brief(b, 2 * pair, z_last, per_vec, part);
         else
-            sweep_turns(b, 2 * pair, 2, z, z_last, group, kalman, measure, exact, part, K, learn);
+            sweep_turns(b, 2 * pair, 2, z, z_last, per_vec, kalman, measure, exact, part, K, learn);
     }
 }
 
@@ -210,18 +210,18 @@ typedef struct {
 
 /* The rows below row 0 in segments; returns how many. One-hot inputs: all is absent but the rows of
  * two symbols, and the loops run from one to the other, so that no turn asks. */
-NBT_INLINE size_t divide(const nbt_learner *self, size_t pairs, size_t group, int exact,
+NBT_INLINE size_t divide(const nbt_learner *self, size_t pairs, size_t per_vec, int exact,
                          segment out[6])
 {
     const int known = self->choices.one_hot && self->network.x_last != NBT_UNKNOWN_SYMBOL &&
                       self->estimator.x_late != NBT_UNKNOWN_SYMBOL;
-    const size_t full = (self->sizes.n + 2 * group - 1) / (2 * group);
+    const size_t full = (self->sizes.n + 2 * per_vec - 1) / (2 * per_vec);
     const size_t dense = known && full < pairs ? full : pairs;
     const size_t here = self->network.x_last >= 0
-                            ? (self->sizes.n + (size_t)self->network.x_last) / (2 * group)
+                            ? (self->sizes.n + (size_t)self->network.x_last) / (2 * per_vec)
                             : pairs;
     const size_t late = !exact && self->estimator.x_late >= 0
-                            ? (self->sizes.n + (size_t)self->estimator.x_late) / (2 * group)
+                            ? (self->sizes.n + (size_t)self->estimator.x_late) / (2 * per_vec)
                             : here;
     const size_t lower = late < here ? late : here, upper = late < here ? here : late;
     size_t count = 0;
@@ -238,18 +238,18 @@ NBT_INLINE size_t divide(const nbt_learner *self, size_t pairs, size_t group, in
     return count;
 }
 
-NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t group, int kalman,
+NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t per_vec, int kalman,
                             int measure, int exact, size_t K, int learn)
 {
 #define PAIRS(part)                                                                                \
     case part:                                                                                     \
-        sweep_pairs(b, first, parts[s].last, z, z_last, group, kalman, measure, exact, part, K,    \
+        sweep_pairs(b, first, parts[s].last, z, z_last, per_vec, kalman, measure, exact, part, K,  \
                     learn);                                                                        \
         break
     const real *z = (real *)self->estimator.z + 1, *z_last = (real *)self->estimator.z_last + 1;
-    const size_t turns = (b->rows + group - 1) / group, pairs = turns / 2;
+    const size_t turns = (b->rows + per_vec - 1) / per_vec, pairs = turns / 2;
     segment parts[6];
-    const size_t count = divide(self, pairs, group, exact, parts);
+    const size_t count = divide(self, pairs, per_vec, exact, parts);
     size_t first = 0;
     for (size_t s = 0; s < count; s++) {
         switch (parts[s].part) {
@@ -260,13 +260,13 @@ NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t group, int
         first = parts[s].last;
     }
     if (2 * pairs < turns)
-        sweep_turns(b, 2 * pairs, 1, z, z_last, group, kalman, measure, exact, PRESENT, K, learn);
+        sweep_turns(b, 2 * pairs, 1, z, z_last, per_vec, kalman, measure, exact, PRESENT, K, learn);
 #undef PAIRS
 }
 
 /* One panel, from column i on. */
 NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, size_t i,
-                            size_t group, int kalman, int measure, int exact, size_t K, int learn)
+                            size_t per_vec, int kalman, int measure, int exact, size_t K, int learn)
 {
     const nbt_panels *at = &self->sizes.cell;
     const size_t ldn = self->sizes.ldn;
@@ -296,17 +296,17 @@ NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, si
         b.pairs[k] = (pair_lanes){.keep = load(keep_w + k * ldn + i),
                                   .add = load(add_w + k * ldn + i),
                                   .c = load(c + k * ldn + i)};
-    sweep_biases(self, &b, i, group, kalman, measure, exact, K, learn);
-    sweep_below(self, &b, group, kalman, measure, exact, K, learn);
+    sweep_biases(self, &b, i, per_vec, kalman, measure, exact, K, learn);
+    sweep_below(self, &b, per_vec, kalman, measure, exact, K, learn);
     leave_brief(&b, measure, exact, K, learn);
 
-    if (learn && kalman) qdop_last(b.first, group, (real *)self->network.theta + i);
+    if (learn && kalman) qdop_last(b.first, per_vec, (real *)self->network.theta + i);
     if (windowed) NBT(window_clear)(self, i, recent);
     store((real *)self->estimator.norm_d + i,
-          lanes_gather(b.norm_d + b.d0 * b.d0 * b.norm_q, group));
+          lanes_gather(b.norm_d + b.d0 * b.d0 * b.norm_q, per_vec));
     for (size_t k = 0; k < K; k++) {
-        store((real *)self->estimator.norm_w + k * ldn + i, lanes_gather(b.pairs[k].norm, group));
-        store((real *)self->estimator.inner + k * ldn + i, lanes_gather(b.pairs[k].inner, group));
+        store((real *)self->estimator.norm_w + k * ldn + i, lanes_gather(b.pairs[k].norm, per_vec));
+        store((real *)self->estimator.inner + k * ldn + i, lanes_gather(b.pairs[k].inner, per_vec));
     }
 }
 
@@ -315,7 +315,8 @@ NBT_INLINE void sweep_panels(nbt_learner *self, size_t first, size_t last, size_
                              int kalman, int measure, int exact, size_t K, int learn)
 {
     const step_size step = NBT(optimizer_step_size)(self, self->choices.lambda_theta);
-#define PANEL(i, group) sweep_panel(self, thread, step, i, group, kalman, measure, exact, K, learn)
+#define PANEL(i, per_vec)                                                                          \
+    sweep_panel(self, thread, step, i, per_vec, kalman, measure, exact, K, learn)
     EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }

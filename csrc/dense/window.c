@@ -22,43 +22,43 @@ void NBT(window_adjoints)(nbt_learner *self)
 }
 
 /* Where the row of slot t's symbol is in a panel; NULL: there is none. */
-NBT_INLINE real *symbol_row(const nbt_learner *self, size_t t, size_t group, real *rows)
+NBT_INLINE real *symbol_row(const nbt_learner *self, size_t t, size_t per_vec, real *rows)
 {
     if (!self->choices.one_hot || self->past.window_symbol[t] < 0) return NULL;
-    return rows + (self->sizes.n + (size_t)self->past.window_symbol[t]) * (LANES / group);
+    return rows + (self->sizes.n + (size_t)self->past.window_symbol[t]) * (LANES / per_vec);
 }
 
 /* In the order of lags, wherever the ring begins: a state that was loaded goes on to the bit. */
-NBT_INLINE void gradient_panel(const nbt_learner *self, size_t i, size_t group, real *out)
+NBT_INLINE void gradient_panel(const nbt_learner *self, size_t i, size_t per_vec, real *out)
 {
     const size_t n = self->sizes.n, ldn = self->sizes.ldn, T = self->sizes.T;
     const real *adjoint = (real *)self->past.adjoint + i;
     real *rows = out + LANES;
     vec biases = {0};
-    if (group > 1) { /* rows are shorter now: other panels left those of units there */
-        const size_t width = LANES / group, below = self->sizes.cell.depth - n;
+    if (per_vec > 1) { /* rows are shorter now: other panels left those of units there */
+        const size_t width = LANES / per_vec, below = self->sizes.cell.depth - n;
         memset(rows + n * width, 0, below * width * sizeof *rows);
     }
     for (size_t l = 0; l < T; l++) {
         const size_t t = slot_of(self, l);
         const vec lambda = load(adjoint + t * ldn);
-        real *row = symbol_row(self, t, group, rows);
+        real *row = symbol_row(self, t, per_vec, rows);
         if (self->past.window_symbol[t] >= 0) biases += lambda;
         if (row) store_any(row, load_any(row) + lambda);
     }
     store(out, biases);
     const nbt_ring lags = {.count = T, .head = self->past.head, .fresh = 1};
-    panel_add_outer(n, &lags, self->past.past_a, ldn, adjoint, ldn, group, rows);
+    panel_add_outer(n, &lags, self->past.past_a, ldn, adjoint, ldn, per_vec, rows);
     if (!self->choices.one_hot)
         panel_add_outer(self->sizes.m, &lags, self->past.past_x, self->sizes.ldm, adjoint, ldn,
-                        group, rows + n * (LANES / group));
+                        per_vec, rows + n * (LANES / per_vec));
 }
 
 void NBT(window_gradient)(const nbt_learner *self, size_t i, real *out)
 {
     if (i < self->sizes.cell.full)
         gradient_panel(self, i, 1, out);
-    else if (self->sizes.cell.group == 2)
+    else if (self->sizes.cell.per_vec == 2)
         gradient_panel(self, i, 2, out);
     else
         gradient_panel(self, i, 4, out);
@@ -66,10 +66,10 @@ void NBT(window_gradient)(const nbt_learner *self, size_t i, real *out)
 
 void NBT(window_clear)(const nbt_learner *self, size_t i, real *out)
 {
-    const size_t group = i < self->sizes.cell.full ? 1 : self->sizes.cell.group;
+    const size_t per_vec = i < self->sizes.cell.full ? 1 : self->sizes.cell.per_vec;
     for (size_t t = 0; t < self->sizes.T; t++) {
-        real *row = symbol_row(self, t, group, out + LANES);
-        if (row) memset(row, 0, LANES / group * sizeof *row);
+        real *row = symbol_row(self, t, per_vec, out + LANES);
+        if (row) memset(row, 0, LANES / per_vec * sizeof *row);
     }
 }
 

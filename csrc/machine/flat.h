@@ -15,7 +15,7 @@ NBT_INLINE void store_some(real *p, size_t count, vec x)
     store_any(p, count >= LANES ? x : lanes_choose(lanes_below(count), x, load_any(p)));
 }
 
-/* Where whole blocks begin: one number that would be left over goes first, by itself. */
+/* Where whole vecs begin: one number that would be left over goes first, by itself. */
 NBT_INLINE size_t after_odd(size_t first, size_t last)
 {
     return first + ((last - first) % LANES == 1);

@@ -35,11 +35,11 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 #endif
 #endif
 
-/* Blocks whose sums over lanes fold together into one block, a part for each. */
+/* Vecs whose sums over lanes fold together into one vec, a part for each. */
 #define FOLDED ((size_t)NBT_FOLDED)
 #define NBT_FOLDED (NBT_LANES < 4 ? 2 : 4)
 
-/* Orders of lanes. Of one block: neighbours, quarters or halves exchanged; the first half or
+/* Orders of lanes. Of one vec: neighbours, quarters or halves exchanged; the first half or
  * quarter, or the first 2 or 4 lanes, repeated; the first of each part, again and again. Of two:
  * the lower or upper parts of their parts. */
 #if NBT_LANES == 16
@@ -81,7 +81,7 @@ NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 #define UPPER_HALVES 2, 3, 6, 7
 #define LOWER_QUARTERS 0, 2, 4, 6
 #define UPPER_QUARTERS 1, 3, 5, 7
-#else /* a half is one lane: there are no quarters, nor 4 rows in a block */
+#else /* a half is one lane: there are no quarters, nor 4 rows in a vec */
 #define SWAP_HALVES 1, 0
 #define TILE_HALF 0, 0
 #define TILE_QUARTER TILE_HALF
@@ -159,21 +159,21 @@ NBT_INLINE vec lanes_at_least(vec x, vec y, int halvings)
 #endif
 }
 
-/* A block shared by `group` rows (panels.h): the first LANES / group lanes of x for each of them.
+/* A vec shared by `per_vec` rows (panels.h): the first LANES / per_vec lanes of x for each of them.
  */
-NBT_INLINE vec lanes_tile(vec x, size_t group)
+NBT_INLINE vec lanes_tile(vec x, size_t per_vec)
 {
-    if (group == 2) return SHUFFLE(x, x, TILE_HALF);
-    if (group == 4) return SHUFFLE(x, x, TILE_QUARTER);
+    if (per_vec == 2) return SHUFFLE(x, x, TILE_HALF);
+    if (per_vec == 4) return SHUFFLE(x, x, TILE_QUARTER);
     return x;
 }
 
-/* x[row] in every lane of each row of the block. */
-NBT_INLINE vec lanes_rows(const real *x, size_t group)
+/* x[row] in every lane of each row of the vec. */
+NBT_INLINE vec lanes_rows(const real *x, size_t per_vec)
 {
-    if (group == 1) return spread(x[0]);
+    if (per_vec == 1) return spread(x[0]);
     const vec all = load_any(x);
-    return group == 2 ? SHUFFLE(all, all, EACH_OF_2) : SHUFFLE(all, all, EACH_OF_4);
+    return per_vec == 2 ? SHUFFLE(all, all, EACH_OF_2) : SHUFFLE(all, all, EACH_OF_4);
 }
 
 /* Quarters exchanged; x, where there are none. */
@@ -185,13 +185,13 @@ NBT_INLINE vec swap_quarters(vec x)
     return x;
 }
 
-/* The sum of the rows that share a block, in its first LANES / group lanes; 0 in the others. */
-NBT_INLINE vec lanes_gather(vec x, size_t group)
+/* The sum of the rows that share a vec, in its first LANES / per_vec lanes; 0 in the others. */
+NBT_INLINE vec lanes_gather(vec x, size_t per_vec)
 {
-    if (group == 1) return x;
+    if (per_vec == 1) return x;
     x += SHUFFLE(x, x, SWAP_HALVES);
-    if (group == 4) x += swap_quarters(x);
-    return lanes_only(x, LANES / group);
+    if (per_vec == 4) x += swap_quarters(x);
+    return lanes_only(x, LANES / per_vec);
 }
 
 /* Half-way sums: of the halves of x, then of those of y. */
@@ -200,7 +200,7 @@ NBT_INLINE vec fold_halves(vec x, vec y)
     return SHUFFLE(x, y, LOWER_HALVES) + SHUFFLE(x, y, UPPER_HALVES);
 }
 
-/* FOLDED blocks in one, from their half-way sums: those of their quarters. */
+/* FOLDED vecs in one, from their half-way sums: those of their quarters. */
 NBT_INLINE vec fold_quarters(const vec half[FOLDED / 2])
 {
 #if NBT_FOLDED == 4
@@ -240,7 +240,7 @@ NBT_INLINE real fold_max(vec x)
     return high;
 }
 
-/* out[k] = fold(x[k]) for four blocks, to the bit. */
+/* out[k] = fold(x[k]) for four vecs, to the bit. */
 NBT_INLINE void fold_each(const vec x[4], real *out)
 {
     for (size_t k = 0; k < 4; k += FOLDED) {

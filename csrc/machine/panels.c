@@ -6,22 +6,22 @@ enum { VECTORS = NBT_REGISTER == 64 ? 4 : 2 };
 /* The tail panel's turn in which row p is the first. */
 NBT_INLINE real *tail_turn(const nbt_panels *at, const real *M, size_t p)
 {
-    return at->group ? panel_of(at, M, at->full) + p * (LANES / at->group) : NULL;
+    return at->per_vec ? panel_of(at, M, at->full) + p * (LANES / at->per_vec) : NULL;
 }
 
-/* The sums of FOLDED rows, each in its part of the block, of what whole panels gave and of the tail
+/* The sums of FOLDED rows, each in its part of the vec, of what whole panels gave and of the tail
  * panel. turn: that of the first. */
 NBT_INLINE vec fold_tile(const nbt_panels *at, const vec sum[FOLDED], const real *turn,
                          const real *x)
 {
     vec half[FOLDED / 2];
     for (size_t k = 0; k < FOLDED / 2; k++) half[k] = fold_halves(sum[2 * k], sum[2 * k + 1]);
-    if (at->group == 2) {
+    if (at->per_vec == 2) {
         const vec last = lanes_tile(load(x + at->full), 2);
         for (size_t k = 0; k < FOLDED / 2; k++) half[k] += load(turn + k * LANES) * last;
     }
     vec quarters = fold_quarters(half);
-    if (at->group == 4) quarters += load(turn) * lanes_tile(load(x + at->full), 4);
+    if (at->per_vec == 4) quarters += load(turn) * lanes_tile(load(x + at->full), 4);
     return fold_within_quarters(quarters);
 }
 
@@ -86,9 +86,9 @@ NBT_INLINE vec descend_tile(const nbt_panels *at, size_t p, const real *step, co
     }
     real *turn = tail_turn(at, M, p);
     const vec folded = fold_tile(at, sum, turn, x);
-    for (size_t k = 0; k < FOLDED && turn; k += at->group, turn += LANES) {
-        const vec columns = lanes_tile(load(x + at->full), at->group);
-        store(turn, load(turn) - lanes_rows(step + k, at->group) * columns);
+    for (size_t k = 0; k < FOLDED && turn; k += at->per_vec, turn += LANES) {
+        const vec columns = lanes_tile(load(x + at->full), at->per_vec);
+        store(turn, load(turn) - lanes_rows(step + k, at->per_vec) * columns);
     }
     return folded;
 }
@@ -114,9 +114,9 @@ void NBT(panels_add_outer)(const nbt_panels *at, size_t first, size_t rows, nbt_
                            const real *restrict left, size_t ld_left, const real *restrict right,
                            size_t ld_right, real *restrict M)
 {
-#define PANEL(i, group)                                                                            \
-    panel_add_outer(rows, &ring, left, ld_left, right + i, ld_right, group,                        \
-                    panel_of(at, M, i) + first * (LANES / group))
+#define PANEL(i, per_vec)                                                                          \
+    panel_add_outer(rows, &ring, left, ld_left, right + i, ld_right, per_vec,                      \
+                    panel_of(at, M, i) + first * (LANES / per_vec))
     EACH_PANEL(at, PANEL);
 #undef PANEL
 }
@@ -127,25 +127,25 @@ void NBT(panels_add_row)(const nbt_panels *at, size_t p, const real *restrict x,
         real *row = panel_of(at, M, i) + p * LANES;
         store(row, load(row) + load(x + i));
     }
-    if (!at->group) return;
-    const size_t width = LANES / at->group;
+    if (!at->per_vec) return;
+    const size_t width = LANES / at->per_vec;
     real *row = panel_of(at, M, at->full) + p * width;
     for (size_t l = 0; l < width; l++) row[l] += x[at->full + l];
 }
 
 /* One panel of rows, from column i on. */
 NBT_INLINE void set_panel(const nbt_panels *at, size_t columns, size_t rows, const real *x, real *M,
-                          size_t i, size_t group)
+                          size_t i, size_t per_vec)
 {
     real *panel = panel_of(at, M, i);
     for (size_t p = 0; p < rows; p++)
-        panel_put(panel, p, group, lanes_only(load_any(x + p * columns + i), columns - i));
+        panel_put(panel, p, per_vec, lanes_only(load_any(x + p * columns + i), columns - i));
 }
 
 void NBT(panels_set_rows)(const nbt_panels *at, size_t columns, size_t rows, const real *restrict x,
                           real *restrict M)
 {
-#define PANEL(i, group) set_panel(at, columns, rows, x, M, i, group)
+#define PANEL(i, per_vec) set_panel(at, columns, rows, x, M, i, per_vec)
     EACH_PANEL(at, PANEL);
 #undef PANEL
 }

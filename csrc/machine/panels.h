@@ -3,10 +3,10 @@
  * Row 0, the biases, lies by itself: ld numbers. The other rows lie in panels, one after another:
  * LANES columns, all their rows in one run, so that a walk down the rows is a walk through memory
  * whatever the size, and no stride is ever a power of two. What is left of the columns is the tail
- * panel, LANES / 2 or LANES / 4 wide; there 2 or 4 rows share a vec ("group"), so that few
- * lanes are padding. A panel is walked in turns of one vec, `group` rows each.
+ * panel, LANES / 2 or LANES / 4 wide; there 2 or 4 rows share a vec (`per_vec`), so that few
+ * lanes are padding. A panel is walked in turns of one vec, `per_vec` rows each.
  *
- *     panel at column i:   M + ld + i depth,    turn t: + t LANES,    row p: + p (LANES / group)
+ *     panel at column i:   M + ld + i depth,    turn t: + t LANES,    row p: + p (LANES / per_vec)
  *
  * Everything in the padding is 0 and stays 0. */
 #ifndef NBT_MACHINE_PANELS_H
@@ -15,13 +15,14 @@
 #include "machine/lanes.h"
 #include "machine/layout.h"
 
-/* PANEL(i, group) for panels first … last - 1 of `at`, group a constant: 1, or that of the tail. */
+/* PANEL(i, per_vec) for panels first … last - 1 of `at`; per_vec is a constant: 1, or the tail's.
+ */
 #define EACH_PANEL_OF(at, first, last, PANEL)                                                      \
     do {                                                                                           \
         for (size_t i_ = (first) * LANES; i_ < (last) * LANES && i_ < (at)->full; i_ += LANES)     \
             PANEL(i_, 1);                                                                          \
-        if ((last) * LANES > (at)->full && (at)->group == 2) PANEL((at)->full, 2);                 \
-        if (LANES > 2 && (last) * LANES > (at)->full && (at)->group == 4) PANEL((at)->full, 4);    \
+        if ((last) * LANES > (at)->full && (at)->per_vec == 2) PANEL((at)->full, 2);               \
+        if (LANES > 2 && (last) * LANES > (at)->full && (at)->per_vec == 4) PANEL((at)->full, 4);  \
     } while (0)
 #define EACH_PANEL(at, PANEL) EACH_PANEL_OF(at, 0, (at)->count, PANEL)
 
@@ -31,55 +32,55 @@ NBT_INLINE real *panel_of(const nbt_panels *at, const real *M, size_t i)
     return (real *)(uintptr_t)M + at->ld + i * at->depth;
 }
 
-/* Lane block of row p ≥ 0 below the first, in the panel that begins there; 0 in the padding. */
-NBT_INLINE vec panel_row_of(const real *begin, size_t p, size_t group)
+/* The vec of row p ≥ 0 below the first, in the panel that begins there; 0 in the padding. */
+NBT_INLINE vec panel_row_of(const real *begin, size_t p, size_t per_vec)
 {
-    if (group == 1) return load(begin + p * LANES);
-    return lanes_only(load_any(begin + p * (LANES / group)), LANES / group);
+    if (per_vec == 1) return load(begin + p * LANES);
+    return lanes_only(load_any(begin + p * (LANES / per_vec)), LANES / per_vec);
 }
 
 /* The same at column i. */
 NBT_INLINE vec panel_row(const nbt_panels *at, const real *M, size_t p, size_t i)
 {
     const real *begin = panel_of(at, M, i);
-    return i < at->full     ? panel_row_of(begin, p, 1)
-           : at->group == 2 ? panel_row_of(begin, p, 2)
-                            : panel_row_of(begin, p, 4);
+    return i < at->full       ? panel_row_of(begin, p, 1)
+           : at->per_vec == 2 ? panel_row_of(begin, p, 2)
+                              : panel_row_of(begin, p, 4);
 }
 
 /* Lanes c … of row i without entry i, the rows lying `stride` apart from `rows` on: of a column of
- * F, from a panel of W, stride LANES / group, or from Fᵀ, group 1. */
-NBT_INLINE vec others_of(const real *rows, size_t stride, size_t group, size_t c, size_t i)
+ * F, from a panel of W, stride LANES / per_vec, or from Fᵀ, per_vec 1. */
+NBT_INLINE vec others_of(const real *rows, size_t stride, size_t per_vec, size_t c, size_t i)
 {
     const real *row = rows + i * stride;
-    const vec x = group == 1 ? load(row) : lanes_only(load_any(row), LANES / group);
+    const vec x = per_vec == 1 ? load(row) : lanes_only(load_any(row), LANES / per_vec);
     return lanes_without(x, i - c);
 }
 
 /* sum[k] += u x² for those of rows first + k, k < count. */
-NBT_INLINE void add_others(const real *rows, size_t stride, size_t group, size_t c, size_t first,
+NBT_INLINE void add_others(const real *rows, size_t stride, size_t per_vec, size_t c, size_t first,
                            size_t count, vec u, vec sum[4])
 {
     for (size_t k = 0; k < count; k++) {
-        const vec others = others_of(rows, stride, group, c, first + k);
+        const vec others = others_of(rows, stride, per_vec, c, first + k);
         sum[k] += others * others * u;
     }
 }
 
 /* Sets vec of row p ≥ 0 below the first, in the panel that begins there. */
-NBT_INLINE void panel_put(real *begin, size_t p, size_t group, vec x)
+NBT_INLINE void panel_put(real *begin, size_t p, size_t per_vec, vec x)
 {
-    if (group == 1)
+    if (per_vec == 1)
         store(begin + p * LANES, x);
     else
-        memcpy(begin + p * (LANES / group), &x, sizeof x / group);
+        memcpy(begin + p * (LANES / per_vec), &x, sizeof x / per_vec);
 }
 
 /* Where the entry of column i in row p ≥ 0 below the first is. */
 NBT_INLINE real *panel_entry(const nbt_panels *at, const real *M, size_t p, size_t i)
 {
     const size_t first = i < at->full ? i / LANES * LANES : at->full;
-    return panel_of(at, M, first) + p * (i < at->full ? LANES : LANES / at->group) + (i - first);
+    return panel_of(at, M, first) + p * (i < at->full ? LANES : LANES / at->per_vec) + (i - first);
 }
 
 /* Panels that are summed side by side, in two chains each: half of AVX2's registers. */
@@ -89,16 +90,16 @@ enum { SIDE_BY_SIDE = 4 };
  * of the tail's turns by itself: lanes_gather() is left to the caller. Two chains: the additions
  * wait for each other. */
 NBT_INLINE vec panel_sum(vec sum, const real *panel, size_t first, size_t count, const real *x,
-                         size_t group)
+                         size_t per_vec)
 {
-    const real *row = panel + first * (LANES / group);
+    const real *row = panel + first * (LANES / per_vec);
     vec other = {0};
     size_t p = 0;
-    for (; p + 2 * group <= count; p += 2 * group, row += 2 * LANES) {
-        sum += lanes_rows(x + p, group) * load_any(row);
-        other += lanes_rows(x + p + group, group) * load_any(row + LANES);
+    for (; p + 2 * per_vec <= count; p += 2 * per_vec, row += 2 * LANES) {
+        sum += lanes_rows(x + p, per_vec) * load_any(row);
+        other += lanes_rows(x + p + per_vec, per_vec) * load_any(row + LANES);
     }
-    for (; p < count; p += group, row += LANES) sum += lanes_rows(x + p, group) * load_any(row);
+    for (; p < count; p += per_vec, row += LANES) sum += lanes_rows(x + p, per_vec) * load_any(row);
     return sum + other;
 }
 
@@ -143,7 +144,7 @@ typedef struct {
 /* Eight turns of sums stay in registers while the outer products pass by. */
 enum { OUTER_TURNS = 8 };
 NBT_INLINE void add_outer_turns(size_t turns, const nbt_ring *ring, const real *left,
-                                size_t ld_left, const real *right, size_t ld_right, size_t group,
+                                size_t ld_left, const real *right, size_t ld_right, size_t per_vec,
                                 real *M)
 {
     vec sum[OUTER_TURNS] = {{0}};
@@ -151,9 +152,9 @@ NBT_INLINE void add_outer_turns(size_t turns, const nbt_ring *ring, const real *
     for (size_t round = 0; round < 2; round++) {
         const size_t last = round ? ring->head : ring->count;
         for (size_t t = round ? 0 : ring->head; t < last; t++) {
-            const vec lanes = lanes_tile(load(right + t * ld_right), group);
+            const vec lanes = lanes_tile(load(right + t * ld_right), per_vec);
             for (size_t k = 0; k < turns; k++)
-                sum[k] += lanes_rows(left + t * ld_left + k * group, group) * lanes;
+                sum[k] += lanes_rows(left + t * ld_left + k * per_vec, per_vec) * lanes;
         }
     }
     for (size_t k = 0; k < turns; k++) store_any(M + k * LANES, sum[k]);
@@ -161,13 +162,13 @@ NBT_INLINE void add_outer_turns(size_t turns, const nbt_ring *ring, const real *
 
 /* Row p of a panel, p < rows, += Σ_t left[t, p] right[t]; M, right: where the panel begins. */
 NBT_INLINE void panel_add_outer(size_t rows, const nbt_ring *ring, const real *left, size_t ld_left,
-                                const real *right, size_t ld_right, size_t group, real *M)
+                                const real *right, size_t ld_right, size_t per_vec, real *M)
 {
     size_t p = 0;
-    for (; p + OUTER_TURNS * group <= rows; p += OUTER_TURNS * group, M += OUTER_TURNS * LANES)
-        add_outer_turns(OUTER_TURNS, ring, left + p, ld_left, right, ld_right, group, M);
-    for (; p < rows; p += group, M += LANES)
-        add_outer_turns(1, ring, left + p, ld_left, right, ld_right, group, M);
+    for (; p + OUTER_TURNS * per_vec <= rows; p += OUTER_TURNS * per_vec, M += OUTER_TURNS * LANES)
+        add_outer_turns(OUTER_TURNS, ring, left + p, ld_left, right, ld_right, per_vec, M);
+    for (; p < rows; p += per_vec, M += LANES)
+        add_outer_turns(1, ring, left + p, ld_left, right, ld_right, per_vec, M);
 }
 
 /* M[first + p] += Σ_t left[t, p] right[t], p < rows, below row 0: outer products of left (count,

@@ -16,28 +16,28 @@ typedef struct {
     const real *g;
 } gradient_source;
 
-NBT_INLINE vec gradient_turn(const gradient_source *from, size_t t, size_t group)
+NBT_INLINE vec gradient_turn(const gradient_source *from, size_t t, size_t per_vec)
 {
     if (!from->outer) return from->right * load(from->g + t * LANES);
-    return lanes_rows(from->left + t * group, group) * from->right;
+    return lanes_rows(from->left + t * per_vec, per_vec) * from->right;
 }
 
 /* θ ← θ - η g in one panel. */
-NBT_INLINE void descend_panel(step_size step, size_t turns, size_t group,
+NBT_INLINE void descend_panel(step_size step, size_t turns, size_t per_vec,
                               const gradient_source *from, real *theta)
 {
     for (size_t t = 0; t < turns; t++, theta += LANES)
-        store(theta, load(theta) - step.rate * gradient_turn(from, t, group));
+        store(theta, load(theta) - step.rate * gradient_turn(from, t, per_vec));
 }
 
 /* Turns t … t + count - 1; count is 1 or 2. */
-NBT_INLINE void kalman_turns(step_size step, qdop *first, size_t count, size_t t, size_t group,
+NBT_INLINE void kalman_turns(step_size step, qdop *first, size_t count, size_t t, size_t per_vec,
                              const gradient_source *from, real *J, real *J0, real *theta)
 {
     vec g[2], q[2], r[2];
     for (size_t c = 0; c < count; c++) {
         const size_t at = (t + c) * LANES;
-        g[c] = gradient_turn(from, t + c, group);
+        g[c] = gradient_turn(from, t + c, per_vec);
         q[c] = qdop_measure(step, 1, first, g[c], J + at, J0 + at, r + c);
     }
     qdop_invert(count, r);
@@ -48,13 +48,13 @@ NBT_INLINE void kalman_turns(step_size step, qdop *first, size_t count, size_t t
 /* The same for an outer product, g_p = a_p g_0: J_0p takes a_p g_0² (in its place, a_p times the
  * information), J_pp a_p times that, and x_p = g_0 (a_p - q_p) r_p, whose factor Σ q x gets at the
  * end. */
-NBT_INLINE void outer_turns(step_size step, qdop *first, size_t count, size_t t, size_t group,
+NBT_INLINE void outer_turns(step_size step, qdop *first, size_t count, size_t t, size_t per_vec,
                             const gradient_source *from, real *J, real *J0, real *theta)
 {
     vec a[2], q[2], r[2];
     for (size_t c = 0; c < count; c++) {
         const size_t at = (t + c) * LANES;
-        a[c] = lanes_rows(from->left + (t + c) * group, group);
+        a[c] = lanes_rows(from->left + (t + c) * per_vec, per_vec);
         const vec cross = a[c] * from->square, J0p = cross + step.keep * load(J0 + at);
         const vec Jpp = a[c] * cross + step.keep * load(J + at);
         store(J + at, Jpp);
@@ -71,54 +71,55 @@ NBT_INLINE void outer_turns(step_size step, qdop *first, size_t count, size_t t,
     }
 }
 
-NBT_INLINE void kalman_panel(step_size step, qdop *first, size_t turns, size_t group,
+NBT_INLINE void kalman_panel(step_size step, qdop *first, size_t turns, size_t per_vec,
                              const gradient_source *from, real *J, real *J0, real *theta,
                              real *theta0)
 {
 #define TURNS(count)                                                                               \
     do {                                                                                           \
         if (from->outer)                                                                           \
-            outer_turns(step, first, count, t, group, from, J, J0, theta);                         \
+            outer_turns(step, first, count, t, per_vec, from, J, J0, theta);                       \
         else                                                                                       \
-            kalman_turns(step, first, count, t, group, from, J, J0, theta);                        \
+            kalman_turns(step, first, count, t, per_vec, from, J, J0, theta);                      \
     } while (0)
     size_t t = 0;
     for (; t + 2 <= turns; t += 2) TURNS(2);
     if (t < turns) TURNS(1);
 #undef TURNS
     if (from->outer) first->sum *= from->right;
-    qdop_last(*first, group, theta0);
+    qdop_last(*first, per_vec, theta0);
 }
 
-NBT_INLINE void apply_panel(const nbt_learner *self, const nbt_panels *at, size_t i, size_t group,
+NBT_INLINE void apply_panel(const nbt_learner *self, const nbt_panels *at, size_t i, size_t per_vec,
                             vec g0, int outer, const real *left, const real *g,
                             const real *information, real *J, real *J0, real *theta)
 {
     const double lambda =
         at == &self->sizes.out ? self->choices.lambda_phi : self->choices.lambda_theta;
     const step_size step = NBT(optimizer_step_size)(self, lambda);
-    const size_t turns = (at->rows + group - 1) / group;
+    const size_t turns = (at->rows + per_vec - 1) / per_vec;
     const int kalman = self->choices.optimizer == NBT_KALMAN;
     const vec trust = kalman && !information ? qdop_trust(step, g0, load(J + i)) : spread(1);
-    const vec right = lanes_tile(outer ? trust * g0 : trust, group);
-    const vec square = information ? lanes_tile(load(information + i), group) : right * right;
+    const vec right = lanes_tile(outer ? trust * g0 : trust, per_vec);
+    const vec square = information ? lanes_tile(load(information + i), per_vec) : right * right;
     const gradient_source from = {outer, left, right, square, outer ? NULL : panel_of(at, g, i)};
     if (!kalman) {
         store(theta + i, load(theta + i) - step.rate * g0);
-        descend_panel(step, turns, group, &from, panel_of(at, theta, i));
+        descend_panel(step, turns, per_vec, &from, panel_of(at, theta, i));
         return;
     }
     qdop first = information
-                     ? qdop_first_informed(step, group, trust * g0, load(information + i), J + i)
-                     : qdop_first(step, 1, group, trust * g0, J + i);
-    kalman_panel(step, &first, turns, group, &from, panel_of(at, J, i), panel_of(at, J0, i),
+                     ? qdop_first_informed(step, per_vec, trust * g0, load(information + i), J + i)
+                     : qdop_first(step, 1, per_vec, trust * g0, J + i);
+    kalman_panel(step, &first, turns, per_vec, &from, panel_of(at, J, i), panel_of(at, J0, i),
                  panel_of(at, theta, i), theta + i);
 }
 
 void NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const real *restrict g,
                           real *restrict J, real *restrict J0, real *restrict theta)
 {
-#define PANEL(i, group) apply_panel(self, at, i, group, load(g + i), 0, NULL, g, NULL, J, J0, theta)
+#define PANEL(i, per_vec)                                                                          \
+    apply_panel(self, at, i, per_vec, load(g + i), 0, NULL, g, NULL, J, J0, theta)
     EACH_PANEL(at, PANEL);
 #undef PANEL
 }
@@ -139,8 +140,8 @@ void NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
                                 real *restrict J0, real *restrict theta)
 {
     if (information && self->choices.outlier < (double)INFINITY) limit(self, at, J, right);
-#define PANEL(i, group)                                                                            \
-    apply_panel(self, at, i, group, load(right + i), 1, left, NULL, information, J, J0, theta)
+#define PANEL(i, per_vec)                                                                          \
+    apply_panel(self, at, i, per_vec, load(right + i), 1, left, NULL, information, J, J0, theta)
     EACH_PANEL(at, PANEL);
 #undef PANEL
 }

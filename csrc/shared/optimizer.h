@@ -49,20 +49,20 @@ typedef struct {
 
 /* Row 0: J_00 ← keep J_00 + g_0²; only read where nothing is learned. What it gives is laid out for
  * the turns of its panel. */
-NBT_INLINE qdop qdop_first(step_size step, int learn, size_t group, vec g0, real *restrict J)
+NBT_INLINE qdop qdop_first(step_size step, int learn, size_t per_vec, vec g0, real *restrict J)
 {
     const vec J00 = learn ? step.keep * load(J) + g0 * g0 : load(J);
     if (learn) store(J, J00);
     const vec inverse0 = 1 / (J00 + step.lambda);
-    return (qdop){lanes_tile(g0, group), lanes_tile(inverse0, group), (vec){0}};
+    return (qdop){lanes_tile(g0, per_vec), lanes_tile(inverse0, per_vec), (vec){0}};
 }
 
 /* The same where J is not a sum of products of g: J_00 ← keep J_00 + information. */
-NBT_INLINE qdop qdop_first_informed(step_size step, size_t group, vec g0, vec information,
+NBT_INLINE qdop qdop_first_informed(step_size step, size_t per_vec, vec g0, vec information,
                                     real *restrict J)
 {
     store(J, step.keep * load(J) + information);
-    return qdop_first(step, 0, group, g0, J);
+    return qdop_first(step, 0, per_vec, g0, J);
 }
 
 /* Row p ≥ 1, first half: J_pp, J_0p ← keep J + g g; returns q_p; 1 / r_p in *denominator. */
@@ -104,10 +104,10 @@ NBT_INLINE void qdop_update(qdop *first, vec g, vec q, vec r, real *restrict the
 }
 
 /* After the last row: θ_0 ← θ_0 - x_0. */
-NBT_INLINE void qdop_last(qdop first, size_t group, real *restrict theta)
+NBT_INLINE void qdop_last(qdop first, size_t per_vec, real *restrict theta)
 {
     const vec own = first.g0 * first.inverse0;
-    const vec x0 = lanes_only(own, LANES / group) - lanes_gather(first.sum, group);
+    const vec x0 = lanes_only(own, LANES / per_vec) - lanes_gather(first.sum, per_vec);
     store(theta, load(theta) - x0);
 }
 

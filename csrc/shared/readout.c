@@ -18,10 +18,10 @@ static void outputs(const nbt_learner *self, const real *restrict a, real *restr
         for (size_t k = 0; k < SIDE_BY_SIDE; k++)
             store(out + i + k * LANES, load(phi + i + k * LANES) + sum[k]);
     }
-#define PANEL(i, group)                                                                            \
+#define PANEL(i, per_vec)                                                                          \
     store(out + i, load(phi + i) + lanes_gather(panel_sum((vec){0}, panel_of(at, phi, i), 0,       \
-                                                          self->sizes.n, a, group),                \
-                                                group))
+                                                          self->sizes.n, a, per_vec),              \
+                                                per_vec))
     EACH_PANEL_OF(at, i / LANES, at->count, PANEL);
 #undef PANEL
 }

@@ -86,11 +86,11 @@ void NBT(fold)(const nbt_reduction *self, size_t ldn, real rho_bar, real *restri
 /* The words of NBT_SIGN_STEPS steps at once, for every pair and 128 units. */
 static void make_signs(nbt_learner *self, uint64_t turn)
 {
-    enum { GROUP = 4 * NBT_SIGN_STEPS };
+    enum { DRAW = 4 * NBT_SIGN_STEPS };
     for (uint32_t k = 0; k < self->sizes.K; k++)
-        for (size_t at = 0; at < self->sizes.ldwords; at += GROUP)
+        for (size_t at = 0; at < self->sizes.ldwords; at += DRAW)
             nbt_sign_words(NBT_SIGN_STEPS, self->choices.seed, k, turn * NBT_SIGN_STEPS,
-                           (uint32_t)(at / GROUP),
+                           (uint32_t)(at / DRAW),
                            self->reduction.sign_words + k * self->sizes.ldwords + at);
     self->reduction.signs_made = turn + 1;
 }

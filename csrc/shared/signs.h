@@ -9,13 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The 128 sign bits of units 128 group … 128 group + 127. */
-void nbt_sign_bits(uint64_t seed, uint32_t pair, uint64_t step, uint32_t group, uint32_t out[4]);
+/* The 128 sign bits of units 128 draw … 128 draw + 127. */
+void nbt_sign_bits(uint64_t seed, uint32_t pair, uint64_t step, uint32_t draw, uint32_t out[4]);
 
 /* Steps whose signs a learner makes at once. */
 enum { NBT_SIGN_STEPS = 16 };
 
-/* Many Philox4x32-10 blocks at once: c (4, count), word by word, becomes the output of these
+/* Many draws of Philox4x32-10 at once: c (4, count), word by word, becomes the output of these
  * counters. The rounds of one wait for each other, those of many do not, and become vectors where
  * this is compiled for them: 20 ns for one, for each of sixteen 7 on baseline x86-64, 6 with AVX2,
  * 4 with AVX-512. */
@@ -35,13 +35,13 @@ static inline void nbt_philox(size_t count, uint32_t *restrict c, const uint32_t
 
 /* Their counters and the key, for `count` steps of which the first is a multiple of it. */
 static inline void nbt_sign_words(size_t count, uint64_t seed, uint32_t pair, uint64_t first,
-                                  uint32_t group, uint32_t *restrict c)
+                                  uint32_t draw, uint32_t *restrict c)
 {
     const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     for (size_t l = 0; l < count; l++) {
         c[l] = (uint32_t)first + (uint32_t)l;
         c[count + l] = (uint32_t)(first >> 32);
-        c[2 * count + l] = group;
+        c[2 * count + l] = draw;
         c[3 * count + l] = pair;
     }
     nbt_philox(count, c, key);

@@ -34,10 +34,10 @@ def philox(counter, key):
     return (c[0], c[1], c[2], c[3])
 
 
-def sign_bits(seed, pair, step, group):
-    """Return the 128 sign bits of units ``128 * group`` onwards, as four 32-bit words."""
+def sign_bits(seed, pair, step, draw):
+    """Return the 128 sign bits of units ``128 * draw`` onwards, as four 32-bit words."""
     cdef uint32_t out[4]
-    nbt_sign_bits(seed, pair, step, group, out)
+    nbt_sign_bits(seed, pair, step, draw, out)
     return (out[0], out[1], out[2], out[3])
 
 

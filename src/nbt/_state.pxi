@@ -214,7 +214,7 @@ cdef class LearnerState:
         cdef nbt_panels at = self.c.sizes.cell if matrix == "theta" else self.c.sizes.out
         lanes = self.c.sizes.lanes
         return {"rows": at.rows, "columns": self.c.sizes.n if matrix == "theta" else self.c.sizes.A,
-                "ld": at.ld, "full": at.full, "width": lanes // at.group if at.group else 0,
+                "ld": at.ld, "full": at.full, "width": lanes // at.per_vec if at.per_vec else 0,
                 "depth": at.depth, "lanes": lanes}
 
     def counters(self):

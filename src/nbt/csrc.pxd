@@ -6,7 +6,7 @@ cdef extern from "machine/layout.h" nogil:
     enum:
         NBT_ALIGN
     ctypedef struct nbt_panels:
-        size_t rows, ld, full, group, depth
+        size_t rows, ld, full, per_vec, depth
 
 cdef extern from "shared/schedule.h" nogil:
     ctypedef enum nbt_schedule_kind:
@@ -18,7 +18,7 @@ cdef extern from "shared/schedule.h" nogil:
 
 cdef extern from "shared/signs.h" nogil:
     void nbt_philox(size_t count, uint32_t* c, const uint32_t* key) noexcept
-    void nbt_sign_bits(uint64_t seed, uint32_t pair, uint64_t step, uint32_t group,
+    void nbt_sign_bits(uint64_t seed, uint32_t pair, uint64_t step, uint32_t draw,
                        uint32_t* out) noexcept
 
 cdef extern from "systems/system.h" nogil:
