@@ -52,15 +52,15 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
  * next sweep still has to do to w̄ and d, and 1024 times the most that an entry of them may be then
  * (dense/nobacktrack.h); norms. RTRL: G and its successor, in strips where the cell is dense. */
 #define NBT_ESTIMATOR_ARRAYS(X)                                                                    \
-    X(estimator, v, K *S, ldn, nobacktrack, CARRIED)                                               \
-    X(estimator, w, Kw, cell.size, nobacktrack, CARRIED)                                           \
+    X(estimator, v, K *Sv, ldn, pairs, CARRIED)                                                    \
+    X(estimator, w, Kw, cell.size, pairs, CARRIED)                                                 \
     X(estimator, d, 1, cell.size, exact, CARRIED)                                                  \
     X(estimator, z, 1, ldP, online, CARRIED)                                                       \
     X(estimator, fisher, 1, ldn, fisher, LEARNED)                                                  \
     X(estimator, keep_w, K, ldn, nobacktrack, CARRIED)                                             \
     X(estimator, add_w, K, ldn, nobacktrack, CARRIED)                                              \
     X(estimator, keep_d, 1, ldn, nobacktrack, CARRIED)                                             \
-    X(estimator, excess, 1, ldn, exact, DERIVED)                                                   \
+    X(estimator, excess, 1, ldn, exact &&nobacktrack, DERIVED)                                     \
     X(estimator, z_last, 1, ldP, nobacktrack, CARRIED)                                             \
     X(estimator, most_w, K, ldn, deferred_pairs, CARRIED)                                          \
     X(estimator, most_d, 1, ldn, deferred_pairs, CARRIED)                                          \
@@ -69,8 +69,8 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(estimator, inner, K, ldn, nobacktrack, DERIVED)                                              \
     X(estimator, sv, K, ldP, descent, DERIVED)                                                     \
     X(estimator, norms, 1, K + 1, descent, DERIVED)                                                \
-    X(estimator, G, 1, n *ldG, rtrl, CARRIED)                                                      \
-    X(estimator, G_next, 1, n *ldG, rtrl, CARRIED)
+    X(estimator, G, rowsG, columnsG, rtrl || full, CARRIED)                                        \
+    X(estimator, G_next, rowsG, columnsG, rtrl || full, CARRIED)
 
 /* A reduction (reduction.h): the weights of ‖v‖²; ρ_i, signs; norms and ρ of the blocks. */
 #define NBT_REDUCTION_ARRAYS(X)                                                                    \
@@ -84,23 +84,35 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(reduction, block_inverse, 1, ldS, nobacktrack, DERIVED)
 
 /* The last steps: NoBackTrack's ring (window.h); truncated BPTT's steps, and the gradients
- * collected from closed windows. */
+ * collected from closed windows; the same of cells with gates (gated/window.h), with ∂ℓ/∂y, and
+ * what follows from them. */
 #define NBT_PAST_ARRAYS(X)                                                                         \
-    X(past, past_F, T *n, ldn, windowed, CARRIED)                                                  \
-    X(past, past_a, T, ldn, windowed, CARRIED)                                                     \
-    X(past, past_x, T, ldm, windowed &&vectors, CARRIED)                                           \
-    X(past, hop, K * T * S, ldn, windowed, CARRIED)                                                \
-    X(past, hop_right, K *T, ldn, windowed, CARRIED)                                               \
-    X(past, adjoint, T + 1, ldn, windowed, DERIVED)                                                \
-    X(past, recent, threads, ldrecent, windowed, CARRIED)                                          \
-    X(past, window_h, T *phases, ldn, bptt, CARRIED)                                               \
-    X(past, window_x, T, ldm, bptt, CARRIED)                                                       \
+    X(past, past_F, T *n, ldn, ringed, CARRIED)                                                  \
+    X(past, past_a, T, ldn, ringed, CARRIED)                                                     \
+    X(past, past_x, T, ldm, ringed &&vectors, CARRIED)                                           \
+    X(past, hop, K * T * S, ldn, ringed, CARRIED)                                                \
+    X(past, hop_right, K *T, ldn, ringed, CARRIED)                                               \
+    X(past, adjoint, T + 1, ldn, ringed, DERIVED)                                                \
+    X(past, recent, threads, ldrecent, ringed, CARRIED)                                          \
+    X(past, window_h, T *phases, ldn, kept_steps, CARRIED)                                         \
+    X(past, window_x, T, ldm, kept_steps, CARRIED)                                                 \
     X(past, window_delta, T, ldA, bptt, CARRIED)                                                   \
-    X(past, g_theta, 1, cell.size, bptt, CARRIED)                                                  \
+    X(past, g_theta, 1, cell.size, kept_steps, CARRIED)                                            \
     X(past, g_phi, 1, out.size, bptt, CARRIED)                                                     \
-    X(past, window_a, 1 + T, ldn, bptt, CARRIED)                                                   \
+    X(past, window_a, 1 + T, ldn, kept_steps, CARRIED)                                             \
     X(past, window_slope, 1 + T, ldn, bptt, CARRIED)                                               \
-    X(past, window_back, T, ldn, bptt, DERIVED)
+    X(past, window_back, T, ldn, bptt, DERIVED)                                                    \
+    X(past, window_H, T, ldn, windowed, CARRIED)                                                   \
+    X(past, first_slope, 1, ldn, windowed, CARRIED)                                                \
+    X(past, local, T, gates *ldn, windowed, DERIVED)                                               \
+    X(past, keep, T, ldn, windowed, DERIVED)                                                       \
+    X(past, show, T, ldn, windowed, DERIVED)                                                       \
+    X(past, back, T, cell.ld, windowed, DERIVED)                                                   \
+    X(past, back_W, T, cell.ld, windowed, DERIVED)                                                 \
+    X(past, back_r, T, cell.ld, windowed, DERIVED)                                                 \
+    X(past, own, T, cell.ld, exact &&windowed, DERIVED)                                            \
+    X(past, own_W, T, cell.ld, exact &&windowed, DERIVED)                                          \
+    X(past, own_r, T, cell.ld, exact &&windowed, DERIVED)
 
 /* Rows of symbols that wait (lazy.h). */
 #define NBT_WAITING_ARRAYS(X)                                                                      \
@@ -123,9 +135,15 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(scratch, c, K, ldn, nobacktrack, DERIVED)                                                    \
     X(scratch, pushed, (K + T) * S, ldn, nobacktrack, DERIVED)                                     \
     X(scratch, pairs, threads *K, ldpair, nobacktrack, DERIVED)                                    \
-    X(scratch, F, n, ldn, rtrl, DERIVED)                                                           \
+    X(scratch, F, rowsF, columnsF, rtrl || full, DERIVED)                                          \
     X(scratch, g_flat, 1, ldG, rtrl, DERIVED)                                                      \
-    X(scratch, g, 1, cell.size, rtrl || is_system, DERIVED)                                        \
+    X(scratch, g, 1, cell.size, rtrl || is_system || windowed, DERIVED)                            \
+    X(scratch, sums, 1, cell.ld, windowed, SCRATCH)                                                \
+    X(scratch, gates, gates, ldn, windowed, SCRATCH)                                               \
+    X(scratch, local_next, 2 + gates, ldn, windowed, SCRATCH)                                      \
+    X(scratch, factors, 2, cell.ld, windowed, DERIVED)                                             \
+    X(scratch, ends, 6, ldn, windowed, DERIVED)                                                    \
+    X(scratch, w_new, 1, cell.size, pairs &&windowed, DERIVED)                                     \
     X(scratch, input, 1, ldinput, always, SCRATCH)                                                 \
     X(scratch, h_next, 1, ldn, always, SCRATCH)                                                    \
     X(scratch, a_next, 1, ldn, always, SCRATCH)                                                    \

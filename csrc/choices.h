@@ -9,6 +9,8 @@
 
 typedef enum { NBT_F32, NBT_F64 } nbt_dtype;
 typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT } nbt_rule;
+/* What a unit is (gated/unit.h). NBT_ONE_GATE: RNN and LeakyRNN. */
+typedef enum { NBT_ONE_GATE, NBT_LSTM, NBT_COUPLED_LSTM, NBT_GRU, NBT_MGU } nbt_cell;
 typedef enum { NBT_SIGMOID, NBT_TANH, NBT_IDENTITY } nbt_activation;
 typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
 typedef enum { NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI, NBT_OWN_LOSS } nbt_readout;
@@ -23,6 +25,8 @@ typedef struct {
     size_t n, m, A;  /* units, inputs, outputs */
     size_t P;        /* parameters a unit */
     size_t K, S, T;  /* pairs, blocks of units, steps of a window */
+    size_t gates;    /* sums that a unit makes, 1 but for gated cells; */
+    size_t kept;     /* those of them that its carried number depends on come first */
     size_t Y;        /* numbers of a target, 0: it is a symbol */
     size_t phases;   /* those of a system, or 1 */
     size_t lanes;    /* numbers of a vec */
@@ -37,6 +41,9 @@ typedef struct {
     nbt_dtype dtype;
     nbt_rule rule;
     int is_system; /* what is trained is a system (systems/step.h), no dense cell */
+    nbt_cell cell; /* what the units of a dense cell are */
+    int windowed;  /* θ is learned once in T steps (gated/rules.h) */
+    int recurrent; /* units see each other; 0: θ has no W (windowed only) */
     nbt_activation activation;
     const uint8_t *activations; /* (n) those of the units where they differ; NULL: as above */
     nbt_readout readout;

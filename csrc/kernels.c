@@ -5,6 +5,7 @@
 #include "dense/lazy.h"
 #include "dense/nobacktrack.h"
 #include "dense/rtrl.h"
+#include "gated/rules.h"
 #include "machine/lanes.h"
 #include "shared/activation.h"
 #include "shared/influence.h"
@@ -22,7 +23,8 @@ static void nothing(nbt_learner *self) { (void)self; }
 
 static void refresh(nbt_learner *self)
 {
-    NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
+    if (!self->choices.windowed)
+        NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
 }
 
 static void predict(nbt_learner *self, const nbt_rule_row *rule, int has_x, int32_t symbol,
@@ -33,7 +35,9 @@ static void predict(nbt_learner *self, const nbt_rule_row *rule, int has_x, int3
     if (has_x) {
         rule->look(self, symbol,
                    vector ? NBT(scaler_input)(&self->scaler, self->sizes.m, vector) : NULL);
-        NBT(respond)(self, self->scratch.h_next, self->scratch.a_next, self->scratch.slope_next);
+        if (!self->choices.windowed) /* whose look makes what is shown */
+            NBT(respond)(self, self->scratch.h_next, self->scratch.a_next,
+                         self->scratch.slope_next);
         a = own ? self->scratch.h_next : self->scratch.a_next;
     }
     if (!own) NBT(readout_predict)(self, a, self->readout.delta, p);
@@ -47,26 +51,36 @@ static void settle_rows(const nbt_learner *self, void *theta, void *w)
 
 static int finite(size_t count, const void *numbers) { return NBT(all_finite)(count, numbers); }
 
+#define GATED                                                                                      \
+    {NBT(gated_observe), NBT(gated_advance), NBT(gated_look),                                      \
+     NBT(gated_flush),   nothing,            NBT(gated_refresh)}
+
 const nbt_kernels NBT(nbt_kernels_of) = {
     .lanes = LANES,
     .rules =
         {
-            [NBT_NOBACKTRACK] = {NBT(nobacktrack_observe), NBT(nobacktrack_advance), NBT(cell_look),
+            [NBT_NOBACKTRACK] = {NBT(nobacktrack_observe), NBT(nobacktrack_advance), NBT(cell_look), nothing,
                                  NBT(nobacktrack_settle), NBT(nobacktrack_refresh)},
-            [NBT_RTRL] = {NBT(rtrl_observe), NBT(rtrl_advance), NBT(cell_look),
+            [NBT_RTRL] = {NBT(rtrl_observe), NBT(rtrl_advance), NBT(cell_look), nothing,
                           NBT(influence_settle), nothing},
-            [NBT_BPTT] = {NBT(bptt_observe), NBT(bptt_advance), NBT(cell_look), nothing,
+            [NBT_BPTT] = {NBT(bptt_observe), NBT(bptt_advance), NBT(cell_look), nothing, nothing,
                           NBT(truncated_refresh)},
         },
-    .descent = {NBT(descent_observe), NBT(descent_advance), NBT(descent_look), nothing,
+    .descent = {NBT(descent_observe), NBT(descent_advance), NBT(descent_look), nothing, nothing,
                 NBT(descent_refresh)},
+    .gated =
+        {
+            [NBT_NOBACKTRACK] = GATED,
+            [NBT_RTRL] = GATED,
+            [NBT_BPTT] = GATED,
+        },
     .systems =
         {
             [NBT_NOBACKTRACK] = {NBT(system_nobacktrack_observe), NBT(system_nobacktrack_advance),
-                                 NBT(system_look), nothing, NBT(system_refresh)},
-            [NBT_RTRL] = {NBT(system_rtrl_observe), NBT(system_rtrl_advance), NBT(system_look),
+                                 NBT(system_look), nothing, nothing, NBT(system_refresh)},
+            [NBT_RTRL] = {NBT(system_rtrl_observe), NBT(system_rtrl_advance), NBT(system_look), nothing,
                           NBT(influence_settle), NBT(system_refresh)},
-            [NBT_BPTT] = {NBT(system_bptt_observe), NBT(system_bptt_advance), NBT(system_look),
+            [NBT_BPTT] = {NBT(system_bptt_observe), NBT(system_bptt_advance), NBT(system_look), nothing,
                           nothing, NBT(system_bptt_refresh)},
         },
     .refresh = refresh,

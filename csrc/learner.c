@@ -1,4 +1,5 @@
 #include "learner.h"
+#include "gated/gates.h"
 #include "isa.h"
 #include "kernels.h"
 #include "machine/float_mode.h"
@@ -25,10 +26,14 @@ void nbt_learner_init(nbt_learner *self, int isa)
     nbt_sizes *at = &self->sizes;
     nbt_choices *of = &self->choices;
     const nbt_system *system = &self->system.functions;
+    const nbt_gates gates = nbt_gates_of(of->cell);
     self->kernels = nbt_kernels_for(of->dtype, isa);
     const size_t lanes = self->kernels->lanes;
     of->is_system = system->step != NULL;
+    const size_t units = of->windowed && !of->recurrent ? 0 : at->n; /* rows of W */
     at->lanes = lanes;
+    at->gates = gates.count;
+    at->kept = gates.kept;
     at->strip = 4 * lanes;
     at->Y = targets(of, at);
     at->phases = of->is_system ? system->phases : 1;
@@ -39,7 +44,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
     at->ldP = nbt_padded(at->P, lanes);
     at->ldS = nbt_padded(at->S, lanes);
     at->cell = of->is_system ? (nbt_panels){.size = nbt_padded(system->p, lanes)}
-                             : nbt_panels_of(at->n, at->n + at->m, at->n, lanes);
+                             : nbt_panels_of(units, units + at->m, at->gates * at->n, lanes);
     if (of->readout != NBT_OWN_LOSS) at->out = nbt_panels_of(at->n, at->n, at->A, lanes);
     at->ldG = of->rule != NBT_RTRL ? 0
               : of->is_system      ? at->cell.size
@@ -49,7 +54,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
     at->ldrecent = (2 + at->cell.depth) * lanes; /* a short row at the end is read whole */
     at->ldwords = (at->n + 127) / 128 * 4 * NBT_SIGN_STEPS;
     of->descent = of->rule == NBT_NOBACKTRACK && of->optimizer == NBT_SGD && at->S == 1 &&
-                  !of->exact_self && !of->is_system;
+                  !of->exact_self && !of->is_system && !of->windowed;
     of->lazy = of->descent && of->one_hot && at->m > SMALL_ALPHABET;
     self->network.x_last = self->estimator.x_late = -1;
     self->estimator.settled = 1;
@@ -75,13 +80,15 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t ldinput = at->ldinput, phases = at->phases, threads = self->workers.threads;
     const nbt_panels cell = at->cell, out = at->out;
     const int always = 1, kalman = of->optimizer == NBT_KALMAN, is_system = of->is_system;
-    const int nobacktrack = of->rule == NBT_NOBACKTRACK, rtrl = of->rule == NBT_RTRL;
-    const int bptt = of->rule == NBT_BPTT, online = !bptt, vectors = !of->one_hot;
-    const int exact = nobacktrack && of->exact_self, windowed = nobacktrack && T;
+    const int windowed = of->windowed, pairs = of->rule == NBT_NOBACKTRACK;
+    const int nobacktrack = pairs && !windowed, rtrl = of->rule == NBT_RTRL && !windowed;
+    const int bptt = of->rule == NBT_BPTT && !windowed, online = !bptt && !windowed;
+    const int exact = pairs && of->exact_self, ringed = nobacktrack && T;
+    const int vectors = !of->one_hot, kept_steps = bptt || windowed;
     const int descent = of->descent, lazy = of->lazy, measured = is_system && kalman;
     const int deferred_pairs = nobacktrack && !descent && !is_system;
     const int fisher = nobacktrack && of->norm == NBT_FISHER, reference = of->reference;
-    const int informed = kalman && online && of->readout == NBT_GAUSSIAN;
+    const int informed = kalman && !bptt && of->readout == NBT_GAUSSIAN;
     const int scale_x = of->scale_x, scale_y = of->scale_y;
     const size_t entries = is_system ? self->system.functions.entries : 0;
     const size_t theta_kept = of->dense ? kept(metric->groups, metric->group_start) : cell.size;
@@ -89,6 +96,11 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t phi_kept =
         of->dense ? kept(metric->phi_groups, metric->phi_group_start) : phi_size;
     const size_t Kw = of->split ? 1 : K; /* pairs that share the parameters share w̄ */
+    const size_t Sv = windowed ? 2 : S;  /* v̄ covers c and y */
+    const int full = of->rule == NBT_RTRL && windowed; /* G is of c and y */
+    const size_t rowsG = full ? 2 * n : 1, columnsG = full ? cell.size : n * ldG;
+    const size_t rowsF = full ? 2 * n : n, columnsF = full ? nbt_padded(2 * n, at->lanes) : ldn;
+    const size_t gates = at->gates;
 #define NBT_ROW(part, name, rows, columns, which, kind)                                            \
     {#part, #name, offsetof(nbt_learner, part.name), (size_t)(rows), columns, NBT_##kind, which, 0},
 #define NBT_WIDE(part, name, rows, columns, which, kind)                                           \
@@ -106,9 +118,10 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
 static const nbt_rule_row *rule_of(const nbt_learner *self)
 {
     const nbt_kernels *kernels = self->kernels;
-    return self->choices.is_system ? &kernels->systems[self->choices.rule]
-           : self->choices.descent ? &kernels->descent
-                                   : &kernels->rules[self->choices.rule];
+    return self->choices.is_system  ? &kernels->systems[self->choices.rule]
+           : self->choices.windowed ? &kernels->gated[self->choices.rule]
+           : self->choices.descent  ? &kernels->descent
+                                    : &kernels->rules[self->choices.rule];
 }
 
 /* Around all that computes. */
@@ -134,6 +147,14 @@ void nbt_learner_settle(nbt_learner *self)
 {
     begin(self);
     rule_of(self)->settle(self);
+    end(self);
+}
+
+void nbt_learner_flush(nbt_learner *self)
+{
+    begin(self);
+    rule_of(self)->flush(self);
+    if (nbt_noted()) self->workers.noted = 1;
     end(self);
 }
 

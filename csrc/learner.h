@@ -63,6 +63,8 @@ typedef struct {
     size_t length;          /* complete steps in the window, */
     int entered;            /* and whether the next one's transition is in it */
     size_t head;            /* the newest slot of NoBackTrack's ring (window.h) */
+    int learned;            /* has a step of the window a loss that is learned from? */
+    int pending;            /* g_theta has the gradient of windows that closed without learning */
     int32_t *window_symbol; /* (T) input symbol of a step's transition, -1: it has none */
     NBT_PAST_ARRAYS(NBT_FIELD)
 } nbt_past;
@@ -120,6 +122,12 @@ typedef struct {
         void *h_next;
         void *back; /* ∂L/∂h on the way back through a window */
     };
+    void *sums;       /* what the gates of all units add up to, gate by gate; */
+    void *gates;      /* the same, a row for each gate */
+    void *local_next; /* D, ∂c/∂c(t-1), ∂y/∂c of a step that is looked at */
+    void *factors;    /* of E: in the gradient, and what of E stays */
+    void *ends;       /* ∂L/∂s at the begin of a window; ν; a state on its way */
+    void *w_new;      /* what a window adds to w̄ */
     void *a_next;
     union {
         void *slope_next;
@@ -175,6 +183,9 @@ void nbt_learner_refresh(nbt_learner *self);
 
 /* Applies what is pending, so that the arrays have their true values. Changes no later bit. */
 void nbt_learner_settle(nbt_learner *self);
+
+/* Learns from the open window of a rule that has windows, as if it were full. */
+void nbt_learner_flush(nbt_learner *self);
 
 /* Writes rows that wait, as they should be now, into copies of the arrays θ and w̄. */
 void nbt_learner_bring_up(nbt_learner *self, void *theta, void *w);

@@ -13,6 +13,8 @@ typedef struct {
     void (*advance)(nbt_learner *self, int32_t symbol, const void *vector);
     /* h_next: the state that input x leads to. Changes nothing else but scratch. */
     void (*look)(nbt_learner *self, int32_t symbol, const void *vector);
+    /* Learns from the open window as it is, and begins another one. */
+    void (*flush)(nbt_learner *self);
     /* Applies what is pending to the arrays. */
     void (*settle)(nbt_learner *self);
     /* Recomputes what the rule derives from arrays that were set from outside. */

@@ -1,0 +1,20 @@
+/* unit.h: what a unit does by itself. All that a kind of cell is, is here and in gates.h: the rules
+ * know of a unit only its derivatives. */
+#ifndef NBT_GATED_UNIT_H
+#define NBT_GATED_UNIT_H
+
+#include "gated/gates.h"
+#include "learner.h"
+#include "machine/real.h"
+
+/* What a step made of each unit, rows of ldn numbers, and its derivatives: `local` has a row for
+ * each gate, ∂c/∂a_g of those that c depends on, ∂y/∂a_g of the others. keep = ∂c/∂c(t-1); show =
+ * ∂y/∂c. y depends on a_g and c. */
+typedef struct {
+    real *c, *y, *local, *keep, *show;
+} nbt_unit_step;
+
+/* From the gates' sums a (gates, ldn) and c(t-1) in `before`. 0 in the padding. O(gates n) */
+void NBT(unit_step)(const nbt_learner *self, const real *a, const real *before, nbt_unit_step out);
+
+#endif
