@@ -84,16 +84,16 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(reduction, block_inverse, 1, ldS, nobacktrack, DERIVED)
 
 /* The last steps: NoBackTrack's ring (window.h); truncated BPTT's steps, and the gradients
- * collected from closed windows; the same of cells with gates (gated/window.h), with ∂ℓ/∂y, and
+ * collected from closed windows; the same of cells with gates (gated/steps.h), with ∂ℓ/∂y, and
  * what follows from them. */
 #define NBT_PAST_ARRAYS(X)                                                                         \
-    X(past, past_F, T *n, ldn, ringed, CARRIED)                                                  \
-    X(past, past_a, T, ldn, ringed, CARRIED)                                                     \
-    X(past, past_x, T, ldm, ringed &&vectors, CARRIED)                                           \
-    X(past, hop, K * T * S, ldn, ringed, CARRIED)                                                \
-    X(past, hop_right, K *T, ldn, ringed, CARRIED)                                               \
-    X(past, adjoint, T + 1, ldn, ringed, DERIVED)                                                \
-    X(past, recent, threads, ldrecent, ringed, CARRIED)                                          \
+    X(past, past_F, T *n, ldn, ringed, CARRIED)                                                    \
+    X(past, past_a, T, ldn, ringed, CARRIED)                                                       \
+    X(past, past_x, T, ldm, ringed &&vectors, CARRIED)                                             \
+    X(past, hop, K * T * S, ldn, ringed, CARRIED)                                                  \
+    X(past, hop_right, K *T, ldn, ringed, CARRIED)                                                 \
+    X(past, adjoint, T + 1, ldn, ringed, DERIVED)                                                  \
+    X(past, recent, threads, ldrecent, ringed, CARRIED)                                            \
     X(past, window_h, T *phases, ldn, kept_steps, CARRIED)                                         \
     X(past, window_x, T, ldm, kept_steps, CARRIED)                                                 \
     X(past, window_delta, T, ldA, bptt, CARRIED)                                                   \

@@ -52,15 +52,15 @@ static void settle_rows(const nbt_learner *self, void *theta, void *w)
 static int finite(size_t count, const void *numbers) { return NBT(all_finite)(count, numbers); }
 
 #define GATED                                                                                      \
-    {NBT(gated_observe), NBT(gated_advance), NBT(gated_look),                                      \
-     NBT(gated_flush),   nothing,            NBT(gated_refresh)}
+    {NBT(gated_observe), NBT(gated_advance), NBT(gated_look), NBT(gated_flush), nothing,           \
+     NBT(gated_refresh)}
 
 const nbt_kernels NBT(nbt_kernels_of) = {
     .lanes = LANES,
     .rules =
         {
-            [NBT_NOBACKTRACK] = {NBT(nobacktrack_observe), NBT(nobacktrack_advance), NBT(cell_look), nothing,
-                                 NBT(nobacktrack_settle), NBT(nobacktrack_refresh)},
+            [NBT_NOBACKTRACK] = {NBT(nobacktrack_observe), NBT(nobacktrack_advance), NBT(cell_look),
+                                 nothing, NBT(nobacktrack_settle), NBT(nobacktrack_refresh)},
             [NBT_RTRL] = {NBT(rtrl_observe), NBT(rtrl_advance), NBT(cell_look), nothing,
                           NBT(influence_settle), nothing},
             [NBT_BPTT] = {NBT(bptt_observe), NBT(bptt_advance), NBT(cell_look), nothing, nothing,
@@ -78,10 +78,10 @@ const nbt_kernels NBT(nbt_kernels_of) = {
         {
             [NBT_NOBACKTRACK] = {NBT(system_nobacktrack_observe), NBT(system_nobacktrack_advance),
                                  NBT(system_look), nothing, nothing, NBT(system_refresh)},
-            [NBT_RTRL] = {NBT(system_rtrl_observe), NBT(system_rtrl_advance), NBT(system_look), nothing,
-                          NBT(influence_settle), NBT(system_refresh)},
-            [NBT_BPTT] = {NBT(system_bptt_observe), NBT(system_bptt_advance), NBT(system_look), nothing,
-                          nothing, NBT(system_bptt_refresh)},
+            [NBT_RTRL] = {NBT(system_rtrl_observe), NBT(system_rtrl_advance), NBT(system_look),
+                          nothing, NBT(influence_settle), NBT(system_refresh)},
+            [NBT_BPTT] = {NBT(system_bptt_observe), NBT(system_bptt_advance), NBT(system_look),
+                          nothing, nothing, NBT(system_bptt_refresh)},
         },
     .refresh = refresh,
     .bring_up = settle_rows,

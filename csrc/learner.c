@@ -95,8 +95,8 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t phi_size = of->reference ? nbt_padded((1 + n) * A, at->lanes) : out.size;
     const size_t phi_kept =
         of->dense ? kept(metric->phi_groups, metric->phi_group_start) : phi_size;
-    const size_t Kw = of->split ? 1 : K; /* pairs that share the parameters share w̄ */
-    const size_t Sv = windowed ? 2 : S;  /* v̄ covers c and y */
+    const size_t Kw = of->split ? 1 : K;               /* pairs that share the parameters share w̄ */
+    const size_t Sv = windowed ? 2 : S;                /* v̄ covers c and y */
     const int full = of->rule == NBT_RTRL && windowed; /* G is of c and y */
     const size_t rowsG = full ? 2 * n : 1, columnsG = full ? cell.size : n * ldG;
     const size_t rowsF = full ? 2 * n : n, columnsF = full ? nbt_padded(2 * n, at->lanes) : ldn;

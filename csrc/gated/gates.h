@@ -15,19 +15,16 @@
 
 typedef struct {
     size_t count;
-    size_t kept;     /* c depends on the first of them; y alone on the others */
-    size_t blind_W;  /* this one does not see y, and */
-    size_t blind_r;  /* this one does not see x; `count`: there is none */
+    size_t kept;    /* c depends on the first of them; y alone on the others */
+    size_t blind_W; /* this one does not see y, and */
+    size_t blind_r; /* this one does not see x; `count`: there is none */
 } nbt_gates;
 
 static inline nbt_gates nbt_gates_of(nbt_cell cell)
 {
     static const nbt_gates each[] = {
-        [NBT_ONE_GATE] = {1, 1, 1, 1},
-        [NBT_LSTM] = {4, 3, 4, 4},
-        [NBT_COUPLED_LSTM] = {3, 2, 3, 3},
-        [NBT_GRU] = {4, 4, 2, 3},
-        [NBT_MGU] = {3, 3, 1, 2},
+        [NBT_ONE_GATE] = {1, 1, 1, 1}, [NBT_LSTM] = {4, 3, 4, 4}, [NBT_COUPLED_LSTM] = {3, 2, 3, 3},
+        [NBT_GRU] = {4, 4, 2, 3},      [NBT_MGU] = {3, 3, 1, 2},
     };
     return each[cell];
 }

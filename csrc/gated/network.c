@@ -24,16 +24,16 @@ typedef struct {
     real *sums;
 } sum_work;
 
-NBT_INLINE void sum_panel(const nbt_learner *self, size_t i, size_t group, const sum_work *work)
+NBT_INLINE void sum_panel(const nbt_learner *self, size_t i, size_t per_vec, const sum_work *work)
 {
     const nbt_panels *at = &self->sizes.cell;
     const size_t W = rows_of_W(&self->sizes, &self->choices);
     const real *theta = self->network.theta, *panel = panel_of(at, theta, i);
-    vec sum = panel_sum((vec){0}, panel, 0, W, work->y, group);
-    if (work->vector) sum = panel_sum(sum, panel, W, self->sizes.m, work->vector, group);
-    sum = lanes_gather(sum, group);
+    vec sum = panel_sum((vec){0}, panel, 0, W, work->y, per_vec);
+    if (work->vector) sum = panel_sum(sum, panel, W, self->sizes.m, work->vector, per_vec);
+    sum = lanes_gather(sum, per_vec);
     if (work->bias) sum += load(theta + i);
-    if (work->symbol >= 0) sum += panel_row_of(panel, W + (size_t)work->symbol, group);
+    if (work->symbol >= 0) sum += panel_row_of(panel, W + (size_t)work->symbol, per_vec);
     store(work->sums + i, sum);
 }
 
@@ -41,14 +41,15 @@ static void sum_panels(nbt_learner *self, const void *what, size_t first, size_t
                        size_t thread)
 {
     (void)thread;
-#define PANEL(i, group) sum_panel(self, i, group, what)
+#define PANEL(i, per_vec) sum_panel(self, i, per_vec, what)
     EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
 
 static void sums(nbt_learner *self, const sum_work *work)
 {
-    const size_t rows = rows_of_W(&self->sizes, &self->choices) + (work->vector ? self->sizes.m : 1);
+    const size_t rows =
+        rows_of_W(&self->sizes, &self->choices) + (work->vector ? self->sizes.m : 1);
     nbt_parallel(&self->workers, self, self->sizes.cell.count, rows * self->sizes.cell.ld,
                  sum_panels, work);
     NBT(gated_unpack)(&self->sizes, work->sums, self->scratch.gates);

@@ -1,5 +1,5 @@
 #include "gated/rules.h"
-#include "gated/window.h"
+#include "gated/steps.h"
 #include "machine/panels.h"
 #include "shared/activation.h"
 #include "shared/influence.h"
@@ -51,8 +51,7 @@ static void own_part(const nbt_learner *self, const real *c, const real *y, cons
 static const real *last_slope(const nbt_learner *self)
 {
     for (size_t t = self->past.length; t-- > 0;)
-        if (self->past.window_symbol[t] >= 0)
-            return row_at(self->past.show, t, self->sizes.ldn);
+        if (self->past.window_symbol[t] >= 0) return row_at(self->past.show, t, self->sizes.ldn);
     return self->past.first_slope;
 }
 
@@ -78,7 +77,7 @@ static void push(nbt_learner *self, real *v)
 {
     for (size_t t = 0; t < self->past.length; t++) {
         if (self->past.window_symbol[t] < 0) continue;
-        const nbt_unit_step step = NBT(window_step)(self, t);
+        const nbt_unit_step step = NBT(steps_step)(self, t);
         NBT(gated_push)(self, &step, v, v + self->sizes.ldn);
     }
 }
@@ -91,15 +90,15 @@ static void add_of_window(nbt_learner *self, const real *stays)
     const size_t ld = at->cell.ld, count = self->past.length * ld;
     real *c = end_of(self, NU_C), *y = end_of(self, NU_Y), *factor = self->scratch.factors;
     real *later = self->scratch.sums; /* flat: what ν gives to E after the window */
-    const nbt_flats back = NBT(window_back_flats)(self), own = NBT(window_own_flats)(self);
+    const nbt_flats back = NBT(steps_back_flats)(self), own = NBT(steps_own_flats)(self);
     if (self->choices.exact_self) {
         memset(later, 0, ld * sizeof(real));
         own_part(self, c, y, last_slope(self));
         tile_units(at, end_of(self, OWN), later);
     }
-    NBT(window_backpropagate)(self, NULL, c, y);
+    NBT(steps_backpropagate)(self, NULL, c, y);
     if (!self->choices.exact_self) {
-        NBT(window_outer)(self, back, NULL, NULL, self->scratch.w_new);
+        NBT(steps_outer)(self, back, NULL, NULL, self->scratch.w_new);
         return;
     }
     own_part(self, c, y, self->past.first_slope);
@@ -112,7 +111,7 @@ static void add_of_window(nbt_learner *self, const real *stays)
         for (size_t i = 0; i < count; i += LANES)
             store(to[k] + i, load(to[k] + i) - load(later + i % ld) * load(from[k] + i));
     }
-    NBT(window_outer)(self, back, factor, self->estimator.d, self->scratch.w_new);
+    NBT(steps_outer)(self, back, factor, self->estimator.d, self->scratch.w_new);
 }
 
 /* Pair k: its part of the gradient, g += (∂L/∂s · v̄) w̄ / K; then v̄ ← ρ̄ F v̄ + ρ ν, w̄ ← w̄ / ρ̄ +
@@ -149,13 +148,12 @@ static void follow_paths(nbt_learner *self, real *g)
     if (self->choices.exact_self) {
         own_part(self, end_of(self, BACK_C), end_of(self, BACK_Y), self->past.first_slope);
         tile_units(at, end_of(self, OWN), factor);
-        NBT(window_own_paths)(self, stays);
+        NBT(steps_own_paths)(self, stays);
     }
-    NBT(window_outer)(self, NBT(window_back_flats)(self), factor,
-                      self->choices.exact_self ? E : NULL, g);
+    NBT(steps_outer)(self, NBT(steps_back_flats)(self), factor, self->choices.exact_self ? E : NULL,
+                     g);
     for (size_t k = 0; k < at->K; k++) follow_pair(self, k, stays, g);
-    if (self->choices.exact_self)
-        NBT(window_outer)(self, NBT(window_own_flats)(self), stays, E, E);
+    if (self->choices.exact_self) NBT(steps_outer)(self, NBT(steps_own_flats)(self), stays, E, E);
 }
 
 /* out (rows, cell.size) = Fᵀ G, F (2n, ldF). */
@@ -174,23 +172,23 @@ static void follow_influence(nbt_learner *self, real *g)
 {
     const nbt_sizes *at = &self->sizes;
     const size_t n = at->n, size = at->cell.size, ldF = nbt_padded(2 * n, LANES);
-    const nbt_flats back = NBT(window_back_flats)(self);
+    const nbt_flats back = NBT(steps_back_flats)(self);
     real *F = self->scratch.F, *one = self->scratch.factors, *next = self->estimator.G_next;
     real *c = end_of(self, NU_C), *y = end_of(self, NU_Y);
     for (size_t i = 0; i < at->cell.ld; i += LANES) store(one + i, spread(1));
     for (size_t j = 0; j < n; j++)
         F[j * ldF] = end_of(self, BACK_C)[j], F[(n + j) * ldF] = end_of(self, BACK_Y)[j];
     through_influence(self, 1, F, ldF, g);
-    NBT(window_outer)(self, back, one, g, g);
+    NBT(steps_outer)(self, back, one, g, g);
     for (size_t round = 0; round < 2; round++) {
         for (size_t k = 0; k < 2 * n; k++) {
             memset(c, 0, 2 * at->ldn * sizeof(real));
             (k < n ? c : y)[k % n] = 1;
-            NBT(window_backpropagate)(self, NULL, c, y);
+            NBT(steps_backpropagate)(self, NULL, c, y);
             for (size_t j = 0; j < n && !round; j++)
                 F[j * ldF + k] = c[j], F[(n + j) * ldF + k] = y[j];
             real *row = row_at(next, k, size);
-            if (round) NBT(window_outer)(self, back, one, row, row);
+            if (round) NBT(steps_outer)(self, back, one, row, row);
         }
         if (!round) through_influence(self, 2 * n, F, ldF, next);
     }
@@ -209,8 +207,7 @@ static void clear_window(nbt_learner *self)
     memset(self->past.window_h, 0, states);
     memset(self->past.window_a, 0, states);
     memset(self->past.window_H, 0, states);
-    if (!self->choices.one_hot)
-        memset(self->past.window_x, 0, at->T * at->ldm * sizeof(real));
+    if (!self->choices.one_hot) memset(self->past.window_x, 0, at->T * at->ldm * sizeof(real));
     for (size_t t = 0; t < at->T; t++) self->past.window_symbol[t] = -1;
 }
 
@@ -236,13 +233,13 @@ static void close_window(nbt_learner *self, int learn)
 {
     real *g = self->scratch.g, *c = end_of(self, BACK_C), *y = end_of(self, BACK_Y);
     memset(c, 0, 2 * self->sizes.ldn * sizeof(real));
-    NBT(window_backpropagate)(self, self->past.window_H, c, y);
+    NBT(steps_backpropagate)(self, self->past.window_H, c, y);
     if (self->choices.rule == NBT_NOBACKTRACK)
         follow_paths(self, g);
     else if (self->choices.rule == NBT_RTRL)
         follow_influence(self, g);
     else
-        NBT(window_outer)(self, NBT(window_back_flats)(self), NULL, NULL, g);
+        NBT(steps_outer)(self, NBT(steps_back_flats)(self), NULL, NULL, g);
     apply(self, g, learn);
     clear_window(self);
 }
@@ -272,8 +269,8 @@ double NBT(gated_observe)(nbt_learner *self, nbt_target y, int learn)
 void NBT(gated_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     if (self->past.entered) complete_step(self, 0); /* the last transition met no target */
-    NBT(window_enter)(self, symbol, vector);
-    nbt_unit_step step = NBT(window_step)(self, self->past.length);
+    NBT(steps_enter)(self, symbol, vector);
+    nbt_unit_step step = NBT(steps_step)(self, self->past.length);
     step.c = self->scratch.h_next, step.y = self->scratch.a_next;
     NBT(gated_step)(self, self->network.h, self->network.a, symbol, vector, step);
     lanes_copy(self->sizes.ldn, step.c, self->network.h);
@@ -308,7 +305,7 @@ void NBT(gated_refresh)(nbt_learner *self)
         NBT(respond)(self, self->network.h, self->network.a, self->scratch.slope_next);
         refresh_first_slope(self);
     }
-    NBT(window_refresh)(self);
+    NBT(steps_refresh)(self);
     const real *left = self->past.g_theta, *H = self->past.window_H;
     self->past.pending = any(at->cell.size, left);
     self->past.learned = any(at->T * at->ldn, H);

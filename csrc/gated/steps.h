@@ -1,16 +1,16 @@
-/* window.h: the steps that are kept until θ is learned, once in T of them.
+/* steps.h: the steps that are kept until θ is learned, once in T of them.
  *
  * Inside the window the gradient is exact: backpropagation from the last step to the first. What is
  * older is estimated, by each rule in its own way (rules.c), from ∂L/∂s at the window's begin. A
  * step is a transition, then a target, as in truncated.h; one without a transition leaves the
  * state as it is (`window_symbol` is -1). */
-#ifndef NBT_GATED_WINDOW_H
-#define NBT_GATED_WINDOW_H
+#ifndef NBT_GATED_STEPS_H
+#define NBT_GATED_STEPS_H
 
 #include "gated/network.h"
 
 /* What step t of the window made; no c or y. */
-nbt_unit_step NBT(window_step)(const nbt_learner *self, size_t t);
+nbt_unit_step NBT(steps_step)(const nbt_learner *self, size_t t);
 
 /* Flat vectors (T, cell.ld) that meet u(t) in outer products: those of the bias, of W, of r. They
  * are one array but for cells with gates that do not see y or x. */
@@ -18,26 +18,26 @@ typedef struct {
     real *bias, *W, *r;
 } nbt_flats;
 
-nbt_flats NBT(window_back_flats)(const nbt_learner *self);
-nbt_flats NBT(window_own_flats)(const nbt_learner *self);
+nbt_flats NBT(steps_back_flats)(const nbt_learner *self);
+nbt_flats NBT(steps_own_flats)(const nbt_learner *self);
 
 /* Backpropagation through the window. ends.c and ends.y are ∂L/∂s after it, and become ∂L/∂s
  * before; H (T, ldn) is added to ∂L/∂y after each step, NULL: nothing. Leaves ∂L/∂a of every step
- * in window_back_flats. O(T gates n²) */
-void NBT(window_backpropagate)(nbt_learner *self, const real *H, real *c, real *y);
+ * in steps_back_flats. O(T gates n²) */
+void NBT(steps_backpropagate)(nbt_learner *self, const real *H, real *c, real *y);
 
-/* Leaves in window_own_flats what each step adds to E, (Π_{r>t} keep(r)) ∂c(t)/∂a(t), and in
+/* Leaves in steps_own_flats what each step adds to E, (Π_{r>t} keep(r)) ∂c(t)/∂a(t), and in
  * `stays` (flat) what of E stays, Π keep. O(T gates n) */
-void NBT(window_own_paths)(nbt_learner *self, real *stays);
+void NBT(steps_own_paths)(nbt_learner *self, real *stays);
 
 /* out = Σ_t u(t) flats(t)ᵀ + factor E, of θ's shape; E may be NULL. O(T gates n (n + m)) */
-void NBT(window_outer)(nbt_learner *self, nbt_flats flats, const real *factor, const real *E,
-                       real *out);
+void NBT(steps_outer)(nbt_learner *self, nbt_flats flats, const real *factor, const real *E,
+                      real *out);
 
 /* Puts a step that begins with a transition into the window. */
-void NBT(window_enter)(nbt_learner *self, int32_t symbol, const real *vector);
+void NBT(steps_enter)(nbt_learner *self, int32_t symbol, const real *vector);
 
 /* Derivatives of the window's steps, after its states were set from outside. */
-void NBT(window_refresh)(nbt_learner *self);
+void NBT(steps_refresh)(nbt_learner *self);
 
 #endif
