@@ -83,8 +83,10 @@ def build(kind: Callable[..., Any], description: Mapping, **more: Any) -> Any:
     return kind(**arguments, **more)
 
 
-def rebuild(kind: Callable[..., Any], description: Mapping, state: Mapping, threads: int) -> Any:
-    """Return a new trainer as `build` does, and put it into that state."""
-    trainer = build(kind, description, threads=threads)
+def rebuild(
+    kind: Callable[..., Any], description: Mapping, state: Mapping, threads: int | None = None
+) -> Any:
+    """Return a new trainer or model as `build` does, and put it into that state."""
+    trainer = build(kind, description, **({} if threads is None else {"threads": threads}))
     trainer.load_state_dict(state)
     return trainer

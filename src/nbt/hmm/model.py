@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nbt import _arguments, _core
-from nbt.descriptions import build, value_out
+from nbt.descriptions import build, rebuild, value_out
 from nbt.divergence import DivergenceError
 from nbt.hmm import checks, saved
 from nbt.hmm.filter import forward, normalized, smoothed
+from nbt.hmm.state import State
 from nbt.hmm.statistics import KINDS, Exact, Filtered, RankOne, Statistics, shapes
 from nbt.registry import LEARNERS, Kind
 from nbt.schedules import Schedule, as_schedule
@@ -26,14 +28,7 @@ __all__ = ["HMM"]
 
 EXPONENT = 0.6
 SMALL = 32  # up to so many states, each is a block
-PARAMETERS = ("startprob_", "transmat_", "emissionprob_")  # these may be set
-GIVEN = ("states", "symbols", "statistics", "rank", "blocks", "rate", "burn_in", "seed", "step")
-OWN = {  # names in a state, and those of the attributes
-    "transmat": "transmat_",
-    "emissionprob": "emissionprob_",
-    "startprob": "startprob_",
-    "filter": "_filter",
-}
+GIVEN = ("states", "symbols", "statistics", "rank", "blocks", "rate", "burn_in", "seed")
 
 
 class HMM(_arguments.Closed):
@@ -107,8 +102,6 @@ class HMM(_arguments.Closed):
     ((500,), (2, 2), (3,))
     """
 
-    _more = ("step", *PARAMETERS)
-
     def __init__(
         self,
         states: int,
@@ -136,39 +129,60 @@ class HMM(_arguments.Closed):
         self.rate = None if rate is None else as_schedule("rate", rate)
         self.burn_in = _arguments.integer("burn_in", burn_in, low=0, high=2**63)
         self.seed = _arguments.integer("seed", seed, low=0, high=2**64 - 1)
-        self.step = 0
-        sizes = self.states, self.symbols, self.rank, self.blocks
-        found = shapes(self.statistics, *sizes)
+        found = shapes(self.statistics, self.states, self.symbols, self.rank, self.blocks)
         named = {"states": self.states, "symbols": self.symbols}
         checks.check_size(self.statistics, named, found)
-        random = np.random.default_rng(self.seed)
-        self.startprob_ = np.full(self.states, 1 / self.states)
-        self.transmat_ = random.dirichlet(np.full(self.states, 10.0), self.states)
-        self.emissionprob_ = random.dirichlet(np.full(self.symbols, 2.0), self.states)
-        self._filter = np.zeros(self.states)
-        self._arrays: Mapping = {name: np.zeros(shape) for name, shape in found.items()}
+        self._state = State.begun(self.states, self.symbols, found, self.seed)
 
     if not TYPE_CHECKING:  # as in `_arguments.Closed`
 
         def __setattr__(self, name: str, value: Any) -> None:
             if name in GIVEN and name in self.__dict__:
                 raise AttributeError(f"{name}: cannot be set; HMM(...) makes another model")
-            if name in PARAMETERS:
-                columns = {"transmat_": (self.states,), "emissionprob_": (self.symbols,)}
-                shape = (self.states, *columns.get(name, ()))
-                value = checks.probabilities(name, value, shape)
-                self._turns.alone(super().__setattr__, name, value)
-            else:
-                super().__setattr__(name, value)
+            super().__setattr__(name, value)
+
+    @property
+    def step(self) -> int:
+        """Number of symbols learned so far."""
+        return self._state.step
+
+    @property
+    def startprob_(self) -> np.ndarray:
+        """P(state of the first symbol), (N,). It is uniform, because it cannot be learned from a
+        single stream."""
+        return self._state.startprob
+
+    @startprob_.setter
+    def startprob_(self, value: ArrayLike) -> None:
+        self._set("startprob", value, (self.states,))
+
+    @property
+    def transmat_(self) -> np.ndarray:
+        """P(next state j | state i) at [i, j], (N, N)."""
+        return self._state.transmat
+
+    @transmat_.setter
+    def transmat_(self, value: ArrayLike) -> None:
+        self._set("transmat", value, (self.states, self.states))
+
+    @property
+    def emissionprob_(self) -> np.ndarray:
+        """P(symbol y | state i) at [i, y], (N, M)."""
+        return self._state.emissionprob
+
+    @emissionprob_.setter
+    def emissionprob_(self, value: ArrayLike) -> None:
+        self._set("emissionprob", value, (self.states, self.symbols))
+
+    def _set(self, name: str, value: ArrayLike, shape: tuple[int, ...]) -> None:
+        self._exchange(**{name: checks.probabilities(f"{name}_", value, shape)})
 
     @alone
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_turns"}
+    def _exchange(self, **changes: np.ndarray) -> None:
+        self._state = replace(self._state, **changes)
 
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state, _turns=_core.Turns())
-        for name in PARAMETERS:
-            state[name].setflags(write=False)  # copies and pickles do not keep this
+    def __reduce__(self):
+        return rebuild, (type(self), self.describe(), self.state_dict())
 
     @cached_property
     def _recursion(self) -> Exact | Filtered | RankOne:
@@ -233,28 +247,29 @@ class HMM(_arguments.Closed):
 
     def _learn_one(self, y: int) -> float:
         prior, back = self._look_ahead()
-        likely = prior * self.emissionprob_[:, y]
+        state = self._state
+        likely = prior * state.emissionprob[:, y]
         probability = likely.sum()
         if not probability > 0:
-            raise DivergenceError(f"symbol {y} has probability 0 at step {self.step}", self.step)
-        phi, arrays = likely / probability, self._arrays
-        if self.step:
+            raise DivergenceError(f"symbol {y} has probability 0 at step {state.step}", state.step)
+        phi, arrays = likely / probability, state.arrays
+        if state.step:
             gamma = self._gamma()
             own = np.zeros((self.states + self.symbols, self.states))
             own[: self.states] = gamma * back
             own[self.states + y] = gamma
-            arrays = self._recursion.step(arrays, self.step, gamma, self._filter, back, phi, own)
-        new = {"_filter": phi, "_arrays": arrays, "step": self.step + 1}
-        if self.step >= max(self.burn_in, 1):
-            new |= self._maximized(arrays["S"])
-        self.__dict__.update(new)  # at once, so that no interrupt leaves half a step
+            arrays = self._recursion.step(arrays, state.step, gamma, state.filter, back, phi, own)
+        late = state.step >= max(self.burn_in, 1)
+        new = self._maximized(arrays["S"]) if late else {}
+        self._state = replace(state, step=state.step + 1, filter=phi, arrays=arrays, **new)
         return -math.log(probability)
 
     def _look_ahead(self) -> tuple[np.ndarray, np.ndarray]:
         """Return P(next state), and P(present state = i | next state = k) at [i, k]."""
-        if not self.step:
-            return self.startprob_, np.zeros((self.states, self.states))
-        joint = self._filter[:, np.newaxis] * self.transmat_
+        state = self._state
+        if not state.step:
+            return state.startprob, np.zeros((self.states, self.states))
+        joint = state.filter[:, np.newaxis] * state.transmat
         prior = joint.sum(axis=0)
         return prior, joint / np.where(prior > 0, prior, 1.0)
 
@@ -268,13 +283,10 @@ class HMM(_arguments.Closed):
     def _maximized(self, S: np.ndarray) -> dict[str, np.ndarray]:
         """Return parameters from statistics, which may be below 0 where they are estimated from
         little."""
-        new = {
-            "transmat_": normalized(S[: self.states], self.transmat_),
-            "emissionprob_": normalized(S[self.states :].T, self.emissionprob_),
+        return {
+            "transmat": normalized(S[: self.states], self.transmat_),
+            "emissionprob": normalized(S[self.states :].T, self.emissionprob_),
         }
-        for array in new.values():
-            array.setflags(write=False)
-        return new
 
     # ---- questions -----------------------------------------------------------------------------
 
@@ -340,18 +352,7 @@ class HMM(_arguments.Closed):
     @alone
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return all that changes while learning, as copies."""
-        return self._state()
-
-    def _state(self) -> dict[str, np.ndarray]:
-        state = {
-            "step": np.uint64(self.step),
-            "transmat": self.transmat_,
-            "emissionprob": self.emissionprob_,
-            "startprob": self.startprob_,
-            "filter": self._filter,
-        }
-        state |= {f"statistics.{key}": value for key, value in self._arrays.items()}
-        return {key: np.array(value) for key, value in state.items()}
+        return self._state.as_dict()
 
     @renews
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
@@ -370,10 +371,7 @@ class HMM(_arguments.Closed):
             `state` lacks a name or has an unknown one, or has a wrong shape or number. Nothing was
             changed.
         """
-        values = checks.state(state, self._state())
-        arrays = {key: values.pop(f"statistics.{key}") for key in self._arrays}
-        new = {OWN.get(key, key): value for key, value in values.items()}
-        self.__dict__.update(new, step=int(new["step"]), _arrays=arrays)
+        self._state = State.from_dict(checks.state(state, self._state.as_dict()))
 
     def describe(self) -> dict[str, Any]:
         """Return the arguments that this was made with, as plain values that JSON can hold."""
