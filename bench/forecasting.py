@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import nbt
 
-TEST, WARM, BLOCK = 5000, 200, 2000
+TEST, WARM, CHUNK = 5000, 200, 2000
 ORDERS, FORGETTING = (2, 5, 10, 20), (1.0, 0.9995, 0.99)
 SERIES: dict[str, Callable[..., Any]] = {
     "Mackey-Glass": lambda seed: nbt.datasets.mackey_glass(seed=seed),
@@ -109,7 +109,7 @@ def train(model: Any, stream: Any, seconds: float, limit: float = np.inf) -> int
         model.learn(y)
         took = time.thread_time() - begun
         used, steps = used + took, steps + len(y)
-        size = min(BLOCK, max(1, int(len(y) * min(2.0, (seconds - used) / max(took, 1e-9)))))
+        size = min(CHUNK, max(1, int(len(y) * min(2.0, (seconds - used) / max(took, 1e-9)))))
     return steps
 
 

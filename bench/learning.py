@@ -39,7 +39,7 @@ LONG = f"aⁿbⁿ [1;64], {UNITS} leaky units"
 TEXT = f"Shakespeare, plain RNN, {UNITS} units"
 STREAMS = {"anbn": ANBN, "long": LONG, "text": TEXT}
 CELLS = {ANBN: nbt.LeakyRNN, LONG: nbt.LeakyRNN, TEXT: nbt.RNN}
-BLOCK = 4096  # characters between two looks at the clock
+CHUNK = 4096  # characters between two looks at the clock
 COLUMNS = ("stream", "rule", "optimizer", "characters", "median, all", "worst, all")
 COLUMNS += ("median, last half", "worst, last half", "µs", "diverged")
 TEXTS = 3  # of them
@@ -141,7 +141,7 @@ def measure(run: Run) -> Result:
     make = PAIRS.get(run.rule) or MORE[run.stream][run.rule]
     trainer = make(CELLS[run.stream], nbt.Softmax(len(source.alphabet)), run.seed)
     parts, spent, left = [], 0.0, run.steps or sys.maxsize
-    while left and spent < run.seconds and len(block := source.read(min(left, BLOCK))):
+    while left and spent < run.seconds and len(block := source.read(min(left, CHUNK))):
         begun = time.process_time()
         try:
             parts.append(trainer.learn(block))

@@ -19,7 +19,7 @@ from nbt.training.rows import BITS_PER_NAT
 __all__ = ["Line", "listener", "score"]
 
 WINDOW = 10_000
-BLOCK = 1 << 16
+CHUNK = 1 << 16
 LONGEST = 1 << 20
 BYTES = Decoder("utf-8", "escape")  # decodes bytes as `Line.text` shows them
 
@@ -122,7 +122,7 @@ def score(
     while True:
         while not stream.wait(1.0):
             pass
-        symbols = stream.read(BLOCK)
+        symbols = stream.read(CHUNK)
         if symbols.size and len(stream.alphabet) > trainer.readout.symbols:
             trainer.grow(len(stream.alphabet))
             verb = trainer.learn if learn else trainer.observe

@@ -129,5 +129,5 @@ def test_where_nothing_was_predicted_there_is_no_number(tmp_path, monkeypatch, c
     said = capsys.readouterr()
     assert re.search(r"average +- nats per step", said.out + said.err)
     page = (tmp_path / "RUN" / "report.html").read_text()
-    assert "2 steps, – nats per step" in page
+    assert "2 steps, - nats per step" in page
     assert "nan" not in said.out + said.err + page

@@ -48,7 +48,7 @@ def output(capsys, *args, code=0):
 
 @pytest.mark.parametrize("learn", [True, False])
 def test_bits_are_the_losses_of_the_characters(log, learn, monkeypatch):
-    monkeypatch.setattr(scoring, "BLOCK", 97)  # lines across blocks
+    monkeypatch.setattr(scoring, "CHUNK", 97)  # lines across blocks
     stream = nbt.streams.text(log)
     trainer = nbt.NoBackTrack(nbt.RNN(5), nbt.Softmax(len(stream.alphabet)))
     found = list(scoring.score(trainer, stream, learn=learn))
@@ -129,7 +129,7 @@ def test_ends_of_lines(tmp_path, text, lines, alphabet):
 
 def test_a_line_without_end_comes_in_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "LONGEST", 1000)
-    monkeypatch.setattr(scoring, "BLOCK", 400)
+    monkeypatch.setattr(scoring, "CHUNK", 400)
     (tmp_path / "t").write_text("ab" * 2000)
     stream = nbt.streams.text(tmp_path / "t")
     trainer = nbt.NoBackTrack(nbt.RNN(3), nbt.Softmax(2))
@@ -460,7 +460,7 @@ def test_closed_input_is_the_end(monkeypatch, capsys):
 @pytest.mark.parametrize("learn", [False, True])
 def test_a_character_that_the_model_lacks(tmp_path, model, monkeypatch, block, learn):
     """The surprise of docs/streams.md, symbol by symbol; the network does not see it."""
-    monkeypatch.setattr(scoring, "BLOCK", block)
+    monkeypatch.setattr(scoring, "CHUNK", block)
     checkpoint = nbt.Checkpoint.load(model)
     text = "10.0.é 0\n€€\n 1 GET\n"
     (tmp_path / "t").write_text(text)

@@ -51,7 +51,7 @@ def test_histories():
 @pytest.mark.parametrize("name", ["plain", '<b>bold</b> & "quoted"'])
 def test_estimators(name):
     model = nbt.RNNClassifier(nbt.RNN(7))
-    assert rows(model)[1]["parameters"] == "–"
+    assert rows(model)[1]["parameters"] == "-"
     for t in range(10):
         model.learn_one({name: t}, f"{name}{t % 9}")
     model.observe_one({name: 1.0})

@@ -36,7 +36,7 @@ RULES = {
     "bptt": lambda *of, **more: nbt.TruncatedBPTT(*of, window=6, **more),
 }
 SOME = ("estimator.rows.", "estimator.pair", "waiting.")  # as many as there happen to be
-SCALES = ("inputs.", "targets.")  # may be absent from older files
+STANDARDIZED = ("inputs.", "targets.")  # may be absent from older files
 
 
 def stated(trainer, state):
@@ -64,7 +64,7 @@ def check(trainer):
     assert shapes == arrays
     assert list(shapes) == [key for key in state if key in shapes]
     known = stated(trainer, state)
-    unknown = {key for key in shapes if key.startswith(SCALES)}
+    unknown = {key for key in shapes if key.startswith(STANDARDIZED)}
     if isinstance(trainer.cell, nbt.System):
         unknown.add("optimizer.theta.blocks")
     assert known.items() <= shapes.items()

@@ -44,7 +44,7 @@ def predict(
     the standard deviation of each, or with --ahead quantiles of simulated futures.
     """
     from nbt.readouts import Softmax
-    from nbt.scoring import BLOCK, listener
+    from nbt.scoring import CHUNK, listener
     from nbt.streams.alphabets import known
 
     asked = asked_for(context)
@@ -61,7 +61,7 @@ def predict(
         raise click.UsageError(f"--top is for symbols, and {model} predicts numbers")
     if source is not None:
         stream = _continued(checkpoint, model, source, options, numbers)
-        while len((chunk := _pair(stream.read(BLOCK)))[0]):
+        while len((chunk := _pair(stream.read(CHUNK)))[0]):
             chunk = chunk if numbers else (known(chunk[0]),)
             if len(chunk[0]):
                 trainer.observe(*chunk)

@@ -14,7 +14,7 @@ import click
 
 from nbt.cli.options.streams import READING, sizes_of
 from nbt.cli.options.table import TABLE
-from nbt.cli.options.trainers import MODEL, as_before_schedules, build_trainer
+from nbt.cli.options.trainers import OF_TRAINER, as_before_schedules, build_trainer
 from nbt.cli.options.values import Count, Positive, Seed
 from nbt.errors import CheckpointError
 from nbt.storage.container import MALFORMED
@@ -77,8 +77,8 @@ def trainer_of(
         trainer = from_description(settings["trainer"])
     except MALFORMED as error:
         raise CheckpointError(f"{_file(path)}: trainer: {words(error)}") from None
-    if asked & set(MODEL) and not _same(trainer, options, inputs, SCHEDULES in settings):
-        names = ", ".join(TABLE[name].word for name in MODEL if name in asked)
+    if asked & set(OF_TRAINER) and not _same(trainer, options, inputs, SCHEDULES in settings):
+        names = ", ".join(TABLE[name].word for name in OF_TRAINER if name in asked)
         has = str(trainer).partition("  #")[0]
         raise click.UsageError(
             f"{names}: the run in {path} has {has}; give none of its options again, or all"

@@ -174,8 +174,8 @@ class Screen:
 
     def _line(self, row: HistoryRow) -> str:
         values = {
-            "average": _loss(row.average),
-            "since": _loss(row.since),
+            "average": loss_text(row.average),
+            "since": loss_text(row.since),
             "step": str(row.step),
             "symbols": speed(row.symbols_per_second),
             "elapsed": duration(row.seconds),
@@ -200,10 +200,6 @@ def fitting(columns: tuple[Any, ...], first_to_go: Sequence[str], console: Conso
             break
         columns = tuple(column for column in columns if column[0] != name)
     return columns
-
-
-def _loss(value: float) -> str:
-    return "-" if math.isnan(value) else loss_text(value)
 
 
 def network(cell: Any, name: str = "network") -> dict[str, str]:
@@ -249,9 +245,9 @@ def summary(history: History, trainer: Any, entropy_rate: float | None) -> dict[
         lines["faults"] = said
     if end.step:
         start, loss = history.tail()
-        lines["average"] = f"{_loss(end.average)} {per}"
+        lines["average"] = f"{loss_text(end.average)} {per}"
         if start:
-            lines["since"] = f"{_loss(loss)} {per} since step {start:,}"
+            lines["since"] = f"{loss_text(loss)} {per} since step {start:,}"
         if entropy_rate is not None:
             lines["entropy"] = f"{entropy_rate:.4f} bits per symbol"
         if end.seconds > 0:

@@ -14,7 +14,7 @@ from nbt.streams.base import Numbers
 
 __all__ = ["lorenz", "mackey_glass", "sines"]
 
-BLOCK = 1024  # steps made at once, from one state of the process and random numbers of their own
+SECTION = 1024  # steps made at once, from one state of the process and random numbers of their own
 
 
 def mackey_glass(tau: float = 17.0, every: float = 6.0, noise: float = 0.0, seed: int = 0):
@@ -144,8 +144,8 @@ def sines(length: float = 1000.0, noise: float = 0.1, seed: int = 0):
 
 
 class _Generated(Numbers):
-    """Stream made in pieces of BLOCK steps. A piece depends on the state of the process at its
-    beginning and on random numbers of its own. Subclasses define `_first` and `_make`."""
+    """Stream made in sections of SECTION steps. A section depends on the state of the process when
+    it begins and on random numbers of its own. Subclasses define `_first` and `_make`."""
 
     def __init__(self, name: str, columns: tuple[str, ...], noise: float, seed: int) -> None:
         super().__init__(name, columns, endless=True)
@@ -154,8 +154,8 @@ class _Generated(Numbers):
         self._begin(0)
 
     def _random(self, block: int) -> np.random.Generator:
-        """Return the random generator of a piece: 0 is the start of the process, 1, 2, … are the
-        pieces."""
+        """Return the random generator of a section: 0 is the start of the process, 1, 2, … are the
+        sections."""
         return np.random.default_rng([self._seed, block])
 
     def _begin(self, block: int) -> None:
@@ -172,14 +172,14 @@ class _Generated(Numbers):
 
     @abstractmethod
     def _make(self, at: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return the next BLOCK steps, (BLOCK, columns), and the state of the process after
+        """Return the next SECTION steps, (SECTION, columns), and the state of the process after
         them."""
 
     def _next(self, n: int) -> np.ndarray:
-        place = self.position % BLOCK
+        place = self.position % SECTION
         if place == 0 and self.position:
             self._from = self._until
-            self._begin(self.position // BLOCK)
+            self._begin(self.position // SECTION)
         return self._block[place : place + n].copy()
 
     def _cursor(self) -> dict[str, int]:
@@ -189,9 +189,9 @@ class _Generated(Numbers):
         at = np.frombuffer(state["process"].to_bytes(self._from.nbytes, "little")).copy()
         if state["seed"] != self._seed or not np.isfinite(at).all():
             raise ValueError(f"state: expected one of {self.name} with seed {self._seed}")
-        # at the end of a piece the next one has not begun yet
+        # at the end of a section the next one has not begun yet
         self._from = at
-        self._begin(max(state["position"] - 1, 0) // BLOCK)
+        self._begin(max(state["position"] - 1, 0) // SECTION)
 
 
 class _MackeyGlass(_Generated):
@@ -208,7 +208,7 @@ class _MackeyGlass(_Generated):
         return self._run(past, round(1000 / self._step))[-self._delay - 1 :]
 
     def _make(self, at: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        x = self._run(at, BLOCK * self._stride)
+        x = self._run(at, SECTION * self._stride)
         steps = x[len(at) :][self._stride - 1 :: self._stride]
         return steps[:, np.newaxis], x[-len(at) :].copy()
 
@@ -246,7 +246,7 @@ class _Lorenz(_Generated):
         return _lorenz_steps(np.array([1.0, 1.0, 25.0]) + random.random(3), 1, 2500)[-1]
 
     def _make(self, at: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        steps = _lorenz_steps(at, BLOCK, self._stride)
+        steps = _lorenz_steps(at, SECTION, self._stride)
         return steps, steps[-1]
 
 
@@ -288,11 +288,11 @@ class _Sines(_Generated):
         return np.array([2 * math.pi * random.random(), *self._regime(random)])
 
     def _make(self, at: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        changes = np.flatnonzero(random.random(BLOCK) < 1 / self._length).tolist()
-        noise = random.standard_normal(BLOCK)
+        changes = np.flatnonzero(random.random(SECTION) < 1 / self._length).tolist()
+        noise = random.standard_normal(SECTION)
         phase, *regime = at.tolist()
-        y = np.empty(BLOCK)
-        for begin, end in zip([0, *changes], [*changes, BLOCK], strict=True):
+        y = np.empty(SECTION)
+        for begin, end in zip([0, *changes], [*changes, SECTION], strict=True):
             if begin in changes:
                 regime = self._regime(random)
             a, p, s = regime

@@ -338,9 +338,9 @@ class Estimator(Saved):
             ("learns by", f"{self.rule}, {trainer.optimizer}"),
             ("features", some(self.features)),
             *self._own_rows(),
-            ("parameters", f"{trainer.parameter_count:,}" if self._trainer else "–"),
+            ("parameters", f"{trainer.parameter_count:,}" if self._trainer else "-"),
             ("steps", f"{self.step:,}{untaught}"),
-            ("loss so far", self._loss_text() if self._learned else "–"),
+            ("loss so far", self._loss_text() if self._learned else "-"),
         ]
 
     def _own_rows(self) -> list[tuple[str, str]]:

@@ -43,7 +43,7 @@ class Figure:
 
 KALMAN = ("kalman-1", "kalman-2", "kalman-10")
 LINES = ("gzip", "CTW", "entropy", "aⁿbᵖ")
-EUCLIDEAN = ("euclidean-1", "euclidean-2", "euclidean-10", "rtrl-euclidean", "nobacktrack-sgd")
+WITHOUT_METRIC = ("euclidean-1", "euclidean-2", "euclidean-10", "rtrl-euclidean", "nobacktrack-sgd")
 
 
 def _pairs(source: str) -> Figure:
@@ -64,14 +64,14 @@ FIGURES: dict[str, Figure] = {
             "fig1",
             "Euclidean, rate 1/√t, synthetic music",
             "music",
-            EUCLIDEAN,
+            WITHOUT_METRIC,
             "with a large learning rate Euclidean NoBackTrack is unstable, whatever its rank.",
         ),
         _figure(
             "fig2",
             "Euclidean, rate 0.03/√t, synthetic music",
             "music",
-            tuple(f"{rule}-0.03" for rule in EUCLIDEAN),
+            tuple(f"{rule}-0.03" for rule in WITHOUT_METRIC),
             "with a small rate the noise is averaged out: rank two follows RTRL closely.",
         ),
         _figure(

@@ -17,7 +17,7 @@ from nbt.streams import Stream
 __all__ = ["AS_RUNS", "SOURCES", "Source", "file_of"]
 
 UNITS = 20
-BLOCK = 1 << 20
+CHUNK = 1 << 20
 AS_RUNS = "as the runs"
 
 
@@ -60,7 +60,7 @@ class Source:
 def read(stream: Stream, most: int | None) -> np.ndarray:
     """Return the first `most` symbols of a stream, int32; all of them if `most` is None."""
     parts, left = [], math.inf if most is None else most
-    while left > 0 and len(part := stream.read(int(min(left, BLOCK)))):
+    while left > 0 and len(part := stream.read(int(min(left, CHUNK)))):
         parts.append(part)
         left -= len(part)
     return np.concatenate(parts)

@@ -17,7 +17,7 @@ from nbt.streams.alphabets import OTHER, Alphabet
 from nbt.streams.base import Stream, SymbolStream
 from nbt.streams.counts import COUNTS
 from nbt.streams.decoding import Decoder, Look, Plain
-from nbt.streams.sources.source import BLOCK, HEAD, Source
+from nbt.streams.sources.source import CHUNK, HEAD, Source
 
 __all__ = ["LONGEST_LINE", "Characters", "FileStream"]
 
@@ -125,7 +125,7 @@ class FileStream(Stream):
         `_cut` returned last."""
 
     def _next(self, n: int) -> np.ndarray:
-        n = min(n, BLOCK)
+        n = min(n, CHUNK)
         while not self._failure:
             symbols, used = self._cut(n)
             if used:
@@ -361,7 +361,7 @@ class Characters(FileStream, SymbolStream):
         end."""
         seen = np.zeros(sys.maxunicode + 1, bool)
         while not (self._failure or self._final):
-            self._fill(BLOCK)
+            self._fill(CHUNK)
             look = self._look()
             seen[np.frombuffer(look.text.encode("utf-32-le"), "<u4")] = True
             used = look.size(len(look.text))

@@ -9,10 +9,10 @@ import numpy as np
 
 from nbt import _arguments
 
-__all__ = ["ERRORS", "Decoder", "Look", "Plain"]
+__all__ = ["Decoder", "Look", "Plain"]
 
 Errors = Literal["strict", "replace", "escape"]
-ERRORS = get_args(Errors)
+HANDLERS = get_args(Errors)
 REPLACEMENT = 0xFFFD
 FIRST, MORE = 0xDC00, 0xDD00  # code points for the first byte of a bad piece, and for the others
 WIDTHS = {  # bytes of a character, by its code point
@@ -157,7 +157,7 @@ class Decoder:
     """
 
     def __init__(self, encoding: str | None = None, errors: str = "strict") -> None:
-        self.errors = _arguments.one_of("errors", errors, ERRORS)
+        self.errors = _arguments.one_of("errors", errors, HANDLERS)
         self._name = "utf-8" if encoding is None else _name_of(encoding)
         self._any = encoding is None
         self._family = _family_of(self._name)

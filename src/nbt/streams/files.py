@@ -17,7 +17,7 @@ from nbt.streams.decoding import Decoder, Errors
 from nbt.streams.sources.npy import load
 from nbt.streams.sources.opening import open_source
 from nbt.streams.sources.rotations import PACKED
-from nbt.streams.sources.source import BLOCK, Source
+from nbt.streams.sources.source import CHUNK, Source
 from nbt.streams.tables.dialects import LONGEST, reading_of
 from nbt.streams.tables.words import Words
 
@@ -231,7 +231,7 @@ def _words(source: Source, alphabet: Any, again: Callable[[], Words]) -> Alphabe
     _twice(source)
     first = again()
     first.set_alphabet(Alphabet((OTHER,)))
-    while first.read(BLOCK).size:
+    while first.read(CHUNK).size:
         pass
     source.seek({"offset": 0, "hash": 0})
     return Alphabet(tuple(sorted(first.alphabet.symbols[1:])))

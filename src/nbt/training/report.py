@@ -31,10 +31,10 @@ def html(history: History, trainer: str) -> str:
     now, steps = history.live(), _steps(history)
     said = f"{now.step:,} {steps}"
     if now.step:
-        said += f", {_loss(now.average)} {UNITS[history.unit]}, {now.seconds:,.1f} s"
+        said += f", {loss_text(now.average)} {UNITS[history.unit]}, {now.seconds:,.1f} s"
     rows = "".join(
-        f"<tr><td>{row.step:,}</td><td>{_loss(row.average)}</td>"
-        f"<td>{_loss(row.since)}</td><td>{row.seconds:,.2f}</td></tr>\n"
+        f"<tr><td>{row.step:,}</td><td>{loss_text(row.average)}</td>"
+        f"<td>{loss_text(row.since)}</td><td>{row.seconds:,.2f}</td></tr>\n"
         for row in history
     )
     source = visible(history.settings.get("stream", "stream"))
@@ -118,7 +118,3 @@ def _ticks(low: float, top: float) -> list[float]:
 
 def _steps(history: History) -> str:
     return "steps" if history.unit == "nats" else "symbols"
-
-
-def _loss(value: float) -> str:
-    return loss_text(value) if math.isfinite(value) else "–"

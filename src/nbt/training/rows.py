@@ -107,7 +107,9 @@ def converted(value: Any, unit: str, wanted: str) -> Any:
 
 def loss_text(value: float) -> str:
     """Return a loss as text of at most ten characters: four digits after the point, or four digits
-    in all if it is large."""
+    in all if it is large. A dash says that nothing was measured."""
+    if math.isnan(value):
+        return "-"
     return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.3e}"
 
 

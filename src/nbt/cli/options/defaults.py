@@ -12,7 +12,7 @@ from nbt.schedules import Constant, InverseSqrt
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT, forms
 
 __all__ = [
-    *("BLOCKS", "DT", "EVERY", "EXACT_STEPS", "OPTIMIZER", "OPTIMIZERS", "PRIOR", "RATE"),
+    *("BLOCKS", "DT", "EVERY", "EXACT_STEPS", "OPTIMIZERS", "OPTIMIZER_OF_RULE", "PRIOR", "RATE"),
     *("READOUT_PRIOR", "RULES", "SGD_RATE", "TRAINERS", "UNITS", "WINDOW"),
     *("of", "optimizer_of", "shown"),
 ]
@@ -59,7 +59,7 @@ def _optimizers() -> str:
     return f"{usual}; {other} for {rule} that learns symbols"
 
 
-OPTIMIZER = _optimizers()
+OPTIMIZER_OF_RULE = _optimizers()
 SGD_RATE = shown(of(SGD, "rate"))
 RATE = f"{SGD_RATE}; {shown(of(TruncatedBPTT, 'optimizer').rate)} for tbptt without --optimizer"
 

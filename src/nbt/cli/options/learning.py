@@ -176,7 +176,7 @@ OPTIMIZER = (
         LEARN,
         click.Choice(["kalman", "sgd"]),
         otherwise={
-            "train": defaults.OPTIMIZER,
+            "train": defaults.OPTIMIZER_OF_RULE,
             "diagnose": defaults.optimizer_of("nobacktrack", False),
         },
     ),

@@ -17,7 +17,7 @@ from nbt.errors import DataError
 __all__ = ["READING", "build_stream", "form_of", "kind_of", "names_in", "reading", "sizes_of"]
 
 READING = names("Source", "Source of numbers", "How a table is written")
-WRITTEN = names("How a table is written")
+AS_WRITTEN = names("How a table is written")
 OF_RECORDS = ("delimiter", "longest", "on_bad_record")  # those that words of a column have, too
 
 
@@ -44,7 +44,7 @@ def build_stream(
     None."""
     from nbt import streams
 
-    written = {name: numbers.pop(name, None) for name in WRITTEN}
+    written = {name: numbers.pop(name, None) for name in AS_WRITTEN}
     if written["delimiter"] in ("tab", r"\t"):
         written["delimiter"] = "\t"
 

@@ -15,9 +15,9 @@ from nbt.cli.options.rows import note
 from nbt.cli.options.table import TABLE, names
 from nbt.cli.options.values import NONE, given
 
-__all__ = ["MODEL", "as_before_schedules", "build_trainer", "with_exact_steps"]
+__all__ = ["OF_TRAINER", "as_before_schedules", "build_trainer", "with_exact_steps"]
 
-MODEL = (*names("Network", "Learning rule", "Optimizer"), "dtype", "seed")
+OF_TRAINER = (*names("Network", "Learning rule", "Optimizer"), "dtype", "seed")
 """The options that describe a trainer."""
 NEEDS = {row.name: row.needs for row in TABLE.values() if row.needs is not None}
 
@@ -32,7 +32,7 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
     defaults."""
     import nbt
 
-    options = {**dict.fromkeys((*MODEL, "missing")), **options}
+    options = {**dict.fromkeys((*OF_TRAINER, "missing")), **options}
     options = _settled(options, numbers=isinstance(readout, nbt.Gaussian))
 
     def chosen(*named: str) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 from nbt.errors import DataError
 from nbt.streams.sources.unpacking import Unpacked
 
-__all__ = ["BLOCK", "HEAD", "File", "Pipe", "Source", "crc_of"]
+__all__ = ["CHUNK", "HEAD", "File", "Pipe", "Source", "crc_of"]
 
-BLOCK = 1 << 20
+CHUNK = 1 << 20
 HEAD = 1 << 10  # first bytes of a file, by whose hash it is quickly told from others
 
 
@@ -120,7 +120,7 @@ def crc_of(file: Unpacked, size: int, crc: int = 0) -> int | None:
     """Return the CRC-32 of the next `size` bytes, continued from `crc`; None if there are fewer."""
     while size:
         try:
-            raw = file.read(min(size, BLOCK))
+            raw = file.read(min(size, CHUNK))
         except DataError:  # damaged, so it is another file
             return None
         if not raw and file.at_end:

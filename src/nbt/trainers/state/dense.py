@@ -12,13 +12,12 @@ from nbt.trainers.forms import Form
 from nbt.trainers.state import influence
 from nbt.trainers.state.checks import integers, numbers, within
 from nbt.trainers.state.panels import Panels
-from nbt.trainers.state.sizes import Shape, Sizes
+from nbt.trainers.state.sizes import MOMENTS, TYPICAL, Shape, Sizes
 
 __all__ = ["DenseTable"]
 
 ACTIVE = -2  # mark of a row that does not wait (csrc/dense/lazy.h)
-SCALES = {"count": "seen", "mean": "mean", "variance": "variance"}  # (csrc/shared/scaler.h)
-ERRORS = {"error": "error", "limited": "limited"}
+CALLED = {"count": "seen"}  # names of csrc/shared/scaler.h that differ
 LAST_STEP = 2**63 - 1  # largest step of a state, so that 64 bits always hold the step
 
 # The array of the core that holds each array of the state.
@@ -28,8 +27,8 @@ ARRAYS = {
     **{f"optimizer.{name}.J": f"{name}_J" for name in ("theta", "phi")},
     **{f"optimizer.{name}.J0": f"{name}_J0" for name in ("theta", "phi")},
     **{f"optimizer.{name}.blocks": f"{name}_J" for name in ("theta", "phi")},
-    **{f"inputs.{key}": f"x_{array}" for key, array in SCALES.items()},
-    **{f"targets.{key}": f"y_{array}" for key, array in (SCALES | ERRORS).items()},
+    **{f"inputs.{key}": f"x_{CALLED.get(key, key)}" for key in MOMENTS},
+    **{f"targets.{key}": f"y_{CALLED.get(key, key)}" for key in MOMENTS + TYPICAL},
     **{"estimator.v": "v", "estimator.w": "w", "estimator.d": "d", "estimator.z": "z"},
     **{"estimator.fisher": "fisher", "estimator.G": "G"},
     **{"window.h": "window_h", "window.x": "window_x", "window.delta": "window_delta"},

@@ -15,7 +15,7 @@ __all__ = ["check_positive", "shapes_of"]
 
 SHORT = 1 << 16  # most characters of a description without graphs
 SIZES = ("units", "symbols", "dim")  # of cells and readouts
-SCALES = ("inputs.", "targets.")  # not larger than other arrays; older files lack some
+STANDARDIZED = ("inputs.", "targets.")  # not larger than other arrays; older files lack some
 
 
 def shapes_of(
@@ -36,7 +36,9 @@ def shapes_of(
     else:
         _check_graphs(cell, layout)
         sizes = _of_cell(value_in(cell), form, values)
-    return {key: shape for key, shape in form.shapes(sizes).items() if not key.startswith(SCALES)}
+    return {
+        key: shape for key, shape in form.shapes(sizes).items() if not key.startswith(STANDARDIZED)
+    }
 
 
 def _of_cell(cell: Any, form: Form, values: list[Any]) -> Sizes:

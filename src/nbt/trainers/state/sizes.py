@@ -10,11 +10,11 @@ from nbt.inputs import Inputs, Vector
 from nbt.optimizers import Kalman, Optimizer
 from nbt.readouts import OwnLoss, Readout
 
-__all__ = ["Shape", "Sizes"]
+__all__ = ["MOMENTS", "TYPICAL", "Shape", "Sizes"]
 
 Shape = tuple[int, ...]
-SCALES = ("count", "mean", "variance")  # of numbers that are standardised (csrc/shared/scaler.h)
-ERRORS = ("error", "limited")  # further ones, of targets only
+MOMENTS = ("count", "mean", "variance")  # of numbers that are standardised (csrc/shared/scaler.h)
+TYPICAL = ("error", "limited")  # typical errors, of targets only
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Sizes:
         for name, of in (("inputs", self.inputs), ("targets", self.readout)):
             if getattr(of, "standardize", False):
                 size = self.inputs.size if name == "inputs" else self.readout.targets.size
-                keys = SCALES if name == "inputs" else SCALES + ERRORS
+                keys = MOMENTS if name == "inputs" else MOMENTS + TYPICAL
                 shapes |= dict.fromkeys((f"{name}.{key}" for key in keys), (size,))
         return shapes
 
