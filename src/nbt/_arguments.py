@@ -9,9 +9,10 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
@@ -117,6 +118,34 @@ def _example(made: Any) -> str:
         if one.default is one.empty and one.kind is not one.VAR_KEYWORD
     ]
     return f"{made.__name__}({', '.join(needed)})"
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def renamed(old: str, new: str) -> Callable[[Function], Function]:
+    """Return a decorator of a function that takes an argument under its older name, too, with a
+    warning. The older name is in no signature."""
+
+    def decorated(function: Function) -> Function:
+        name = function.__name__
+
+        @functools.wraps(function)
+        def with_older(*arguments: Any, **named: Any) -> Any:
+            if old in named:
+                if new in named:
+                    raise TypeError(f"{name}: {old}= is the older name of {new}=; expected one")
+                warnings.warn(
+                    f"{name}: {old}= is {new}= now; the older name will go",
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
+                named[new] = named.pop(old)
+            return function(*arguments, **named)
+
+        return cast(Function, with_older)
+
+    return decorated
 
 
 class Closed:

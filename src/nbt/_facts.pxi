@@ -25,7 +25,7 @@ def compiled():
 
 
 def philox(counter, key):
-    """Return a Philox4x32-10 block: four 32-bit words from four counter and two key words."""
+    """Return a draw of Philox4x32-10: four 32-bit words from four counter and two key words."""
     cdef uint32_t c[4]
     cdef uint32_t k[2]
     c[0], c[1], c[2], c[3] = counter

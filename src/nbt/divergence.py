@@ -120,7 +120,7 @@ def named(error: DivergenceError, state: Mapping[str, np.ndarray]) -> Divergence
 
 
 def _made(error: DivergenceError, what: str, **named) -> DivergenceError:
-    when = f" after step {error.step}, x[{error.position}] of the block"
+    when = f" after step {error.step}, x[{error.position}] of the chunk"
     if error.position is None:
         when = f", so what is predicted at step {error.step} is not finite"
     made = DivergenceError(

@@ -12,7 +12,7 @@ import numpy as np
 from nbt import _arguments
 from nbt.errors import MissingExtra
 from nbt.estimators.base import make_trainer
-from nbt.estimators.undo import Blocks
+from nbt.estimators.undo import Chunks
 from nbt.readouts import Gaussian, Softmax
 from nbt.trainers.state.checks import refuse_mask
 
@@ -57,7 +57,7 @@ class _Sequence(BaseEstimator):
 
     def _start(self, readout) -> None:
         """Make a new network."""
-        self._blocks = Blocks()
+        self._chunks = Chunks()
         seed = check_random_state(self.random_state).randint(2**31)
         self.trainer_ = make_trainer(
             readout,
@@ -71,13 +71,13 @@ class _Sequence(BaseEstimator):
         )
 
     def _pass(self, X, y, epochs) -> None:
-        blocks = vars(self).setdefault("_blocks", Blocks())
+        chunks = vars(self).setdefault("_chunks", Chunks())
         for _ in range(_arguments.integer("epochs", epochs)):
-            blocks.learn(self.trainer_, X, y)
+            chunks.learn(self.trainer_, X, y)
 
     def __getstate__(self):
         state = super().__getstate__()
-        return {key: value for key, value in state.items() if key != "_blocks"}
+        return {key: value for key, value in state.items() if key != "_chunks"}
 
     def _finite(self) -> bool | str:
         return True if self.missing == "error" else "allow-nan"
@@ -197,7 +197,7 @@ class RNNClassifier(ClassifierMixin, _Sequence):
             self._start(Softmax(len(arrived)))
         elif len(new):
             self.trainer_.grow(len(arrived))
-            self._blocks = Blocks()
+            self._chunks = Chunks()
         self._arrived = arrived  # in the order of the readout
         self.classes_, self._order = np.unique(arrived, return_index=True)
         numbers = self._order[np.searchsorted(self.classes_, y)].astype(np.int32)

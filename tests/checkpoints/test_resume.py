@@ -143,7 +143,7 @@ with Run(folder) as run:
             trainer.predict()
             seen.append(measure())
             due = row.step + steps // 50
-    nbt.train(trainer, stream, steps=steps, progress=progress, block=steps // 100)
+    nbt.train(trainer, stream, steps=steps, progress=progress, chunk=steps // 100)
 
 warm = seen[len(seen) // 4 :]
 sizes, files = [one[0] for one in warm], {one[1] for one in warm}

@@ -25,6 +25,7 @@ CHECKS = {
     "instance": KIND,
     "not_called": KIND,
     "path": KIND,
+    "renamed": KIND,
     "integer": RANGE,
     "real": RANGE,
     "one_of": RANGE,

@@ -101,8 +101,8 @@ def test_encodings_that_are_refused(encoding, error, words):
 
 def everything(stream, n):
     parts = []
-    while (block := stream.read(n)).size:
-        parts.append(stream.alphabet.decode(block))
+    while (chunk := stream.read(n)).size:
+        parts.append(stream.alphabet.decode(chunk))
     return "".join(parts)
 
 
@@ -119,10 +119,10 @@ def test_a_file_however_cut_and_stopped(tmp_path, n, errors, alphabet):
     text, states = "", []
     while True:
         states.append((len(text), stream.state_dict(), stream.alphabet))
-        block = stream.read(n)
-        if not block.size:
+        chunk = stream.read(n)
+        if not chunk.size:
             break
-        text += stream.alphabet.decode(block)
+        text += stream.alphabet.decode(chunk)
     assert text == whole
     assert stream.counts == {"replaced": 11, "unknown": 0, "skipped": 0}
     for at, state, known in states:
@@ -235,8 +235,8 @@ def test_unknown_symbols_are_marked(tmp_path, n):
     (tmp_path / "t").write_text("abxba\nyab")
     stream = streams.text(tmp_path / "t", "ab\n", unknown="mark")
     codes, strange = [], []
-    while (block := stream.read(n)).size:
-        codes += block.tolist()
+    while (chunk := stream.read(n)).size:
+        codes += chunk.tolist()
         strange += stream.strange
     assert codes == [0, 1, -1, 1, 0, 2, -1, 0, 1]
     assert strange == ["x", "y"]
@@ -249,9 +249,9 @@ def test_unknown_symbols_are_marked(tmp_path, n):
         everything(streams.text(tmp_path / "t", "ab\n"), n)
 
 
-@pytest.mark.parametrize("block", [1, 3, None])
+@pytest.mark.parametrize("chunk", [1, 3, None])
 @pytest.mark.parametrize("kind", [nbt.NoBackTrack, nbt.TruncatedBPTT])
-def test_training_passes_over_them(tmp_path, kind, block):
+def test_training_passes_over_them(tmp_path, kind, chunk):
     """As if they were not there, however the stream is cut; counted."""
     text = "the cat sat on the mat\n" * 9
     strange = "".join(f"{one}é" if k % 7 == 3 else one for k, one in enumerate(text))
@@ -264,12 +264,12 @@ def test_training_passes_over_them(tmp_path, kind, block):
     plain, other = fresh(), fresh()
     plain.learn(streams.Alphabet(letters).encode(text))
     stream = streams.text(tmp_path / "t", letters, unknown="mark")
-    history = nbt.train(other, stream, steps=50, block=block)
+    history = nbt.train(other, stream, steps=50, chunk=chunk)
     other.save(tmp_path / "c", stream, history)
     saved = nbt.Checkpoint.load(tmp_path / "c")
     stream = streams.text(tmp_path / "t", saved.alphabet, unknown="mark")
     stream.load_state_dict(saved.stream["state"])
-    history = nbt.train(saved.trainer, stream, history=saved.history, block=block)
+    history = nbt.train(saved.trainer, stream, history=saved.history, chunk=chunk)
     assert history.counts["unknown"] == 2 + len(strange) - len(text)
     assert history[-1].unknown == history.counts["unknown"]
     assert saved.trainer.step == plain.step == len(text)

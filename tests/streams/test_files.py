@@ -32,10 +32,10 @@ def there(stream, seconds=0.02):
     """Everything that can be read now."""
     parts = []
     while stream.wait(seconds):
-        block = stream.read(7)
-        if not block.size:
+        chunk = stream.read(7)
+        if not chunk.size:
             break
-        parts.append(stream.alphabet.decode(block))  # after it was read: it may have grown
+        parts.append(stream.alphabet.decode(chunk))  # after it was read: it may have grown
     return (b"" if isinstance(stream.alphabet.symbols, bytes) else "").join(parts)
 
 
@@ -172,11 +172,11 @@ def test_symbols_join_as_they_come(tmp_path, n):
     assert stream.grows
     assert stream.alphabet.symbols == "\ufffd"
     got, known = [], 1
-    while (block := stream.read(n)).size:
-        new = [i for i, code in enumerate(block.tolist()) if code >= known]
+    while (chunk := stream.read(n)).size:
+        new = [i for i, code in enumerate(chunk.tolist()) if code >= known]
         assert new in ([], [0])  # at the beginning or nowhere
         known = len(stream.alphabet)
-        got += block.tolist()
+        got += chunk.tolist()
     assert stream.alphabet.symbols == "\ufffdabcéd€"
     assert stream.alphabet.decode(got) == "abacaéda€é"
 
@@ -185,16 +185,16 @@ def test_a_cap(tmp_path):
     (tmp_path / "t").write_text("abcdea\ufffdb")
     stream = streams.text(tmp_path / "t", "grow", cap=4)
     got = []
-    while (block := stream.read(3)).size:
-        got.append(stream.alphabet.decode(block))
+    while (chunk := stream.read(3)).size:
+        got.append(stream.alphabet.decode(chunk))
     assert "".join(got) == "abc\ufffd\ufffda\ufffdb"
     assert stream.alphabet.symbols == "\ufffdabc"
     with pytest.raises(ValueError, match="cap"):
         streams.text(tmp_path / "t", "grow", cap=1)
 
 
-@pytest.mark.parametrize("block", [1, 7, 1000])
-def test_a_trainer_grows_with_it(tmp_path, block):
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_a_trainer_grows_with_it(tmp_path, chunk):
     """The same bits however the stream is cut, and stopped anywhere."""
     text = "".join(chr(97 + i * i % 23) for i in range(300))
     (tmp_path / "t").write_text(text)
@@ -208,12 +208,12 @@ def test_a_trainer_grows_with_it(tmp_path, block):
     assert whole.readout.symbols == len(stream.alphabet) == 1 + len(set(text))
     assert np.isfinite(history.average_bits).all()
     stream = streams.text(tmp_path / "t", "grow")
-    first = nbt.train(cut, stream, steps=5, block=block)
+    first = nbt.train(cut, stream, steps=5, chunk=chunk)
     cut.save(tmp_path / "c", stream, first)
     back = nbt.Checkpoint.load(tmp_path / "c")
     stream = streams.text(tmp_path / "t", back.alphabet)
     stream.load_state_dict(back.stream["state"])
-    nbt.train(back.trainer, stream, history=back.history, block=block)
+    nbt.train(back.trainer, stream, history=back.history, chunk=chunk)
     for key, value in whole.state_dict().items():
         assert value.tobytes() == back.trainer.state_dict()[key].tobytes(), key
 
@@ -266,8 +266,8 @@ def test_columns(tmp_path, text, format, column, words, n, alphabet):
     path.write_bytes(text.encode())
     stream = streams.file(path, format, alphabet, column=column)
     got, states = [], [stream.state_dict()]
-    while (block := stream.read(n)).size:
-        got += stream.alphabet.decode(block)
+    while (chunk := stream.read(n)).size:
+        got += stream.alphabet.decode(chunk)
         states.append(stream.state_dict())
     assert got == words
     if alphabet is None:
@@ -276,8 +276,8 @@ def test_columns(tmp_path, text, format, column, words, n, alphabet):
         again = streams.file(path, format, stream.alphabet, column=column)
         again.load_state_dict(state)
         rest = []
-        while (block := again.read(100)).size:
-            rest += block.tolist()
+        while (chunk := again.read(100)).size:
+            rest += chunk.tolist()
         assert again.alphabet.decode(rest) == words[state["position"] :]
 
 

@@ -167,7 +167,7 @@ def test_ideal_predictors_that_forget():
 def test_train_takes_a_stream_of_pairs():
     stream = datasets.adding(5, 2, seed=0)
     trainer = nbt.NoBackTrack(nbt.LeakyRNN(8), nbt.Softmax(4), inputs=nbt.Vector(2, False))
-    history = nbt.train(trainer, stream, steps=3001, block=100)
+    history = nbt.train(trainer, stream, steps=3001, chunk=100)
     assert (trainer.step, stream.position) == (3001, 3001)
     again = nbt.NoBackTrack(nbt.LeakyRNN(8), nbt.Softmax(4), inputs=nbt.Vector(2, False))
     losses = again.learn(*datasets.adding(5, 2, seed=0).read(3001))

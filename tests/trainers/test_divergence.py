@@ -48,7 +48,7 @@ def test_what_is_named(edits, loss, array, index, words):
     error = named(edits, loss)
     assert (error.array, error.index) == (array, index)
     assert words in str(error)
-    assert str(error).endswith("after step 7, x[2] of the block")
+    assert str(error).endswith("after step 7, x[2] of the chunk")
     assert (error.step, error.position) == (7, 2)
 
 

@@ -15,25 +15,25 @@ def build(seed, **choices):
     return nbt.NoBackTrack(nbt.LeakyRNN(5), nbt.Softmax(4), seed=seed, **choices)
 
 
-def block(seed, steps):
+def chunk(seed, steps):
     return np.random.default_rng(seed).integers(0, 4, steps)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7, None])
 def test_the_same_bits(threads):
     steps = (3000, 1, 0, 700, 5000)
-    blocks = [block(seed, count) for seed, count in enumerate(steps)]
+    chunks = [chunk(seed, count) for seed, count in enumerate(steps)]
     together = [build(seed) for seed in range(5)]
-    losses = nbt.learn_many(together, blocks, threads=threads)
+    losses = nbt.learn_many(together, chunks, threads=threads)
     for seed, (loss, trainer) in enumerate(zip(losses, together, strict=True)):
         alone = build(seed)
-        np.testing.assert_array_equal(loss, alone.learn(blocks[seed]))
+        np.testing.assert_array_equal(loss, alone.learn(chunks[seed]))
         for key, value in alone.state_dict().items():
             np.testing.assert_array_equal(trainer.state_dict()[key], value, err_msg=key)
 
 
 def test_pairs_of_inputs_and_targets():
-    x, y = np.random.default_rng(0).normal(size=(900, 2)), block(1, 900)
+    x, y = np.random.default_rng(0).normal(size=(900, 2)), chunk(1, 900)
     first, second = build(0, inputs=2), build(1)
     losses = nbt.learn_many([first, second], [(x, y), y])
     np.testing.assert_array_equal(losses[0], build(0, inputs=2).learn(x, y))
@@ -43,7 +43,7 @@ def test_pairs_of_inputs_and_targets():
 def test_one_that_fails_does_not_stop_the_others():
     good, bad = build(0), build(1)
     with pytest.raises(ValueError, match=r"x: expected symbols in \[0, 4\), got 9"):
-        nbt.learn_many([bad, good], [[1, 9], block(0, 600)])
+        nbt.learn_many([bad, good], [[1, 9], chunk(0, 600)])
     assert (bad.step, good.step) == (0, 600)
 
 
@@ -54,7 +54,7 @@ def test_nothing_to_do():
 @pytest.mark.parametrize(
     ("count", "threads", "error", "message"),
     [
-        (1, None, ValueError, "blocks: expected 2, one a trainer, got 1"),
+        (1, None, ValueError, "chunks: expected 2, one a trainer, got 1"),
         (2, 0.5, TypeError, "threads"),
         (2, -1, ValueError, "threads"),
     ],
@@ -67,13 +67,13 @@ def test_bad_arguments(count, threads, error, message):
 
 
 def test_what_is_no_trainer():
-    for trainers, blocks, words in (
+    for trainers, chunks, words in (
         (build(0), [[0]], "trainers: expected a sequence of trainers, got NoBackTrack"),
         ([build(0), 3], [[0], [1]], r"trainers\[1\]: expected a trainer, got 3"),
-        ([build(0)], None, "blocks: expected a sequence of blocks, got None"),
+        ([build(0)], None, "chunks: expected a sequence of chunks, got None"),
     ):
         with pytest.raises(TypeError, match=words):
-            nbt.learn_many(trainers, blocks)
+            nbt.learn_many(trainers, chunks)
 
 
 def test_one_trainer_twice():
@@ -84,7 +84,7 @@ def test_one_trainer_twice():
 
 
 def test_ctrl_c_is_heard():
-    trainers, many = [build(0), build(1)], block(0, 30_000_000)
+    trainers, many = [build(0), build(1)], chunk(0, 30_000_000)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     start = time.perf_counter()

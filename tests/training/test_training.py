@@ -1,5 +1,6 @@
 """The loop, with a trainer whose losses are known."""
 
+import inspect
 import math
 import os
 import signal
@@ -24,18 +25,18 @@ class Counting:
 
     def __init__(self, delay=0.0, diverge_at=None):
         self.step = 0
-        self.blocks = []
+        self.chunks = []
         self.delay, self.diverge_at = delay, diverge_at
 
-    def learn(self, block):
-        self.blocks.append(block)
-        if self.diverge_at is not None and self.step + len(block) > self.diverge_at:
+    def learn(self, chunk):
+        self.chunks.append(chunk)
+        if self.diverge_at is not None and self.step + len(chunk) > self.diverge_at:
             raise DivergenceError(
                 f"the loss is not finite at step {self.diverge_at}", self.diverge_at
             )
-        time.sleep(self.delay * len(block))
-        losses = np.arange(self.step, self.step + len(block), dtype=np.float64)
-        self.step += len(block)
+        time.sleep(self.delay * len(chunk))
+        losses = np.arange(self.step, self.step + len(chunk), dtype=np.float64)
+        self.step += len(chunk)
         return losses
 
 
@@ -43,19 +44,39 @@ def average_bits(steps):
     return (steps - 1) / 2 / math.log(2)
 
 
-@pytest.mark.parametrize("block", [None, 1, 7, 1000])
+@pytest.mark.parametrize("chunk", [None, 1, 7, 1000])
 @pytest.mark.parametrize("steps", [1, 5, 64, 1000])
-def test_exact_steps(steps, block):
+def test_exact_steps(steps, chunk):
     trainer = Counting()
-    history = train(trainer, datasets.anbn(1, 5), steps=steps, block=block)
+    history = train(trainer, datasets.anbn(1, 5), steps=steps, chunk=chunk)
     assert trainer.step == steps
     assert history.stopped == "steps"
-    assert all(len(b) <= (block or steps) for b in trainer.blocks)
+    assert all(len(b) <= (chunk or steps) for b in trainer.chunks)
     expected = [2**k for k in range(11) if 2**k <= steps]
     assert history.step.tolist() == expected + [steps] * (expected[-1] != steps)
     np.testing.assert_allclose(history.average_bits, [average_bits(s) for s in history.step])
-    learned = np.concatenate(trainer.blocks)
+    learned = np.concatenate(trainer.chunks)
     assert learned.tolist() == datasets.anbn(1, 5).read(steps).tolist()
+
+
+def test_older_names_of_arguments_warn():
+    trainer, stream = Counting(), datasets.anbn(1, 5)
+    with pytest.warns(DeprecationWarning, match="train: block= is chunk= now") as caught:
+        history = train(trainer, stream, steps=20, block=3)
+    assert caught[0].filename == __file__
+    assert history.step[-1] == 20
+    assert max(map(len, trainer.chunks)) == 3
+    with pytest.raises(TypeError, match="block= is the older name of chunk=; expected one"):
+        train(trainer, stream, steps=20, block=3, chunk=3)
+    with (
+        pytest.warns(DeprecationWarning, match="block= is"),
+        pytest.raises(ValueError, match="chunk: expected an integer"),
+    ):
+        train(trainer, stream, steps=20, block=0)
+    with pytest.warns(DeprecationWarning, match="learn_many: blocks= is chunks= now"):
+        (losses,) = nbt.learn_many([trainer], blocks=[[0, 1]])
+    assert losses.tolist() == [20.0, 21.0]
+    assert "block" not in inspect.signature(train).parameters
 
 
 def test_second_call_goes_on_in_the_stream():
@@ -85,16 +106,16 @@ def test_seconds():
         assert (np.diff(history.seconds) >= 0).all()
 
 
-def test_blocks_take_little_time():
+def test_chunks_take_little_time():
     trainer = Counting(delay=1e-3)
     train(trainer, datasets.anbn(1, 5), steps=400)
-    assert 4 <= max(map(len, trainer.blocks)) <= 100
+    assert 4 <= max(map(len, trainer.chunks)) <= 100
     trainer = Counting()
     train(trainer, datasets.anbn(1, 5), steps=300_000)
-    assert max(map(len, trainer.blocks)) > 1000
+    assert max(map(len, trainer.chunks)) > 1000
 
 
-def test_progress_sees_every_block():
+def test_progress_sees_every_chunk():
     trainer, rows = Counting(), []
 
     def progress(history, row):
@@ -102,14 +123,14 @@ def test_progress_sees_every_block():
         assert history.live() == row
         assert len(history) == row.step.bit_length()
 
-    train(trainer, datasets.anbn(1, 5), steps=100, block=10, progress=progress)
-    assert [row.step for row in rows] == np.cumsum([len(b) for b in trainer.blocks]).tolist()
+    train(trainer, datasets.anbn(1, 5), steps=100, chunk=10, progress=progress)
+    assert [row.step for row in rows] == np.cumsum([len(b) for b in trainer.chunks]).tolist()
     assert rows[-1].average_bits == pytest.approx(average_bits(100))
 
 
 def test_divergence_carries_the_history():
     with pytest.raises(DivergenceError, match="step 50") as error:
-        train(Counting(diverge_at=50), datasets.anbn(1, 5), steps=1000, block=8)
+        train(Counting(diverge_at=50), datasets.anbn(1, 5), steps=1000, chunk=8)
     history = error.value.history
     assert error.value.step == 50
     assert history.stopped == "divergence"
@@ -127,10 +148,10 @@ def test_bad_data_carries_the_history(tmp_path):
 
 
 @pytest.mark.skipif(not MAIN or os.name == "nt", reason="needs signals")
-def test_interrupt_waits_for_the_block():
+def test_interrupt_waits_for_the_chunk():
     class Interrupted(Counting):
-        def learn(self, block):
-            losses = super().learn(block)
+        def learn(self, chunk):
+            losses = super().learn(chunk)
             if self.step > 20:
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(0.01)  # the handler has run
@@ -139,10 +160,10 @@ def test_interrupt_waits_for_the_block():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     trainer = Interrupted()
     with pytest.raises(KeyboardInterrupt) as error:
-        train(trainer, datasets.anbn(1, 5), steps=1000, block=10)
+        train(trainer, datasets.anbn(1, 5), steps=1000, chunk=10)
     history = error.value.history
     assert history.stopped == "interrupt"
-    assert trainer.step == history.step[-1] > 20  # the block in which it came counts
+    assert trainer.step == history.step[-1] > 20  # the chunk in which it came counts
     assert history.average_bits[-1] == pytest.approx(average_bits(trainer.step))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -150,7 +171,7 @@ def test_interrupt_waits_for_the_block():
 @pytest.mark.skipif(not MAIN or os.name == "nt", reason="needs signals")
 def test_second_interrupt_does_not_wait():
     class Hanging(Counting):
-        def learn(self, block):
+        def learn(self, chunk):
             for _ in range(2):
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(0.01)
@@ -180,9 +201,9 @@ def test_handlers_of_the_host_are_left_alone():
     seen = []
 
     class Looking(Counting):
-        def learn(self, block):
+        def learn(self, chunk):
             seen.append(signal.getsignal(signal.SIGINT))
-            return super().learn(block)
+            return super().learn(chunk)
 
     def own(number, frame):
         pass
@@ -212,7 +233,7 @@ def test_outside_the_main_thread():
         ({"steps": 0}, ValueError, "steps: expected an integer in"),
         ({"steps": 1e3}, TypeError, "steps: expected an integer, got 1000.0"),
         ({"steps": True}, TypeError, "steps: expected an integer, got True"),
-        ({"steps": 5, "block": 0}, ValueError, "block: expected"),
+        ({"steps": 5, "chunk": 0}, ValueError, "chunk: expected"),
         ({"seconds": 0}, ValueError, "seconds: expected"),
         ({"seconds": math.nan}, ValueError, "seconds: expected"),
         ({"seconds": math.inf}, ValueError, "seconds: expected"),
@@ -286,7 +307,7 @@ def test_a_clock_of_the_callers_own():
 
 
 @pytest.mark.parametrize("delay", [1e-5, 1e-3, 0.1])
-def test_a_time_limit_is_met_within_one_block(delay):
+def test_a_time_limit_is_met_within_one_chunk(delay):
     trainer = Counting()
     history = train(trainer, datasets.anbn(1, 5), seconds=2, clock=lambda: trainer.step * delay)
     assert 2 <= history.seconds[-1] < 2 + 1.001 * max(delay, PACE)

@@ -165,7 +165,7 @@ class Job:
                         progress=self._show,
                         history=self.history,
                         interrupts=self.interrupts,
-                        block=self.folder and self.folder.every_steps,
+                        chunk=self.folder and self.folder.every_steps,
                         **self.limits,
                     )
                 return None

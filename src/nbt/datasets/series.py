@@ -153,16 +153,17 @@ class _Generated(Numbers):
         self._from = self._first(self._random(0))
         self._begin(0)
 
-    def _random(self, block: int) -> np.random.Generator:
+    def _random(self, section: int) -> np.random.Generator:
         """Return the random generator of a section: 0 is the start of the process, 1, 2, … are the
         sections."""
-        return np.random.default_rng([self._seed, block])
+        return np.random.default_rng([self._seed, section])
 
-    def _begin(self, block: int) -> None:
-        random = self._random(1 + block)
-        self._block, self._until = self._make(self._from, random)
+    def _begin(self, section: int) -> None:
+        random = self._random(1 + section)
+        self._section, self._until = self._make(self._from, random)
         if self._noise_outside:
-            self._block = self._block + self._noise * random.standard_normal(self._block.shape)
+            noise = random.standard_normal(self._section.shape)
+            self._section = self._section + self._noise * noise
 
     _noise_outside = True
 
@@ -180,7 +181,7 @@ class _Generated(Numbers):
         if place == 0 and self.position:
             self._from = self._until
             self._begin(self.position // SECTION)
-        return self._block[place : place + n].copy()
+        return self._section[place : place + n].copy()
 
     def _cursor(self) -> dict[str, int]:
         return {"seed": self._seed, "process": int.from_bytes(self._from.tobytes(), "little")}

@@ -94,9 +94,9 @@ class Words(SymbolStream):
     def _next(self, n: int) -> np.ndarray:
         while self._used == len(self._batch):
             self._next_batch()
-        block = self._batch[self._used : self._used + n].copy()
-        self._used += len(block)
-        return block
+        words = self._batch[self._used : self._used + n].copy()
+        self._used += len(words)
+        return words
 
     def _cursor(self) -> dict[str, int]:
         draws = self._drawn - self._words * self._draws

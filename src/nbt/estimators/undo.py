@@ -12,7 +12,7 @@ import numpy as np
 from nbt.divergence import DivergenceError
 from nbt.trainers.base import Trainer
 
-__all__ = ["HOPELESS", "Blocks", "Undo"]
+__all__ = ["HOPELESS", "Chunks", "Undo"]
 
 STEPS = 4096  # most steps between two states that are kept
 NUMBERS = 2**18  # most numbers in the rows between them
@@ -81,7 +81,7 @@ class Undo:
             self.back(trainer, place)
 
 
-class Blocks:
+class Chunks:
     """Undo for chunks: a step that diverges is left out of its chunk."""
 
     def __init__(self) -> None:

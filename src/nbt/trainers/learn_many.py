@@ -19,19 +19,20 @@ __all__ = ["learn_many"]
 FIRST = 256  # steps in the first piece
 
 
+@_arguments.renamed("blocks", "chunks")
 def learn_many(
-    trainers: Sequence[Any], blocks: Sequence[Any], *, threads: int | None = None
+    trainers: Sequence[Any], chunks: Sequence[Any], *, threads: int | None = None
 ) -> list[np.ndarray]:
     """Let independent trainers learn in parallel, each from its own data.
 
-    The numbers are those of ``[t.learn(b) for t, b in zip(trainers, blocks)]``, to the bit, for any
+    The numbers are those of ``[t.learn(c) for t, c in zip(trainers, chunks)]``, to the bit, for any
     number of threads: a trainer is never in two of them.
 
     Parameters
     ----------
     trainers : sequence of trainers
         No trainer twice.
-    blocks : sequence
+    chunks : sequence
         One for each trainer: symbols, or a pair (x, y), as `learn` takes it.
     threads : int, optional
         Most trainers that learn at the same time, at least 1. Default: the number of processors
@@ -45,10 +46,10 @@ def learn_many(
     Raises
     ------
     TypeError
-        `trainers` or `blocks` is no sequence, an element of `trainers` has no `learn`, or `threads`
+        `trainers` or `chunks` is no sequence, an element of `trainers` has no `learn`, or `threads`
         is no integer.
     ValueError
-        `blocks` has not one element for each trainer, `trainers` has one of them twice, or
+        `chunks` has not one element for each trainer, `trainers` has one of them twice, or
         `threads` is less than 1.
     Exception
         A trainer failed; this is the error of the first one that did. The others have learned.
@@ -67,15 +68,15 @@ def learn_many(
     """
     if not isinstance(trainers, Iterable) or isinstance(trainers, str):
         raise TypeError(f"trainers: expected a sequence of trainers, got {trainers!r}")
-    if not isinstance(blocks, Iterable):
-        raise TypeError(f"blocks: expected a sequence of blocks, got {blocks!r}")
-    trainers, blocks = list(trainers), list(blocks)
+    if not isinstance(chunks, Iterable):
+        raise TypeError(f"chunks: expected a sequence of chunks, got {chunks!r}")
+    trainers, chunks = list(trainers), list(chunks)
     for k, trainer in enumerate(trainers):
         _arguments.not_called(f"trainers[{k}]", trainer)
         if not hasattr(trainer, "learn"):
             raise TypeError(f"trainers[{k}]: expected a trainer, got {trainer!r}")
-    if len(blocks) != len(trainers):
-        raise ValueError(f"blocks: expected {len(trainers)}, one a trainer, got {len(blocks)}")
+    if len(chunks) != len(trainers):
+        raise ValueError(f"chunks: expected {len(trainers)}, one a trainer, got {len(chunks)}")
     if len({id(trainer) for trainer in trainers}) != len(trainers):
         raise ValueError("trainers: expected independent ones, got one of them twice")
     if threads is None:
@@ -86,8 +87,8 @@ def learn_many(
     stop = threading.Event()
     with ThreadPoolExecutor(min(count, len(trainers)), thread_name_prefix="nbt") as pool:
         work = [
-            pool.submit(_learn, trainer, block if isinstance(block, tuple) else (block,), stop)
-            for trainer, block in zip(trainers, blocks, strict=True)
+            pool.submit(_learn, trainer, chunk if isinstance(chunk, tuple) else (chunk,), stop)
+            for trainer, chunk in zip(trainers, chunks, strict=True)
         ]
         try:
             for each in work:
@@ -98,16 +99,16 @@ def learn_many(
     return [each.result() for each in work]
 
 
-def _learn(trainer, block, stop) -> np.ndarray:
+def _learn(trainer, chunk, stop) -> np.ndarray:
     """Learn a chunk in pieces, until told to stop; return its losses."""
-    steps, done, size = np.shape(block[0])[0] if np.ndim(block[0]) else 1, 0, FIRST
+    steps, done, size = np.shape(chunk[0])[0] if np.ndim(chunk[0]) else 1, 0, FIRST
     if steps <= size:
-        return trainer.learn(*block)
-    block = tuple(np.asarray(part) for part in block)
+        return trainer.learn(*chunk)
+    chunk = tuple(np.asarray(part) for part in chunk)
     losses = []
     while done < steps and not stop.is_set():
         start = time.perf_counter()
-        losses.append(trainer.learn(*(part[done : done + size] for part in block)))
+        losses.append(trainer.learn(*(part[done : done + size] for part in chunk)))
         done += size
         size = next_size(size, time.perf_counter() - start)
     return np.concatenate(losses)

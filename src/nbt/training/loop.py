@@ -16,7 +16,7 @@ from nbt.training.rows import HistoryRow
 
 __all__ = ["check_stream", "next_size", "settings", "train"]
 
-LARGEST_BLOCK = 1 << 16
+LARGEST_CHUNK = 1 << 16
 PATIENCE = 1.0  # longest wait in seconds for a live stream, between calls of `progress`
 PACE = 0.04  # most seconds that a chunk should take, so that time limits and Ctrl-C act soon
 
@@ -37,13 +37,14 @@ class Readable(Protocol):
         """Return at most so many symbols, or a pair (inputs, targets); none at the end."""
 
 
+@_arguments.renamed("block", "chunk")
 def train(
     trainer: Learns,
     stream: Readable,
     *,
     steps: int | None = None,
     seconds: float | None = None,
-    block: int | None = None,
+    chunk: int | None = None,
     progress: Callable[[History, HistoryRow], None] | None = None,
     history: History | None = None,
     interrupts: Interrupts | None = None,
@@ -66,7 +67,7 @@ def train(
     seconds : float, optional
         Stop after this time, above 0, to about 0.1 s. A pipe that gives nothing is waited for. With
         neither `steps` nor `seconds`, learn to the end of the stream.
-    block : int, optional
+    chunk : int, optional
         Most symbols learned in one call, at least 1. Default: as many as take about 0.04 s. The
         numbers learned do not depend on it.
     progress : callable, optional
@@ -90,11 +91,11 @@ def train(
     Raises
     ------
     TypeError
-        `trainer` has no `learn`, `stream` no `read`, or one of them is a class; `steps` or `block`
+        `trainer` has no `learn`, `stream` no `read`, or one of them is a class; `steps` or `chunk`
         is no integer, `seconds` no number, `progress` not callable, `history` no `History`,
         `interrupts` no `Interrupts`. Nothing was read.
     ValueError
-        `steps`, `seconds` or `block` is out of range; neither `steps` nor `seconds` is given for an
+        `steps`, `seconds` or `chunk` is out of range; neither `steps` nor `seconds` is given for an
         endless stream; the stream has more symbols than the trainer predicts. Nothing was read.
     DivergenceError, DataError
         Raised by the trainer and by the stream, respectively.
@@ -111,7 +112,7 @@ def train(
     --------
     >>> history = nbt.train(trainer, nbt.datasets.anbn(1, 32), steps=100_000)  # doctest: +SKIP
     """
-    steps, block = _count("steps", steps), _count("block", block)
+    steps, chunk = _count("steps", steps), _count("chunk", chunk)
     seconds = None if seconds is None else _arguments.real("seconds", seconds, above=0)
     _check(trainer, stream, steps, seconds)
     if history is not None:
@@ -127,7 +128,7 @@ def train(
     try:
         with interrupts or Interrupts() as interrupts:
             stopped = _loop(
-                trainer, stream, steps, seconds, block, progress, history, interrupts.hold, clock
+                trainer, stream, steps, seconds, chunk, progress, history, interrupts.hold, clock
             )
     except BaseException as error:
         history.finish(_REASONS.get(type(error), "error"))
@@ -144,8 +145,8 @@ _REASONS = {
 }
 
 
-def _loop(trainer, stream, steps, seconds, block, progress, history, hold, clock) -> str:
-    limit, size = block or LARGEST_BLOCK, 1
+def _loop(trainer, stream, steps, seconds, chunk, progress, history, hold, clock) -> str:
+    limit, size = chunk or LARGEST_CHUNK, 1
     so_far = history.live()
     start, done = clock() - so_far.seconds, so_far.step
     wait = getattr(stream, "wait", lambda seconds: True)
