@@ -2,6 +2,7 @@
 
 import json
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -151,7 +152,7 @@ def test_forged_arrays(saved, name, value, words):
 
 def test_what_is_not_finite_is_not_saved(saved):
     before, model = saved.read_bytes(), nbt.load(saved)
-    vars(model)["transmat_"] = np.full((5, 5), np.nan)
+    model._state = replace(model._state, transmat=np.full((5, 5), np.nan))
     with pytest.raises(CheckpointError, match="not written: transmat is not finite"):
         model.save(saved)
     assert saved.read_bytes() == before

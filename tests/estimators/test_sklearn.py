@@ -284,7 +284,7 @@ def test_a_row_that_diverges_is_only_observed(cuts, monkeypatch):
     assert all("(cell.W), X[" in message for message in messages)
     states = model.trainer_.state_dict(), expected.trainer_.state_dict()
     assert all(states[0][key].tobytes() == states[1][key].tobytes() for key in states[0])
-    assert "_blocks" not in vars(pickle.loads(pickle.dumps(model)))
+    assert "_chunks" not in vars(pickle.loads(pickle.dumps(model)))
 
 
 @pytest.mark.filterwarnings("ignore:learning left the range")
