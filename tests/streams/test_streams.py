@@ -141,7 +141,7 @@ def test_file_alphabet_is_sorted_and_complete(file):
 
 def test_characters_across_the_blocks_of_the_first_pass(file, monkeypatch):
     monkeypatch.setattr(filestreams, "CHUNK", 3)
-    monkeypatch.setattr(filestreams, "LEAST_BLOCK", 1)
+    monkeypatch.setattr(filestreams, "LEAST_CHUNK", 1)
     stream = streams.text(file(TEXT))
     assert stream.alphabet.decode(everything(stream, 1000)) == TEXT
 
@@ -188,7 +188,7 @@ def test_bad_utf8_names_the_byte(file, content, offset, block):
 
 def test_bad_utf8_in_a_later_block_of_the_first_pass(file, monkeypatch):
     monkeypatch.setattr(filestreams, "CHUNK", 4)
-    monkeypatch.setattr(filestreams, "LEAST_BLOCK", 1)
+    monkeypatch.setattr(filestreams, "LEAST_CHUNK", 1)
     with pytest.raises(DataError, match="byte 9 is not UTF-8"):
         streams.text(file(b"ab\xe2\x82\xacabc\n\xff"))
 

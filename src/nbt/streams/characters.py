@@ -22,8 +22,8 @@ from nbt.streams.sources.source import CHUNK, HEAD, Source
 __all__ = ["LONGEST_LINE", "Characters", "FileStream"]
 
 LONGEST_LINE = 1 << 20
-LIVE_BLOCK = 1 << 16
-LEAST_BLOCK = 1 << 12
+LIVE_CHUNK = 1 << 16
+LEAST_CHUNK = 1 << 12
 NOTED = 3  # faults of a kind that are named; later ones are only counted
 
 
@@ -100,7 +100,7 @@ class FileStream(Stream):
                 return False
             if not self.live:
                 return True
-            self._fill(LIVE_BLOCK)
+            self._fill(LIVE_CHUNK)
         return True
 
     def read(self, n: int) -> Any:
@@ -147,7 +147,7 @@ class FileStream(Stream):
         return f"{self.name}: is empty"
 
     def _fill(self, n: int) -> None:
-        n = max(n, LEAST_BLOCK, len(self._rest))  # doubling keeps the work of all cuts linear
+        n = max(n, LEAST_CHUNK, len(self._rest))  # doubling keeps the work of all cuts linear
         try:
             raw = self._source.read(n)
             self._rest, self._looked = self._rest + raw, None
