@@ -126,7 +126,7 @@ format: $(VENV)/.lint
 
 # The tests that reach into C under AddressSanitizer and UndefinedBehaviorSanitizer.
 REACH_C := kernels contract bits bad_input values unbiased_core waiting vmath full_bptt ctw baselines checkpoint \
-	replicas threads readouts scaler networks continuous general general_contract compiled \
+	replicas threads readouts scaler lags networks continuous general general_contract compiled \
 	general_unbiased own_loss metrics along fuzz divergence range patterns turns callbacks
 SANITIZE := LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \

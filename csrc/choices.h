@@ -22,7 +22,8 @@ typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_nor
 typedef enum { NBT_NEVER_MISSING, NBT_SKIP, NBT_MASK } nbt_missing;
 
 typedef struct {
-    size_t n, m, A;  /* units, inputs, outputs */
+    size_t n, m, A;  /* units, inputs as the network reads them, outputs */
+    size_t given;    /* numbers of an input as a call brings it; m / given of them are read */
     size_t P;        /* parameters a unit */
     size_t K, S, T;  /* pairs, blocks of units, steps of a window */
     size_t gates;    /* sums that a unit makes, 1 but for gated cells; */

@@ -34,7 +34,7 @@ static void predict(nbt_learner *self, const nbt_rule_row *rule, int has_x, int3
     const real *a = own ? self->network.h : self->network.a;
     if (has_x) {
         rule->look(self, symbol,
-                   vector ? NBT(scaler_input)(&self->scaler, self->sizes.m, vector) : NULL);
+                   vector ? NBT(scaler_input)(&self->scaler, &self->sizes, vector) : NULL);
         if (!self->choices.windowed) /* whose look makes what is shown */
             NBT(respond)(self, self->scratch.h_next, self->scratch.a_next,
                          self->scratch.slope_next);
@@ -98,6 +98,7 @@ const nbt_kernels NBT(nbt_kernels_of) = {
               .vjp = NBT(euler_vjp),
               .rows = NBT(euler_rows)},
     .input = NBT(scaler_input),
+    .keep_input = NBT(scaler_keep),
     .follow_input = NBT(scaler_follow_input),
     .follow_target = NBT(scaler_follow_target),
     .known = NBT(scaler_known),

@@ -18,8 +18,9 @@ typedef struct nbt_kernels {
     int (*waiting_finite)(const nbt_learner *self);   /* rows that wait, as they are now? */
     nbt_system network, euler;                        /* systems/built_in.h */
     /* scaler.h */
-    const void *(*input)(nbt_scaler *self, size_t m, const double *vector);
-    void (*follow_input)(nbt_scaler *self, size_t m, const double *input);
+    const void *(*input)(nbt_scaler *self, const nbt_sizes *at, const double *vector);
+    void (*keep_input)(nbt_scaler *self, const nbt_sizes *at);
+    void (*follow_input)(nbt_scaler *self, size_t given, const double *input);
     void (*follow_target)(nbt_scaler *self, size_t Y, const double *target);
     size_t (*known)(size_t count, const double *vector);
 } nbt_kernels;

@@ -74,7 +74,8 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const nbt_sizes *at = &self->sizes;
     const nbt_choices *of = &self->choices;
     const nbt_optimizer_part *metric = &self->optimizer;
-    const size_t n = at->n, m = at->m, A = at->A, Y = at->Y, K = at->K, S = at->S, T = at->T;
+    const size_t n = at->n, given = at->given, A = at->A, Y = at->Y, K = at->K, S = at->S,
+                 T = at->T;
     const size_t ldn = at->ldn, ldm = at->ldm, ldA = at->ldA, ldY = at->ldY, ldP = at->ldP;
     const size_t ldS = at->ldS, ldG = at->ldG, ldpair = at->ldpair, ldrecent = at->ldrecent;
     const size_t ldinput = at->ldinput, phases = at->phases, threads = self->workers.threads;
@@ -84,7 +85,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int nobacktrack = pairs && !windowed, rtrl = of->rule == NBT_RTRL && !windowed;
     const int bptt = of->rule == NBT_BPTT && !windowed, online = !bptt && !windowed;
     const int exact = pairs && of->exact_self, ringed = nobacktrack && T;
-    const int vectors = !of->one_hot, kept_steps = bptt || windowed;
+    const int vectors = !of->one_hot, lagged = at->m > given, kept_steps = bptt || windowed;
     const int descent = of->descent, lazy = of->lazy, measured = is_system && kalman;
     const int deferred_pairs = nobacktrack && !descent && !is_system;
     const int fisher = nobacktrack && of->norm == NBT_FISHER, reference = of->reference;
@@ -241,7 +242,7 @@ static int is_sound(nbt_learner *self)
 /* Scales learn from an input and a target, NULL: there is none. */
 static void follow(nbt_learner *self, const double *input, const double *target)
 {
-    if (input) self->kernels->follow_input(&self->scaler, self->sizes.m, input);
+    if (input) self->kernels->follow_input(&self->scaler, self->sizes.given, input);
     if (target) self->kernels->follow_target(&self->scaler, self->sizes.Y, target);
 }
 
@@ -254,8 +255,9 @@ static int take_step(nbt_learner *self, int32_t x, const double *vector, int has
     const nbt_rule_row *rule = rule_of(self);
     if (self->choices.missing != NBT_NEVER_MISSING) {
         const size_t known = y.vector ? kernels->known(self->sizes.Y, y.vector) : self->sizes.Y;
-        const size_t read = vector ? kernels->known(self->sizes.m, vector) : self->sizes.m;
-        if (self->choices.missing == NBT_SKIP && (known < self->sizes.Y || read < self->sizes.m))
+        const size_t given = self->sizes.given,
+                     read = vector ? kernels->known(given, vector) : given;
+        if (self->choices.missing == NBT_SKIP && (known < self->sizes.Y || read < given))
             has_target = learn = 0;
         if (self->sizes.Y && !known) has_target = 0;
     }
@@ -263,8 +265,8 @@ static int take_step(nbt_learner *self, int32_t x, const double *vector, int has
     self->readout.unscored = 0;
     if (has_target && !input_first) *loss = rule->observe(self, y, learn);
     if (!self->counters.failed)
-        rule->advance(self, x,
-                      vector ? kernels->input(&self->scaler, self->sizes.m, vector) : NULL);
+        rule->advance(self, x, vector ? kernels->input(&self->scaler, &self->sizes, vector) : NULL);
+    if (vector) kernels->keep_input(&self->scaler, &self->sizes);
     if (has_target && input_first && !self->counters.failed) *loss = rule->observe(self, y, learn);
     if (learn && !self->counters.failed && (self->choices.scale_x || self->choices.scale_y))
         follow(self, vector, has_target ? y.vector : NULL);
@@ -281,7 +283,7 @@ static nbt_status take_steps(nbt_learner *self, const nbt_chunk *chunk, double *
         *done = t;
         const int32_t x = chunk->symbols ? chunk->symbols[t] : 0;
         const int32_t symbol = chunk->target_symbols ? chunk->target_symbols[t] : 0;
-        const double *vector = row(chunk->vectors, t * self->sizes.m);
+        const double *vector = row(chunk->vectors, t * self->sizes.given);
         const nbt_target y = {(size_t)symbol, row(chunk->target_vectors, t * self->sizes.Y)};
         if ((self->choices.one_hot && outside(x, self->sizes.m)) || outside(symbol, self->sizes.A))
             return NBT_BAD_SYMBOL;

@@ -202,8 +202,9 @@ typedef struct {
     const double *vector;
 } nbt_target;
 
-/* A chunk of `steps` steps. x: symbols, or vectors (steps, m). y: symbols, or vectors (steps, Y),
- * or none. input_first: the transition comes before the target. learn: 0 if nothing is learned. */
+/* A chunk of `steps` steps. x: symbols, or vectors (steps, given). y: symbols, or vectors (steps,
+ * Y), or none. input_first: the transition comes before the target. learn: 0 if nothing is learned.
+ */
 typedef struct {
     size_t steps;
     const int32_t *symbols;

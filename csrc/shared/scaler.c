@@ -1,5 +1,6 @@
 #include "shared/scaler.h"
 #include <math.h>
+#include <string.h>
 
 enum { HORIZON = 1 << 16, FIRST = 3, ROOM = 8 };
 #define LARGEST 1e153     /* numbers beyond it are read as it: their squares would be infinite */
@@ -12,11 +13,13 @@ static int scaled(double seen, double variance) { return seen >= FIRST && varian
 
 static double within(double x, double bound) { return x > bound ? bound : x < -bound ? -bound : x; }
 
-const void *NBT(scaler_input)(nbt_scaler *self, size_t m, const double *x)
+const void *NBT(scaler_input)(nbt_scaler *self, const nbt_sizes *at, const double *x)
 {
     real *out = self->x_read;
     const double *seen = self->x_seen, *mean = self->x_mean, *variance = self->x_variance;
-    for (size_t l = 0; l < m; l++) {
+    const size_t given = at->given, before = at->m - given;
+    if (before) memcpy(out + given, self->x_before, before * sizeof *out);
+    for (size_t l = 0; l < given; l++) {
         const int present = x[l] == x[l];
         if (!seen)
             out[l] = present ? (real)x[l] : 0;
@@ -26,6 +29,12 @@ const void *NBT(scaler_input)(nbt_scaler *self, size_t m, const double *x)
             out[l] = 0;
     }
     return out;
+}
+
+void NBT(scaler_keep)(nbt_scaler *self, const nbt_sizes *at)
+{
+    const size_t before = at->m - at->given;
+    if (before) memcpy(self->x_before, self->x_read, before * sizeof(real));
 }
 
 /* The mean and variance of three values of which two are alike: x, and its distance to the nearer
@@ -77,9 +86,9 @@ static void follow_errors(nbt_scaler *self, size_t Y, const double *target)
     }
 }
 
-void NBT(scaler_follow_input)(nbt_scaler *self, size_t m, const double *input)
+void NBT(scaler_follow_input)(nbt_scaler *self, size_t given, const double *input)
 {
-    if (self->x_seen) follow(m, input, self->x_seen, self->x_mean, self->x_variance);
+    if (self->x_seen) follow(given, input, self->x_seen, self->x_mean, self->x_variance);
 }
 
 void NBT(scaler_follow_target)(nbt_scaler *self, size_t Y, const double *target)

@@ -1,7 +1,7 @@
 /* scaler.h: online standardisation of vectors, and numbers that are missing.
  *
- * Of each number of an input (m) or a target (Y): how many values have come, their mean and their
- * variance, in doubles. A value x that is not NaN changes them, when something is learned, by
+ * Of each number of an input (given) or a target (Y): how many values have come, their mean and
+ * their variance, in doubles. A value x that is not NaN changes them, when something is learned, by
  *     N ← min(N + 1, 2¹⁶),  e = x - μ, no larger than √(N + 8) s,
  *     μ' = μ + e / N,  s² ← s² + (e (x̄ - μ') - s²) / N,  x̄ = μ + e:
  * Welford's recursion, and an exponentially weighted one once 2¹⁶ have come. The limit is where one
@@ -14,20 +14,27 @@
  * much nearer to one of the first two than they are to each other, the third value is taken as mean
  * and its distance to the near one as deviation: one of the first three may be an outlier.
  *
- * A value is always read with what was known before it came. */
+ * A value is always read with what was known before it came.
+ *
+ * The network reads the last `lags` inputs at once, newest first: m = lags × given numbers. Each is
+ * as it was read when it came; before the first input all are 0. */
 #ifndef NBT_SHARED_SCALER_H
 #define NBT_SHARED_SCALER_H
 
 #include "learner.h"
 #include "machine/real.h"
 
-/* The input as the network sees it: (x - μ) / s, at most 10 either way, 0 for what is NaN or has no
- * scale yet; x itself, rounded, where nothing is standardised and NaN read as 0. O(m) */
-const void *NBT(scaler_input)(nbt_scaler *self, size_t m, const double *vector);
+/* The inputs (m) as the network sees them after a vector (given): (x - μ) / s, at most 10 either
+ * way, 0 for what is NaN or has no scale yet; x itself, rounded, where nothing is standardised and
+ * NaN read as 0. Then those of the steps before. O(m) */
+const void *NBT(scaler_input)(nbt_scaler *self, const nbt_sizes *at, const double *vector);
 
-/* Learns from an input; from a target, of which the last loss (readout.h) says how far off it was.
- * Nothing where these are not standardised. O(m), O(Y) */
-void NBT(scaler_follow_input)(nbt_scaler *self, size_t m, const double *input);
+/* Keeps what scaler_input returned last, for the next steps. O(m), nothing without lags */
+void NBT(scaler_keep)(nbt_scaler *self, const nbt_sizes *at);
+
+/* Learns from an input (given); from a target, of which the last loss (readout.h) says how far off
+ * it was. Nothing where these are not standardised. O(given), O(Y) */
+void NBT(scaler_follow_input)(nbt_scaler *self, size_t given, const double *input);
 void NBT(scaler_follow_target)(nbt_scaler *self, size_t Y, const double *target);
 
 /* How many of the numbers are not NaN. O(count) */

@@ -177,7 +177,7 @@ cdef class Learner(LearnerState):
             if chunk.symbols != NULL:
                 piece.symbols = chunk.symbols + begun
             if chunk.vectors != NULL:
-                piece.vectors = chunk.vectors + begun * self.c.sizes.m
+                piece.vectors = chunk.vectors + begun * self.c.sizes.given
             if chunk.target_symbols != NULL:
                 piece.target_symbols = chunk.target_symbols + begun
             if chunk.target_vectors != NULL:
@@ -211,11 +211,11 @@ cdef class Learner(LearnerState):
         return 0
 
     cdef object _inputs(self, x, Data* data):
-        """Set `data` to x as symbols or as vectors (steps, m), float64; return what to hold
-        meanwhile."""
+        """Set `data` to x as symbols or as vectors (steps, given), float64; return what to
+        hold meanwhile."""
         if self.c.choices.one_hot:
-            return _symbols(x, "x", self.c.sizes.m, data)
-        return self._numbers(x, "x", self.c.sizes.m, self.c.choices.scale_x, data)
+            return _symbols(x, "x", self.c.sizes.given, data)
+        return self._numbers(x, "x", self.c.sizes.given, self.c.choices.scale_x, data)
 
     cdef object _targets(self, y, Data* data):
         """Set `data` to y as symbols or as vectors (steps, Y), float64; return what to hold

@@ -36,13 +36,14 @@ cdef class LearnerState:
                   bint standardize_inputs=False, bint standardize_targets=False,
                   CoreSystem system=None, starts=None, size_t targets=0,
                   bint split=False, phi_starts=None, bint dense=False,
-                  bint exact_fisher=False):
+                  bint exact_fisher=False, size_t lags=1):
         cdef nbt_array row
         cdef size_t k = 0
         cdef nbt_sizes* at = &self.c.sizes
         cdef nbt_choices* to = &self.c.choices
         self.turns = Turns() if turns is None else turns
-        at.n, at.m, at.A, at.P, at.Y = n, m, outputs, 1 + n + m, targets
+        at.n, at.given, at.m, at.A, at.Y = n, m, lags * m, outputs, targets
+        at.P = 1 + n + at.m
         at.K, at.S, at.T, self.c.workers.threads = rank, blocks, window, threads
         to.dtype, to.rule, to.one_hot, to.seed = DTYPES[dtype], RULES[rule], one_hot, seed
         self._take_activation(activation)
@@ -167,7 +168,13 @@ cdef class LearnerState:
 
     @property
     def inputs(self):
-        return self.c.sizes.m
+        """Length of an input as a call brings it."""
+        return self.c.sizes.given
+
+    @property
+    def lags(self):
+        """Number of inputs that the network reads at once."""
+        return self.c.sizes.m // self.c.sizes.given
 
     @property
     def parameters(self):
@@ -195,8 +202,8 @@ cdef class LearnerState:
 
     cdef bint _predicts_inputs(self) noexcept:
         if self.c.sizes.Y:
-            return not self.c.choices.one_hot and self.c.sizes.m == self.c.sizes.Y
-        return self.c.choices.one_hot and self.c.sizes.m == self.c.sizes.A
+            return not self.c.choices.one_hot and self.c.sizes.given == self.c.sizes.Y
+        return self.c.choices.one_hot and self.c.sizes.given == self.c.sizes.A
 
     @property
     def strip(self):

@@ -70,7 +70,7 @@ cdef extern from "choices.h" nogil:
     ctypedef enum nbt_missing:
         NBT_NEVER_MISSING, NBT_SKIP, NBT_MASK
     ctypedef struct nbt_sizes:
-        size_t n, m, A, P, K, S, T, Y, phases, lanes, strip, ldwords
+        size_t n, m, A, given, P, K, S, T, Y, phases, lanes, strip, ldwords
         nbt_panels cell, out
     ctypedef struct nbt_choices:
         nbt_dtype dtype

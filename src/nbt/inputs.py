@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nbt import _arguments
+from nbt.cells.shared import QUIET, short_repr
 
-__all__ = ["Inputs", "Symbols", "Vector"]
+__all__ = ["MOST_LAGS", "Inputs", "Symbols", "Vector"]
+
+MOST_LAGS = 4096
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Symbols:
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", _arguments.integer("size", self.size))
 
+    @property
+    def width(self) -> int:
+        """Number of inputs of the network: `size`."""
+        return self.size
+
 
 @dataclass(frozen=True)
 class Vector:
@@ -48,13 +56,16 @@ class Vector:
     standardize : bool
         If True, feed the network (x - mean) / deviation instead of x, each number of the vector by
         itself. If False, feed it x. See *Notes*.
+    lags : int
+        How many vectors the network is fed at each step: the last ones, newest first, as
+        (lags * size,) numbers. In [1, 4096].
 
     Raises
     ------
     TypeError
-        `size` is no integer, `standardize` no bool.
+        `size` or `lags` is no integer, `standardize` no bool.
     ValueError
-        `size` is not in [1, 2²⁴].
+        `size` is not in [1, 2²⁴], `lags` not in [1, 4096], or their product is above 2²⁴.
 
     Notes
     -----
@@ -71,18 +82,38 @@ class Vector:
     mean is subtracted before numbers are rounded to the trainer's precision. Deviations may lie
     between 10⁻¹⁵⁰ and 10¹⁵⁰.
 
+    With lags, a trainer still takes one vector a step, and keeps those before (`state.lags`,
+    (lags - 1, size)), each as the network was fed it when it came. Before the first one, all are 0.
+    `Trainer.reset_state` forgets them. A `System` receives all of them as its x.
+
     Examples
     --------
     >>> Vector(4)
     Vector(size=4, standardize=True)
+    >>> Vector(4, lags=10).width
+    40
     """
 
     size: int
     standardize: bool = True
+    lags: int = field(default=1, metadata=QUIET)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", _arguments.integer("size", self.size))
         object.__setattr__(self, "standardize", _arguments.flag("standardize", self.standardize))
+        object.__setattr__(self, "lags", _arguments.integer("lags", self.lags, high=MOST_LAGS))
+        if self.width > _arguments.LARGEST_SIZE:
+            raise ValueError(
+                f"lags: expected at most {_arguments.LARGEST_SIZE} numbers in all, "
+                f"got {self.lags} vectors of {self.size}"
+            )
+
+    __repr__ = short_repr
+
+    @property
+    def width(self) -> int:
+        """Number of inputs of the network: `size` times `lags`."""
+        return self.size * self.lags
 
 
 Inputs = Symbols | Vector

@@ -139,7 +139,7 @@ def test_looking_changes_nothing(subject, assert_same_state):
             assert (looked_at.step, looked_at.seed, looked_at.parameter_count) == (
                 20,
                 11,
-                subject.parameters(looked_at.inputs.size),
+                subject.parameters(looked_at.inputs.width),
             )
         assert looked_at.learn(x, y).tobytes() == left_alone.learn(x, y).tobytes()
         assert_same_state(looked_at.state_dict(), left_alone.state_dict())
@@ -179,7 +179,7 @@ def test_learning_learns(symbol_subject):
     y = np.resize([0, 1, 2, 4, 3], 3000)
     x = (
         np.resize(np.eye(3)[[0, 1, 2, 1, 0]], (3000, 3))
-        if subject.inputs == "vector"
+        if subject.inputs in ("vector", "lagged")
         else np.resize([0, 1, 2, 1, 0], 3000)
     )
     losses = trainer.learn(y) if subject.inputs == "own" else trainer.learn(x, y)

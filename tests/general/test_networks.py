@@ -363,7 +363,7 @@ def test_more_symbols_than_at_first(pairs):
     before, p, G = trainer.state_dict(), trainer.predict(), trainer.influence()
     trainer.grow(A + 2)
     after = trainer.state_dict()
-    moved = Network(cell, A).moved(A + 2)
+    moved = Network(cell, A).moved(np.arange(A), A + 2)
     np.testing.assert_array_equal(trainer.influence()[:, moved], G)
     assert np.count_nonzero(trainer.influence()) == np.count_nonzero(G) > 0
     J = after["optimizer.theta.J"][moved]

@@ -8,6 +8,7 @@ import nbt
 from nbt.trainers.network import Network
 
 UNITS, SYMBOLS, INPUTS, NUMBERS = 7, 5, 3, 4  # all different, none a whole number of lanes
+LAGS = 3
 PLAIN = nbt.Vector(INPUTS, standardize=False)
 
 
@@ -48,7 +49,12 @@ class Subject:
                 "kalman": nbt.Kalman(nbt.InverseSqrt(0.3), prior=0.5),
             }[self.optimizer]
         )
-        inputs = {"own": None, "other": nbt.Symbols(INPUTS), "vector": PLAIN}[self.inputs]
+        inputs = {
+            "own": None,
+            "other": nbt.Symbols(INPUTS),
+            "vector": PLAIN,
+            "lagged": nbt.Vector(INPUTS, lags=LAGS),
+        }[self.inputs]
         common = {"inputs": inputs, "dtype": self.dtype, "seed": seed}
         cell = CELLS[self.cell]
         readout = {
@@ -75,7 +81,7 @@ class Subject:
         y = self._targets(steps, rng)
         if (form or self.forms[0]) == "symbols":
             return y, None
-        if self.inputs == "vector":
+        if self.inputs in ("vector", "lagged"):
             return rng.normal(size=(steps, INPUTS)), y
         if self.inputs == "own" and self.readout != "softmax":
             return self._targets(steps, rng), y
@@ -140,6 +146,17 @@ SUBJECTS += [
         ("sgd", "own", "float64", "stack"),
         ("kalman", "vector", "float32", "stack"),
         ("sgd", "vector", "float32", "time"),
+        ("sgd", "lagged", "float64", "stack"),
+    )
+]
+SUBJECTS += [
+    Subject(rule, optimizer, "lagged", dtype)
+    for rule, optimizer, dtype in (
+        ("exact_self", "kalman", "float32"),
+        ("window", "kalman", "float64"),
+        ("plain", "sgd", "float32"),
+        ("rtrl", "sgd", "float64"),
+        ("bptt", "kalman", "float64"),
     )
 ]
 SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.readout == "softmax"]

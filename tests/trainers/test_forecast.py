@@ -42,6 +42,8 @@ def trainers():
             nbt.Bernoulli(2),
         ):
             yield trainer_of(type(readout), readout, rule)[0]
+        readout = nbt.Gaussian(2)
+        yield trainer_of(type(readout), readout, rule, inputs=nbt.Vector(2, lags=3))[0]
 
 
 def test_nothing_changes_and_a_seed_says_everything(assert_same_state):

@@ -42,9 +42,9 @@ class BoundSystem:
         The arrays that θ consists of: the places of their numbers in θ.
     fixed : int
         How many numbers of θ are not learned.
-    grown : function of a number of inputs, optional
-        Returns the new place of each number of θ for that number of inputs, (p,), and the new
-        `parts`.
+    grown : function of an array (inputs,) and a number, optional
+        Takes the new place of each input, and how many there are then. Returns the new place of
+        each number of θ, (p,), and the new `parts`.
     """
 
     core: _core.CoreSystem
@@ -53,7 +53,7 @@ class BoundSystem:
     starts: np.ndarray
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)
     fixed: int = 0
-    grown: Callable[[int], tuple[np.ndarray, Mapping[str, np.ndarray]]] | None = None
+    grown: Callable[[np.ndarray, int], tuple[np.ndarray, Mapping[str, np.ndarray]]] | None = None
 
 
 @functools.singledispatch
@@ -157,8 +157,8 @@ def _network(
         )
     core = _core.NetworkCoreSystem(network.layers, inputs=inputs, dtype=dtype, isa=isa_in_use())
 
-    def grown(more: int):
-        return network.moved(more), Network(cell, more).parts()
+    def grown(kept: np.ndarray, more: int):
+        return network.moved(kept, more), Network(cell, more).parts()
 
     return BoundSystem(
         core,

@@ -11,7 +11,7 @@ import numpy as np
 from nbt import _arguments
 from nbt.inputs import Vector
 from nbt.readouts import Bernoulli, Gaussian, Softmax
-from nbt.trainers.listener import go_to, listener
+from nbt.trainers.listener import go_to, listener, place_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -62,7 +62,7 @@ def simulate(
     known = _known_inputs(self, x, steps)
     draw, noise = _drawing(self.readout, paths, steps, seed)
     heard = listener(self)
-    start = heard.state_dict()["state.h"]
+    start = place_of(heard)
     futures = np.empty(noise.shape, np.int32 if noise.ndim == 2 else np.float64)
     for path in range(paths):
         go_to(heard, start)

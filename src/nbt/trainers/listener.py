@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-__all__ = ["go_to", "listener", "predict_along"]
+__all__ = ["go_to", "listener", "place_of", "predict_along"]
 
 HEARD = ("cell.", "readout.", "state.", "inputs.", "targets.")  # what predictions depend on
 
@@ -53,8 +54,14 @@ def predict_along(self: Any, x: ArrayLike) -> np.ndarray:
     return outputs.reshape(len(outputs), *np.shape(heard.predict()))
 
 
-def go_to(heard: Any, h: np.ndarray) -> None:
-    """Put a listener into the state h (units,). This is all that changes and that its predictions
-    depend on."""
-    heard._live.table.write("state.h", h)
+def place_of(heard: Any) -> dict[str, np.ndarray]:
+    """Return all that changes in a listener and that its predictions depend on, by name."""
+    state = heard.state_dict()
+    return {key: value for key, value in state.items() if key.startswith("state.")}
+
+
+def go_to(heard: Any, place: Mapping[str, np.ndarray]) -> None:
+    """Put a listener back to where it was when `place_of` returned this."""
+    for key, value in place.items():
+        heard._live.table.write(key, value)
     heard._live.learner.refresh()

@@ -63,7 +63,7 @@ class Live:
         if isinstance(live.table, FlatTable):
             live.table.begin(system.state, system.theta, np.random.default_rng((seed, 1)))
         else:
-            values = plan.cell.draw(plan.inputs.size, np.random.default_rng(seed))
+            values = plan.cell.draw(plan.inputs.width, np.random.default_rng(seed))
             for key, value in values.items():
                 live.table.write(f"cell.{key}", value)
         live.learner.refresh()
@@ -137,6 +137,7 @@ def _learner(
         dtype=plan.dtype,
         n=plan.cell.units,
         m=plan.inputs.size,
+        lags=getattr(plan.inputs, "lags", 1),
         outputs=plan.readout.outputs,
         readout=type(plan.readout).__name__.lower(),
         one_hot=isinstance(plan.inputs, Symbols),

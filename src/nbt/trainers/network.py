@@ -169,16 +169,16 @@ class Network:
             theta[places] = arrays[key]
         return theta
 
-    def moved(self, inputs: int) -> np.ndarray:
-        """Return the new place of each number of θ for that many inputs, not fewer than now:
-        (size,)."""
+    def moved(self, kept: np.ndarray, inputs: int) -> np.ndarray:
+        """Return the new place of each number of θ for that many inputs, (size,); `kept` (inputs,)
+        has the new place of each input."""
         grown = Network(self.cell, inputs)
         places = np.empty(self.size, np.int64)
         pairs = zip(self.names().values(), grown.names().values(), strict=True)
         for (layer, name), (later, _) in pairs:
             to = later.places(name)
             if name == "r":
-                to = np.concatenate([to[: layer.inputs], to[later.inputs :]])
+                to = np.concatenate([to[kept[: layer.inputs]], to[later.inputs :]])
             places[layer.places(name)] = to
         return places
 

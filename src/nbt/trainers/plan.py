@@ -116,7 +116,7 @@ class Plan:
         if self.as_dense:
             return None
         random = np.random.default_rng(seed)
-        return bind(self.cell, self.inputs.size, self.dtype, random, self.form.rule)
+        return bind(self.cell, self.inputs.width, self.dtype, random, self.form.rule)
 
     # ---- sizes ---------------------------------------------------------------------------------
 
@@ -147,7 +147,7 @@ class Plan:
         size = SCRATCH * numbers * np.dtype(self.dtype).itemsize
         if size > MOST_BYTES:
             raise ValueError(
-                f"units: a trainer of {sizes.units} units, {self.inputs.size} inputs and "
+                f"units: a trainer of {sizes.units} units, {self.inputs.width} inputs and "
                 f"{self.readout.outputs} outputs takes {size / 2**30:.0f} GiB; "
                 f"expected at most {MOST_BYTES / 2**30:.0f} GiB"
             )

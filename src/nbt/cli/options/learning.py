@@ -9,6 +9,7 @@ from nbt.cli.options import defaults
 from nbt.cli.options.defaults import TRAINERS, of, shown
 from nbt.cli.options.rows import Row
 from nbt.cli.options.values import Count, Each, OrNone, Positive, Rules, Schedule
+from nbt.inputs import Vector
 from nbt.optimizers import FISHERS, REDUCTIONS, Kalman
 from nbt.trainers import NoBackTrack
 from nbt.trainers.forms import SPLITS
@@ -73,6 +74,13 @@ NETWORK = (
         LEARN,
         Count(),
         otherwise="1, or as many as a list has values",
+    ),
+    Row(
+        "lags",
+        "Number of records that the network receives at each step: the last ones of --columns.",
+        LEARN,
+        Count(),
+        otherwise=shown(of(Vector, "lags")),
     ),
     Row("learn_leak", "Learn the leaks of --cell leaky.", LEARN, needs=("cell", "leaky")),
     Row(

@@ -5,6 +5,7 @@ Only what the user gave is passed on. The defaults are those of the classes, as 
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from typing import Any
 
@@ -39,7 +40,8 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
         """Return the options that were given, by the names of their arguments."""
         return {TABLE[name].takes: options[name] for name in named if options[name] is not None}
 
-    settings = chosen(*_with("rule"), "dtype", "seed", "missing") | given(inputs=inputs)
+    settings = chosen(*_with("rule"), "dtype", "seed", "missing")
+    settings |= given(inputs=_lagged(inputs, options["lags"]))
     if options["optimizer"]:
         own = chosen(*_with("optimizer"))
         own = {name: None if value == NONE else value for name, value in own.items()}
@@ -55,6 +57,15 @@ def with_exact_steps(options: dict[str, Any]) -> dict[str, Any]:
         return options
     note("--window of nobacktrack is --exact-steps now")
     return {**options, "window": None, "exact_steps": options["window"]}
+
+
+def _lagged(inputs: Any, lags: int | None) -> Any:
+    """Return the inputs with that many lags, where the user gave a number."""
+    if lags is None:
+        return inputs
+    if inputs is None:
+        raise click.UsageError("--lags is for numbers, which --columns names, not for symbols")
+    return dataclasses.replace(inputs, lags=lags)
 
 
 def _cell(options: dict[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from nbt import _core
 from nbt.trainers.forms import Form
-from nbt.trainers.state import influence
+from nbt.trainers.state import growth, influence
 from nbt.trainers.state.checks import integers, numbers, within
 from nbt.trainers.state.panels import Panels
 from nbt.trainers.state.sizes import MOMENTS, TYPICAL, Shape, Sizes
@@ -23,7 +24,7 @@ LAST_STEP = 2**63 - 1  # largest step of a state, so that 64 bits always hold th
 # The array of the core that holds each array of the state.
 ARRAYS = {
     **{"cell.b": "theta", "cell.W": "theta", "cell.r": "theta", "cell.alpha": "alpha"},
-    **{"readout.b": "phi", "readout.W": "phi", "state.h": "h"},
+    **{"readout.b": "phi", "readout.W": "phi", "state.h": "h", "state.lags": "x_before"},
     **{f"optimizer.{name}.J": f"{name}_J" for name in ("theta", "phi")},
     **{f"optimizer.{name}.J0": f"{name}_J0" for name in ("theta", "phi")},
     **{f"optimizer.{name}.blocks": f"{name}_J" for name in ("theta", "phi")},
@@ -43,24 +44,6 @@ PAST = {  # NoBackTrack's window: which array, and the axis of the steps
     "window.v": ("hop", 1),
     "window.scale": ("hop_right", 1),
 }
-
-# Arrays whose last axis is that of the outputs; arrays with an axis for the inputs, and which.
-OUTPUTS = {
-    *("readout.b", "readout.W", "optimizer.phi.J", "optimizer.phi.J0"),
-    *("window.delta", "window.g_phi"),
-}
-INPUTS = {
-    **dict.fromkeys(("cell.r", "optimizer.theta.J", "optimizer.theta.J0", "window.g_theta"), 0),
-    **{"estimator.d": 0, "estimator.z": 0, "estimator.w": 1, "estimator.G": 1},
-}
-VECTORS = {"window.x": 1, "inputs.count": 0, "inputs.mean": 0, "inputs.variance": 0}
-
-
-def padded(array: np.ndarray, axis: int, more: int) -> np.ndarray:
-    """Return the array with `more` zeros at the end of an axis."""
-    shape = list(array.shape)
-    shape[axis] = more
-    return np.concatenate([array, np.zeros(shape, array.dtype)], axis)
 
 
 @dataclass(frozen=True)
@@ -83,6 +66,16 @@ def plain(array: str, shape: Shape) -> Entry:
         view(x)[...] = value
 
     return Entry(array, shape, lambda x: view(x).copy(), write)
+
+
+def flat(array: str, shape: Shape) -> Entry:
+    """Return an entry whose rows lie one after the other, without padding between them."""
+    count = math.prod(shape)
+
+    def write(x: np.ndarray, value: np.ndarray) -> None:
+        x[0, :count] = value.ravel()
+
+    return Entry(array, shape, lambda x: x[0, :count].reshape(shape).copy(), write)
 
 
 def rows_of(panels: Panels, array: str, shape: Shape, first: int) -> Entry:
@@ -136,6 +129,8 @@ class DenseTable:
             return self._in_ring(key, shape)
         if key == "estimator.G":
             return self._in_strips(shape)
+        if key == "state.lags":
+            return flat(ARRAYS[key], shape)
         if key == "estimator.w":
             return pairs_of(self._theta, "w", shape, 0)
         array = ARRAYS[key]
@@ -320,13 +315,12 @@ class DenseTable:
     def grown(self, outputs: int, inputs: int) -> dict[str, np.ndarray]:
         """Return the settled state with zeros for that many more outputs and inputs. No rows wait
         in it."""
-        state = {key: self.read(key) for key in self._entries}
-        for key, value in state.items():
-            if key in OUTPUTS:
-                state[key] = padded(value, -1, outputs)
-            elif inputs and (key in INPUTS or key in VECTORS):
-                state[key] = padded(value, (INPUTS | VECTORS)[key], inputs)
-        return state | self._counters(moved=True)
+        state = {key: growth.with_outputs(key, self.read(key), outputs) for key in self._entries}
+        return self._with_inputs(state, inputs) | self._counters(moved=True)
+
+    def _with_inputs(self, state: Mapping[str, np.ndarray], more: int) -> dict[str, np.ndarray]:
+        old, lags = self._core.inputs, self._core.lags
+        return {key: growth.with_inputs(key, x, old, lags, more) for key, x in state.items()}
 
     def _resume_waiting(self, values, rows, since) -> bool:
         """Let rows wait as they did. Return False if they contradict the state, which was then

@@ -25,6 +25,7 @@ def shapes_of(
     cell = trainer["cell"]
     numbers = [trainer["inputs"]["size"], trainer.get("window", 0) or 1]
     numbers += [trainer.get(key, 1) for key in ("rank", "blocks")]
+    numbers += [trainer["inputs"].get("lags", 1)]
     numbers += [of[key] for of in (cell, trainer["readout"]) for key in SIZES if key in of]
     check_positive(numbers)
     form, values = (
@@ -45,7 +46,7 @@ def _of_cell(cell: Any, form: Form, values: list[Any]) -> Sizes:
     inputs, _, optimizer = values
     if has_dense_rule(cell, optimizer, form.split):
         return Sizes.of_dense(cell.units, *values)
-    network = Network(cell, inputs.size)
+    network = Network(cell, inputs.width)
     squares = sum(layer.squares for layer in network.layers)
     phases = len(network.layers)
     return Sizes(network.units, *values, network.shapes(), (network.size,), squares, phases)

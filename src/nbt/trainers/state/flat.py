@@ -11,7 +11,8 @@ from nbt import _core
 from nbt.trainers.binding import BoundSystem
 from nbt.trainers.forms import Form, NoBackTrackForm
 from nbt.trainers.state.checks import integers, numbers, within
-from nbt.trainers.state.dense import ARRAYS, FIXED, VECTORS, DenseTable, Entry, padded, plain
+from nbt.trainers.state.dense import ARRAYS, FIXED, DenseTable, Entry, plain
+from nbt.trainers.state.growth import VECTORS
 from nbt.trainers.state.sizes import Shape, Sizes
 
 __all__ = ["FlatTable"]
@@ -86,11 +87,11 @@ class FlatTable(DenseTable):
         state = super().grown(outputs, 0) | self._rows()
         if not inputs:
             return state
-        state |= {
-            key: padded(state[key], VECTORS[key], inputs)
-            for key in VECTORS.keys() & self._entries.keys()
-        }
-        moved, parts = self._grown(self._core.inputs + inputs)
+        vectors = VECTORS.keys() & self._entries.keys()
+        state |= self._with_inputs({key: state[key] for key in vectors}, inputs)
+        old, lags = self._core.inputs, self._core.lags
+        kept = np.add.outer(np.arange(lags) * (old + inputs), np.arange(old)).ravel()
+        moved, parts = self._grown(kept, lags * (old + inputs))
         size = len(np.concatenate([places.ravel() for places in parts.values()]))
 
         def spread(flat):

@@ -47,7 +47,7 @@ class Sizes:
     @classmethod
     def of_dense(cls, n: int, inputs: Inputs, readout: Readout, optimizer: Optimizer) -> Sizes:
         """Return the sizes of a fully connected cell of n units."""
-        m = inputs.size
+        m = inputs.width
         cell = {"b": (n,), "W": (n, n), "r": (m, n), "alpha": (n,)}
         return cls(n, inputs, readout, optimizer, cell, (1 + n + m, n))
 
@@ -65,18 +65,23 @@ class Sizes:
     def vectors(self, key: str, steps: int) -> dict[str, Shape]:
         """Return the shape of an array of the inputs of that many steps; nothing if inputs are
         symbols."""
-        return {key: (steps, self.inputs.size)} if isinstance(self.inputs, Vector) else {}
+        return {key: (steps, self.inputs.width)} if isinstance(self.inputs, Vector) else {}
 
     def shapes(self) -> dict[str, Shape]:
         """Return the shapes by name, in the order of `state_dict`."""
         return {
             **{f"cell.{name}": shape for name, shape in self.cell.items()},
             "state.h": (self.units,),
+            **self._of_lags(),
             **self._of_metric("theta", self.theta, self.squares),
             **self._of_readout(),
             **self._of_scales(),
             **self._of_metric("phi", *self._phi_in_metric()),
         }
+
+    def _of_lags(self) -> dict[str, Shape]:
+        lags = self.inputs.width // self.inputs.size
+        return {"state.lags": (lags - 1, self.inputs.size)} if lags > 1 else {}
 
     def _of_readout(self) -> dict[str, Shape]:
         if not self.phi:

@@ -1,0 +1,46 @@
+"""Arrays of a state with room for more outputs, or for more numbers of an input."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["VECTORS", "with_inputs", "with_outputs"]
+
+# Arrays whose last axis is that of the outputs; arrays with an axis for the inputs, and which.
+OUTPUTS = {
+    *("readout.b", "readout.W", "optimizer.phi.J", "optimizer.phi.J0"),
+    *("window.delta", "window.g_phi"),
+}
+INPUTS = {
+    **dict.fromkeys(("cell.r", "optimizer.theta.J", "optimizer.theta.J0", "window.g_theta"), 0),
+    **{"estimator.d": 0, "estimator.z": 0, "estimator.w": 1, "estimator.G": 1},
+}
+VECTORS = {
+    **{"window.x": 1, "inputs.count": 0, "inputs.mean": 0, "inputs.variance": 0},
+    "state.lags": 1,
+}
+LAGGED = {*INPUTS, "window.x"}  # of these, arrays of all that the network reads at once
+
+
+def with_outputs(key: str, value: np.ndarray, more: int) -> np.ndarray:
+    """Return an array with zeros for that many more outputs."""
+    return _padded(value, -1, more) if key in OUTPUTS else value
+
+
+def with_inputs(key: str, value: np.ndarray, inputs: int, lags: int, more: int) -> np.ndarray:
+    """Return an array with zeros for that many more numbers after each of its last inputs: `lags`
+    of them, or one."""
+    axis = (INPUTS | VECTORS).get(key)
+    if axis is None or not more:
+        return value
+    lags = lags if key in LAGGED else 1
+    first, last = np.split(value, [value.shape[axis] - lags * inputs], axis)
+    each = (_padded(one, axis, more) for one in np.split(last, lags, axis))
+    return np.concatenate([first, *each], axis)
+
+
+def _padded(array: np.ndarray, axis: int, more: int) -> np.ndarray:
+    """Return the array with `more` zeros at the end of an axis."""
+    shape = list(array.shape)
+    shape[axis] = more
+    return np.concatenate([array, np.zeros(shape, array.dtype)], axis)
