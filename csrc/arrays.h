@@ -31,14 +31,18 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(readout, delta, 1, ldA, always, SCRATCH)                                                     \
     X(readout, information, 1, ldA, informed, SCRATCH)
 
-/* Kalman: diagonal and first row of J, for θ and φ. Of a system: the metric's q, r (metric.h), and
- * a vector (p) that is 0 between uses. Of a reference metric (reference.h): φ flat, its
- * gradient and metric; a direction. */
+/* Kalman: diagonal and first row of J, for θ and φ. Adam: means of g and g². Of a system: the
+ * metric's q, r (metric.h), and a vector (p) that is 0 between uses. Of a reference metric
+ * (reference.h): φ flat, its gradient and metric; a direction. */
 #define NBT_OPTIMIZER_ARRAYS(X)                                                                    \
-    X(optimizer, theta_J, 1, theta_kept, kalman, LEARNED)                                          \
-    X(optimizer, theta_J0, 1, cell.size, kalman, LEARNED)                                          \
-    X(optimizer, phi_J, 1, phi_kept, kalman, LEARNED)                                              \
-    X(optimizer, phi_J0, 1, phi_size, kalman, LEARNED)                                             \
+    X(optimizer, theta_J, 1, theta_kept, kalman_theta, LEARNED)                                    \
+    X(optimizer, theta_J0, 1, cell.size, kalman_theta, LEARNED)                                    \
+    X(optimizer, phi_J, 1, phi_kept, kalman_phi, LEARNED)                                          \
+    X(optimizer, phi_J0, 1, phi_size, kalman_phi, LEARNED)                                         \
+    X(optimizer, theta_m, 1, cell.size, adam_theta, LEARNED)                                       \
+    X(optimizer, theta_v, 1, cell.size, adam_theta, LEARNED)                                       \
+    X(optimizer, phi_m, 1, out.size, adam_phi, LEARNED)                                            \
+    X(optimizer, phi_v, 1, out.size, adam_phi, LEARNED)                                            \
     X(optimizer, metric_q, 1, theta_kept, measured, CARRIED)                                       \
     X(optimizer, metric_r, 1, cell.size, measured, CARRIED)                                        \
     X(optimizer, lead, 1, cell.size, measured, CARRIED)                                            \

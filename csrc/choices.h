@@ -12,7 +12,7 @@ typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT } nbt_rule;
 /* What a unit is (gated/unit.h). NBT_ONE_GATE: RNN and LeakyRNN. */
 typedef enum { NBT_ONE_GATE, NBT_LSTM, NBT_COUPLED_LSTM, NBT_GRU, NBT_MGU } nbt_cell;
 typedef enum { NBT_SIGMOID, NBT_TANH, NBT_IDENTITY } nbt_activation;
-typedef enum { NBT_SGD, NBT_KALMAN } nbt_optimizer;
+typedef enum { NBT_SGD, NBT_KALMAN, NBT_ADAM } nbt_optimizer;
 typedef enum { NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI, NBT_OWN_LOSS } nbt_readout;
 typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_norm;
 
@@ -20,6 +20,14 @@ typedef enum { NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM } nbt_nor
  * a target. NBT_MASK: only the numbers of a target that are known count. A NaN of an input is read
  * as 0. */
 typedef enum { NBT_NEVER_MISSING, NBT_SKIP, NBT_MASK } nbt_missing;
+
+/* How a gradient changes θ, or φ (shared/optimizer.h). */
+typedef struct {
+    nbt_optimizer kind;
+    nbt_schedule schedule;  /* rate of SGD and Adam, decay of Kalman */
+    double lambda, outlier; /* Kalman: Λ; κ, infinite: none */
+    double b1, b2;          /* Adam: how much its means keep, β₁ and β₂ */
+} nbt_method;
 
 typedef struct {
     size_t n, m, A;  /* units, inputs as the network reads them, outputs */
@@ -48,7 +56,7 @@ typedef struct {
     nbt_activation activation;
     const uint8_t *activations; /* (n) those of the units where they differ; NULL: as above */
     nbt_readout readout;
-    nbt_optimizer optimizer;
+    nbt_method theta, phi; /* how gradients change the network, and the readout */
     nbt_norm norm;
     nbt_missing missing;
     int scale_x, scale_y; /* vectors are standardised */
@@ -57,10 +65,7 @@ typedef struct {
     int descent, lazy;    /* one pass a step (dense/descent.h); rows wait (dense/lazy.h) */
     int split;            /* the pairs share the parameters (systems/split.h) */
     int reference, dense,
-        exact_fisher;      /* a reference metric (systems/reference.h), of whole matrices */
-    nbt_schedule schedule; /* rate of SGD, decay of Kalman */
-    double lambda_theta, lambda_phi; /* Λ of the network and of the readout */
-    double outlier;                  /* κ (optimizer.h); infinite: none */
+        exact_fisher; /* a reference metric (systems/reference.h), of whole matrices */
     uint64_t seed;
 } nbt_choices;
 

@@ -53,7 +53,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
     at->ldpair = 6 * lanes;
     at->ldrecent = (2 + at->cell.depth) * lanes; /* a short row at the end is read whole */
     at->ldwords = (at->n + 127) / 128 * 4 * NBT_SIGN_STEPS;
-    of->descent = of->rule == NBT_NOBACKTRACK && of->optimizer == NBT_SGD && at->S == 1 &&
+    of->descent = of->rule == NBT_NOBACKTRACK && of->theta.kind == NBT_SGD && at->S == 1 &&
                   !of->exact_self && !of->is_system && !of->windowed;
     of->lazy = of->descent && of->one_hot && at->m > SMALL_ALPHABET;
     self->network.x_last = self->estimator.x_late = -1;
@@ -80,16 +80,18 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t ldS = at->ldS, ldG = at->ldG, ldpair = at->ldpair, ldrecent = at->ldrecent;
     const size_t ldinput = at->ldinput, phases = at->phases, threads = self->workers.threads;
     const nbt_panels cell = at->cell, out = at->out;
-    const int always = 1, kalman = of->optimizer == NBT_KALMAN, is_system = of->is_system;
+    const int always = 1, is_system = of->is_system;
+    const int kalman_theta = of->theta.kind == NBT_KALMAN, adam_theta = of->theta.kind == NBT_ADAM;
+    const int kalman_phi = of->phi.kind == NBT_KALMAN, adam_phi = of->phi.kind == NBT_ADAM;
     const int windowed = of->windowed, pairs = of->rule == NBT_NOBACKTRACK;
     const int nobacktrack = pairs && !windowed, rtrl = of->rule == NBT_RTRL && !windowed;
     const int bptt = of->rule == NBT_BPTT && !windowed, online = !bptt && !windowed;
     const int exact = pairs && of->exact_self, ringed = nobacktrack && T;
     const int vectors = !of->one_hot, lagged = at->m > given, kept_steps = bptt || windowed;
-    const int descent = of->descent, lazy = of->lazy, measured = is_system && kalman;
+    const int descent = of->descent, lazy = of->lazy, measured = is_system && kalman_theta;
     const int deferred_pairs = nobacktrack && !descent && !is_system;
     const int fisher = nobacktrack && of->norm == NBT_FISHER, reference = of->reference;
-    const int informed = kalman && !bptt && of->readout == NBT_GAUSSIAN;
+    const int informed = kalman_phi && !bptt && of->readout == NBT_GAUSSIAN;
     const int scale_x = of->scale_x, scale_y = of->scale_y;
     const size_t entries = is_system ? self->system.functions.entries : 0;
     const size_t theta_kept = of->dense ? kept(metric->groups, metric->group_start) : cell.size;
@@ -129,6 +131,13 @@ static const nbt_rule_row *rule_of(const nbt_learner *self)
 static void begin(nbt_learner *self) { self->workers.float_mode = nbt_take_float_mode(); }
 static void end(const nbt_learner *self) { nbt_set_float_mode(self->workers.float_mode); }
 
+static void follow_schedules(nbt_learner *self)
+{
+    const uint64_t step = self->counters.step;
+    self->optimizer.theta_rate = nbt_rate(self->choices.theta.schedule, step);
+    self->optimizer.phi_rate = nbt_rate(self->choices.phi.schedule, step);
+}
+
 void nbt_learner_refresh(nbt_learner *self)
 {
     begin(self);
@@ -137,7 +146,7 @@ void nbt_learner_refresh(nbt_learner *self)
     self->reduction.signs_made = 0;
     self->network.x_last = NBT_UNKNOWN_SYMBOL;
     self->estimator.x_late = -1;
-    self->optimizer.rate = nbt_rate(self->choices.schedule, self->counters.step);
+    follow_schedules(self);
     self->kernels->refresh(self);
     rule_of(self)->refresh(self);
     if (nbt_noted()) self->workers.noted = 1;
@@ -288,7 +297,7 @@ static nbt_status take_steps(nbt_learner *self, const nbt_chunk *chunk, double *
         if ((self->choices.one_hot && outside(x, self->sizes.m)) || outside(symbol, self->sizes.A))
             return NBT_BAD_SYMBOL;
 
-        self->optimizer.rate = nbt_rate(self->choices.schedule, self->counters.step);
+        follow_schedules(self);
         double *prediction = chunk->predictions ? chunk->predictions + t * self->sizes.A : NULL,
                nats;
         if (prediction) self->kernels->predict(self, rule_of(self), 1, x, vector, prediction);

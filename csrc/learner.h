@@ -33,13 +33,14 @@ typedef struct {
 } nbt_readout_part;
 
 typedef struct {
-    double rate;              /* the schedule at this step */
-    int measuring;            /* are the metric's q and r those of J? */
-    size_t groups;            /* groups of θ in the metric (metric.h): */
-    int64_t *group_start;     /* (groups + 1) where each begins, and p; */
-    int32_t *first;           /* (p) where that of each parameter does */
-    size_t phi_groups;        /* those of φ in a reference metric: */
-    int64_t *phi_group_start; /* (phi_groups + 1) */
+    double theta_rate, phi_rate;         /* the schedules at this step */
+    uint64_t theta_updates, phi_updates; /* of Adam, so far */
+    int measuring;                       /* are the metric's q and r those of J? */
+    size_t groups;                       /* groups of θ in the metric (metric.h): */
+    int64_t *group_start;                /* (groups + 1) where each begins, and p; */
+    int32_t *first;                      /* (p) where that of each parameter does */
+    size_t phi_groups;                   /* those of φ in a reference metric: */
+    int64_t *phi_group_start;            /* (phi_groups + 1) */
     NBT_OPTIMIZER_ARRAYS(NBT_FIELD)
     NBT_OPTIMIZER_DOUBLES(NBT_WIDE_FIELD)
 } nbt_optimizer_part;

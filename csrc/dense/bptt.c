@@ -52,8 +52,7 @@ static void collect(nbt_learner *self)
 
 static void apply(nbt_learner *self)
 {
-    NBT(optimizer_apply)(self, &self->sizes.cell, self->past.g_theta, self->optimizer.theta_J,
-                         self->optimizer.theta_J0, self->network.theta);
+    NBT(optimizer_apply_theta)(self, self->past.g_theta);
     NBT(truncated_apply_phi)(self);
 }
 

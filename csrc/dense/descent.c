@@ -64,7 +64,7 @@ NBT_INLINE void pass_panel(nbt_learner *self, size_t thread, const real *z, size
     const size_t turns = (rows + per_vec - 1) / per_vec;
     const real *keep = self->estimator.keep_w, *add = self->estimator.add_w, *c = self->scratch.c,
                *v = self->estimator.v;
-    const real rate = (real)self->optimizer.rate;
+    const real rate = (real)self->optimizer.theta_rate;
     real *theta = self->network.theta, *w = self->estimator.w;
     descent_pair only;
     descent_panel b = {.theta = panel_of(at, theta, i),
@@ -142,7 +142,8 @@ NBT_INLINE void pass_symbol_panel(nbt_learner *self, size_t p, size_t i, size_t 
     }
     if (!learn) return;
     real *theta = panel_of(at, self->network.theta, i);
-    panel_put(theta, p, per_vec, panel_row_of(theta, p, per_vec) - (real)self->optimizer.rate * g);
+    panel_put(theta, p, per_vec,
+              panel_row_of(theta, p, per_vec) - (real)self->optimizer.theta_rate * g);
 }
 
 /* The row of the symbol that z has; leaves its squared norms in active_norm (K). */
@@ -170,7 +171,7 @@ static void pass(nbt_learner *self, const real *z, int32_t symbol, int learn, in
     if (symbol >= 0) pass_symbol(self, (size_t)symbol, learn, move);
     real *r = self->waiting.lazy_step;
     for (size_t k = 0; k < K; k++)
-        r[k] = learn ? (real)self->optimizer.rate * ((const real *)self->scratch.c)[k] : 0;
+        r[k] = learn ? (real)self->optimizer.theta_rate * ((const real *)self->scratch.c)[k] : 0;
     NBT(lazy_advance)(self, self->estimator.keep_w, r);
 }
 
@@ -207,7 +208,7 @@ static void keep_norms(nbt_learner *self)
 static void note_waiting_step(nbt_learner *self)
 {
     const real *c = self->scratch.c, *norms = self->estimator.norms,
-               rate = (real)self->optimizer.rate;
+               rate = (real)self->optimizer.theta_rate;
     for (size_t k = 0; k < self->sizes.K; k++)
         if (!isfinite(rate * c[k] * (rate * c[k]) * norms[k])) self->workers.noted = 1;
 }

@@ -54,8 +54,7 @@ double NBT(rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
     if (!learn) return loss;
     NBT(readout_learn)(self);
     gradient(self);
-    NBT(optimizer_apply)(self, &self->sizes.cell, self->scratch.g, self->optimizer.theta_J,
-                         self->optimizer.theta_J0, self->network.theta);
+    NBT(optimizer_apply_theta)(self, self->scratch.g);
     return loss;
 }
 

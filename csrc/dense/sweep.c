@@ -12,7 +12,8 @@ typedef struct {
 typedef struct {
     size_t rows, pair_size; /* pair_size: from a pair's w̄ to the next */
     step_size step;
-    real *theta, *J, *J0, *w, *d;
+    adam_step adam;
+    real *theta, *J, *J0, *m, *v, *w, *d;
     const real *recent; /* the window's part of the gradient, below its row 0; or NULL */
     pair_lanes *pairs;
     vec H, keep_d, d0, norm_d, trust; /* trust: of the window's part; H and c have it */
@@ -74,15 +75,19 @@ NBT_INLINE void measure_turn(panel *b, const real *w_at, vec d, vec w_first, vec
     }
 }
 
-/* SGD: θ_p ← θ_p - η g_p. */
-NBT_INLINE void descend(step_size step, real *restrict theta, vec g)
+/* One vec of θ without a metric: SGD, or Adam. */
+NBT_INLINE void descend(const panel *b, nbt_optimizer kind, vec g, real *restrict m,
+                        real *restrict v, real *restrict theta)
 {
-    store(theta, load(theta) - step.rate * g);
+    if (kind == NBT_ADAM)
+        adam_update(b->adam, g, m, v, theta);
+    else
+        store(theta, load(theta) - b->step.rate * g);
 }
 
 /* Row 0, the biases, and what it leaves to the turns below it, where `per_vec` rows share a vec. */
-NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t per_vec, int kalman,
-                             int measure, int exact, size_t K, int learn)
+NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t per_vec,
+                             nbt_optimizer kind, int measure, int exact, size_t K, int learn)
 {
     const real *z = self->estimator.z, *z_last = self->estimator.z_last;
     real *theta = (real *)self->network.theta + i, *w_at = (real *)self->estimator.w + i;
@@ -90,17 +95,18 @@ NBT_INLINE void sweep_biases(nbt_learner *self, panel *b, size_t i, size_t per_v
     vec d, first_w;
     vec g = settle(b, d_at, w_at, spread(z[0]), spread(z_last[0]), exact, PRESENT, K, &d, &first_w);
     if (b->recent) g += load(b->recent - LANES);
-    if (kalman && learn) {
+    if (kind == NBT_KALMAN && learn) {
         const vec trust = qdop_trust(b->step, g, load((real *)self->optimizer.theta_J + i));
         g *= trust;
         b->H *= trust;
         for (size_t k = 0; k < K; k++) b->pairs[k].c *= trust;
         b->trust = lanes_tile(trust, per_vec);
     }
-    if (kalman)
+    if (kind == NBT_KALMAN)
         b->first = qdop_first(b->step, learn, per_vec, g, (real *)self->optimizer.theta_J + i);
     else if (learn)
-        descend(b->step, theta, g);
+        descend(b, kind, g, (real *)self->optimizer.theta_m + i,
+                (real *)self->optimizer.theta_v + i, theta);
 
     const vec r = measure == PLAIN ? spread(1) : b->first.inverse0;
     const vec scaled = lanes_only(d * r, LANES / per_vec);
@@ -164,18 +170,19 @@ NBT_INLINE void leave_brief(panel *b, int measure, int exact, size_t K, int lear
 
 /* Turns t … t + count - 1; count is 1 or 2. */
 NBT_INLINE void sweep_turns(panel *b, size_t t, size_t count, const real *z, const real *z_last,
-                            size_t per_vec, int kalman, int measure, int exact, presence part,
-                            size_t K, int learn)
+                            size_t per_vec, nbt_optimizer kind, int measure, int exact,
+                            presence part, size_t K, int learn)
 {
     vec d[2], w[2], g[2], q[2] = {{0}}, r[2] = {{0}};
-    const int metric = kalman && (learn || measure != PLAIN);
+    const int metric = kind == NBT_KALMAN && (learn || measure != PLAIN);
 #pragma GCC unroll 2
     for (size_t c = 0; c < count; c++) {
         const size_t at = (t + c) * LANES, p = (t + c) * per_vec;
         g[c] = settle(b, exact ? b->d + at : NULL, b->w + at, lanes_rows(z + p, per_vec),
                       lanes_rows(z_last + p, per_vec), exact, part, K, d + c, w + c);
         if (exact && b->recent)
-            g[c] += kalman && learn ? b->trust * load(b->recent + at) : load(b->recent + at);
+            g[c] += kind == NBT_KALMAN && learn ? b->trust * load(b->recent + at)
+                                                : load(b->recent + at);
         if (metric)
             q[c] = qdop_measure(b->step, learn, &b->first, g[c], b->J + at, b->J0 + at, r + c);
     }
@@ -183,22 +190,24 @@ NBT_INLINE void sweep_turns(panel *b, size_t t, size_t count, const real *z, con
 #pragma GCC unroll 2
     for (size_t c = 0; c < count; c++) {
         const size_t at = (t + c) * LANES;
-        if (learn && kalman) qdop_update(&b->first, g[c], q[c], r[c], b->theta + at);
-        if (learn && !kalman) descend(b->step, b->theta + at, g[c]);
+        if (learn && kind == NBT_KALMAN)
+            qdop_update(&b->first, g[c], q[c], r[c], b->theta + at);
+        else if (learn)
+            descend(b, kind, g[c], b->m + at, b->v + at, b->theta + at);
         measure_turn(b, b->w + at, d[c], w[c], q[c], r[c], measure, exact, part, K);
     }
 }
 
 /* Pairs of turns first … last - 1. */
 NBT_INLINE void sweep_pairs(panel *b, size_t first, size_t last, const real *z, const real *z_last,
-                            size_t per_vec, int kalman, int measure, int exact, presence part,
-                            size_t K, int learn)
+                            size_t per_vec, nbt_optimizer kind, int measure, int exact,
+                            presence part, size_t K, int learn)
 {
     for (size_t pair = first; pair < last; pair++) {
         if (part != PRESENT && in_brief(measure, exact, K, learn))
             sweep_brief(b, 2 * pair, z_last, per_vec, part);
         else
-            sweep_turns(b, 2 * pair, 2, z, z_last, per_vec, kalman, measure, exact, part, K, learn);
+            sweep_turns(b, 2 * pair, 2, z, z_last, per_vec, kind, measure, exact, part, K, learn);
     }
 }
 
@@ -238,12 +247,12 @@ NBT_INLINE size_t divide(const nbt_learner *self, size_t pairs, size_t per_vec, 
     return count;
 }
 
-NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t per_vec, int kalman,
+NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t per_vec, nbt_optimizer kind,
                             int measure, int exact, size_t K, int learn)
 {
 #define PAIRS(part)                                                                                \
     case part:                                                                                     \
-        sweep_pairs(b, first, parts[s].last, z, z_last, per_vec, kalman, measure, exact, part, K,  \
+        sweep_pairs(b, first, parts[s].last, z, z_last, per_vec, kind, measure, exact, part, K,    \
                     learn);                                                                        \
         break
     const real *z = (real *)self->estimator.z + 1, *z_last = (real *)self->estimator.z_last + 1;
@@ -260,13 +269,14 @@ NBT_INLINE void sweep_below(const nbt_learner *self, panel *b, size_t per_vec, i
         first = parts[s].last;
     }
     if (2 * pairs < turns)
-        sweep_turns(b, 2 * pairs, 1, z, z_last, per_vec, kalman, measure, exact, PRESENT, K, learn);
+        sweep_turns(b, 2 * pairs, 1, z, z_last, per_vec, kind, measure, exact, PRESENT, K, learn);
 #undef PAIRS
 }
 
 /* One panel, from column i on. */
-NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, size_t i,
-                            size_t per_vec, int kalman, int measure, int exact, size_t K, int learn)
+NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, const adam_step *adam,
+                            size_t i, size_t per_vec, nbt_optimizer kind, int measure, int exact,
+                            size_t K, int learn)
 {
     const nbt_panels *at = &self->sizes.cell;
     const size_t ldn = self->sizes.ldn;
@@ -283,8 +293,10 @@ NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, si
         .pair_size = at->size,
         .step = step,
         .theta = panel_of(at, self->network.theta, i),
-        .J = kalman ? panel_of(at, self->optimizer.theta_J, i) : NULL,
-        .J0 = kalman ? panel_of(at, self->optimizer.theta_J0, i) : NULL,
+        .J = kind == NBT_KALMAN ? panel_of(at, self->optimizer.theta_J, i) : NULL,
+        .J0 = kind == NBT_KALMAN ? panel_of(at, self->optimizer.theta_J0, i) : NULL,
+        .m = kind == NBT_ADAM ? panel_of(at, self->optimizer.theta_m, i) : NULL,
+        .v = kind == NBT_ADAM ? panel_of(at, self->optimizer.theta_v, i) : NULL,
         .w = panel_of(at, self->estimator.w, i),
         .d = exact ? panel_of(at, self->estimator.d, i) : NULL,
         .pairs = learn && K == 1 ? &only : panel_pairs(self, thread),
@@ -292,15 +304,16 @@ NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, si
         .H = load(H + i),
         .keep_d = load((real *)self->estimator.keep_d + i),
     };
+    if (kind == NBT_ADAM && learn) b.adam = *adam;
     for (size_t k = 0; k < K; k++)
         b.pairs[k] = (pair_lanes){.keep = load(keep_w + k * ldn + i),
                                   .add = load(add_w + k * ldn + i),
                                   .c = load(c + k * ldn + i)};
-    sweep_biases(self, &b, i, per_vec, kalman, measure, exact, K, learn);
-    sweep_below(self, &b, per_vec, kalman, measure, exact, K, learn);
+    sweep_biases(self, &b, i, per_vec, kind, measure, exact, K, learn);
+    sweep_below(self, &b, per_vec, kind, measure, exact, K, learn);
     leave_brief(&b, measure, exact, K, learn);
 
-    if (learn && kalman) qdop_last(b.first, per_vec, (real *)self->network.theta + i);
+    if (learn && kind == NBT_KALMAN) qdop_last(b.first, per_vec, (real *)self->network.theta + i);
     if (windowed) NBT(window_clear)(self, i, recent);
     store((real *)self->estimator.norm_d + i,
           lanes_gather(b.norm_d + b.d0 * b.d0 * b.norm_q, per_vec));
@@ -311,49 +324,57 @@ NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, si
 }
 
 /* Panels first … last - 1. */
-NBT_INLINE void sweep_panels(nbt_learner *self, size_t first, size_t last, size_t thread,
-                             int kalman, int measure, int exact, size_t K, int learn)
+NBT_INLINE void sweep_panels(nbt_learner *self, const adam_step *adam, size_t first, size_t last,
+                             size_t thread, nbt_optimizer kind, int measure, int exact, size_t K,
+                             int learn)
 {
-    const step_size step = NBT(optimizer_step_size)(self, self->choices.lambda_theta);
+    const step_size step =
+        NBT(optimizer_step_size)(&self->choices.theta, self->optimizer.theta_rate);
 #define PANEL(i, per_vec)                                                                          \
-    sweep_panel(self, thread, step, i, per_vec, kalman, measure, exact, K, learn)
+    sweep_panel(self, thread, step, adam, i, per_vec, kind, measure, exact, K, learn)
     EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
 
 /* One copy of the loop for each combination that changes what is read or written. Steps that only
  * observe are rare, so that they share one for every rank, which saves a third of the build. */
-#define SWEEP(name, kalman, measure, exact, K, learn)                                              \
+#define SWEEP(name, kind, measure, exact, K, learn)                                                \
     static void name(nbt_learner *self, const void *what, size_t first, size_t last,               \
                      size_t thread)                                                                \
     {                                                                                              \
-        (void)what;                                                                                \
-        sweep_panels(self, first, last, thread, kalman, measure, exact, K, learn);                 \
+        sweep_panels(self, what, first, last, thread, kind, measure, exact, K, learn);             \
     }
-#define SWEEPS(name, kalman, measure)                                                              \
-    SWEEP(name##_observe, kalman, measure, 0, self->sizes.K, 0)                                    \
-    SWEEP(name##_observe_exact, kalman, measure, 1, self->sizes.K, 0)                              \
-    SWEEP(name##_learn_one, kalman, measure, 0, 1, 1)                                              \
-    SWEEP(name##_learn_one_exact, kalman, measure, 1, 1, 1)                                        \
-    SWEEP(name##_learn, kalman, measure, 0, self->sizes.K, 1)                                      \
-    SWEEP(name##_learn_exact, kalman, measure, 1, self->sizes.K, 1)                                \
+#define SWEEPS(name, kind, measure)                                                                \
+    SWEEP(name##_observe, kind, measure, 0, self->sizes.K, 0)                                      \
+    SWEEP(name##_observe_exact, kind, measure, 1, self->sizes.K, 0)                                \
+    SWEEP(name##_learn_one, kind, measure, 0, 1, 1)                                                \
+    SWEEP(name##_learn_one_exact, kind, measure, 1, 1, 1)                                          \
+    SWEEP(name##_learn, kind, measure, 0, self->sizes.K, 1)                                        \
+    SWEEP(name##_learn_exact, kind, measure, 1, self->sizes.K, 1)                                  \
     static nbt_part *const name[3][2] = {{name##_observe, name##_observe_exact},                   \
                                          {name##_learn_one, name##_learn_one_exact},               \
                                          {name##_learn, name##_learn_exact}};
-SWEEPS(sgd, 0, PLAIN)
-SWEEPS(kalman_plain, 1, PLAIN)
-SWEEPS(kalman_fisher, 1, METRIC)
-SWEEPS(kalman_kalman, 1, METRIC_INNER)
+SWEEPS(sgd, NBT_SGD, PLAIN)
+SWEEPS(adam, NBT_ADAM, PLAIN)
+SWEEPS(kalman_plain, NBT_KALMAN, PLAIN)
+SWEEPS(kalman_fisher, NBT_KALMAN, METRIC)
+SWEEPS(kalman_kalman, NBT_KALMAN, METRIC_INNER)
 
 void NBT(sweep)(nbt_learner *self, int learn)
 {
+    const nbt_optimizer kind = self->choices.theta.kind;
     const int plain = self->choices.norm == NBT_EUCLIDEAN || self->choices.norm == NBT_NO_NORM;
-    nbt_part *const(*const table)[2] = self->choices.optimizer == NBT_SGD ? sgd
+    nbt_part *const(*const table)[2] = kind == NBT_SGD                    ? sgd
+                                       : kind == NBT_ADAM                 ? adam
                                        : plain                            ? kalman_plain
                                        : self->choices.norm == NBT_FISHER ? kalman_fisher
                                                                           : kalman_kalman;
     nbt_part *part = table[learn ? 1 + (self->sizes.K > 1) : 0][self->choices.exact_self != 0];
-    const size_t arrays = self->sizes.K + (self->choices.optimizer == NBT_KALMAN ? 3 : 1);
+    const size_t arrays = self->sizes.K + (kind == NBT_SGD ? 1 : 3);
+    adam_step step = {0};
+    if (kind == NBT_ADAM && learn)
+        step = NBT(optimizer_adam)(&self->choices.theta, self->optimizer.theta_rate,
+                                   &self->optimizer.theta_updates);
     nbt_parallel(&self->workers, self, self->sizes.cell.count, 2 * arrays * self->sizes.cell.size,
-                 part, NULL);
+                 part, &step);
 }

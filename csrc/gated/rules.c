@@ -223,8 +223,7 @@ static void apply(nbt_learner *self, real *g, int learn)
         self->past.pending = 1;
         return;
     }
-    NBT(optimizer_apply)(self, &self->sizes.cell, g, self->optimizer.theta_J,
-                         self->optimizer.theta_J0, self->network.theta);
+    NBT(optimizer_apply_theta)(self, g);
     if (self->past.pending) memset(left, 0, size * sizeof(real));
     self->past.pending = 0;
 }

@@ -9,6 +9,7 @@
 #define NBT_MACHINE_LANES_H
 
 #include "machine/real.h"
+#include <math.h>
 #include <string.h>
 
 typedef real vec __attribute__((vector_size(NBT_REGISTER)));
@@ -22,6 +23,12 @@ NBT_INLINE void store(real *p, vec x) { *(vec_in_memory *)(void *)p = x; }
 NBT_INLINE vec load_any(const real *p) { return *(const vec_anywhere *)(const void *)p; }
 NBT_INLINE void store_any(real *p, vec x) { *(vec_anywhere *)(void *)p = x; }
 NBT_INLINE vec spread(real x) { return x - (vec){0}; }
+
+NBT_INLINE vec lanes_root(vec x)
+{
+    for (size_t k = 0; k < LANES; k++) x[k] = root(x[k]); /* one instruction */
+    return x;
+}
 
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)

@@ -1,10 +1,45 @@
 #include "shared/optimizer.h"
 
-step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda)
+step_size NBT(optimizer_step_size)(const nbt_method *method, double rate)
 {
-    const double decay = self->optimizer.rate < 1 ? self->optimizer.rate : 1;
-    return (step_size){(real)self->optimizer.rate, (real)(1 - decay), (real)lambda,
-                       (real)self->choices.outlier};
+    const double decay = rate < 1 ? rate : 1;
+    return (step_size){(real)rate, (real)(1 - decay), (real)method->lambda, (real)method->outlier};
+}
+
+adam_step NBT(optimizer_adam)(const nbt_method *method, double rate, uint64_t *updates)
+{
+    const double b1 = method->b1, b2 = method->b2, u = (double)++*updates;
+    return (adam_step){(real)b1,
+                       (real)(1 - b1),
+                       (real)b2,
+                       (real)(1 - b2),
+                       (real)(rate / (1 - pow(b1, u))),
+                       (real)(1 / (1 - pow(b2, u)))};
+}
+
+/* θ or φ: where it lies, its method, and what that keeps of it. */
+typedef struct {
+    const nbt_panels *at;
+    const nbt_method *method;
+    double rate;
+    uint64_t *updates;
+    real *theta, *J, *J0, *m, *v;
+} parameters;
+
+NBT_INLINE parameters theta_of(nbt_learner *self)
+{
+    nbt_optimizer_part *of = &self->optimizer;
+    return (parameters){&self->sizes.cell,  &self->choices.theta, of->theta_rate,
+                        &of->theta_updates, self->network.theta,  of->theta_J,
+                        of->theta_J0,       of->theta_m,          of->theta_v};
+}
+
+NBT_INLINE parameters phi_of(nbt_learner *self)
+{
+    nbt_optimizer_part *of = &self->optimizer;
+    return (parameters){&self->sizes.out, &self->choices.phi, of->phi_rate,
+                        &of->phi_updates, self->readout.phi,  of->phi_J,
+                        of->phi_J0,       of->phi_m,          of->phi_v};
 }
 
 /* What a panel's turns are taken from: an outer product, or a gradient in panels. */
@@ -28,6 +63,14 @@ NBT_INLINE void descend_panel(step_size step, size_t turns, size_t per_vec,
 {
     for (size_t t = 0; t < turns; t++, theta += LANES)
         store(theta, load(theta) - step.rate * gradient_turn(from, t, per_vec));
+}
+
+NBT_INLINE void adam_panel(adam_step step, size_t turns, size_t per_vec,
+                           const gradient_source *from, real *m, real *v, real *theta)
+{
+    for (size_t t = 0; t < turns; t++)
+        adam_update(step, gradient_turn(from, t, per_vec), m + t * LANES, v + t * LANES,
+                    theta + t * LANES);
 }
 
 /* Turns t … t + count - 1; count is 1 or 2. */
@@ -90,58 +133,89 @@ NBT_INLINE void kalman_panel(step_size step, qdop *first, size_t turns, size_t p
     qdop_last(*first, per_vec, theta0);
 }
 
-NBT_INLINE void apply_panel(const nbt_learner *self, const nbt_panels *at, size_t i, size_t per_vec,
-                            vec g0, int outer, const real *left, const real *g,
-                            const real *information, real *J, real *J0, real *theta)
+/* What all panels of an update share. */
+typedef struct {
+    step_size step;
+    adam_step adam;
+} update;
+
+static update update_of(const parameters *x)
 {
-    const double lambda =
-        at == &self->sizes.out ? self->choices.lambda_phi : self->choices.lambda_theta;
-    const step_size step = NBT(optimizer_step_size)(self, lambda);
+    update all = {.step = NBT(optimizer_step_size)(x->method, x->rate)};
+    if (x->method->kind == NBT_ADAM) all.adam = NBT(optimizer_adam)(x->method, x->rate, x->updates);
+    return all;
+}
+
+NBT_INLINE void apply_panel(const parameters *x, const update *all, size_t i, size_t per_vec,
+                            vec g0, int outer, const real *left, const real *g,
+                            const real *information)
+{
+    const nbt_panels *at = x->at;
+    const step_size step = all->step;
     const size_t turns = (at->rows + per_vec - 1) / per_vec;
-    const int kalman = self->choices.optimizer == NBT_KALMAN;
-    const vec trust = kalman && !information ? qdop_trust(step, g0, load(J + i)) : spread(1);
+    const int kalman = x->method->kind == NBT_KALMAN;
+    const vec trust = kalman && !information ? qdop_trust(step, g0, load(x->J + i)) : spread(1);
     const vec right = lanes_tile(outer ? trust * g0 : trust, per_vec);
     const vec square = information ? lanes_tile(load(information + i), per_vec) : right * right;
     const gradient_source from = {outer, left, right, square, outer ? NULL : panel_of(at, g, i)};
-    if (!kalman) {
-        store(theta + i, load(theta + i) - step.rate * g0);
-        descend_panel(step, turns, per_vec, &from, panel_of(at, theta, i));
+    real *theta = panel_of(at, x->theta, i);
+    if (x->method->kind == NBT_SGD) {
+        store(x->theta + i, load(x->theta + i) - step.rate * g0);
+        descend_panel(step, turns, per_vec, &from, theta);
         return;
     }
-    qdop first = information
-                     ? qdop_first_informed(step, per_vec, trust * g0, load(information + i), J + i)
-                     : qdop_first(step, 1, per_vec, trust * g0, J + i);
-    kalman_panel(step, &first, turns, per_vec, &from, panel_of(at, J, i), panel_of(at, J0, i),
-                 panel_of(at, theta, i), theta + i);
+    if (!kalman) {
+        adam_update(all->adam, g0, x->m + i, x->v + i, x->theta + i);
+        adam_panel(all->adam, turns, per_vec, &from, panel_of(at, x->m, i), panel_of(at, x->v, i),
+                   theta);
+        return;
+    }
+    qdop first = information ? qdop_first_informed(step, per_vec, trust * g0, load(information + i),
+                                                   x->J + i)
+                             : qdop_first(step, 1, per_vec, trust * g0, x->J + i);
+    kalman_panel(step, &first, turns, per_vec, &from, panel_of(at, x->J, i), panel_of(at, x->J0, i),
+                 theta, x->theta + i);
 }
 
-void NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const real *restrict g,
-                          real *restrict J, real *restrict J0, real *restrict theta)
+static void apply_gradient(const parameters *x, const real *restrict g)
 {
-#define PANEL(i, per_vec)                                                                          \
-    apply_panel(self, at, i, per_vec, load(g + i), 0, NULL, g, NULL, J, J0, theta)
-    EACH_PANEL(at, PANEL);
+    const update all = update_of(x);
+#define PANEL(i, per_vec) apply_panel(x, &all, i, per_vec, load(g + i), 0, NULL, g, NULL)
+    EACH_PANEL(x->at, PANEL);
 #undef PANEL
 }
 
-/* g_0 is limited to g_0² = κ D_0. */
-static void limit(const nbt_learner *self, const nbt_panels *at, const real *J, real *g0)
+void NBT(optimizer_apply_theta)(nbt_learner *self, const real *restrict g)
 {
-    for (size_t z = 0; z < at->ld; z++) {
-        const real most = (real)self->choices.outlier * (J[z] + (real)self->choices.lambda_phi);
+    const parameters theta = theta_of(self);
+    apply_gradient(&theta, g);
+}
+
+void NBT(optimizer_apply_phi)(nbt_learner *self, const real *restrict g)
+{
+    const parameters phi = phi_of(self);
+    apply_gradient(&phi, g);
+}
+
+/* g_0 is limited to g_0² = κ D_0. */
+static void limit(const parameters *x, real *g0)
+{
+    const real outlier = (real)x->method->outlier, lambda = (real)x->method->lambda;
+    for (size_t z = 0; z < x->at->ld; z++) {
+        const real most = outlier * (x->J[z] + lambda);
         const real square = g0[z] * g0[z];
         g0[z] *= root(most / (square > most ? square : most));
     }
 }
 
-void NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
-                                const real *restrict left, real *restrict right,
-                                const real *restrict information, real *restrict J,
-                                real *restrict J0, real *restrict theta)
+void NBT(optimizer_apply_outer)(nbt_learner *self, const real *restrict left, real *restrict right,
+                                const real *restrict information)
 {
-    if (information && self->choices.outlier < (double)INFINITY) limit(self, at, J, right);
+    const parameters phi = phi_of(self);
+    const update all = update_of(&phi);
+    if (information && phi.method->outlier < (double)INFINITY) limit(&phi, right);
 #define PANEL(i, per_vec)                                                                          \
-    apply_panel(self, at, i, per_vec, load(right + i), 1, left, NULL, information, J, J0, theta)
-    EACH_PANEL(at, PANEL);
+    apply_panel(&phi, &all, i, per_vec, load(right + i), 1, left, NULL, information)
+    EACH_PANEL(phi.at, PANEL);
 #undef PANEL
 }

@@ -7,7 +7,15 @@
  *     ‖w‖² = w_0² / D_0 + Σ_p (w_p - w_0 q_p)² r_p.
  * Before that, a gradient far beyond all that J knows is shrunk: g ← g / max(1, g_0² / (κ D_0))
  * with D_0 as it was before g. g_0²/D_0 does not depend on how activities are parametrised; κ = ∞:
- * never. The functions below are one vec; the sweeps that use them own the loops. */
+ * never.
+ *
+ * Adam keeps running means of g and of g², m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g². After its
+ * update u = 1, 2, … (an update, not a step: some rules make one in many steps) it takes off the
+ * part that is still missing of both: θ ← θ - η m / (1 - β₁ᵘ) / √(v / (1 - β₂ᵘ) + 10⁻⁶),   η the
+ * rate at the present step.
+ *
+ * θ and φ have a method each (choices.h). The functions below are one vec; the sweeps that use them
+ * own the loops. */
 #ifndef NBT_SHARED_OPTIMIZER_H
 #define NBT_SHARED_OPTIMIZER_H
 
@@ -24,8 +32,28 @@ typedef struct {
     real rate, keep, lambda, outlier;
 } step_size;
 
-/* lambda: lambda_theta or lambda_phi of the learner. */
-step_size NBT(optimizer_step_size)(const nbt_learner *self, double lambda);
+/* rate: theta_rate or phi_rate of the learner, whichever method it is. */
+step_size NBT(optimizer_step_size)(const nbt_method *method, double rate);
+
+/* The numbers of one update of Adam: β and 1 - β of both means, η / (1 - β₁ᵘ), 1 / (1 - β₂ᵘ). */
+typedef struct {
+    real keep_m, add_m, keep_v, add_v, rate, complete;
+} adam_step;
+
+/* Counts an update, and returns its numbers. updates: theta_updates or phi_updates. */
+adam_step NBT(optimizer_adam)(const nbt_method *method, double rate, uint64_t *updates);
+
+/* m, v and θ after g. A caller that has g in registers needs no array of it. Where g = 0, as in the
+ * padding, m and v may stay 0; then θ does not change. */
+NBT_INLINE void adam_update(adam_step step, vec g, real *restrict m_at, real *restrict v_at,
+                            real *restrict theta)
+{
+    const vec m = step.keep_m * load(m_at) + step.add_m * g;
+    const vec v = step.keep_v * load(v_at) + step.add_v * (g * g);
+    store(m_at, m);
+    store(v_at, v);
+    store(theta, load(theta) - step.rate * m / lanes_root(step.complete * v + (real)1e-6));
+}
 
 /* The factor of a gradient whose bias has g0, J_00 being as it was before. */
 NBT_INLINE vec qdop_trust(step_size step, vec g0, vec J00)
@@ -111,17 +139,17 @@ NBT_INLINE void qdop_last(qdop first, size_t per_vec, real *restrict theta)
     store(theta, load(theta) - x0);
 }
 
-/* θ, J, J0 after the gradient g, all in panels. J, J0 unused by SGD. O(rows ld) */
-void NBT(optimizer_apply)(const nbt_learner *self, const nbt_panels *at, const real *restrict g,
-                          real *restrict J, real *restrict J0, real *restrict theta);
+/* θ and what its method keeps of it after the gradient g, all in panels (sizes.cell). O(rows ld) */
+void NBT(optimizer_apply_theta)(nbt_learner *self, const real *restrict g);
 
-/* The same for the outer product g[0] = right, g[1 + p] = left[p] right; left (rows), right (ld).
- * With `information` (ld), Kalman's alone, J is a sum of information[z] z zᵀ, z = (1, left),
- * whatever `right` is: (24) with a diagonal I_t. So no gradient makes J deaf, and one that is far
- * beyond is only limited, to g_0² = κ D_0: `right` is overwritten. NULL: J is made of g. */
-void NBT(optimizer_apply_outer)(const nbt_learner *self, const nbt_panels *at,
-                                const real *restrict left, real *restrict right,
-                                const real *restrict information, real *restrict J,
-                                real *restrict J0, real *restrict theta);
+/* The same for φ (sizes.out). */
+void NBT(optimizer_apply_phi)(nbt_learner *self, const real *restrict g);
+
+/* φ after the outer product g[0] = right, g[1 + p] = left[p] right; left (rows), right (ld). With
+ * `information` (ld), Kalman's alone, J is a sum of information[z] z zᵀ, z = (1, left), whatever
+ * `right` is: (24) with a diagonal I_t. So no gradient makes J deaf, and one that is far beyond is
+ * only limited, to g_0² = κ D_0: `right` is overwritten. NULL: J is made of g. */
+void NBT(optimizer_apply_outer)(nbt_learner *self, const real *restrict left, real *restrict right,
+                                const real *restrict information);
 
 #endif

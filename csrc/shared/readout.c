@@ -125,7 +125,7 @@ static double gaussian_loss(nbt_learner *self, nbt_target y, real *delta)
         scored += (size_t)counts;
         const surprise seen = limited(self, d, off, at.error);
         const double step =
-            self->choices.scale_y && self->choices.optimizer == NBT_SGD ? 1 / own : own;
+            self->choices.scale_y && self->choices.phi.kind == NBT_SGD ? 1 / own : own;
         delta[d] = counts ? (real)(seen.off * step) : 0;
         const double by_s = 0.5 * (seen.share - seen.off * seen.off) + seen.pull * (double)s;
         u[d] = counts ? (real)by_s * slope : 0;
@@ -205,7 +205,7 @@ void NBT(readout_shorten)(const nbt_learner *self, size_t count, const real *a, 
         }
         size += 1 + fold(sum);
     }
-    const real turn = (real)self->optimizer.rate * size;
+    const real turn = (real)self->optimizer.phi_rate * size;
     if (!(turn > 1)) return;
     for (size_t z = 0; z < count * self->sizes.ldA; z++) delta[z] /= turn;
 }
@@ -214,7 +214,7 @@ void NBT(readout_shorten)(const nbt_learner *self, size_t count, const real *a, 
 static void descend_outer(nbt_learner *self)
 {
     const real *a = self->network.a, *delta = self->readout.delta,
-               rate = (real)self->optimizer.rate;
+               rate = (real)self->optimizer.phi_rate;
     if (self->choices.scale_y) NBT(readout_shorten)(self, 1, a, self->readout.delta);
     NBT(panels_dot_descend)(&self->sizes.out, self->sizes.n, rate, a, delta, self->readout.phi,
                             self->readout.H);
@@ -223,12 +223,11 @@ static void descend_outer(nbt_learner *self)
 
 void NBT(readout_learn)(nbt_learner *self)
 {
-    if (self->choices.optimizer == NBT_SGD) {
+    if (self->choices.phi.kind == NBT_SGD) {
         descend_outer(self);
         return;
     }
     NBT(readout_pull)(self, 1, self->network.slope, self->readout.delta, self->readout.H);
-    NBT(optimizer_apply_outer)(self, &self->sizes.out, self->network.a, self->readout.delta,
-                               self->readout.information, self->optimizer.phi_J,
-                               self->optimizer.phi_J0, self->readout.phi);
+    NBT(optimizer_apply_outer)(self, self->network.a, self->readout.delta,
+                               self->readout.information);
 }

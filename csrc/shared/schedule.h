@@ -8,10 +8,10 @@ typedef enum { NBT_CONSTANT, NBT_INVERSE_SQRT } nbt_schedule_kind;
 
 typedef struct {
     nbt_schedule_kind kind;
-    double scale;
+    double scale, after;
 } nbt_schedule;
 
-/* NBT_CONSTANT: scale. NBT_INVERSE_SQRT: scale / sqrt(step + 1). Dimensionless. */
+/* NBT_CONSTANT: scale. NBT_INVERSE_SQRT: scale / sqrt(1 + step / after). Dimensionless. */
 double nbt_rate(nbt_schedule schedule, uint64_t step);
 
 #endif

@@ -41,7 +41,7 @@ static void clear_window(nbt_learner *self)
 static int differentiate(nbt_learner *self, const nbt_truncated *form)
 {
     const int own = self->choices.readout == NBT_OWN_LOSS; /* δ is H, and there is no φ */
-    if (self->choices.scale_y && self->choices.optimizer == NBT_SGD)
+    if (self->choices.scale_y && self->choices.phi.kind == NBT_SGD)
         NBT(readout_shorten)(self, self->past.length,
                              row_at(self->past.window_a, 1, self->sizes.ldn),
                              self->past.window_delta);
@@ -59,8 +59,7 @@ static int differentiate(nbt_learner *self, const nbt_truncated *form)
 
 void NBT(truncated_apply_phi)(nbt_learner *self)
 {
-    NBT(optimizer_apply)(self, &self->sizes.out, self->past.g_phi, self->optimizer.phi_J,
-                         self->optimizer.phi_J0, self->readout.phi);
+    NBT(optimizer_apply_phi)(self, self->past.g_phi);
 }
 
 /* One step is complete; a full window is backpropagated, and learned from if `learn`. */

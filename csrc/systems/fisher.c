@@ -55,7 +55,15 @@ static void direction(const nbt_learner *self, size_t r, const double *p, real *
                                           : one * (1 - one));
 }
 
-static real decayed(const nbt_learner *self) { return NBT(optimizer_step_size)(self, 0).keep; }
+/* 1 - γ of θ, and of φ. */
+static real theta_keeps(const nbt_learner *self)
+{
+    return NBT(optimizer_step_size)(&self->choices.theta, self->optimizer.theta_rate).keep;
+}
+static real phi_keeps(const nbt_learner *self)
+{
+    return NBT(optimizer_step_size)(&self->choices.phi, self->optimizer.phi_rate).keep;
+}
 
 /* J of θ and φ ← (1 - γ) J + the exact Fisher matrices, (24) and (26). */
 static void add_exact(nbt_learner *self, const nbt_reference *theta, const nbt_reference *phi,
@@ -65,13 +73,12 @@ static void add_exact(nbt_learner *self, const nbt_reference *theta, const nbt_r
     real *c = self->optimizer.direction;
     NBT(readout_predict)(self, self->network.a, c, p);
     for (size_t r = 0; r < self->sizes.A; r++) {
-        const real keep = r ? 1 : decayed(self);
         direction(self, r, p, c);
         NBT(readout_pull)(self, 1, self->network.slope, c, self->readout.H);
         gradient(self);
-        NBT(reference_add)(theta, keep, self->scratch.g);
+        NBT(reference_add)(theta, r ? 1 : theta_keeps(self), self->scratch.g);
         phi_gradient(self, c, self->optimizer.phi_g);
-        NBT(reference_add)(phi, keep, self->optimizer.phi_g);
+        NBT(reference_add)(phi, r ? 1 : phi_keeps(self), self->optimizer.phi_g);
     }
 }
 
@@ -80,8 +87,8 @@ static void add_exact(nbt_learner *self, const nbt_reference *theta, const nbt_r
 static void step_both(nbt_learner *self, const nbt_reference *theta, const nbt_reference *phi,
                       real *g)
 {
-    NBT(reference_factor)(theta, (real)self->choices.lambda_theta);
-    NBT(reference_factor)(phi, (real)self->choices.lambda_phi);
+    NBT(reference_factor)(theta, (real)self->choices.theta.lambda);
+    NBT(reference_factor)(phi, (real)self->choices.phi.lambda);
     phi_out(self, self->readout.phi, self->optimizer.phi_flat);
     NBT(reference_step)(phi, self->optimizer.phi_g);
     phi_back(self, self->optimizer.phi_flat, self->readout.phi);
@@ -92,8 +99,8 @@ static void step_both(nbt_learner *self, const nbt_reference *theta, const nbt_r
 static void add_outer(const nbt_learner *self, const nbt_reference *theta, const nbt_reference *phi,
                       const real *g)
 {
-    NBT(reference_add)(theta, decayed(self), g);
-    NBT(reference_add)(phi, decayed(self), self->optimizer.phi_g);
+    NBT(reference_add)(theta, theta_keeps(self), g);
+    NBT(reference_add)(phi, phi_keeps(self), self->optimizer.phi_g);
 }
 
 /* The same, but φ's is the readout's own information; overwrites phi_g. */
@@ -101,12 +108,12 @@ static void add_informed(nbt_learner *self, const nbt_reference *theta, const nb
 {
     const real *information = self->readout.information;
     real *c = self->optimizer.direction;
-    NBT(reference_add)(theta, decayed(self), self->scratch.g);
+    NBT(reference_add)(theta, theta_keeps(self), self->scratch.g);
     for (size_t r = 0; r < self->sizes.A; r++) {
         memset(c, 0, self->sizes.ldA * sizeof *c);
         c[r] = root(information[r]);
         phi_gradient(self, c, self->optimizer.phi_g);
-        NBT(reference_add)(phi, r ? 1 : decayed(self), self->optimizer.phi_g);
+        NBT(reference_add)(phi, r ? 1 : phi_keeps(self), self->optimizer.phi_g);
     }
 }
 

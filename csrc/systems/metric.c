@@ -126,7 +126,8 @@ NBT_INLINE void descend_span(const pass *at, work todo, totals *all, size_t firs
 
 static pass pass_of(const nbt_learner *self, const real *z)
 {
-    const step_size step = NBT(optimizer_step_size)(self, self->choices.lambda_theta);
+    const step_size step =
+        NBT(optimizer_step_size)(&self->choices.theta, self->optimizer.theta_rate);
     return (pass){.step = step,
                   .z = z,
                   .theta = self->network.theta,
@@ -143,6 +144,16 @@ static void descend(nbt_learner *self, real rate, const real *g)
     real *theta = self->network.theta;
     for (size_t j = 0; j < self->sizes.cell.size; j += LANES)
         store(theta + j, load(theta + j) - rate * load(g + j));
+}
+
+static void adam(nbt_learner *self, const real *g)
+{
+    nbt_optimizer_part *of = &self->optimizer;
+    const adam_step step =
+        NBT(optimizer_adam)(&self->choices.theta, of->theta_rate, &of->theta_updates);
+    real *theta = self->network.theta, *m = of->theta_m, *v = of->theta_v;
+    for (size_t j = 0; j < self->sizes.cell.size; j += LANES)
+        adam_update(step, load(g + j), m + j, v + j, theta + j);
 }
 
 /* J ← keep J + g gᵀ, q, r and θ where every group is one parameter. */
@@ -172,8 +183,10 @@ NBT_INLINE void each_group(nbt_learner *self, const pass *at, const work todo)
 void NBT(metric_apply)(nbt_learner *self, const real *restrict g)
 {
     const pass at = pass_of(self, g);
-    if (self->choices.optimizer == NBT_SGD)
+    if (self->choices.theta.kind == NBT_SGD)
         descend(self, at.step.rate, g);
+    else if (self->choices.theta.kind == NBT_ADAM)
+        adam(self, g);
     else if (self->optimizer.groups == self->system.functions.p)
         diagonal(self, at.step, g);
     else if (self->choices.rule != NBT_NOBACKTRACK)
@@ -184,7 +197,7 @@ void NBT(metric_apply)(nbt_learner *self, const real *restrict g)
 
 void NBT(metric_refresh)(nbt_learner *self)
 {
-    if (self->choices.optimizer == NBT_SGD) return;
+    if (self->choices.theta.kind != NBT_KALMAN) return;
     if (self->choices.reference) {
         NBT(reference_refresh)(self);
         self->optimizer.measuring = 1;
@@ -225,7 +238,7 @@ void NBT(metric_sweep)(nbt_learner *self, int learn, real c, const real *z)
     at.c = c;
     memset(self->estimator.norm_d, 0, self->sizes.ldn * sizeof(real)); /* of rows that are empty */
     memset(self->estimator.inner, 0, self->sizes.ldn * sizeof(real));
-    const int sgd = self->choices.optimizer == NBT_SGD;
+    const int sgd = self->choices.theta.kind == NBT_SGD;
     if (learn && !sgd) self->optimizer.measuring = 0;
 #define SPANS(measure)                                                                             \
     do {                                                                                           \

@@ -11,8 +11,8 @@ typedef struct {
 
 static split_metric metric_of(const nbt_learner *self)
 {
-    const int plain = self->choices.optimizer == NBT_SGD || self->choices.norm == NBT_EUCLIDEAN ||
-                      self->choices.norm == NBT_NO_NORM;
+    const int plain = self->choices.theta.kind != NBT_KALMAN ||
+                      self->choices.norm == NBT_EUCLIDEAN || self->choices.norm == NBT_NO_NORM;
     return (split_metric){self->optimizer.metric_q, self->optimizer.metric_r, self->optimizer.first,
                           self->estimator.pair, plain};
 }

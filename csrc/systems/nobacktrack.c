@@ -40,10 +40,10 @@ static int in_one_pass(nbt_learner *self)
         NBT(system_survey)(self);
         NBT(sparse_spread)(self);
     }
-    const int diagonal =
-        self->choices.optimizer == NBT_KALMAN && self->optimizer.groups == self->system.functions.p;
+    const nbt_optimizer kind = self->choices.theta.kind;
+    const int diagonal = kind == NBT_KALMAN && self->optimizer.groups == self->system.functions.p;
     return self->system.owned && self->sizes.K == 1 && !self->choices.split &&
-           !self->choices.reference && !diagonal;
+           !self->choices.reference && !diagonal && kind != NBT_ADAM;
 }
 
 static void sweep(nbt_learner *self, int learn)
@@ -78,7 +78,7 @@ double NBT(system_nobacktrack_observe)(nbt_learner *self, nbt_target y, int lear
 /* Norms are those of the metric, or plain. */
 static int measured(const nbt_learner *self)
 {
-    return self->choices.optimizer == NBT_KALMAN &&
+    return self->choices.theta.kind == NBT_KALMAN &&
            (self->choices.norm == NBT_KALMAN_NORM || self->choices.norm == NBT_FISHER);
 }
 

@@ -166,6 +166,6 @@ void NBT(reference_rows)(nbt_learner *self, real *restrict norm)
 void NBT(reference_refresh)(nbt_learner *self)
 {
     const nbt_reference theta = NBT(reference_theta)(self), phi = NBT(reference_phi)(self);
-    NBT(reference_factor)(&theta, (real)self->choices.lambda_theta);
-    if (phi.p) NBT(reference_factor)(&phi, (real)self->choices.lambda_phi);
+    NBT(reference_factor)(&theta, (real)self->choices.theta.lambda);
+    if (phi.p) NBT(reference_factor)(&phi, (real)self->choices.phi.lambda);
 }

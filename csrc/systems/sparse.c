@@ -35,7 +35,7 @@ static extent extent_of(const sparse_row *w, int run)
 static int begin_span(nbt_learner *self, int32_t i, extent at)
 {
     const size_t s = self->system.spans;
-    if (self->choices.optimizer == NBT_SGD) {
+    if (self->choices.theta.kind != NBT_KALMAN) {
         self->system.span[s] = s ? at.first : 0;
         self->system.owner[self->system.spans++] = i;
         return 1;
@@ -53,7 +53,7 @@ static int begin_span(nbt_learner *self, int32_t i, extent at)
 
 static void end_spans(nbt_learner *self)
 {
-    if (self->choices.optimizer == NBT_KALMAN) {
+    if (self->choices.theta.kind == NBT_KALMAN) {
         while (self->system.spans < self->optimizer.groups)
             self->system.owner[self->system.spans++] = -1;
         memcpy(self->system.span, self->optimizer.group_start,

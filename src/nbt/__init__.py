@@ -20,7 +20,7 @@ Begin with `NoBackTrack`, which has most of the options. The methods of all trai
 - *Systems of your own*: `System`, `CompiledSystem`, `check_system`, `DerivedWarning`
 - *What is predicted*: `Softmax`, `Gaussian`, `Bernoulli`
 - *What a network is fed*: `Symbols`, `Vector`
-- *Optimizers and their rates*: `Kalman`, `SGD`, `InverseSqrt`, `Constant`
+- *Optimizers and their rates*: `Kalman`, `SGD`, `Adam`, `InverseSqrt`, `Constant`
 - *One event at a time*: `RNNClassifier`, `RNNRegressor`
 - *How good an estimate is*: `diagnose`, `Diagnosis`, `DiagnosisRow`
 - *Hidden Markov models*: `HMM`
@@ -46,7 +46,7 @@ from nbt.estimators.online import RNNClassifier, RNNRegressor
 from nbt.graphs import Graph
 from nbt.hmm.model import HMM
 from nbt.inputs import Symbols, Vector
-from nbt.optimizers import SGD, Kalman
+from nbt.optimizers import SGD, Adam, Kalman
 from nbt.rank_one_trick import (
     rank_one,
     rank_one_gaussian,
@@ -97,6 +97,7 @@ __all__ = [  # noqa: RUF022 - in the order of the list above, and of the referen
     "Vector",
     "Kalman",
     "SGD",
+    "Adam",
     "InverseSqrt",
     "Constant",
     "RNNClassifier",

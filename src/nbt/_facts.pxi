@@ -4,7 +4,7 @@ RULES = {"nobacktrack": NBT_NOBACKTRACK, "rtrl": NBT_RTRL, "bptt": NBT_BPTT}
 ACTIVATIONS = {"sigmoid": NBT_SIGMOID, "tanh": NBT_TANH, "identity": NBT_IDENTITY}
 READOUTS = {"softmax": NBT_SOFTMAX, "gaussian": NBT_GAUSSIAN, "bernoulli": NBT_BERNOULLI,
             "ownloss": NBT_OWN_LOSS}
-OPTIMIZERS = {"sgd": NBT_SGD, "kalman": NBT_KALMAN}
+OPTIMIZERS = {"sgd": NBT_SGD, "kalman": NBT_KALMAN, "adam": NBT_ADAM}
 NORMS = {"euclidean": NBT_EUCLIDEAN, "kalman": NBT_KALMAN_NORM, "fisher": NBT_FISHER,
          "none": NBT_NO_NORM}
 MISSING = {"error": NBT_NEVER_MISSING, "skip": NBT_SKIP, "mask": NBT_MASK}
@@ -41,9 +41,9 @@ def sign_bits(seed, pair, step, draw):
     return (out[0], out[1], out[2], out[3])
 
 
-def rate(kind, double scale, uint64_t step):
+def rate(kind, double scale, double after, uint64_t step):
     """Return a schedule's value at a step, as C computes it."""
-    return nbt_rate(nbt_schedule(SCHEDULES[kind], scale), step)
+    return nbt_rate(nbt_schedule(SCHEDULES[kind], scale, after), step)
 
 
 cdef int _isa_row(isa) except? -1:

@@ -5,6 +5,16 @@
 cdef double LEAST_WORK = 2e3, WORK_OF_CALLS = 1e4
 
 
+cdef nbt_method _method(dict asked) except *:
+    """Return how gradients change θ, or φ, from what `lower` of an optimizer says."""
+    cdef nbt_method of
+    kind, scale, after = asked["schedule"]
+    of.kind, of.schedule = OPTIMIZERS[asked["kind"]], nbt_schedule(SCHEDULES[kind], scale, after)
+    of.lambda_, of.outlier = asked.get("prior", 0), asked.get("outlier", 0)
+    of.b1, of.b2 = asked.get("b1", 0), asked.get("b2", 0)
+    return of
+
+
 cdef class LearnerState:
     """A C learner: its sizes, choices, arrays and counters.
 
@@ -29,8 +39,7 @@ cdef class LearnerState:
 
     def __cinit__(self, *, Turns turns=None, str rule, str dtype, size_t n, size_t m,
                   size_t outputs, bint one_hot,
-                  activation, str optimizer, schedule, double lambda_theta,
-                  double lambda_phi, double outlier, str readout="softmax",
+                  activation, dict theta, dict phi, str readout="softmax",
                   str norm="euclidean", size_t rank=1, size_t blocks=1, bint exact_self=False,
                   size_t window=0, uint64_t seed=0, isa=None, size_t threads=1, str missing="error",
                   bint standardize_inputs=False, bint standardize_targets=False,
@@ -50,9 +59,8 @@ cdef class LearnerState:
         to.readout, to.missing = READOUTS[readout], MISSING[missing]
         to.scale_x, to.scale_y = standardize_inputs, standardize_targets
         to.norm, to.exact_self, to.split = NORMS[norm], exact_self, split
-        to.optimizer, to.dense, to.exact_fisher = OPTIMIZERS[optimizer], dense, exact_fisher
-        to.schedule = nbt_schedule(SCHEDULES[schedule[0]], schedule[1])
-        to.lambda_theta, to.lambda_phi, to.outlier = lambda_theta, lambda_phi, outlier
+        to.theta, to.phi = _method(theta), _method(phi)
+        to.dense, to.exact_fisher = dense, exact_fisher
         if system is not None:
             self._take(system, starts)
         if phi_starts is not None:
@@ -228,12 +236,16 @@ cdef class LearnerState:
         """Return all that is not in `arrays`: a dict of integers, and the window's symbols, the
         newest first where it is a ring."""
         return {"step": self.c.counters.step, "seed": self.c.choices.seed,
+                "theta_updates": self.c.optimizer.theta_updates,
+                "phi_updates": self.c.optimizer.phi_updates,
                 "length": self.c.past.length, "entered": bool(self.c.past.entered),
                 "symbols": np.roll(self.window_symbol, -<int>self.c.past.head, 0)}
 
-    def set_counters(self, uint64_t step, uint64_t seed, size_t length, bint entered, symbols):
+    def set_counters(self, uint64_t step, uint64_t seed, uint64_t theta_updates,
+                     uint64_t phi_updates, size_t length, bint entered, symbols):
         """Set what `counters` returned. Values must have been checked."""
         self.c.counters.step, self.c.choices.seed = step, seed
+        self.c.optimizer.theta_updates, self.c.optimizer.phi_updates = theta_updates, phi_updates
         self.c.past.length, self.c.past.entered = length, entered
         self.window_symbol[:] = np.roll(symbols, <int>self.c.past.head)
 
@@ -282,7 +294,8 @@ cdef class LearnerState:
         used = self.indptr[self.c.sizes.n]
         arrays = {name: self.arrays[name].copy() for name in self.lasting}
         counters = (self.c.counters.step, self.c.past.length, self.c.past.entered,
-                    self.c.estimator.settled, self.c.network.x_last)
+                    self.c.estimator.settled, self.c.network.x_last,
+                    self.c.optimizer.theta_updates, self.c.optimizer.phi_updates)
         return (arrays, self.indptr.copy(), self.indices[:used].copy(),
                 self.arrays["values"][0, :used].copy(), self.window_symbol.copy(), counters)
 
@@ -296,5 +309,6 @@ cdef class LearnerState:
         self.c.system.patterned = self.c.system.surveyed = False
         self.c.estimator.fresh = self.c.optimizer.measuring = False
         (self.c.counters.step, self.c.past.length, self.c.past.entered,
-         self.c.estimator.settled, self.c.network.x_last) = counters
+         self.c.estimator.settled, self.c.network.x_last,
+         self.c.optimizer.theta_updates, self.c.optimizer.phi_updates) = counters
         return 0

@@ -13,7 +13,7 @@ cdef extern from "shared/schedule.h" nogil:
         NBT_CONSTANT, NBT_INVERSE_SQRT
     ctypedef struct nbt_schedule:
         nbt_schedule_kind kind
-        double scale
+        double scale, after
     double nbt_rate(nbt_schedule schedule, uint64_t step) noexcept
 
 cdef extern from "shared/signs.h" nogil:
@@ -62,13 +62,18 @@ cdef extern from "choices.h" nogil:
     ctypedef enum nbt_activation:
         NBT_SIGMOID, NBT_TANH, NBT_IDENTITY
     ctypedef enum nbt_optimizer:
-        NBT_SGD, NBT_KALMAN
+        NBT_SGD, NBT_KALMAN, NBT_ADAM
     ctypedef enum nbt_readout:
         NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI, NBT_OWN_LOSS
     ctypedef enum nbt_norm:
         NBT_EUCLIDEAN, NBT_KALMAN_NORM, NBT_FISHER, NBT_NO_NORM
     ctypedef enum nbt_missing:
         NBT_NEVER_MISSING, NBT_SKIP, NBT_MASK
+    ctypedef struct nbt_method:
+        nbt_optimizer kind
+        nbt_schedule schedule
+        double lambda_ "lambda"
+        double outlier, b1, b2
     ctypedef struct nbt_sizes:
         size_t n, m, A, given, P, K, S, T, Y, phases, lanes, strip, ldwords
         nbt_panels cell, out
@@ -78,12 +83,10 @@ cdef extern from "choices.h" nogil:
         nbt_activation activation
         const uint8_t* activations
         nbt_readout readout
-        nbt_optimizer optimizer
+        nbt_method theta, phi
         nbt_norm norm
         nbt_missing missing
         int scale_x, scale_y, one_hot, exact_self, lazy, split, reference, dense, exact_fisher
-        nbt_schedule schedule
-        double lambda_theta, lambda_phi, outlier
         uint64_t seed
 
 cdef extern from "arrays.h" nogil:
@@ -104,6 +107,7 @@ cdef extern from "learner.h" nogil:
     ctypedef struct nbt_network_part:
         int32_t x_last
     ctypedef struct nbt_optimizer_part:
+        uint64_t theta_updates, phi_updates
         int measuring
         size_t groups, phi_groups
         int64_t* group_start

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
 from nbt.graphs import Graph
 from nbt.inputs import Symbols, Vector
-from nbt.optimizers import SGD, Kalman
+from nbt.optimizers import OPTIMIZERS
 from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Softmax
 from nbt.schedules import Constant, InverseSqrt
 from nbt.systems.compiled import CompiledSystem
@@ -22,7 +22,7 @@ __all__ = ["build", "is_system", "rebuild", "value_in", "value_out"]
 _VALUES = {
     kind.__name__: kind
     for kind in (
-        *(RNN, LeakyRNN, CTRNN, Continuous, Stack, Graph, SGD, Kalman),
+        *(RNN, LeakyRNN, CTRNN, Continuous, Stack, Graph, *OPTIMIZERS),
         *(Softmax, Gaussian, Bernoulli, OwnLoss),
         *(Constant, InverseSqrt, Symbols, Vector),
     )
@@ -32,15 +32,18 @@ _VALUES = {
 def value_out(value) -> object:
     """Return a frozen value as {"kind": …, field: …}, and anything else as it is.
 
-    Of a system only the kind is given, because its functions are no plain data.
+    Of a system only the kind is given, because its functions are no plain data. A field that came
+    later than version 0.1.0 is left out where it has its default, as in files of that version.
     """
     if isinstance(value, System | CompiledSystem):
         return {"kind": type(value).__name__}
     if not dataclasses.is_dataclass(value):
         return [value_out(one) for one in value] if isinstance(value, tuple) else value
-    fields = {
-        field.name: value_out(getattr(value, field.name)) for field in dataclasses.fields(value)
-    }
+    fields = {}
+    for field in dataclasses.fields(value):
+        own = getattr(value, field.name)
+        if not field.metadata.get("later") or own != field.default:
+            fields[field.name] = value_out(own)
     return {"kind": type(value).__name__, **fields}
 
 

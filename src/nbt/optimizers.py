@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from nbt import _arguments
 from nbt.cells import RNN
 from nbt.readouts import Readout, Softmax
 from nbt.schedules import InverseSqrt, Schedule, as_schedule
 
-__all__ = ["SGD", "Kalman", "Optimizer"]
+__all__ = ["OPTIMIZERS", "SGD", "Adam", "Kalman", "Optimizer", "both", "default_for_readout"]
 
 
 Reduction = Literal["quasi-diagonal", "diagonal", "block", "full"]
@@ -29,7 +30,7 @@ class SGD:
     Parameters
     ----------
     rate : float or schedule
-        The learning rate η, for the network and the readout.
+        The learning rate η.
 
     Raises
     ------
@@ -55,6 +56,76 @@ class SGD:
     def schedule(self) -> Schedule:
         """The schedule of the rate, which C follows."""
         return self.rate
+
+    def lower(self) -> dict[str, Any]:
+        """Return what C takes."""
+        return {"kind": "sgd", "schedule": self.rate.lower()}
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam: a step in units of the typical size of each parameter's own gradient.
+
+    With the gradient g of update u = 1, 2, … ::
+
+        m ← b1 m + (1 - b1) g,    v ← b2 v + (1 - b2) g²,
+        θ ← θ - η m̂ / √(v̂ + 10⁻⁶),    m̂ = m / (1 - b1ᵘ),    v̂ = v / (1 - b2ᵘ).
+
+    Rules that update once in a window count their updates, not their steps. The rate is that of the
+    present step. Where this is the `optimizer` of a trainer, its readout learns by
+    ``Kalman(InverseSqrt(0.02))``, unless `readout_optimizer` is given.
+
+    Parameters
+    ----------
+    rate : float or schedule
+        The learning rate η.
+    b1 : float
+        How much of the running mean of g is kept at an update, in [0, 1). 0: g itself.
+    b2 : float
+        How much of the running mean of g² is kept at an update, in [0, 1). The usual 0.999 forgets
+        within a thousand updates how large a gradient may be, so that in a long run a single rare
+        one can undo what was learned.
+
+    Raises
+    ------
+    TypeError
+        `rate` is neither a number nor a schedule; `b1` or `b2` is no number.
+    ValueError
+        `rate` is negative or not finite; `b1` or `b2` is not in [0, 1).
+
+    Notes
+    -----
+    Kingma & Ba, *Adam: A Method for Stochastic Optimization*, 2015, but for 10⁻⁶, which they add to
+    the root of v̂ (10⁻⁸). It has no metric: norms that use the covariance of `Kalman` are plain.
+
+    Examples
+    --------
+    >>> Adam()
+    Adam(rate=InverseSqrt(scale=0.006, after=20000.0), b1=0.9, b2=0.9999)
+    """
+
+    rate: float | Schedule = InverseSqrt(0.006, after=20_000)
+    b1: float = 0.9
+    b2: float = 0.9999
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", as_schedule("rate", self.rate))
+        for name in ("b1", "b2"):
+            value = _arguments.real(name, getattr(self, name), low=0)
+            if value >= 1:
+                raise ValueError(f"{name}: expected a number in [0, 1), got {value}")
+            object.__setattr__(self, name, value)
+
+    plain = True  # there is no J to reduce
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule of the rate, which C follows."""
+        return self.rate
+
+    def lower(self) -> dict[str, Any]:
+        """Return what C takes."""
+        return {"kind": "adam", "schedule": self.rate.lower(), "b1": self.b1, "b2": self.b2}
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,6 +239,12 @@ class Kalman:
         """The schedule of the decay, which C follows."""
         return self.decay
 
+    def lower(self) -> dict[str, Any]:
+        """Return what C takes, but Λ."""
+        outlier = math.inf if self.outlier is None else self.outlier
+        schedule = self.decay.lower()
+        return {"kind": "kalman", "schedule": schedule, "outlier": outlier}
+
 
 def _default_prior(activation: str | tuple[str, ...]) -> float:
     """Return Λ / units of a network; for units of several kinds, the largest of their values."""
@@ -175,4 +252,31 @@ def _default_prior(activation: str | tuple[str, ...]) -> float:
     return max(DEFAULT_PRIOR[kind] for kind in kinds)
 
 
-Optimizer = SGD | Kalman
+Optimizer = SGD | Kalman | Adam
+OPTIMIZERS = get_args(Optimizer)
+
+
+def both(optimizer: object, readout_optimizer: object) -> tuple[Optimizer, Optimizer]:
+    """Return the optimizers of the network and of the readout, after they are checked. None stands
+    for the readout's best known one beside that of the network."""
+    first = _arguments.instance("optimizer", optimizer, *OPTIMIZERS)
+    if readout_optimizer is None:
+        return first, default_for_readout(first)
+    second = _arguments.instance("readout_optimizer", readout_optimizer, *OPTIMIZERS)
+    if _metric(first) != _metric(second):
+        raise ValueError(
+            "readout_optimizer: expected the reduction and the Fisher matrix of the network's, "
+            f"{first}, got {second}"
+        )
+    return first, second
+
+
+def default_for_readout(optimizer: Optimizer) -> Optimizer:
+    """Return the optimizer of a readout for which none was given."""
+    return Kalman(InverseSqrt(0.02)) if isinstance(optimizer, Adam) else optimizer
+
+
+def _metric(optimizer: Optimizer) -> tuple[str, str]:
+    """Return what is kept of J and what it is a sum of; without J, the default."""
+    of = optimizer if isinstance(optimizer, Kalman) else Kalman
+    return of.reduction, of.fisher

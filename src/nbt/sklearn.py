@@ -97,7 +97,7 @@ class RNNClassifier(ClassifierMixin, _Sequence):
     ----------
     cell : RNN, LeakyRNN or another cell, optional
         Default: ``RNN(20)``. `LeakyRNN` remembers longer.
-    optimizer : Kalman or SGD, optional
+    optimizer : Kalman, SGD or Adam, optional
         Default: that of the rule.
     rule : {"NoBackTrack", "RTRL", "TruncatedBPTT"}
         The trainer that learns.

@@ -150,6 +150,8 @@ def built(monkeypatch, *args):
         ("0.1/sqrt(t)", nbt.InverseSqrt(0.1)),
         ("1e-3/√t", nbt.InverseSqrt(0.001)),
         (".5 / sqrt(t + 1)", nbt.InverseSqrt(0.5)),
+        ("0.006/sqrt(1+t/20000)", nbt.InverseSqrt(0.006, after=20_000)),
+        ("1e-2 / sqrt( 1 + t / 5e3 )", nbt.InverseSqrt(0.01, after=5000)),
         ("sqrt:0.1", nbt.InverseSqrt(0.1)),  # as it was
         ("const:0.1", nbt.Constant(0.1)),
     ],
@@ -182,6 +184,48 @@ def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
                 dtype="float64",
                 seed=7,
             ),
+        ),
+        (
+            "--optimizer adam",
+            lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.Adam()),
+        ),
+        (
+            "--optimizer adam --rate 0.01 --b1 0 --b2 0.99 --readout-optimizer adam "
+            "--readout-rate 0.02",
+            lambda: nbt.NoBackTrack(
+                nbt.RNN(20),
+                nbt.Softmax(3),
+                nbt.Adam(0.01, 0.0, 0.99),
+                readout_optimizer=nbt.Adam(0.02, 0.0, 0.99),
+            ),
+        ),
+        (
+            "--optimizer adam --readout-decay 0.1/sqrt(t) --readout-prior 5",
+            lambda: nbt.NoBackTrack(
+                nbt.RNN(20),
+                nbt.Softmax(3),
+                nbt.Adam(),
+                readout_optimizer=nbt.Kalman(nbt.InverseSqrt(0.1), readout_prior=5),
+            ),
+        ),
+        (
+            "--readout-optimizer sgd",
+            lambda: nbt.NoBackTrack(
+                nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(), readout_optimizer=nbt.SGD()
+            ),
+        ),
+        (
+            "--prior 2 --readout-decay 0.2/sqrt(t)",
+            lambda: nbt.NoBackTrack(
+                nbt.RNN(20),
+                nbt.Softmax(3),
+                nbt.Kalman(prior=2),
+                readout_optimizer=nbt.Kalman(nbt.InverseSqrt(0.2), prior=2),
+            ),
+        ),
+        (
+            "--readout-prior 2",
+            lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(readout_prior=2)),
         ),
         (
             "--rule tbptt --window 4 --rate const:0.01",
@@ -462,6 +506,14 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--alphabet", "grow", "--fisher", "exact"], "--fisher: an alphabet that grows"),
         (["TEXT", "--rate", "0.1", "--optimizer", "kalman"], "--rate is for --optimizer sgd"),
         (["TEXT", "--rate", "0.1", "--decay", "0.1"], "is for --optimizer"),
+        (["TEXT", "--b2", "0.99"], "--b2 is for --optimizer adam, not kalman"),
+        (["TEXT", "--optimizer", "adam", "--b2", "1"], "--b2: expected a number in [0, 1)"),
+        (
+            ["TEXT", "--readout-rate", "0.1"],
+            "--readout-rate is for --readout-optimizer sgd or adam, not kalman",
+        ),
+        (["TEXT", "--rate", "1/sqrt(1+t/0)", "--optimizer", "adam"], "expected a number above 0"),
+        (["TEXT", "--decay", "1/sqrt(1+t/x)"], "neither a number nor NUMBER/sqrt(t)"),
         (["TEXT", "--decay", "linear:3"], "neither a number nor NUMBER/sqrt(t)"),
         (["TEXT", "--decay", "const:"], "NUMBER/sqrt(t)"),
         (["TEXT", "--decay", "0.1/sqrt"], "NUMBER/sqrt(t)"),
@@ -470,7 +522,7 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--decay", "-1/sqrt(t)"], "'--decay': expected a finite number in [0, inf]"),
         (
             ["TEXT", "--rate", "0.1"],
-            "--rate is for --optimizer sgd, not kalman, which nobacktrack has unless told: "
+            "--rate is for --optimizer sgd or adam, not kalman, which nobacktrack has unless told: "
             "--optimizer sgd --rate 0.1",
         ),
         (

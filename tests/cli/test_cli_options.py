@@ -167,8 +167,13 @@ def test_the_defaults_that_help_says_are_those_of_the_classes():
     assert said("decay") == f"{decay.scale:g}/sqrt(t)"
     windowed = nbt.TruncatedBPTT(nbt.RNN(2), softmax)
     of_tbptt = f"{windowed.optimizer.rate.scale:g}/sqrt(t) for tbptt without --optimizer"
-    assert said("rate") == f"{rate.scale:g}/sqrt(t); {of_tbptt}"
-    assert said("rate", "diagnose") == f"{rate.scale:g}/sqrt(t)"
+    adam = nbt.Adam()
+    of_adam = f"{adam.rate.scale:g}/sqrt(1+t/{adam.rate.after:g}) for adam"
+    assert said("rate") == f"{rate.scale:g}/sqrt(t); {of_tbptt}; {of_adam}"
+    assert said("rate", "diagnose") == f"{rate.scale:g}/sqrt(t); {of_adam}"
+    assert [said("b1"), said("b2")] == [f"{adam.b1:g}", f"{adam.b2:g}"]
+    beside = nbt.NoBackTrack(nbt.RNN(2), softmax, adam).readout_optimizer
+    assert said("readout_decay").endswith(f"; {beside.decay.scale:g}/sqrt(t) beside adam")
     assert said("window") == f"{windowed.window}"
     small, large = (nbt.NoBackTrack(nbt.RNN(n), softmax) for n in (32, 33))
     assert (small.blocks, small.window) == (32, 0)

@@ -80,7 +80,7 @@ def name(request):
     return request.param
 
 
-@pytest.fixture(params=["sgd", "kalman"])
+@pytest.fixture(params=["sgd", "kalman", "adam"])
 def optimizer(request):
     return request.param
 

@@ -4,9 +4,12 @@ The oracle takes C's state before each few steps, as in test_kernels; systems ha
 states share, and one has two phases.
 """
 
+import itertools
+
 import numpy as np
 import oracle.general
 import oracle.metric
+import oracle.optimizer
 import pytest
 from helpers import systems
 from helpers.oracle_states import oracle_state, phases_of
@@ -16,6 +19,11 @@ import nbt
 A = 4
 TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
 RATE, DECAY, PRIOR = nbt.InverseSqrt(0.1), nbt.InverseSqrt(0.3), 0.4
+OPTIMIZERS = {
+    "sgd": (nbt.SGD(RATE), ("sgd", RATE)),
+    "adam": (nbt.Adam(RATE, 0.8, 0.95), ("adam", RATE, 0.8, 0.95)),
+    "kalman": (nbt.Kalman(DECAY, PRIOR), ("kalman", DECAY, PRIOR, "quasi-diagonal")),
+}
 SYSTEMS = {"ring": (systems.ring, systems.RING), "layers": (systems.layers, systems.LAYERS)}
 RULES = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "bptt": nbt.TruncatedBPTT}
 ORACLES = {
@@ -28,7 +36,9 @@ ORACLES = {
 class Pair:
     """A trainer and its oracle, and a script that both follow."""
 
-    def __init__(self, name, rule, optimizer, dtype, inputs="vector", **own):
+    def __init__(
+        self, name, rule, optimizer, dtype, inputs="vector", readout_optimizer=None, **own
+    ):
         make, self.sizes = SYSTEMS[name]
         self.system, self.rng, self.dtype = make(), np.random.default_rng(4), dtype
         self.vectors = inputs == "vector"
@@ -36,7 +46,8 @@ class Pair:
         self.trainer = RULES[rule](
             self.system,
             nbt.Softmax(A),
-            nbt.SGD(RATE) if optimizer == "sgd" else nbt.Kalman(DECAY, PRIOR),
+            OPTIMIZERS[optimizer][0],
+            readout_optimizer=OPTIMIZERS[readout_optimizer or optimizer][0],
             inputs=nbt.Vector(m, False) if self.vectors else nbt.Symbols(m),
             dtype=dtype,
             seed=3,
@@ -49,9 +60,8 @@ class Pair:
         self.choices = {
             "m": m,
             "starts": self.sizes["starts"],
-            "optimizer": ("sgd", RATE)
-            if optimizer == "sgd"
-            else ("kalman", DECAY, PRIOR, "quasi-diagonal"),
+            "optimizer": OPTIMIZERS[optimizer][1],
+            "readout_optimizer": OPTIMIZERS[readout_optimizer or optimizer][1],
             **{key: value for key, value in own.items() if key != "split"},
         }
         self.oracle_class = ORACLES[rule]
@@ -89,6 +99,9 @@ class Pair:
         for key, metric in (("J_theta", it.metric), ("J_phi", it.phi_metric)):
             if metric.J is not None:
                 theirs[key] = metric.J
+            elif isinstance(metric.optimizer, oracle.optimizer.Adam):
+                kept = metric.optimizer.state()
+                theirs |= {key.replace("J", name): value for name, value in kept.items()}
         assert theirs.keys() == mine.keys() - {"step", "seed"}
         for key, value in theirs.items():
             self.close(key, mine[key], value)
@@ -106,6 +119,12 @@ CASES = [
                               ("kalman", "kalman"))),
     ("rtrl", "sgd", {}),
     ("rtrl", "kalman", {}),
+    ("rtrl", "adam", {}),
+    *(("nobacktrack", "adam", {"norm": norm, "rank": rank}) for norm in ("euclidean", "fisher")
+      for rank in (1, 2)),
+    ("nobacktrack", "adam", {"norm": "fisher", "rank": 3, "split": "blocks"}),
+    *(("nobacktrack", optimizer, {"readout_optimizer": other}) for optimizer, other in
+      itertools.permutations(("sgd", "kalman", "adam"), 2)),
 ]  # fmt: skip
 
 
@@ -115,6 +134,7 @@ CASES = [
 @pytest.mark.parametrize("inputs", ["vector", "symbols"])
 def test_forward_rules(case, name, dtype, inputs):
     rule, optimizer, own = case
+    own = {"norm": "fisher"} | own if rule == "nobacktrack" else own
     pair = Pair(name, rule, optimizer, dtype, inputs, **own)
     for verb, count in [("learn", 1), ("learn", 3), ("observe", 2), ("learn", 2)] * 3:
         pair.take_over()
@@ -125,7 +145,7 @@ def test_forward_rules(case, name, dtype, inputs):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", SYSTEMS)
-@pytest.mark.parametrize("optimizer", ["sgd", "kalman"])
+@pytest.mark.parametrize("optimizer", ["sgd", "kalman", "adam"])
 @pytest.mark.parametrize("inputs", ["vector", "symbols"])
 def test_backpropagation(optimizer, name, dtype, inputs):
     pair = Pair(name, "bptt", optimizer, dtype, inputs, window=3)
@@ -160,6 +180,9 @@ DENSE = [
     ("nobacktrack", "kalman", {"norm": "kalman", "rank": 2, "blocks": 1, "exact_self": False}),
     ("nobacktrack", "kalman", {"norm": "fisher", "blocks": 1, "exact_self": False}),
     ("rtrl", "kalman", {}),
+    ("nobacktrack", "adam", {"norm": "fisher", "blocks": 1, "exact_self": False}),
+    ("rtrl", "adam", {}),
+    ("bptt", "adam", {"window": 4}),
     ("bptt", "sgd", {"window": 4}),
     ("bptt", "kalman", {"window": 4}),
 ]
@@ -177,7 +200,11 @@ def test_a_dense_cell_as_a_system_goes_the_same_way(case, inputs):
         "seed": 5,
         **own,
     }
-    optimizer = nbt.SGD(nbt.InverseSqrt(0.5)) if optimizer == "sgd" else nbt.Kalman(0.3)
+    optimizer = {
+        "sgd": nbt.SGD(nbt.InverseSqrt(0.5)),
+        "kalman": nbt.Kalman(0.3),
+        "adam": nbt.Adam(0.01),
+    }[optimizer]
     fast = RULES[rule](nbt.LeakyRNN(n, leak=0.5), nbt.Softmax(A), optimizer, **common)
     state = fast.state_dict()
     theta = np.vstack([state["cell.b"], state["cell.W"], state["cell.r"]])

@@ -46,10 +46,14 @@ def oracle_state(state, starts):
         result |= {"rows": oracle.general.dense(csr, n, p), "fisher": state.get("estimator.fisher")}
     if "estimator.G" in state:
         result["G"] = state["estimator.G"]
-    if "optimizer.theta.J" in state:
-        parts = {name: state[f"optimizer.theta.{name}"] for name in ("J", "J0")}
-        result["J_theta"] = whole(parts["J"], parts["J0"], starts)
-        flat = [state[f"optimizer.phi.{name}"].T.ravel() for name in ("J", "J0")]
-        result["J_phi"] = whole(*flat, range(0, symbols * (1 + n), 1 + n))
+    for name, of in (("theta", starts), ("phi", range(0, symbols * (1 + n), 1 + n))):
+        keys = ("J", "J0", "m", "v", "updates")
+        found = {key: state.get(f"optimizer.{name}.{key}") for key in keys}
+        kept = {key: np.asarray(value) for key, value in found.items() if value is not None}
+        if name == "phi":
+            kept = {key: value.T.ravel() if value.ndim else value for key, value in kept.items()}
+        if "J" in kept:
+            kept = {"J": whole(kept["J"], kept["J0"], of)}
+        result |= {f"{key}_{name}": value for key, value in kept.items()}
     return {key: np.array(value, float) if key not in ("step", "seed") else value
             for key, value in result.items() if value is not None}  # fmt: skip

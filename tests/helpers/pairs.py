@@ -24,7 +24,8 @@ class Pair:
     """A trainer and its oracle in the same state, and a script that both follow.
 
     A: symbols of a softmax, or numbers of a target vector. inputs: "own" (what is predicted),
-    "other" (m symbols), "vector" (m numbers).
+    "other" (m symbols), "vector" (m numbers). optimizer, readout_optimizer: "sgd", "kalman" or
+    "adam"; the second is as the first unless it is given.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Pair:
         activation="sigmoid",
         inputs="own",
         optimizer="kalman",
+        readout_optimizer=None,
         readout="softmax",
         dtype="float64",
         n=7,
@@ -62,14 +64,23 @@ class Pair:
         self.vectors = inputs == "vector" or (inputs == "own" and readout != "softmax")
         self.oracle_class = ORACLES[rule]
         cell_kind = nbt.LeakyRNN if cell == "leaky" else nbt.RNN
-        rate, decay = nbt.InverseSqrt(0.1), nbt.InverseSqrt(0.3)
+        rate, decay, slow = nbt.InverseSqrt(0.1), nbt.InverseSqrt(0.3), nbt.InverseSqrt(0.02, 7)
         priors = (prior,) if readout_prior is None else (prior, readout_prior)
+        kinds = {
+            "sgd": (nbt.SGD(rate), ("sgd", rate)),
+            "adam": (nbt.Adam(slow, 0.8, 0.95), ("adam", slow, 0.8, 0.95)),
+            "kalman": (
+                nbt.Kalman(decay, prior, readout_prior, outlier=outlier),
+                ("kalman", decay, *priors),
+            ),
+        }
+        names = optimizer, readout_optimizer or optimizer
+        (ours, theirs), (our_second, their_second) = (kinds[name] for name in names)
         self.trainer = TRAINERS[rule](
             cell_kind(n, activation=activation),
             self.readout,
-            nbt.SGD(rate)
-            if optimizer == "sgd"
-            else nbt.Kalman(decay, prior, readout_prior, outlier=outlier),
+            ours,
+            readout_optimizer=our_second,
             inputs={
                 "own": nbt.Vector(A, True) if standardize and self.vectors else None,
                 "other": nbt.Symbols(m),
@@ -83,7 +94,8 @@ class Pair:
             "units": n,
             "activation": activation,
             "inputs": "vector" if self.vectors else "symbols",
-            "optimizer": ("sgd", rate) if optimizer == "sgd" else ("kalman", decay, *priors),
+            "optimizer": theirs,
+            "readout_optimizer": their_second,
             "readout": readout,
             "missing": missing,
             **own,
@@ -100,7 +112,7 @@ class Pair:
                 **({"targets": A} if own_scale else {}),
             },
             leaky=cell == "leaky",
-            kalman=optimizer == "kalman",
+            optimizers=names,
             step=step,
             **own,
         )
@@ -193,6 +205,6 @@ def few(name, optimizer, n=7, **choices):
     own = dict(own)
     if rule == "nobacktrack":
         own["blocks"] = min(own["blocks"], n)
-        if optimizer == "sgd" and own["norm"] == "kalman":
+        if optimizer != "kalman" and own["norm"] == "kalman":
             own["norm"] = "none"
     return Pair(rule, optimizer=optimizer, n=n, **choices, **own)

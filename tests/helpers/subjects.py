@@ -47,6 +47,7 @@ class Subject:
             or {
                 "sgd": nbt.SGD(nbt.InverseSqrt(0.1)),
                 "kalman": nbt.Kalman(nbt.InverseSqrt(0.3), prior=0.5),
+                "adam": nbt.Adam(nbt.InverseSqrt(0.01, after=9), 0.8, 0.95),
             }[self.optimizer]
         )
         inputs = {
@@ -158,5 +159,11 @@ SUBJECTS += [
         ("rtrl", "sgd", "float64"),
         ("bptt", "kalman", "float64"),
     )
+]
+SUBJECTS += [  # and Kalman for the readout
+    *(Subject(rule, "adam", "own", "float32") for rule in ("exact_self", "window", "rtrl", "bptt")),
+    Subject("plain", "adam", "vector", "float64", cell="stack"),
+    Subject("bptt", "adam", "other", "float32", cell="graph"),
+    Subject("plain", "adam", "vector", "float32", "gaussian"),
 ]
 SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.readout == "softmax"]

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import cell, readout
 from .metric import Metric, Plain
+from .optimizer import SGD, Adam
 from .philox import signs
 
 
@@ -37,7 +38,8 @@ def fisher_root(o, kind):
 
 
 class General:
-    """phases : list of systems; optimizer : ("sgd", rate) or ("kalman", decay, prior, reduction);
+    """phases : list of systems; optimizer : ("sgd", rate), ("adam", rate, b1, b2) or ("kalman",
+    decay, prior, reduction); readout_optimizer : that of phi, if another;
     starts : first indices of theta's blocks; activation : what the readout sees of h; m : inputs,
     one-hot where x is an integer."""
 
@@ -48,6 +50,7 @@ class General:
         *,
         m,
         optimizer,
+        readout_optimizer=None,
         starts=None,
         activation="identity",
         exact=False,
@@ -65,11 +68,14 @@ class General:
             starts = units = [0]
         self.information = None
         self.metric = self._metric(optimizer, starts, state, "theta")
-        self.phi_metric = self._metric(optimizer, units, state, "phi")
+        self.phi_metric = self._metric(readout_optimizer or optimizer, units, state, "phi")
 
     def _metric(self, optimizer, starts, state, name):
         if optimizer[0] == "sgd":
-            return Plain(optimizer[1])
+            return Plain(SGD(optimizer[1]))
+        if optimizer[0] == "adam":
+            kept = (state[f"{key}_{name}"] for key in ("m", "v", "updates"))
+            return Plain(Adam(*optimizer[1:], *kept))
         _, decay, prior, reduction = optimizer
         return Metric(reduction, starts, decay, prior * self.n, state[f"J_{name}"])
 

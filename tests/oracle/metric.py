@@ -78,19 +78,19 @@ class Metric:
 
 
 class Plain:
-    """SGD: x <- x - rate(t) g, and the plain inner product."""
+    """An optimizer without a metric (optimizer.py), and the plain inner product."""
 
-    def __init__(self, rate):
-        self.rate, self.J = rate, None
+    def __init__(self, optimizer):
+        self.optimizer, self.J = optimizer, None
 
     def trusted(self, g, power=1.0):
         return g
 
     def accumulate(self, directions, t):
-        self.size = self.rate(t)
+        self.t = t
 
     def step(self, x, g):
-        return x - self.size * g
+        return self.optimizer.step(x, g, self.t)
 
     def inner(self, a, b):
         return np.atleast_2d(a) @ np.atleast_2d(b).T

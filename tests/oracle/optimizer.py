@@ -1,4 +1,4 @@
-"""The two optimizers: gradient descent, and the Kalman filter with quasi-diagonal outer products.
+"""The optimizers: gradient descent, Adam, and the Kalman filter with quasi-diagonal outer products.
 
 Parameters come as an array (rows, columns); a column, its bias first, is one block of J. Of a block
 only the diagonal J_pp and the first row J_0p are kept, each in an array of the parameters' shape
@@ -11,6 +11,7 @@ the one whose inverse has an arrow's shape (diagonal, first row and first column
 
 import numpy as np
 
+FLOOR = 1e-6  # of the second moment of Adam
 OUTLIER = 10  # kappa: how many times D_0 is more than all that came before
 
 
@@ -61,6 +62,34 @@ class SGD:
     def inner(self, a, b):
         return (a * b).sum(axis=0)
 
+    def state(self):
+        return {}
+
+
+class Adam:
+    """m <- b1 m + (1 - b1) g, v <- b2 v + (1 - b2) g^2, x <- x - rate(t) m' / sqrt(v' + FLOOR).
+
+    m' = m / (1 - b1^u), v' = v / (1 - b2^u) after update u = 1, 2, ... Its norm is the plain one.
+    """
+
+    def __init__(self, rate, b1, b2, m, v, updates):
+        self.rate, self.b1, self.b2 = rate, b1, b2
+        self.m, self.v, self.updates = m, v, updates
+
+    def step(self, x, g, t, root=None):
+        self.updates += 1
+        self.m = self.b1 * self.m + (1.0 - self.b1) * g
+        self.v = self.b2 * self.v + (1.0 - self.b2) * g**2
+        m = self.m / (1.0 - self.b1**self.updates)
+        v = self.v / (1.0 - self.b2**self.updates)
+        return x - self.rate(t) * m / np.sqrt(v + FLOOR)
+
+    def inner(self, a, b):
+        return (a * b).sum(axis=0)
+
+    def state(self):
+        return {"m": self.m, "v": self.v, "updates": np.uint64(self.updates)}
+
 
 class Kalman:
     """J <- (1 - gamma) J + g g^T, then x <- x - (J + lambda)^-1 g, (24)-(27), outliers shrunk.
@@ -82,3 +111,21 @@ class Kalman:
 
     def inner(self, a, b):
         return inner(self.J, self.J0, self.prior, a, b)
+
+    def state(self):
+        return {"J": self.J, "J0": self.J0}
+
+
+def begun(optimizer, state, name, units):
+    """The optimizer of theta or phi (`name`) in that state, described as in `Trainer`."""
+    kind, schedule, *more = optimizer
+    kept = {
+        key: state[f"optimizer.{name}.{key}"].astype(float)
+        for key in {"sgd": "", "adam": ("m", "v"), "kalman": ("J", "J0")}[kind]
+    }
+    if kind == "sgd":
+        return SGD(schedule)
+    if kind == "adam":
+        return Adam(schedule, *more, **kept, updates=int(state[f"optimizer.{name}.updates"]))
+    own = name == "phi" and len(more) == 2 and not isinstance(more[1], str)
+    return Kalman(schedule, more[1] if own else more[0] * units, **kept)  # Lambda = prior * dim h

@@ -14,6 +14,7 @@ def initial_state(
     scaled=(),
     fresh=False,
     kalman=False,
+    optimizers=(),
     leaky=True,
     rank=1,
     blocks=1,
@@ -25,6 +26,7 @@ def initial_state(
 ):
     """A state_dict for n units, m inputs, A outputs.
 
+    optimizers: those of theta and phi, "sgd", "adam" or "kalman"; `kalman` stands for both.
     inputs: "symbols", "vector", or "own vector": those that are predicted.
     scaled: "inputs" and "targets" that are standardised, as {name: size}.
 
@@ -101,10 +103,16 @@ def initial_state(
         state["window.g_phi"] = normal(1 + n, A)
     else:
         raise ValueError(f"no rule is called {rule!r}")
-    if kalman:
-        for name, shape in (("theta", (P, n)), ("phi", (1 + n, A))):
-            g = normal(5, *shape)
-            state[f"optimizer.{name}.J"] = (g**2).sum(axis=0)
-            state[f"optimizer.{name}.J0"] = (g[:, :1] * g).sum(axis=0)
-            state[f"optimizer.{name}.J0"][0] = 0.0
+    kinds = optimizers or ("kalman" if kalman else "sgd",) * 2
+    for name, kind, shape in zip(("theta", "phi"), kinds, ((P, n), (1 + n, A)), strict=True):
+        if kind == "sgd":
+            continue
+        g = normal(5, *shape)
+        if kind == "adam":
+            kept = {"m": g.mean(axis=0), "v": (g**2).mean(axis=0)}
+            kept["updates"] = np.array(0 if fresh else 3, np.uint64)
+        else:
+            kept = {"J": (g**2).sum(axis=0), "J0": (g[:, :1] * g).sum(axis=0)}
+            kept["J0"][0] = 0.0
+        state |= {f"optimizer.{name}.{key}": value for key, value in kept.items()}
     return state

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import cell, readout
-from .optimizer import SGD, Kalman
+from .optimizer import SGD, begun
 from .scaler import Scaler
 
 
@@ -16,8 +16,9 @@ class Trainer:
     units : n
     activation : "sigmoid" or "tanh"
     inputs : "symbols" (x is an index, one-hot) or "vector" (x is m numbers)
-    optimizer : ("sgd", rate), ("kalman", decay, prior) or ("kalman", decay, prior, lambda of phi);
-        rate and decay are functions of t
+    optimizer : ("sgd", rate), ("adam", rate, b1, b2), ("kalman", decay, prior) or ("kalman", decay,
+        prior, lambda of phi); rate and decay are functions of t
+    readout_optimizer : that of phi, if another
     readout : "softmax" (y is an index), "gaussian" or "bernoulli" (y is a vector)
     missing : what a NaN does: "skip", only the input passes, NaN read as 0, and nothing is
         learned; "mask", the same but for targets that are known. The loss of a step without a known
@@ -37,6 +38,7 @@ class Trainer:
         activation,
         inputs,
         optimizer,
+        readout_optimizer=None,
         readout="softmax",
         missing="error",
         seed=None,
@@ -61,17 +63,8 @@ class Trainer:
         assert self.theta.shape == (self.P, units)
         assert self.phi.shape == (1 + units, self.A)
         self.root_phi = None
-        self.theta_optimizer = self._optimizer(optimizer, state, "theta")
-        self.phi_optimizer = self._optimizer(optimizer, state, "phi")
-
-    def _optimizer(self, optimizer, state, name):
-        kind, schedule = optimizer[:2]
-        if kind == "sgd":
-            return SGD(schedule)
-        J, J0 = (state[f"optimizer.{name}.{key}"].astype(float) for key in ("J", "J0"))
-        own = name == "phi" and len(optimizer) == 4 and not isinstance(optimizer[3], str)
-        prior = optimizer[3] if own else optimizer[2] * self.n  # Lambda = prior * dim h
-        return Kalman(schedule, prior, J, J0)
+        self.theta_optimizer = begun(optimizer, state, "theta", units)
+        self.phi_optimizer = begun(readout_optimizer or optimizer, state, "phi", units)
 
     def predict(self, x=None):
         """What the readout says of the next target, now or after a transition on x."""
@@ -214,10 +207,8 @@ class Trainer:
             **(self.scale_y.state() if self.scale_y else {}),
         }
         for name in ("theta", "phi"):
-            optimizer = getattr(self, f"{name}_optimizer")
-            if isinstance(optimizer, Kalman):
-                state[f"optimizer.{name}.J"] = optimizer.J
-                state[f"optimizer.{name}.J0"] = optimizer.J0
+            kept = getattr(self, f"{name}_optimizer").state()
+            state |= {f"optimizer.{name}.{key}": value for key, value in kept.items()}
         return {key: np.array(value) for key, value in state.items()}
 
     def _rule_state(self):

@@ -78,13 +78,13 @@ def diagnose(
 
 
 def _greet(console: Any, columns: Any, trainer: Any, stream: Any, replicas: int) -> None:
-    from nbt.cli.screen import network, print_facts
+    from nbt.cli.screen import network, optimizers, print_facts
 
     split = f"split={trainer.split!r}, " if trainer.split else ""
     facts = {
         **network(trainer.cell),
         "readout": str(trainer.readout),
-        "optimizer": str(trainer.optimizer),
+        **optimizers(trainer),
         "estimate": f"rank={trainer.rank}, {split}blocks={trainer.blocks}, "
         f"exact_self={trainer.exact_self}, window={trainer.window}, norm={trainer.norm!r}, "
         f"dtype={trainer.dtype!r}",

@@ -70,13 +70,15 @@ def _facts(checkpoint: Any) -> dict[str, Any]:
 
 
 def _network_facts(trainer: Any) -> dict[str, Any]:
+    from nbt.cli.screen import optimizers
+
     return {
         "trainer": type(trainer).__name__,
         "form": ", ".join(f"{k}={v!r}" for k, v in trainer.form.items()) or None,
         "cell": str(trainer.cell),
         "readout": str(trainer.readout),
         "inputs": None if trainer.inputs == trainer.readout.targets else str(trainer.inputs),
-        "optimizer": str(trainer.optimizer),
+        **optimizers(trainer),
         "dtype": trainer.dtype,
         "seed": trainer.seed,
         "parameters": trainer.parameter_count,

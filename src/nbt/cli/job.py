@@ -124,7 +124,7 @@ class Job:
 
     def _greet(self) -> None:
         import nbt
-        from nbt.cli.screen import network
+        from nbt.cli.screen import network, optimizers
 
         trainer, stream = self.trainer, self.stream
         facts = trainer.describe().items()
@@ -138,7 +138,7 @@ class Job:
             "trainer": f"{type(trainer).__name__}({', '.join(plain)})",
             **network(trainer.cell),
             "readout": str(trainer.readout),
-            "optimizer": str(trainer.optimizer),
+            **optimizers(trainer),
             "source": source,
         }
         if self.resumed:

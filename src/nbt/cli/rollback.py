@@ -8,10 +8,12 @@ __all__ = ["with_half_the_rate"]
 
 
 def with_half_the_rate(diverged: Any, before: Any) -> Any:
-    """Return a trainer with the state of `before`, and half the rate or decay of `diverged`."""
+    """Return a trainer with the state of `before`, and half the rates and decays of `diverged`."""
     from nbt.trainers import from_description
 
-    description = _halved(diverged.describe())
+    description = diverged.describe()
+    halved = ("optimizer", "readout_optimizer")
+    description |= {key: _halved(description[key]) for key in halved if key in description}
     described = before.describe()
     sizes = {name: described[name] for name in ("readout", "inputs")}  # an alphabet may have grown
     trainer = from_description({**description, **sizes})
@@ -20,10 +22,9 @@ def with_half_the_rate(diverged: Any, before: Any) -> Any:
     return trainer
 
 
-def _halved(description: dict[str, Any]) -> dict[str, Any]:
-    optimizer = dict(description["optimizer"])
+def _halved(optimizer: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of an optimizer with half the rate or decay."""
     name = "rate" if "rate" in optimizer else "decay"
     schedule = optimizer[name]
-    scale = next(key for key in schedule if key != "kind")
-    optimizer[name] = {**schedule, scale: schedule[scale] / 2}
-    return {**description, "optimizer": optimizer}
+    size = "scale" if "scale" in schedule else "value"
+    return {**optimizer, name: {**schedule, size: schedule[size] / 2}}

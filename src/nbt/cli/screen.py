@@ -254,3 +254,10 @@ def summary(history: History, trainer: Any, entropy_rate: float | None) -> dict[
             rate = end.step / end.seconds
             lines["speed"] = f"{rate:,.0f} {steps} per second ({1e6 / rate:.2f} us each)"
     return {**lines, "size": f"{trainer.parameter_count:,} parameters"}
+
+
+def optimizers(trainer: Any) -> dict[str, str]:
+    """Return the optimizer as a line of a name and its value; two where the readout has its own."""
+    first, second = trainer.optimizer, trainer.readout_optimizer
+    lines = {"optimizer": str(first)}
+    return lines if first == second else lines | {"of the readout": str(second)}

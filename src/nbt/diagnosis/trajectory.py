@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nbt.optimizers import SGD, Kalman
+from nbt.optimizers import SGD, Kalman, Optimizer
+from nbt.readouts import OwnLoss
 from nbt.trainers import RTRL, NoBackTrack, Trainer
 from nbt.trainers.binding import has_dense_rule
 
@@ -22,9 +23,16 @@ def _still(trainer: Trainer) -> SGD | Kalman:
 
     Where numbers are standardised, gradients are those that the trainer's own optimizer sees.
     """
-    if getattr(trainer.readout, "standardize", False) and isinstance(trainer.optimizer, Kalman):
+    plain = isinstance(trainer.readout_optimizer, SGD)
+    if getattr(trainer.readout, "standardize", False) and not plain:
         return Kalman(0.0, prior=1e30, readout_prior=1e30)
     return SGD(0.0)
+
+
+def _of_readout(trainer: Trainer) -> dict[str, Optimizer]:
+    """Return the optimizer of the readout as an argument, where there is a readout."""
+    none = isinstance(trainer.readout, OwnLoss)
+    return {} if none else {"readout_optimizer": trainer.readout_optimizer}
 
 
 class _General(RTRL):
@@ -53,7 +61,8 @@ class Trajectory:
         values, more = (trainer.cell, trainer.readout), {"inputs": trainer.inputs}
         more |= {"dtype": trainer.dtype, "seed": trainer.seed, "missing": trainer.missing}
         fast = has_dense_rule(trainer.cell, trainer.optimizer, trainer.split)
-        self.exact = (RTRL if fast else _General)(*values, trainer.optimizer, **more)
+        of_readout = _of_readout(trainer)
+        self.exact = (RTRL if fast else _General)(*values, trainer.optimizer, **more, **of_readout)
         _set(self.exact, state, {"estimator.G": trainer.influence()})
         self.replicas = Replicas(trainer, state, replicas)
         self._probe = RTRL(*values, _still(trainer), **more)
@@ -139,7 +148,7 @@ class Replicas:
         self.trainers: list[NoBackTrack] = []
         for k in range(count // many):
             values = trainer.cell, trainer.readout, trainer.optimizer
-            one = NoBackTrack(*values, seed=(seed + k) % 2**64, **more)
+            one = NoBackTrack(*values, seed=(seed + k) % 2**64, **more, **_of_readout(trainer))
             _set(one, state, pairs | {"seed": np.uint64(one.seed)})
             self.trainers.append(one)
 

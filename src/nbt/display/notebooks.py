@@ -30,6 +30,11 @@ def trainer_rows(trainer) -> list[tuple[str, str]]:
         ("inputs", repr(trainer.inputs)),
         ("readout", repr(trainer.readout)),
         ("optimizer", repr(trainer.optimizer)),
+        *(
+            [("of the readout", repr(other))]
+            if (other := trainer.readout_optimizer) != trainer.optimizer
+            else []
+        ),
         *([("rule", own)] if own else []),
         ("parameters", f"{trainer.parameter_count:,}, {trainer.dtype}"),
         ("steps", f"{trainer.step:,}"),

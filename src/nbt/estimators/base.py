@@ -18,7 +18,7 @@ from nbt.estimators.features import ABSENT, Absent, Features, as_names
 from nbt.estimators.saved import UNITS, Saved
 from nbt.estimators.undo import HOPELESS, Undo
 from nbt.inputs import Vector
-from nbt.optimizers import SGD, Kalman, Optimizer
+from nbt.optimizers import OPTIMIZERS, Optimizer
 from nbt.readouts import Readout
 from nbt.trainers import RTRL, NoBackTrack, Trainer, TruncatedBPTT
 
@@ -45,7 +45,7 @@ def make_trainer(
     kind = RULES[_arguments.one_of("rule", rule, RULES)]
     options = {} if options is None else dict(_arguments.instance("options", options, Mapping))
     if optimizer is not None:
-        options["optimizer"] = _arguments.instance("optimizer", optimizer, SGD, Kalman)
+        options["optimizer"] = _arguments.instance("optimizer", optimizer, *OPTIMIZERS)
     for name in RESERVED:
         if name in options:
             raise TypeError(f"options: expected other arguments than {name!r}")

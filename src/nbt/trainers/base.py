@@ -184,6 +184,11 @@ class Trainer(_arguments.Closed):
         return self._live.plan.optimizer
 
     @property
+    def readout_optimizer(self) -> Optimizer:
+        """The optimizer of the readout."""
+        return self._live.plan.readout_optimizer
+
+    @property
     def inputs(self) -> Inputs:
         """The inputs: what the network receives."""
         return self._live.plan.inputs
@@ -268,11 +273,10 @@ class Trainer(_arguments.Closed):
               ``estimator.d`` (P, n) with exact self-influence or else ``estimator.z`` (P,),
               ``estimator.fisher`` (n,) with that norm; of `RTRL` ``estimator.G`` (n, P, n)
             - of `Kalman` ``optimizer.theta.J`` and ``.J0`` (P, n), ``optimizer.phi.J`` and ``.J0``
-              (1 + n, A): the diagonal of J and each group's first row
-            - ``inputs.…`` and ``targets.…``, ``count``, ``mean`` and ``variance``, where those are
-              standardised; ``window.…``, the steps that are kept; ``waiting.…``, rows of symbols
-              that are brought up to date when they next come
-            - ``step`` and ``seed``
+              (1 + n, A): J's diagonal, groups' first rows; of `Adam` ``.m``, ``.v``, ``.updates``
+            - ``step``, ``seed``; ``inputs.…`` and ``targets.…``, ``count``, ``mean``, ``variance``,
+              where those are standardised; ``window.…``, the steps that are kept; ``waiting.…``,
+              rows of symbols that are brought up to date when they next come
 
             This is for dense cells. On graphs ``cell.W`` is (edges,), learned leaks are
             ``cell.beta``, time constants ``cell.tau``, layers have names such as ``cell.0.W``, a

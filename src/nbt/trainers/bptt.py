@@ -31,8 +31,10 @@ class TruncatedBPTT(Trainer):
     ----------
     cell, readout
         As in `NoBackTrack`.
-    optimizer : SGD or Kalman
+    optimizer : SGD, Kalman or Adam
         How the gradient of a window changes the parameters.
+    readout_optimizer : SGD, Kalman or Adam, optional
+        As in `NoBackTrack`.
     window : int
         Number of steps between two updates, in [1, 2²⁰].
     inputs, dtype, seed, threads, missing
@@ -59,6 +61,7 @@ class TruncatedBPTT(Trainer):
         readout: Readout | None,
         optimizer: Optimizer = SGD(InverseSqrt(1.0)),
         *,
+        readout_optimizer: Optimizer | None = None,
         window: int = 15,
         inputs: Inputs | int | None = None,
         dtype: DType | None = None,
@@ -71,6 +74,7 @@ class TruncatedBPTT(Trainer):
             cell,
             readout,
             optimizer,
+            readout_optimizer=readout_optimizer,
             inputs=inputs,
             dtype=dtype,
             threads=threads,

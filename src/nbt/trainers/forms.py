@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from nbt import _arguments
-from nbt.optimizers import SGD, Kalman
+from nbt.optimizers import OPTIMIZERS, Kalman
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.binding import check_cell, has_dense_rule, is_dense
@@ -97,13 +97,13 @@ class NoBackTrackForm(Form):
         rank = _arguments.integer("rank", rank, high=2**16)
         split = None if split is None else _arguments.one_of("split", split, SPLITS)
         check_cell(cell)
-        _arguments.instance("optimizer", optimizer, SGD, Kalman)
+        _arguments.instance("optimizer", optimizer, *OPTIMIZERS)
         own = _of_dense_cells(cell, optimizer, split, blocks, exact_self, window)
         norm = _arguments.one_of("norm", norm, get_args(Norm))
-        if norm == "kalman" and isinstance(optimizer, SGD):
+        if norm == "kalman" and not isinstance(optimizer, Kalman):
             raise ValueError(
                 "norm: 'kalman' measures with the optimizer's covariance, "
-                "which SGD does not have; expected 'fisher' or 'euclidean'"
+                f"which {type(optimizer).__name__} does not have; expected 'fisher' or 'euclidean'"
             )
         return cls(rank, *own, norm, split)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from nbt import _core
 from nbt.build import isa_in_use
 from nbt.inputs import Symbols
+from nbt.optimizers import Kalman, Optimizer
 from nbt.readouts import OwnLoss
 from nbt.trainers.binding import BoundSystem
 from nbt.trainers.plan import Plan
@@ -129,8 +129,6 @@ def _learner(
     plan: Plan, system: BoundSystem | None, metric: Mapping[str, Any], seed: int, turns: _core.Turns
 ) -> _core.Learner:
     """Return a learner of these sizes and choices with all numbers 0."""
-    optimizer, kalman = plan.optimizer, plan.kalman
-    lambdas = optimizer.lambdas(plan.cell, plan.readout) if kalman else (0.0, 0.0)
     return _core.Learner(
         turns=turns,
         rule=plan.form.rule,
@@ -145,11 +143,8 @@ def _learner(
         standardize_targets=getattr(plan.readout, "standardize", False),
         missing=plan.missing,
         activation=plan.cell.activation,
-        optimizer="kalman" if kalman else "sgd",
-        schedule=optimizer.schedule.lower(),
-        lambda_theta=lambdas[0],
-        lambda_phi=lambdas[1],
-        outlier=getattr(optimizer, "outlier", None) or math.inf,
+        theta=_method(plan, plan.optimizer, 0),
+        phi=_method(plan, plan.readout_optimizer, 1),
         seed=seed,
         isa=isa_in_use(),
         threads=plan.threads,
@@ -158,6 +153,13 @@ def _learner(
         **metric,
         **plan.form.asked(),
     )
+
+
+def _method(plan: Plan, optimizer: Optimizer, place: int) -> dict[str, Any]:
+    """Return how gradients change θ (place 0) or φ (1), as `_core.Learner` takes it."""
+    if not isinstance(optimizer, Kalman):
+        return optimizer.lower()
+    return optimizer.lower() | {"prior": optimizer.lambdas(plan.cell, plan.readout)[place]}
 
 
 def _metric(plan: Plan, system: BoundSystem | None) -> dict[str, Any]:

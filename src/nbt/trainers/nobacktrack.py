@@ -32,8 +32,11 @@ class NoBackTrack(Trainer):
         The network, or a system of your own, of at most 65536 units.
     readout : Softmax, Gaussian, Bernoulli or None
         What is predicted, and its loss. None: for a system that has its own loss.
-    optimizer : Kalman or SGD
+    optimizer : Kalman, SGD or Adam
         How the gradient changes the parameters.
+    readout_optimizer : Kalman, SGD or Adam, optional
+        The same for the parameters of the readout. Default: `optimizer`; beside `Adam`,
+        ``Kalman(InverseSqrt(0.02))``.
     inputs : Symbols, Vector or int, optional
         What the network receives: symbols of another alphabet than the readout's, or vectors (an
         integer is their size). Default: what is predicted.
@@ -81,16 +84,17 @@ class NoBackTrack(Trainer):
     Raises
     ------
     TypeError
-        `cell`, `readout`, `optimizer` or `inputs` is of another type than those above; `rank`,
-        `blocks`, `window`, `seed` or `threads` is no integer; `exact_self` is no bool; `split`,
-        `norm`, `dtype` or `missing` is no string.
+        `cell`, `readout`, `optimizer`, `readout_optimizer` or `inputs` is of another type than
+        those above; `rank`, `blocks`, `window`, `seed` or `threads` is no integer; `exact_self` is
+        no bool; `split`, `norm`, `dtype` or `missing` is no string.
     ValueError
         `rank`, `blocks`, `window`, `seed`, `threads`, `inputs` or the number of units of `cell` is
         out of range; `split`, `norm`, `dtype` or `missing` is none of the names above; `blocks`,
         `exact_self` or `window` is given where only dense cells have it; `window` is given without
-        `exact_self`; `norm` is "kalman" with `SGD`; `missing` is "mask" without a readout;
-        `optimizer` has a metric that does not fit the rest; `dtype` is not that of a
-        `CompiledSystem`; or the trainer would take too much memory.
+        `exact_self`; `norm` is "kalman" without `Kalman`; `missing` is "mask", or there is a
+        `readout_optimizer`, without a readout; `optimizer` or `readout_optimizer` has a metric
+        that does not fit the rest; `dtype` is not that of a `CompiledSystem`; or the trainer would
+        take too much memory.
 
     Notes
     -----
@@ -115,6 +119,7 @@ class NoBackTrack(Trainer):
         readout: Readout | None,
         optimizer: Optimizer = Kalman(),
         *,
+        readout_optimizer: Optimizer | None = None,
         inputs: Inputs | int | None = None,
         rank: int = 1,
         split: Split | None = None,
@@ -142,6 +147,7 @@ class NoBackTrack(Trainer):
             cell,
             readout,
             optimizer,
+            readout_optimizer=readout_optimizer,
             inputs=inputs,
             dtype=dtype,
             threads=threads,

@@ -12,7 +12,7 @@ import numpy as np
 from nbt import _arguments, _core
 from nbt.descriptions import value_out
 from nbt.inputs import Inputs, Symbols, Vector, as_inputs
-from nbt.optimizers import SGD, Kalman, Optimizer
+from nbt.optimizers import SGD, Optimizer, both, default_for_readout
 from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Readout, Softmax
 from nbt.systems.compiled import CompiledSystem
 from nbt.trainers.binding import BoundSystem, bind, check_cell, has_dense_rule, own_loss
@@ -42,6 +42,7 @@ class Plan:
     cell: Any
     readout: Readout
     optimizer: Optimizer
+    readout_optimizer: Optimizer
     inputs: Inputs
     dtype: str
     missing: str
@@ -50,7 +51,18 @@ class Plan:
 
     @classmethod
     def of(
-        cls, form, cell, readout, optimizer, *, inputs, dtype, missing, threads, as_system
+        cls,
+        form,
+        cell,
+        readout,
+        optimizer,
+        *,
+        readout_optimizer,
+        inputs,
+        dtype,
+        missing,
+        threads,
+        as_system,
     ) -> Plan:
         """Return the plan for a user's arguments, after each is checked."""
         check_cell(cell)
@@ -59,12 +71,18 @@ class Plan:
         readout = own_loss(cell) if readout is None else readout
         if not isinstance(readout, OwnLoss):
             _arguments.instance("readout", readout, Softmax, Gaussian, Bernoulli)
+        if isinstance(readout, OwnLoss):  # there is nothing that it could change
+            if readout_optimizer is not None:
+                raise ValueError(
+                    f"readout_optimizer: expected None without a readout, got {readout_optimizer}"
+                )
+            readout_optimizer = optimizer
         own = "System" in type(getattr(cell, "field", cell)).__name__  # in units of its own
         return cls(
             form,
             cell,
             readout,
-            _arguments.instance("optimizer", optimizer, SGD, Kalman),
+            *both(optimizer, readout_optimizer),
             as_inputs(inputs, readout.targets, standardize=not own),
             _arguments.one_of(
                 "dtype", _named(own_dtype(cell) if dtype is None else dtype), _core.DTYPES
@@ -79,10 +97,6 @@ class Plan:
         """Whether the rules for dense cells train it."""
         return not self.as_system and has_dense_rule(self.cell, self.optimizer, self.form.split)
 
-    @property
-    def kalman(self) -> bool:
-        return isinstance(self.optimizer, Kalman)
-
     def with_threads(self, threads: int) -> Plan:
         return replace(self, threads=_arguments.integer("threads", threads, high=MOST_THREADS))
 
@@ -93,7 +107,14 @@ class Plan:
         if getattr(getattr(self.cell, "field", self.cell), "vjp", True) is None:
             form = NoBackTrackForm()  # backpropagation through it is not possible
         as_system = not self.as_dense  # so that it takes the same path
-        return replace(self, form=form, optimizer=SGD(), as_system=as_system, threads=1)
+        return replace(
+            self,
+            form=form,
+            optimizer=SGD(),
+            readout_optimizer=SGD(),
+            as_system=as_system,
+            threads=1,
+        )
 
     def grown(self, symbols: int | None, inputs: int | None) -> Plan:
         """Return the plan with that many symbols, or numbers of an input; see `Trainer.grow`."""
@@ -122,7 +143,7 @@ class Plan:
 
     def sizes(self, system: BoundSystem | None) -> Sizes:
         """Return the sizes from which the shapes of its state follow."""
-        values = self.inputs, self.readout, self.optimizer
+        values = self.inputs, self.readout, self.optimizer, self.readout_optimizer
         if system is None:
             return Sizes.of_dense(self.cell.units, *values)
         theta = (len(system.theta),)
@@ -154,6 +175,15 @@ class Plan:
 
     # ---- as text -------------------------------------------------------------------------------
 
+    @property
+    def _is_default(self) -> bool:
+        """Whether the readout has the network's optimizer, and would without being told. (Another
+        default is told, so that it may become a better one.)"""
+        if isinstance(self.readout, OwnLoss):
+            return True
+        same = self.readout_optimizer == self.optimizer
+        return same and default_for_readout(self.optimizer) == self.optimizer
+
     def described(self, kind: str, seed: int) -> dict[str, Any]:
         """Return the arguments of a trainer of that kind and seed as plain values that JSON can
         hold."""
@@ -162,6 +192,9 @@ class Plan:
             "cell": value_out(self.cell),
             "readout": value_out(self.readout),
             "optimizer": value_out(self.optimizer),
+            **(
+                {} if self._is_default else {"readout_optimizer": value_out(self.readout_optimizer)}
+            ),
             "inputs": value_out(self.inputs),
             "dtype": self.dtype,
             "seed": seed,
@@ -174,8 +207,9 @@ class Plan:
         own = "".join(f", {key}={value!r}" for key, value in self.form.said().items())
         missing = "" if self.missing == "error" else f"missing={self.missing!r}, "
         inputs = "" if self.inputs == self.readout.targets else f", inputs={self.inputs}"
+        other = "" if self._is_default else f", readout_optimizer={self.readout_optimizer}"
         return (
-            f"{kind}({self.cell}, {self.readout}, {self.optimizer}{inputs}{own}, "
+            f"{kind}({self.cell}, {self.readout}, {self.optimizer}{other}{inputs}{own}, "
             f"{missing}dtype={self.dtype!r}, seed={seed})"
         )
 

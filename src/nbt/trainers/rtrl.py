@@ -30,7 +30,7 @@ class RTRL(Trainer):
 
     Parameters
     ----------
-    cell, readout, optimizer, inputs, dtype, seed, threads, missing
+    cell, readout, optimizer, readout_optimizer, inputs, dtype, seed, threads, missing
         As in `NoBackTrack`.
 
     Raises
@@ -47,6 +47,7 @@ class RTRL(Trainer):
         readout: Readout | None,
         optimizer: Optimizer = Kalman(),
         *,
+        readout_optimizer: Optimizer | None = None,
         inputs: Inputs | int | None = None,
         dtype: DType | None = None,
         seed: int = 0,
@@ -58,6 +59,7 @@ class RTRL(Trainer):
             cell,
             readout,
             optimizer,
+            readout_optimizer=readout_optimizer,
             inputs=inputs,
             dtype=dtype,
             threads=threads,

@@ -7,18 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 from nbt import optimizers
-from nbt.optimizers import SGD, Kalman
+from nbt.optimizers import SGD, Adam, Kalman, default_for_readout
 from nbt.schedules import Constant, InverseSqrt
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT, forms
 
 __all__ = [
     *("BLOCKS", "DT", "EVERY", "EXACT_STEPS", "OPTIMIZERS", "OPTIMIZER_OF_RULE", "PRIOR", "RATE"),
-    *("READOUT_PRIOR", "RULES", "SGD_RATE", "TRAINERS", "UNITS", "WINDOW"),
+    *("READOUT_DECAY", "READOUT_OPTIMIZER", "READOUT_PRIOR", "READOUT_RATE", "RULES", "SGD_RATE"),
+    *("ADAM_RATE", "TRAINERS", "UNITS", "WINDOW"),
     *("of", "optimizer_of", "shown"),
 ]
 
 TRAINERS = {"nobacktrack": NoBackTrack, "rtrl": RTRL, "tbptt": TruncatedBPTT}
-OPTIMIZERS = {"kalman": Kalman, "sgd": SGD}
+OPTIMIZERS = {"kalman": Kalman, "sgd": SGD, "adam": Adam}
 
 UNITS = 20  # the classes have no default for it
 DT = 0.1  # for ctrnn, whose time constants are drawn from [1, 10]
@@ -39,7 +40,8 @@ def of(made: Callable[..., Any], name: str) -> Any:
 def shown(value: Any) -> str:
     """Return a value as one would type it."""
     if isinstance(value, InverseSqrt):
-        return f"{value.scale:g}/sqrt(t)"
+        by = "t" if value.after == 1 else f"1+t/{value.after:g}"
+        return f"{value.scale:g}/sqrt({by})"
     if isinstance(value, Constant):
         return f"{value.value:g}"
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
@@ -61,7 +63,14 @@ def _optimizers() -> str:
 
 OPTIMIZER_OF_RULE = _optimizers()
 SGD_RATE = shown(of(SGD, "rate"))
-RATE = f"{SGD_RATE}; {shown(of(TruncatedBPTT, 'optimizer').rate)} for tbptt without --optimizer"
+ADAM_RATE = shown(of(Adam, "rate"))
+RATE = (
+    f"{SGD_RATE}; {shown(of(TruncatedBPTT, 'optimizer').rate)} for tbptt without --optimizer; "
+    f"{ADAM_RATE} for adam"
+)
+READOUT_OPTIMIZER = "that of the network; kalman beside adam"
+READOUT_DECAY = f"that of the network; {shown(default_for_readout(Adam()).schedule)} beside adam"
+READOUT_RATE = f"that of the network, or {SGD_RATE}, {ADAM_RATE} for adam"
 
 LARGE = f"for more than {forms.SMALL_UNITS} units"
 WINDOW = shown(of(TruncatedBPTT, "window"))

@@ -10,7 +10,7 @@ from nbt.cli.options.defaults import TRAINERS, of, shown
 from nbt.cli.options.rows import Row
 from nbt.cli.options.values import Count, Each, OrNone, Positive, Rules, Schedule
 from nbt.inputs import Vector
-from nbt.optimizers import FISHERS, REDUCTIONS, Kalman
+from nbt.optimizers import FISHERS, REDUCTIONS, Adam, Kalman
 from nbt.trainers import NoBackTrack
 from nbt.trainers.forms import SPLITS
 
@@ -179,10 +179,10 @@ KALMAN = ("optimizer", "kalman")
 OPTIMIZER = (
     Row(
         "optimizer",
-        "What the gradient does to the parameters: a Kalman filter, or stochastic gradient "
-        "descent.",
+        "What the gradient does to the parameters: a Kalman filter, stochastic gradient descent, "
+        "or Adam.",
         LEARN,
-        click.Choice(["kalman", "sgd"]),
+        click.Choice(list(defaults.OPTIMIZERS)),
         otherwise={
             "train": defaults.OPTIMIZER_OF_RULE,
             "diagnose": defaults.optimizer_of("nobacktrack", False),
@@ -190,12 +190,33 @@ OPTIMIZER = (
     ),
     Row(
         "rate",
-        "Learning rate of SGD.",
+        "Learning rate of SGD or Adam.",
         LEARN,
         Schedule(),
         metavar=SCHEDULE,
-        otherwise={"train": defaults.RATE, "diagnose": defaults.SGD_RATE},
-        needs=("optimizer", "sgd"),
+        otherwise={
+            "train": defaults.RATE,
+            "diagnose": f"{defaults.SGD_RATE}; {defaults.ADAM_RATE} for adam",
+        },
+        needs=("optimizer", "sgd", "adam"),
+    ),
+    Row(
+        "b1",
+        "Part of its mean gradient that Adam keeps at an update.",
+        LEARN,
+        click.FLOAT,
+        metavar="NUMBER",
+        otherwise=shown(of(Adam, "b1")),
+        needs=("optimizer", "adam"),
+    ),
+    Row(
+        "b2",
+        "Part of its mean squared gradient that Adam keeps at an update.",
+        LEARN,
+        click.FLOAT,
+        metavar="NUMBER",
+        otherwise=shown(of(Adam, "b2")),
+        needs=("optimizer", "adam"),
     ),
     Row(
         "decay",
@@ -220,7 +241,7 @@ OPTIMIZER = (
         LEARN,
         Positive(),
         otherwise=defaults.READOUT_PRIOR,
-        needs=KALMAN,
+        needs=("readout_optimizer", "kalman"),
     ),
     Row(
         "outlier",
@@ -248,5 +269,32 @@ OPTIMIZER = (
         click.Choice(FISHERS),
         otherwise=shown(of(Kalman, "fisher")),
         needs=KALMAN,
+    ),
+    Row(
+        "readout_optimizer",
+        "What the gradient does to the parameters of the readout.",
+        LEARN,
+        click.Choice(list(defaults.OPTIMIZERS)),
+        otherwise=defaults.READOUT_OPTIMIZER,
+    ),
+    Row(
+        "readout_rate",
+        "Learning rate of SGD or Adam in the readout.",
+        LEARN,
+        Schedule(),
+        metavar=SCHEDULE,
+        otherwise=defaults.READOUT_RATE,
+        needs=("readout_optimizer", "sgd", "adam"),
+        argument="rate",
+    ),
+    Row(
+        "readout_decay",
+        "Decay of the Kalman covariance of the readout.",
+        LEARN,
+        Schedule(),
+        metavar=SCHEDULE,
+        otherwise=defaults.READOUT_DECAY,
+        needs=("readout_optimizer", "kalman"),
+        argument="decay",
     ),
 )

@@ -40,8 +40,8 @@ class Row:
         Whether the flag has an opposite, which begins with no.
     required : str
         The commands that need it, separated by spaces.
-    needs : (str, str), optional
-        Another option, and the only value of it with which this one is allowed.
+    needs : tuple of str, optional
+        Another option, and the values of it with which this one is allowed.
     argument : str
         The name of the library's argument, if it differs.
     older : dict
@@ -58,7 +58,7 @@ class Row:
     letter: str = ""
     negated: bool = False
     required: str = ""
-    needs: tuple[str, str] | None = None
+    needs: tuple[str, ...] | None = None
     argument: str = ""
     older: dict[str, str] = field(default_factory=dict)
 

@@ -63,7 +63,7 @@ def row_of(command: str, argument: str, given: dict[str, object]) -> Row | None:
 
 def _fits(row: Row, given: dict[str, object]) -> bool:
     """Return whether the option is for the choices that were made, or for the default choice."""
-    return row.needs is None or given.get(row.needs[0]) in (None, row.needs[1])
+    return row.needs is None or given.get(row.needs[0]) in (None, *row.needs[1:])
 
 
 ARGUMENT = re.compile(r"\b(\w+)=(?:'([\w-]+)'|(?= ))")

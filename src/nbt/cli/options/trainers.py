@@ -15,17 +15,19 @@ from nbt.cli.options.defaults import DT, OPTIMIZERS, TRAINERS, UNITS, optimizer_
 from nbt.cli.options.rows import note
 from nbt.cli.options.table import TABLE, names
 from nbt.cli.options.values import NONE, given
+from nbt.optimizers import default_for_readout
 
 __all__ = ["OF_TRAINER", "as_before_schedules", "build_trainer", "with_exact_steps"]
 
 OF_TRAINER = (*names("Network", "Learning rule", "Optimizer"), "dtype", "seed")
 """The options that describe a trainer."""
+OF_READOUT = ("readout_optimizer", "readout_prior", "readout_rate", "readout_decay")
 NEEDS = {row.name: row.needs for row in TABLE.values() if row.needs is not None}
 
 
 def _with(choice: str) -> tuple[str, ...]:
     """Return the options that are only for some rules, or only for some optimizers."""
-    return tuple(name for name, (other, _) in NEEDS.items() if other == choice)
+    return tuple(name for name, (other, *_) in NEEDS.items() if other == choice)
 
 
 def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> Any:
@@ -43,10 +45,31 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
     settings = chosen(*_with("rule"), "dtype", "seed", "missing")
     settings |= given(inputs=_lagged(inputs, options["lags"]))
     if options["optimizer"]:
-        own = chosen(*_with("optimizer"))
+        shared = ("readout_prior",) if options["optimizer"] == "kalman" else ()
+        own = chosen(*_with("optimizer"), *shared)
         own = {name: None if value == NONE else value for name, value in own.items()}
         settings["optimizer"] = OPTIMIZERS[options["optimizer"]](**own)
+        of_readout = chosen(*(name for name in _with("readout_optimizer") if name not in shared))
+        if of_readout or options["readout_optimizer"] not in (None, _beside(options["optimizer"])):
+            name = options["readout_optimizer"] or _beside(options["optimizer"])
+            settings["readout_optimizer"] = _of_readout(name, settings["optimizer"], of_readout)
     return TRAINERS[options["rule"]](_cell(options), readout, **settings)
+
+
+def _beside(optimizer: str) -> str:
+    """Return the name of the optimizer that a readout has beside this one of the network."""
+    default = type(default_for_readout(OPTIMIZERS[optimizer]()))
+    return next(name for name, kind in OPTIMIZERS.items() if kind is default)
+
+
+def _of_readout(name: str, first: Any, own: dict[str, Any]) -> Any:
+    """Return the optimizer of that name for the readout. What is not told is as in that of the
+    network, or as the library has it beside that."""
+    kind = OPTIMIZERS[name]
+    known = next(
+        (one for one in (first, default_for_readout(first)) if isinstance(one, kind)), kind()
+    )
+    return dataclasses.replace(known, **own)
 
 
 def with_exact_steps(options: dict[str, Any]) -> dict[str, Any]:
@@ -121,19 +144,22 @@ def _settled(options: dict[str, Any], numbers: bool) -> dict[str, Any]:
     rule, unnamed = options["rule"], options["optimizer"] is None
     own = "sgd" if options["paper"] and rule == "tbptt" else optimizer_of(rule, numbers)
     chosen = {**options, "optimizer": own if unnamed else options["optimizer"]}
-    for name, (other, wanted) in NEEDS.items():
-        if options[name] is None or chosen[other] == wanted:
+    of_readout = options["readout_optimizer"] or _beside(chosen["optimizer"])
+    told = {**chosen, "readout_optimizer": of_readout}
+    for name, (other, *wanted) in NEEDS.items():
+        if options[name] is None or told[other] in wanted:
             continue
-        said = f"{TABLE[name].word} is for --{other} {wanted}, not {chosen[other]}"
+        word = TABLE[other].word
+        said = f"{TABLE[name].word} is for {word} {' or '.join(wanted)}, not {told[other]}"
         if other == "optimizer" and unnamed:
             value = shlex.quote(shown(options[name]))
-            said += f", which {rule} has unless told: --optimizer {wanted} "
+            said += f", which {rule} has unless told: {word} {wanted[0]} "
             said += f"{TABLE[name].word} {value}"
         raise click.UsageError(said)
     for name, only in (("reduction", "quasi-diagonal"), ("fisher", "outer")):
         if options["outlier"] not in (None, NONE) and options[name] not in (None, only):
             raise click.UsageError(f"--outlier is for --{name} {only}, not {options[name]}")
-    given_own = any(options[name] is not None for name in _with("optimizer"))
+    given_own = any(options[name] is not None for name in (*_with("optimizer"), *OF_READOUT))
     if given_own or options["paper"] or numbers:
         options = chosen  # otherwise the class chooses its optimizer and its rate
     if options["paper"]:
@@ -151,7 +177,8 @@ def as_before_schedules(options: dict[str, Any]) -> dict[str, Any]:
         for name in ("rate", "decay")
         if isinstance(value := options[name], Constant)
     }
-    implied = {NEEDS[name][1] for name in _with("optimizer") if options[name] is not None}
+    own = (*_with("optimizer"), "readout_prior")
+    implied = {NEEDS[name][1] for name in own if options[name] is not None}
     optimizer = options["optimizer"] or min(implied, default=None)
     return {**options, **falling, "optimizer": optimizer}
 

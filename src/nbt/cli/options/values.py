@@ -111,8 +111,8 @@ class Rules(click.ParamType):
 
 
 class Schedule(click.ParamType):
-    """Number, which is constant as in Python, or c/sqrt(t) for c / sqrt(t + 1) at step t = 0, 1,
-    …"""
+    """Number, which is constant as in Python; c/sqrt(t) for c / sqrt(t + 1) at step t = 0, 1, …; or
+    c/sqrt(1+t/s) for c / sqrt(1 + t / s)."""
 
     name = "NUMBER|NUMBER/sqrt(t)"
 
@@ -121,18 +121,23 @@ class Schedule(click.ParamType):
 
         if not isinstance(value, str):
             return value
-        kind, number = _schedule(value.strip())
-        if math.isnan(number):
+        kind, *numbers = _schedule(value.strip())
+        if any(map(math.isnan, numbers)):
             self.fail(f"{value!r} is neither a number nor NUMBER/sqrt(t)", param, ctx)
         try:
-            return getattr(schedules, kind)(number)
+            return getattr(schedules, kind)(*numbers)
         except ValueError as error:  # it names the argument of the schedule, not the option
             self.fail(str(error).partition(": ")[2], param, ctx)
 
 
-def _schedule(text: str) -> tuple[str, float]:
-    """Return the class and its number, NaN if there is none. const: and sqrt: are older
+SLOWLY = r"(.+?)\s*/\s*sqrt\(\s*1\s*\+\s*t\s*/\s*(.+?)\s*\)"
+
+
+def _schedule(text: str) -> tuple[Any, ...]:
+    """Return the class and its numbers, NaN for one that is none. const: and sqrt: are older
     spellings."""
+    if slowly := re.fullmatch(SLOWLY, text):
+        return "InverseSqrt", _real(slowly[1]), _real(slowly[2])
     falling = re.fullmatch(r"(?:sqrt:(.+)|(.+?)\s*/\s*(?:√t|sqrt\(t(?:\s*\+\s*1)?\)))", text)
     if falling:
         return "InverseSqrt", _real(falling[1] or falling[2])

@@ -38,6 +38,7 @@ def numbers(key: str, value, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         raise ValueError(f"{key}: expected counts in [0, {HORIZON}], got {array}")
     squares = key.endswith((".J", ".variance", ".error", ".limited"))
     squares |= key in ("estimator.fisher", "waiting.norm")
+    squares |= key in ("optimizer.theta.v", "optimizer.phi.v")
     if squares and not (array >= 0).all():
         raise ValueError(f"{key}: expected means of squares, at least 0, got {array.min()}")
     return array

@@ -19,6 +19,7 @@ __all__ = ["DenseTable"]
 
 ACTIVE = -2  # mark of a row that does not wait (csrc/dense/lazy.h)
 CALLED = {"count": "seen"}  # names of csrc/shared/scaler.h that differ
+UPDATES = {f"optimizer.{name}.updates": f"{name}_updates" for name in ("theta", "phi")}
 LAST_STEP = 2**63 - 1  # largest step of a state, so that 64 bits always hold the step
 
 # The array of the core that holds each array of the state.
@@ -28,6 +29,7 @@ ARRAYS = {
     **{f"optimizer.{name}.J": f"{name}_J" for name in ("theta", "phi")},
     **{f"optimizer.{name}.J0": f"{name}_J0" for name in ("theta", "phi")},
     **{f"optimizer.{name}.blocks": f"{name}_J" for name in ("theta", "phi")},
+    **{f"optimizer.{name}.{key}": f"{name}_{key}" for name in ("theta", "phi") for key in "mv"},
     **{f"inputs.{key}": f"x_{CALLED.get(key, key)}" for key in MOMENTS},
     **{f"targets.{key}": f"y_{CALLED.get(key, key)}" for key in MOMENTS + TYPICAL},
     **{"estimator.v": "v", "estimator.w": "w", "estimator.d": "d", "estimator.z": "z"},
@@ -121,6 +123,7 @@ class DenseTable:
         self._theta, self._phi = Panels(**core.panels("theta")), Panels(**core.panels("phi"))
         shapes = form.shapes(sizes)
         self._entries = {key: self._entry(key, shape) for key, shape in shapes.items()}
+        self._updates = [key for key in UPDATES if key.replace("updates", "m") in shapes]
         self._waiting = self._rows_that_wait() if core.lazy else {}
 
     def _entry(self, key: str, shape: Shape) -> Entry:
@@ -192,6 +195,7 @@ class DenseTable:
         they grew.)"""
         values = self._core.counters()
         counters = {"step": np.uint64(values["step"]), "seed": np.uint64(values["seed"])}
+        counters |= {key: np.uint64(values[UPDATES[key]]) for key in self._updates}
         if self._window:
             counters["window.length"] = np.int64(values["length"])
             bptt = self._rule == "bptt"
@@ -343,6 +347,7 @@ class DenseTable:
         limit = {
             "step": LAST_STEP,
             "seed": 2**64 - 1,
+            **dict.fromkeys(UPDATES, LAST_STEP),
             "window.length": self._window - (self._rule == "bptt"),
             "window.entered": 1,
         }
@@ -364,6 +369,7 @@ class DenseTable:
         return {
             "step": values["step"],
             "seed": values["seed"],
+            **{name: values.get(key, 0) for key, name in UPDATES.items()},
             "length": values.get("window.length", 0),
             "entered": values.get("window.entered", 0),
             "symbols": symbols,

@@ -32,6 +32,7 @@ def shapes_of(
         kind.described(trainer),
         [value_in(trainer[name]) for name in ("inputs", "readout", "optimizer")],
     )
+    values.append(value_in(trainer.get("readout_optimizer", trainer["optimizer"])))
     if is_system(cell):
         sizes = _of_system(layout, values)
     else:
@@ -43,7 +44,7 @@ def shapes_of(
 
 
 def _of_cell(cell: Any, form: Form, values: list[Any]) -> Sizes:
-    inputs, _, optimizer = values
+    inputs, _, optimizer, _ = values
     if has_dense_rule(cell, optimizer, form.split):
         return Sizes.of_dense(cell.units, *values)
     network = Network(cell, inputs.width)

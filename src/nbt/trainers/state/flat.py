@@ -18,7 +18,8 @@ from nbt.trainers.state.sizes import Shape, Sizes
 __all__ = ["FlatTable"]
 
 FLAT = {
-    *("optimizer.theta.J", "optimizer.theta.J0", "estimator.w", "estimator.G", "window.g_theta")
+    *("optimizer.theta.J", "optimizer.theta.J0", "optimizer.theta.m", "optimizer.theta.v"),
+    *("estimator.w", "estimator.G", "window.g_theta"),
 }
 BLOCKS = "optimizer.theta.blocks"
 PAIR = "estimator.pair"

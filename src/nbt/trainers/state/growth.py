@@ -9,10 +9,12 @@ __all__ = ["VECTORS", "with_inputs", "with_outputs"]
 # Arrays whose last axis is that of the outputs; arrays with an axis for the inputs, and which.
 OUTPUTS = {
     *("readout.b", "readout.W", "optimizer.phi.J", "optimizer.phi.J0"),
+    *("optimizer.phi.m", "optimizer.phi.v"),
     *("window.delta", "window.g_phi"),
 }
 INPUTS = {
     **dict.fromkeys(("cell.r", "optimizer.theta.J", "optimizer.theta.J0", "window.g_theta"), 0),
+    **{"optimizer.theta.m": 0, "optimizer.theta.v": 0},
     **{"estimator.d": 0, "estimator.z": 0, "estimator.w": 1, "estimator.G": 1},
 }
 VECTORS = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nbt.inputs import Inputs, Vector
-from nbt.optimizers import Kalman, Optimizer
+from nbt.optimizers import Adam, Kalman, Optimizer
 from nbt.readouts import OwnLoss, Readout
 
 __all__ = ["MOMENTS", "TYPICAL", "Shape", "Sizes"]
@@ -39,17 +39,25 @@ class Sizes:
     inputs: Inputs
     readout: Readout
     optimizer: Optimizer
+    readout_optimizer: Optimizer
     cell: Mapping[str, Shape]
     theta: Shape
     squares: int | None = None
     phases: int = 1
 
     @classmethod
-    def of_dense(cls, n: int, inputs: Inputs, readout: Readout, optimizer: Optimizer) -> Sizes:
+    def of_dense(
+        cls,
+        n: int,
+        inputs: Inputs,
+        readout: Readout,
+        optimizer: Optimizer,
+        readout_optimizer: Optimizer,
+    ) -> Sizes:
         """Return the sizes of a fully connected cell of n units."""
         m = inputs.width
         cell = {"b": (n,), "W": (n, n), "r": (m, n), "alpha": (n,)}
-        return cls(n, inputs, readout, optimizer, cell, (1 + n + m, n))
+        return cls(n, inputs, readout, optimizer, readout_optimizer, cell, (1 + n + m, n))
 
     @property
     def dense(self) -> bool:
@@ -73,10 +81,10 @@ class Sizes:
             **{f"cell.{name}": shape for name, shape in self.cell.items()},
             "state.h": (self.units,),
             **self._of_lags(),
-            **self._of_metric("theta", self.theta, self.squares),
+            **self._kept("theta", self.optimizer, self.theta, self.squares),
             **self._of_readout(),
             **self._of_scales(),
-            **self._of_metric("phi", *self._phi_in_metric()),
+            **self._kept("phi", self.readout_optimizer, *self._phi_in_metric()),
         }
 
     def _of_lags(self) -> dict[str, Shape]:
@@ -101,18 +109,23 @@ class Sizes:
     def _phi_in_metric(self) -> tuple[Shape, int | None]:
         """Return the shape of φ in the metric: flat, one output after the other, unless it is the
         default metric."""
-        if self.optimizer.plain or not self.phi:
+        if self.readout_optimizer.plain or not self.phi:
             return self.phi, None
         rows, outputs = self.phi
         return (rows * outputs,), outputs * rows**2
 
-    def _of_metric(self, name: str, shape: Shape, squares: int | None) -> dict[str, Shape]:
-        """Return the shapes of J of θ or φ: two arrays of its shape, or the groups' matrices one
-        after the other."""
-        if not isinstance(self.optimizer, Kalman) or not shape:
+    @staticmethod
+    def _kept(
+        name: str, optimizer: Optimizer, shape: Shape, squares: int | None
+    ) -> dict[str, Shape]:
+        """Return the shapes of what the optimizer of θ or φ keeps: two arrays of its shape, or the
+        groups' matrices of J one after the other."""
+        if isinstance(optimizer, Adam) and shape:
+            return {f"optimizer.{name}.{key}": shape for key in ("m", "v")}
+        if not isinstance(optimizer, Kalman) or not shape:
             return {}
-        if self.optimizer.reduction not in ("block", "full"):
+        if optimizer.reduction not in ("block", "full"):
             return {f"optimizer.{name}.{key}": shape for key in ("J", "J0")}
-        if self.optimizer.reduction == "full":
+        if optimizer.reduction == "full":
             return {f"optimizer.{name}.blocks": (math.prod(shape) ** 2,)}
         return {} if squares is None else {f"optimizer.{name}.blocks": (squares,)}
