@@ -114,10 +114,123 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(past, back, T, cell.ld, windowed, DERIVED)                                                   \
     X(past, back_W, T, cell.ld, windowed, DERIVED)                                                 \
     X(past, back_r, T, cell.ld, windowed, DERIVED)                                                 \
+    X(past, back_gain, T, cell.ld, windowed &&rms, DERIVED)                                        \
     X(past, own, T, cell.ld, exact &&windowed, DERIVED)                                            \
     X(past, own_W, T, cell.ld, exact &&windowed, DERIVED)                                          \
-    X(past, own_r, T, cell.ld, exact &&windowed, DERIVED)
+    X(past, own_r, T, cell.ld, exact &&windowed, DERIVED)                                          \
+    X(past, own_gain, T, cell.ld, exact && windowed && rms, DERIVED)                               \
+    X(past, nu, T, cell.ld, nu, DERIVED)                                                           \
+    X(past, nu_W, T, cell.ld, nu, DERIVED)                                                         \
+    X(past, nu_r, T, cell.ld, nu, DERIVED)                                                         \
+    X(past, nu_gain, T, cell.ld, nu &&rms, DERIVED)                                                \
+    X(past, normal, T, gates *ldn, windowed &&rms, DERIVED)                                        \
+    X(past, slant, T, gates *ldn, windowed &&rms, DERIVED)                                         \
+    X(past, bias, gates, ldn, windowed &&rms, DERIVED)                                             \
+    X(past, gain, gates, ldn, windowed &&rms, DERIVED)
 
+/* Rows of symbols that wait (dense/lazy.h): steps of an era, of an epoch; entries of the table. */
+enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_EPOCH + 1 };
+
+/* θ = (b; W; r), leaks; pre-activations, activities, slopes. */
+#define NBT_NETWORK_ARRAYS(X)                                                                      \
+    X(network, theta, 1, cell.size, always, LEARNED)                                               \
+    X(network, alpha, 1, ldn, always, LEARNED)                                                     \
+    X(network, h, 1, ldn, always, CARRIED)                                                         \
+    X(network, a, 1, ldn, always, CARRIED)                                                         \
+    X(network, slope, 1, ldn, always, CARRIED)
+
+/* φ; ∂ℓ/∂h, ∂ℓ/∂ŷ; a diagonal I_t (23) that does not depend on y (readout.h). */
+#define NBT_READOUT_ARRAYS(X)                                                                      \
+    X(readout, phi, 1, out.size, always, LEARNED)                                                  \
+    X(readout, H, 1, ldn, always, DERIVED)                                                         \
+    X(readout, delta, 1, ldA, always, SCRATCH)                                                     \
+    X(readout, information, 1, ldA, informed, SCRATCH)
+
+/* Kalman: diagonal and first row of J, for θ and φ. Of a system: the metric's q, r (metric.h), and
+ * a vector (p) that is 0 between uses. Of a reference metric (reference.h): φ flat, its
+ * gradient and metric; a direction. */
+#define NBT_OPTIMIZER_ARRAYS(X)                                                                    \
+    X(optimizer, theta_J, 1, theta_kept, kalman, LEARNED)                                          \
+    X(optimizer, theta_J0, 1, cell.size, kalman, LEARNED)                                          \
+    X(optimizer, phi_J, 1, phi_kept, kalman, LEARNED)                                              \
+    X(optimizer, phi_J0, 1, phi_size, kalman, LEARNED)                                             \
+    X(optimizer, metric_q, 1, theta_kept, measured, CARRIED)                                       \
+    X(optimizer, metric_r, 1, cell.size, measured, CARRIED)                                        \
+    X(optimizer, lead, 1, cell.size, measured, CARRIED)                                            \
+    X(optimizer, phi_flat, 1, phi_size, reference, DERIVED)                                        \
+    X(optimizer, phi_g, 1, phi_size, reference, DERIVED)                                           \
+    X(optimizer, phi_q, 1, phi_kept, reference, CARRIED)                                           \
+    X(optimizer, phi_r, 1, phi_size, reference, CARRIED)                                           \
+    X(optimizer, direction, 1, ldA, reference, DERIVED)
+
+/* NoBackTrack: pairs v̄ w̄, self-influence d, the regressors z of the last transition, s; what the
+ * next sweep still has to do to w̄ and d, and 1024 times the most that an entry of them may be then
+ * (dense/nobacktrack.h); norms. RTRL: G and its successor, in strips where the cell is dense. */
+#define NBT_ESTIMATOR_ARRAYS(X)                                                                    \
+    X(estimator, v, K *Sv, ldn, pairs, CARRIED)                                                    \
+    X(estimator, w, Kw, cell.size, pairs, CARRIED)                                                 \
+    X(estimator, d, 1, cell.size, exact, CARRIED)                                                  \
+    X(estimator, z, 1, ldP, online, CARRIED)                                                       \
+    X(estimator, fisher, 1, ldn, fisher, LEARNED)                                                  \
+    X(estimator, keep_w, K, ldn, nobacktrack, CARRIED)                                             \
+    X(estimator, add_w, K, ldn, nobacktrack, CARRIED)                                              \
+    X(estimator, keep_d, 1, ldn, nobacktrack, CARRIED)                                             \
+    X(estimator, excess, 1, ldn, exact &&nobacktrack, DERIVED)                                     \
+    X(estimator, z_last, 1, ldP, nobacktrack, CARRIED)                                             \
+    X(estimator, most_w, K, ldn, deferred_pairs, CARRIED)                                          \
+    X(estimator, most_d, 1, ldn, deferred_pairs, CARRIED)                                          \
+    X(estimator, norm_w, K, ldn, nobacktrack, DERIVED)                                             \
+    X(estimator, norm_d, 1, ldn, nobacktrack, DERIVED)                                             \
+    X(estimator, inner, K, ldn, nobacktrack, DERIVED)                                              \
+    X(estimator, sv, K, ldP, descent, DERIVED)                                                     \
+    X(estimator, norms, 1, K + 1, descent, DERIVED)                                                \
+    X(estimator, G, rowsG, columnsG, rtrl || full, CARRIED)                                        \
+    X(estimator, G_next, rowsG, columnsG, rtrl || full, CARRIED)
+
+/* A reduction (reduction.h): the weights of ‖v‖²; ρ_i, signs; norms and ρ of the blocks. */
+#define NBT_REDUCTION_ARRAYS(X)                                                                    \
+    X(reduction, u, 1, ldn, nobacktrack, DERIVED)                                                  \
+    X(reduction, rho, 1, ldn, nobacktrack, DERIVED)                                                \
+    X(reduction, rho_inverse, 1, ldn, nobacktrack, DERIVED)                                        \
+    X(reduction, sign, 1, ldn, nobacktrack, DERIVED)                                               \
+    X(reduction, block_v, 1, ldS, nobacktrack, DERIVED)                                            \
+    X(reduction, block_w, 1, ldS, nobacktrack, DERIVED)                                            \
+    X(reduction, block_rho, 1, ldS, nobacktrack, DERIVED)                                          \
+    X(reduction, block_inverse, 1, ldS, nobacktrack, DERIVED)
+
+/* The last steps: NoBackTrack's ring (window.h); truncated BPTT's steps, and the gradients
+ * collected from closed windows; the same of cells with gates (gated/steps.h), with ∂ℓ/∂y, and
+ * what follows from them. */
+#define NBT_PAST_ARRAYS(X)                                                                         \
+    X(past, past_F, T *n, ldn, ringed, CARRIED)                                                    \
+    X(past, past_a, T, ldn, ringed, CARRIED)                                                       \
+    X(past, past_x, T, ldm, ringed &&vectors, CARRIED)                                             \
+    X(past, hop, K * T * S, ldn, ringed, CARRIED)                                                  \
+    X(past, hop_right, K *T, ldn, ringed, CARRIED)                                                 \
+    X(past, adjoint, T + 1, ldn, ringed, DERIVED)                                                  \
+    X(past, recent, threads, ldrecent, ringed, CARRIED)                                            \
+    X(past, window_h, T *phases, ldn, kept_steps, CARRIED)                                         \
+    X(past, window_x, T, ldm, kept_steps, CARRIED)                                                 \
+    X(past, window_delta, T, ldA, bptt, CARRIED)                                                   \
+    X(past, g_theta, 1, cell.size, kept_steps, CARRIED)                                            \
+    X(past, g_phi, 1, out.size, bptt, CARRIED)                                                     \
+    X(past, window_a, 1 + T, ldn, kept_steps, CARRIED)                                             \
+    X(past, window_slope, 1 + T, ldn, bptt, CARRIED)                                               \
+    X(past, window_back, T, ldn, bptt, DERIVED)                                                    \
+    X(past, window_H, T, ldn, windowed, CARRIED)                                                   \
+    X(past, first_slope, 1, ldn, windowed, CARRIED)                                                \
+    X(past, local, T, gates *ldn, windowed, DERIVED)                                               \
+    X(past, keep, T, ldn, windowed, DERIVED)                                                       \
+    X(past, show, T, ldn, windowed, DERIVED)                                                       \
+    X(past, back, T, cell.ld, windowed, DERIVED)                                                   \
+    X(past, back_W, T, cell.ld, windowed, DERIVED)                                                 \
+    X(past, back_r, T, cell.ld, windowed, DERIVED)                                                 \
+    X(past, own, T, cell.ld, exact &&windowed, DERIVED)                                            \
+    X(past, own_W, T, cell.ld, exact &&windowed, DERIVED)                                          \
+    X(past, own_r, T, cell.ld, exact &&windowed, DERIVED)                                          \
+    X(past, nu, T, cell.ld, windowed && (pairs || full), DERIVED)                                  \
+    X(past, nu_W, T, cell.ld, windowed && (pairs || full), DERIVED)                                \
+    X(past, nu_r, T, cell.ld, windowed && (pairs || full), DERIVED)
 /* Rows of symbols that wait (lazy.h). */
 #define NBT_WAITING_ARRAYS(X)                                                                      \
     X(waiting, lazy_q, K, NBT_LAZY_TABLE, lazy, CARRIED)                                           \
@@ -144,7 +257,7 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(scratch, g, 1, cell.size, rtrl || is_system || windowed, DERIVED)                            \
     X(scratch, sums, 1, cell.ld, windowed, SCRATCH)                                                \
     X(scratch, gates, gates, ldn, windowed, SCRATCH)                                               \
-    X(scratch, local_next, 2 + gates, ldn, windowed, SCRATCH)                                      \
+    X(scratch, local_next, 2 + 3 * gates, ldn, windowed, SCRATCH)                                  \
     X(scratch, factors, 2, cell.ld, windowed, DERIVED)                                             \
     X(scratch, ends, 6, ldn, windowed, DERIVED)                                                    \
     X(scratch, w_new, 1, cell.size, pairs &&windowed, DERIVED)                                     \

@@ -53,6 +53,7 @@ typedef struct {
     nbt_cell cell; /* what the units of a dense cell are */
     int windowed;  /* θ is learned once in T steps (gated/rules.h) */
     int recurrent; /* units see each other; 0: θ has no W (windowed only) */
+    int rms;       /* a gate's sums are divided by their root mean square (windowed only) */
     nbt_activation activation;
     const uint8_t *activations; /* (n) those of the units where they differ; NULL: as above */
     nbt_readout readout;

@@ -31,6 +31,8 @@ void nbt_learner_init(nbt_learner *self, int isa)
     const size_t lanes = self->kernels->lanes;
     of->is_system = system->step != NULL;
     const size_t units = of->windowed && !of->recurrent ? 0 : at->n; /* rows of W */
+    /* gains, if there are any, begin a turn of their own */
+    const size_t rows = units + (of->rms ? nbt_padded(at->m, 4) + 1 : at->m);
     at->lanes = lanes;
     at->gates = gates.count;
     at->kept = gates.kept;
@@ -44,7 +46,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
     at->ldP = nbt_padded(at->P, lanes);
     at->ldS = nbt_padded(at->S, lanes);
     at->cell = of->is_system ? (nbt_panels){.size = nbt_padded(system->p, lanes)}
-                             : nbt_panels_of(units, units + at->m, at->gates * at->n, lanes);
+                             : nbt_panels_of(units, rows, at->gates * at->n, lanes);
     if (of->readout != NBT_OWN_LOSS) at->out = nbt_panels_of(at->n, at->n, at->A, lanes);
     at->ldG = of->rule != NBT_RTRL ? 0
               : of->is_system      ? at->cell.size
@@ -104,6 +106,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t rowsG = full ? 2 * n : 1, columnsG = full ? cell.size : n * ldG;
     const size_t rowsF = full ? 2 * n : n, columnsF = full ? nbt_padded(2 * n, at->lanes) : ldn;
     const size_t gates = at->gates;
+    const int rms = of->rms, nu = windowed && of->rule != NBT_BPTT;
 #define NBT_ROW(part, name, rows, columns, which, kind)                                            \
     {#part, #name, offsetof(nbt_learner, part.name), (size_t)(rows), columns, NBT_##kind, which, 0},
 #define NBT_WIDE(part, name, rows, columns, which, kind)                                           \

@@ -2,16 +2,32 @@
  *
  * θ's matrix has a column for each gate of each unit, g n + i, and the rows of u: the bias, W
  * (n rows; none where units do not see each other), r. A vector over these columns is *flat*,
- * (cell.ld), zero in the padding; a vector over units has ldn numbers. */
+ * (cell.ld), zero in the padding; a vector over units has ldn numbers.
+ *
+ * Where sums are normalised (`rms`), x̂_g = s_g / √(mean s_g² + ε) over the units, s_g being the
+ * sums without bias, and a_g = b_g + γ_g x̂_g. The gains γ are one more row of θ. */
 #ifndef NBT_GATED_NETWORK_H
 #define NBT_GATED_NETWORK_H
 
 #include "gated/unit.h"
 
-/* Rows of W: n, or 0. */
+/* Rows of W: n, or 0. The row of gains, below row 0. */
 NBT_INLINE size_t rows_of_W(const nbt_sizes *at, const nbt_choices *of)
 {
     return of->recurrent ? at->n : 0;
+}
+NBT_INLINE size_t row_of_gains(const nbt_sizes *at) { return at->cell.rows - 1; }
+
+/* Flat vectors, or `count` of them one after another: what the rows of θ meet. That of gains is
+ * the product itself; NULL where there are none. W and r may be the same array as bias. */
+typedef struct {
+    real *bias, *W, *r, *gain;
+} nbt_flats;
+
+NBT_INLINE nbt_flats flats_at(nbt_flats all, size_t t, size_t ld)
+{
+    return (nbt_flats){all.bias + t * ld, all.W + t * ld, all.r + t * ld,
+                       all.gain ? all.gain + t * ld : NULL};
 }
 
 /* A step from c and y on an input, symbol or vector (m); out.c and out.y must be others. O(gates
@@ -19,15 +35,20 @@ NBT_INLINE size_t rows_of_W(const nbt_sizes *at, const nbt_choices *of)
 void NBT(gated_step)(nbt_learner *self, const real *c, const real *y, int32_t symbol,
                      const real *vector, nbt_unit_step out);
 
-/* ∂L/∂a (flat) and ∂L/∂s(t-1), in the place of ∂L/∂s(t) = (c, y), by the derivatives of a step.
- * O(gates n²) */
-void NBT(gated_back)(nbt_learner *self, const nbt_unit_step *step, real *c, real *y, real *flat);
+/* What θ's rows meet in ∂L/∂θ, and ∂L/∂s(t-1), in the place of ∂L/∂s(t) = (c, y), by the
+ * derivatives of a step. O(gates n²) */
+void NBT(gated_back)(nbt_learner *self, const nbt_unit_step *step, real *c, real *y,
+                     nbt_flats flats);
+
+/* The same for the first `kept` gates and a unit's own path alone: through (ldn) is ∂L/∂c. Of
+ * what normalises, only the unit's own part counts. O(gates n) */
+void NBT(gated_back_own)(nbt_learner *self, const nbt_unit_step *step, const real *through,
+                         nbt_flats flats);
 
 /* v ← ∂s(t)/∂s(t-1) v, v = (c, y). O(gates n²) */
 void NBT(gated_push)(nbt_learner *self, const nbt_unit_step *step, real *c, real *y);
 
-/* Rows of gates (gates, ldn) to flat and back; a row for each of the first `count` gates. */
-void NBT(gated_pack)(const nbt_sizes *at, size_t count, const real *rows, real *flat);
-void NBT(gated_unpack)(const nbt_sizes *at, const real *flat, real *rows);
+/* Biases and gains as rows, after θ changed. O(gates n) */
+void NBT(gated_refresh_rows)(nbt_learner *self);
 
 #endif

@@ -1,5 +1,5 @@
 #include "gated/rules.h"
-#include "gated/steps.h"
+#include "gated/sweep.h"
 #include "machine/panels.h"
 #include "shared/activation.h"
 #include "shared/influence.h"
@@ -77,7 +77,7 @@ static void push(nbt_learner *self, real *v)
 {
     for (size_t t = 0; t < self->past.length; t++) {
         if (self->past.window_symbol[t] < 0) continue;
-        const nbt_unit_step step = NBT(steps_step)(self, t);
+        const nbt_unit_step step = NBT(steps_at)(self, t);
         NBT(gated_push)(self, &step, v, v + self->sizes.ldn);
     }
 }
@@ -90,13 +90,13 @@ static void add_of_window(nbt_learner *self, const real *stays)
     const size_t ld = at->cell.ld, count = self->past.length * ld;
     real *c = end_of(self, NU_C), *y = end_of(self, NU_Y), *factor = self->scratch.factors;
     real *later = self->scratch.sums; /* flat: what ν gives to E after the window */
-    const nbt_flats back = NBT(steps_back_flats)(self), own = NBT(steps_own_flats)(self);
+    const nbt_flats back = NBT(steps_nu_flats)(self), own = NBT(steps_own_flats)(self);
     if (self->choices.exact_self) {
         memset(later, 0, ld * sizeof(real));
         own_part(self, c, y, last_slope(self));
         tile_units(at, end_of(self, OWN), later);
     }
-    NBT(steps_backpropagate)(self, NULL, c, y);
+    NBT(steps_backpropagate)(self, back, NULL, c, y);
     if (!self->choices.exact_self) {
         NBT(steps_outer)(self, back, NULL, NULL, self->scratch.w_new);
         return;
@@ -105,9 +105,10 @@ static void add_of_window(nbt_learner *self, const real *stays)
     tile_units(at, end_of(self, OWN), factor);
     for (size_t i = 0; i < ld; i += LANES)
         store(factor + i, load(factor + i) - load(later + i) * load(stays + i));
-    real *const to[] = {back.bias, back.W, back.r}, *const from[] = {own.bias, own.W, own.r};
-    for (size_t k = 0; k < 3; k++) {
-        if (k && to[k] == to[0]) continue;
+    real *const to[] = {back.bias, back.W, back.r, back.gain}, *const from[] = {own.bias, own.W,
+                                                                                own.r, own.gain};
+    for (size_t k = 0; k < 4; k++) {
+        if (!to[k] || (k && to[k] == to[k - 1])) continue;
         for (size_t i = 0; i < count; i += LANES)
             store(to[k] + i, load(to[k] + i) - load(later + i % ld) * load(from[k] + i));
     }
@@ -140,20 +141,25 @@ static void follow_pair(nbt_learner *self, size_t k, const real *stays, real *g)
     }
 }
 
-/* NoBackTrack: g += own paths and pairs, which then go through the window. */
-static void follow_paths(nbt_learner *self, real *g)
+/* NoBackTrack: g += the pairs' part, and the pairs go through the window. Leaves what a pass needs
+ * to know of E. Without pairs and E this is truncated BPTT. */
+static void follow_paths(nbt_learner *self, nbt_gated_pass *pass, real *g)
 {
     const nbt_sizes *at = &self->sizes;
-    real *factor = self->scratch.factors, *stays = factor + at->cell.ld, *E = self->estimator.d;
+    real *factor = self->scratch.factors, *stays = factor + at->cell.ld;
+    if (self->choices.exact_self) {
+        NBT(steps_own_paths)(self, stays);
+        pass->own = NBT(steps_own_flats)(self);
+        pass->stays = stays;
+    }
+    if (at->K && !pass->begun) memset(g, 0, at->cell.size * sizeof(real));
+    pass->begun |= at->K > 0;
+    for (size_t k = 0; k < at->K; k++) follow_pair(self, k, stays, g);
     if (self->choices.exact_self) {
         own_part(self, end_of(self, BACK_C), end_of(self, BACK_Y), self->past.first_slope);
         tile_units(at, end_of(self, OWN), factor);
-        NBT(steps_own_paths)(self, stays);
+        pass->factor = factor;
     }
-    NBT(steps_outer)(self, NBT(steps_back_flats)(self), factor, self->choices.exact_self ? E : NULL,
-                     g);
-    for (size_t k = 0; k < at->K; k++) follow_pair(self, k, stays, g);
-    if (self->choices.exact_self) NBT(steps_outer)(self, NBT(steps_own_flats)(self), stays, E, E);
 }
 
 /* out (rows, cell.size) = Fᵀ G, F (2n, ldF). */
@@ -167,24 +173,28 @@ static void through_influence(const nbt_learner *self, size_t rows, const real *
                         F, G + i, out + i);
 }
 
-/* RTRL: g = all paths; G' = the window's ∂s/∂θ. */
-static void follow_influence(nbt_learner *self, real *g)
+/* RTRL: g += what is older than the window; G' = ∂s/∂θ after it. */
+static void follow_influence(nbt_learner *self, nbt_gated_pass *pass, real *g)
 {
     const nbt_sizes *at = &self->sizes;
     const size_t n = at->n, size = at->cell.size, ldF = nbt_padded(2 * n, LANES);
-    const nbt_flats back = NBT(steps_back_flats)(self);
+    const nbt_flats back = NBT(steps_nu_flats)(self);
     real *F = self->scratch.F, *one = self->scratch.factors, *next = self->estimator.G_next;
     real *c = end_of(self, NU_C), *y = end_of(self, NU_Y);
     for (size_t i = 0; i < at->cell.ld; i += LANES) store(one + i, spread(1));
     for (size_t j = 0; j < n; j++)
         F[j * ldF] = end_of(self, BACK_C)[j], F[(n + j) * ldF] = end_of(self, BACK_Y)[j];
-    through_influence(self, 1, F, ldF, g);
-    NBT(steps_outer)(self, back, one, g, g);
+    through_influence(self, 1, F, ldF, next);
+    if (pass->begun)
+        lanes_add(size, next, g);
+    else
+        lanes_copy(size, next, g);
+    pass->begun = 1;
     for (size_t round = 0; round < 2; round++) {
         for (size_t k = 0; k < 2 * n; k++) {
             memset(c, 0, 2 * at->ldn * sizeof(real));
             (k < n ? c : y)[k % n] = 1;
-            NBT(steps_backpropagate)(self, NULL, c, y);
+            NBT(steps_backpropagate)(self, back, NULL, c, y);
             for (size_t j = 0; j < n && !round; j++)
                 F[j * ldF + k] = c[j], F[(n + j) * ldF + k] = y[j];
             real *row = row_at(next, k, size);
@@ -211,35 +221,32 @@ static void clear_window(nbt_learner *self)
     for (size_t t = 0; t < at->T; t++) self->past.window_symbol[t] = -1;
 }
 
-/* θ ← the optimizer's step on g and on what earlier windows left; or leaves g to the next one. */
-static void apply(nbt_learner *self, real *g, int learn)
-{
-    const size_t size = self->sizes.cell.size;
-    real *left = self->past.g_theta;
-    if (self->past.pending) lanes_add(size, left, g);
-    if (!learn && !self->past.pending && !self->past.learned) return;
-    if (!learn) {
-        lanes_copy(size, g, left);
-        self->past.pending = 1;
-        return;
-    }
-    NBT(optimizer_apply_theta)(self, g);
-    if (self->past.pending) memset(left, 0, size * sizeof(real));
-    self->past.pending = 0;
-}
-
+/* g of the window, and of those before that left theirs; θ learns from it, or it is left to the
+ * next one. */
 static void close_window(nbt_learner *self, int learn)
 {
-    real *g = self->scratch.g, *c = end_of(self, BACK_C), *y = end_of(self, BACK_Y);
+    const size_t size = self->sizes.cell.size;
+    const int influence = self->choices.rule == NBT_RTRL,
+              adam = self->choices.theta.kind == NBT_ADAM;
+    real *g = self->scratch.g, *left = self->past.g_theta;
+    real *c = end_of(self, BACK_C), *y = end_of(self, BACK_Y);
+    nbt_gated_pass pass = {.back = NBT(steps_back_flats)(self), .begun = self->past.pending};
     memset(c, 0, 2 * self->sizes.ldn * sizeof(real));
-    NBT(steps_backpropagate)(self, self->past.window_H, c, y);
-    if (self->choices.rule == NBT_NOBACKTRACK)
-        follow_paths(self, g);
-    else if (self->choices.rule == NBT_RTRL)
-        follow_influence(self, g);
+    NBT(steps_backpropagate)(self, pass.back, self->past.window_H, c, y);
+    if (self->past.pending) lanes_copy(size, left, g);
+    if (influence)
+        follow_influence(self, &pass, g);
     else
-        NBT(steps_outer)(self, NBT(steps_back_flats)(self), NULL, NULL, g);
-    apply(self, g, learn);
+        follow_paths(self, &pass, g);
+    if (learn && adam)
+        NBT(gated_collect_and_learn)(self, &pass);
+    else
+        NBT(gated_collect)(self, &pass);
+    if (learn && !adam) NBT(optimizer_apply_theta)(self, g);
+    if (learn && self->past.pending) memset(left, 0, size * sizeof(real));
+    if (!learn) lanes_copy(size, g, left);
+    self->past.pending = !learn && (self->past.pending || self->past.learned);
+    if (learn) NBT(gated_refresh_rows)(self);
     clear_window(self);
 }
 
@@ -269,7 +276,7 @@ void NBT(gated_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     if (self->past.entered) complete_step(self, 0); /* the last transition met no target */
     NBT(steps_enter)(self, symbol, vector);
-    nbt_unit_step step = NBT(steps_step)(self, self->past.length);
+    nbt_unit_step step = NBT(steps_at)(self, self->past.length);
     step.c = self->scratch.h_next, step.y = self->scratch.a_next;
     NBT(gated_step)(self, self->network.h, self->network.a, symbol, vector, step);
     lanes_copy(self->sizes.ldn, step.c, self->network.h);
@@ -280,8 +287,14 @@ void NBT(gated_look)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     const size_t ldn = self->sizes.ldn;
     real *local = self->scratch.local_next;
-    const nbt_unit_step step = {self->scratch.h_next, self->scratch.a_next, local + 2 * ldn, local,
-                                local + ldn};
+    const size_t gates = self->sizes.gates * ldn;
+    const nbt_unit_step step = {.c = self->scratch.h_next,
+                                .y = self->scratch.a_next,
+                                .keep = local,
+                                .show = local + ldn,
+                                .local = local + 2 * ldn,
+                                .normal = local + 2 * ldn + gates,
+                                .slant = local + 2 * ldn + 2 * gates};
     NBT(gated_step)(self, self->network.h, self->network.a, symbol, vector, step);
 }
 
@@ -304,6 +317,7 @@ void NBT(gated_refresh)(nbt_learner *self)
         NBT(respond)(self, self->network.h, self->network.a, self->scratch.slope_next);
         refresh_first_slope(self);
     }
+    NBT(gated_refresh_rows)(self);
     NBT(steps_refresh)(self);
     const real *left = self->past.g_theta, *H = self->past.window_H;
     self->past.pending = any(at->cell.size, left);
@@ -313,5 +327,5 @@ void NBT(gated_refresh)(nbt_learner *self)
 void NBT(gated_flush)(nbt_learner *self)
 {
     if (self->past.entered) complete_step(self, 0);
-    if (self->past.length) close_window(self, 1);
+    if (self->past.length) close_window(self, self->past.learned || self->past.pending);
 }

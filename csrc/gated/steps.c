@@ -4,62 +4,67 @@
 #include "shared/activation.h"
 #include <string.h>
 
-nbt_unit_step NBT(steps_step)(const nbt_learner *self, size_t t)
+nbt_unit_step NBT(steps_at)(const nbt_learner *self, size_t t)
 {
     const size_t ldn = self->sizes.ldn;
     return (nbt_unit_step){
         .local = row_at(self->past.local, t, self->sizes.gates * ldn),
         .keep = row_at(self->past.keep, t, ldn),
         .show = row_at(self->past.show, t, ldn),
+        .normal = row_at(self->past.normal, t, self->sizes.gates * ldn),
+        .slant = row_at(self->past.slant, t, self->sizes.gates * ldn),
     };
 }
 
-static nbt_flats flats_of(const nbt_learner *self, void *all, void *W, void *r)
+/* Arrays for W and r are used where these meet something else than the bias does. */
+static nbt_flats flats_of(const nbt_learner *self, void *bias, void *W, void *r, void *gain)
 {
     const nbt_gates gates = nbt_gates_of(self->choices.cell);
-    return (nbt_flats){all, gates.blind_W < gates.count ? W : all,
-                       gates.blind_r < gates.count ? r : all};
+    const int all = gates.blind_W == gates.count;
+    nbt_flats flats = {bias, bias, bias, NULL};
+    if (!all || self->choices.rms) flats.W = flats.r = W;
+    if (!all) flats.r = r;
+    if (self->choices.rms) flats.gain = gain;
+    return flats;
 }
 
 nbt_flats NBT(steps_back_flats)(const nbt_learner *self)
 {
-    return flats_of(self, self->past.back, self->past.back_W, self->past.back_r);
+    const nbt_past *past = &self->past;
+    return flats_of(self, past->back, past->back_W, past->back_r, past->back_gain);
 }
 
 nbt_flats NBT(steps_own_flats)(const nbt_learner *self)
 {
-    return flats_of(self, self->past.own, self->past.own_W, self->past.own_r);
+    const nbt_past *past = &self->past;
+    return flats_of(self, past->own, past->own_W, past->own_r, past->own_gain);
 }
 
-/* Row t of `to` from that of the bias; 0 for gate number `blind`. */
-static void blind_row(const nbt_sizes *at, size_t blind, size_t t, const real *from, real *to)
+nbt_flats NBT(steps_nu_flats)(const nbt_learner *self)
 {
-    const size_t ld = at->cell.ld;
-    if (from == to) return;
-    lanes_copy(ld, from + t * ld, to + t * ld);
-    memset(to + t * ld + blind * at->n, 0, at->n * sizeof(real));
+    const nbt_past *past = &self->past;
+    return flats_of(self, past->nu, past->nu_W, past->nu_r, past->nu_gain);
 }
 
-static void blind_rows(const nbt_learner *self, size_t t, nbt_flats flats)
+/* A step without a transition adds nothing. */
+static void clear_flats(size_t ld, nbt_flats at)
 {
-    const nbt_gates gates = nbt_gates_of(self->choices.cell);
-    blind_row(&self->sizes, gates.blind_W, t, flats.bias, flats.W);
-    blind_row(&self->sizes, gates.blind_r, t, flats.bias, flats.r);
+    real *const rows[] = {at.bias, at.W, at.r, at.gain};
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
+        if (rows[k]) memset(rows[k], 0, ld * sizeof(real));
 }
 
-void NBT(steps_backpropagate)(nbt_learner *self, const real *H, real *c, real *y)
+void NBT(steps_backpropagate)(nbt_learner *self, nbt_flats flats, const real *H, real *c, real *y)
 {
     const size_t ldn = self->sizes.ldn, ld = self->sizes.cell.ld;
-    const nbt_flats flats = NBT(steps_back_flats)(self);
     for (size_t t = self->past.length; t-- > 0;) {
+        const nbt_flats here = flats_at(flats, t, ld);
+        const nbt_unit_step step = NBT(steps_at)(self, t);
         if (H) lanes_add(ldn, H + t * ldn, y);
         if (self->past.window_symbol[t] < 0)
-            memset(flats.bias + t * ld, 0, ld * sizeof(real));
-        else {
-            const nbt_unit_step step = NBT(steps_step)(self, t);
-            NBT(gated_back)(self, &step, c, y, flats.bias + t * ld);
-        }
-        blind_rows(self, t, flats);
+            clear_flats(ld, here);
+        else
+            NBT(gated_back)(self, &step, c, y, here);
     }
 }
 
@@ -68,19 +73,17 @@ void NBT(steps_own_paths)(nbt_learner *self, real *stays)
     const nbt_sizes *at = &self->sizes;
     const size_t ldn = at->ldn, ld = at->cell.ld;
     const nbt_flats flats = NBT(steps_own_flats)(self);
-    real *gates = self->scratch.gates, *later = self->scratch.h_next;
+    real *later = self->scratch.h_next;
     for (size_t i = 0; i < ldn; i += LANES) store(later + i, lanes_only(spread(1), at->n - i));
     for (size_t t = self->past.length; t-- > 0;) {
-        memset(flats.bias + t * ld, 0, ld * sizeof(real));
-        if (self->past.window_symbol[t] >= 0) {
-            const nbt_unit_step step = NBT(steps_step)(self, t);
-            for (size_t g = 0; g < at->kept; g++)
-                for (size_t i = 0; i < ldn; i += LANES)
-                    store(gates + g * ldn + i, load(later + i) * load(step.local + g * ldn + i));
-            NBT(gated_pack)(at, at->kept, gates, flats.bias + t * ld);
-            lanes_multiply(ldn, step.keep, later);
+        const nbt_flats here = flats_at(flats, t, ld);
+        const nbt_unit_step step = NBT(steps_at)(self, t);
+        if (self->past.window_symbol[t] < 0) {
+            clear_flats(ld, here);
+            continue;
         }
-        blind_rows(self, t, flats);
+        NBT(gated_back_own)(self, &step, later, here);
+        lanes_multiply(ldn, step.keep, later);
     }
     for (size_t g = 0; g < at->kept; g++) memcpy(stays + g * at->n, later, at->n * sizeof(real));
 }
@@ -111,6 +114,10 @@ NBT_INLINE void outer_panel(const nbt_learner *self, size_t i, size_t per_vec,
     if (!self->choices.one_hot)
         panel_add_outer(at->m, &all, self->past.window_x, at->ldm, work->flats.r + i, ld, per_vec,
                         panel);
+    for (size_t t = 0; t < steps && work->flats.gain; t++)
+        panel_put(panel, row_of_gains(at) - W, per_vec,
+                  panel_row_of(panel, row_of_gains(at) - W, per_vec) +
+                      load(work->flats.gain + t * ld + i));
     for (size_t t = 0; t < steps && self->choices.one_hot; t++) {
         if (self->past.window_symbol[t] < 0) continue;
         const size_t p = (size_t)self->past.window_symbol[t];
@@ -157,7 +164,7 @@ void NBT(steps_refresh)(nbt_learner *self)
         if (self->past.window_symbol[t] < 0) continue;
         real *before = row_at(self->past.window_h, t, ldn),
              *shown = row_at(self->past.window_a, t, ldn);
-        nbt_unit_step step = NBT(steps_step)(self, t);
+        nbt_unit_step step = NBT(steps_at)(self, t);
         if (one_gate) NBT(respond)(self, before, shown, step.show);
         step.c = c, step.y = y;
         NBT(gated_step)(self, before, shown, self->past.window_symbol[t],

@@ -10,21 +10,17 @@
 #include "gated/network.h"
 
 /* What step t of the window made; no c or y. */
-nbt_unit_step NBT(steps_step)(const nbt_learner *self, size_t t);
+nbt_unit_step NBT(steps_at)(const nbt_learner *self, size_t t);
 
-/* Flat vectors (T, cell.ld) that meet u(t) in outer products: those of the bias, of W, of r. They
- * are one array but for cells with gates that do not see y or x. */
-typedef struct {
-    real *bias, *W, *r;
-} nbt_flats;
-
+/* Room for the flats of each step, (T, cell.ld) each: of the loss, of own paths, of a vector ν. */
 nbt_flats NBT(steps_back_flats)(const nbt_learner *self);
 nbt_flats NBT(steps_own_flats)(const nbt_learner *self);
+nbt_flats NBT(steps_nu_flats)(const nbt_learner *self);
 
 /* Backpropagation through the window. ends.c and ends.y are ∂L/∂s after it, and become ∂L/∂s
  * before; H (T, ldn) is added to ∂L/∂y after each step, NULL: nothing. Leaves ∂L/∂a of every step
- * in steps_back_flats. O(T gates n²) */
-void NBT(steps_backpropagate)(nbt_learner *self, const real *H, real *c, real *y);
+ * in `flats`. O(T gates n²) */
+void NBT(steps_backpropagate)(nbt_learner *self, nbt_flats flats, const real *H, real *c, real *y);
 
 /* Leaves in steps_own_flats what each step adds to E, (Π_{r>t} keep(r)) ∂c(t)/∂a(t), and in
  * `stays` (flat) what of E stays, Π keep. O(T gates n) */

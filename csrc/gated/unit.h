@@ -9,9 +9,10 @@
 
 /* What a step made of each unit, rows of ldn numbers, and its derivatives: `local` has a row for
  * each gate, ∂c/∂a_g of those that c depends on, ∂y/∂a_g of the others. keep = ∂c/∂c(t-1); show =
- * ∂y/∂c. y depends on a_g and c. */
+ * ∂y/∂c. y depends on a_g and c. Where sums are normalised (network.h), `normal` and `slant` have
+ * a row for each gate, too. */
 typedef struct {
-    real *c, *y, *local, *keep, *show;
+    real *c, *y, *local, *keep, *show, *normal, *slant;
 } nbt_unit_step;
 
 /* From the gates' sums a (gates, ldn) and c(t-1) in `before`. 0 in the padding. O(gates n) */

@@ -1,0 +1,192 @@
+#include "gated/sweep.h"
+#include "machine/panels.h"
+#include "machine/parallel.h"
+#include "shared/optimizer.h"
+
+/* Turns whose sums stay in registers while the window's steps pass by. */
+enum { TURNS = NBT_REGISTER == 64 ? 8 : 4 };
+
+/* One panel: where its column begins, in flats and in matrices; its factors, laid out for turns. */
+typedef struct {
+    const nbt_gated_pass *pass;
+    size_t i, steps, ld;
+    real *g, *E, *m, *v, *theta; /* E: NULL if there is none */
+    vec factor, stays;
+    adam_step step;
+} panel;
+
+typedef struct {
+    const nbt_gated_pass *pass;
+    adam_step step;
+    int learn;
+} sweep_work;
+
+/* Turn number `at` (in numbers from the panel's begin), whose steps gave g and e. */
+NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, int begun, int learn)
+{
+    if (b->E) {
+        const vec E = load(b->E + at);
+        g += b->factor * E;
+        store(b->E + at, b->stays * E + e);
+    }
+    if (begun) g += load(b->g + at);
+    if (learn)
+        adam_update(b->step, g, b->m + at, b->v + at, b->theta + at);
+    else
+        store(b->g + at, g);
+}
+
+/* `turns` turns from row p on of those that meet left (T, ld_left). */
+NBT_INLINE void sweep_turns(const panel *b, size_t turns, size_t at, const real *left,
+                            size_t ld_left, const real *back, const real *own, size_t per_vec,
+                            int exact, int learn)
+{
+    vec g[TURNS] = {{0}}, e[TURNS] = {{0}};
+    for (size_t t = 0; t < b->steps; t++) {
+        const vec to_g = lanes_tile(load(back + t * b->ld), per_vec);
+        const vec to_e = exact ? lanes_tile(load(own + t * b->ld), per_vec) : (vec){0};
+        for (size_t k = 0; k < turns; k++) {
+            const vec u = lanes_rows(left + t * ld_left + k * per_vec, per_vec);
+            g[k] += u * to_g;
+            if (exact) e[k] += u * to_e;
+        }
+    }
+    for (size_t k = 0; k < turns; k++) finish(b, at + k * LANES, g[k], e[k], b->pass->begun, learn);
+}
+
+NBT_INLINE void sweep_rows(const panel *b, size_t rows, size_t at, const real *left, size_t ld_left,
+                           const real *back, const real *own, size_t per_vec, int exact, int learn)
+{
+    const size_t turns = (rows + per_vec - 1) / per_vec;
+    size_t k = 0;
+    for (; k + TURNS <= turns; k += TURNS)
+        sweep_turns(b, TURNS, at + k * LANES, left + k * per_vec, ld_left, back, own, per_vec,
+                    exact, learn);
+    for (; k < turns; k++)
+        sweep_turns(b, 1, at + k * LANES, left + k * per_vec, ld_left, back, own, per_vec, exact,
+                    learn);
+}
+
+/* Rows of symbols: a step meets one of them. */
+NBT_INLINE void sweep_symbols(const panel *b, size_t rows, size_t at, const int32_t *symbols,
+                              const real *back, const real *own, size_t per_vec, int learn)
+{
+    const size_t end = at + (rows + per_vec - 1) / per_vec * LANES;
+    for (size_t k = at; k < end; k += LANES) finish(b, k, (vec){0}, (vec){0}, b->pass->begun, 0);
+    for (size_t t = 0; t < b->steps; t++) {
+        if (symbols[t] < 0) continue;
+        const size_t p = (size_t)symbols[t];
+        panel_put(b->g + at, p, per_vec,
+                  panel_row_of(b->g + at, p, per_vec) + load(back + t * b->ld));
+        if (b->E)
+            panel_put(b->E + at, p, per_vec,
+                      panel_row_of(b->E + at, p, per_vec) + load(own + t * b->ld));
+    }
+    for (size_t k = at; k < end && learn; k += LANES)
+        adam_update(b->step, load(b->g + k), b->m + k, b->v + k, b->theta + k);
+}
+
+/* The row of gains, in a turn of its own: nothing is multiplied. */
+NBT_INLINE void sweep_gains(const panel *b, size_t at, const real *back, const real *own,
+                            size_t per_vec, int learn)
+{
+    vec g = {0}, e = {0};
+    for (size_t t = 0; t < b->steps; t++) {
+        g += lanes_only(load(back + t * b->ld), LANES / per_vec);
+        if (b->E) e += lanes_only(load(own + t * b->ld), LANES / per_vec);
+    }
+    finish(b, at, g, e, b->pass->begun, learn);
+}
+
+/* Row 0, and the panel's factors. */
+NBT_INLINE void sweep_biases(const nbt_learner *self, panel *b, size_t per_vec, int learn)
+{
+    const size_t i = b->i;
+    const nbt_gated_pass *pass = b->pass;
+    vec g = {0}, e = {0};
+    b->factor = b->E ? load(pass->factor + i) : spread(0);
+    b->stays = b->E ? load(pass->stays + i) : spread(0);
+    for (size_t t = 0; t < b->steps; t++) {
+        g += load(pass->back.bias + t * b->ld + i);
+        if (b->E) e += load(pass->own.bias + t * b->ld + i);
+    }
+    panel biases = *b;
+    biases.g = self->scratch.g, biases.theta = self->network.theta;
+    biases.m = self->optimizer.theta_m, biases.v = self->optimizer.theta_v;
+    if (b->E) biases.E = self->estimator.d;
+    finish(&biases, i, g, e, pass->begun, learn);
+    b->factor = lanes_tile(b->factor, per_vec);
+    b->stays = lanes_tile(b->stays, per_vec);
+}
+
+NBT_INLINE void sweep_panel(const nbt_learner *self, size_t i, size_t per_vec,
+                            const sweep_work *work, int exact, int learn)
+{
+    const nbt_sizes *at = &self->sizes;
+    const nbt_gated_pass *pass = work->pass;
+    const size_t W = rows_of_W(at, &self->choices), r = W * (LANES / per_vec);
+    panel b = {
+        .pass = pass, .i = i, .steps = self->past.length, .ld = at->cell.ld, .step = work->step};
+    b.g = panel_of(&at->cell, self->scratch.g, i);
+    b.E = exact ? panel_of(&at->cell, self->estimator.d, i) : NULL;
+    b.theta = panel_of(&at->cell, self->network.theta, i);
+    if (learn) {
+        b.m = panel_of(&at->cell, self->optimizer.theta_m, i);
+        b.v = panel_of(&at->cell, self->optimizer.theta_v, i);
+    }
+    sweep_biases(self, &b, per_vec, learn);
+    const real *own_W = exact ? pass->own.W + i : NULL, *own_r = exact ? pass->own.r + i : NULL;
+    sweep_rows(&b, W, 0, self->past.window_a, at->ldn, pass->back.W + i, own_W, per_vec, exact,
+               learn);
+    if (self->choices.one_hot)
+        sweep_symbols(&b, at->m, r, self->past.window_symbol, pass->back.r + i, own_r, per_vec,
+                      learn);
+    else
+        sweep_rows(&b, at->m, r, self->past.window_x, at->ldm, pass->back.r + i, own_r, per_vec,
+                   exact, learn);
+    if (pass->back.gain)
+        sweep_gains(&b, row_of_gains(at) * (LANES / per_vec), pass->back.gain + i,
+                    exact ? pass->own.gain + i : NULL, per_vec, learn);
+}
+
+NBT_INLINE void sweep_form(const nbt_learner *self, const sweep_work *work, size_t first,
+                           size_t last, int exact, int learn)
+{
+#define PANEL(i, per_vec) sweep_panel(self, i, per_vec, work, exact, learn)
+    EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
+#undef PANEL
+}
+
+static void sweep_panels(nbt_learner *self, const void *what, size_t first, size_t last,
+                         size_t thread)
+{
+    (void)thread;
+    const sweep_work *work = what;
+    const int exact = work->pass->own.bias != NULL;
+    if (exact && work->learn)
+        sweep_form(self, work, first, last, 1, 1);
+    else if (exact)
+        sweep_form(self, work, first, last, 1, 0);
+    else if (work->learn)
+        sweep_form(self, work, first, last, 0, 1);
+    else
+        sweep_form(self, work, first, last, 0, 0);
+}
+
+static void sweep(nbt_learner *self, const sweep_work *work)
+{
+    nbt_parallel(&self->workers, self, self->sizes.cell.count,
+                 2 * self->past.length * self->sizes.cell.size, sweep_panels, work);
+}
+
+void NBT(gated_collect)(nbt_learner *self, const nbt_gated_pass *pass)
+{
+    sweep(self, &(sweep_work){.pass = pass});
+}
+
+void NBT(gated_collect_and_learn)(nbt_learner *self, const nbt_gated_pass *pass)
+{
+    const adam_step step = NBT(optimizer_adam)(&self->choices.theta, self->optimizer.theta_rate,
+                                               &self->optimizer.theta_updates);
+    sweep(self, &(sweep_work){pass, step, 1});
+}

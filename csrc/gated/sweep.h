@@ -1,0 +1,21 @@
+/* sweep.h: the one pass over θ and what has its shape, at a window's end. */
+#ifndef NBT_GATED_SWEEP_H
+#define NBT_GATED_SWEEP_H
+
+#include "gated/steps.h"
+
+/* g = Σ_t u(t) back(t)ᵀ + factor E, and what `g` holds already if `begun`; E ← stays E + Σ_t u(t)
+ * own(t)ᵀ, if there is E (`exact_self`). factor, stays: flat. O(T gates n (n + m)) */
+typedef struct {
+    nbt_flats back, own;
+    const real *factor, *stays;
+    int begun;
+} nbt_gated_pass;
+
+/* Leaves g in scratch.g. */
+void NBT(gated_collect)(nbt_learner *self, const nbt_gated_pass *pass);
+
+/* The same, and θ ← Adam's step on g, while g is in registers; scratch.g is lost. */
+void NBT(gated_collect_and_learn)(nbt_learner *self, const nbt_gated_pass *pass);
+
+#endif
