@@ -145,16 +145,94 @@ class Network:
         """∂L/∂θ of one step, (gates, k, n), from ∂L/∂a."""
         return np.einsum("gn,gk,k->gkn", gates, self.sees, u)
 
+    def own(self, gates, u):
+        """The same, of what a unit's ∂L/∂a does to its own parameters alone."""
+        return self.outer(gates, u)
+
+    def push(self, a, u):
+        """∂a/∂y(t-1) v from Wᵀ v (gates, n, …)."""
+        return a
+
+    def direct(self, u):
+        """∂a_gi/∂θ_h[·, l] where y(t-1) is constant, (gates, n, gates, k, n)."""
+        own = np.eye(self.n)[np.newaxis, :, np.newaxis, np.newaxis]  # gate g of unit i
+        gates = np.eye(len(self.theta))[:, np.newaxis, :, np.newaxis, np.newaxis]
+        return gates * own * (self.sees * u)[np.newaxis, np.newaxis, :, :, np.newaxis]
+
     def forward(self, influence, u, s):
         """RTRL: ∂s(t)/∂θ (2, n, gates, k, n) from that of t-1."""
         a = np.einsum("gji,jhkn->gihkn", self.weights(), influence[1])
-        own = np.eye(self.n)[np.newaxis, :, np.newaxis, np.newaxis]  # gate g of unit i
-        gates = np.eye(len(a))[:, np.newaxis, :, np.newaxis, np.newaxis]
-        a = a + gates * own * (self.sees * u)[np.newaxis, np.newaxis, :, :, np.newaxis]
+        a = self.push(a, u) + self.direct(u)
         c = np.einsum("gi,gihkn->ihkn", s.c_a, a)
         c += s.c_c[:, np.newaxis, np.newaxis, np.newaxis] * influence[0]
         y = np.einsum("gi,gihkn->ihkn", s.y_a, a)
         return np.array([c, y + s.y_c[:, np.newaxis, np.newaxis, np.newaxis] * c])
+
+
+class Normalised(Network):
+    """Sums without bias are divided by their root mean square over the units of a gate.
+
+    x̂_g = s_g / √(mean s_g² + ε), a_g = b_g + γ_g x̂_g. θ has one more row, the gains γ. In place of
+    u, what a step saw: u, x̂ (gates, n), and the root (gates, 1).
+    """
+
+    EPSILON = 1e-6
+
+    def __init__(self, cell, theta, recurrent=True):
+        super().__init__(cell, theta[:, :-1], recurrent)
+        self.gain, self.bias = theta[:, -1], theta[:, 0]
+        self.theta = theta
+        self.inner = theta[:, 1:-1] * self.sees[:, 1:, np.newaxis]
+
+    def step(self, x, state):
+        u = np.concatenate([[1.0], state[1], x])
+        s = np.einsum("gkn,k->gn", self.inner, u[1:])
+        root = np.sqrt((s**2).mean(1, keepdims=True) + self.EPSILON)
+        seen = u, s / root, root
+        return seen, self.cell.step(self.bias + self.gain * seen[1], state[0])
+
+    def weights(self):
+        return self.inner[:, : self.n]
+
+    def _rows(self, gates, sums, u):
+        """θ's shape: ∂L/∂a meets bias and gain, ∂L/∂s the rest."""
+        u, normal, _ = u
+        rest = np.einsum("gn,gk,k->gkn", sums, self.sees[:, 1:], u[1:])
+        return np.concatenate([gates[:, np.newaxis], rest, (gates * normal)[:, np.newaxis]], 1)
+
+    def _sums(self, gates, u):
+        """∂L/∂s from ∂L/∂a."""
+        _, normal, root = u
+        through = self.gain * gates
+        return (through - normal * (through * normal).mean(1, keepdims=True)) / root
+
+    def back(self, delta, u, s):
+        through = delta[0] + delta[1] * s.y_c
+        gates = through * s.c_a + delta[1] * s.y_a
+        y = np.einsum("gn,gjn->j", self._sums(gates, u), self.weights())
+        return gates, np.array([through * s.c_c, y])
+
+    def outer(self, gates, u):
+        return self._rows(gates, self._sums(gates, u), u)
+
+    def own(self, gates, u):
+        _, normal, root = u
+        return self._rows(gates, self.gain * gates * (1 - normal**2 / self.n) / root, u)
+
+    def push(self, a, u):
+        _, normal, root = u
+        more = (...,) + (np.newaxis,) * (a.ndim - 2)
+        mean = (a * normal[more]).mean(1, keepdims=True)
+        return (self.gain / root)[more] * (a - normal[more] * mean)
+
+    def direct(self, u):
+        seen, normal, _ = u
+        gates = np.eye(len(self.theta))
+        own = np.eye(self.n)
+        sums = np.einsum("gh,il,gk,k->gihkl", gates, own, self.sees[:, 1:], seen[1:])
+        first = np.einsum("gh,il->gihl", gates, own)[:, :, :, np.newaxis]
+        last = first * normal[:, :, np.newaxis, np.newaxis, np.newaxis]
+        return np.concatenate([first, self.push(sums, u), last], 3)
 
 
 class Blocks:
@@ -199,12 +277,12 @@ class Blocks:
             inside, delta = self._backwards(steps, last)
             kept.append(inside + self._known(delta))
         for u, s in steps:
-            self.E = s.c_c * self.E + self.network.outer(s.c_a, u)
+            self.E = s.c_c * self.E + self.network.own(s.c_a, u)
         self.slope = steps[-1][1].y_c
         for k, nu in enumerate(signs):
             v = self.v[k]
-            for _, s in steps:
-                a = np.einsum("gji,j->gi", self.network.weights(), v[1])
+            for u, s in steps:
+                a = self.network.push(np.einsum("gji,j->gi", self.network.weights(), v[1]), u)
                 c = (s.c_a * a).sum(0) + s.c_c * v[0]
                 v = np.array([c, (s.y_a * a).sum(0) + s.y_c * c])
             new = kept[k] - self._known(nu)

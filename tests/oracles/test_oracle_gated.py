@@ -23,9 +23,19 @@ def cell(request):
     return CELLS[request.param]
 
 
+@pytest.fixture(params=[gated.Network, gated.Normalised], autouse=True)
+def kind(request, monkeypatch):
+    """What `network` makes."""
+    monkeypatch.setattr(f"{__name__}.KIND", request.param)
+
+
+KIND = gated.Network
+
+
 def network(cell, seed=0, recurrent=True):
-    theta = np.random.default_rng(seed).normal(size=(cell.gates, 1 + N + M, N))
-    return gated.Network(cell, theta, recurrent)
+    rows = 1 + N + M + (KIND is gated.Normalised)
+    theta = np.random.default_rng(seed).normal(size=(cell.gates, rows, N))
+    return KIND(cell, theta, recurrent)
 
 
 def walk(net, steps, seed=1):
@@ -82,7 +92,7 @@ def test_rtrl(cell):
     """∂s(T)/∂θ is that by differences of the whole walk."""
 
     def end(theta):
-        taken, _ = walk(gated.Network(cell, theta), 4)
+        taken, _ = walk(KIND(cell, theta), 4)
         return np.array([taken[-1][1].c, taken[-1][1].y])
 
     net = network(cell)
@@ -98,6 +108,7 @@ def test_the_first_block_is_exact(cell, rank):
     close(gated.Blocks(net, rank).gradient(taken, H), sum(exact(net, taken, H)))
 
 
+@pytest.mark.parametrize("kind", [gated.Network], indirect=True)  # no root mean square is shared
 @pytest.mark.parametrize("T", [1, 2, 3])
 @pytest.mark.parametrize("name", ["lstm", "coupled", "leaky"])
 def test_without_recurrence_blocks_are_exact(name, T):
