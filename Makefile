@@ -72,6 +72,7 @@ peers: .venv-peers/.installed
 	.venv-peers/bin/python -m bench.peers $(ARGS)
 peers-test: .venv-peers/.installed
 	.venv-peers/bin/python -m pytest -q -c bench/pytest.ini bench/peers $(ARGS)
+	.venv-peers/bin/python -m pytest -q tests/trainers/test_interop.py
 
 # The reference and the pages of docs/ as HTML: build/docs/index.html.
 .venv-docs/.installed: $(SOURCES) pyproject.toml

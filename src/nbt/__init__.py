@@ -29,12 +29,13 @@ Begin with `NoBackTrack`, which has most of the options. The methods of all trai
 - *Errors*: `DivergenceError`, `DataError`, `CheckpointError`, `MissingExtra`
 - *The build*: `build_info`, `__version__`
 - *Data, and what to compare with*: `streams`, `datasets`, `baselines`
+- *Weights of PyTorch and Keras*: `interop`
 
 Losses are in nats; what is shown to people is in bits per symbol. Letters are the paper's: h is the
 state, θ are the parameters. There are n units, m inputs, and P = 1 + n + m parameters a unit.
 """
 
-from nbt import baselines, datasets, installation, streams
+from nbt import baselines, datasets, installation, interop, streams
 from nbt.build import __version__, build_info
 from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
 from nbt.checkpoints.checkpoint import Checkpoint, load
@@ -120,6 +121,7 @@ __all__ = [  # noqa: RUF022 - in the order of the list above, and of the referen
     "streams",
     "datasets",
     "baselines",
+    "interop",
 ]
 
 installation.warn()

@@ -21,7 +21,7 @@ ORDER = """
     training
     checkpoints
     trainers
-    baselines rank_one_trick
+    baselines interop rank_one_trick
     diagnosis
     hmm
     estimators

@@ -17,7 +17,8 @@ from helpers.places import DOCS
 
 import nbt
 
-MODULES = ["nbt", "nbt.streams", "nbt.datasets", "nbt.baselines", "nbt.river", "nbt.sklearn"]
+MODULES = ["nbt", "nbt.streams", "nbt.datasets", "nbt.baselines", "nbt.interop"]
+MODULES += ["nbt.river", "nbt.sklearn"]
 HEADING = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", re.M)
 KIND, RANGE = {"TypeError"}, {"TypeError", "ValueError"}
 CHECKS = {
@@ -262,7 +263,7 @@ def test_no_private_name_is_shown(pages):
 
 def test_every_entry_of_nbt_is_there_once(pages):
     found = re.findall(r'<section id="(\w+)">', pages["nbt.html"])
-    modules = {"streams", "datasets", "baselines"}
+    modules = {"streams", "datasets", "baselines", "interop"}
     assert found == [name for name in nbt.__all__ if name not in modules]
     text = pages["nbt.html"]
     for verb in ("predict", "learn", "observe", "save"):
