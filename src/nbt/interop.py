@@ -18,9 +18,9 @@ to gate g of unit i at [g, j, i], and ``cell.r`` (G, m, n). `RNN` has no axis of
 >>> cell = nbt.interop.from_torch(weights, trainer.cell)
 >>> trainer.load_state_dict(trainer.state_dict() | cell)
 
-PyTorch takes ``{name: torch.from_numpy(value) for name, value in weights.items()}``. A layer that
-reads numbers as they are is equal to a trainer with ``inputs=Vector(m, standardize=False)``; symbols
-are to a layer what is one-hot.
+PyTorch takes ``{name: torch.from_numpy(value) for name, value in weights.items()}``. A layer
+reads numbers as they are, as a trainer does with ``inputs=Vector(m, standardize=False)``, and
+symbols as one-hot vectors.
 """
 
 from __future__ import annotations
