@@ -25,25 +25,33 @@ STEEP = {"float64": 1e10, "float32": 1e4}
 
 def in_range(trainer, state):
     """Is rounding small beside what is compared?"""
-    dtype, optimizer = trainer.dtype, trainer.optimizer
+    dtype = trainer.dtype
     if not np.abs(state["state.h"]).max() <= FLAT[dtype]:
         return False
-    if isinstance(optimizer, nbt.SGD):
-        return True
-    lambdas = optimizer.lambdas(trainer.cell, trainer.readout)
-    names = ("optimizer.theta.", "optimizer.phi.")
-    largest = [
-        max((np.abs(v).max(initial=0) for k, v in state.items() if k.startswith(name)), default=0)
-        for name in names
-    ]
-    return max(J / one for J, one in zip(largest, lambdas, strict=True)) <= STEEP[dtype]
+    optimizers = trainer.optimizer, trainer.readout_optimizer
+    for place, name in enumerate(("optimizer.theta.", "optimizer.phi.")):
+        if not isinstance(optimizers[place], nbt.Kalman):
+            continue
+        one = optimizers[place].lambdas(trainer.cell, trainer.readout)[place]
+        arrays = [v for k, v in state.items() if k.startswith(name)]
+        if max((np.abs(v).max(initial=0) for v in arrays), default=0) / one > STEEP[dtype]:
+            return False
+    return True
+
+
+def any_kalman(trainer):
+    """Whether θ or φ learns by Kalman steps."""
+    return nbt.Kalman in (type(trainer.optimizer), type(trainer.readout_optimizer))
 
 
 @contextlib.contextmanager
-def outlier(optimizer):
+def outlier(trainer):
     """The oracle's κ, which is a constant of its module."""
     before = oracle.optimizer.OUTLIER
-    value = getattr(optimizer, "outlier", None) or np.inf
+    kalman = [
+        one for one in (trainer.optimizer, trainer.readout_optimizer) if isinstance(one, nbt.Kalman)
+    ]
+    value = (kalman[0].outlier if kalman else None) or np.inf
     oracle.optimizer.OUTLIER = oracle.metric.OUTLIER = value
     try:
         yield
@@ -51,20 +59,25 @@ def outlier(optimizer):
         oracle.optimizer.OUTLIER = oracle.metric.OUTLIER = before
 
 
+def described(optimizer, trainer):
+    """An optimizer of a dense cell or its readout, as the oracle takes it."""
+    if isinstance(optimizer, nbt.SGD):
+        return ("sgd", optimizer.schedule)
+    if isinstance(optimizer, nbt.Adam):
+        return ("adam", optimizer.schedule, optimizer.b1, optimizer.b2)
+    first, second = optimizer.lambdas(trainer.cell, trainer.readout)
+    return ("kalman", optimizer.schedule, first / trainer.cell.units, second)
+
+
 def follower(trainer, state, rule):
     """The oracle's trainer of a dense cell, in this state."""
-    optimizer = trainer.optimizer
-    priors = (optimizer.lambdas(trainer.cell, trainer.readout)
-              if isinstance(optimizer, nbt.Kalman) else ())  # fmt: skip
-    kind = ("sgd", optimizer.schedule)
-    if priors:
-        kind = ("kalman", optimizer.schedule, priors[0] / trainer.cell.units, priors[1])
     return ORACLES[rule](
         state,
         units=trainer.cell.units,
         activation=trainer.cell.activation,
         inputs="symbols" if isinstance(trainer.inputs, nbt.Symbols) else "vector",
-        optimizer=kind,
+        optimizer=described(trainer.optimizer, trainer),
+        readout_optimizer=described(trainer.readout_optimizer, trainer),
         readout=type(trainer.readout).__name__.lower(),
         missing=trainer.missing,
         **trainer.form,
@@ -113,7 +126,7 @@ def compare(what, trainer, before, call, rule):
     state, dtype = trainer.state_dict(), trainer.dtype
     wrong = errors(losses, state, expected, theirs.state_dict())
     allowed = TOLERANCE[dtype]
-    if dtype == "float32" and isinstance(trainer.optimizer, nbt.Kalman):
+    if dtype == "float32" and any_kalman(trainer):
         allowed *= KALMAN
     wrong = {key: error for key, error in wrong.items() if not error <= allowed}
     if not wrong or not in_range(trainer, state):
@@ -132,7 +145,7 @@ def check_oracle(case):
     trainer = case.build()
     if not trainer._live.plan.as_dense:
         return False
-    with outlier(trainer.optimizer):
+    with outlier(trainer):
         for k, (verb, form, count, more) in enumerate(case.script):
             if verb == "reset":
                 trainer.reset_state()

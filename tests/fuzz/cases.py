@@ -111,7 +111,8 @@ def case(seed):
         **draw_own(rng, rule, cell, optimizer),
     }
     own = inputs is None or inputs == readout.targets
-    return Case(seed, rule, arguments, rng.choice(STEPS), draw_script(rng, own, arguments))
+    step, script = rng.choice(STEPS), draw_script(rng, own, arguments)
+    return Case(seed, rule, arguments | draw_others(rng, optimizer), step, script)
 
 
 def draw_cell(rng, n):
@@ -182,6 +183,21 @@ def draw_optimizer(rng, cell, readout, missing, rule):
     if exact and cell.units <= 9 and rng.random() < 0.15:
         more |= {"fisher": "exact", "outlier": None}
     return nbt.Kalman(schedule, prior, own, **more)
+
+
+def draw_others(rng, optimizer):
+    """Adam in place of SGD; an optimizer of its own for the readout. κ, where both have it, is one
+    number of the oracle."""
+    rate = rng.choice((nbt.InverseSqrt(0.01, after=50), nbt.Constant(0.003)))
+    adam = nbt.Adam(rate, rng.choice((0.0, 0.9)), rng.choice((0.9, 0.9999)))
+    kappa = getattr(optimizer, "outlier", rng.choice((10.0, None, 0.5)))
+    kalman = nbt.Kalman(rng.choice((0.05, nbt.InverseSqrt(0.2))), 0.5, outlier=kappa)
+    other = rng.choice((None, None, nbt.SGD(0.05), kalman, adam))
+    if isinstance(optimizer, nbt.SGD) and rng.random() < 0.4:
+        optimizer = adam
+    if other is None or not optimizer.plain:
+        return {"optimizer": optimizer}
+    return {"optimizer": optimizer, "readout_optimizer": other}
 
 
 def draw_own(rng, rule, cell, optimizer):

@@ -104,7 +104,8 @@ def moved(trainer):
 
 
 def arguments_of(trainer):
-    names = ("cell", "readout", "optimizer", "inputs", "dtype", "seed", "threads", "missing")
+    names = ("cell", "readout", "optimizer", "readout_optimizer", "inputs")
+    names += ("dtype", "seed", "threads", "missing")
     choices, fast = trainer.form.items(), trainer._live.plan.as_dense
     own = {k: v for k, v in choices if fast or k not in ("blocks", "exact_self", "window")}
     if isinstance(trainer, nbt.TruncatedBPTT):

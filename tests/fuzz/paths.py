@@ -15,7 +15,16 @@ import nbt
 from nbt.trainers.binding import has_dense_rule
 from nbt.trainers.network import Network
 
-from .against_oracle import KALMAN, TOLERANCE, errors, in_range, jittered, outlier, shown
+from .against_oracle import (
+    KALMAN,
+    TOLERANCE,
+    described,
+    errors,
+    in_range,
+    jittered,
+    outlier,
+    shown,
+)
 from .checks import Unlike, edit, grow, part
 
 ORACLES = {
@@ -182,14 +191,16 @@ def check_systems(case):
     if arguments["inputs"] in (None, readout.targets):
         arguments["inputs"] = small.targets
     arguments["inputs"] = unscaled(arguments["inputs"])
-    if isinstance(optimizer, nbt.Kalman):
-        optimizer = replace(optimizer, prior=0.5, readout_prior=0.5 * cell.units)
-    arguments |= {"readout": small, "optimizer": optimizer}
+    arguments["readout"] = small
+    for key in ("optimizer", "readout_optimizer"):
+        if isinstance(arguments.get(key), nbt.Kalman):
+            own = {"prior": 0.5, "readout_prior": 0.5 * cell.units}
+            arguments[key] = replace(arguments[key], **own)
     case = replace(case, arguments=arguments)
     trainer = case.build()
     if trainer.parameter_count > (150 if isinstance(optimizer, nbt.Kalman) else 600):
         return False
-    with outlier(optimizer), np.errstate(all="ignore"):
+    with outlier(trainer), np.errstate(all="ignore"):
         follow(case, trainer, plain(case, trainer))
     return True
 
@@ -269,10 +280,12 @@ def plain(case, trainer):
     else:
         blocks = Network(trainer.cell, trainer.inputs.size).starts[:-1]
         starts = [int(learned[:start].sum()) for start in blocks]
-    kind = ("sgd", optimizer.schedule)
-    if isinstance(optimizer, nbt.Kalman):
-        kind = ("kalman", optimizer.schedule, 0.5, optimizer.reduction)
-        choices["exact"] = optimizer.fisher == "exact"
+    kinds = [described(one, trainer) for one in (optimizer, trainer.readout_optimizer)]
+    for place, one in enumerate((optimizer, trainer.readout_optimizer)):
+        if isinstance(one, nbt.Kalman):
+            prior = one.lambdas(trainer.cell, trainer.readout)[place] / n
+            kinds[place] = ("kalman", one.schedule, prior, one.reduction)
+            choices["exact"] = one.fisher == "exact"
     if "split" in choices:
         choices["pair"] = state["estimator.pair"][learned]
     for name in ("blocks", "exact_self", "split", *(("window",) if case.rule != "bptt" else ())):
@@ -280,12 +293,15 @@ def plain(case, trainer):
     zeros = {"v": np.zeros((K, n)), "w": np.zeros((K, p)), "rows": np.zeros((n, p)),
              "G": np.zeros((n, p)), "fisher": np.zeros(n), "J_theta": np.zeros((p, p)),
              "J_phi": np.zeros((phi.size, phi.size))}  # fmt: skip
+    for name, size in (("theta", p), ("phi", phi.size)):
+        zeros |= {f"m_{name}": np.zeros(size), f"v_{name}": np.zeros(size), f"updates_{name}": 0}
     return ORACLES[case.rule](
         phases_of(trainer),
         {"h": state["state.h"], "theta": theta, "phi": phi, "step": state["step"],
          "seed": state["seed"], **zeros},
         m=trainer.inputs.size,
-        optimizer=kind,
+        optimizer=kinds[0],
+        readout_optimizer=kinds[1],
         starts=starts,
         activation=trainer.cell.activation,
         readout=type(trainer.readout).__name__.lower(),
