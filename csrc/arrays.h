@@ -138,7 +138,7 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
 
 /* A system: values of ∂f/∂θ, and each parameter's own (sparse.h); its x and y. */
 #define NBT_SYSTEM_ARRAYS(X)                                                                       \
-    X(system, values, 1, entries, is_system, CARRIED)                                              \
+    X(system, values, 1, entries, followed, CARRIED)                                               \
     X(system, own, 1, cell.size, is_system &&nobacktrack, DERIVED)                                 \
     X(system, x, 1, ldm, is_system, CARRIED)                                                       \
     X(system, y, 1, ldY, is_system, SCRATCH)
@@ -151,7 +151,7 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(scratch, pairs, threads *K, ldpair, nobacktrack, DERIVED)                                    \
     X(scratch, F, rowsF, columnsF, rtrl || full, DERIVED)                                          \
     X(scratch, g_flat, 1, ldG, rtrl, DERIVED)                                                      \
-    X(scratch, g, 1, cell.size, rtrl || is_system || windowed, DERIVED)                            \
+    X(scratch, g, 1, cell.size, rtrl || followed || windowed, DERIVED)                             \
     X(scratch, sums, 1, cell.ld, windowed, SCRATCH)                                                \
     X(scratch, gates, gates, ldn, windowed, SCRATCH)                                               \
     X(scratch, local_next, 2 + 3 * gates, ldn, windowed, SCRATCH)                                  \

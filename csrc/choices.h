@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 typedef enum { NBT_F32, NBT_F64 } nbt_dtype;
-typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT } nbt_rule;
+/* NBT_FIXED: the network is not learned, the readout alone is. */
+typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT, NBT_FIXED } nbt_rule;
 /* What a unit is (gated/unit.h). NBT_ONE_GATE: RNN and LeakyRNN. */
 typedef enum { NBT_ONE_GATE, NBT_LSTM, NBT_COUPLED_LSTM, NBT_GRU, NBT_MGU } nbt_cell;
 typedef enum { NBT_SIGMOID, NBT_TANH, NBT_IDENTITY } nbt_activation;

@@ -2,6 +2,7 @@
 #include "dense/bptt.h"
 #include "dense/cell.h"
 #include "dense/descent.h"
+#include "dense/fixed.h"
 #include "dense/lazy.h"
 #include "dense/nobacktrack.h"
 #include "dense/rtrl.h"
@@ -65,6 +66,8 @@ const nbt_kernels NBT(nbt_kernels_of) = {
                           NBT(influence_settle), nothing},
             [NBT_BPTT] = {NBT(bptt_observe), NBT(bptt_advance), NBT(cell_look), nothing, nothing,
                           NBT(truncated_refresh)},
+            [NBT_FIXED] = {NBT(fixed_observe), NBT(fixed_advance), NBT(cell_look), nothing, nothing,
+                           nothing},
         },
     .descent = {NBT(descent_observe), NBT(descent_advance), NBT(descent_look), nothing, nothing,
                 NBT(descent_refresh)},
@@ -82,6 +85,8 @@ const nbt_kernels NBT(nbt_kernels_of) = {
                           nothing, NBT(influence_settle), NBT(system_refresh)},
             [NBT_BPTT] = {NBT(system_bptt_observe), NBT(system_bptt_advance), NBT(system_look),
                           nothing, nothing, NBT(system_bptt_refresh)},
+            [NBT_FIXED] = {NBT(system_loss), NBT(system_advance), NBT(system_look), nothing,
+                           nothing, nothing},
         },
     .refresh = refresh,
     .bring_up = settle_rows,

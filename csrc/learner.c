@@ -83,14 +83,17 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t ldinput = at->ldinput, phases = at->phases, threads = self->workers.threads;
     const nbt_panels cell = at->cell, out = at->out;
     const int always = 1, is_system = of->is_system;
-    const int kalman_theta = of->theta.kind == NBT_KALMAN, adam_theta = of->theta.kind == NBT_ADAM;
+    const int learned = of->rule != NBT_FIXED,
+              kalman_theta = learned && of->theta.kind == NBT_KALMAN;
+    const int adam_theta = learned && of->theta.kind == NBT_ADAM;
     const int kalman_phi = of->phi.kind == NBT_KALMAN, adam_phi = of->phi.kind == NBT_ADAM;
     const int windowed = of->windowed, pairs = of->rule == NBT_NOBACKTRACK;
     const int nobacktrack = pairs && !windowed, rtrl = of->rule == NBT_RTRL && !windowed;
-    const int bptt = of->rule == NBT_BPTT && !windowed, online = !bptt && !windowed;
+    const int bptt = of->rule == NBT_BPTT && !windowed, online = nobacktrack || rtrl;
     const int exact = pairs && of->exact_self, ringed = nobacktrack && T;
     const int vectors = !of->one_hot, lagged = at->m > given, kept_steps = bptt || windowed;
-    const int descent = of->descent, lazy = of->lazy, measured = is_system && kalman_theta;
+    const int descent = of->descent, lazy = of->lazy;
+    const int followed = is_system && learned, measured = followed && kalman_theta;
     const int deferred_pairs = nobacktrack && !descent && !is_system;
     const int fisher = nobacktrack && of->norm == NBT_FISHER, reference = of->reference;
     const int informed = kalman_phi && !bptt && of->readout == NBT_GAUSSIAN;

@@ -1,5 +1,6 @@
 #include "systems/step.h"
 #include "machine/lanes.h"
+#include "shared/activation.h"
 #include "shared/readout.h"
 #include "shared/reduction.h"
 #include "shared/signs.h"
@@ -134,6 +135,16 @@ int NBT(system_step)(nbt_learner *self, const nbt_point *at)
     NBT(system_given)(self, self->sizes.ldn, self->scratch.h_next);
     if (!self->counters.failed) lanes_copy(self->sizes.ldn, self->scratch.h_next, self->network.h);
     return !self->counters.failed;
+}
+
+void NBT(system_advance)(nbt_learner *self, int32_t symbol, const void *vector)
+{
+    NBT(system_input)(self, symbol, vector);
+    for (size_t q = 0; q < self->sizes.phases; q++) {
+        const nbt_point at = NBT(system_point)(self, self->network.h, q);
+        if (!NBT(system_step)(self, &at)) return;
+    }
+    NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
 }
 
 void NBT(system_signs)(nbt_learner *self, size_t k, size_t q)

@@ -54,6 +54,9 @@ void NBT(system_signs)(nbt_learner *self, size_t k, size_t q);
 /* h_next: the state after all phases on an input, from h. */
 void NBT(system_look)(nbt_learner *self, int32_t symbol, const void *vector);
 
+/* The transition alone, all phases: h ← h', a and slope of h'. */
+void NBT(system_advance)(nbt_learner *self, int32_t symbol, const void *vector);
+
 /* h ← the state after the phase `at`, which is from h. Returns whether it did not fail. */
 int NBT(system_step)(nbt_learner *self, const nbt_point *at);
 

@@ -17,6 +17,8 @@ CELLS = {  # UNITS in all
     "graph": nbt.LeakyRNN(UNITS, learn_leak=True, graph=nbt.Graph.random(UNITS, 3)),
     "stack": nbt.Stack([nbt.LeakyRNN(4), nbt.RNN(3, "tanh", graph=nbt.Graph.random(3, 1))]),
     "time": nbt.Continuous(nbt.CTRNN(UNITS), 0.2),
+    "echo": nbt.LeakyRNN(UNITS, "tanh", learn=False, spectral_radius=0.9, bias_scaling=0.2),
+    "echo-graph": nbt.RNN(UNITS, learn=False, graph=nbt.Graph.random(UNITS, 3), bias_scaling=0.2),
 }
 
 
@@ -40,6 +42,11 @@ class Subject:
     def forms(self):
         """Ways to feed it: what is target, then input ("symbols"); or (input, target) pairs."""
         return ("symbols", "pairs") if self.inputs == "own" else ("pairs",)
+
+    @property
+    def has_influence(self):
+        """Whether the trainer has an influence matrix, or an estimate of it."""
+        return self.rule not in ("bptt", "fixed")
 
     def build(self, seed=11, optimizer=None):
         optimizer = (
@@ -67,7 +74,7 @@ class Subject:
             return nbt.RTRL(cell, readout, optimizer, **common)
         if self.rule == "bptt":
             return nbt.TruncatedBPTT(cell, readout, optimizer, window=4, **common)
-        if self.rule == "exact_self":
+        if self.rule in ("exact_self", "fixed"):
             return nbt.NoBackTrack(cell, readout, optimizer, **common)
         if self.rule == "window":
             own = {"blocks": 2, "window": 3} if self.cell == "dense" else {}
@@ -98,7 +105,9 @@ class Subject:
     def parameters(self, inputs):
         """How many numbers are learned."""
         own = UNITS * (1 + UNITS + inputs)
-        if self.cell != "dense":
+        if self.rule == "fixed":
+            own = 0
+        elif self.cell != "dense":
             own = Network(CELLS[self.cell], inputs).learned
         return own + (1 + UNITS) * np.prod(self.prediction())
 
@@ -148,6 +157,14 @@ SUBJECTS += [
         ("kalman", "vector", "float32", "stack"),
         ("sgd", "vector", "float32", "time"),
         ("sgd", "lagged", "float64", "stack"),
+    )
+]
+SUBJECTS += [
+    Subject("fixed", optimizer, inputs, dtype, readout, cell)
+    for optimizer, inputs, dtype, readout, cell in (
+        ("kalman", "other", "float32", "softmax", "echo"),
+        ("sgd", "lagged", "float64", "gaussian", "echo"),
+        ("kalman", "vector", "float64", "bernoulli", "echo-graph"),
     )
 ]
 SUBJECTS += [

@@ -13,9 +13,10 @@ from nbt.cells.shared import (
     Activation,
     Drawn,
     check_activation,
-    drawn,
+    check_first_values,
     each_unit,
     rest_by_name,
+    scaled,
     short_repr,
 )
 from nbt.graphs import Graph, as_graph
@@ -41,14 +42,30 @@ class RNN:
     graph : Graph, mask, CSR arrays, optional
         The edges; see `Graph.of`. The cost of a step and the memory grow with their number.
         Default: all edges, with kernels for dense networks.
+    learn : bool
+        Whether b, W and r are learned. If not, the readout alone is: an echo state network, for
+        which `NoBackTrack` keeps no estimate, so that a step costs the network and the readout.
+    spectral_radius : float, optional
+        Largest |eigenvalue| that the first W is scaled to, for up to 2048 units. Default: W as
+        drawn, about 1.
+    input_scaling, bias_scaling : float
+        What the first r is multiplied by; the deviation of the first b.
 
     Raises
     ------
     TypeError
-        `units` is no integer, `activation` no string, or `graph` no graph.
+        `units` is no integer, `activation` no string, `graph` no graph, `learn` no bool, or
+        `spectral_radius`, `input_scaling` or `bias_scaling` no number.
     ValueError
         `units` is less than 1, `activation` neither "sigmoid" nor "tanh", or `graph` malformed or
-        of another number of units. A trainer refuses more than 65536 units.
+        of another number of units; `spectral_radius`, `input_scaling` or `bias_scaling` is
+        negative, or a radius is given for more than 2048 units, or (when W is drawn) for a graph
+        without a cycle. A trainer refuses more than 65536 units.
+
+    References
+    ----------
+    H. Jaeger, The "echo state" approach to analysing and training recurrent neural networks, GMD
+    Report 148, 2001.
 
     Examples
     --------
@@ -56,16 +73,23 @@ class RNN:
     RNN(units=20, activation='sigmoid')
     >>> RNN(4096, graph=Graph.random(4096, 16))
     RNN(units=4096, activation='sigmoid', graph=Graph(units=4096, edges=65536))
+    >>> RNN(300, "tanh", learn=False, spectral_radius=0.9)
+    RNN(units=300, activation='tanh', learn=False, spectral_radius=0.9)
     """
 
     units: int
     activation: Activation = "sigmoid"
     graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
+    learn: bool = field(default=True, metadata=QUIET, kw_only=True)
+    spectral_radius: float | None = field(default=None, metadata=QUIET, kw_only=True)
+    input_scaling: float = field(default=1.0, metadata=QUIET, kw_only=True)
+    bias_scaling: float = field(default=0.0, metadata=QUIET, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", _arguments.integer("units", self.units))
         check_activation(self)
         object.__setattr__(self, "graph", as_graph(self.graph, self.units))
+        check_first_values(self)
 
     __repr__ = short_repr
 
@@ -82,7 +106,7 @@ class RNN:
         random : numpy.random.Generator
             The generator that draws.
         """
-        return {"alpha": np.zeros(self.units), **drawn(self, inputs, random)}
+        return {"alpha": np.zeros(self.units), **scaled(self, inputs, random)}
 
 
 @rest_by_name
@@ -107,15 +131,19 @@ class LeakyRNN:
         Whether to learn α.
     graph : Graph, mask, CSR arrays, optional
         The edges, as in `RNN`.
+    learn, spectral_radius, input_scaling, bias_scaling
+        As in `RNN`.
 
     Raises
     ------
     TypeError
         `units` is no integer, `activation` no string, `leak` no "random", number or sequence of
-        numbers, `learn_leak` no bool, or `graph` no graph.
+        numbers, `learn_leak` no bool, or `graph` no graph; `learn` and the others are refused as by
+        `RNN`.
     ValueError
         `units` is less than 1, `activation` neither "sigmoid" nor "tanh", `leak` out of range or
-        not of the length `units`, or `graph` malformed or of another number of units.
+        not of the length `units`, or `graph` malformed or of another number of units; `learn_leak`
+        is True and `learn` False; `spectral_radius` and the others are refused as by `RNN`.
 
     Examples
     --------
@@ -130,6 +158,10 @@ class LeakyRNN:
     leak: Drawn = field(default="random", kw_only=True)
     learn_leak: bool = field(default=False, metadata=QUIET, kw_only=True)
     graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
+    learn: bool = field(default=True, metadata=QUIET, kw_only=True)
+    spectral_radius: float | None = field(default=None, metadata=QUIET, kw_only=True)
+    input_scaling: float = field(default=1.0, metadata=QUIET, kw_only=True)
+    bias_scaling: float = field(default=0.0, metadata=QUIET, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", _arguments.integer("units", self.units))
@@ -137,6 +169,9 @@ class LeakyRNN:
         object.__setattr__(self, "learn_leak", _arguments.flag("learn_leak", self.learn_leak))
         object.__setattr__(self, "leak", self._checked_leak())
         object.__setattr__(self, "graph", as_graph(self.graph, self.units))
+        check_first_values(self)
+        if self.learn_leak and not self.learn:
+            raise ValueError("learn_leak: expected False with learn=False, got True")
 
     __repr__ = short_repr
 
@@ -159,7 +194,7 @@ class LeakyRNN:
         random : numpy.random.Generator
             The generator that draws.
         """
-        values = drawn(self, inputs, random)
+        values = scaled(self, inputs, random)
         if self.leak == "random":
             alpha = random.random(self.units)
         else:

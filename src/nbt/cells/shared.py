@@ -15,6 +15,7 @@ from nbt import _arguments
 Activation = Literal["sigmoid", "tanh"]
 ACTIVATIONS = get_args(Activation)
 Drawn = Literal["random"] | float | Sequence[float] | np.ndarray  # of leaks and time constants
+MOST_SCALED = 2048  # units of a layer whose spectral radius is set: eigenvalues take O(units³)
 QUIET = {"quiet": True}  # a field that a repr shows only if it differs from its default
 Kind = TypeVar("Kind")
 
@@ -58,8 +59,24 @@ def short_repr(value) -> str:
     return f"{type(value).__name__}({', '.join(shown)})"
 
 
+def check_first_values(cell) -> None:
+    """Check how the first values are drawn, and whether they are learned."""
+    radius = cell.spectral_radius
+    if radius is not None:
+        object.__setattr__(cell, "spectral_radius", _arguments.real("spectral_radius", radius, 0))
+        if cell.units > MOST_SCALED:
+            raise ValueError(
+                f"spectral_radius: expected None above {MOST_SCALED} units, whose eigenvalues take "
+                f"too long, got {radius} for {cell.units} units"
+            )
+    for name in ("input_scaling", "bias_scaling"):
+        object.__setattr__(cell, name, _arguments.real(name, getattr(cell, name), 0))
+    object.__setattr__(cell, "learn", _arguments.flag("learn", cell.learn))
+
+
 def drawn(cell, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return b, W and r of a layer.
+    """Return b, W and r of a layer, each N(0, 1) except that W has the variance 1 / sources and
+    b = 0.
 
     The numbers of W are drawn in the order of a mask's entries, so that a graph with all edges
     begins like the network without a graph.
@@ -73,6 +90,34 @@ def drawn(cell, inputs: int, random: np.random.Generator) -> dict[str, np.ndarra
         sources = np.diff(graph.indptr)
         W /= np.sqrt(np.repeat(sources, sources)[graph.by_source])
     return {"b": np.zeros(n), "W": W, "r": random.standard_normal((inputs, n))}
+
+
+def scaled(cell, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return b, W and r of a layer that says how they are scaled."""
+    values = drawn(cell, inputs, random)
+    values["r"] *= cell.input_scaling
+    if cell.bias_scaling:
+        values["b"] = cell.bias_scaling * random.standard_normal(cell.units)
+    if cell.spectral_radius is not None:
+        values["W"] *= cell.spectral_radius / _spectral_radius(cell, values["W"])
+    return values
+
+
+def _spectral_radius(cell, W: np.ndarray) -> float:
+    """Return the largest |eigenvalue| of W (n, n) or (edges,)."""
+    whole = W
+    if cell.graph is not None:
+        whole = np.zeros((cell.units, cell.units))
+        target = np.repeat(np.arange(cell.units), np.diff(cell.graph.indptr))
+        by_source = cell.graph.by_source
+        whole[cell.graph.indices[by_source], target[by_source]] = W
+    radius = float(np.abs(np.linalg.eigvals(whole)).max())
+    if not radius > 0:
+        raise ValueError(
+            "spectral_radius: expected None for a graph without a cycle, whose W has no eigenvalue "
+            f"but 0, got {cell.spectral_radius}"
+        )
+    return radius
 
 
 def each_unit(name: str, value, units: int, high=np.inf, above=None) -> float | tuple[float, ...]:

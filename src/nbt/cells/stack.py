@@ -36,7 +36,7 @@ class Stack:
         `cells` is no list or tuple, or has an element that is no `RNN`, `LeakyRNN` or `Continuous`
         of a `CTRNN`; `skip` is no bool.
     ValueError
-        `cells` is empty or has more than 1024 layers.
+        `cells` is empty or has more than 1024 layers, or some of them learn and others do not.
 
     Examples
     --------
@@ -58,6 +58,8 @@ activation='sigmoid', leak='random')))
                 _arguments.instance(f"cells[{k}].field", cell.field, CTRNN)
         _arguments.integer("cells", len(self.cells), high=MOST_LAYERS)
         object.__setattr__(self, "cells", tuple(self.cells))
+        if len({getattr(cell, "learn", True) for cell in self.cells}) > 1:
+            raise ValueError("cells: expected all to learn, or all with learn=False, got both")
         object.__setattr__(self, "skip", _arguments.flag("skip", self.skip))
 
     __repr__ = short_repr
@@ -68,6 +70,11 @@ activation='sigmoid', leak='random')))
         if len({cell.activation for cell in self.cells}) == 1:
             return self.cells[0].activation
         return tuple(cell.activation for cell in self.cells for _ in range(cell.units))
+
+    @property
+    def learn(self) -> bool:
+        """Whether the layers are learned."""
+        return getattr(self.cells[0], "learn", True)
 
     @property
     def units(self) -> int:

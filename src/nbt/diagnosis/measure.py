@@ -14,6 +14,7 @@ from nbt.diagnosis.trajectory import Trajectory
 from nbt.divergence import DivergenceError
 from nbt.errors import DataError
 from nbt.trainers import NoBackTrack
+from nbt.trainers.binding import is_learned
 from nbt.training.loop import check_stream
 
 __all__ = ["diagnose"]
@@ -66,8 +67,8 @@ def diagnose(
         `trainer` is no `NoBackTrack`, `stream` has no `read`, or `steps` or `replicas` is no
         integer.
     ValueError
-        `steps` or `replicas` is out of range, or the stream has more symbols than the trainer
-        predicts.
+        `steps` or `replicas` is out of range, the stream has more symbols than the trainer
+        predicts, or the trainer's cell has learn=False.
     DataError
         The stream has fewer than 2 steps left.
     DivergenceError
@@ -89,6 +90,8 @@ def diagnose(
     True
     """
     _arguments.instance("trainer", trainer, NoBackTrack)
+    if not is_learned(trainer.cell):
+        raise ValueError(f"trainer: expected one whose cell is learned, got {trainer}")
     check_stream(trainer, stream)
     steps = _arguments.integer("steps", steps, low=2, high=2**31)
     replicas = _arguments.integer("replicas", replicas, low=2, high=2**16 // trainer.rank)

@@ -20,7 +20,9 @@ from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.network import Network
 
-__all__ = ["BoundSystem", "bind", "check_cell", "has_dense_rule", "is_dense", "own_loss"]
+__all__ = [
+    *("BoundSystem", "bind", "check_cell", "has_dense_rule", "is_dense", "is_learned", "own_loss"),
+]
 
 MOST_ENTRIES = 2**30
 MOST_PARAMETERS = 2**31 - 1
@@ -34,8 +36,12 @@ class BoundSystem:
     ----------
     core : _core.CoreSystem
         Its functions. Each learner has its own.
-    state, theta : array (n,), array (p,)
-        h and θ where training begins, float64.
+    state : array (n,)
+        h where training begins, float64.
+    size : int
+        p, the number of parameters.
+    theta : function
+        Returns θ where training begins, (p,), float64. It may take long.
     starts : array of int64
         First parameter of each group in the Kalman metric, beginning with 0.
     parts : mapping of names to arrays of integers
@@ -49,7 +55,8 @@ class BoundSystem:
 
     core: _core.CoreSystem
     state: np.ndarray
-    theta: np.ndarray
+    size: int
+    theta: Callable[[], np.ndarray]
     starts: np.ndarray
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)
     fixed: int = 0
@@ -86,6 +93,11 @@ def is_dense(cell) -> bool:
     return isinstance(cell, RNN | LeakyRNN) and cell.graph is None
 
 
+def is_learned(cell) -> bool:
+    """Return whether the parameters of this are learned, and not the readout's alone."""
+    return getattr(cell, "learn", True)
+
+
 def has_dense_rule(cell, optimizer, split: str | None = None) -> bool:
     """Return whether the rules for dense cells train it; otherwise the rules for systems do."""
     return is_dense(cell) and optimizer.plain and split is None
@@ -114,7 +126,7 @@ def _(
         functions=functions,
         targets=system.targets or len(state),
     )
-    return BoundSystem(core, state, theta, system.starts)
+    return BoundSystem(core, state, len(theta), lambda: theta, system.starts)
 
 
 @bind.register
@@ -136,7 +148,7 @@ def _(
         pattern=system.pattern,
         **system.addresses(),
     )
-    return BoundSystem(core, state, theta, system.starts)
+    return BoundSystem(core, state, len(theta), lambda: theta, system.starts)
 
 
 def _needs_vjp(system: System | CompiledSystem, rule: str) -> None:
@@ -163,7 +175,8 @@ def _network(
     return BoundSystem(
         core,
         np.zeros(network.units),
-        network.draw(random),
+        network.size,
+        lambda: network.draw(random),
         network.starts[:-1],
         network.parts(),
         network.size - network.learned,

@@ -10,10 +10,10 @@ from nbt import _arguments
 from nbt.optimizers import OPTIMIZERS, Kalman
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
-from nbt.trainers.binding import check_cell, has_dense_rule, is_dense
+from nbt.trainers.binding import check_cell, has_dense_rule, is_dense, is_learned
 from nbt.trainers.state.sizes import Shape, Sizes
 
-__all__ = ["BPTTForm", "Form", "NoBackTrackForm", "RTRLForm"]
+__all__ = ["BPTTForm", "FixedForm", "Form", "NoBackTrackForm", "RTRLForm"]
 
 SMALL_UNITS = 32  # up to so many units, each is a block; for more (as in docs/learning.md):
 BLOCKS, WINDOWED_BLOCKS, WINDOW = 16, 4, 4
@@ -91,7 +91,7 @@ class NoBackTrackForm(Form):
         exact_self: object,
         window: object,
         norm: object,
-    ) -> Self:
+    ) -> NoBackTrackForm | FixedForm:
         """Return the form for a user's arguments, a cell and an optimizer. None stands for the best
         known choice."""
         rank = _arguments.integer("rank", rank, high=2**16)
@@ -105,7 +105,8 @@ class NoBackTrackForm(Form):
                 "norm: 'kalman' measures with the optimizer's covariance, "
                 f"which {type(optimizer).__name__} does not have; expected 'fisher' or 'euclidean'"
             )
-        return cls(rank, *own, norm, split)
+        form = cls(rank, *own, norm, split)
+        return form if is_learned(cell) else FixedForm.in_place_of(form, cell, optimizer)
 
     def said(self) -> dict[str, Any]:
         own = self._arguments()
@@ -142,6 +143,39 @@ class NoBackTrackForm(Form):
             "window.v": (self.rank, steps, self.blocks, n),
             "window.scale": (self.rank, steps, n),
         }
+
+
+@dataclass(frozen=True)
+class FixedForm(Form):
+    """Form of `NoBackTrack` for a cell that is not learned: nothing is kept for its parameters."""
+
+    rule = "fixed"
+
+    @classmethod
+    def in_place_of(cls, asked: NoBackTrackForm, cell: Any, optimizer: Any) -> Self:
+        """Return the form, after checking that nothing is asked of an estimate that there is
+        not."""
+        own = _of_dense_cells(cell, optimizer, None, None, None, None)
+        usual = NoBackTrackForm(1, *own, "fisher")._arguments()
+        for name, value in asked._arguments().items():
+            if value != usual[name]:
+                raise ValueError(
+                    f"{name}: expected its default, {usual[name]!r}, for a cell with learn=False, "
+                    f"of which nothing is estimated, got {value!r}"
+                )
+        if not optimizer.plain:
+            raise ValueError(
+                "optimizer: expected SGD or the default metric of Kalman for a cell with "
+                f"learn=False, got {optimizer}"
+            )
+        return cls()
+
+    def shapes(self, sizes: Sizes) -> dict[str, Shape]:
+        shapes = super().shapes(sizes).items()
+        return {key: shape for key, shape in shapes if not key.startswith("optimizer.theta.")}
+
+    def kept(self, sizes: Sizes) -> dict[str, Shape]:
+        return {}
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Live:
         plan.check_size(system)
         live = cls._of(plan, system, seed, turns)
         if isinstance(live.table, FlatTable):
-            live.table.begin(system.state, system.theta, np.random.default_rng((seed, 1)))
+            live.table.begin(system.state, system.theta(), np.random.default_rng((seed, 1)))
         else:
             values = plan.cell.draw(plan.inputs.width, np.random.default_rng(seed))
             for key, value in values.items():
@@ -186,7 +186,7 @@ def _metric(plan: Plan, system: BoundSystem | None) -> dict[str, Any]:
     if form.split and reduction in ("block", "full"):
         raise ValueError(f"split: expected None with reduction={reduction!r}, got {form.split!r}")
     rows, columns = 1 + plan.cell.units, plan.readout.outputs
-    theta = {"diagonal": np.arange(len(system.theta)), "full": [0]}
+    theta = {"diagonal": np.arange(system.size), "full": [0]}
     phi = {"diagonal": np.arange(rows * columns), "full": [0]}
     return {
         "starts": theta.get(reduction, system.starts),

@@ -159,7 +159,8 @@ class NoBackTrack(Trainer):
     @property
     def _form(self) -> NoBackTrackForm:
         form = self._live.plan.form
-        assert isinstance(form, NoBackTrackForm)
+        if not isinstance(form, NoBackTrackForm):
+            raise AttributeError("nothing is estimated of a cell with learn=False")
         return form
 
     @property
@@ -201,7 +202,13 @@ class NoBackTrack(Trainer):
         -------
         array (units, P, units), float64
             As `Trainer.influence`.
+
+        Raises
+        ------
+        TypeError
+            The cell has learn=False, so nothing is estimated.
         """
+        self._check_estimated()
         self._live.learner.settle()
         return self._live.table.influence()
 
@@ -214,9 +221,21 @@ class NoBackTrack(Trainer):
         array (units, P, units), float64
             The steps of the window, and before them each unit's own path. For a system: the last
             transition, (n, p).
+
+        Raises
+        ------
+        TypeError
+            As in `influence`.
         """
+        self._check_estimated()
         self._live.learner.settle()
         return self._live.table.exact_influence()
+
+    def _check_estimated(self) -> None:
+        if not isinstance(self._live.plan.form, NoBackTrackForm):
+            raise TypeError(
+                f"cell: expected one that is learned, because nothing is estimated of {self.cell}"
+            )
 
 
 LEARNERS.add("NoBackTrack", Kind(partial(build, NoBackTrack), partial(shapes_of, NoBackTrackForm)))

@@ -15,8 +15,15 @@ from nbt.inputs import Inputs, Symbols, Vector, as_inputs
 from nbt.optimizers import SGD, Optimizer, both, default_for_readout
 from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Readout, Softmax
 from nbt.systems.compiled import CompiledSystem
-from nbt.trainers.binding import BoundSystem, bind, check_cell, has_dense_rule, own_loss
-from nbt.trainers.forms import BPTTForm, Form, NoBackTrackForm
+from nbt.trainers.binding import (
+    BoundSystem,
+    bind,
+    check_cell,
+    has_dense_rule,
+    is_learned,
+    own_loss,
+)
+from nbt.trainers.forms import BPTTForm, FixedForm, Form, NoBackTrackForm
 from nbt.trainers.state.sizes import Sizes
 
 __all__ = ["Plan"]
@@ -66,6 +73,11 @@ class Plan:
     ) -> Plan:
         """Return the plan for a user's arguments, after each is checked."""
         check_cell(cell)
+        if not is_learned(cell) and not isinstance(form, FixedForm):
+            raise ValueError(
+                "cell: expected one that is learned; NoBackTrack takes one with learn=False, and "
+                f"learns the readout alone, got {cell}"
+            )
         if readout is None and missing == "mask":
             raise ValueError("missing: expected 'error' or 'skip' without a readout, got 'mask'")
         readout = own_loss(cell) if readout is None else readout
@@ -103,7 +115,7 @@ class Plan:
     def listening(self) -> Plan:
         """Return the plan of a trainer that predicts the same bits, at the cost of the network
         alone."""
-        form: Form = BPTTForm(QUIET_WINDOW)
+        form: Form = BPTTForm(QUIET_WINDOW) if is_learned(self.cell) else self.form
         if getattr(getattr(self.cell, "field", self.cell), "vjp", True) is None:
             form = NoBackTrackForm()  # backpropagation through it is not possible
         as_system = not self.as_dense  # so that it takes the same path
@@ -126,6 +138,11 @@ class Plan:
         if inputs is not None:
             _arguments.instance("inputs", fed, Vector)
             fed = replace(fed, size=_arguments.integer("inputs", inputs, low=fed.size))
+        if fed != self.inputs and not is_learned(self.cell):
+            raise TypeError(
+                "grow: expected a cell that is learned, or only more outputs, because the weights "
+                f"of new inputs would stay 0, got {self.cell}"
+            )
         if not self.optimizer.plain:
             raise TypeError(
                 f"grow: expected a trainer with the default metric, not {self.optimizer}"
@@ -146,7 +163,7 @@ class Plan:
         values = self.inputs, self.readout, self.optimizer, self.readout_optimizer
         if system is None:
             return Sizes.of_dense(self.cell.units, *values)
-        theta = (len(system.theta),)
+        theta = (system.size,)
         cell = {name: places.shape for name, places in system.parts.items()} or {"theta": theta}
         ends = np.append(system.starts, theta)
         squares = int(np.square(np.diff(ends), dtype=np.float64).sum())
@@ -156,8 +173,9 @@ class Plan:
     def parameters(self, system: BoundSystem | None) -> int:
         """Return how many numbers are learned: those of the network and of the readout."""
         sizes = self.sizes(system)
+        phi = math.prod(sizes.phi) if sizes.phi else 0
         fixed = system.fixed if system else 0
-        return math.prod(sizes.theta) - fixed + (math.prod(sizes.phi) if sizes.phi else 0)
+        return phi + (math.prod(sizes.theta) - fixed if is_learned(self.cell) else 0)
 
     def check_size(self, system: BoundSystem | None) -> None:
         """Raise before too much memory is allocated. Sizes are Python integers, so nothing

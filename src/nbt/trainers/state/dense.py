@@ -244,7 +244,8 @@ class DenseTable:
 
     def learned(self) -> dict[str, np.ndarray]:
         """Return copies of what is learned: parts of θ, and φ."""
-        names = [key for key in self._entries if key.startswith(("cell.", "readout."))]
+        parts = ("readout.",) if self._rule == "fixed" else ("cell.", "readout.")
+        names = [key for key in self._entries if key.startswith(parts)]
         return {key: self.read(key) + 0 for key in names if key.rpartition(".")[2] not in FIXED}
 
     def influence(self) -> np.ndarray:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbt.descriptions import is_system, value_in
-from nbt.trainers.binding import has_dense_rule
-from nbt.trainers.forms import Form
+from nbt.trainers.binding import has_dense_rule, is_learned
+from nbt.trainers.forms import FixedForm, Form
 from nbt.trainers.network import Network
 from nbt.trainers.state.sizes import Shape, Sizes
 
@@ -28,16 +28,16 @@ def shapes_of(
     numbers += [trainer["inputs"].get("lags", 1)]
     numbers += [of[key] for of in (cell, trainer["readout"]) for key in SIZES if key in of]
     check_positive(numbers)
-    form, values = (
-        kind.described(trainer),
-        [value_in(trainer[name]) for name in ("inputs", "readout", "optimizer")],
-    )
+    form: Form = kind.described(trainer)
+    values = [value_in(trainer[name]) for name in ("inputs", "readout", "optimizer")]
     values.append(value_in(trainer.get("readout_optimizer", trainer["optimizer"])))
     if is_system(cell):
         sizes = _of_system(layout, values)
     else:
         _check_graphs(cell, layout)
-        sizes = _of_cell(value_in(cell), form, values)
+        cell = value_in(cell)
+        form = form if is_learned(cell) else FixedForm()
+        sizes = _of_cell(cell, form, values)
     return {
         key: shape for key, shape in form.shapes(sizes).items() if not key.startswith(STANDARDIZED)
     }
