@@ -378,6 +378,8 @@ HUGE = str(2**62)
         ),
         (["train", "TABLE", "--columns", "a", "--target", "b,b"], "--target: "),
         (["train", "TABLE", "--columns", "a", "--delimiter", "xx"], "--delimiter: "),
+        (["train", "TABLE", "--columns", "a", "--lags", HUGE], "--lags: expected an integer"),
+        (["train", "TEXT", "--lags", "3"], "--lags is for numbers, which --columns names"),
         (["train", "TABLE", "--columns", "a", "--encoding", "x"], "--encoding: expected a name"),
         (["score", "TEXT", "--units", HUGE], "--units: expected an integer in [1, "),
         (["score", "TEXT", "--cap", "1"], "--cap: expected an integer in [2, "),
@@ -467,3 +469,13 @@ def test_other_errors_of_the_library_are_no_usage(text, monkeypatch):
 
 def raise_data():
     raise DataError("units: of data")
+
+
+def test_lags_are_those_of_the_model(tmp_path, capsys):
+    table, model = tmp_path / "table.csv", tmp_path / "model"
+    table.write_text("a,b\n" + "".join(f"{k % 7},{k % 3}\n" for k in range(50)))
+    learn = ["train", str(table), "--columns", "a,b", "--units", "3", "--lags", "4"]
+    assert run([*learn, "--save", str(model)]) == 0
+    assert nbt.load(model).inputs == nbt.Vector(2, lags=4)
+    assert run(["predict", "-m", str(model), "--ahead", "2"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) >= 2

@@ -29,7 +29,8 @@ class NoBackTrack(Trainer):
     Parameters
     ----------
     cell : RNN, LeakyRNN, Stack, Continuous, System or CompiledSystem
-        The network, or a system of your own, of at most 65536 units.
+        The network, or a system of your own, of at most 65536 units. Of a cell with learn=False the
+        readout alone is learned, and nothing is estimated.
     readout : Softmax, Gaussian, Bernoulli or None
         What is predicted, and its loss. None: for a system that has its own loss.
     optimizer : Kalman, SGD or Adam
