@@ -166,14 +166,6 @@ void nbt_learner_settle(nbt_learner *self)
     end(self);
 }
 
-void nbt_learner_flush(nbt_learner *self)
-{
-    begin(self);
-    rule_of(self)->flush(self);
-    if (nbt_noted()) self->workers.noted = 1;
-    end(self);
-}
-
 void nbt_learner_bring_up(nbt_learner *self, void *theta, void *w)
 {
     begin(self);
@@ -252,6 +244,16 @@ static int is_sound(nbt_learner *self)
     const int finite = all_is_finite(self);
     nbt_forget_notes();
     return finite;
+}
+
+nbt_status nbt_learner_flush(nbt_learner *self)
+{
+    begin(self);
+    follow_schedules(self);
+    rule_of(self)->flush(self);
+    const int finite = is_sound(self);
+    end(self);
+    return finite ? NBT_OK : NBT_DIVERGED;
 }
 
 /* Scales learn from an input and a target, NULL: there is none. */

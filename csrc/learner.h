@@ -185,9 +185,6 @@ void nbt_learner_refresh(nbt_learner *self);
 /* Applies what is pending, so that the arrays have their true values. Changes no later bit. */
 void nbt_learner_settle(nbt_learner *self);
 
-/* Learns from the open window of a rule that has windows, as if it were full. */
-void nbt_learner_flush(nbt_learner *self);
-
 /* Writes rows that wait, as they should be now, into copies of the arrays θ and w̄. */
 void nbt_learner_bring_up(nbt_learner *self, void *theta, void *w);
 
@@ -219,6 +216,9 @@ typedef struct {
 /* Runs a chunk; loss (steps, nats; NaN for a step without a known target, untouched where a chunk
  * has no targets); *done: steps completed. */
 nbt_status nbt_learner_run(nbt_learner *self, const nbt_chunk *chunk, double *loss, size_t *done);
+
+/* Learns from the open window of a rule that has windows, as if it were full. */
+nbt_status nbt_learner_flush(nbt_learner *self);
 
 /* Index of the first of `count` symbols that is not in [0, limit); count if there is none. */
 size_t nbt_first_bad_symbol(const int32_t *symbols, size_t count, size_t limit);

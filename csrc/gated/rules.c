@@ -308,6 +308,13 @@ static void refresh_first_slope(nbt_learner *self)
     NBT(respond)(self, c, self->scratch.a_next, self->past.first_slope);
 }
 
+static void note_what_is_to_learn(nbt_learner *self)
+{
+    const real *left = self->past.g_theta, *H = self->past.window_H;
+    self->past.pending = any(self->sizes.cell.size, left);
+    self->past.learned = any(self->sizes.T * self->sizes.ldn, H);
+}
+
 void NBT(gated_refresh)(nbt_learner *self)
 {
     const nbt_sizes *at = &self->sizes;
@@ -319,13 +326,16 @@ void NBT(gated_refresh)(nbt_learner *self)
     }
     NBT(gated_refresh_rows)(self);
     NBT(steps_refresh)(self);
-    const real *left = self->past.g_theta, *H = self->past.window_H;
-    self->past.pending = any(at->cell.size, left);
-    self->past.learned = any(at->T * at->ldn, H);
+    note_what_is_to_learn(self);
 }
 
 void NBT(gated_flush)(nbt_learner *self)
 {
-    if (self->past.entered) complete_step(self, 0);
-    if (self->past.length) close_window(self, self->past.learned || self->past.pending);
+    note_what_is_to_learn(self);
+    const int learn = self->past.pending || self->past.learned;
+    if (self->past.entered) { /* the last transition met no target, and ends the window */
+        self->past.entered = 0;
+        self->past.length++;
+    }
+    if (self->past.length || learn) close_window(self, learn);
 }

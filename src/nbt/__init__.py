@@ -16,7 +16,7 @@ Begin with `NoBackTrack`, which has most of the options. The methods of all trai
 - *Learning rules*: `NoBackTrack`, `RTRL`, `TruncatedBPTT`; all are a `Trainer`
 - *The loop*: `train`, `learn_many`, `History`, `HistoryRow`, `Interrupts`, `Terminated`
 - *Stopping and going on*: `load`, `Checkpoint`
-- *Networks*: `RNN`, `LeakyRNN`, `Stack`, `Graph`, `Continuous`, `CTRNN`
+- *Networks*: `RNN`, `LeakyRNN`, `LSTM`, `GRU`, `MGU`, `Stack`, `Graph`, `Continuous`, `CTRNN`
 - *Systems of your own*: `System`, `CompiledSystem`, `check_system`, `DerivedWarning`
 - *What is predicted*: `Softmax`, `Gaussian`, `Bernoulli`
 - *What a network is fed*: `Symbols`, `Vector`
@@ -37,7 +37,7 @@ state, θ are the parameters. There are n units, m inputs, and P = 1 + n + m par
 
 from nbt import baselines, datasets, installation, interop, streams
 from nbt.build import __version__, build_info
-from nbt.cells import CTRNN, RNN, Continuous, LeakyRNN, Stack
+from nbt.cells import CTRNN, GRU, LSTM, MGU, RNN, Continuous, LeakyRNN, Stack
 from nbt.checkpoints.checkpoint import Checkpoint, load
 from nbt.diagnosis.measure import diagnose
 from nbt.diagnosis.result import Diagnosis, DiagnosisRow
@@ -83,6 +83,9 @@ __all__ = [  # noqa: RUF022 - in the order of the list above, and of the referen
     "Checkpoint",
     "RNN",
     "LeakyRNN",
+    "LSTM",
+    "GRU",
+    "MGU",
     "Stack",
     "Graph",
     "Continuous",

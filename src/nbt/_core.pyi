@@ -14,6 +14,7 @@ READOUTS: dict[str, int]
 OPTIMIZERS: dict[str, int]
 MISSING: dict[str, int]
 NORMS: dict[str, int]
+CELLS: dict[str, int]
 SCHEDULES: dict[str, int]
 KINDS: dict[str, int]
 DTYPES: dict[str, int]
@@ -125,6 +126,9 @@ class LearnerState:
         dense: bool = ...,
         exact_fisher: bool = ...,
         lags: int = ...,
+        cell: str = ...,
+        recurrent: bool = ...,
+        windowed: bool = ...,
     ) -> None: ...
     @property
     def step(self) -> int: ...
@@ -170,6 +174,8 @@ class LearnerState:
     def settle(self) -> None: ...
     def refresh(self, resumed: bool = ...) -> None: ...
     @property
+    def windowed(self) -> bool: ...
+    @property
     def lazy(self) -> bool: ...
     @property
     def era(self) -> int: ...
@@ -183,6 +189,7 @@ class LearnerState:
 
 class Learner(LearnerState):
     def predict(self, trainer: Any, x: Any = ...) -> np.ndarray: ...
+    def flush(self, trainer: Any) -> None: ...
     def predict_along(self, trainer: Any, x: Any) -> np.ndarray: ...
     def run(
         self, trainer: Any, x: Any, y: Any | None | EllipsisType, learn: bool

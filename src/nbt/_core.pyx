@@ -89,6 +89,26 @@ cdef class Learner(LearnerState):
         finally:
             self.turns.give()
 
+    def flush(self, trainer):
+        """Learn from the steps of an open window, as if it were full."""
+        self.turns.take(False)
+        try:
+            if self.retired:
+                (<Learner>trainer._live.learner)._flush(trainer)
+            else:
+                self._flush(trainer)
+        finally:
+            self.turns.give()
+
+    cdef int _flush(self, trainer) except -1:
+        self.check()
+        if nbt_learner_flush(&self.c) == NBT_DIVERGED:
+            self.lost = trainer._named(DivergenceError(
+                f"the state is not finite after the flush before step {self.c.counters.step}",
+                self.c.counters.step))
+            raise self.lost
+        return 0
+
     cdef object _predict(self, trainer, x):
         cdef Data inputs
         cdef int32_t symbol = 0

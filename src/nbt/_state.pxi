@@ -45,7 +45,8 @@ cdef class LearnerState:
                   bint standardize_inputs=False, bint standardize_targets=False,
                   CoreSystem system=None, starts=None, size_t targets=0,
                   bint split=False, phi_starts=None, bint dense=False,
-                  bint exact_fisher=False, size_t lags=1):
+                  bint exact_fisher=False, size_t lags=1, str cell="one_gate", bint recurrent=True,
+                  bint windowed=False):
         cdef nbt_array row
         cdef size_t k = 0
         cdef nbt_sizes* at = &self.c.sizes
@@ -55,6 +56,7 @@ cdef class LearnerState:
         at.P = 1 + n + at.m
         at.K, at.S, at.T, self.c.workers.threads = rank, blocks, window, threads
         to.dtype, to.rule, to.one_hot, to.seed = DTYPES[dtype], RULES[rule], one_hot, seed
+        to.cell, to.recurrent, to.windowed = CELLS[cell], recurrent, windowed
         self._take_activation(activation)
         to.readout, to.missing = READOUTS[readout], MISSING[missing]
         to.scale_x, to.scale_y = standardize_inputs, standardize_targets
@@ -93,7 +95,9 @@ cdef class LearnerState:
         self.sign_words = np.empty(rank * at.ldwords, dtype=np.uint32)
         self.c.reduction.sign_words = <uint32_t*><uintptr_t>self.sign_words.ctypes.data
         self.work = at.P * <double>n * (rank + 2) + n * <double>n * blocks + n * <double>outputs
-        if to.rule == NBT_NOBACKTRACK:
+        if windowed:
+            self.work = at.gates * at.P * <double>n * (5 + rank) + n * <double>outputs
+        elif to.rule == NBT_NOBACKTRACK:
             self.work += n * <double>n * window * (2 + rank * blocks)
         if system is not None:
             self.work = system.c.phases * (WORK_OF_CALLS + system.c.p * <double>(rank + 2)
@@ -101,7 +105,7 @@ cdef class LearnerState:
         if to.rule == NBT_RTRL and system is not None:
             self.work += n * <double>n * system.c.p
         elif to.rule == NBT_RTRL:
-            self.work += n * <double>n * at.P * n
+            self.work += n * <double>n * at.P * n * at.gates * (2 if windowed else 1)
         self.work = max(self.work, LEAST_WORK)
         nbt_learner_refresh(&self.c)
 
@@ -228,7 +232,8 @@ cdef class LearnerState:
         `Panels`."""
         cdef nbt_panels at = self.c.sizes.cell if matrix == "theta" else self.c.sizes.out
         lanes = self.c.sizes.lanes
-        return {"rows": at.rows, "columns": self.c.sizes.n if matrix == "theta" else self.c.sizes.A,
+        columns = self.c.sizes.n * self.c.sizes.gates if matrix == "theta" else self.c.sizes.A
+        return {"rows": at.rows, "columns": columns,
                 "ld": at.ld, "full": at.full, "width": lanes // at.per_vec if at.per_vec else 0,
                 "depth": at.depth, "lanes": lanes}
 
@@ -258,6 +263,11 @@ cdef class LearnerState:
         waiting rows were written as they were when they waited."""
         self.c.waiting.resumed = resumed
         nbt_learner_refresh(&self.c)
+
+    @property
+    def windowed(self):
+        """Whether θ is learned once in T steps (csrc/gated/rules.h)."""
+        return bool(self.c.choices.windowed)
 
     @property
     def lazy(self):

@@ -63,6 +63,8 @@ cdef extern from "choices.h" nogil:
         NBT_SIGMOID, NBT_TANH, NBT_IDENTITY
     ctypedef enum nbt_optimizer:
         NBT_SGD, NBT_KALMAN, NBT_ADAM
+    ctypedef enum nbt_cell:
+        NBT_ONE_GATE, NBT_LSTM, NBT_COUPLED_LSTM, NBT_GRU, NBT_MGU
     ctypedef enum nbt_readout:
         NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI, NBT_OWN_LOSS
     ctypedef enum nbt_norm:
@@ -75,7 +77,7 @@ cdef extern from "choices.h" nogil:
         double lambda_ "lambda"
         double outlier, b1, b2
     ctypedef struct nbt_sizes:
-        size_t n, m, A, given, P, K, S, T, Y, phases, lanes, strip, ldwords
+        size_t n, m, A, given, P, K, S, T, gates, kept, Y, phases, lanes, strip, ldwords
         nbt_panels cell, out
     ctypedef struct nbt_choices:
         nbt_dtype dtype
@@ -86,6 +88,8 @@ cdef extern from "choices.h" nogil:
         nbt_method theta, phi
         nbt_norm norm
         nbt_missing missing
+        nbt_cell cell
+        int windowed, recurrent
         int scale_x, scale_y, one_hot, exact_self, lazy, split, reference, dense, exact_fisher
         uint64_t seed
 
@@ -165,6 +169,7 @@ cdef extern from "learner.h" nogil:
     int nbt_learner_array(const nbt_learner* self, size_t k, nbt_array* out) noexcept
     void nbt_learner_refresh(nbt_learner* self) noexcept
     void nbt_learner_settle(nbt_learner* self) noexcept
+    nbt_status nbt_learner_flush(nbt_learner* self) noexcept
     void nbt_learner_bring_up(nbt_learner* self, void* theta, void* w) noexcept
     nbt_status nbt_learner_predict(nbt_learner* self, int has_x, int32_t symbol,
                                    const double* vector, double* prediction) noexcept

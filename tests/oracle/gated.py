@@ -6,7 +6,7 @@ a_g = θ_gᵀ u (n,), θ (gates, k, n). A unit carries a number c and shows anot
     c(t), y(t) = φ(a(t), c(t-1)).
 
 Its state is s = (c, y). What a unit does by itself, φ and its derivatives, is all that a cell gives
-(`step`). Rules follow from it. The core does not have these cells yet.
+(`step`). Rules follow from it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+
+from .cell import activate, slope
 
 
 def sigma(a):
@@ -102,16 +104,22 @@ class Leaky:
 
     gates = 1
 
-    def __init__(self, alpha):
-        self.alpha = np.asarray(alpha, float)
+    def __init__(self, alpha, activation="sigmoid"):
+        self.alpha, self.activation = np.asarray(alpha, float), activation
+
+    def show(self, c):
+        return activate(c, self.activation)
+
+    def slope(self, c):
+        return slope(c, self.activation)
 
     def sees(self, n, m):
         return np.ones((1, 1 + n + m))
 
     def step(self, a, before):
         c = a[0] + self.alpha * before
-        y, one = sigma(c), np.ones_like(a)
-        return Step(c, y, one, self.alpha + 0 * c, 0 * a, y * (1 - y))
+        one = np.ones_like(a)
+        return Step(c, self.show(c), one, self.alpha + 0 * c, 0 * a, self.slope(c))
 
 
 class Network:
@@ -243,15 +251,18 @@ class Blocks:
     pairs (rank 0) the rule is SnAp-1 by blocks.
     """
 
+    norm = "euclidean"  # or "none": pairs are not balanced
+
     def __init__(self, network, rank):
         self.network, self.rank = network, rank
         self.E, n = np.zeros_like(network.theta), network.n
         self.v, self.w = np.zeros((rank, 2, n)), np.zeros((rank, *network.theta.shape))
         self.slope = np.zeros(n)  # ∂y/∂c at the block's start
 
-    def _backwards(self, steps, deltas):
-        """∂L/∂θ within the block and ∂L/∂s(0), from what each step adds to ∂L/∂s(t)."""
-        gradient, delta = np.zeros_like(self.E), np.zeros((2, self.network.n))
+    def _backwards(self, steps, deltas, end=0.0):
+        """∂L/∂θ within the block and ∂L/∂s(0), from what each step adds to ∂L/∂s(t), and from
+        ∂L/∂s at the block's end."""
+        gradient, delta = np.zeros_like(self.E), np.zeros((2, self.network.n)) + end
         for (u, s), more in zip(reversed(steps), reversed(deltas), strict=True):
             gates, delta = self.network.back(delta + more, u, s)
             gradient += self.network.outer(gates, u)
@@ -273,12 +284,12 @@ class Blocks:
         """Past the block. signs (K, 2, n) are +1 or -1."""
         kept = []
         for nu in signs:
-            last = [np.zeros_like(nu)] * (len(steps) - 1) + [nu]
-            inside, delta = self._backwards(steps, last)
+            inside, delta = self._backwards(steps, [0 * nu] * len(steps), nu)
             kept.append(inside + self._known(delta))
         for u, s in steps:
             self.E = s.c_c * self.E + self.network.own(s.c_a, u)
-        self.slope = steps[-1][1].y_c
+        if steps:
+            self.slope = steps[-1][1].y_c
         for k, nu in enumerate(signs):
             v = self.v[k]
             for u, s in steps:
@@ -287,6 +298,8 @@ class Blocks:
                 v = np.array([c, (s.y_a * a).sum(0) + s.y_c * c])
             new = kept[k] - self._known(nu)
             rho, rho_new = balance(v, self.w[k]), balance(nu, new)
+            if self.norm == "none":  # but a product of 0 is left out
+                rho, rho_new = float(rho > 0), float(rho_new > 0)
             self.v[k] = rho * v + rho_new * nu
             self.w[k] = over(self.w[k], rho) + over(new, rho_new)
 

@@ -5,9 +5,25 @@ Networks of one layer take units and activation in this order, and all other arg
 
 from nbt.cells.continuous import CTRNN, Continuous
 from nbt.cells.discrete import RNN, LeakyRNN
+from nbt.cells.gated import GRU, LSTM, MGU, Gated, Gates, gates_of
 from nbt.cells.shared import ACTIVATIONS
 from nbt.cells.stack import MOST_LAYERS, Stack
 
-__all__ = ["ACTIVATIONS", "CTRNN", "MOST_LAYERS", "RNN", "Cell", "Continuous", "LeakyRNN", "Stack"]
+__all__ = [
+    "ACTIVATIONS",
+    "CTRNN",
+    "GRU",
+    "LSTM",
+    "MGU",
+    "MOST_LAYERS",
+    "RNN",
+    "Cell",
+    "Continuous",
+    "Gated",
+    "Gates",
+    "LeakyRNN",
+    "Stack",
+    "gates_of",
+]
 
-Cell = RNN | LeakyRNN | Continuous | Stack
+Cell = RNN | LeakyRNN | Gated | Continuous | Stack

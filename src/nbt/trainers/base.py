@@ -21,7 +21,7 @@ from nbt.optimizers import Optimizer
 from nbt.readouts import Readout
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
-from nbt.trainers import forecasting, listener
+from nbt.trainers import forecasting, growing, listener
 from nbt.trainers.binding import is_dense
 from nbt.trainers.live import Live
 from nbt.trainers.plan import Plan
@@ -146,6 +146,17 @@ class Trainer(_arguments.Closed):
             As in `learn`.
         """
         return self._live.learner.run(self, x, y, False)
+
+    def flush(self) -> None:
+        """Learn now from the open window of a rule with `every`, as if it were full. Elsewhere
+        nothing happens.
+
+        Raises
+        ------
+        DivergenceError
+            Learning diverged, as in `learn`.
+        """
+        self._live.learner.flush(self)
 
     simulate = forecasting.simulate
     forecast = forecasting.forecast
@@ -277,6 +288,8 @@ class Trainer(_arguments.Closed):
             - ``step``, ``seed``; ``inputs.…`` and ``targets.…``, ``count``, ``mean``, ``variance``,
               where those are standardised; ``window.…``, the steps that are kept; ``waiting.…``,
               rows of symbols that are brought up to date when they next come
+            - cells with gates have an axis for these before the last two, as in ``cell.W``
+              (gates, n, n), and ``state.c`` and ``state.y`` (n,) in place of ``state.h``
 
             This is for dense cells. On graphs ``cell.W`` is (edges,), learned leaks are
             ``cell.beta``, time constants ``cell.tau``, layers have names such as ``cell.0.W``, a
@@ -314,30 +327,7 @@ class Trainer(_arguments.Closed):
         """
         self._exchange(self._live.restarted())
 
-    @alone
-    def grow(self, symbols: int | None = None, *, inputs: int | None = None) -> None:
-        """Make room for more symbols, as outputs and (if inputs are what is predicted) as inputs,
-        or for longer input vectors. All else stays.
-
-        The new weights, estimates and covariances are 0. So old logits keep their bits and old
-        probabilities their ratios; a new symbol has the logit 0, and a new number of a vector
-        changes no prediction until it is learned from. The cost is that of `load_state_dict`.
-
-        Parameters
-        ----------
-        symbols : int, optional
-            New number of symbols, not fewer than before.
-        inputs : int, optional
-            New length of an input, not smaller than before.
-
-        Raises
-        ------
-        TypeError
-            `symbols` or `inputs` is no integer, or does not fit this trainer. Nothing was changed.
-        ValueError
-            `symbols` or `inputs` is smaller than before, or too large. Nothing was changed.
-        """
-        self._exchange(self._live.grown(symbols, inputs))
+    grow = growing.grow
 
     def save(
         self, path: str | os.PathLike[str], stream: Any = None, history: History | None = None

@@ -14,14 +14,15 @@ import numpy as np
 
 from nbt import _arguments, _core
 from nbt.build import isa_in_use
-from nbt.cells import CTRNN, RNN, Cell, Continuous, LeakyRNN, Stack
+from nbt.cells import CTRNN, RNN, Cell, Continuous, Gated, LeakyRNN, Stack
 from nbt.readouts import OwnLoss
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.network import Network
 
 __all__ = [
-    *("BoundSystem", "bind", "check_cell", "has_dense_rule", "is_dense", "is_learned", "own_loss"),
+    *("BoundSystem", "bind", "check_cell", "has_dense_rule", "is_dense", "is_gated"),
+    *("is_learned", "own_loss"),
 ]
 
 MOST_ENTRIES = 2**30
@@ -90,7 +91,12 @@ def is_dense(cell) -> bool:
     """Return whether this is a fully connected cell, for which C has its own rules."""
     if isinstance(cell, LeakyRNN) and cell.learn_leak:
         return False
-    return isinstance(cell, RNN | LeakyRNN) and cell.graph is None
+    return is_gated(cell) or (isinstance(cell, RNN | LeakyRNN) and cell.graph is None)
+
+
+def is_gated(cell) -> bool:
+    """Return whether the units of this cell have gates."""
+    return isinstance(cell, Gated)
 
 
 def is_learned(cell) -> bool:

@@ -14,7 +14,7 @@ from nbt.schedules import InverseSqrt
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.base import Trainer
-from nbt.trainers.forms import BPTTForm
+from nbt.trainers.forms import bptt_form, described_bptt
 from nbt.trainers.plan import DType, Missing, Plan
 from nbt.trainers.state.expected import shapes_of
 
@@ -49,6 +49,9 @@ class TruncatedBPTT(Trainer):
 
     Notes
     -----
+    For cells with gates, only the network's parameters wait for the end of a window; those of the
+    readout are updated at every step.
+
     A step that is only observed, or has no target, is part of a window but adds no loss. If such a
     step ends a window, the window is learned when the next one ends.
     """
@@ -70,7 +73,7 @@ class TruncatedBPTT(Trainer):
         missing: Missing = "error",
     ) -> None:
         plan = Plan.of(
-            BPTTForm.of(window),
+            bptt_form(cell, window),
             cell,
             readout,
             optimizer,
@@ -86,9 +89,9 @@ class TruncatedBPTT(Trainer):
     @property
     def window(self) -> int:
         """Number of steps between two updates."""
-        form = self._live.plan.form
-        assert isinstance(form, BPTTForm)
-        return form.window
+        return self._live.plan.form.steps
 
 
-LEARNERS.add("TruncatedBPTT", Kind(partial(build, TruncatedBPTT), partial(shapes_of, BPTTForm)))
+LEARNERS.add(
+    "TruncatedBPTT", Kind(partial(build, TruncatedBPTT), partial(shapes_of, described_bptt))
+)

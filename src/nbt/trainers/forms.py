@@ -3,67 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from nbt import _arguments
+from nbt.cells import Gated
 from nbt.optimizers import OPTIMIZERS, Kalman
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
-from nbt.trainers.binding import check_cell, has_dense_rule, is_dense, is_learned
+from nbt.trainers.binding import check_cell, has_dense_rule, is_dense, is_gated, is_learned
+from nbt.trainers.form import Form
 from nbt.trainers.state.sizes import Shape, Sizes
+from nbt.trainers.windowed import (
+    WindowedBPTTForm,
+    WindowedNoBackTrackForm,
+    WindowedRTRLForm,
+    is_windowed,
+    steps_of_update,
+)
 
-__all__ = ["BPTTForm", "FixedForm", "Form", "NoBackTrackForm", "RTRLForm"]
+__all__ = [
+    *("BPTTForm", "FixedForm", "Form", "NoBackTrackForm", "RTRLForm"),
+    *("bptt_form", "described_bptt", "described_nobacktrack", "described_rtrl"),
+    *("nobacktrack_form", "rtrl_form"),
+]
 
 SMALL_UNITS = 32  # up to so many units, each is a block; for more (as in docs/learning.md):
 BLOCKS, WINDOWED_BLOCKS, WINDOW = 16, 4, 4
 Norm = Literal["fisher", "kalman", "euclidean", "none"]  # those of `_core.NORMS`
 Split = Literal["blocks"]
 SPLITS = get_args(Split)
-
-
-@dataclass(frozen=True)
-class Form:
-    """Base of all forms.
-
-    Attributes
-    ----------
-    rule : str
-        Its row in csrc/kernels.c.
-    """
-
-    rule: ClassVar[str]
-
-    @property
-    def split(self) -> str | None:
-        """How pairs share the parameters; None if there are no pairs, or each covers all."""
-        return None
-
-    @classmethod
-    def described(cls, trainer: Mapping[str, Any]) -> Self:
-        """Return the form in a trainer's description, which has not been checked."""
-        names = [field.name for field in fields(cls)]
-        return cls(**{name: trainer[name] for name in names if name in trainer})
-
-    def said(self) -> dict[str, Any]:
-        """Return the arguments by name, as in a description."""
-        return self._arguments()
-
-    def asked(self) -> dict[str, Any]:
-        """Return the arguments by name, as `_core.Learner` takes them."""
-        return self._arguments()
-
-    def _arguments(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    def shapes(self, sizes: Sizes) -> dict[str, Shape]:
-        """Return the shapes of all arrays in the state of such a trainer, in the order of
-        `state_dict`; without counters, and without arrays whose size may change."""
-        return sizes.shapes() | self.kept(sizes)
-
-    def kept(self, sizes: Sizes) -> dict[str, Shape]:
-        """Return the shapes of the arrays that the rule itself keeps."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -78,6 +47,7 @@ class NoBackTrackForm(Form):
     split: Split | None = None
 
     rule = "nobacktrack"
+    every: ClassVar[int] = 1
 
     @classmethod
     def of(
@@ -94,12 +64,11 @@ class NoBackTrackForm(Form):
     ) -> NoBackTrackForm | FixedForm:
         """Return the form for a user's arguments, a cell and an optimizer. None stands for the best
         known choice."""
-        rank = _arguments.integer("rank", rank, high=2**16)
+        rank = _arguments.integer("rank", 1 if rank is None else rank, high=2**16)
         split = None if split is None else _arguments.one_of("split", split, SPLITS)
-        check_cell(cell)
         _arguments.instance("optimizer", optimizer, *OPTIMIZERS)
         own = _of_dense_cells(cell, optimizer, split, blocks, exact_self, window)
-        norm = _arguments.one_of("norm", norm, get_args(Norm))
+        norm = _arguments.one_of("norm", "fisher" if norm is None else norm, get_args(Norm))
         if norm == "kalman" and not isinstance(optimizer, Kalman):
             raise ValueError(
                 "norm: 'kalman' measures with the optimizer's covariance, "
@@ -107,6 +76,10 @@ class NoBackTrackForm(Form):
             )
         form = cls(rank, *own, norm, split)
         return form if is_learned(cell) else FixedForm.in_place_of(form, cell, optimizer)
+
+    @property
+    def steps(self) -> int:
+        return self.window
 
     def said(self) -> dict[str, Any]:
         own = self._arguments()
@@ -195,11 +168,11 @@ class BPTTForm(Form):
     window: int = 15
 
     rule = "bptt"
+    enters = True
 
-    @classmethod
-    def of(cls, window: object) -> Self:
-        """Return the form for a user's argument."""
-        return cls(_arguments.integer("window", window, high=2**20))
+    @property
+    def steps(self) -> int:
+        return self.window
 
     def kept(self, sizes: Sizes) -> dict[str, Shape]:
         steps, n = self.window, sizes.units
@@ -211,6 +184,49 @@ class BPTTForm(Form):
             "window.g_theta": sizes.theta,
         }
         return shapes | ({"window.g_phi": sizes.phi} if sizes.phi else {})
+
+
+def nobacktrack_form(
+    cell: Any, optimizer: Any, *, every: object, **own: object
+) -> NoBackTrackForm | WindowedNoBackTrackForm:
+    """Return the form of `NoBackTrack` for a user's arguments, a cell and an optimizer."""
+    check_cell(cell)
+    steps = steps_of_update(cell, every)
+    if is_windowed(cell, steps):
+        return WindowedNoBackTrackForm.of(cell, steps, **own)
+    return NoBackTrackForm.of(cell, optimizer, **own)
+
+
+def rtrl_form(cell: Any, every: object) -> RTRLForm | WindowedRTRLForm:
+    """Return the form of `RTRL` for a user's argument and a cell."""
+    check_cell(cell)
+    steps = steps_of_update(cell, 1 if every is None else every)
+    return WindowedRTRLForm(steps) if is_windowed(cell, steps) else RTRLForm()
+
+
+def bptt_form(cell: Any, window: object) -> BPTTForm | WindowedBPTTForm:
+    """Return the form of `TruncatedBPTT` for a user's argument and a cell."""
+    steps = _arguments.integer("window", window, high=2**20)
+    return WindowedBPTTForm(steps) if is_gated(cell) else BPTTForm(steps)
+
+
+def described_nobacktrack(trainer: Mapping[str, Any]) -> Form:
+    """Return the form in the description of a `NoBackTrack`."""
+    kind: type[Form] = WindowedNoBackTrackForm if "every" in trainer else NoBackTrackForm
+    return kind.described(trainer)
+
+
+def described_rtrl(trainer: Mapping[str, Any]) -> Form:
+    """Return the form in the description of an `RTRL`."""
+    kind: type[Form] = WindowedRTRLForm if "every" in trainer else RTRLForm
+    return kind.described(trainer)
+
+
+def described_bptt(trainer: Mapping[str, Any]) -> Form:
+    """Return the form in the description of a `TruncatedBPTT`."""
+    gated = trainer["cell"].get("kind") in [kind.__name__ for kind in get_args(Gated)]
+    kind: type[Form] = WindowedBPTTForm if gated else BPTTForm
+    return kind.described(trainer)
 
 
 def _of_dense_cells(cell, optimizer, split, blocks, exact_self, window) -> tuple[int, bool, int]:

@@ -10,10 +10,11 @@ import numpy as np
 
 from nbt import _core
 from nbt.build import isa_in_use
+from nbt.cells import gates_of
 from nbt.inputs import Symbols
 from nbt.optimizers import Kalman, Optimizer
 from nbt.readouts import OwnLoss
-from nbt.trainers.binding import BoundSystem
+from nbt.trainers.binding import BoundSystem, is_gated
 from nbt.trainers.plan import Plan
 from nbt.trainers.state.dense import DenseTable
 from nbt.trainers.state.flat import FlatTable
@@ -150,6 +151,7 @@ def _learner(
         threads=plan.threads,
         system=system and system.core,
         targets=plan.readout.targets.size,
+        **_gates(plan.cell),
         **metric,
         **plan.form.asked(),
     )
@@ -160,6 +162,11 @@ def _method(plan: Plan, optimizer: Optimizer, place: int) -> dict[str, Any]:
     if not isinstance(optimizer, Kalman):
         return optimizer.lower()
     return optimizer.lower() | {"prior": optimizer.lambdas(plan.cell, plan.readout)[place]}
+
+
+def _gates(cell: Any) -> dict[str, Any]:
+    """Return what the units of a cell are, as `_core.Learner` takes it."""
+    return {"cell": gates_of(cell).kind, "recurrent": cell.recurrent} if is_gated(cell) else {}
 
 
 def _metric(plan: Plan, system: BoundSystem | None) -> dict[str, Any]:

@@ -15,10 +15,17 @@ from nbt.registry import LEARNERS, Kind
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.base import Trainer
-from nbt.trainers.forms import NoBackTrackForm, Norm, Split
+from nbt.trainers.forms import (
+    NoBackTrackForm,
+    Norm,
+    Split,
+    described_nobacktrack,
+    nobacktrack_form,
+)
 from nbt.trainers.plan import DType, Missing, Plan
 from nbt.trainers.state.expected import shapes_of
 from nbt.trainers.turns import alone
+from nbt.trainers.windowed import WindowedNoBackTrackForm
 
 __all__ = ["NoBackTrack"]
 
@@ -28,7 +35,7 @@ class NoBackTrack(Trainer):
 
     Parameters
     ----------
-    cell : RNN, LeakyRNN, Stack, Continuous, System or CompiledSystem
+    cell : RNN, LeakyRNN, LSTM, GRU, MGU, Stack, Continuous, System or CompiledSystem
         The network, or a system of your own, of at most 65536 units. Of a cell with learn=False the
         readout alone is learned, and nothing is estimated.
     readout : Softmax, Gaussian, Bernoulli or None
@@ -41,9 +48,17 @@ class NoBackTrack(Trainer):
     inputs : Symbols, Vector or int, optional
         What the network receives: symbols of another alphabet than the readout's, or vectors (an
         integer is their size). Default: what is predicted.
-    rank : int
+    every : int, optional
+        T, the number of steps between two updates of the network's parameters θ, in [1, 65536]; the
+        readout's φ is updated at every step. Above 1, and for cells with gates, the gradient is
+        exact inside a window of T steps, which do not overlap. What is older is known from each
+        unit's own path, and from the pairs if `rank` is at least 1. Predictions inside a window are
+        those of the θ of its beginning. The last step of a window does the work of all. Only for
+        fully connected cells. Default: 10 for cells with gates, else 1.
+    rank : int, optional
         K, the number of independent rank-one estimates that are averaged, in [1, 65536]. Cost and
-        memory grow with it.
+        memory grow with it. 0, only with windows: none; the rule is then SnAp-1 by blocks of steps,
+        which is biased unless units do not see each other. Default: 0 for cells with gates, else 1.
     split : {"blocks"}, optional
         Instead of averaging, each of the K pairs covers a K-th of the parameters, chosen at random
         by the seed (section 1.4). w̄ then takes the memory of a single pair. At equal cost
@@ -62,10 +77,11 @@ class NoBackTrack(Trainer):
         Only paths that left their unit before are then estimated. It needs `exact_self`. A step
         costs T (S + 2) n² more multiply-adds. 0: no window. Default: 4 for more than 32 units if
         `blocks` is not given, else 0.
-    norm : {"fisher", "kalman", "euclidean"}
+    norm : {"fisher", "kalman", "euclidean"}, optional
         The norms that balance v̄ and w̄. "kalman": the invariant norms of Appendix B, only with
         `Kalman`. "fisher": the same for w̄, and for v̄ a running mean of (∂ℓ/∂h)². "euclidean":
-        plain norms. ("none" turns balancing off, to show its effect.)
+        plain norms, the only ones with windows. ("none" turns balancing off, to show its effect.)
+        Default: "fisher"; with windows "euclidean".
     dtype : {"float32", "float64"}, optional
         Type of all its numbers; losses are always float64. Default: what the functions of a
         `CompiledSystem` take, else float32.
@@ -86,12 +102,13 @@ class NoBackTrack(Trainer):
     ------
     TypeError
         `cell`, `readout`, `optimizer`, `readout_optimizer` or `inputs` is of another type than
-        those above; `rank`, `blocks`, `window`, `seed` or `threads` is no integer; `exact_self` is
-        no bool; `split`, `norm`, `dtype` or `missing` is no string.
+        those above; `every`, `rank`, `blocks`, `window`, `seed` or `threads` is no integer;
+        `exact_self` is no bool; `split`, `norm`, `dtype` or `missing` is no string.
     ValueError
-        `rank`, `blocks`, `window`, `seed`, `threads`, `inputs` or the number of units of `cell` is
-        out of range; `split`, `norm`, `dtype` or `missing` is none of the names above; `blocks`,
-        `exact_self` or `window` is given where only dense cells have it; `window` is given without
+        `every`, `rank`, `blocks`, `window`, `seed`, `threads`, `inputs` or the number of units of
+        `cell` is out of range; `every` is above 1 for a cell that is not fully connected; `split`,
+        `norm`, `dtype` or `missing` is none of the names above; `blocks`, `exact_self` or `window`
+        is given where only dense cells without `every` have it; `window` is given without
         `exact_self`; `norm` is "kalman" without `Kalman`; `missing` is "mask", or there is a
         `readout_optimizer`, without a readout; `optimizer` or `readout_optimizer` has a metric
         that does not fit the rest; `dtype` is not that of a `CompiledSystem`; or the trainer would
@@ -122,20 +139,22 @@ class NoBackTrack(Trainer):
         *,
         readout_optimizer: Optimizer | None = None,
         inputs: Inputs | int | None = None,
-        rank: int = 1,
+        every: int | None = None,
+        rank: int | None = None,
         split: Split | None = None,
         blocks: int | None = None,
         exact_self: bool | None = None,
         window: int | None = None,
-        norm: Norm = "fisher",
+        norm: Norm | None = None,
         dtype: DType | None = None,
         seed: int = 0,
         threads: int = 1,
         missing: Missing = "error",
     ) -> None:
-        form = NoBackTrackForm.of(
+        form = nobacktrack_form(
             cell,
             optimizer,
+            every=every,
             rank=rank,
             split=split,
             blocks=blocks,
@@ -158,11 +177,16 @@ class NoBackTrack(Trainer):
         self._begin(plan, seed)
 
     @property
-    def _form(self) -> NoBackTrackForm:
+    def _form(self) -> NoBackTrackForm | WindowedNoBackTrackForm:
         form = self._live.plan.form
-        if not isinstance(form, NoBackTrackForm):
+        if not isinstance(form, NoBackTrackForm | WindowedNoBackTrackForm):
             raise AttributeError("nothing is estimated of a cell with learn=False")
         return form
+
+    @property
+    def every(self) -> int:
+        """The number of steps between two updates of the network's parameters."""
+        return self._form.every
 
     @property
     def rank(self) -> int:
@@ -202,7 +226,9 @@ class NoBackTrack(Trainer):
         Returns
         -------
         array (units, P, units), float64
-            As `Trainer.influence`.
+            As `Trainer.influence`. For cells with gates that of the state at the begin of the
+            window, (2, units, gates, P, units): ``[0, k, g, p, i]`` is ∂c_k/∂θ for row p of gate g
+            of unit i, ``[1, …]`` is ∂y_k/∂θ.
 
         Raises
         ------
@@ -233,10 +259,12 @@ class NoBackTrack(Trainer):
         return self._live.table.exact_influence()
 
     def _check_estimated(self) -> None:
-        if not isinstance(self._live.plan.form, NoBackTrackForm):
+        if not isinstance(self._live.plan.form, NoBackTrackForm | WindowedNoBackTrackForm):
             raise TypeError(
                 f"cell: expected one that is learned, because nothing is estimated of {self.cell}"
             )
 
 
-LEARNERS.add("NoBackTrack", Kind(partial(build, NoBackTrack), partial(shapes_of, NoBackTrackForm)))
+LEARNERS.add(
+    "NoBackTrack", Kind(partial(build, NoBackTrack), partial(shapes_of, described_nobacktrack))
+)

@@ -25,6 +25,7 @@ from nbt.trainers.binding import (
 )
 from nbt.trainers.forms import BPTTForm, FixedForm, Form, NoBackTrackForm
 from nbt.trainers.state.sizes import Sizes
+from nbt.trainers.windowed import WindowedBPTTForm, WindowedForm
 
 __all__ = ["Plan"]
 
@@ -118,6 +119,8 @@ class Plan:
         form: Form = BPTTForm(QUIET_WINDOW) if is_learned(self.cell) else self.form
         if getattr(getattr(self.cell, "field", self.cell), "vjp", True) is None:
             form = NoBackTrackForm()  # backpropagation through it is not possible
+        if isinstance(self.form, WindowedForm):
+            form = WindowedBPTTForm(QUIET_WINDOW)
         as_system = not self.as_dense  # so that it takes the same path
         return replace(
             self,
@@ -162,7 +165,7 @@ class Plan:
         """Return the sizes from which the shapes of its state follow."""
         values = self.inputs, self.readout, self.optimizer, self.readout_optimizer
         if system is None:
-            return Sizes.of_dense(self.cell.units, *values)
+            return Sizes.of_dense(self.cell, *values)
         theta = (system.size,)
         cell = {name: places.shape for name, places in system.parts.items()} or {"theta": theta}
         ends = np.append(system.starts, theta)
@@ -175,7 +178,7 @@ class Plan:
         sizes = self.sizes(system)
         phi = math.prod(sizes.phi) if sizes.phi else 0
         fixed = system.fixed if system else 0
-        return phi + (math.prod(sizes.theta) - fixed if is_learned(self.cell) else 0)
+        return phi + (sizes.learned - fixed if is_learned(self.cell) else 0)
 
     def check_size(self, system: BoundSystem | None) -> None:
         """Raise before too much memory is allocated. Sizes are Python integers, so nothing

@@ -15,7 +15,7 @@ from nbt.registry import LEARNERS, Kind
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.base import Trainer
-from nbt.trainers.forms import RTRLForm
+from nbt.trainers.forms import described_rtrl, rtrl_form
 from nbt.trainers.plan import DType, Missing, Plan
 from nbt.trainers.state.expected import shapes_of
 
@@ -30,7 +30,12 @@ class RTRL(Trainer):
 
     Parameters
     ----------
-    cell, readout, optimizer, readout_optimizer, inputs, dtype, seed, threads, missing
+    cell, readout, optimizer, readout_optimizer
+        As in `NoBackTrack`.
+    every : int, optional
+        T, the number of steps between two updates of the network's parameters, as in `NoBackTrack`.
+        Default: 1.
+    inputs, dtype, seed, threads, missing
         As in `NoBackTrack`.
 
     Raises
@@ -48,6 +53,7 @@ class RTRL(Trainer):
         optimizer: Optimizer = Kalman(),
         *,
         readout_optimizer: Optimizer | None = None,
+        every: int | None = None,
         inputs: Inputs | int | None = None,
         dtype: DType | None = None,
         seed: int = 0,
@@ -55,7 +61,7 @@ class RTRL(Trainer):
         missing: Missing = "error",
     ) -> None:
         plan = Plan.of(
-            RTRLForm(),
+            rtrl_form(cell, every),
             cell,
             readout,
             optimizer,
@@ -74,9 +80,9 @@ class RTRL(Trainer):
         Returns
         -------
         array (units, P, units), float64
-            As `Trainer.influence`.
+            As `Trainer.influence`; for cells with gates as `NoBackTrack.influence`.
         """
         return self.state_dict()["estimator.G"].astype(np.float64)
 
 
-LEARNERS.add("RTRL", Kind(partial(build, RTRL), partial(shapes_of, RTRLForm)))
+LEARNERS.add("RTRL", Kind(partial(build, RTRL), partial(shapes_of, described_rtrl)))

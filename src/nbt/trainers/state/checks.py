@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["integers", "numbers", "refuse_mask", "within"]
+from nbt.trainers.state.sizes import Sizes
+
+__all__ = ["blind", "integers", "numbers", "refuse_mask", "within"]
 
 HORIZON = 2**16  # most values that a mean and a variance count (csrc/shared/scaler.h)
 
@@ -60,3 +62,14 @@ def within(key: str, array: np.ndarray, low: int, end: int) -> np.ndarray:
     if ((array < low) | (array >= end)).any():
         raise ValueError(f"{key}: expected integers in [{low}, {end}), got {array}")
     return array
+
+
+def blind(key: str, array: np.ndarray, sizes: Sizes) -> None:
+    """Raise unless an array is 0 where a gate does not see y or x; C would let the gate see it."""
+    assert sizes.blind is not None
+    unseen, inputs = np.zeros(sizes.theta, bool), 1 + sizes.units  # the first row of r
+    unseen[sizes.blind[0], 1:inputs] = unseen[sizes.blind[1], inputs:] = True
+    part = {"cell.W": slice(1, inputs), "cell.r": slice(inputs, None)}.get(key, slice(None))
+    if array[..., unseen[:, part]].any():
+        name = sizes.gates.names[sizes.blind[key == "cell.r"]] if sizes.gates else ""
+        raise ValueError(f"{key}: expected 0 for what a gate does not see, such as {name!r}")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 
 from nbt import _core
-from nbt.trainers.forms import Form
+from nbt.trainers.form import Form
 from nbt.trainers.state import growth, influence
-from nbt.trainers.state.checks import integers, numbers, within
+from nbt.trainers.state.checks import blind, integers, numbers, within
+from nbt.trainers.state.entries import Entry, flat, matrices_of, plain, rows_of
 from nbt.trainers.state.panels import Panels
 from nbt.trainers.state.sizes import MOMENTS, TYPICAL, Shape, Sizes
 
@@ -26,6 +25,7 @@ LAST_STEP = 2**63 - 1  # largest step of a state, so that 64 bits always hold th
 ARRAYS = {
     **{"cell.b": "theta", "cell.W": "theta", "cell.r": "theta", "cell.alpha": "alpha"},
     **{"readout.b": "phi", "readout.W": "phi", "state.h": "h", "state.lags": "x_before"},
+    **{"state.c": "h", "state.y": "a"},  # what a unit with gates carries, and shows
     **{f"optimizer.{name}.J": f"{name}_J" for name in ("theta", "phi")},
     **{f"optimizer.{name}.J0": f"{name}_J0" for name in ("theta", "phi")},
     **{f"optimizer.{name}.blocks": f"{name}_J" for name in ("theta", "phi")},
@@ -36,9 +36,13 @@ ARRAYS = {
     **{"estimator.fisher": "fisher", "estimator.G": "G"},
     **{"window.h": "window_h", "window.x": "window_x", "window.delta": "window_delta"},
     **{"window.g_theta": "g_theta", "window.g_phi": "g_phi"},
+    **{"window.c": "window_h", "window.y": "window_a", "window.H": "window_H"},
+    **{"window.slope": "first_slope"},
 }
 FIXED = ("alpha", "tau")  # parts of θ that are not learned, so nothing is kept for them
-AS_IT_IS = ("estimator.v", "window.h", "window.x", "window.delta")  # not kept in panels
+AS_IT_IS = {  # not kept in panels
+    *("estimator.v", "window.h", "window.x", "window.delta", "window.c", "window.y", "window.H")
+}
 PAST = {  # NoBackTrack's window: which array, and the axis of the steps
     "window.F": ("past_F", 0),
     "window.a": ("past_a", 0),
@@ -46,62 +50,6 @@ PAST = {  # NoBackTrack's window: which array, and the axis of the steps
     "window.v": ("hop", 1),
     "window.scale": ("hop_right", 1),
 }
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Public shape of an array, and how that part of the padded one is read and written."""
-
-    array: str
-    shape: tuple[int, ...]
-    read: Callable[[np.ndarray], np.ndarray]
-    write: Callable[[np.ndarray, np.ndarray], None]
-
-
-def plain(array: str, shape: Shape) -> Entry:
-    """Return an entry that lies as its shape says, with padded rows."""
-
-    def view(x: np.ndarray) -> np.ndarray:
-        return x.reshape(*shape[:-1], -1)[..., : shape[-1]]
-
-    def write(x: np.ndarray, value: np.ndarray) -> None:
-        view(x)[...] = value
-
-    return Entry(array, shape, lambda x: view(x).copy(), write)
-
-
-def flat(array: str, shape: Shape) -> Entry:
-    """Return an entry whose rows lie one after the other, without padding between them."""
-    count = math.prod(shape)
-
-    def write(x: np.ndarray, value: np.ndarray) -> None:
-        x[0, :count] = value.ravel()
-
-    return Entry(array, shape, lambda x: x[0, :count].reshape(shape).copy(), write)
-
-
-def rows_of(panels: Panels, array: str, shape: Shape, first: int) -> Entry:
-    """Return an entry of the rows of a matrix in panels, from `first` on."""
-    last = first + shape[0]
-    return Entry(
-        array,
-        shape,
-        lambda x: panels.read(x[0], first, last),
-        lambda x, value: panels.write(x[0], value, first),
-    )
-
-
-def pairs_of(panels: Panels, array: str, shape: Shape, first: int) -> Entry:
-    """Return an entry of the rows of several matrices in panels, one after the other."""
-
-    def write(x: np.ndarray, value: np.ndarray) -> None:
-        for flat, pair in zip(x, value, strict=True):
-            panels.write(flat, pair, first)
-
-    last = first + shape[1]
-    return Entry(
-        array, shape, lambda x: np.stack([panels.read(flat, first, last) for flat in x]), write
-    )
 
 
 class DenseTable:
@@ -119,29 +67,33 @@ class DenseTable:
 
     def __init__(self, core: _core.Learner, form: Form, sizes: Sizes) -> None:
         self._core, self._form = core, form
-        self._window, self._rule = getattr(form, "window", 0), form.rule
+        self._window, self._rule = form.steps, form.rule
         self._theta, self._phi = Panels(**core.panels("theta")), Panels(**core.panels("phi"))
-        shapes = form.shapes(sizes)
+        self._gated, self._sizes, shapes = sizes.gated, sizes, form.shapes(sizes)
         self._entries = {key: self._entry(key, shape) for key, shape in shapes.items()}
         self._updates = [key for key in UPDATES if key.replace("updates", "m") in shapes]
         self._waiting = self._rows_that_wait() if core.lazy else {}
 
     def _entry(self, key: str, shape: Shape) -> Entry:
         """Return how an array of the state lies."""
-        if key in PAST and self._rule == "nobacktrack":
+        if key in PAST and not self._form.enters:
             return self._in_ring(key, shape)
-        if key == "estimator.G":
+        if key == "estimator.G" and not self._form.enters:
             return self._in_strips(shape)
         if key == "state.lags":
             return flat(ARRAYS[key], shape)
-        if key == "estimator.w":
-            return pairs_of(self._theta, "w", shape, 0)
+        if key in ("estimator.w", "estimator.G"):
+            return matrices_of(self._theta, ARRAYS[key], shape, 0, self._gated)
         array = ARRAYS[key]
         if len(shape) == 1 or key in AS_IT_IS:
             return plain(array, shape)
-        panels = self._phi if "phi" in array else self._theta
-        first = {"cell.W": 1, "cell.r": 1 + self._core.units, "readout.W": 1}.get(key, 0)
-        return rows_of(panels, array, shape, first)
+        if key == "cell.b":
+            return flat(array, shape)
+        if "phi" in array:
+            return rows_of(self._phi, array, shape, key == "readout.W")
+        inputs = self._sizes.theta[-2] - self._sizes.inputs.width  # first row of r
+        first = {"cell.W": 1, "cell.r": inputs}.get(key, 0)
+        return rows_of(self._theta, array, shape, first, self._gated)
 
     def _in_ring(self, key: str, shape: Shape) -> Entry:
         """Return an entry of the last T steps (csrc/dense/window.h), newest first. The newest
@@ -167,7 +119,7 @@ class DenseTable:
         table = (rank, self._core.arrays["lazy_q"].shape[1])
         return {
             "waiting.r": rows_of(self._theta, "theta", (m, n), 1 + n),
-            "waiting.w": pairs_of(self._theta, "w", (rank, m, n), 1 + n),
+            "waiting.w": matrices_of(self._theta, "w", (rank, m, n), 1 + n),
             "waiting.norm": plain("lazy_norm", (rank,)),
             "waiting.keep": plain("lazy_q", table),
             "waiting.step": plain("lazy_r", table),
@@ -198,12 +150,12 @@ class DenseTable:
         counters |= {key: np.uint64(values[UPDATES[key]]) for key in self._updates}
         if self._window:
             counters["window.length"] = np.int64(values["length"])
-            bptt = self._rule == "bptt"
-            if bptt:
+            enters = self._form.enters
+            if enters:
                 counters["window.entered"] = np.int64(values["entered"])
             if self._core.one_hot:
                 counters["window.x"] = values["symbols"]
-            elif bptt and (moved or self._core.predicts_inputs or self._unmoved(values)):
+            elif enters and (moved or self._core.predicts_inputs or self._unmoved(values)):
                 counters["window.moved"] = values["symbols"] + 1
         return {key: np.asarray(value) for key, value in counters.items()}
 
@@ -211,7 +163,7 @@ class DenseTable:
         """Return window.moved for a window in which every step, as far as it is filled, began with
         a transition."""
         slots = max(self._window, 1)
-        if self._rule != "bptt":
+        if not self._form.enters:
             return np.ones(slots, np.int32)
         begun = values["window.length"] + values["window.entered"]
         return (np.arange(slots) < begun).astype(np.int32)
@@ -249,12 +201,19 @@ class DenseTable:
         return {key: self.read(key) + 0 for key in names if key.rpartition(".")[2] not in FIXED}
 
     def influence(self) -> np.ndarray:
-        """Return NoBackTrack's estimate of ∂h/∂θ, (n, P, n), float64."""
+        """Return NoBackTrack's estimate of ∂h/∂θ, (n, P, n), float64; with gates that of (c, y) at
+        the begin of the window, (2, n, gates, P, n)."""
         state = self.read_all()
+        if self._core.windowed:
+            estimate = influence.estimated_before(state) + influence.own_paths(state)
+            return estimate if self._gated else estimate[0]
         return influence.estimated(state) + self._exact(state)
 
     def exact_influence(self) -> np.ndarray:
         """Return the exact part of `influence`."""
+        if self._core.windowed:
+            exact = influence.own_paths(self.read_all())
+            return exact if self._gated else exact[0]
         return self._exact(self.read_all())
 
     def _exact(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -285,6 +244,9 @@ class DenseTable:
             key: numbers(key, state[key], entry.shape, self._core.arrays[entry.array].dtype)
             for key, entry in self._entries.items()
         }
+        if self._sizes.blind is not None:
+            for key in values.keys() & (growth.INPUTS.keys() | {"cell.W"}):
+                blind(key, values[key], self._sizes)
         counters = self._checked_counters(state)
         since = self._checked_since(state) if waits else None
         rows = {
@@ -349,7 +311,7 @@ class DenseTable:
             "step": LAST_STEP,
             "seed": 2**64 - 1,
             **dict.fromkeys(UPDATES, LAST_STEP),
-            "window.length": self._window - (self._rule == "bptt"),
+            "window.length": self._window - self._form.enters,
             "window.entered": 1,
         }
         values = {}

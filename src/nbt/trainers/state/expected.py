@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from nbt.descriptions import is_system, value_in
 from nbt.trainers.binding import has_dense_rule, is_learned
-from nbt.trainers.forms import FixedForm, Form
+from nbt.trainers.form import Form
+from nbt.trainers.forms import FixedForm
 from nbt.trainers.network import Network
 from nbt.trainers.state.sizes import Shape, Sizes
 
@@ -19,16 +20,20 @@ STANDARDIZED = ("inputs.", "targets.")  # not larger than other arrays; older fi
 
 
 def shapes_of(
-    kind: type[Form], trainer: Mapping[str, Any], layout: Mapping[str, Any]
+    described: Callable[[Mapping[str, Any]], Form],
+    trainer: Mapping[str, Any],
+    layout: Mapping[str, Any],
 ) -> dict[str, Shape]:
     """Return the arrays of the described trainer. They bound all of its sizes."""
     cell = trainer["cell"]
     numbers = [trainer["inputs"]["size"], trainer.get("window", 0) or 1]
-    numbers += [trainer.get(key, 1) for key in ("rank", "blocks")]
+    rank = trainer.get("rank", 1)
+    numbers += [1 if rank == 0 and "every" in trainer else rank]
+    numbers += [trainer.get(key, 1) for key in ("blocks", "every")]
     numbers += [trainer["inputs"].get("lags", 1)]
     numbers += [of[key] for of in (cell, trainer["readout"]) for key in SIZES if key in of]
     check_positive(numbers)
-    form: Form = kind.described(trainer)
+    form = described(trainer)
     values = [value_in(trainer[name]) for name in ("inputs", "readout", "optimizer")]
     values.append(value_in(trainer.get("readout_optimizer", trainer["optimizer"])))
     if is_system(cell):
@@ -46,7 +51,7 @@ def shapes_of(
 def _of_cell(cell: Any, form: Form, values: list[Any]) -> Sizes:
     inputs, _, optimizer, _ = values
     if has_dense_rule(cell, optimizer, form.split):
-        return Sizes.of_dense(cell.units, *values)
+        return Sizes.of_dense(cell, *values)
     network = Network(cell, inputs.width)
     squares = sum(layer.squares for layer in network.layers)
     phases = len(network.layers)

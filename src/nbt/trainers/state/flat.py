@@ -9,9 +9,11 @@ import numpy as np
 
 from nbt import _core
 from nbt.trainers.binding import BoundSystem
-from nbt.trainers.forms import Form, NoBackTrackForm
+from nbt.trainers.form import Form
+from nbt.trainers.forms import NoBackTrackForm
 from nbt.trainers.state.checks import integers, numbers, within
-from nbt.trainers.state.dense import ARRAYS, FIXED, DenseTable, Entry, plain
+from nbt.trainers.state.dense import ARRAYS, FIXED, DenseTable
+from nbt.trainers.state.entries import Entry, plain
 from nbt.trainers.state.growth import VECTORS
 from nbt.trainers.state.sizes import Shape, Sizes
 

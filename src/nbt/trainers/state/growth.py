@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["VECTORS", "with_inputs", "with_outputs"]
+__all__ = ["INPUTS", "VECTORS", "with_inputs", "with_outputs"]
 
 # Arrays whose last axis is that of the outputs; arrays with an axis for the inputs, and which.
 OUTPUTS = {
@@ -13,9 +13,9 @@ OUTPUTS = {
     *("window.delta", "window.g_phi"),
 }
 INPUTS = {
-    **dict.fromkeys(("cell.r", "optimizer.theta.J", "optimizer.theta.J0", "window.g_theta"), 0),
-    **{"optimizer.theta.m": 0, "optimizer.theta.v": 0},
-    **{"estimator.d": 0, "estimator.z": 0, "estimator.w": 1, "estimator.G": 1},
+    **dict.fromkeys(("cell.r", "optimizer.theta.J", "optimizer.theta.J0", "window.g_theta"), -2),
+    **{"optimizer.theta.m": -2, "optimizer.theta.v": -2},
+    **{"estimator.d": -2, "estimator.z": 0, "estimator.w": -2, "estimator.G": -2},
 }
 VECTORS = {
     **{"window.x": 1, "inputs.count": 0, "inputs.mean": 0, "inputs.variance": 0},

@@ -49,3 +49,29 @@ def _regressors(state: Mapping[str, np.ndarray], lag: int, symbols: int | None) 
     else:
         there, x = x >= 0, np.arange(symbols) == x
     return there * np.concatenate([[1.0], state["window.a"][lag], x])
+
+
+def estimated_before(state: Mapping[str, np.ndarray]) -> np.ndarray | float:
+    """Return the mean over the pairs of v̄ ⊗ w̄ where θ is learned once in T steps: of ∂(c, y)/∂θ at
+    the begin of the window, (2, n, …, P, n), float64; 0 without pairs."""
+    if "estimator.v" not in state:
+        return 0.0
+    v, w = (state[key].astype(np.float64) for key in ("estimator.v", "estimator.w"))
+    return np.tensordot(v, w, (0, 0)) / len(v)
+
+
+def own_paths(state: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return what is known exactly of the same, each unit's own path: (2, n, …, P, n), float64.
+
+    y is a function of c, and, of the gates that c does not depend on, nothing older is kept.
+    """
+    own = state["estimator.d"].astype(np.float64)
+    n = own.shape[-1]
+    gates = state["cell.b"].shape[:-1]
+    slope = state["window.slope"].astype(np.float64) if "window.slope" in state else np.ones(n)
+    whole = np.zeros((2, n, *gates, *own.shape[-2:]))
+    unit = np.arange(n)
+    kept = whole[:, :, : len(own)] if gates else whole
+    kept[0][unit, ..., unit] = np.moveaxis(own, -1, 0)
+    kept[1][unit, ..., unit] = np.moveaxis(slope * own, -1, 0)
+    return whole

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nbt.cells import Cell, Gated, Gates, gates_of
 from nbt.inputs import Inputs, Vector
 from nbt.optimizers import Adam, Kalman, Optimizer
 from nbt.readouts import OwnLoss, Readout
@@ -28,11 +29,13 @@ class Sizes:
     cell : mapping of str to shape
         The arrays that θ consists of, including α.
     theta : shape
-        (P, n) for a dense cell, (p,) for a system.
+        (P, n) for a dense cell, (gates, P, n) for one with gates, (p,) for a system.
     squares : int, optional
         Number of entries of the groups' matrices of θ in the Kalman metric, where it is known.
     phases : int
         Number of phases of a step of a system.
+    gates : Gates, optional
+        The sums that its units make, if they have gates.
     """
 
     units: int
@@ -44,25 +47,57 @@ class Sizes:
     theta: Shape
     squares: int | None = None
     phases: int = 1
+    gates: Gates | None = None
 
     @classmethod
     def of_dense(
         cls,
-        n: int,
+        cell: Cell,
         inputs: Inputs,
         readout: Readout,
         optimizer: Optimizer,
         readout_optimizer: Optimizer,
     ) -> Sizes:
-        """Return the sizes of a fully connected cell of n units."""
-        m = inputs.width
-        cell = {"b": (n,), "W": (n, n), "r": (m, n), "alpha": (n,)}
-        return cls(n, inputs, readout, optimizer, readout_optimizer, cell, (1 + n + m, n))
+        """Return the sizes of a fully connected cell."""
+        n, m, values = cell.units, inputs.width, (inputs, readout, optimizer, readout_optimizer)
+        if not isinstance(cell, Gated):
+            arrays = {"b": (n,), "W": (n, n), "r": (m, n), "alpha": (n,)}
+            return cls(n, *values, arrays, (1 + n + m, n))
+        gates, others = len(cell.gates), n if cell.recurrent else 0
+        W = {"W": (gates, n, n)} if others else {}
+        arrays = {"b": (gates, n), **W, "r": (gates, m, n)}
+        return cls(n, *values, arrays, (gates, 1 + others + m, n), gates=gates_of(cell))
 
     @property
     def dense(self) -> bool:
         """Whether the rules for dense cells train it."""
-        return len(self.theta) == 2
+        return len(self.theta) > 1
+
+    @property
+    def gated(self) -> bool:
+        """Whether its units have gates."""
+        return self.gates is not None
+
+    @property
+    def kept(self) -> Shape:
+        """Shape of what the carried numbers depend on: θ, or its first gates."""
+        return (self.gates.kept, *self.theta[1:]) if self.gates else self.theta
+
+    @property
+    def blind(self) -> tuple[int, int] | None:
+        """A gate that does not see y, and one that does not see x, if there are any."""
+        return self.gates.blind if self.gates else None
+
+    @property
+    def learned(self) -> int:
+        """How many numbers of θ are learned."""
+        unseen = (self.units + self.inputs.width) * self.units if self.blind else 0
+        return math.prod(self.theta) - unseen
+
+    @property
+    def state(self) -> dict[str, Shape]:
+        """The state: h, or what units with gates carry and show."""
+        return dict.fromkeys(("c", "y") if self.gated else ("h",), (self.units,))
 
     @property
     def phi(self) -> Shape:
@@ -79,7 +114,7 @@ class Sizes:
         """Return the shapes by name, in the order of `state_dict`."""
         return {
             **{f"cell.{name}": shape for name, shape in self.cell.items()},
-            "state.h": (self.units,),
+            **{f"state.{name}": shape for name, shape in self.state.items()},
             **self._of_lags(),
             **self._kept("theta", self.optimizer, self.theta, self.squares),
             **self._of_readout(),

@@ -1,0 +1,294 @@
+"""Networks of one layer whose units have gates."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from nbt import _arguments
+from nbt.cells.shared import QUIET, short_repr
+
+__all__ = ["GRU", "LSTM", "MGU", "Gated", "Gates", "gates_of"]
+
+MEMORY = 1.0, 32.0
+INPUT_DEVIATION = 0.5  # of the first weights from inputs
+Norm = Literal["rms"]
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Which sums a_g a unit makes of (1, y, x), in the order of `names` (csrc/gated/gates.h).
+
+    Attributes
+    ----------
+    kind : str
+        The cell's name in the core.
+    names : tuple of str
+        A name for each.
+    kept : int
+        The carried number c depends on so many of them, which come first.
+    keeps : int
+        The one that keeps c: its first biases follow from `memory`.
+    sign : int
+        1 if c is kept where it is large, -1 if where it is small.
+    blind : (int, int), optional
+        One that does not see y, and one that does not see x.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    kept: int
+    keeps: int = 0
+    sign: int = 1
+    blind: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class LSTM:
+    """Long short-term memory: units with a forget, an input and an output gate.
+
+    With u = (1, y(t-1), x(t)) and a_g = θ_gᵀ u for the gates g = f, i, z, o, in this order, a unit
+    carries c and shows y: c(t) = f c(t-1) + i z and y(t) = o tanh c(t), where f, i, o = σ(a_f),
+    σ(a_i), σ(a_o) and z = tanh(a_z), with the logistic σ. The readout sees y. The first weights are
+    W ~ N(0, 1/(units + 1)) and r ~ N(0, 1/4); b_f = ln(F/(1 - F)) with F = 1 - 1/(τ + 0.3); all
+    other biases are 0.
+
+    Parameters
+    ----------
+    units : int
+        Number of units, in [1, 65536].
+    coupled : bool
+        Whether the input gate is i = 1 - f. The gates are then f, z, o.
+    norm : {"rms"}, optional
+        Normalisation of each gate's pre-activations. Default: none.
+    recurrent : bool
+        Whether units see each other. Without W the gradient of `NoBackTrack` is exact.
+    memory : (float, float)
+        Range of the time constants τ with which units begin, in steps, at least 1. They are drawn
+        with a uniform logarithm.
+
+    Raises
+    ------
+    TypeError
+        `units` is no integer, `coupled` or `recurrent` no bool, `norm` no string, or `memory` no
+        pair of numbers.
+    ValueError
+        `units` is less than 1, `norm` not "rms" or not available, or `memory` no range of numbers
+        from 1 on. A trainer refuses more than 65536 units.
+
+    Examples
+    --------
+    >>> LSTM(32)
+    LSTM(units=32)
+    >>> LSTM(32, coupled=True, memory=(1, 8))
+    LSTM(units=32, coupled=True, memory=(1.0, 8.0))
+    """
+
+    units: int
+    coupled: bool = field(default=False, metadata=QUIET, kw_only=True)
+    norm: Norm | None = field(default=None, metadata=QUIET, kw_only=True)
+    recurrent: bool = field(default=True, metadata=QUIET, kw_only=True)
+    memory: tuple[float, float] = field(default=MEMORY, metadata=QUIET, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check(self)
+        for name in ("coupled", "recurrent"):
+            object.__setattr__(self, name, _arguments.flag(name, getattr(self, name)))
+        if self.norm is not None:
+            _arguments.one_of("norm", self.norm, ["rms"])
+            raise ValueError("norm: expected None, the only one that there is yet, got 'rms'")
+
+    __repr__ = short_repr
+
+    @property
+    def activation(self) -> str:
+        """The function by which a unit shows what it carries."""
+        return "tanh"
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Names of the sums that a unit makes, in the order in which arrays have them."""
+        return gates_of(self).names
+
+    def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return the first values of the parameters, float64: b (gates, n), W (gates, n, n), r
+        (gates, inputs, n). Without recurrence there is no W.
+
+        Parameters
+        ----------
+        inputs : int
+            m, the length of an input.
+        random : numpy.random.Generator
+            The generator that draws.
+        """
+        return _drawn(self, inputs, random)
+
+
+@dataclass(frozen=True)
+class GRU:
+    """Gated recurrent unit, in the form of PyTorch and Keras: the reset comes after the product.
+
+    A unit carries what it shows: y(t) = (1 - z) q + z y(t-1), where r, z = σ(a_r), σ(a_z) with the
+    logistic σ, and q = tanh(a_x + r a_y). The sums a_r and a_z are of (1, y(t-1), x(t)), a_x is of
+    (1, x(t)) and a_y of (1, y(t-1)); the order is r, z, x, y. The first weights are those of
+    `LSTM`; b_z = ln(F/(1 - F)).
+
+    Parameters
+    ----------
+    units : int
+        Number of units, in [1, 65536].
+    memory : (float, float)
+        Range of the time constants with which units begin, as in `LSTM`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `LSTM`.
+
+    Examples
+    --------
+    >>> GRU(32)
+    GRU(units=32)
+    """
+
+    units: int
+    memory: tuple[float, float] = field(default=MEMORY, metadata=QUIET, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    __repr__ = short_repr
+
+    @property
+    def activation(self) -> str:
+        """The function in which a unit's new value is bounded."""
+        return "tanh"
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Names of the sums that a unit makes, in the order in which arrays have them."""
+        return gates_of(self).names
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether units see each other."""
+        return True
+
+    def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return the first values of the parameters, as `LSTM` does. Weights of what a sum does not
+        see are 0, and stay 0.
+
+        Parameters
+        ----------
+        inputs : int
+            m, the length of an input.
+        random : numpy.random.Generator
+            The generator that draws.
+        """
+        return _drawn(self, inputs, random)
+
+
+@dataclass(frozen=True)
+class MGU:
+    """Minimal gated unit: one gate.
+
+    A unit carries what it shows: y(t) = (1 - f) y(t-1) + f q, where f = σ(a_f) with the logistic σ,
+    and q = tanh(a_x + f a_y). The sum a_f is of (1, y(t-1), x(t)), a_x is of (1, x(t)) and a_y of
+    (1, y(t-1)); the order is f, x, y. The first weights are those of `LSTM`; b_f = -ln(F/(1 - F)).
+
+    Parameters
+    ----------
+    units : int
+        Number of units, in [1, 65536].
+    memory : (float, float)
+        Range of the time constants with which units begin, as in `LSTM`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `LSTM`.
+
+    Examples
+    --------
+    >>> MGU(32)
+    MGU(units=32)
+    """
+
+    units: int
+    memory: tuple[float, float] = field(default=MEMORY, metadata=QUIET, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    __repr__ = short_repr
+
+    @property
+    def activation(self) -> str:
+        """The function in which a unit's new value is bounded."""
+        return "tanh"
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Names of the sums that a unit makes, in the order in which arrays have them."""
+        return gates_of(self).names
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether units see each other."""
+        return True
+
+    def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+        """Return the first values of the parameters, as `GRU` does.
+
+        Parameters
+        ----------
+        inputs : int
+            m, the length of an input.
+        random : numpy.random.Generator
+            The generator that draws.
+        """
+        return _drawn(self, inputs, random)
+
+
+Gated = LSTM | GRU | MGU
+
+LSTM_GATES = Gates("lstm", ("f", "i", "z", "o"), kept=3)
+COUPLED_LSTM_GATES = Gates("coupled_lstm", ("f", "z", "o"), kept=2)
+GRU_GATES = Gates("gru", ("r", "z", "x", "y"), kept=4, keeps=1, blind=(2, 3))
+MGU_GATES = Gates("mgu", ("f", "x", "y"), kept=3, sign=-1, blind=(1, 2))
+
+
+def gates_of(cell: Gated) -> Gates:
+    """Return the sums that a unit of this cell makes."""
+    if isinstance(cell, LSTM):
+        return COUPLED_LSTM_GATES if cell.coupled else LSTM_GATES
+    return GRU_GATES if isinstance(cell, GRU) else MGU_GATES
+
+
+def _check(cell: Any) -> None:
+    object.__setattr__(cell, "units", _arguments.integer("units", cell.units))
+    pair = cell.memory
+    if not isinstance(pair, (list, tuple, np.ndarray)) or len(pair) != 2:
+        raise TypeError(f"memory: expected a pair of numbers, such as (1, 32), got {pair!r}")
+    shortest, longest = (_arguments.real("memory", one, low=1) for one in pair)
+    if shortest > longest:
+        raise ValueError(f"memory: expected the shorter time first, got {pair!r}")
+    object.__setattr__(cell, "memory", (shortest, longest))
+
+
+def _drawn(cell: Gated, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return b, W and r of a layer. W is drawn even if it is not there, so that r does not depend
+    on it."""
+    n, gates = cell.units, gates_of(cell)
+    count = len(gates.names)
+    b = np.zeros((count, n))
+    W = random.standard_normal((count, n, n)) / math.sqrt(n + 1)
+    r = random.standard_normal((count, inputs, n)) * INPUT_DEVIATION
+    keep = 1 - 1 / (np.exp(random.uniform(*np.log(cell.memory), n)) + 0.3)
+    b[gates.keeps] = gates.sign * (np.log(keep) - np.log1p(-keep))
+    if gates.blind is not None:
+        W[gates.blind[0]] = r[gates.blind[1]] = 0
+    return {"b": b, "W": W, "r": r} if cell.recurrent else {"b": b, "r": r}
