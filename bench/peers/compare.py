@@ -16,18 +16,19 @@ from bench import machine, scaling
 from bench.alternate import CLOCKS, Contender, alternate
 from bench.peers import limits, modes, report, targets, tools
 from bench.peers.job import Job
+from bench.peers.lstm import LSTMJob
 
 __all__ = ["main"]
 
 CHART = Path(__file__).with_name("peers.png")
 
 
-def compare_tools(units, symbols, chosen, repeats, seconds) -> list[Contender]:
-    """Every tool and what the machine allows at every size; a size at a time."""
+def compare_tools(jobs, chosen, repeats, seconds) -> list[Contender]:
+    """Every tool and what the machine allows for every job; a job at a time."""
     found = []
-    for n in units:
-        job = Job(n, symbols)
-        contenders = tools.ours(job) + tools.theirs(job, chosen) + limits.of(job)
+    for job in jobs:
+        contenders = tools.ours(job) + tools.theirs(job, chosen)
+        contenders += limits.of(job) if isinstance(job, Job) else []
         found += alternate(contenders, repeats, seconds)
     return found
 
@@ -52,6 +53,14 @@ def compare_modes(repeats: int, longer: float, clock: str) -> dict[str, np.ndarr
     show_default=True,
     help="Other sizes than these have no targets.",
 )
+@click.option(
+    "--lstm-units",
+    type=int,
+    multiple=True,
+    default=(64,),
+    show_default=True,
+    help="Of the second job; other sizes have no targets.",
+)
 @click.option("--symbols", type=int, default=64, show_default=True)
 @click.option("--repeats", type=click.IntRange(1), default=25, show_default=True)
 @click.option("--milliseconds", type=float, default=20.0, show_default=True, help="Of a block.")
@@ -72,14 +81,17 @@ def compare_modes(repeats: int, longer: float, clock: str) -> dict[str, np.ndarr
 )
 @click.option("--chart", type=Path, default=CHART, show_default=True, help="And beside it, as SVG.")
 @click.option("--markdown", type=Path, help="Also write the tables there.")
-def main(units, symbols, repeats, milliseconds, chosen, own, clock, chart, markdown) -> None:
+def main(
+    units, lstm_units, symbols, repeats, milliseconds, chosen, own, clock, chart, markdown
+) -> None:
     facts = [
         *machine.facts(),
         f"{clock} clock, median of {repeats} repetitions, A = {symbols}, float32",
     ]
     seconds = milliseconds / 1e3
     others = tuple(tool for tool in chosen.split(",") if tool)
-    contenders = compare_tools(units, symbols, others, repeats, seconds)
+    jobs = [Job(n, symbols) for n in units] + [LSTMJob(n, symbols) for n in lstm_units]
+    contenders = compare_tools(jobs, others, repeats, seconds)
     times = {one.name: np.array(one.times[clock]) for one in contenders}
     cases = [one for one in contenders if isinstance(one, tools.Case)]
     if own:
@@ -90,8 +102,9 @@ def main(units, symbols, repeats, milliseconds, chosen, own, clock, chart, markd
     if markdown:
         markdown.write_text(report.as_markdown(rows, outcomes, facts), encoding="utf-8")
     try:
-        saved = report.draw(rows, facts, chart)
+        for job, path in ((Job, chart), (LSTMJob, chart.with_stem(f"{chart.stem}_lstm"))):
+            shown = [row for row in rows if row.rule in job.ours]
+            saved = report.draw(shown, facts, path) if shown else []
+            click.echo(f"chart: {', '.join(map(str, saved))}", err=True)
     except ImportError as error:
         click.echo(f"no chart: {error}", err=True)
-    else:
-        click.echo(f"chart: {', '.join(map(str, saved))}", err=True)

@@ -13,7 +13,8 @@ Rules:
 The first two, the paper's algorithms to the letter, take a block of symbols, each first the target
 and then the input. The third takes inputs and targets, so that a window begins with a transition.
 
-Ours has two more: ``default``, what `nbt.NoBackTrack` is when nothing is chosen; and ``forward``, a
+Ours has more: ``euclidean, every=10`` and ``kalman, every=10``, the first two with one update of
+theta in 10 steps; ``default``, what `nbt.NoBackTrack` is when nothing is chosen; and ``forward``, a
 step without learning, the unit that the others are measured in: truncated backpropagation that
 observes fewer steps than its window has, so that nothing is propagated back.
 """
@@ -27,11 +28,12 @@ import numpy as np
 
 import nbt
 
-__all__ = ["FORWARD_STEPS", "ONLINE", "WINDOW", "Job", "philox_signs"]
+__all__ = ["EVERY", "FORWARD_STEPS", "ONLINE", "WINDOW", "Job", "philox_signs", "stream_of"]
 
 WINDOW = 15
 FORWARD_STEPS = 512
 ONLINE = ("euclidean", "kalman")
+EVERY = ", every=10"
 RANK_ONE = {"rank": 1, "blocks": 1, "exact_self": False}
 
 
@@ -44,6 +46,12 @@ class Job:
     dtype: str = "float32"
     scale: float = 0.03
     seed: int = 1
+
+    window = WINDOW
+    forward = "forward"
+    ours = ("forward", "euclidean", "kalman", "default", "tbptt")
+    ours += tuple(rule + EVERY for rule in ONLINE)
+    module = "{}_peer"  # of a tool
 
     def weights(self) -> tuple[np.ndarray, np.ndarray]:
         """The first theta and phi, none of them zero."""
@@ -61,12 +69,23 @@ class Job:
 
     def stream(self, steps: int) -> np.ndarray:
         """Symbols, independent, frequencies as 1/1, 1/2, 1/3, …: like text, some are rare."""
-        return _stream(self.symbols, self.seed, steps)
+        return stream_of(self.symbols, self.seed, steps)
+
+    def given(self, rule: str, steps: int) -> tuple[np.ndarray, ...]:
+        """What a block of steps is learned from: symbols, or for windows inputs and targets."""
+        symbols = self.stream(steps + 1)
+        return (symbols[:-1], symbols[1:]) if rule == "tbptt" else (symbols[:-1],)
+
+    def peer(self, make):
+        """Another tool's learner."""
+        return make(*self.weights(), self.scale, self.seed)
 
     def trainer(self, rule: str) -> nbt.Trainer:
-        """Ours, with these weights; two more rules: ``default``, and ``forward`` for `observe`."""
+        """Ours, with these weights; ``forward`` is for `observe`."""
         cell, readout = nbt.RNN(self.units), nbt.Softmax(self.symbols)
         rate, common = nbt.InverseSqrt(self.scale), {"dtype": self.dtype, "seed": self.seed}
+        if rule.endswith(EVERY):
+            rule, common["every"] = rule.removesuffix(EVERY), 10
         if rule == "euclidean":
             trainer = nbt.NoBackTrack(
                 cell, readout, nbt.SGD(rate), norm="euclidean", **RANK_ONE, **common
@@ -97,7 +116,8 @@ class Job:
 
 
 @cache
-def _stream(symbols: int, seed: int, steps: int) -> np.ndarray:
+def stream_of(symbols: int, seed: int, steps: int) -> np.ndarray:
+    """Independent symbols; the frequency of the k-th is as 1/k."""
     odds = 1 / np.arange(1.0, symbols + 1)
     random = np.random.default_rng(seed)
     return random.choice(symbols, steps, p=odds / odds.sum()).astype(np.int32)

@@ -17,8 +17,13 @@ RULES = {
     "forward": "forward only",
     "euclidean": "NoBackTrack rank 1, Euclidean",
     "kalman": "NoBackTrack rank 1, Kalman",
+    "euclidean, every=10": "rank 1, Euclidean, every=10",
+    "kalman, every=10": "rank 1, Kalman, every=10",
     "default": "NoBackTrack, default",
     "tbptt": "TBPTT-15",
+    "lstm forward": "LSTM, forward only",
+    "lstm": "LSTM, TBPTT-10, Adam",
+    "lstm default": "LSTM, NoBackTrack, default",
 }
 NAMES = {"nbt": "nbt", "numpy": "NumPy", "numba": "Numba", "jax": "JAX", "torch": "PyTorch"}
 COLORS = {
@@ -69,7 +74,7 @@ def rows(cases, clock: str) -> list[Row]:
     for case in cases:
         seconds = np.array(case.times[clock])
         own = ours[case.job.units, case.rule]
-        forward = ours[case.job.units, "forward"]
+        forward = ours[case.job.units, case.job.forward]
         low, middle, high = spread(1e6 * seconds)
         variant = f" {case.variant}" if case.tool != "nbt" else ""
         row = Row(

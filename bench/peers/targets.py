@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from bench.alternate import spread
-from bench.peers.job import ONLINE, Job
+from bench.peers.job import EVERY, ONLINE, Job
 from bench.peers.limits import least
 
 __all__ = ["TARGETS", "Outcome", "Target", "outcomes"]
@@ -163,12 +163,31 @@ def against_tools():
             yield ratio(what, units, bound, theirs, f"nbt, {rule}, {units}", best=best)
 
 
+def of_lstm():
+    bounds = {
+        ("torch", "nn.LSTM"): 15,
+        ("torch", "nn.LSTMCell"): 15,
+        ("jax", "scan"): None,
+        ("jax", "scan, tuned"): 2.5,
+    }
+    tools = {"jax": "JAX", "torch": "PyTorch"}
+    for (tool, variant), bound in bounds.items():
+        what = f"LSTM, TBPTT-10: {tools[tool]} {variant} / nbt"
+        yield ratio(what, 64, bound, f"{tool}, lstm, {variant}, 64", "nbt, lstm, 64")
+    yield over("LSTM: the default / TBPTT-10", 64, None, "lstm default, 64", "lstm, 64")
+    yield over("LSTM, TBPTT-10: learning / forward only", 64, None, "lstm, 64", "lstm forward, 64")
+
+
 def among_modes():
     for rule, bounds in {"euclidean": (1.6, 2.2), "kalman": (3.5, 5)}.items():
         for units, bound in zip((20, 128), bounds, strict=True):
             what = f"{NAMES[rule]}: learning / forward only"
             best = partial(limit_over_forward, rule, units)
             yield over(what, units, bound, f"{rule}, {units}", f"forward, {units}", best)
+    for rule, bounds in {"euclidean": (1.8, 2.2), "kalman": (2.5, 3.5)}.items():
+        for units, bound in zip((20, 128), bounds, strict=True):
+            what = f"{NAMES[rule]}{EVERY}: learning / forward only"
+            yield over(what, units, bound, f"{rule}{EVERY}, {units}", f"forward, {units}")
     yield over("the default / rank 1, Kalman", 20, 1.5, "default, 20", "kalman, 20")
     what = "blocks=16, exact_self / rank 1, Kalman"
     for units in (128, 512):
@@ -246,6 +265,7 @@ def sizes() -> Target:
 
 TARGETS = (
     *against_tools(),
+    *of_lstm(),
     *among_modes(),
     *against_the_machine(),
     sizes(),

@@ -6,6 +6,7 @@ import pytest
 from bench.alternate import Contender, alternate
 from bench.peers import limits, modes, targets, tools
 from bench.peers.job import Job
+from bench.peers.lstm import LSTMJob
 
 
 class Trainer:
@@ -36,10 +37,10 @@ def names(monkeypatch):
     monkeypatch.setattr(modes.nbt, "learn_many", lambda *_: None, raising=False)
     monkeypatch.setattr(modes.os, "cpu_count", lambda: 2)
     made = [contender for group in modes.GROUPS for contender in group.make()]
-    for units in (20, 128):
-        made += tools.ours(Job(units))
-        made += tools.theirs(Job(units), tools.TOOLS)
-        made += limits.of(Job(units))
+    for job in (Job(20), Job(128), LSTMJob(64)):
+        made += tools.ours(job)
+        made += tools.theirs(job, tools.TOOLS)
+        made += limits.of(job) if isinstance(job, Job) else []
     return {contender.name for contender in made}
 
 

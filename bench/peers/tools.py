@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from dataclasses import dataclass
 from functools import partial
 
 import click
 
 from bench.alternate import Contender
-from bench.peers.job import FORWARD_STEPS, WINDOW, Job
+from bench.peers.job import FORWARD_STEPS, Job
+from bench.peers.lstm import LSTMJob
 
 __all__ = ["TOOLS", "Case", "ours", "theirs"]
 
 TOOLS = ("numpy", "numba", "jax", "torch")
-OURS = {
-    "forward": "forward only",
-    "euclidean": "rank 1, Euclidean",
-    "kalman": "rank 1, Kalman",
-    "default": "default",
-    "tbptt": "TBPTT-15",
-}
 
 
 @dataclass
@@ -30,21 +24,20 @@ class Case(Contender):
     tool: str = ""
     rule: str = ""
     variant: str = ""
-    job: Job | None = None
+    job: Job | LSTMJob | None = None
 
 
-def case(tool: str, rule: str, variant: str, job: Job, learn, **more) -> Case:
-    """A case whose blocks are fed to `learn`: symbols, or for windows inputs and targets."""
+def case(tool: str, rule: str, variant: str, job: Job | LSTMJob, learn, **more) -> Case:
+    """A case whose blocks are fed to `learn`, as the job gives them."""
 
     def block(steps: int):
-        symbols = job.stream(steps + 1)
-        given = (symbols[:-1], symbols[1:]) if rule == "tbptt" else (symbols[:-1],)
+        given = job.given(rule, steps)
         return lambda: learn(*given)
 
     return Case(
-        ", ".join([tool, rule, *([variant] if tool != "nbt" else []), str(job.units)]),
+        ", ".join([tool, rule, *([variant] if variant else []), str(job.units)]),
         block,
-        **{"steps": 20 * WINDOW, "unit": WINDOW, **more},
+        **{"steps": 20 * job.window, "unit": job.window, **more},
         tool=tool,
         rule=rule,
         variant=variant,
@@ -52,32 +45,35 @@ def case(tool: str, rule: str, variant: str, job: Job, learn, **more) -> Case:
     )
 
 
-def ours(job: Job) -> list[Case]:
+def ours(job: Job | LSTMJob) -> list[Case]:
     """This package's cases."""
     cases = []
-    for rule, variant in OURS.items():
+    for rule in job.ours:
         trainer = job.trainer(rule)
-        if rule == "forward":  # never beyond its window
+        if rule == job.forward:  # never beyond its window
             begin = trainer.state_dict()
             reset = partial(trainer.load_state_dict, begin)
             more = {"steps": FORWARD_STEPS, "fixed": 40, "reset": reset}
-            cases.append(case("nbt", rule, variant, job, trainer.observe, **more))
+            cases.append(case("nbt", rule, "", job, trainer.observe, **more))
         else:
-            cases.append(case("nbt", rule, variant, job, trainer.learn))
+            cases.append(case("nbt", rule, "", job, trainer.learn))
     return cases
 
 
-def theirs(job: Job, tools: tuple[str, ...]) -> list[Case]:
-    """The other tools' cases; a tool that is not installed is named on stderr and left out."""
+def theirs(job: Job | LSTMJob, tools: tuple[str, ...]) -> list[Case]:
+    """The other tools' cases; a tool that is not installed is named on stderr and left out, and one
+    that does not do this job is left out."""
     cases = []
     for tool in tools:
+        module = f"bench.peers.{job.module.format(tool)}"
+        if importlib.util.find_spec(module) is None:
+            continue
         try:
-            peer = importlib.import_module(f"bench.peers.{tool}_peer")
+            peer = importlib.import_module(module)
         except ImportError as error:
             click.echo(f"left out: {tool} ({error})", err=True)
             continue
         for rule, variants in peer.RULES.items():
             for variant, make in variants.items():
-                learner = make(*job.weights(), job.scale, job.seed)
-                cases.append(case(tool, rule, variant, job, learner.learn))
+                cases.append(case(tool, rule, variant, job, job.peer(make).learn))
     return cases
