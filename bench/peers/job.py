@@ -13,10 +13,11 @@ Rules:
 The first two, the paper's algorithms to the letter, take a block of symbols, each first the target
 and then the input. The third takes inputs and targets, so that a window begins with a transition.
 
-Ours has more: ``euclidean, every=10`` and ``kalman, every=10``, the first two with one update of
-theta in 10 steps; ``default``, what `nbt.NoBackTrack` is when nothing is chosen; and ``forward``, a
-step without learning, the unit that the others are measured in: truncated backpropagation that
-observes fewer steps than its window has, so that nothing is propagated back.
+Ours has more: ``euclidean, every=10`` and ``kalman, every=10``, optimizers of the first two with
+one update of theta in 10 steps, exact in between, and pairs balanced by Euclidean norms;
+``default``, what `nbt.NoBackTrack` is when nothing is chosen; and ``forward``, a step without
+learning, the unit that the others are measured in: truncated backpropagation that observes fewer
+steps than its window has, so that nothing is propagated back.
 """
 
 from __future__ import annotations
@@ -84,21 +85,14 @@ class Job:
         """Ours, with these weights; ``forward`` is for `observe`."""
         cell, readout = nbt.RNN(self.units), nbt.Softmax(self.symbols)
         rate, common = nbt.InverseSqrt(self.scale), {"dtype": self.dtype, "seed": self.seed}
-        if rule.endswith(EVERY):
-            rule, common["every"] = rule.removesuffix(EVERY), 10
-        if rule == "euclidean":
-            trainer = nbt.NoBackTrack(
-                cell, readout, nbt.SGD(rate), norm="euclidean", **RANK_ONE, **common
-            )
-        elif rule == "kalman":
-            trainer = nbt.NoBackTrack(
-                cell,
-                readout,
-                nbt.Kalman(rate, prior=1.0, outlier=None),
-                norm="kalman",
-                **RANK_ONE,
-                **common,
-            )
+        optimizers = {
+            "euclidean": nbt.SGD(rate),
+            "kalman": nbt.Kalman(rate, prior=1.0, outlier=None),
+        }
+        of = rule.removesuffix(EVERY)
+        if of in optimizers:
+            form = {"rank": 1, "every": 10} if rule != of else RANK_ONE | {"norm": of}
+            trainer = nbt.NoBackTrack(cell, readout, optimizers[of], **form, **common)
         elif rule == "tbptt":
             trainer = nbt.TruncatedBPTT(cell, readout, nbt.SGD(rate), window=WINDOW, **common)
         elif rule == "forward":
