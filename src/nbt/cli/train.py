@@ -40,7 +40,8 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     A network of several layers: --layers 3 --units 20, or --units 32,16,8 --activation
     tanh,sigmoid,sigmoid, from the input on.
 
-    A rate or decay is a number, or falls: '0.1/sqrt(t)' is 0.1 / sqrt(t + 1) at step t = 0, 1, ...
+    A rate or decay is a number, or falls: '0.1/sqrt(t)' is 0.1 / sqrt(t + 1) at step t = 0, 1, ...,
+    and '0.006/sqrt(1+t/20000)' begins to fall after some 20000 steps.
     Each symbol is predicted before it is learned, so the bits are those of unseen data.
 
     With -o RUN everything needed to go on is kept in a folder: after a crash or a stop,
