@@ -194,6 +194,7 @@ NBT_INLINE void sweep_turns(panel *b, size_t t, size_t count, const real *z, con
             qdop_update(&b->first, g[c], q[c], r[c], b->theta + at);
         else if (learn)
             descend(b, kind, g[c], b->m + at, b->v + at, b->theta + at);
+        if (kind == NBT_ADAM) d[c] = lanes_opaque(d[c]); /* its square may be known before */
         measure_turn(b, b->w + at, d[c], w[c], q[c], r[c], measure, exact, part, K);
     }
 }

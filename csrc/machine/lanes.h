@@ -24,6 +24,14 @@ NBT_INLINE vec load_any(const real *p) { return *(const vec_anywhere *)(const vo
 NBT_INLINE void store_any(real *p, vec x) { *(vec_anywhere *)(void *)p = x; }
 NBT_INLINE vec spread(real x) { return x - (vec){0}; }
 
+/* x, of which the compiler knows nothing: so a product with it stays where it is written, and is
+ * fused with the sum there, or not, in every loop alike. */
+NBT_INLINE vec lanes_opaque(vec x)
+{
+    __asm__("" : "+m"(x));
+    return x;
+}
+
 NBT_INLINE vec lanes_root(vec x)
 {
     for (size_t k = 0; k < LANES; k++) x[k] = root(x[k]); /* one instruction */

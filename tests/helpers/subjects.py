@@ -182,5 +182,6 @@ SUBJECTS += [  # and Kalman for the readout
     Subject("plain", "adam", "vector", "float64", cell="stack"),
     Subject("bptt", "adam", "other", "float32", cell="graph"),
     Subject("plain", "adam", "vector", "float32", "gaussian"),
+    Subject("plain", "adam", "vector", "float64"),
 ]
 SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.readout == "softmax"]
