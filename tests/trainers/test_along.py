@@ -12,7 +12,7 @@ import nbt
 FED_VECTORS = [subject for subject in SUBJECTS if subject.inputs == "vector"]
 
 
-@pytest.mark.parametrize("subject", FED_VECTORS, ids=str)
+@pytest.mark.parametrize("subject", [one for one in FED_VECTORS if one.rule != "fixed"], ids=str)
 def test_longer_vectors_leave_what_is_known(subject):
     x, y = subject.data(33)
     trainer = subject.build()

@@ -206,6 +206,18 @@ def test_the_spectral_radius_is_that_of_w(graph):
     assert np.abs(np.linalg.eigvals(W)).max() == pytest.approx(0.7, rel=1e-9)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_eigenvalues_are_asked_for_once(cell, monkeypatch):
+    """Not by what copies parameters anyway."""
+    trainer, (x, y) = made(cell), data(20)
+    trainer.learn(x, y)
+    monkeypatch.setattr(np.linalg, "eigvals", None)
+    trainer.predict_along(x)
+    trainer.reset_state()
+    trainer.grow(A + 1)
+    trainer.load_state_dict(trainer.state_dict())
+
+
 def test_inputs_and_biases_are_scaled_and_the_rest_is_drawn_as_ever():
     plain = nbt.RNN(N).draw(M, np.random.default_rng(0))
     own = nbt.RNN(N, input_scaling=0.2, bias_scaling=3.0).draw(M, np.random.default_rng(0))

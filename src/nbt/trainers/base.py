@@ -69,9 +69,10 @@ class Trainer(_arguments.Closed):
 
     @staticmethod
     def _made(plan: Plan, seed: int) -> Trainer:
-        """Return a trainer of that plan, in its first state."""
+        """Return a trainer of that plan, in its first state but with all parameters 0."""
         made = object.__new__(Trainer)
-        made._begin(plan, seed)
+        made._turns = _core.Turns()
+        made._live = Live.at_rest(plan, seed, made._turns)
         return made
 
     # ---- the verbs -----------------------------------------------------------------------------

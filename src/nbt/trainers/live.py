@@ -60,13 +60,29 @@ class Live:
         """Return one of this plan as it is before the first step."""
         system = plan.bind(seed)
         plan.check_size(system)
-        live = cls._of(plan, system, seed, turns)
-        if isinstance(live.table, FlatTable):
-            live.table.begin(system.state, system.theta(), np.random.default_rng((seed, 1)))
+        live = cls._at_rest(plan, system, seed, turns)
+        if system is not None:
+            live.learner.arrays["theta"][0, : system.size] = system.theta()
         else:
             values = plan.cell.draw(plan.inputs.width, np.random.default_rng(seed))
             for key, value in values.items():
                 live.table.write(f"cell.{key}", value)
+        live.learner.refresh()
+        return live
+
+    @classmethod
+    def at_rest(cls, plan: Plan, seed: int, turns: _core.Turns) -> Live:
+        """Return one of this plan in the network's first state, with all parameters 0: drawing them
+        may take long."""
+        return cls._at_rest(plan, plan.bind(seed), seed, turns)
+
+    @classmethod
+    def _at_rest(
+        cls, plan: Plan, system: BoundSystem | None, seed: int, turns: _core.Turns
+    ) -> Live:
+        live = cls._of(plan, system, seed, turns)
+        if isinstance(live.table, FlatTable):
+            live.table.begin(system.state, np.random.default_rng((seed, 1)))
         live.learner.refresh()
         return live
 
@@ -99,7 +115,7 @@ class Live:
     def restarted(self) -> Live:
         """Return one that begins another sequence; see `Trainer.reset_state`."""
         state = {key: value for key, value in self.read().items() if key[:8] != "waiting."}
-        first = Live.begun(self.plan, self.learner.seed, self.turns).read()
+        first = Live.at_rest(self.plan, self.learner.seed, self.turns).read()
         again = {key for key in first if key.startswith(OF_THE_SEQUENCE)} - {*OF_THE_NETWORK}
         return self.with_state(state | {key: first[key] for key in again})
 

@@ -76,13 +76,12 @@ class FlatTable(DenseTable):
             return plain(ARRAYS[key], shape)
         return super()._entry(key, shape)
 
-    def begin(self, state: np.ndarray, theta: np.ndarray, random: np.random.Generator) -> None:
-        """Set h and θ as they are before the first step, and which pair covers each parameter, if
-        pairs share them."""
+    def begin(self, state: np.ndarray, random: np.random.Generator) -> None:
+        """Set h as it is before the first step, and which pair covers each parameter, if pairs
+        share them."""
         if isinstance(self._form, NoBackTrackForm) and self._split:
-            self._core.pair[:] = random.permutation(len(theta)) % self._form.rank
-        for name, value in (("h", state), ("theta", theta)):
-            self._core.arrays[name][0, : len(value)] = value
+            self._core.pair[:] = random.permutation(self._core.parameters) % self._form.rank
+        self._core.arrays["h"][0, : len(state)] = state
 
     def grown(self, outputs: int, inputs: int) -> dict[str, np.ndarray]:
         """Return the grown state, as `DenseTable` does. The cell says where the weights of a new
