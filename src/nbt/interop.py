@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nbt.cells import Cell
+from nbt.cells import GRU, LSTM, RNN
 
 __all__ = ["from_keras", "from_torch", "to_keras", "to_torch"]
 
@@ -65,7 +65,7 @@ class Layer(NamedTuple):
 # ---- PyTorch -----------------------------------------------------------------------------------
 
 
-def from_torch(state: Mapping[str, Any], cell: Cell) -> dict[str, np.ndarray]:
+def from_torch(state: Mapping[str, Any], cell: Any) -> dict[str, np.ndarray]:
     """Return what a trainer needs to compute as a layer of PyTorch.
 
     Parameters
@@ -104,7 +104,7 @@ def from_torch(state: Mapping[str, Any], cell: Cell) -> dict[str, np.ndarray]:
     return _to_ours(kind, Layer(r, W, *biases).ordered(TORCH[kind], OURS[kind]))
 
 
-def to_torch(parameters: Mapping[str, Any], cell: Cell) -> dict[str, np.ndarray]:
+def to_torch(parameters: Mapping[str, Any], cell: Any) -> dict[str, np.ndarray]:
     """Return the weights of the layer of PyTorch that computes as a cell.
 
     Parameters
@@ -138,7 +138,7 @@ def to_torch(parameters: Mapping[str, Any], cell: Cell) -> dict[str, np.ndarray]
 # ---- Keras -------------------------------------------------------------------------------------
 
 
-def from_keras(weights: Mapping[str, Any] | Sequence[Any], cell: Cell) -> dict[str, np.ndarray]:
+def from_keras(weights: Mapping[str, Any] | Sequence[Any], cell: Any) -> dict[str, np.ndarray]:
     """Return what a trainer needs to compute as a layer of Keras.
 
     Parameters
@@ -184,7 +184,7 @@ def from_keras(weights: Mapping[str, Any] | Sequence[Any], cell: Cell) -> dict[s
     return _to_ours(kind, Layer(r, W, *biases).ordered(KERAS[kind], OURS[kind]))
 
 
-def to_keras(parameters: Mapping[str, Any], cell: Cell) -> dict[str, np.ndarray]:
+def to_keras(parameters: Mapping[str, Any], cell: Any) -> dict[str, np.ndarray]:
     """Return the weights of the layer of Keras that computes as a cell.
 
     A layer takes them by ``layer.set_weights(list(weights.values()))`` when it has been built.
@@ -256,8 +256,8 @@ def _from_ours(kind: str, parameters: Mapping[str, Any], n: int) -> Layer:
                 "parameters: expected 0 in cell.W[2] and cell.r[3], which a GRU does not have, "
                 "got other numbers"
             )
-        own[2], b, W, r = b[3], b[:3], W[[0, 1, 3]], r[:3]
-        own = own[:3]
+        own = np.concatenate([own[:2], b[3:]])
+        b, W, r = b[:3], W[[0, 1, 3]], r[:3]
     return Layer(r, W, b, own)
 
 
@@ -266,9 +266,9 @@ def _from_ours(kind: str, parameters: Mapping[str, Any], n: int) -> Layer:
 
 def _kind(name: str, cell: object, peer: str) -> str:
     """Return the kind of a cell that a layer can be equal to."""
-    kind = type(cell).__name__
-    if kind not in OURS:
+    if not isinstance(cell, LSTM | GRU | RNN):
         raise TypeError(f"{name}: expected LSTM, GRU or RNN, got {cell!r}")
+    kind = type(cell).__name__
     for option, value in SAME[kind].items():
         if getattr(cell, option) != value:
             raise ValueError(f"{name}: expected {option}={value!r}, as {peer} has it, got {cell!r}")
