@@ -60,6 +60,9 @@ void nbt_learner_init(nbt_learner *self, int isa)
     of->lazy = of->descent && of->one_hot && at->m > SMALL_ALPHABET;
     self->network.x_last = self->estimator.x_late = -1;
     self->estimator.settled = 1;
+    const nbt_schedule theta = of->theta.schedule, phi = of->phi.schedule;
+    self->optimizer.one_schedule =
+        theta.kind == phi.kind && theta.scale == phi.scale && theta.after == phi.after;
 }
 
 /* Numbers of dense groups. */
@@ -141,7 +144,9 @@ static void follow_schedules(nbt_learner *self)
 {
     const uint64_t step = self->counters.step;
     self->optimizer.theta_rate = nbt_rate(self->choices.theta.schedule, step);
-    self->optimizer.phi_rate = nbt_rate(self->choices.phi.schedule, step);
+    self->optimizer.phi_rate = self->optimizer.one_schedule
+                                   ? self->optimizer.theta_rate
+                                   : nbt_rate(self->choices.phi.schedule, step);
 }
 
 void nbt_learner_refresh(nbt_learner *self)

@@ -33,6 +33,7 @@ typedef struct {
 } nbt_readout_part;
 
 typedef struct {
+    int one_schedule;                    /* of θ and φ */
     double theta_rate, phi_rate;         /* the schedules at this step */
     uint64_t theta_updates, phi_updates; /* of Adam, so far */
     int measuring;                       /* are the metric's q and r those of J? */
