@@ -12,7 +12,7 @@ typedef struct {
 typedef struct {
     size_t rows, pair_size; /* pair_size: from a pair's w̄ to the next */
     step_size step;
-    adam_step adam;
+    const adam_step *adam;
     real *theta, *J, *J0, *m, *v, *w, *d;
     const real *recent; /* the window's part of the gradient, below its row 0; or NULL */
     pair_lanes *pairs;
@@ -80,7 +80,7 @@ NBT_INLINE void descend(const panel *b, nbt_optimizer kind, vec g, real *restric
                         real *restrict v, real *restrict theta)
 {
     if (kind == NBT_ADAM)
-        adam_update(b->adam, g, m, v, theta);
+        adam_update(*b->adam, g, m, v, theta);
     else
         store(theta, load(theta) - b->step.rate * g);
 }
@@ -293,6 +293,7 @@ NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, co
         .rows = at->rows,
         .pair_size = at->size,
         .step = step,
+        .adam = adam,
         .theta = panel_of(at, self->network.theta, i),
         .J = kind == NBT_KALMAN ? panel_of(at, self->optimizer.theta_J, i) : NULL,
         .J0 = kind == NBT_KALMAN ? panel_of(at, self->optimizer.theta_J0, i) : NULL,
@@ -305,7 +306,6 @@ NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, co
         .H = load(H + i),
         .keep_d = load((real *)self->estimator.keep_d + i),
     };
-    if (kind == NBT_ADAM && learn) b.adam = *adam;
     for (size_t k = 0; k < K; k++)
         b.pairs[k] = (pair_lanes){.keep = load(keep_w + k * ldn + i),
                                   .add = load(add_w + k * ldn + i),
