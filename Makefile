@@ -11,7 +11,7 @@ NBT_DATA_DIR ?= $(abspath $(wildcard ../shared/data))
 export NBT_DATA_DIR
 SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
 
-.PHONY: docs shares build train test test-all soak fuzz test-clang anomalies forecasting bench bench-compare peers peers-test scaling instructions \
+.PHONY: docs shares build train test test-all soak fuzz test-clang anomalies forecasting bench bench-compare peers peers-test reservoir breathing scaling instructions \
 	instructions-record learning lint format sanitize clean
 
 build: $(VENV)/.installed
@@ -73,6 +73,21 @@ peers: .venv-peers/.installed
 peers-test: .venv-peers/.installed
 	.venv-peers/bin/python -m pytest -q -c bench/pytest.ini bench/peers $(ARGS)
 	.venv-peers/bin/python -m pytest -q tests/trainers/test_interop.py
+
+# Echo state networks beside reservoirpy: one-step errors and time a step.
+.venv-reservoir/.installed: $(SOURCES) pyproject.toml
+	$(PYTHON) -m venv .venv-reservoir
+	.venv-reservoir/bin/python -m pip install --quiet --upgrade pip
+	.venv-reservoir/bin/python -m pip install --quiet --group reservoir $(BUILD_TOOLS)
+	.venv-reservoir/bin/python -m pip install --quiet \
+		--no-build-isolation -Cbuild-dir=.venv-reservoir/build .
+	touch $@
+reservoir: .venv-reservoir/.installed
+	OPENBLAS_NUM_THREADS=1 .venv-reservoir/bin/python -m bench.reservoir $(ARGS)
+
+# Positions of breathing people, predicted 0.1 to 2 s ahead; ARGS=FOLDER of recordings.
+breathing: build
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.breathing $(ARGS)
 
 # The reference and the pages of docs/ as HTML: build/docs/index.html.
 .venv-docs/.installed: $(SOURCES) pyproject.toml
@@ -161,4 +176,4 @@ test-clang: .venv-clang/.installed
 	done
 
 clean:
-	rm -rf build dist .venv .venv-docs .venv-clang .venv-sanitize .venv-peers .bench .pytest_cache .ruff_cache .benchmarks
+	rm -rf build dist .venv .venv-docs .venv-clang .venv-sanitize .venv-peers .venv-reservoir .bench .pytest_cache .ruff_cache .benchmarks
