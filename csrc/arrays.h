@@ -24,12 +24,15 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(network, a, 1, ldn, always, CARRIED)                                                         \
     X(network, slope, 1, ldn, always, CARRIED)
 
-/* φ; ∂ℓ/∂h, ∂ℓ/∂ŷ; a diagonal I_t (23) that does not depend on y (readout.h). */
+/* φ; ∂ℓ/∂h, ∂ℓ/∂ŷ; a diagonal I_t (23) that does not depend on y (readout.h); the last input where
+ * it is seen, and (a, x). */
 #define NBT_READOUT_ARRAYS(X)                                                                      \
     X(readout, phi, 1, out.size, always, LEARNED)                                                  \
     X(readout, H, 1, ldn, always, DERIVED)                                                         \
     X(readout, delta, 1, ldA, always, SCRATCH)                                                     \
-    X(readout, information, 1, ldA, informed, SCRATCH)
+    X(readout, information, 1, ldA, informed, SCRATCH)                                             \
+    X(readout, last_x, 1, ldm, direct &&vectors, CARRIED)                                          \
+    X(readout, features, 1, ldfeatures, direct &&vectors, SCRATCH)
 
 /* Kalman: diagonal and first row of J, for θ and φ. Adam: means of g and g². Of a system: the
  * metric's q, r (metric.h), and a vector (p) that is 0 between uses. Of a reference metric

@@ -42,7 +42,8 @@ typedef struct {
     size_t lanes;    /* numbers of a vec */
     size_t strip;    /* columns of RTRL's G that lie together (dense/rtrl.h) */
     nbt_panels cell; /* of θ and what has its shape */
-    nbt_panels out;  /* of φ */
+    nbt_panels out;  /* of φ; its rows are those that every step reads (readout.h) */
+    size_t features; /* what the readout sees: n activities, with `direct` m inputs */
     /* row strides, in numbers */
     size_t ldn, ldm, ldA, ldY, ldP, ldS, ldG, ldpair, ldrecent, ldinput, ldwords;
 } nbt_sizes;
@@ -64,6 +65,7 @@ typedef struct {
     int scale_x, scale_y; /* vectors are standardised */
     int one_hot;          /* inputs are symbols, or vectors */
     int exact_self;       /* self-influence is exact */
+    int direct;           /* the readout sees the last input, too */
     int descent, lazy;    /* one pass a step (dense/descent.h); rows wait (dense/lazy.h) */
     int split;            /* the pairs share the parameters (systems/split.h) */
     int reference, dense,

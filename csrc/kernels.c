@@ -33,15 +33,19 @@ static void predict(nbt_learner *self, const nbt_rule_row *rule, int has_x, int3
 {
     const int own = self->choices.readout == NBT_OWN_LOSS; /* then h is what is shown */
     const real *a = own ? self->network.h : self->network.a;
+    nbt_view seen = NBT(readout_view)(self);
     if (has_x) {
-        rule->look(self, symbol,
-                   vector ? NBT(scaler_input)(&self->scaler, &self->sizes, vector) : NULL);
+        const void *read = vector ? NBT(scaler_input)(&self->scaler, &self->sizes, vector) : NULL;
+        rule->look(self, symbol, read);
+        if (self->choices.direct) seen.x = read;
+        if (self->choices.direct && self->choices.one_hot) seen.symbol = &symbol;
         if (!self->choices.windowed) /* whose look makes what is shown */
             NBT(respond)(self, self->scratch.h_next, self->scratch.a_next,
                          self->scratch.slope_next);
         a = own ? self->scratch.h_next : self->scratch.a_next;
     }
-    if (!own) NBT(readout_predict)(self, a, self->readout.delta, p);
+    seen.a = a;
+    if (!own) NBT(readout_predict)(self, seen, self->readout.delta, p);
     for (size_t i = 0; own && i < self->sizes.n; i++) p[i] = (double)a[i];
 }
 
@@ -91,6 +95,7 @@ const nbt_kernels NBT(nbt_kernels_of) = {
     .refresh = refresh,
     .bring_up = settle_rows,
     .predict = predict,
+    .sees = NBT(readout_sees),
     .finite = finite,
     .waiting_finite = NBT(lazy_finite),
     .network = {.step = NBT(network_step),

@@ -47,7 +47,11 @@ void nbt_learner_init(nbt_learner *self, int isa)
     at->ldS = nbt_padded(at->S, lanes);
     at->cell = of->is_system ? (nbt_panels){.size = nbt_padded(system->p, lanes)}
                              : nbt_panels_of(units, rows, at->gates * at->n, lanes);
-    if (of->readout != NBT_OWN_LOSS) at->out = nbt_panels_of(at->n, at->n, at->A, lanes);
+    at->features = at->n + (of->direct ? at->m : 0);
+    if (of->readout != NBT_OWN_LOSS) {
+        at->out = nbt_panels_of(at->n, at->features, at->A, lanes);
+        if (of->one_hot) at->out.rows = at->n;
+    }
     at->ldG = of->rule != NBT_RTRL ? 0
               : of->is_system      ? at->cell.size
                                    : nbt_padded(at->P * at->n, at->strip);
@@ -58,7 +62,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
     of->descent = of->rule == NBT_NOBACKTRACK && of->theta.kind == NBT_SGD && at->S == 1 &&
                   !of->exact_self && !of->is_system && !of->windowed;
     of->lazy = of->descent && of->one_hot && at->m > SMALL_ALPHABET;
-    self->network.x_last = self->estimator.x_late = -1;
+    self->network.x_last = self->estimator.x_late = self->readout.symbol = -1;
     self->estimator.settled = 1;
     const nbt_schedule theta = of->theta.schedule, phi = of->phi.schedule;
     self->optimizer.one_schedule =
@@ -83,7 +87,8 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
                  T = at->T;
     const size_t ldn = at->ldn, ldm = at->ldm, ldA = at->ldA, ldY = at->ldY, ldP = at->ldP;
     const size_t ldS = at->ldS, ldG = at->ldG, ldpair = at->ldpair, ldrecent = at->ldrecent;
-    const size_t ldinput = at->ldinput, phases = at->phases, threads = self->workers.threads;
+    const size_t ldinput = at->ldinput, ldfeatures = nbt_padded(at->features, at->lanes),
+                 phases = at->phases, threads = self->workers.threads;
     const nbt_panels cell = at->cell, out = at->out;
     const int always = 1, is_system = of->is_system;
     const int learned = of->rule != NBT_FIXED,
@@ -100,10 +105,11 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int deferred_pairs = nobacktrack && !descent && !is_system;
     const int fisher = nobacktrack && of->norm == NBT_FISHER, reference = of->reference;
     const int informed = kalman_phi && !bptt && of->readout == NBT_GAUSSIAN;
-    const int scale_x = of->scale_x, scale_y = of->scale_y;
+    const int scale_x = of->scale_x, scale_y = of->scale_y, direct = of->direct;
     const size_t entries = is_system ? self->system.functions.entries : 0;
     const size_t theta_kept = of->dense ? kept(metric->groups, metric->group_start) : cell.size;
-    const size_t phi_size = of->reference ? nbt_padded((1 + n) * A, at->lanes) : out.size;
+    const size_t phi_size =
+        of->reference ? nbt_padded((1 + at->features) * A, at->lanes) : out.size;
     const size_t phi_kept =
         of->dense ? kept(metric->phi_groups, metric->phi_group_start) : phi_size;
     const size_t Kw = of->split ? 1 : K;               /* pairs that share the parameters share w̄ */
@@ -286,8 +292,11 @@ static int take_step(nbt_learner *self, int32_t x, const double *vector, int has
     *loss = (double)NAN;
     self->readout.unscored = 0;
     if (has_target && !input_first) *loss = rule->observe(self, y, learn);
-    if (!self->counters.failed)
-        rule->advance(self, x, vector ? kernels->input(&self->scaler, &self->sizes, vector) : NULL);
+    if (!self->counters.failed) {
+        const void *read = vector ? kernels->input(&self->scaler, &self->sizes, vector) : NULL;
+        rule->advance(self, x, read);
+        if (self->choices.direct) kernels->sees(self, x, read);
+    }
     if (vector) kernels->keep_input(&self->scaler, &self->sizes);
     if (has_target && input_first && !self->counters.failed) *loss = rule->observe(self, y, learn);
     if (learn && !self->counters.failed && (self->choices.scale_x || self->choices.scale_y))

@@ -28,7 +28,8 @@ typedef struct {
 } nbt_network_part;
 
 typedef struct {
-    int unscored; /* the last target had no loss, since it has no scale yet (scaler.h) */
+    int unscored;   /* the last target had no loss, since it has no scale yet (scaler.h) */
+    int32_t symbol; /* the last input that it sees; -1: none, or it sees no symbols */
     NBT_READOUT_ARRAYS(NBT_FIELD)
 } nbt_readout_part;
 

@@ -106,7 +106,7 @@ void NBT(panels_dot_descend)(const nbt_panels *at, size_t rows, real rate,
         store_any(step + LANES, sums);
         for (size_t k = 0; k < count; k += FOLDED)
             sums = lanes_take(sums, k, descend_tile(at, p + k, step + k, x, M));
-        store(out + p, sums);
+        store(out + p, lanes_only(sums, count));
     }
 }
 

@@ -76,6 +76,16 @@ NBT_INLINE void panel_put(real *begin, size_t p, size_t per_vec, vec x)
         memcpy(begin + p * (LANES / per_vec), &x, sizeof x / per_vec);
 }
 
+/* Sets the vec of row p ≥ 0 below the first at column i. */
+NBT_INLINE void panel_set_row(const nbt_panels *at, real *M, size_t p, size_t i, vec x)
+{
+    real *begin = panel_of(at, M, i);
+    if (i < at->full)
+        panel_put(begin, p, 1, x);
+    else
+        panel_put(begin, p, at->per_vec, x);
+}
+
 /* Where the entry of column i in row p ≥ 0 below the first is. */
 NBT_INLINE real *panel_entry(const nbt_panels *at, const real *M, size_t p, size_t i)
 {

@@ -219,3 +219,68 @@ void NBT(optimizer_apply_outer)(nbt_learner *self, const real *restrict left, re
     EACH_PANEL(phi.at, PANEL);
 #undef PANEL
 }
+
+/* The factor by which `limit` shortens. */
+NBT_INLINE vec limited_to(step_size step, vec g, vec J)
+{
+    if (step.outlier == (real)INFINITY) return spread(1);
+    const vec most = step.outlier * (J + step.lambda);
+    return lanes_root(most / lanes_max(g * g, most));
+}
+
+/* One vec of a row of φ, each entry being a group of its own: θ ← θ - g / (J + λ) with Kalman. */
+NBT_INLINE void apply_entries(const parameters *x, const update *all, size_t p, size_t i, vec g,
+                              const real *information)
+{
+    const nbt_panels *at = x->at;
+    const step_size step = all->step;
+    vec theta = panel_row(at, x->theta, p, i), change = step.rate * g;
+    if (x->method->kind == NBT_ADAM) {
+        vec m = panel_row(at, x->m, p, i), v = panel_row(at, x->v, p, i);
+        adam_update(all->adam, g, (real *)&m, (real *)&v, (real *)&theta);
+        panel_set_row(at, x->m, p, i, m);
+        panel_set_row(at, x->v, p, i, v);
+        change = (vec){0};
+    } else if (x->method->kind == NBT_KALMAN) {
+        const vec before = panel_row(at, x->J, p, i);
+        g *= information ? limited_to(step, g, before) : qdop_trust(step, g, before);
+        const vec J = step.keep * before + (information ? load(information + i) : g * g);
+        panel_set_row(at, x->J, p, i, J);
+        change = g / (J + step.lambda);
+    }
+    panel_set_row(at, x->theta, p, i, theta - change);
+}
+
+/* Of some rows, the rest being still to come. */
+static update update_of_rows(parameters x)
+{
+    uint64_t updates = *x.updates;
+    x.updates = &updates;
+    return update_of(&x);
+}
+
+void NBT(optimizer_apply_row)(nbt_learner *self, size_t p, const real *restrict right,
+                              const real *restrict information)
+{
+    const parameters phi = phi_of(self);
+    const update all = update_of_rows(phi);
+    for (size_t i = 0; i < phi.at->ld; i += LANES)
+        apply_entries(&phi, &all, p, i, load(right + i), information);
+}
+
+void NBT(optimizer_apply_rows)(nbt_learner *self, size_t first, const real *restrict g)
+{
+    const parameters phi = phi_of(self);
+    const update all = update_of_rows(phi);
+    const nbt_panels *at = phi.at;
+    for (size_t p = first; p < self->sizes.features; p++) {
+        vec most = {0};
+        for (size_t i = 0; i < at->ld; i += LANES) {
+            const vec x = panel_row(at, g, p, i);
+            most = lanes_max(lanes_max(x, -x), most);
+        }
+        if (!(fold_max(most) > 0)) continue;
+        for (size_t i = 0; i < at->ld; i += LANES)
+            apply_entries(&phi, &all, p, i, panel_row(at, g, p, i), NULL);
+    }
+}

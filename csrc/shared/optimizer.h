@@ -152,4 +152,12 @@ void NBT(optimizer_apply_phi)(nbt_learner *self, const real *restrict g);
 void NBT(optimizer_apply_outer)(nbt_learner *self, const real *restrict left, real *restrict right,
                                 const real *restrict information);
 
+/* Before these: row p of φ below row 0, whose entries are groups of their own, right (ld) being its
+ * gradient; with `information`, as above. O(ld) */
+void NBT(optimizer_apply_row)(nbt_learner *self, size_t p, const real *restrict right,
+                              const real *restrict information);
+
+/* The same for all rows from `first` on of which the gradient, g in panels, is not 0. */
+void NBT(optimizer_apply_rows)(nbt_learner *self, size_t first, const real *restrict g);
+
 #endif

@@ -6,24 +6,70 @@
 #include <math.h>
 #include <string.h>
 
+/* ---- what is seen ------------------------------------------------------------------------- */
+
+nbt_view NBT(readout_view)(const nbt_learner *self)
+{
+    return (nbt_view){1, self->network.a, self->readout.last_x,
+                      self->choices.direct ? &self->readout.symbol : NULL};
+}
+
+void NBT(readout_sees)(nbt_learner *self, int32_t symbol, const void *vector)
+{
+    if (self->choices.one_hot)
+        self->readout.symbol = symbol;
+    else
+        memcpy(self->readout.last_x, vector, self->sizes.m * sizeof(real));
+}
+
+/* (a, x) of one step, or a where no vector is seen; 0 up to a whole vec. */
+static const real *features_of(const nbt_learner *self, nbt_view seen)
+{
+    real *features = self->readout.features;
+    if (!features) return seen.a;
+    memcpy(features, seen.a, self->sizes.n * sizeof *features);
+    memcpy(features + self->sizes.n, seen.x, self->sizes.m * sizeof *features);
+    return features;
+}
+
+/* The row of a symbol, below row 0. */
+static size_t row_of(const nbt_learner *self, int32_t symbol)
+{
+    return self->sizes.n + (size_t)symbol;
+}
+
+/* One panel's part of ŷ, without the bias. The rows of inputs go one after the other: so more of
+ * them that are 0 change no bit. */
+NBT_INLINE vec panel_output(const nbt_panels *at, const real *panel, size_t n, const real *x,
+                            size_t per_vec)
+{
+    vec sum = panel_sum((vec){0}, panel, 0, per_vec == 1 ? at->rows : n, x, per_vec);
+    for (size_t p = n; per_vec > 1 && p < at->rows; p += per_vec)
+        sum += lanes_rows(x + p, per_vec) * load_any(panel + p * (LANES / per_vec));
+    return sum;
+}
+
 /* ŷ; 0 in the padding. */
-static void outputs(const nbt_learner *self, const real *restrict a, real *restrict out)
+static void outputs(const nbt_learner *self, nbt_view seen, real *restrict out)
 {
     const nbt_panels *at = &self->sizes.out;
-    const real *phi = self->readout.phi;
+    const real *phi = self->readout.phi, *x = features_of(self, seen);
+    const int32_t symbol = seen_symbol(seen, 0);
     size_t i = 0;
     for (; i + SIDE_BY_SIDE * LANES <= at->full; i += SIDE_BY_SIDE * LANES) {
         vec sum[SIDE_BY_SIDE];
-        panels_sum(at, panel_of(at, phi, i), self->sizes.n, a, sum);
+        panels_sum(at, panel_of(at, phi, i), at->rows, x, sum);
         for (size_t k = 0; k < SIDE_BY_SIDE; k++)
             store(out + i + k * LANES, load(phi + i + k * LANES) + sum[k]);
     }
 #define PANEL(i, per_vec)                                                                          \
-    store(out + i, load(phi + i) + lanes_gather(panel_sum((vec){0}, panel_of(at, phi, i), 0,       \
-                                                          self->sizes.n, a, per_vec),              \
+    store(out + i, load(phi + i) + lanes_gather(panel_output(at, panel_of(at, phi, i),             \
+                                                             self->sizes.n, x, per_vec),           \
                                                 per_vec))
     EACH_PANEL_OF(at, i / LANES, at->count, PANEL);
 #undef PANEL
+    for (i = 0; symbol >= 0 && i < at->ld; i += LANES)
+        store(out + i, load(out + i) + panel_row(at, phi, row_of(self, symbol), i));
 }
 
 /* ---- softmax ------------------------------------------------------------------------------- */
@@ -173,16 +219,16 @@ static const struct {
     [NBT_BERNOULLI] = {bernoulli_predict, bernoulli_loss},
 };
 
-void NBT(readout_predict)(const nbt_learner *self, const real *restrict a, real *restrict out,
+void NBT(readout_predict)(const nbt_learner *self, nbt_view seen, real *restrict out,
                           double *restrict p)
 {
-    outputs(self, a, out);
+    outputs(self, seen, out);
     KINDS[self->choices.readout].predict(self, out, p);
 }
 
 double NBT(readout_loss)(nbt_learner *self, nbt_target y, real *restrict delta)
 {
-    outputs(self, self->network.a, delta);
+    outputs(self, NBT(readout_view)(self), delta);
     return KINDS[self->choices.readout].loss(self, y, delta);
 }
 
@@ -194,20 +240,57 @@ void NBT(readout_pull)(const nbt_learner *self, size_t count, const real *restri
     lanes_multiply(count * self->sizes.ldn, slope, H);
 }
 
-void NBT(readout_shorten)(const nbt_learner *self, size_t count, const real *a, real *delta)
+/* ‖x‖² (count). */
+static real squared(size_t count, const real *x)
+{
+    vec sum = {0};
+    for (size_t i = 0; i < count; i += LANES) {
+        const vec some = lanes_only(load(x + i), count - i);
+        sum += some * some;
+    }
+    return fold(sum);
+}
+
+void NBT(readout_shorten)(const nbt_learner *self, nbt_view seen, real *delta)
 {
     real size = 0;
-    for (size_t t = 0; t < count; t++) {
-        vec sum = {0};
-        for (size_t i = 0; i < self->sizes.n; i += LANES) {
-            const vec some = lanes_only(load(a + t * self->sizes.ldn + i), self->sizes.n - i);
-            sum += some * some;
-        }
-        size += 1 + fold(sum);
+    for (size_t t = 0; t < seen.count; t++) {
+        size += 1 + squared(self->sizes.n, seen.a + t * self->sizes.ldn);
+        if (self->readout.last_x) size += squared(self->sizes.m, seen.x + t * self->sizes.ldm);
+        if (seen_symbol(seen, t) >= 0) size += 1;
     }
     const real turn = (real)self->optimizer.phi_rate * size;
     if (!(turn > 1)) return;
-    for (size_t z = 0; z < count * self->sizes.ldA; z++) delta[z] /= turn;
+    for (size_t z = 0; z < seen.count * self->sizes.ldA; z++) delta[z] /= turn;
+}
+
+void NBT(readout_collect)(const nbt_learner *self, nbt_view seen, const real *delta, real *g)
+{
+    const size_t n = self->sizes.n, ldA = self->sizes.ldA;
+    const nbt_panels *at = &self->sizes.out;
+    const nbt_ring all = {.count = seen.count};
+    for (size_t t = 0; t < seen.count; t++) {
+        lanes_add(ldA, delta + t * ldA, g);
+        const int32_t symbol = seen_symbol(seen, t);
+        if (symbol >= 0) NBT(panels_add_row)(at, row_of(self, symbol), delta + t * ldA, g);
+    }
+    NBT(panels_add_outer)(at, 0, n, all, seen.a, self->sizes.ldn, delta, ldA, g);
+    if (self->readout.last_x)
+        NBT(panels_add_outer)(at, n, self->sizes.m, all, seen.x, self->sizes.ldm, delta, ldA, g);
+}
+
+/* The rows of x: φ ← φ - η x δᵀ. */
+static void descend_inputs(nbt_learner *self, const real *delta, real rate)
+{
+    const nbt_panels *at = &self->sizes.out;
+    real *step = self->readout.features, *phi = self->readout.phi;
+    if (self->readout.symbol >= 0)
+        NBT(optimizer_apply_row)(self, row_of(self, self->readout.symbol), delta, NULL);
+    if (!step) return;
+    for (size_t l = 0; l < self->sizes.ldm; l++)
+        step[l] = -rate * ((real *)self->readout.last_x)[l];
+    NBT(panels_add_outer)(at, self->sizes.n, self->sizes.m, (nbt_ring){.count = 1}, step,
+                          self->sizes.ldm, delta, self->sizes.ldA, phi);
 }
 
 /* SGD reads φ once, for H and for its own step: a tenth of a Euclidean step of 20 units. */
@@ -215,10 +298,12 @@ static void descend_outer(nbt_learner *self)
 {
     const real *a = self->network.a, *delta = self->readout.delta,
                rate = (real)self->optimizer.phi_rate;
-    if (self->choices.scale_y) NBT(readout_shorten)(self, 1, a, self->readout.delta);
+    if (self->choices.scale_y)
+        NBT(readout_shorten)(self, NBT(readout_view)(self), self->readout.delta);
     NBT(panels_dot_descend)(&self->sizes.out, self->sizes.n, rate, a, delta, self->readout.phi,
                             self->readout.H);
     lanes_multiply(self->sizes.ldn, self->network.slope, self->readout.H);
+    if (self->choices.direct) descend_inputs(self, delta, rate);
 }
 
 void NBT(readout_learn)(nbt_learner *self)
@@ -228,6 +313,9 @@ void NBT(readout_learn)(nbt_learner *self)
         return;
     }
     NBT(readout_pull)(self, 1, self->network.slope, self->readout.delta, self->readout.H);
-    NBT(optimizer_apply_outer)(self, self->network.a, self->readout.delta,
-                               self->readout.information);
+    if (self->readout.symbol >= 0)
+        NBT(optimizer_apply_row)(self, row_of(self, self->readout.symbol), self->readout.delta,
+                                 self->readout.information);
+    NBT(optimizer_apply_outer)(self, features_of(self, NBT(readout_view)(self)),
+                               self->readout.delta, self->readout.information);
 }

@@ -1,7 +1,17 @@
 /* readout.h: what the state says about the next target, and the loss, in nats.
  *
  * φ has 1 + n rows (panels.h), row 0 the biases, then one row a unit, and A columns. The outputs
- * are ŷ_z = φ_0z + Σ_i φ_iz a_i (48). A kind, a row of the table in readout.c, says what they mean:
+ * are ŷ_z = φ_0z + Σ_i φ_iz a_i (48).
+ *
+ * With `direct` it sees the last input as well, as the network reads it: its features are (1, a,
+ * x), and φ has m more rows. x is 0 before the first input. A vector's rows are like those of
+ * units. A symbol z adds its row n + z alone. To keep a step O(A), whatever the number of symbols,
+ * each of these rows is a group of its own for the optimizer (optimizer.h), and all that is kept of
+ * it moves and decays only when its symbol is the last input. ŷ depends on h by a alone, so H needs
+ * the n rows of units. `sizes.out.rows` are those below the biases that every step reads: n + m, or
+ * n where inputs are symbols.
+ *
+ * A kind, a row of the table in readout.c, says what the outputs mean:
  *
  * softmax: y is a symbol, p = softmax(ŷ), ℓ = -ln p_y, δ = p - onehot(y).
  *
@@ -30,9 +40,31 @@
 #include "learner.h"
 #include "machine/real.h"
 
-/* What is predicted given a, p (A): probabilities; means and variances; probabilities. out (ldA):
- * scratch. O(nA) */
-void NBT(readout_predict)(const nbt_learner *self, const real *restrict a, real *restrict out,
+/* What the readout sees of `count` steps: a (count, ldn); with `direct` also x (count, ldm), or
+ * symbols (count). What it does not see is NULL. */
+typedef struct {
+    size_t count;
+    const real *a, *x;
+    const int32_t *symbol;
+} nbt_view;
+
+/* What it sees now. */
+nbt_view NBT(readout_view)(const nbt_learner *self);
+
+/* The last input of step t if it is a symbol that is seen, or -1. In a window of steps -2 - z
+ * stands for a step that had no input of its own, z being the last one before it. */
+NBT_INLINE int32_t seen_symbol(nbt_view seen, size_t t)
+{
+    if (!seen.symbol) return -1;
+    return seen.symbol[t] >= 0 ? seen.symbol[t] : -2 - seen.symbol[t];
+}
+
+/* The last input is this one, from now on, where the readout sees inputs. O(m) */
+void NBT(readout_sees)(nbt_learner *self, int32_t symbol, const void *vector);
+
+/* What is predicted given what is seen of one step, p (A): probabilities; means and variances;
+ * probabilities. out (ldA): scratch. O(nA) */
+void NBT(readout_predict)(const nbt_learner *self, nbt_view seen, real *restrict out,
                           double *restrict p);
 
 /* H = ∂ℓ/∂h = σ'(h_i) Σ_z φ[1 + i, z] δ_z for `count` steps; H, slope (count, ldn), δ (count, ldA).
@@ -44,10 +76,13 @@ void NBT(readout_pull)(const nbt_learner *self, size_t count, const real *restri
  * (ldA) is that of the step, where it has one. O(nA) */
 double NBT(readout_loss)(nbt_learner *self, nbt_target y, real *restrict delta);
 
-/* δ (count, ldA) of targets that are standardised, for SGD: shortened where η Σ (1 + ‖a‖²) over
- * these steps, a (count, ldn), is above 1, from where on a step could go beyond what it aims at.
+/* δ (count, ldA) of targets that are standardised, for SGD: shortened where η Σ ‖(1, a, x)‖² over
+ * these steps is above 1, from where on a step could go beyond what it aims at.
  * O(count (n + A)) */
-void NBT(readout_shorten)(const nbt_learner *self, size_t count, const real *a, real *delta);
+void NBT(readout_shorten)(const nbt_learner *self, nbt_view seen, real *delta);
+
+/* g (φ's shape) += the outer products of what is seen and δ (count, ldA). O(count nA) */
+void NBT(readout_collect)(const nbt_learner *self, nbt_view seen, const real *delta, real *g);
 
 /* Learns from the last loss: leaves H (with φ as it predicted) and updates φ. O(nA) */
 void NBT(readout_learn)(nbt_learner *self);

@@ -13,15 +13,12 @@ static void remember_activities(nbt_learner *self, size_t t)
                row_at(self->past.window_slope, t, self->sizes.ldn));
 }
 
-/* g_phi += the outer products of the window, all at once. O(T nA) */
-static void collect_phi(nbt_learner *self)
+/* What the readout saw in the window. */
+static nbt_view seen_in_window(const nbt_learner *self)
 {
-    const size_t ldn = self->sizes.ldn, ldA = self->sizes.ldA, count = self->past.length;
-    const nbt_ring all = {.count = count};
-    const real *delta = self->past.window_delta, *a = self->past.window_a;
-    for (size_t t = 0; t < count; t++) lanes_add(ldA, delta + t * ldA, self->past.g_phi);
-    NBT(panels_add_outer)(&self->sizes.out, 0, self->sizes.n, all, a + ldn, ldn, delta, ldA,
-                          self->past.g_phi);
+    return (nbt_view){
+        self->past.length, row_at(self->past.window_a, 1, self->sizes.ldn), self->past.window_x,
+        self->choices.direct && self->choices.one_hot ? self->past.window_symbol : NULL};
 }
 
 /* Every slot is free again. */
@@ -42,9 +39,7 @@ static int differentiate(nbt_learner *self, const nbt_truncated *form)
 {
     const int own = self->choices.readout == NBT_OWN_LOSS; /* δ is H, and there is no φ */
     if (self->choices.scale_y && self->choices.phi.kind == NBT_SGD)
-        NBT(readout_shorten)(self, self->past.length,
-                             row_at(self->past.window_a, 1, self->sizes.ldn),
-                             self->past.window_delta);
+        NBT(readout_shorten)(self, seen_in_window(self), self->past.window_delta);
     if (own)
         lanes_copy(self->past.length * self->sizes.ldn, self->past.window_delta,
                    self->past.window_back);
@@ -53,19 +48,31 @@ static int differentiate(nbt_learner *self, const nbt_truncated *form)
                           row_at(self->past.window_slope, 1, self->sizes.ldn),
                           self->past.window_delta, self->past.window_back);
     form->backpropagate(self);
-    if (!own) collect_phi(self);
+    if (!own)
+        NBT(readout_collect)(self, seen_in_window(self), self->past.window_delta, self->past.g_phi);
     return !self->counters.failed;
 }
 
 void NBT(truncated_apply_phi)(nbt_learner *self)
 {
+    if (self->choices.direct && self->choices.one_hot)
+        NBT(optimizer_apply_rows)(self, self->sizes.n, self->past.g_phi);
     NBT(optimizer_apply_phi)(self, self->past.g_phi);
+}
+
+/* The step had no transition: what the readout sees is the input before. */
+static void note_no_transition(nbt_learner *self)
+{
+    self->past.window_symbol[self->past.length] = -2 - self->readout.symbol;
+    if (self->readout.last_x)
+        lanes_copy(self->sizes.ldm, self->readout.last_x,
+                   row_at(self->past.window_x, self->past.length, self->sizes.ldm));
 }
 
 /* One step is complete; a full window is backpropagated, and learned from if `learn`. */
 static void complete_step(nbt_learner *self, const nbt_truncated *form, int learn)
 {
-    if (!self->past.entered) self->past.window_symbol[self->past.length] = -1;
+    if (!self->past.entered) note_no_transition(self);
     self->past.entered = 0;
     remember_activities(self, ++self->past.length);
     if (self->past.length < self->sizes.T) return;

@@ -10,31 +10,34 @@
 /* φ between its panels and one run a column. */
 static void phi_out(nbt_learner *self, const real *panels, real *flat)
 {
-    const size_t rows = 1 + self->sizes.n;
+    const size_t rows = 1 + self->sizes.features;
     for (size_t z = 0; z < self->sizes.A; z++) {
         flat[z * rows] = panels[z];
-        for (size_t i = 0; i < self->sizes.n; i++)
+        for (size_t i = 0; i < self->sizes.features; i++)
             flat[z * rows + 1 + i] = *panel_entry(&self->sizes.out, panels, i, z);
     }
 }
 
 static void phi_back(nbt_learner *self, const real *flat, real *panels)
 {
-    const size_t rows = 1 + self->sizes.n;
+    const size_t rows = 1 + self->sizes.features;
     for (size_t z = 0; z < self->sizes.A; z++) {
         panels[z] = flat[z * rows];
-        for (size_t i = 0; i < self->sizes.n; i++)
+        for (size_t i = 0; i < self->sizes.features; i++)
             *panel_entry(&self->sizes.out, panels, i, z) = flat[z * rows + 1 + i];
     }
 }
 
-/* g = ∂ŷᵀ/∂φ c: (1, a) c_z in column z. */
+/* g = ∂ŷᵀ/∂φ c: (1, a, x) c_z in column z. */
 static void phi_gradient(const nbt_learner *self, const real *c, real *g)
 {
-    const real *a = self->network.a;
+    const nbt_view seen = NBT(readout_view)(self);
+    const size_t n = self->sizes.n, inputs = self->sizes.features - n;
     for (size_t z = 0; z < self->sizes.A; z++) {
         *g++ = c[z];
-        for (size_t i = 0; i < self->sizes.n; i++) *g++ = a[i] * c[z];
+        for (size_t i = 0; i < n; i++) *g++ = seen.a[i] * c[z];
+        for (size_t l = 0; l < inputs; l++)
+            *g++ = (seen.x ? seen.x[l] : (real)(*seen.symbol == (int32_t)l)) * c[z];
     }
 }
 
@@ -71,7 +74,7 @@ static void add_exact(nbt_learner *self, const nbt_reference *theta, const nbt_r
 {
     double *p = self->optimizer.predicted;
     real *c = self->optimizer.direction;
-    NBT(readout_predict)(self, self->network.a, c, p);
+    NBT(readout_predict)(self, NBT(readout_view)(self), c, p);
     for (size_t r = 0; r < self->sizes.A; r++) {
         direction(self, r, p, c);
         NBT(readout_pull)(self, 1, self->network.slope, c, self->readout.H);

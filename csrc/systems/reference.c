@@ -15,7 +15,7 @@ nbt_reference NBT(reference_theta)(const nbt_learner *self)
 
 nbt_reference NBT(reference_phi)(const nbt_learner *self)
 {
-    return (nbt_reference){(1 + self->sizes.n) * self->sizes.A,
+    return (nbt_reference){(1 + self->sizes.features) * self->sizes.A,
                            self->optimizer.phi_groups,
                            self->optimizer.phi_group_start,
                            self->choices.dense,

@@ -129,6 +129,7 @@ class LearnerState:
         cell: str = ...,
         recurrent: bool = ...,
         windowed: bool = ...,
+        direct: bool = ...,
     ) -> None: ...
     @property
     def step(self) -> int: ...
@@ -154,6 +155,9 @@ class LearnerState:
     @property
     def one_hot(self) -> bool: ...
     @property
+    def direct(self) -> bool: ...
+    seen: int
+    @property
     def predicts_inputs(self) -> bool: ...
     @property
     def strip(self) -> int: ...
@@ -165,6 +169,7 @@ class LearnerState:
         self,
         step: int,
         seed: int,
+        seen: int,
         theta_updates: int,
         phi_updates: int,
         length: int,

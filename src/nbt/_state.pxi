@@ -46,7 +46,7 @@ cdef class LearnerState:
                   CoreSystem system=None, starts=None, size_t targets=0,
                   bint split=False, phi_starts=None, bint dense=False,
                   bint exact_fisher=False, size_t lags=1, str cell="one_gate", bint recurrent=True,
-                  bint windowed=False):
+                  bint windowed=False, bint direct=False):
         cdef nbt_array row
         cdef size_t k = 0
         cdef nbt_sizes* at = &self.c.sizes
@@ -60,6 +60,7 @@ cdef class LearnerState:
         self._take_activation(activation)
         to.readout, to.missing = READOUTS[readout], MISSING[missing]
         to.scale_x, to.scale_y = standardize_inputs, standardize_targets
+        to.direct = direct
         to.norm, to.exact_self, to.split = NORMS[norm], exact_self, split
         to.theta, to.phi = _method(theta), _method(phi)
         to.dense, to.exact_fisher = dense, exact_fisher
@@ -67,7 +68,8 @@ cdef class LearnerState:
             self._take(system, starts)
         if phi_starts is not None:
             to.reference, self.c.optimizer.phi_groups = True, len(phi_starts)
-            self.phi_group_start = np.append(np.asarray(phi_starts, np.int64), (1 + n) * outputs)
+            self.phi_group_start = np.append(np.asarray(phi_starts, np.int64),
+                                             (1 + n + (m if direct else 0)) * outputs)
             self.c.optimizer.phi_group_start = <int64_t*><uintptr_t>self.phi_group_start.ctypes.data
         self.pair = np.zeros(system.c.p if split else 1, np.int32)
         self.c.estimator.pair = <int32_t*><uintptr_t>self.pair.ctypes.data
@@ -94,9 +96,10 @@ cdef class LearnerState:
         self.c.waiting.stamp = <int32_t*><uintptr_t>self.stamp.ctypes.data
         self.sign_words = np.empty(rank * at.ldwords, dtype=np.uint32)
         self.c.reduction.sign_words = <uint32_t*><uintptr_t>self.sign_words.ctypes.data
-        self.work = at.P * <double>n * (rank + 2) + n * <double>n * blocks + n * <double>outputs
+        self.work = at.P * <double>n * (rank + 2) + n * <double>n * blocks
+        self.work += at.features * <double>outputs
         if windowed:
-            self.work = at.gates * at.P * <double>n * (5 + rank) + n * <double>outputs
+            self.work = at.gates * at.P * <double>n * (5 + rank) + at.features * <double>outputs
         elif to.rule == NBT_NOBACKTRACK:
             self.work += n * <double>n * window * (2 + rank * blocks)
         if system is not None:
@@ -208,9 +211,23 @@ cdef class LearnerState:
         return bool(self.c.choices.one_hot)
 
     @property
+    def direct(self):
+        """Whether the readout sees the last input."""
+        return bool(self.c.choices.direct)
+
+    @property
     def predicts_inputs(self):
         """Whether the targets are of the same kind and size as the inputs."""
         return self._predicts_inputs()
+
+    @property
+    def seen(self):
+        """The last input that the readout sees, where that is a symbol; -1: none."""
+        return self.c.readout.symbol
+
+    @seen.setter
+    def seen(self, int32_t symbol):
+        self.c.readout.symbol = symbol
 
     cdef bint _predicts_inputs(self) noexcept:
         if self.c.sizes.Y:
@@ -233,7 +250,8 @@ cdef class LearnerState:
         cdef nbt_panels at = self.c.sizes.cell if matrix == "theta" else self.c.sizes.out
         lanes = self.c.sizes.lanes
         columns = self.c.sizes.n * self.c.sizes.gates if matrix == "theta" else self.c.sizes.A
-        return {"rows": at.rows, "columns": columns,
+        rows = at.rows if matrix == "theta" else self.c.sizes.features
+        return {"rows": rows, "columns": columns,
                 "ld": at.ld, "full": at.full, "width": lanes // at.per_vec if at.per_vec else 0,
                 "depth": at.depth, "lanes": lanes}
 
@@ -243,13 +261,14 @@ cdef class LearnerState:
         return {"step": self.c.counters.step, "seed": self.c.choices.seed,
                 "theta_updates": self.c.optimizer.theta_updates,
                 "phi_updates": self.c.optimizer.phi_updates,
+                "seen": self.c.readout.symbol,
                 "length": self.c.past.length, "entered": bool(self.c.past.entered),
                 "symbols": np.roll(self.window_symbol, -<int>self.c.past.head, 0)}
 
-    def set_counters(self, uint64_t step, uint64_t seed, uint64_t theta_updates,
+    def set_counters(self, uint64_t step, uint64_t seed, int32_t seen, uint64_t theta_updates,
                      uint64_t phi_updates, size_t length, bint entered, symbols):
         """Set what `counters` returned. Values must have been checked."""
-        self.c.counters.step, self.c.choices.seed = step, seed
+        self.c.counters.step, self.c.choices.seed, self.c.readout.symbol = step, seed, seen
         self.c.optimizer.theta_updates, self.c.optimizer.phi_updates = theta_updates, phi_updates
         self.c.past.length, self.c.past.entered = length, entered
         self.window_symbol[:] = np.roll(symbols, <int>self.c.past.head)
@@ -304,7 +323,7 @@ cdef class LearnerState:
         used = self.indptr[self.c.sizes.n]
         arrays = {name: self.arrays[name].copy() for name in self.lasting}
         counters = (self.c.counters.step, self.c.past.length, self.c.past.entered,
-                    self.c.estimator.settled, self.c.network.x_last,
+                    self.c.estimator.settled, self.c.network.x_last, self.c.readout.symbol,
                     self.c.optimizer.theta_updates, self.c.optimizer.phi_updates)
         return (arrays, self.indptr.copy(), self.indices[:used].copy(),
                 self.arrays["values"][0, :used].copy(), self.window_symbol.copy(), counters)
@@ -319,6 +338,6 @@ cdef class LearnerState:
         self.c.system.patterned = self.c.system.surveyed = False
         self.c.estimator.fresh = self.c.optimizer.measuring = False
         (self.c.counters.step, self.c.past.length, self.c.past.entered,
-         self.c.estimator.settled, self.c.network.x_last,
+         self.c.estimator.settled, self.c.network.x_last, self.c.readout.symbol,
          self.c.optimizer.theta_updates, self.c.optimizer.phi_updates) = counters
         return 0

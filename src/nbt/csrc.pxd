@@ -78,6 +78,7 @@ cdef extern from "choices.h" nogil:
         double outlier, b1, b2
     ctypedef struct nbt_sizes:
         size_t n, m, A, given, P, K, S, T, gates, kept, Y, phases, lanes, strip, ldwords
+        size_t features
         nbt_panels cell, out
     ctypedef struct nbt_choices:
         nbt_dtype dtype
@@ -91,6 +92,7 @@ cdef extern from "choices.h" nogil:
         nbt_cell cell
         int windowed, recurrent
         int scale_x, scale_y, one_hot, exact_self, lazy, split, reference, dense, exact_fisher
+        int direct
         uint64_t seed
 
 cdef extern from "arrays.h" nogil:
@@ -110,6 +112,8 @@ cdef extern from "learner.h" nogil:
         uint64_t step, looks
     ctypedef struct nbt_network_part:
         int32_t x_last
+    ctypedef struct nbt_readout_part:
+        int32_t symbol
     ctypedef struct nbt_optimizer_part:
         uint64_t theta_updates, phi_updates
         int measuring
@@ -145,6 +149,7 @@ cdef extern from "learner.h" nogil:
         nbt_counters counters
         nbt_workers workers
         nbt_network_part network
+        nbt_readout_part readout
         nbt_optimizer_part optimizer
         nbt_estimator estimator
         nbt_reduction reduction

@@ -50,7 +50,8 @@ def value_out(value) -> object:
 def value_in(value) -> object:
     """Return the value that `value_out` described.
 
-    A field that may be None and is left out is None, because TOML cannot write None.
+    A field that may be None and is left out is None, because TOML cannot write None. A field that
+    an older version did not have means what it did then.
     """
     if isinstance(value, list):
         return [value_in(one) for one in value]
@@ -65,7 +66,8 @@ def value_in(value) -> object:
     kind = _VALUES.get(value.get("kind"))
     if kind is None:
         raise ValueError(f"kind: expected one of {sorted(_VALUES)}, got {value.get('kind')!r}")
-    return kind(**dict.fromkeys(_may_be_none(kind)) | fields)
+    lacking = dict.fromkeys(_may_be_none(kind)) | dict(getattr(kind, "lacking", {}))
+    return kind(**lacking | fields)
 
 
 def is_system(cell: Mapping[str, Any]) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 from nbt import _arguments
 from nbt.inputs import Inputs, Symbols, Vector
@@ -10,8 +13,37 @@ from nbt.inputs import Inputs, Symbols, Vector
 __all__ = ["Bernoulli", "Gaussian", "OwnLoss", "Readout", "Softmax"]
 
 
-@dataclass(frozen=True)
-class Softmax:
+class _MaySeeInputs:
+    """What readouts have in common that may see the last input: the field `direct`."""
+
+    lacking: ClassVar[Mapping[str, Any]] = {"direct": False}
+    """What a description means that lacks a field, because it is older than that."""
+
+    direct: bool | None
+
+    def _check_direct(self) -> None:
+        if self.direct is not None:
+            object.__setattr__(self, "direct", _arguments.flag("direct", self.direct))
+
+    def for_inputs(self, inputs: Inputs) -> Self:
+        """Return this readout as a trainer has it, with `direct` settled.
+
+        Parameters
+        ----------
+        inputs : Symbols or Vector
+            What the network receives.
+        """
+        direct = False if self.direct is None else self.direct
+        return dataclasses.replace(self, direct=direct)  # type: ignore[type-var]
+
+    def __repr__(self) -> str:
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        shown = (f"{name}={value!r}" for name, value in values.items() if name != "direct" or value)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+@dataclass(frozen=True, repr=False)
+class Softmax(_MaySeeInputs):
     """Readout of symbols: probabilities p ∝ exp(φ_z + Σ_i φ_iz a_i), equation (48); loss -ln p(y),
     in nats.
 
@@ -21,11 +53,15 @@ class Softmax:
     ----------
     symbols : int
         Number of symbols, in [1, 2²⁴].
+    direct : bool, optional
+        Whether the outputs depend on the last input x as well, as the network reads it: with
+        ``readout.r`` (m, A) in the state, x r is added to them. x is the input of the last
+        transition, 0 before the first one. Default: no.
 
     Raises
     ------
     TypeError
-        `symbols` is no integer.
+        `symbols` is no integer, `direct` is neither a bool nor None.
     ValueError
         `symbols` is not in [1, 2²⁴].
 
@@ -36,8 +72,10 @@ class Softmax:
     """
 
     symbols: int
+    direct: bool | None = None
 
     def __post_init__(self) -> None:
+        self._check_direct()
         object.__setattr__(self, "symbols", _arguments.integer("symbols", self.symbols))
 
     @property
@@ -51,8 +89,8 @@ class Softmax:
         return Symbols(self.symbols)
 
 
-@dataclass(frozen=True)
-class Gaussian:
+@dataclass(frozen=True, repr=False)
+class Gaussian(_MaySeeInputs):
     """Readout of vectors of real numbers: the mean and the variance of each number, both learned
     functions of the state.
 
@@ -69,11 +107,15 @@ class Gaussian:
         remain those of y. A number has a scale from its third value on, if it has varied. Until
         then it adds nothing to the loss and nothing is learned from it. The loss of a step without
         any number that has a scale is NaN.
+    direct : bool, optional
+        Whether the outputs depend on the last input x as well, as the network reads it: with
+        ``readout.r`` (m, A) in the state, x r is added to them. x is the input of the last
+        transition, 0 before the first one. Default: no.
 
     Raises
     ------
     TypeError
-        `dim` is no integer, `standardize` no bool.
+        `dim` is no integer, `standardize` no bool, `direct` neither a bool nor None.
     ValueError
         `dim` is not in [1, 2²⁴].
 
@@ -109,8 +151,10 @@ class Gaussian:
 
     dim: int
     standardize: bool = True
+    direct: bool | None = None
 
     def __post_init__(self) -> None:
+        self._check_direct()
         object.__setattr__(self, "dim", _arguments.integer("dim", self.dim))
         object.__setattr__(self, "standardize", _arguments.flag("standardize", self.standardize))
 
@@ -125,8 +169,8 @@ class Gaussian:
         return Vector(self.dim, self.standardize)
 
 
-@dataclass(frozen=True)
-class Bernoulli:
+@dataclass(frozen=True, repr=False)
+class Bernoulli(_MaySeeInputs):
     """Readout of binary vectors: the probability of 1 for each number, p = logistic(φ_z + Σ_i φ_iz
     a_i).
 
@@ -138,11 +182,15 @@ class Bernoulli:
     ----------
     dim : int
         Length of a target, in [1, 2²⁴].
+    direct : bool, optional
+        Whether the outputs depend on the last input x as well, as the network reads it: with
+        ``readout.r`` (m, A) in the state, x r is added to them. x is the input of the last
+        transition, 0 before the first one. Default: no.
 
     Raises
     ------
     TypeError
-        `dim` is no integer.
+        `dim` is no integer, `direct` is neither a bool nor None.
     ValueError
         `dim` is not in [1, 2²⁴].
 
@@ -153,8 +201,10 @@ class Bernoulli:
     """
 
     dim: int
+    direct: bool | None = None
 
     def __post_init__(self) -> None:
+        self._check_direct()
         object.__setattr__(self, "dim", _arguments.integer("dim", self.dim))
 
     @property

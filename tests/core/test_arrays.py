@@ -51,6 +51,7 @@ def test_scratch_says_nothing_of_the_state(subject, assert_same_state):
             "input": core.units if core.one_hot else min(core.units, core.inputs * core.lags),
             "x_read": core.inputs * core.lags,
             "y": core.targets,
+            "features": core.units + core.inputs,
         },
     }
     names = core.named("scratch")

@@ -49,6 +49,7 @@ class Pair:
         standardize=False,
         readout_prior=None,
         outlier=nbt.Kalman.outlier,
+        direct=False,
         **own,
     ):
         self.rng = np.random.default_rng(seed)
@@ -60,7 +61,7 @@ class Pair:
         self.missing = missing
         own_scale = standardize and readout == "gaussian"
         scale = {"standardize": standardize} if readout == "gaussian" else {}
-        self.readout = READOUTS[readout](A, **scale)
+        self.readout = READOUTS[readout](A, direct=direct, **scale)
         self.vectors = inputs == "vector" or (inputs == "own" and readout != "softmax")
         self.oracle_class = ORACLES[rule]
         cell_kind = nbt.LeakyRNN if cell == "leaky" else nbt.RNN
@@ -114,6 +115,7 @@ class Pair:
             leaky=cell == "leaky",
             optimizers=names,
             step=step,
+            direct=direct,
             **own,
         )
         state["cell.W"] *= 0.8 / np.sqrt(n)  # h and the estimate stay of order one
@@ -127,9 +129,9 @@ class Pair:
         self.oracle = self.oracle_class(self.trainer.state_dict(), **self.choices)
 
     def targets(self, count):
-        if self.readout == nbt.Softmax(self.A):
+        if isinstance(self.readout, nbt.Softmax):
             return self.rng.integers(0, self.A, count)
-        if self.readout == nbt.Bernoulli(self.A):
+        if isinstance(self.readout, nbt.Bernoulli):
             return self.with_gaps(self.rng.random((count, self.A)).astype(self.dtype))
         return self.with_gaps(self.rng.normal(size=(count, self.A)).astype(self.dtype))
 

@@ -32,10 +32,12 @@ class Subject:
     dtype: str
     readout: str = "softmax"
     cell: str = "dense"
+    direct: bool = False
 
     def __str__(self):
         kind = "" if self.readout == "softmax" else f"-{self.readout}"
         kind += "" if self.cell == "dense" else f"-{self.cell}"
+        kind += "-direct" if self.direct else ""
         return f"{self.rule}-{self.optimizer}-{self.inputs}-{self.dtype}{kind}"
 
     @property
@@ -66,9 +68,9 @@ class Subject:
         common = {"inputs": inputs, "dtype": self.dtype, "seed": seed}
         cell = CELLS[self.cell]
         readout = {
-            "softmax": nbt.Softmax(SYMBOLS),
-            "gaussian": nbt.Gaussian(NUMBERS, False),
-            "bernoulli": nbt.Bernoulli(NUMBERS),
+            "softmax": nbt.Softmax(SYMBOLS, self.direct),
+            "gaussian": nbt.Gaussian(NUMBERS, False, self.direct),
+            "bernoulli": nbt.Bernoulli(NUMBERS, self.direct),
         }[self.readout]
         if self.rule == "rtrl":
             return nbt.RTRL(cell, readout, optimizer, **common)
@@ -109,7 +111,7 @@ class Subject:
             own = 0
         elif self.cell != "dense":
             own = Network(CELLS[self.cell], inputs).learned
-        return own + (1 + UNITS) * np.prod(self.prediction())
+        return own + (1 + UNITS + inputs * self.direct) * np.prod(self.prediction())
 
     def prediction(self):
         """Shape of what `predict` gives."""
@@ -183,5 +185,13 @@ SUBJECTS += [  # and Kalman for the readout
     Subject("bptt", "adam", "other", "float32", cell="graph"),
     Subject("plain", "adam", "vector", "float32", "gaussian"),
     Subject("plain", "adam", "vector", "float64"),
+]
+SUBJECTS += [
+    Subject(rule, optimizer, inputs, dtype, readout, cell, direct=True)
+    for rule in ("exact_self", "plain", "rtrl", "bptt")
+    for optimizer, inputs, dtype, readout, cell in (
+        ("kalman", "own", "float32", "softmax", "dense"),
+        ("sgd", "vector", "float64", "gaussian", "stack"),
+    )
 ]
 SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.readout == "softmax"]

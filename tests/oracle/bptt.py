@@ -52,6 +52,9 @@ class TruncatedBPTT(Trainer):
         self.window_delta[self.length] = delta
         if not self.entered and self.own:
             self.moved[self.length] = 0
+        if not self.entered and self.direct:  # what the readout sees is the input before
+            x = self._x_state(self.x)
+            self.window_x[self.length] = x if self.inputs == "vector" else -2 - x
         self.entered = False
         self.length += 1
         if self.length < self.T:
@@ -69,11 +72,14 @@ class TruncatedBPTT(Trainer):
     def _backward(self):
         """Adds the gradient of the window's summed losses to g_theta and g_phi."""
         back = np.zeros(self.n)  # d(losses from here on)/dh
-        self.window_delta = self._shorten(self.window_delta, *self._reached())
+        seen = [self._seen(slot) for slot in reversed(range(self.T))]
+        states = zip(self._reached(), seen, strict=True)
+        self.window_delta = self._shorten(self.window_delta, *states)
         reached = self.h
         for slot in reversed(range(self.T)):
             delta = self.window_delta[slot]
-            self.g_phi = self.g_phi + readout.gradient(reached, delta, self.activation)
+            x = self._seen(slot)
+            self.g_phi = self.g_phi + readout.gradient(reached, delta, self.activation, x)
             back = back + readout.backward(reached, delta, self.phi, self.activation)
             if self._moved(slot):
                 left, x = self.window_h[slot], self._input(self.window_x[slot])
@@ -81,6 +87,13 @@ class TruncatedBPTT(Trainer):
                 self.g_theta = self.g_theta + np.outer(z, back)
                 back = back @ cell.jacobian(left, self.theta, self.alpha, self.activation)
                 reached = left
+
+    def _seen(self, slot):
+        """The input that the readout saw in a slot; None if it sees none."""
+        if not self.direct:
+            return None
+        x = self.window_x[slot]
+        return self._last_input(x if self.inputs == "vector" or x >= 0 else -2 - x)
 
     def _reached(self):
         """The states after each slot's transition, the newest first."""

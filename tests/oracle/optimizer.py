@@ -62,6 +62,13 @@ class SGD:
     def inner(self, a, b):
         return (a * b).sum(axis=0)
 
+    def rows(self, rows):
+        """The optimizer of these rows alone."""
+        return self
+
+    def take(self, rows, own):
+        """Takes back what `rows` gave."""
+
     def state(self):
         return {}
 
@@ -87,6 +94,14 @@ class Adam:
     def inner(self, a, b):
         return (a * b).sum(axis=0)
 
+    def rows(self, rows):
+        """The optimizer of these rows alone."""
+        return Adam(self.rate, self.b1, self.b2, self.m[rows], self.v[rows], self.updates)
+
+    def take(self, rows, own):
+        """Takes back what `rows` gave."""
+        self.m[rows], self.v[rows], self.updates = own.m, own.v, own.updates
+
     def state(self):
         return {"m": self.m, "v": self.v, "updates": np.uint64(self.updates)}
 
@@ -111,6 +126,14 @@ class Kalman:
 
     def inner(self, a, b):
         return inner(self.J, self.J0, self.prior, a, b)
+
+    def rows(self, rows):
+        """The optimizer of these rows alone, the first of which is their bias."""
+        return Kalman(self.decay, self.prior, self.J[rows], self.J0[rows])
+
+    def take(self, rows, own):
+        """Takes back what `rows` gave."""
+        self.J[rows], self.J0[rows] = own.J, own.J0
 
     def state(self):
         return {"J": self.J, "J0": self.J0}

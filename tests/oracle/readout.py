@@ -1,6 +1,7 @@
 """What the state says about the next target, and its exact derivatives (10), (11). Losses in nats.
 
-The A outputs are o = phi[0] + a phi[1:] (48). A kind of readout says what they mean:
+The A outputs are o = phi[0] + a phi[1 : 1 + n] (48), and with x, the last input (m,), where the
+readout sees that, + x phi[1 + n :]. A kind of readout says what they mean:
 
     softmax     y is one of A symbols, p = exp(o) / sum exp(o)
     gaussian    y (dim,), A = 2 dim, o = (mean, u), y_d ~ N(mean_d, exp(s_d)),
@@ -33,9 +34,14 @@ LIMIT = 3.0
 PULL = 0.05
 
 
-def outputs(h, phi, activation):
+def features(h, activation, x=None):
+    """(1, a) or (1, a, x)."""
+    return np.concatenate([[1.0], activate(h, activation), [] if x is None else x])
+
+
+def outputs(h, phi, activation, x=None):
     """o (A,)."""
-    return phi[0] + activate(h, activation) @ phi[1:]
+    return features(h, activation, x) @ phi
 
 
 class Softmax:
@@ -127,22 +133,22 @@ class Bernoulli:
 KINDS = {"softmax": Softmax, "gaussian": Gaussian, "bernoulli": Bernoulli}
 
 
-def predict(h, phi, activation, kind="softmax"):
+def predict(h, phi, activation, kind="softmax", x=None):
     """Softmax: p (A,). Gaussian: means and variances (2, dim). Bernoulli: p (dim,)."""
-    return KINDS[kind].predict(outputs(h, phi, activation))
+    return KINDS[kind].predict(outputs(h, phi, activation, x))
 
 
-def loss(h, y, phi, activation, kind="softmax"):
+def loss(h, y, phi, activation, kind="softmax", x=None):
     """-log p(y), of a density for the Gaussian."""
-    return KINDS[kind].loss(outputs(h, phi, activation), y)
+    return KINDS[kind].loss(outputs(h, phi, activation, x), y)
 
 
-def delta(h, y, phi, activation, kind="softmax"):
+def delta(h, y, phi, activation, kind="softmax", x=None):
     """dloss/do, shape (A,)."""
-    return KINDS[kind].delta(outputs(h, phi, activation), y)
+    return KINDS[kind].delta(outputs(h, phi, activation, x), y)
 
 
-def information(h, y, phi, activation, kind="softmax"):
+def information(h, y, phi, activation, kind="softmax", x=None):
     """The diagonal of I_t (23), (A,), where it is the Fisher matrix; None where dloss/do's square.
 
     E dloss/do dloss/do^T, y being as predicted: e^-s for the means, (ds/du)^2 / 2 for u; 0 where y
@@ -150,15 +156,15 @@ def information(h, y, phi, activation, kind="softmax"):
     """
     if kind != "gaussian":
         return None
-    _, s, ds = Gaussian.split(outputs(h, phi, activation))
+    _, s, ds = Gaussian.split(outputs(h, phi, activation, x))
     return np.tile(~np.isnan(y), 2) * np.concatenate([np.exp(-s), ds**2 / 2.0])
 
 
-def gradient(h, delta, activation):
-    """dloss/dphi[p, z] = (1, a)_p delta_z, shape (1 + n, A)."""
-    return np.outer(np.concatenate([[1.0], activate(h, activation)]), delta)
+def gradient(h, delta, activation, x=None):
+    """dloss/dphi[p, z] = (1, a, x)_p delta_z, the shape of phi."""
+    return np.outer(features(h, activation, x), delta)
 
 
 def backward(h, delta, phi, activation):
     """H_i = dloss/dh_i = sigma'(h_i) sum_z phi[1 + i, z] delta_z, shape (n,) (11)."""
-    return slope(h, activation) * (phi[1:] @ delta)
+    return slope(h, activation) * (phi[1 : 1 + len(h)] @ delta)

@@ -23,11 +23,13 @@ def initial_state(
     window=None,
     step=None,
     seed=None,
+    direct=False,
 ):
     """A state_dict for n units, m inputs, A outputs.
 
     optimizers: those of theta and phi, "sgd", "adam" or "kalman"; `kalman` stands for both.
     inputs: "symbols", "vector", or "own vector": those that are predicted.
+    direct: does the readout see the last input?
     scaled: "inputs" and "targets" that are standardised, as {name: size}.
 
     rule: "nobacktrack", "rtrl" or "bptt". With `fresh` the parameters and h are random, and the
@@ -59,6 +61,13 @@ def initial_state(
         if name == "targets":
             state["targets.error"] = state["targets.variance"] * rng.uniform(0.2, 0.9, size)
             state["targets.limited"] = state["targets.error"] * rng.uniform(0.3, 1.0, size)
+    rows = 1 + n + m * direct  # of phi
+    if direct:
+        state["readout.r"] = rng.normal(size=(m, A)) * 0.7
+        x = rng.normal(size=m) * (not fresh)
+        state["state.x"] = x
+        if inputs == "symbols":
+            state["state.x"] = np.array(-1 if fresh else rng.integers(m), np.int64)
     z = np.zeros(P)
     if not fresh:
         x = np.eye(m)[rng.integers(m)] if inputs == "symbols" else rng.normal(size=m)
@@ -100,11 +109,11 @@ def initial_state(
                 state["window.moved"] = np.zeros(window, np.int32)
         state["window.delta"] = np.zeros((window, A))
         state["window.g_theta"] = normal(P, n)
-        state["window.g_phi"] = normal(1 + n, A)
+        state["window.g_phi"] = normal(rows, A)
     else:
         raise ValueError(f"no rule is called {rule!r}")
     kinds = optimizers or ("kalman" if kalman else "sgd",) * 2
-    for name, kind, shape in zip(("theta", "phi"), kinds, ((P, n), (1 + n, A)), strict=True):
+    for name, kind, shape in zip(("theta", "phi"), kinds, ((P, n), (rows, A)), strict=True):
         if kind == "sgd":
             continue
         g = normal(5, *shape)
@@ -114,5 +123,7 @@ def initial_state(
         else:
             kept = {"J": (g**2).sum(axis=0), "J0": (g[:, :1] * g).sum(axis=0)}
             kept["J0"][0] = 0.0
+            if name == "phi" and direct and inputs == "symbols":
+                kept["J0"][1 + n :] = 0.0
         state |= {f"optimizer.{name}.{key}": value for key, value in kept.items()}
     return state

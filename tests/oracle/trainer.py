@@ -55,29 +55,37 @@ class Trainer:
         self.frozen = frozen
         self.theta = np.vstack([state["cell.b"], state["cell.W"], state["cell.r"]]).astype(float)
         self.alpha = state["cell.alpha"].astype(float)
-        self.phi = np.vstack([state["readout.b"], state["readout.W"]]).astype(float)
+        self.P, self.m = len(self.theta), len(self.theta) - 1 - units
+        self.direct = "readout.r" in state
+        phi = [state[f"readout.{name}"] for name in ("b", "W", *(["r"] if self.direct else []))]
+        self.phi = np.vstack(phi).astype(float)
+        self.x = self._last_input(state["state.x"]) if self.direct else None
+        self.A = self.phi.shape[1]
         self.h = state["state.h"].astype(float)
         self.t = int(state["step"])
         self.seed = int(state["seed"]) if seed is None else seed
-        self.P, self.m, self.A = len(self.theta), len(self.theta) - 1 - units, self.phi.shape[1]
         assert self.theta.shape == (self.P, units)
-        assert self.phi.shape == (1 + units, self.A)
         self.root_phi = None
         self.theta_optimizer = begun(optimizer, state, "theta", units)
         self.phi_optimizer = begun(readout_optimizer or optimizer, state, "phi", units)
 
     def predict(self, x=None):
         """What the readout says of the next target, now or after a transition on x."""
-        h = self.h
+        h, seen = self.h, self.x
         if x is not None:
             x = self._input(self._read(x))
             h = cell.transition(h, x, self.theta, self.alpha, self.activation)
+            seen = x if self.direct else None
         if self.scale_y:
-            return self._scaled(h).predict()
-        return readout.predict(h, self.phi, self.activation, self.readout)
+            return self._scaled(h, seen).predict()
+        return readout.predict(h, self.phi, self.activation, self.readout, seen)
 
-    def _scaled(self, h):
-        return readout.Scaled(readout.outputs(h, self.phi, self.activation), self.scale_y)
+    def _scaled(self, h, x):
+        return readout.Scaled(readout.outputs(h, self.phi, self.activation, x), self.scale_y)
+
+    def _last_input(self, x):
+        """The readout's x (m,) as the state has it: a vector, or a symbol, -1 for none."""
+        return np.arange(self.m) == x if self.inputs == "symbols" else np.array(x, float)
 
     def learn(self, x, y=None):
         """Losses (T,) in nats, each measured before its own update."""
@@ -128,26 +136,26 @@ class Trainer:
     def _score(self, y):
         """The loss of y, and dloss/doutputs; leaves the readout's `information`."""
         if self.scale_y:
-            step = self._scaled(self.h)
+            step = self._scaled(self.h, self.x)
             step.see(y, plain=isinstance(self.phi_optimizer, SGD))
             self.information, self.squares = step.information, step.squares
             return step.loss, step.delta
-        arguments = self.h, y, self.phi, self.activation, self.readout
+        arguments = self.h, y, self.phi, self.activation, self.readout, self.x
         self.information = readout.information(*arguments)
         return readout.loss(*arguments), readout.delta(*arguments)
 
-    def _shorten(self, delta, *reached):
-        """delta of steps that reached these states, where SGD could go beyond what it aims at."""
+    def _shorten(self, delta, *seen):
+        """delta of steps in which (h, x) was seen, where SGD could go beyond what it aims at."""
         if not self.scale_y or not isinstance(self.phi_optimizer, SGD):
             return delta
-        size = sum(1.0 + (cell.activate(h, self.activation) ** 2).sum() for h in reached)
+        size = sum((readout.features(h, self.activation, x) ** 2).sum() for h, x in seen)
         return delta / max(1.0, self.phi_optimizer.rate(self.t) * size)
 
     def _observe(self, y, learning):
         loss, delta = self._score(y)
         if learning:
-            delta = self._shorten(delta, self.h)
-            self.g_phi = readout.gradient(self.h, delta, self.activation)
+            delta = self._shorten(delta, (self.h, self.x))
+            self.g_phi = readout.gradient(self.h, delta, self.activation, self.x)
             self.root_phi = self._root()
             self.H = readout.backward(self.h, delta, self.phi, self.activation)
             self.g_theta = self._gradient(self.H)
@@ -159,14 +167,28 @@ class Trainer:
         """What J of phi is a sum of outer products of (24), each column's; None: of g_phi."""
         if self.information is None:
             return None
-        return readout.gradient(self.h, np.sqrt(self.information), self.activation)
+        return readout.gradient(self.h, np.sqrt(self.information), self.activation, self.x)
 
     def _update(self):
         """One step of the optimizer on phi (10), (25) and theta (12), (27)."""
-        phi = self.phi_optimizer.step(self.phi, self.g_phi, self.t, self.root_phi)
+        phi = self._phi_step()
         theta = self.theta_optimizer.step(self.theta, self.g_theta, self.t)
         if not self.frozen:
             self.phi, self.theta = phi, theta
+
+    def _phi_step(self):
+        """phi after its step. The rows of symbols are seen one at a time: each entry is a block of
+        its own, and moves and decays only where its symbol was seen."""
+        step, (phi, g, root) = self.phi_optimizer.step, (self.phi, self.g_phi, self.root_phi)
+        if not self.direct or self.inputs != "symbols":
+            return step(phi, g, self.t, root)
+        n, optimizer = self.n, self.phi_optimizer
+        parts = [np.arange(1 + n)] + [[p] for p in range(1 + n, len(phi)) if g[p].any()]
+        phi, owns = phi.copy(), [optimizer.rows(rows) for rows in parts]
+        for rows, own in zip(parts, owns, strict=True):
+            phi[rows] = own.step(phi[rows], g[rows], self.t, None if root is None else root[rows])
+            optimizer.take(rows, own)
+        return phi
 
     def _advance(self, x):
         x = self._input(x)
@@ -174,6 +196,7 @@ class Trainer:
         F = cell.jacobian(self.h, self.theta, self.alpha, self.activation)
         self._move(F, z)
         self.h = cell.transition(self.h, x, self.theta, self.alpha, self.activation)
+        self.x = x if self.direct else None
 
     def _input(self, x):
         """x as a vector (m,)."""
@@ -198,7 +221,7 @@ class Trainer:
             "cell.r": self.theta[1 + n :],
             "cell.alpha": self.alpha,
             "readout.b": self.phi[0],
-            "readout.W": self.phi[1:],
+            "readout.W": self.phi[1 : 1 + n],
             "state.h": self.h,
             "step": np.uint64(self.t),
             "seed": np.uint64(self.seed),
@@ -206,10 +229,18 @@ class Trainer:
             **(self.scale_x.state() if self.scale_x else {}),
             **(self.scale_y.state() if self.scale_y else {}),
         }
+        if self.direct:
+            state |= {"readout.r": self.phi[1 + n :], "state.x": self._x_state(self.x)}
         for name in ("theta", "phi"):
             kept = getattr(self, f"{name}_optimizer").state()
             state |= {f"optimizer.{name}.{key}": value for key, value in kept.items()}
         return {key: np.array(value) for key, value in state.items()}
+
+    def _x_state(self, x):
+        """x as the state has it, see `_last_input`."""
+        if self.inputs != "symbols":
+            return x
+        return np.int64(x.argmax() if x.any() else -1)
 
     def _rule_state(self):
         raise NotImplementedError

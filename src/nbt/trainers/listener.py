@@ -62,6 +62,5 @@ def place_of(heard: Any) -> dict[str, np.ndarray]:
 
 def go_to(heard: Any, place: Mapping[str, np.ndarray]) -> None:
     """Put a listener back to where it was when `place_of` returned this."""
-    for key, value in place.items():
-        heard._live.table.write(key, value)
+    heard._live.table.go_to(place)
     heard._live.learner.refresh()

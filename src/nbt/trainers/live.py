@@ -159,6 +159,7 @@ def _learner(
         standardize_inputs=getattr(plan.inputs, "standardize", False),
         standardize_targets=getattr(plan.readout, "standardize", False),
         missing=plan.missing,
+        direct=getattr(plan.readout, "direct", False),
         activation=plan.cell.activation,
         theta=_method(plan, plan.optimizer, 0),
         phi=_method(plan, plan.readout_optimizer, 1),
@@ -208,7 +209,7 @@ def _metric(plan: Plan, system: BoundSystem | None) -> dict[str, Any]:
         raise ValueError("fisher: expected 'outer' for backpropagation, got 'exact'")
     if form.split and reduction in ("block", "full"):
         raise ValueError(f"split: expected None with reduction={reduction!r}, got {form.split!r}")
-    rows, columns = 1 + plan.cell.units, plan.readout.outputs
+    rows, columns = plan.sizes(system).phi or (0, 0)
     theta = {"diagonal": np.arange(system.size), "full": [0]}
     phi = {"diagonal": np.arange(rows * columns), "full": [0]}
     return {

@@ -91,12 +91,13 @@ class Plan:
                 )
             readout_optimizer = optimizer
         own = "System" in type(getattr(cell, "field", cell)).__name__  # in units of its own
+        fed = as_inputs(inputs, readout.targets, standardize=not own)
         return cls(
             form,
             cell,
-            readout,
+            readout if isinstance(readout, OwnLoss) else readout.for_inputs(fed),
             *both(optimizer, readout_optimizer),
-            as_inputs(inputs, readout.targets, standardize=not own),
+            fed,
             _arguments.one_of(
                 "dtype", _named(own_dtype(cell) if dtype is None else dtype), _core.DTYPES
             ),
@@ -136,7 +137,7 @@ class Plan:
         readout, fed = self.readout, self.inputs
         if symbols is not None or inputs is None:
             old = _arguments.instance("readout", self.readout, Softmax).symbols
-            readout = Softmax(_arguments.integer("symbols", symbols, low=old))
+            readout = replace(readout, symbols=_arguments.integer("symbols", symbols, low=old))
             fed = Symbols(readout.symbols) if fed == Symbols(old) else fed
         if inputs is not None:
             _arguments.instance("inputs", fed, Vector)

@@ -24,7 +24,8 @@ LAST_STEP = 2**63 - 1  # largest step of a state, so that 64 bits always hold th
 # The array of the core that holds each array of the state.
 ARRAYS = {
     **{"cell.b": "theta", "cell.W": "theta", "cell.r": "theta", "cell.alpha": "alpha"},
-    **{"readout.b": "phi", "readout.W": "phi", "state.h": "h", "state.lags": "x_before"},
+    **{"readout.b": "phi", "readout.W": "phi", "readout.r": "phi"},
+    **{"state.h": "h", "state.lags": "x_before", "state.x": "last_x"},
     **{"state.c": "h", "state.y": "a"},  # what a unit with gates carries, and shows
     **{f"optimizer.{name}.J": f"{name}_J" for name in ("theta", "phi")},
     **{f"optimizer.{name}.J0": f"{name}_J0" for name in ("theta", "phi")},
@@ -90,7 +91,8 @@ class DenseTable:
         if key == "cell.b":
             return flat(array, shape)
         if "phi" in array:
-            return rows_of(self._phi, array, shape, key == "readout.W")
+            first = {"readout.W": 1, "readout.r": 1 + self._core.units}.get(key, 0)
+            return rows_of(self._phi, array, shape, first)
         inputs = self._sizes.theta[-2] - self._sizes.inputs.width  # first row of r
         first = {"cell.W": 1, "cell.r": inputs}.get(key, 0)
         return rows_of(self._theta, array, shape, first, self._gated)
@@ -148,6 +150,8 @@ class DenseTable:
         values = self._core.counters()
         counters = {"step": np.uint64(values["step"]), "seed": np.uint64(values["seed"])}
         counters |= {key: np.uint64(values[UPDATES[key]]) for key in self._updates}
+        if self._core.direct and self._core.one_hot:
+            counters["state.x"] = np.int64(values["seen"])
         if self._window:
             counters["window.length"] = np.int64(values["length"])
             enters = self._form.enters
@@ -225,6 +229,14 @@ class DenseTable:
         entry = self._entries[key]
         entry.write(self._core.arrays[entry.array], np.asarray(value))
 
+    def go_to(self, state: Mapping[str, np.ndarray]) -> None:
+        """Write the state of the network, of which the keys begin with "state."."""
+        for key in self._entries:
+            if key.startswith("state."):
+                self.write(key, state[key])
+        if self._core.one_hot and self._core.direct:
+            self._core.seen = int(state["state.x"])
+
     def write_all(self, state: Mapping[str, np.ndarray]) -> None:
         """Check everything, then write everything."""
         if not isinstance(state, Mapping):
@@ -287,7 +299,10 @@ class DenseTable:
 
     def _with_inputs(self, state: Mapping[str, np.ndarray], more: int) -> dict[str, np.ndarray]:
         old, lags = self._core.inputs, self._core.lags
-        return {key: growth.with_inputs(key, x, old, lags, more) for key, x in state.items()}
+        return {
+            key: growth.with_inputs(key, x, old, lags, more, self._core.direct)
+            for key, x in state.items()
+        }
 
     def _resume_waiting(self, values, rows, since) -> bool:
         """Let rows wait as they did. Return False if they contradict the state, which was then
@@ -324,15 +339,18 @@ class DenseTable:
         if ((moved < 0) | (moved > 1)).any():
             raise ValueError(f"window.moved: expected 0 or 1, got {moved}")
         free = np.full(max(self._window, 1), -1 if self._core.one_hot else 0, np.int32)
+        m, seen = self._core.inputs, values.get("state.x", -1)
+        least = -1 - m if "state.x" in values and self._rule == "bptt" else -1
         symbols = values.get("window.x", free + (moved - 1))
-        if ((symbols < -1) | (symbols >= self._core.inputs)).any():
-            raise ValueError(
-                f"window.x: expected symbols in [-1, {self._core.inputs}), got {symbols}"
-            )
+        if ((symbols < least) | (symbols >= m)).any():
+            raise ValueError(f"window.x: expected symbols in [{least}, {m}), got {symbols}")
+        if not -1 <= seen < m:
+            raise ValueError(f"state.x: expected a symbol in [-1, {m}), got {seen}")
         return {
             "step": values["step"],
             "seed": values["seed"],
             **{name: values.get(key, 0) for key, name in UPDATES.items()},
+            "seen": seen,
             "length": values.get("window.length", 0),
             "entered": values.get("window.entered", 0),
             "symbols": symbols,

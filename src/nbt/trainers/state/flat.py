@@ -14,7 +14,7 @@ from nbt.trainers.forms import NoBackTrackForm
 from nbt.trainers.state.checks import integers, numbers, within
 from nbt.trainers.state.dense import ARRAYS, FIXED, DenseTable
 from nbt.trainers.state.entries import Entry, plain
-from nbt.trainers.state.growth import VECTORS
+from nbt.trainers.state.growth import OF_PHI, VECTORS
 from nbt.trainers.state.sizes import Shape, Sizes
 
 __all__ = ["FlatTable"]
@@ -89,7 +89,7 @@ class FlatTable(DenseTable):
         state = super().grown(outputs, 0) | self._rows()
         if not inputs:
             return state
-        vectors = VECTORS.keys() & self._entries.keys()
+        vectors = (VECTORS | OF_PHI).keys() & self._entries.keys()
         state |= self._with_inputs({key: state[key] for key in vectors}, inputs)
         old, lags = self._core.inputs, self._core.lags
         kept = np.add.outer(np.arange(lags) * (old + inputs), np.arange(old)).ravel()

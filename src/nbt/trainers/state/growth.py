@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["INPUTS", "VECTORS", "with_inputs", "with_outputs"]
+__all__ = ["INPUTS", "OF_PHI", "VECTORS", "with_inputs", "with_outputs"]
 
 # Arrays whose last axis is that of the outputs; arrays with an axis for the inputs, and which.
 OUTPUTS = {
-    *("readout.b", "readout.W", "optimizer.phi.J", "optimizer.phi.J0"),
+    *("readout.b", "readout.W", "readout.r", "optimizer.phi.J", "optimizer.phi.J0"),
     *("optimizer.phi.m", "optimizer.phi.v"),
     *("window.delta", "window.g_phi"),
 }
@@ -17,11 +17,20 @@ INPUTS = {
     **{"optimizer.theta.m": -2, "optimizer.theta.v": -2},
     **{"estimator.d": -2, "estimator.z": 0, "estimator.w": -2, "estimator.G": -2},
 }
+OF_PHI = {  # where the readout sees the input
+    **dict.fromkeys(("readout.r", "optimizer.phi.J", "optimizer.phi.J0", "window.g_phi"), 0),
+    **{"optimizer.phi.m": 0, "optimizer.phi.v": 0},
+}
 VECTORS = {
     **{"window.x": 1, "inputs.count": 0, "inputs.mean": 0, "inputs.variance": 0},
-    "state.lags": 1,
+    **{"state.lags": 1, "state.x": 0},
 }
-LAGGED = {*INPUTS, "window.x"}  # of these, arrays of all that the network reads at once
+LAGGED = {
+    *INPUTS,
+    *OF_PHI,
+    "window.x",
+    "state.x",
+}  # of these, arrays of all that the network reads at once
 
 
 def with_outputs(key: str, value: np.ndarray, more: int) -> np.ndarray:
@@ -29,10 +38,12 @@ def with_outputs(key: str, value: np.ndarray, more: int) -> np.ndarray:
     return _padded(value, -1, more) if key in OUTPUTS else value
 
 
-def with_inputs(key: str, value: np.ndarray, inputs: int, lags: int, more: int) -> np.ndarray:
+def with_inputs(
+    key: str, value: np.ndarray, inputs: int, lags: int, more: int, direct: bool
+) -> np.ndarray:
     """Return an array with zeros for that many more numbers after each of its last inputs: `lags`
-    of them, or one."""
-    axis = (INPUTS | VECTORS).get(key)
+    of them, or one. `direct`: the readout sees inputs."""
+    axis = (INPUTS | VECTORS | (OF_PHI if direct else {})).get(key)
     if axis is None or not more:
         return value
     lags = lags if key in LAGGED else 1

@@ -102,13 +102,20 @@ class Sizes:
     @property
     def phi(self) -> Shape:
         """Shape of φ; () if there is none."""
-        own = isinstance(self.readout, OwnLoss)
-        return () if own else (1 + self.units, self.readout.outputs)
+        if isinstance(self.readout, OwnLoss):
+            return ()
+        inputs = self.inputs.width if self.direct else 0
+        return (1 + self.units + inputs, self.readout.outputs)
 
-    def vectors(self, key: str, steps: int) -> dict[str, Shape]:
-        """Return the shape of an array of the inputs of that many steps; nothing if inputs are
-        symbols."""
-        return {key: (steps, self.inputs.width)} if isinstance(self.inputs, Vector) else {}
+    @property
+    def direct(self) -> bool:
+        """Whether the readout sees the last input."""
+        return not isinstance(self.readout, OwnLoss) and bool(self.readout.direct)
+
+    def vectors(self, key: str, *steps: int) -> dict[str, Shape]:
+        """Return the shape of an array of an input, or of the inputs of that many steps; nothing if
+        inputs are symbols."""
+        return {key: (*steps, self.inputs.width)} if isinstance(self.inputs, Vector) else {}
 
     def shapes(self) -> dict[str, Shape]:
         """Return the shapes by name, in the order of `state_dict`."""
@@ -116,6 +123,7 @@ class Sizes:
             **{f"cell.{name}": shape for name, shape in self.cell.items()},
             **{f"state.{name}": shape for name, shape in self.state.items()},
             **self._of_lags(),
+            **(self.vectors("state.x") if self.direct else {}),
             **self._kept("theta", self.optimizer, self.theta, self.squares),
             **self._of_readout(),
             **self._of_scales(),
@@ -129,8 +137,9 @@ class Sizes:
     def _of_readout(self) -> dict[str, Shape]:
         if not self.phi:
             return {}
-        rows, outputs = self.phi
-        return {"readout.b": (outputs,), "readout.W": (rows - 1, outputs)}
+        outputs = self.readout.outputs
+        shapes: dict[str, Shape] = {"readout.b": (outputs,), "readout.W": (self.units, outputs)}
+        return shapes | ({"readout.r": (self.inputs.width, outputs)} if self.direct else {})
 
     def _of_scales(self) -> dict[str, Shape]:
         shapes: dict[str, Shape] = {}
