@@ -69,7 +69,7 @@ cdef class LearnerState:
         if phi_starts is not None:
             to.reference, self.c.optimizer.phi_groups = True, len(phi_starts)
             self.phi_group_start = np.append(np.asarray(phi_starts, np.int64),
-                                             (1 + n + (m if direct else 0)) * outputs)
+                                             (1 + n + (m * lags if direct else 0)) * outputs)
             self.c.optimizer.phi_group_start = <int64_t*><uintptr_t>self.phi_group_start.ctypes.data
         self.pair = np.zeros(system.c.p if split else 1, np.int32)
         self.c.estimator.pair = <int32_t*><uintptr_t>self.pair.ctypes.data
