@@ -55,15 +55,19 @@ static const real *last_slope(const nbt_learner *self)
     return self->past.first_slope;
 }
 
+/* What closes a window. Several windows may end within one step, by one of each at most, and have
+ * signs of their own. */
+typedef enum { BY_TARGET, BY_TRANSITION, BY_FLUSH } closing;
+
 /* ν (2n): signs of all c, then of all y. */
-static void draw_signs(const nbt_learner *self, size_t pair, real *c, real *y)
+static void draw_signs(const nbt_learner *self, closing by, size_t pair, real *c, real *y)
 {
     const size_t n = self->sizes.n;
     uint32_t words[4] = {0};
     for (size_t k = 0; k < 2 * n; k++) {
         if (k % 128 == 0)
-            nbt_sign_bits(self->choices.seed, (uint32_t)pair, self->counters.step,
-                          (uint32_t)(k / 128), words);
+            nbt_sign_bits(self->choices.seed, (uint32_t)(by * self->sizes.K + pair),
+                          self->counters.step, (uint32_t)(k / 128), words);
         const real sign = words[k % 128 / 32] >> k % 32 & 1 ? 1 : -1;
         if (k < n)
             c[k] = sign;
@@ -117,7 +121,7 @@ static void add_of_window(nbt_learner *self, const real *stays)
 
 /* Pair k: its part of the gradient, g += (∂L/∂s · v̄) w̄ / K; then v̄ ← ρ̄ F v̄ + ρ ν, w̄ ← w̄ / ρ̄ +
  * w_new / ρ, F the whole window's. */
-static void follow_pair(nbt_learner *self, size_t k, const real *stays, real *g)
+static void follow_pair(nbt_learner *self, closing by, size_t k, const real *stays, real *g)
 {
     const nbt_sizes *at = &self->sizes;
     const size_t ldn = at->ldn, size = at->cell.size;
@@ -125,12 +129,12 @@ static void follow_pair(nbt_learner *self, size_t k, const real *stays, real *g)
     real *v = row_at(self->estimator.v, 2 * k, ldn), *w = row_at(self->estimator.w, k, size);
     const real *added = self->scratch.w_new;
     const real part = dot(2 * ldn, end_of(self, BACK_C), v) / (real)at->K;
-    draw_signs(self, k, end_of(self, NU_C), end_of(self, NU_Y));
+    draw_signs(self, by, k, end_of(self, NU_C), end_of(self, NU_Y));
     add_of_window(self, stays);
     push(self, v);
     const nbt_balance old = balance_of(balanced, dot(size, w, w), dot(2 * ldn, v, v));
     const nbt_balance now = balance_of(balanced, dot(size, added, added), (real)(2 * at->n));
-    draw_signs(self, k, end_of(self, NU_C), end_of(self, NU_Y));
+    draw_signs(self, by, k, end_of(self, NU_C), end_of(self, NU_Y));
     const real *nu = end_of(self, NU_C);
     for (size_t i = 0; i < 2 * ldn; i += LANES)
         store(v + i, old.rho * load(v + i) + now.rho * load(nu + i));
@@ -143,7 +147,7 @@ static void follow_pair(nbt_learner *self, size_t k, const real *stays, real *g)
 
 /* NoBackTrack: g += the pairs' part, and the pairs go through the window. Leaves what a pass needs
  * to know of E. Without pairs and E this is truncated BPTT. */
-static void follow_paths(nbt_learner *self, nbt_gated_pass *pass, real *g)
+static void follow_paths(nbt_learner *self, closing by, nbt_gated_pass *pass, real *g)
 {
     const nbt_sizes *at = &self->sizes;
     real *factor = self->scratch.factors, *stays = factor + at->cell.ld;
@@ -154,7 +158,7 @@ static void follow_paths(nbt_learner *self, nbt_gated_pass *pass, real *g)
     }
     if (at->K && !pass->begun) memset(g, 0, at->cell.size * sizeof(real));
     pass->begun |= at->K > 0;
-    for (size_t k = 0; k < at->K; k++) follow_pair(self, k, stays, g);
+    for (size_t k = 0; k < at->K; k++) follow_pair(self, by, k, stays, g);
     if (self->choices.exact_self) {
         own_part(self, end_of(self, BACK_C), end_of(self, BACK_Y), self->past.first_slope);
         tile_units(at, end_of(self, OWN), factor);
@@ -223,7 +227,7 @@ static void clear_window(nbt_learner *self)
 
 /* g of the window, and of those before that left theirs; θ learns from it, or it is left to the
  * next one. */
-static void close_window(nbt_learner *self, int learn)
+static void close_window(nbt_learner *self, closing by, int learn)
 {
     const size_t size = self->sizes.cell.size;
     const int influence = self->choices.rule == NBT_RTRL,
@@ -237,7 +241,7 @@ static void close_window(nbt_learner *self, int learn)
     if (influence)
         follow_influence(self, &pass, g);
     else
-        follow_paths(self, &pass, g);
+        follow_paths(self, by, &pass, g);
     if (learn && adam)
         NBT(gated_collect_and_learn)(self, &pass);
     else
@@ -250,11 +254,11 @@ static void close_window(nbt_learner *self, int learn)
     clear_window(self);
 }
 
-static void complete_step(nbt_learner *self, int learn)
+static void complete_step(nbt_learner *self, closing by, int learn)
 {
     if (!self->past.entered) self->past.window_symbol[self->past.length] = -1;
     self->past.entered = 0;
-    if (++self->past.length == self->sizes.T) close_window(self, learn);
+    if (++self->past.length == self->sizes.T) close_window(self, by, learn);
 }
 
 /* ---- the rows of the table ------------------------------------------------------------------- */
@@ -268,13 +272,14 @@ double NBT(gated_observe)(nbt_learner *self, nbt_target y, int learn)
                    row_at(self->past.window_H, self->past.length, self->sizes.ldn));
         self->past.learned = 1;
     }
-    complete_step(self, learn);
+    complete_step(self, BY_TARGET, learn);
     return loss;
 }
 
 void NBT(gated_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
-    if (self->past.entered) complete_step(self, 0); /* the last transition met no target */
+    if (self->past.entered)
+        complete_step(self, BY_TRANSITION, 0); /* the last transition met no target */
     NBT(steps_enter)(self, symbol, vector);
     nbt_unit_step step = NBT(steps_at)(self, self->past.length);
     step.c = self->scratch.h_next, step.y = self->scratch.a_next;
@@ -337,5 +342,5 @@ void NBT(gated_flush)(nbt_learner *self)
         self->past.entered = 0;
         self->past.length++;
     }
-    if (self->past.length || learn) close_window(self, learn);
+    if (self->past.length || learn) close_window(self, BY_FLUSH, learn);
 }

@@ -131,31 +131,32 @@ class Windowed(Trainer):
 
     def _advance(self, x):
         if self.entered:  # the last transition met no target
-            self._complete(learning=False)
+            self._complete(learning=False, by=1)
         at = self.length
         self.window_c[at], self.window_y[at], self.window_x[at] = self.c, self.h, x
         self.moved[at], self.entered = 1, True
         _, step = self._net().step(self._input(x), np.array([self.c, self.h]))
         self.c, self.h = step.c, step.y
 
-    def _complete(self, learning):
+    def _complete(self, learning, by=0):
         if not self.entered and self.own:
             self.moved[self.length] = 0
         self.entered = False
         self.length += 1
         if self.length == self.T:
-            self._close(learning)
+            self._close(learning, by)
 
     def flush(self):
         self.length += self.entered
         self.entered = False
         if self.length or self.left.any():
-            self._close(learning=self.left.any() or self.window_H.any())
+            self._close(learning=self.left.any() or self.window_H.any(), by=2)
 
     def _moved(self, t):
         return self.moved[t] if self.inputs == "vector" else self.window_x[t] >= 0
 
-    def _close(self, learning):
+    def _close(self, learning, by):
+        self.by = by  # a target, a transition or a flush: each has signs of its own
         net, steps, H = self._net(), [], [np.zeros(self.n)]
         for t in range(self.length):
             if self._moved(t):
@@ -207,7 +208,7 @@ class Windowed(Trainer):
         return self._there(gradient)
 
     def _signs(self, k):
-        return philox.signs(self.seed, k, self.t, 2 * self.n).reshape(2, self.n)
+        return philox.signs(self.seed, self.by * self.K + k, self.t, 2 * self.n).reshape(2, self.n)
 
     # ---- the state -----------------------------------------------------------------------------
 
