@@ -44,8 +44,12 @@ static void predict(nbt_learner *self, const nbt_rule_row *rule, int has_x, int3
                          self->scratch.slope_next);
         a = own ? self->scratch.h_next : self->scratch.a_next;
     }
+    nbt_counts *counts = self->readout.counts;
+    const int ahead = has_x && counts && counts->of_inputs;
+    const int32_t forgotten = ahead ? nbt_counts_follow(counts, symbol) : -1;
     seen.a = a;
     if (!own) NBT(readout_predict)(self, seen, self->readout.delta, p);
+    if (ahead) nbt_counts_go_back(counts, forgotten);
     for (size_t i = 0; own && i < self->sizes.n; i++) p[i] = (double)a[i];
 }
 

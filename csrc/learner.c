@@ -164,6 +164,7 @@ void nbt_learner_refresh(nbt_learner *self)
     self->network.x_last = NBT_UNKNOWN_SYMBOL;
     self->estimator.x_late = -1;
     follow_schedules(self);
+    if (self->readout.counts) nbt_counts_refresh(self->readout.counts);
     self->kernels->refresh(self);
     rule_of(self)->refresh(self);
     if (nbt_noted()) self->workers.noted = 1;
@@ -274,6 +275,16 @@ static void follow(nbt_learner *self, const double *input, const double *target)
     if (target) self->kernels->follow_target(&self->scaler, self->sizes.Y, target);
 }
 
+/* The loss of a target, by the rule; symbols are counted. */
+static double observe(nbt_learner *self, nbt_target y, int learn)
+{
+    nbt_counts *counts = self->readout.counts;
+    const double loss = rule_of(self)->observe(self, y, learn);
+    if (counts && learn) nbt_counts_learn(counts, (uint32_t)y.symbol);
+    if (counts && !counts->of_inputs) nbt_counts_follow(counts, (int32_t)y.symbol);
+    return loss;
+}
+
 /* One step of a chunk: x a symbol or a vector, y a target or none. Its loss, NaN without a known
  * target; returns whether all is finite. */
 static int take_step(nbt_learner *self, int32_t x, const double *vector, int has_target,
@@ -291,14 +302,16 @@ static int take_step(nbt_learner *self, int32_t x, const double *vector, int has
     }
     *loss = (double)NAN;
     self->readout.unscored = 0;
-    if (has_target && !input_first) *loss = rule->observe(self, y, learn);
+    if (has_target && !input_first) *loss = observe(self, y, learn);
     if (!self->counters.failed) {
         const void *read = vector ? kernels->input(&self->scaler, &self->sizes, vector) : NULL;
         rule->advance(self, x, read);
         if (self->choices.direct) kernels->sees(self, x, read);
     }
     if (vector) kernels->keep_input(&self->scaler, &self->sizes);
-    if (has_target && input_first && !self->counters.failed) *loss = rule->observe(self, y, learn);
+    if (self->readout.counts && self->readout.counts->of_inputs)
+        nbt_counts_follow(self->readout.counts, x);
+    if (has_target && input_first && !self->counters.failed) *loss = observe(self, y, learn);
     if (learn && !self->counters.failed && (self->choices.scale_x || self->choices.scale_y))
         follow(self, vector, has_target ? y.vector : NULL);
     return !(has_target && !self->readout.unscored && !isfinite(*loss)) &&

@@ -6,6 +6,7 @@
 #include "arrays.h"
 #include "choices.h"
 #include "machine/parallel.h"
+#include "shared/counts.h"
 #include "systems/system.h"
 
 enum { NBT_UNKNOWN_SYMBOL = -2 };
@@ -28,8 +29,9 @@ typedef struct {
 } nbt_network_part;
 
 typedef struct {
-    int unscored;   /* the last target had no loss, since it has no scale yet (scaler.h) */
-    int32_t symbol; /* the last input that it sees; -1: none, or it sees no symbols */
+    int unscored;       /* the last target had no loss, since it has no scale yet (scaler.h) */
+    int32_t symbol;     /* the last input that it sees; -1: none, or it sees no symbols */
+    nbt_counts *counts; /* of symbols, NULL: none */
     NBT_READOUT_ARRAYS(NBT_FIELD)
 } nbt_readout_part;
 

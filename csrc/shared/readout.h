@@ -13,7 +13,8 @@
  *
  * A kind, a row of the table in readout.c, says what the outputs mean:
  *
- * softmax: y is a symbol, p = softmax(ŷ), ℓ = -ln p_y, δ = p - onehot(y).
+ * softmax: y is a symbol, p = softmax(ŷ), ℓ = -ln p_y, δ = p - onehot(y). Where symbols are
+ * counted, ŷ gains β ln q (counts.h).
  *
  * gaussian: y is a vector (Y), A = 2Y; ŷ holds means μ, then u, from which the log-variances are
  * s = u / (1 + |u| / c), c = 20. ℓ = ½ Σ (ln 2π + s + (y - μ)² e^-s), δ_μ = (μ - y) e^-s,

@@ -19,6 +19,11 @@ SCHEDULES: dict[str, int]
 KINDS: dict[str, int]
 DTYPES: dict[str, int]
 LEAKS: dict[str | None, int]
+COUNTS_BITS: int
+COUNTS_BUCKET: int
+COUNTS_DEEPEST: int
+COUNTS_MOST: int
+COUNTS_WAYS: int
 CTW_SYMBOLS: int
 CTW_DEEPEST: int
 CTW_RECORD: np.dtype
@@ -43,6 +48,14 @@ class Turns:
 class CoreSystem:
     @property
     def sizes(self) -> dict[str, int]: ...
+
+class SymbolCounts:
+    arrays: dict[str, np.ndarray]
+    def __init__(self, *, symbols: int, orders: int, buckets: int, of_inputs: bool) -> None: ...
+    @property
+    def symbols(self) -> int: ...
+    def refresh(self) -> None: ...
+    def first_bad(self, slots: np.ndarray) -> int: ...
 
 class CompiledCoreSystem(CoreSystem):
     def __init__(
@@ -93,6 +106,7 @@ class LearnerState:
     indptr: np.ndarray
     indices: np.ndarray
     pair: np.ndarray
+    counts: SymbolCounts | None
     def __init__(
         self,
         *,
@@ -130,6 +144,7 @@ class LearnerState:
         recurrent: bool = ...,
         windowed: bool = ...,
         direct: bool = ...,
+        counts: SymbolCounts | None = ...,
     ) -> None: ...
     @property
     def step(self) -> int: ...

@@ -30,6 +30,7 @@ cdef class LearnerState:
     cdef object window_symbol, activations, sign_words
     cdef readonly object stamp
     cdef CoreSystem system  # a system that is trained, or None
+    cdef readonly SymbolCounts counts  # of symbols, or None
     cdef readonly object indptr, indices, pair
     cdef object group_start, first, survey, phi_group_start
     cdef Turns turns
@@ -46,7 +47,7 @@ cdef class LearnerState:
                   CoreSystem system=None, starts=None, size_t targets=0,
                   bint split=False, phi_starts=None, bint dense=False,
                   bint exact_fisher=False, size_t lags=1, str cell="one_gate", bint recurrent=True,
-                  bint windowed=False, bint direct=False):
+                  bint windowed=False, bint direct=False, SymbolCounts counts=None):
         cdef nbt_array row
         cdef size_t k = 0
         cdef nbt_sizes* at = &self.c.sizes
@@ -71,6 +72,8 @@ cdef class LearnerState:
             self.phi_group_start = np.append(np.asarray(phi_starts, np.int64),
                                              (1 + n + (m * lags if direct else 0)) * outputs)
             self.c.optimizer.phi_group_start = <int64_t*><uintptr_t>self.phi_group_start.ctypes.data
+        self.counts = counts
+        self.c.readout.counts = NULL if counts is None else &counts.c
         self.pair = np.zeros(system.c.p if split else 1, np.int32)
         self.c.estimator.pair = <int32_t*><uintptr_t>self.pair.ctypes.data
         nbt_learner_init(&self.c, _isa_row(isa))
@@ -322,14 +325,22 @@ cdef class LearnerState:
         """Return a copy of all that a call changes, in case a function of the system fails."""
         used = self.indptr[self.c.sizes.n]
         arrays = {name: self.arrays[name].copy() for name in self.lasting}
+        counted = {}
+        if self.counts is not None:
+            counted = {name: array.copy() for name, array in self.counts.arrays.items()}
         counters = (self.c.counters.step, self.c.past.length, self.c.past.entered,
                     self.c.estimator.settled, self.c.network.x_last, self.c.readout.symbol,
                     self.c.optimizer.theta_updates, self.c.optimizer.phi_updates)
         return (arrays, self.indptr.copy(), self.indices[:used].copy(),
-                self.arrays["values"][0, :used].copy(), self.window_symbol.copy(), counters)
+                self.arrays["values"][0, :used].copy(), self.window_symbol.copy(), counted,
+                counters)
 
     cdef int _put_back(self, kept) except -1:
-        arrays, indptr, indices, values, symbols, counters = kept
+        arrays, indptr, indices, values, symbols, counted, counters = kept
+        for name, array in counted.items():
+            self.counts.arrays[name][...] = array
+        if counted:
+            self.counts.refresh()
         for name, array in arrays.items():
             self.arrays[name][...] = array
         used = len(indices)

@@ -103,6 +103,28 @@ cdef extern from "machine/parallel.h" nogil:
     ctypedef struct nbt_workers:
         size_t threads
 
+cdef extern from "shared/counts.h" nogil:
+    enum:
+        NBT_COUNTS_DEEPEST, NBT_COUNTS_BITS, NBT_COUNTS_WAYS, NBT_COUNTS_MOST_OF_ALL
+    ctypedef struct nbt_counts_slot:
+        pass
+    ctypedef struct nbt_counts:
+        size_t symbols, orders, buckets
+        int of_inputs
+        nbt_counts_slot* table
+        uint32_t* seen
+        int32_t* context
+        double* beta
+        double* squares
+        double* base
+        double* log_base
+        double* share
+        double* log_q
+        int32_t* touched
+    void nbt_counts_refresh(nbt_counts* self) noexcept
+    size_t nbt_counts_first_bad_slot(const nbt_counts_slot* slots, size_t count,
+                                     size_t symbols) noexcept
+
 cdef extern from "learner.h" nogil:
     ctypedef enum nbt_status:
         NBT_OK, NBT_BAD_SYMBOL, NBT_DIVERGED, NBT_FAILED
@@ -114,6 +136,7 @@ cdef extern from "learner.h" nogil:
         int32_t x_last
     ctypedef struct nbt_readout_part:
         int32_t symbol
+        nbt_counts* counts
     ctypedef struct nbt_optimizer_part:
         uint64_t theta_updates, phi_updates
         int measuring

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from nbt import _arguments
 from nbt.inputs import Inputs, Symbols, Vector
 
 __all__ = ["Bernoulli", "Gaussian", "OwnLoss", "Readout", "Softmax"]
+
+LATER = {"later": True}  # a field that no description of version 0.1.0 has (descriptions.py)
+COUNTS_MEMORY = 2**26
+LEAST_MEMORY, MOST_MEMORY = 2**12, 2**36
+LONGEST_CONTEXT = 16  # NBT_COUNTS_DEEPEST of csrc/shared/counts.h
 
 
 class _MaySeeInputs:
@@ -37,8 +42,13 @@ class _MaySeeInputs:
         return dataclasses.replace(self, direct=direct)  # type: ignore[type-var]
 
     def __repr__(self) -> str:
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        shown = (f"{name}={value!r}" for name, value in values.items() if name != "direct" or value)
+        values = {one: getattr(self, one.name) for one in dataclasses.fields(self)}  # type: ignore[arg-type]
+        usual = {one: one.default if one.metadata else ... for one in values}
+        shown = (
+            f"{one.name}={value!r}"
+            for one, value in values.items()
+            if value != usual[one] and (one.name != "direct" or value)
+        )
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
@@ -57,26 +67,59 @@ class Softmax(_MaySeeInputs):
         Whether the outputs depend on the last input x as well, as the network reads it: with
         ``readout.r`` (m, A) in the state, x r is added to them. x is the input of the last
         transition, 0 before the first one. Default: no.
+    counts : int
+        K, the length of the longest context whose next symbols are counted, in [0, 16]. 0: nothing
+        is counted. The context is that of the inputs if these are the symbols that are predicted,
+        or else of the targets.
+    counts_memory : int
+        Most bytes that the counts may take, in [4096, 2³⁶]. A table of the largest power of 2 that
+        is not larger is reserved, and its memory is used as it fills. When it is full, what was
+        counted seldom and long ago makes room for what is new.
 
     Raises
     ------
     TypeError
-        `symbols` is no integer, `direct` is neither a bool nor None.
+        `symbols`, `counts` or `counts_memory` is no integer, `direct` is neither a bool nor None.
     ValueError
-        `symbols` is not in [1, 2²⁴].
+        `symbols`, `counts` or `counts_memory` is out of range.
+
+    Notes
+    -----
+    With ``counts=K`` the logits are φ_z + Σ_i φ_iz a_i + β ln q_K(z). The base measure q is made of
+    the counts c_k(z) of z after the last k symbols, with N_k their sum and d_k the number of
+    different symbols among them: q_k(z) = (max(c_k(z) - 0.7, 0) + (0.7 d_k + 0.5) q_{k-1}(z)) /
+    (N_k + 0.5), from q_{-1} = 1 / symbols on. There is a β for each pair of the longest context
+    that is known and the number of bits of its N. It begins at 1 and follows its own gradient. A
+    symbol is counted in the contexts from the longest down to the first in which it was known.
+    `observe` counts nothing; the context moves on.
+
+    In `state_dict` they are ``counts.symbols`` (symbols,), c_0; ``counts.context`` (K,), the last
+    symbols, the newest first; ``counts.weights`` and ``counts.squares`` (K + 1, 12), β and the sums
+    of squares of its gradients; ``counts.places`` (used,) and ``counts.slots`` (used, 4), the used
+    parts of the table.
 
     Examples
     --------
     >>> Softmax(3)
     Softmax(symbols=3)
+    >>> Softmax(3, counts=6)
+    Softmax(symbols=3, counts=6)
     """
 
     symbols: int
     direct: bool | None = None
+    counts: int = field(default=0, metadata=LATER)
+    counts_memory: int = field(default=COUNTS_MEMORY, metadata=LATER)
 
     def __post_init__(self) -> None:
         self._check_direct()
-        object.__setattr__(self, "symbols", _arguments.integer("symbols", self.symbols))
+        for name, (low, high) in {
+            "symbols": (1, _arguments.LARGEST_SIZE),
+            "counts": (0, LONGEST_CONTEXT),
+            "counts_memory": (LEAST_MEMORY, MOST_MEMORY),
+        }.items():
+            value = _arguments.integer(name, getattr(self, name), low=low, high=high)
+            object.__setattr__(self, name, value)
 
     @property
     def outputs(self) -> int:

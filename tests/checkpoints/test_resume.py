@@ -79,8 +79,10 @@ def test_growing_leaves_what_is_known(symbol_subject):
     own = trainer.inputs == nbt.Symbols(old)
     trainer.grow(old + 3)
     after, now = trainer.state_dict(), trainer.predict()
-    # odds between known symbols are as they were, and a new one has logit 0
-    np.testing.assert_allclose(now[:old] / now[0], known / known[0], rtol=1e-5)
+    # odds between known symbols are as they were, and a new one has logit 0; counts, which leave
+    # something to what was never seen, have a test of their own (test_counts)
+    if subject.readout == "softmax":
+        np.testing.assert_allclose(now[:old] / now[0], known / known[0], rtol=1e-5)
     assert len({*now[old:].tolist()}) == 1
     for key, value in after.items() if subject.cell == "dense" else ():
         where = tuple(slice(0, size) for size in before[key].shape)

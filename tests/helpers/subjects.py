@@ -41,6 +41,11 @@ class Subject:
         return f"{self.rule}-{self.optimizer}-{self.inputs}-{self.dtype}{kind}"
 
     @property
+    def of_symbols(self):
+        """Whether symbols are predicted."""
+        return self.readout in ("softmax", "counts")
+
+    @property
     def forms(self):
         """Ways to feed it: what is target, then input ("symbols"); or (input, target) pairs."""
         return ("symbols", "pairs") if self.inputs == "own" else ("pairs",)
@@ -69,6 +74,7 @@ class Subject:
         cell = CELLS[self.cell]
         readout = {
             "softmax": nbt.Softmax(SYMBOLS, self.direct),
+            "counts": nbt.Softmax(SYMBOLS, counts=3, counts_memory=4096),
             "gaussian": nbt.Gaussian(NUMBERS, False, self.direct),
             "bernoulli": nbt.Bernoulli(NUMBERS, self.direct),
         }[self.readout]
@@ -93,12 +99,12 @@ class Subject:
             return y, None
         if self.inputs in ("vector", "lagged"):
             return rng.normal(size=(steps, INPUTS)), y
-        if self.inputs == "own" and self.readout != "softmax":
+        if self.inputs == "own" and not self.of_symbols:
             return self._targets(steps, rng), y
         return rng.integers(0, SYMBOLS if self.inputs == "own" else INPUTS, steps), y
 
     def _targets(self, steps, rng):
-        if self.readout == "softmax":
+        if self.of_symbols:
             return rng.integers(0, SYMBOLS, steps)
         if self.readout == "bernoulli":
             return rng.random((steps, NUMBERS))
@@ -115,12 +121,12 @@ class Subject:
 
     def prediction(self):
         """Shape of what `predict` gives."""
-        shapes = {"softmax": (SYMBOLS,), "gaussian": (2, NUMBERS), "bernoulli": (NUMBERS,)}
-        return shapes[self.readout]
+        shapes = {"gaussian": (2, NUMBERS), "bernoulli": (NUMBERS,)}
+        return shapes.get(self.readout, (SYMBOLS,))
 
     def loss(self, prediction, y):
         """Of a target, in nats, given what was predicted."""
-        if self.readout == "softmax":
+        if self.of_symbols:
             return -np.log(prediction[y])
         if self.readout == "bernoulli":
             return -np.sum(y * np.log(prediction) + (1 - y) * np.log(1 - prediction))
@@ -194,4 +200,15 @@ SUBJECTS += [
         ("sgd", "vector", "float64", "gaussian", "stack"),
     )
 ]
-SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.readout == "softmax"]
+SUBJECTS += [
+    Subject(rule, optimizer, inputs, dtype, "counts", cell)
+    for rule in ("exact_self", "plain", "rtrl", "bptt")
+    for optimizer, inputs, dtype, cell in (
+        ("kalman", "own", "float32", "dense"),
+        ("sgd", "own", "float64", "dense"),
+        ("sgd", "vector", "float32", "dense"),
+        ("kalman", "other", "float64", "graph"),
+    )
+    if cell == "dense" or rule != "exact_self"
+]
+SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.of_symbols]

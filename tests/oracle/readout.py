@@ -168,3 +168,74 @@ def gradient(h, delta, activation, x=None):
 def backward(h, delta, phi, activation):
     """H_i = dloss/dh_i = sigma'(h_i) sum_z phi[1 + i, z] delta_z, shape (n,) (11)."""
     return slope(h, activation) * (phi[1 : 1 + len(h)] @ delta)
+
+
+# ---- counts beside a softmax ---------------------------------------------------------------------
+
+D, U, RATE, NOISE, BITS = 0.7, 0.5, 0.02, 1e-8, 12
+MOST, MOST_OF_ALL = 255, 65535
+
+
+class Counts:
+    """A softmax's base measure from counts, in dictionaries: no hashes, no bounds of memory.
+
+    c[k][context][z]: how often z came after these last k symbols, newest first. With N their sum, d
+    their number,
+
+        q_0(z) = (max(c_0(z) - D, 0) + (D d_0 + U) / A) / (N_0 + U)
+        q_k(z) = (max(c_k(z) - D, 0) + (D d_k + U) q_{k-1}(z)) / (N_k + U)
+
+    The logits gain beta ln q_K. There is a beta for each (longest context seen, bits of its N). A
+    symbol is counted from order K down to the first order in which it was known.
+    """
+
+    def __init__(self, symbols, orders):
+        self.symbols, self.orders = symbols, orders
+        self.c = [{} for _ in range(orders + 1)]
+        self.context = ()
+        self.beta, self.squares = np.ones((2, orders + 1, BITS)) * [[[1.0]], [[0.0]]]
+
+    def _counted(self, k):
+        return self.c[k].get(self.context[:k], {})
+
+    @property
+    def _known(self):
+        return range(len(self.context) + 1)
+
+    def q(self):
+        """(A,) probabilities."""
+        q = np.full(self.symbols, 1.0 / self.symbols)
+        for k in self._known:
+            c = np.zeros(self.symbols)
+            for z, count in self._counted(k).items():
+                c[z] = count
+            q = (np.maximum(c - D, 0.0) + (D * (c > 0).sum() + U) * q) / (c.sum() + U)
+        return q
+
+    def cell(self):
+        """The place of beta: order and bits."""
+        sums = [sum(self._counted(k).values()) for k in self._known]
+        longest = max((k for k in self._known if sums[k]), default=0)
+        return longest, min(int(sums[longest]).bit_length() - 1, BITS - 1) if sums[longest] else 0
+
+    def logits(self):
+        """(A,) what the logits gain."""
+        return self.beta[self.cell()] * np.log(self.q())
+
+    def learn(self, y, delta):
+        """After the loss of y, whose derivatives by the logits are delta (A,)."""
+        cell, slope = self.cell(), delta @ np.log(self.q())
+        self.squares[cell] += slope**2
+        self.beta[cell] -= RATE * slope / np.sqrt(self.squares[cell] + NOISE)
+        for k in reversed(self._known):
+            counted = self.c[k].setdefault(self.context[:k], {})
+            known = y in counted
+            if known and counted[y] >= (MOST if k else MOST_OF_ALL):
+                for z in counted:
+                    counted[z] = (counted[z] + 1) // 2
+            counted[y] = counted.get(y, 0) + 1
+            if known:
+                break
+
+    def follow(self, symbol):
+        self.context = (symbol, *self.context)[: self.orders]

@@ -81,9 +81,10 @@ def _prepare(source: str, options: dict[str, Any]) -> tuple[Any, Any, bool]:
         alphabet = options["alphabet"] or ("bytes" if options["format"] == "bytes" else "grow")
         stream = build_stream(source, alphabet, None, **choice)
         cell = nbt.RNN(options["units"] or UNITS)
-        return stream, nbt.NoBackTrack(cell, nbt.Softmax(len(stream.alphabet))), True
-    if options["units"] or options["alphabet"]:
-        raise click.UsageError("--units and --alphabet are those of the model")
+        readout = nbt.Softmax(len(stream.alphabet), counts=options["counts"] or 0)
+        return stream, nbt.NoBackTrack(cell, readout), True
+    if options["units"] or options["alphabet"] or options["counts"] is not None:
+        raise click.UsageError("--units, --counts and --alphabet are those of the model")
     checkpoint = (load_model if options["learn"] else learned_model)(options["model"])
     alphabet = alphabet_of(checkpoint, options["model"])  # refuses a model of numbers
     if not isinstance(alphabet.symbols, str | bytes):

@@ -288,7 +288,7 @@ class Trainer(_arguments.Closed):
               (1 + n, A): J's diagonal, groups' first rows; of `Adam` ``.m``, ``.v``, ``.updates``
             - ``step``, ``seed``; ``inputs.…`` and ``targets.…``, ``count``, ``mean``, ``variance``,
               where those are standardised; ``window.…``, the steps that are kept; ``waiting.…``,
-              rows of symbols that are brought up to date when they next come
+              rows of symbols brought up to date when they next come; ``counts.…`` of a `Softmax`
             - cells with gates have an axis for these before the last two, as in ``cell.W``
               (gates, n, n), and ``state.c`` and ``state.y`` (n,) in place of ``state.h``
 

@@ -16,7 +16,8 @@ def grow(self: Any, symbols: int | None = None, *, inputs: int | None = None) ->
 
     The new weights, estimates and covariances are 0. So old logits keep their bits and old
     probabilities their ratios; a new symbol has the logit 0, and a new number of a vector
-    changes no prediction until it is learned from. The cost is that of `load_state_dict`.
+    changes no prediction until it is learned from. With counts, a new symbol has the share of one
+    never seen. The cost is that of `load_state_dict`.
 
     Parameters
     ----------

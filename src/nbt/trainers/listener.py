@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["go_to", "listener", "place_of", "predict_along"]
 
-HEARD = ("cell.", "readout.", "state.", "inputs.", "targets.")  # what predictions depend on
+CONTEXT = "counts.context"  # what counts remember of the last steps
+# What predictions depend on.
+HEARD = ("cell.", "readout.", "state.", "inputs.", "targets.", "counts.")
 
 
 def listener(trainer: Any) -> Any:
@@ -36,6 +38,7 @@ def predict_along(self: Any, x: ArrayLike) -> np.ndarray:
     ----------
     x : array (steps,) of integers, or (steps, m) of numbers
         Inputs, for supervised use. For each, the state moves on it, in a copy, then predicts.
+        Where a `Softmax` counts targets, their context is that of now: the targets are not known.
 
     Returns
     -------
@@ -57,10 +60,13 @@ def predict_along(self: Any, x: ArrayLike) -> np.ndarray:
 def place_of(heard: Any) -> dict[str, np.ndarray]:
     """Return all that changes in a listener and that its predictions depend on, by name."""
     state = heard.state_dict()
-    return {key: value for key, value in state.items() if key.startswith("state.")}
+    return {key: value for key, value in state.items() if key.startswith(("state.", CONTEXT))}
 
 
 def go_to(heard: Any, place: Mapping[str, np.ndarray]) -> None:
     """Put a listener back to where it was when `place_of` returned this."""
-    heard._live.table.go_to(place)
-    heard._live.learner.refresh()
+    live = heard._live
+    live.table.go_to(place)
+    if live.learner.counts is not None:
+        live.learner.counts.arrays["context"][:] = place[CONTEXT]
+    live.learner.refresh()

@@ -13,15 +13,17 @@ from nbt.build import isa_in_use
 from nbt.cells import gates_of
 from nbt.inputs import Symbols
 from nbt.optimizers import Kalman, Optimizer
-from nbt.readouts import OwnLoss
+from nbt.readouts import OwnLoss, Softmax
 from nbt.trainers.binding import BoundSystem, is_gated
 from nbt.trainers.plan import Plan
+from nbt.trainers.state.counted import CountsTable, new_counts
 from nbt.trainers.state.dense import DenseTable
 from nbt.trainers.state.flat import FlatTable
 
 __all__ = ["Live"]
 
-OF_THE_SEQUENCE = ("state.", "window.", "estimator.")  # what `restarted` resets, but not:
+OF_THE_SEQUENCE = ("state.", "window.", "estimator.", "counts.context")  # reset by
+# `restarted`, but not:
 OF_THE_NETWORK = ("estimator.fisher", "estimator.pair")
 
 
@@ -99,7 +101,7 @@ class Live:
     def read(self) -> dict[str, np.ndarray]:
         """Return the state, as copies, by name."""
         self.learner.settle()
-        return self.table.read_all()
+        return self.table.read_all() | CountsTable(self.learner.counts).read()
 
     def learned(self) -> dict[str, np.ndarray]:
         """Return copies of what is learned from gradients: `Trainer.parameters`."""
@@ -109,7 +111,10 @@ class Live:
     def with_state(self, state: Mapping[str, np.ndarray], plan: Plan | None = None) -> Live:
         """Return another one in that state, of this plan or another."""
         live = Live.zeros(plan or self.plan, self.learner.seed, self.turns)
-        live.table.write_all(state)
+        counts = CountsTable(live.learner.counts)
+        own, rest = counts.split(state) if isinstance(state, Mapping) else ({}, state)
+        live.table.write_all(rest)
+        counts.write(own)
         return live
 
     def restarted(self) -> Live:
@@ -139,7 +144,8 @@ class Live:
         plan.check_size(system)
         self.learner.settle()
         outputs = plan.readout.outputs - self.plan.readout.outputs
-        return self.with_state(self.table.grown(outputs, more), plan)
+        counted = CountsTable(self.learner.counts).grown(outputs)
+        return self.with_state(self.table.grown(outputs, more) | counted, plan)
 
 
 def _learner(
@@ -169,6 +175,7 @@ def _learner(
         system=system and system.core,
         targets=plan.readout.targets.size,
         **_gates(plan.cell),
+        counts=_counts(plan),
         **metric,
         **plan.form.asked(),
     )
@@ -184,6 +191,16 @@ def _method(plan: Plan, optimizer: Optimizer, place: int) -> dict[str, Any]:
 def _gates(cell: Any) -> dict[str, Any]:
     """Return what the units of a cell are, as `_core.Learner` takes it."""
     return {"cell": gates_of(cell).kind, "recurrent": cell.recurrent} if is_gated(cell) else {}
+
+
+def _counts(plan: Plan) -> _core.SymbolCounts | None:
+    """Return new counts of symbols, if the readout has them: after inputs where these are what is
+    predicted, or else after targets."""
+    readout = plan.readout
+    if not isinstance(readout, Softmax):
+        return None
+    of_inputs = plan.inputs == readout.targets
+    return new_counts(readout.symbols, readout.counts, readout.counts_memory, of_inputs)
 
 
 def _metric(plan: Plan, system: BoundSystem | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from nbt.cli.options.rows import Row
 from nbt.cli.options.values import Count, Each, OrNone, Positive, Rules, Schedule
 from nbt.inputs import Vector
 from nbt.optimizers import FISHERS, REDUCTIONS, Adam, Kalman
+from nbt.readouts import Softmax
 from nbt.trainers import NoBackTrack
 from nbt.trainers.forms import SPLITS
 
@@ -83,6 +84,14 @@ NETWORK = (
         otherwise=shown(of(Vector, "lags")),
     ),
     Row("learn_leak", "Learn the leaks of --cell leaky.", LEARN, needs=("cell", "leaky")),
+    Row(
+        "counts",
+        "Longest context, in symbols, after which symbols are counted; the counts and the network "
+        "predict together.",
+        "train diagnose score",
+        Count(least=0),
+        otherwise=f"{of(Softmax, 'counts')}, no counts",
+    ),
     Row(
         "dt",
         "Time step of --cell ctrnn.",

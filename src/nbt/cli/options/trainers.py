@@ -37,6 +37,10 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
 
     options = {**dict.fromkeys((*OF_TRAINER, "missing")), **options}
     options = _settled(options, numbers=isinstance(readout, nbt.Gaussian))
+    if options["counts"] is not None:
+        if not isinstance(readout, nbt.Softmax):
+            raise click.UsageError(f"{TABLE['counts'].word} is for symbols, not for numbers")
+        readout = dataclasses.replace(readout, counts=options["counts"])
 
     def chosen(*named: str) -> dict[str, Any]:
         """Return the options that were given, by the names of their arguments."""
