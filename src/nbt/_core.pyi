@@ -145,6 +145,7 @@ class LearnerState:
         windowed: bool = ...,
         direct: bool = ...,
         counts: SymbolCounts | None = ...,
+        rms: bool = ...,
     ) -> None: ...
     @property
     def step(self) -> int: ...

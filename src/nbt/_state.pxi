@@ -47,7 +47,8 @@ cdef class LearnerState:
                   CoreSystem system=None, starts=None, size_t targets=0,
                   bint split=False, phi_starts=None, bint dense=False,
                   bint exact_fisher=False, size_t lags=1, str cell="one_gate", bint recurrent=True,
-                  bint windowed=False, bint direct=False, SymbolCounts counts=None):
+                  bint windowed=False, bint direct=False, SymbolCounts counts=None,
+                  bint rms=False):
         cdef nbt_array row
         cdef size_t k = 0
         cdef nbt_sizes* at = &self.c.sizes
@@ -58,6 +59,7 @@ cdef class LearnerState:
         at.K, at.S, at.T, self.c.workers.threads = rank, blocks, window, threads
         to.dtype, to.rule, to.one_hot, to.seed = DTYPES[dtype], RULES[rule], one_hot, seed
         to.cell, to.recurrent, to.windowed = CELLS[cell], recurrent, windowed
+        to.rms = rms
         self._take_activation(activation)
         to.readout, to.missing = READOUTS[readout], MISSING[missing]
         to.scale_x, to.scale_y = standardize_inputs, standardize_targets

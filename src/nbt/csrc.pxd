@@ -90,7 +90,7 @@ cdef extern from "choices.h" nogil:
         nbt_norm norm
         nbt_missing missing
         nbt_cell cell
-        int windowed, recurrent
+        int windowed, recurrent, rms
         int scale_x, scale_y, one_hot, exact_self, lazy, split, reference, dense, exact_fisher
         int direct
         uint64_t seed

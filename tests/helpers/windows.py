@@ -12,6 +12,11 @@ CELLS = {
     "lstm": (nbt.LSTM, lambda state: gated.LSTM()),
     "coupled": (lambda n: nbt.LSTM(n, coupled=True), lambda state: gated.LSTM(coupled=True)),
     "diagonal": (lambda n: nbt.LSTM(n, recurrent=False), lambda state: gated.LSTM()),
+    "rms": (lambda n: nbt.LSTM(n, norm="rms"), lambda state: gated.LSTM()),
+    "rms alone": (
+        lambda n: nbt.LSTM(n, norm="rms", coupled=True, recurrent=False),
+        lambda state: gated.LSTM(coupled=True),
+    ),
     "gru": (nbt.GRU, lambda state: gated.GRU()),
     "mgu": (nbt.MGU, lambda state: gated.MGU()),
     "rnn": (nbt.RNN, lambda state: gated.Leaky(state["cell.alpha"])),

@@ -35,11 +35,12 @@ class Windowed(Trainer):
         parts = [part[:, np.newaxis] if part.ndim == 2 else part for part in parts]
         theta = np.concatenate(parts, axis=1).astype(float)
         n = choices["units"]
-        self.recurrent = "cell.W" in state
-        first = 1 + n if self.recurrent else 1
+        self.recurrent, self.rms = "cell.W" in state, "cell.gain" in state
+        self.first = 1 + self.rms + n * self.recurrent  # row of r
+        first = self.first
         self.y = None
         flat = {**state, "state.h": np.zeros(n), "cell.alpha": np.zeros(n)}
-        for name, rows in (("b", 0), ("W", slice(1, first)), ("r", slice(first, None))):
+        for name, rows in (("b", 0), ("W", slice(1, 1 + n)), ("r", slice(first, None))):
             flat[f"cell.{name}"] = np.zeros((n, n) if name == "W" else theta[0, rows].shape)
         for key in ("J", "J0"):
             if f"optimizer.theta.{key}" in state:
@@ -69,20 +70,27 @@ class Windowed(Trainer):
 
     def _net(self):
         """The network, whose theta here has rows for W even where there is none."""
-        return gated.Network(self.unit, self._full(self.theta), self.recurrent)
+        kind = gated.Normalised if self.rms else gated.Network
+        return kind(self.unit, self._full(self.theta), self.recurrent)
 
     def _full(self, array):
-        """With rows of W."""
+        """With rows of W, and gains last."""
+        if self.rms:
+            bias, gain, rest = np.split(array, [1, 2], axis=-2)
+            array = np.concatenate([bias, rest, gain], axis=-2)
         if self.recurrent:
             return array
         zeros = np.zeros((*array.shape[:-2], self.n, self.n))
         return np.concatenate([array[..., :1, :], zeros, array[..., 1:, :]], axis=-2)
 
     def _there(self, array):
-        """Without rows of W that are not there."""
-        if self.recurrent:
+        """Without rows of W that are not there, and with gains after biases."""
+        if not self.recurrent:
+            array = np.concatenate([array[..., :1, :], array[..., 1 + self.n :, :]], axis=-2)
+        if not self.rms:
             return array
-        return np.concatenate([array[..., :1, :], array[..., 1 + self.n :, :]], axis=-2)
+        bias, rest, gain = np.split(array, [1, array.shape[-2] - 1], axis=-2)
+        return np.concatenate([bias, gain, rest], axis=-2)
 
     def _shown(self, c):
         return self.unit.show(c)
@@ -215,9 +223,11 @@ class Windowed(Trainer):
     def state_dict(self):
         state = super().state_dict()
         del state["state.h"], state["cell.alpha"]
-        theta, first = self._narrow(self.theta), 1 + self.n if self.recurrent else 1
+        theta, first = self._narrow(self.theta), self.first
         state |= {"cell.b": theta[..., 0, :], "cell.r": theta[..., first:, :]}
-        state["cell.W"] = theta[..., 1:first, :]
+        state["cell.W"] = theta[..., 1 + self.rms : first, :]
+        if self.rms:
+            state["cell.gain"] = theta[..., 1, :]
         if not self.recurrent:
             del state["cell.W"]
         if self.one:

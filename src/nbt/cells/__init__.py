@@ -5,7 +5,7 @@ Networks of one layer take units and activation in this order, and all other arg
 
 from nbt.cells.continuous import CTRNN, Continuous
 from nbt.cells.discrete import RNN, LeakyRNN
-from nbt.cells.gated import GRU, LSTM, MGU, Gated, Gates, gates_of
+from nbt.cells.gated import GRU, LSTM, MGU, Gated, Gates, gates_of, has_gains
 from nbt.cells.shared import ACTIVATIONS
 from nbt.cells.stack import MOST_LAYERS, Stack
 
@@ -24,6 +24,7 @@ __all__ = [
     "LeakyRNN",
     "Stack",
     "gates_of",
+    "has_gains",
 ]
 
 Cell = RNN | LeakyRNN | Gated | Continuous | Stack

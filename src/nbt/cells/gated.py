@@ -11,7 +11,7 @@ import numpy as np
 from nbt import _arguments
 from nbt.cells.shared import QUIET, short_repr
 
-__all__ = ["GRU", "LSTM", "MGU", "Gated", "Gates", "gates_of"]
+__all__ = ["GRU", "LSTM", "MGU", "Gated", "Gates", "gates_of", "has_gains"]
 
 MEMORY = 1.0, 32.0
 INPUT_DEVIATION = 0.5  # of the first weights from inputs
@@ -63,7 +63,9 @@ class LSTM:
     coupled : bool
         Whether the input gate is i = 1 - f. The gates are then f, z, o.
     norm : {"rms"}, optional
-        Normalisation of each gate's pre-activations. Default: none.
+        "rms": of each gate the sums s_g without bias are divided by their root mean square over the
+        units: a_g = b_g + γ_g s_g / √(mean s_g² + 10⁻⁶), with gains γ_g that are learned and begin
+        as 1. Default: none.
     recurrent : bool
         Whether units see each other. Without W the gradient of `NoBackTrack` is exact.
     memory : (float, float)
@@ -76,7 +78,7 @@ class LSTM:
         `units` is no integer, `coupled` or `recurrent` no bool, `norm` no string, or `memory` no
         pair of numbers.
     ValueError
-        `units` is less than 1, `norm` not "rms" or not available, or `memory` no range of numbers
+        `units` is less than 1, `norm` not "rms", or `memory` no range of numbers
         from 1 on. A trainer refuses more than 65536 units.
 
     Examples
@@ -99,7 +101,6 @@ class LSTM:
             object.__setattr__(self, name, _arguments.flag(name, getattr(self, name)))
         if self.norm is not None:
             _arguments.one_of("norm", self.norm, ["rms"])
-            raise ValueError("norm: expected None, the only one that there is yet, got 'rms'")
 
     __repr__ = short_repr
 
@@ -115,7 +116,7 @@ class LSTM:
 
     def draw(self, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
         """Return the first values of the parameters, float64: b (gates, n), W (gates, n, n), r
-        (gates, inputs, n). Without recurrence there is no W.
+        (gates, inputs, n); with a norm also gain (gates, n). Without recurrence there is no W.
 
         Parameters
         ----------
@@ -268,6 +269,11 @@ def gates_of(cell: Gated) -> Gates:
     return GRU_GATES if isinstance(cell, GRU) else MGU_GATES
 
 
+def has_gains(cell: Any) -> bool:
+    """Return whether the sums of this cell's gates are normalised, and have gains."""
+    return isinstance(cell, LSTM) and cell.norm is not None
+
+
 def _check(cell: Any) -> None:
     object.__setattr__(cell, "units", _arguments.integer("units", cell.units))
     pair = cell.memory
@@ -291,4 +297,5 @@ def _drawn(cell: Gated, inputs: int, random: np.random.Generator) -> dict[str, n
     b[gates.keeps] = gates.sign * (np.log(keep) - np.log1p(-keep))
     if gates.blind is not None:
         W[gates.blind[0]] = r[gates.blind[1]] = 0
-    return {"b": b, "W": W, "r": r} if cell.recurrent else {"b": b, "r": r}
+    gain = {"gain": np.ones((count, n))} if has_gains(cell) else {}
+    return {"b": b, **gain, **({"W": W} if cell.recurrent else {}), "r": r}

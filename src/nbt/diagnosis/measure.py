@@ -15,6 +15,7 @@ from nbt.divergence import DivergenceError
 from nbt.errors import DataError
 from nbt.trainers import NoBackTrack
 from nbt.trainers.binding import is_learned
+from nbt.trainers.windowed import WindowedForm
 from nbt.training.loop import check_stream
 
 __all__ = ["diagnose"]
@@ -92,6 +93,11 @@ def diagnose(
     _arguments.instance("trainer", trainer, NoBackTrack)
     if not is_learned(trainer.cell):
         raise ValueError(f"trainer: expected one whose cell is learned, got {trainer}")
+    if isinstance(trainer._live.plan.form, WindowedForm):
+        raise ValueError(
+            "trainer: expected one that learns at every step, got one with windows of "
+            f"every={trainer.every}"
+        )
     check_stream(trainer, stream)
     steps = _arguments.integer("steps", steps, low=2, high=2**31)
     replicas = _arguments.integer("replicas", replicas, low=2, high=2**16 // trainer.rank)

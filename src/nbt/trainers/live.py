@@ -10,7 +10,7 @@ import numpy as np
 
 from nbt import _core
 from nbt.build import isa_in_use
-from nbt.cells import gates_of
+from nbt.cells import gates_of, has_gains
 from nbt.inputs import Symbols
 from nbt.optimizers import Kalman, Optimizer
 from nbt.readouts import OwnLoss, Softmax
@@ -190,7 +190,9 @@ def _method(plan: Plan, optimizer: Optimizer, place: int) -> dict[str, Any]:
 
 def _gates(cell: Any) -> dict[str, Any]:
     """Return what the units of a cell are, as `_core.Learner` takes it."""
-    return {"cell": gates_of(cell).kind, "recurrent": cell.recurrent} if is_gated(cell) else {}
+    if not is_gated(cell):
+        return {}
+    return {"cell": gates_of(cell).kind, "recurrent": cell.recurrent, "rms": has_gains(cell)}
 
 
 def _counts(plan: Plan) -> _core.SymbolCounts | None:

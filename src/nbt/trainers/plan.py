@@ -90,6 +90,11 @@ class Plan:
                     f"readout_optimizer: expected None without a readout, got {readout_optimizer}"
                 )
             readout_optimizer = optimizer
+        if isinstance(form, WindowedForm) and not getattr(optimizer, "plain", True):
+            raise ValueError(
+                "optimizer: expected SGD, Adam or the default metric of Kalman where the network "
+                f"is learned once in several steps, got {optimizer}"
+            )
         own = "System" in type(getattr(cell, "field", cell)).__name__  # in units of its own
         fed = as_inputs(inputs, readout.targets, standardize=not own)
         return cls(

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from nbt import optimizers
+from nbt.cells import GRU, LSTM, MGU
 from nbt.optimizers import SGD, Adam, Kalman, default_for_readout
 from nbt.schedules import Constant, InverseSqrt
-from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT, forms
+from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT, forms, windowed
 
 __all__ = [
     *("BLOCKS", "DT", "EVERY", "EXACT_STEPS", "OPTIMIZERS", "OPTIMIZER_OF_RULE", "PRIOR", "RATE"),
     *("READOUT_DECAY", "READOUT_OPTIMIZER", "READOUT_PRIOR", "READOUT_RATE", "RULES", "SGD_RATE"),
-    *("ADAM_RATE", "TRAINERS", "UNITS", "WINDOW"),
+    *("ADAM_RATE", "GATED", "NORM", "RANK", "STEPS_OF_UPDATE", "TRAINERS", "UNITS", "WINDOW"),
     *("of", "optimizer_of", "shown"),
 ]
 
@@ -72,6 +73,10 @@ READOUT_OPTIMIZER = "that of the network; kalman beside adam"
 READOUT_DECAY = f"that of the network; {shown(default_for_readout(Adam()).schedule)} beside adam"
 READOUT_RATE = f"that of the network, or {SGD_RATE}, {ADAM_RATE} for adam"
 
+GATED = {"lstm": LSTM, "gru": GRU, "mgu": MGU}
+STEPS_OF_UPDATE = f"{windowed.EVERY} for cells with gates, else 1"
+RANK = "0 for cells with gates, else 1"
+NORM = "fisher, or euclidean with --every"
 LARGE = f"for more than {forms.SMALL_UNITS} units"
 WINDOW = shown(of(TruncatedBPTT, "window"))
 EXACT_STEPS = f"0; {forms.WINDOW} {LARGE} without --blocks"

@@ -6,7 +6,7 @@ import click
 
 from nbt.cells import ACTIVATIONS, RNN
 from nbt.cli.options import defaults
-from nbt.cli.options.defaults import TRAINERS, of, shown
+from nbt.cli.options.defaults import GATED, TRAINERS, of, shown
 from nbt.cli.options.rows import Row
 from nbt.cli.options.values import Count, Each, OrNone, Positive, Rules, Schedule
 from nbt.inputs import Vector
@@ -24,13 +24,13 @@ NETWORK = (
     Row(
         "cell",
         {
-            "train": "Kind of network: plain, with leaky units, or in continuous time.",
+            "train": "Kind of network: plain, with leaky units, in continuous time, or with gates.",
             "diagnose": "Kind of network: plain, with leaky units, or in continuous time.",
             "compare": "Kind of network: plain, or with leaky units.",
         },
         "train diagnose compare",
         {
-            "train": click.Choice(["rnn", "leaky", "ctrnn"]),
+            "train": click.Choice(["rnn", "leaky", "ctrnn", *GATED]),
             "diagnose": click.Choice(["rnn", "leaky", "ctrnn"]),
             "compare": click.Choice(["rnn", "leaky"]),
         },
@@ -154,11 +154,19 @@ RULE = (
         needs=("rule", "nobacktrack"),
     ),
     Row(
-        "rank",
-        "Independent estimates that nobacktrack takes the mean of.",
-        LEARN,
+        "every",
+        "Steps between two updates of the network; nobacktrack is exact within them.",
+        "train",
         Count(),
-        otherwise=shown(of(NoBackTrack, "rank")),
+        otherwise=defaults.STEPS_OF_UPDATE,
+        needs=("rule", "nobacktrack", "rtrl"),
+    ),
+    Row(
+        "rank",
+        "Independent estimates that nobacktrack takes the mean of; 0, with --every, takes none.",
+        LEARN,
+        Count(least=0),
+        otherwise=defaults.RANK,
         needs=("rule", "nobacktrack"),
     ),
     Row(
@@ -174,7 +182,7 @@ RULE = (
         "Norm that balances the two vectors of an estimate of nobacktrack.",
         LEARN,
         click.Choice(["fisher", "kalman", "euclidean"]),
-        otherwise=shown(of(NoBackTrack, "norm")),
+        otherwise=defaults.NORM,
         needs=("rule", "nobacktrack"),
     ),
     Row(

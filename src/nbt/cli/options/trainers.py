@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from nbt.cli.options.defaults import DT, OPTIMIZERS, TRAINERS, UNITS, optimizer_of, shown
+from nbt.cli.options.defaults import DT, GATED, OPTIMIZERS, TRAINERS, UNITS, optimizer_of, shown
 from nbt.cli.options.rows import note
 from nbt.cli.options.table import TABLE, names
 from nbt.cli.options.values import NONE, given
@@ -136,6 +136,11 @@ def _layer(
     if sources:
         seed = ((options["seed"] or 0) + k) % 2**64
         chosen["graph"] = nbt.Graph.random(units, sources, seed)
+    if options["cell"] in GATED:
+        for name in chosen:
+            word = "sources" if name == "graph" else name
+            raise click.UsageError(f"--{word} is not for --cell {options['cell']}")
+        return GATED[options["cell"]](units)
     if options["cell"] == "ctrnn":
         return nbt.Continuous(nbt.CTRNN(units, **chosen), options["dt"] or DT)
     if options["cell"] == "leaky":

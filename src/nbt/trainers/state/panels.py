@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Panels"]
+__all__ = ["Gained", "Panels"]
 
 
 @dataclass(frozen=True)
@@ -66,3 +66,38 @@ class Panels:
         rows = slice(first - 1, first - 1 + len(value))
         for column, panel in self._panels(flat):
             panel[rows] = value[:, column : column + panel.shape[1]]
+
+
+@dataclass(frozen=True)
+class Gained:
+    """Matrix whose second row, that of the gains, lies last in the panels.
+
+    Parameters
+    ----------
+    panels : Panels
+        The layout, in which rows of padding may lie between the others and the last.
+    """
+
+    panels: Panels
+
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+        return self.panels.columns
+
+    def _whole(self, flat: np.ndarray) -> np.ndarray:
+        return self.panels.read(flat, 0, self.panels.rows + 1)
+
+    def _places(self, first: int, last: int) -> np.ndarray:
+        rows = np.arange(first, last)
+        return np.where(rows == 1, self.panels.rows, rows - (rows > 1))
+
+    def read(self, flat: np.ndarray, first: int, last: int) -> np.ndarray:
+        """Return rows first … last - 1, as `Panels.read` does."""
+        return self._whole(flat)[self._places(first, last)]
+
+    def write(self, flat: np.ndarray, value: np.ndarray, first: int) -> None:
+        """Set the rows from `first` on, as `Panels.write` does."""
+        whole = self._whole(flat)
+        whole[self._places(first, first + len(value))] = value
+        self.panels.write(flat, whole, 0)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nbt.cells import Cell, Gated, Gates, gates_of
+from nbt.cells import Cell, Gated, Gates, gates_of, has_gains
 from nbt.inputs import Inputs, Vector
 from nbt.optimizers import Adam, Kalman, Optimizer
 from nbt.readouts import OwnLoss, Readout
@@ -65,8 +65,10 @@ class Sizes:
             return cls(n, *values, arrays, (1 + n + m, n))
         gates, others = len(cell.gates), n if cell.recurrent else 0
         W = {"W": (gates, n, n)} if others else {}
-        arrays = {"b": (gates, n), **W, "r": (gates, m, n)}
-        return cls(n, *values, arrays, (gates, 1 + others + m, n), gates=gates_of(cell))
+        gain = {"gain": (gates, n)} if has_gains(cell) else {}
+        arrays = {"b": (gates, n), **gain, **W, "r": (gates, m, n)}
+        rows = 1 + len(gain) + others + m
+        return cls(n, *values, arrays, (gates, rows, n), gates=gates_of(cell))
 
     @property
     def dense(self) -> bool:
