@@ -17,6 +17,11 @@ CELLS = {  # UNITS in all
     "graph": nbt.LeakyRNN(UNITS, learn_leak=True, graph=nbt.Graph.random(UNITS, 3)),
     "stack": nbt.Stack([nbt.LeakyRNN(4), nbt.RNN(3, "tanh", graph=nbt.Graph.random(3, 1))]),
     "time": nbt.Continuous(nbt.CTRNN(UNITS), 0.2),
+    "lstm": nbt.LSTM(UNITS),
+    "rms": nbt.LSTM(UNITS, norm="rms", coupled=True),
+    "diagonal": nbt.LSTM(UNITS, recurrent=False),
+    "gru": nbt.GRU(UNITS),
+    "mgu": nbt.MGU(UNITS),
     "echo": nbt.LeakyRNN(UNITS, "tanh", learn=False, spectral_radius=0.9, bias_scaling=0.2),
     "echo-graph": nbt.RNN(UNITS, learn=False, graph=nbt.Graph.random(UNITS, 3), bias_scaling=0.2),
 }
@@ -84,6 +89,8 @@ class Subject:
             return nbt.TruncatedBPTT(cell, readout, optimizer, window=4, **common)
         if self.rule in ("exact_self", "fixed"):
             return nbt.NoBackTrack(cell, readout, optimizer, **common)
+        if self.rule == "every":
+            return nbt.NoBackTrack(cell, readout, optimizer, every=3, rank=2, **common)
         if self.rule == "window":
             own = {"blocks": 2, "window": 3} if self.cell == "dense" else {}
             return nbt.NoBackTrack(cell, readout, optimizer, **own, **common)
@@ -112,9 +119,14 @@ class Subject:
 
     def parameters(self, inputs):
         """How many numbers are learned."""
-        own = UNITS * (1 + UNITS + inputs)
+        own, cell = UNITS * (1 + UNITS + inputs), CELLS[self.cell]
         if self.rule == "fixed":
             own = 0
+        elif self.cell in ("gru", "mgu"):  # of two gates each sees one half
+            own = len(cell.gates) * own - UNITS * (UNITS + inputs)
+        elif isinstance(cell, nbt.LSTM):
+            one = own - (0 if cell.recurrent else UNITS**2) + (UNITS if cell.norm else 0)
+            own = len(cell.gates) * one
         elif self.cell != "dense":
             own = Network(CELLS[self.cell], inputs).learned
         return own + (1 + UNITS + inputs * self.direct) * np.prod(self.prediction())
@@ -210,5 +222,21 @@ SUBJECTS += [
         ("kalman", "other", "float64", "graph"),
     )
     if cell == "dense" or rule != "exact_self"
+]
+SUBJECTS += [
+    Subject(rule, optimizer, inputs, dtype, readout, cell)
+    for rule, optimizer, inputs, dtype, readout, cell in (
+        ("every", "kalman", "own", "float32", "softmax", "dense"),
+        ("every", "sgd", "vector", "float64", "gaussian", "dense"),
+        ("every", "adam", "own", "float32", "softmax", "lstm"),
+        ("exact_self", "adam", "other", "float32", "softmax", "lstm"),
+        ("every", "kalman", "lagged", "float64", "bernoulli", "lstm"),
+        ("exact_self", "adam", "own", "float64", "softmax", "diagonal"),
+        ("every", "sgd", "own", "float32", "gaussian", "gru"),
+        ("rtrl", "adam", "own", "float64", "softmax", "mgu"),
+        ("every", "adam", "vector", "float32", "softmax", "rms"),
+        ("bptt", "adam", "own", "float64", "softmax", "rms"),
+        ("bptt", "kalman", "vector", "float32", "gaussian", "gru"),
+    )
 ]
 SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.of_symbols]

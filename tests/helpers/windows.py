@@ -49,6 +49,16 @@ def unseen(trainer):
     return mask
 
 
+def seen_by_gates(trainer, key):
+    """Which numbers of ``cell.W`` or ``cell.r`` a gate can see; of other arrays all."""
+    gated = isinstance(trainer.cell, nbt.GRU | nbt.MGU)
+    mask = unseen(trainer) if gated and key in ("cell.W", "cell.r") else None
+    if mask is None:
+        return ...
+    first = 1 + trainer.cell.units
+    return ~(mask[:, 1:first] if key == "cell.W" else mask[:, first:])
+
+
 def random_state(trainer, rng, *, step=3):
     """A state of such a trainer with nothing zero that need not be, at the begin of a window."""
     state, mask = trainer.state_dict(), unseen(trainer)

@@ -75,8 +75,8 @@ READOUT_RATE = f"that of the network, or {SGD_RATE}, {ADAM_RATE} for adam"
 
 GATED = {"lstm": LSTM, "gru": GRU, "mgu": MGU}
 STEPS_OF_UPDATE = f"{windowed.EVERY} for cells with gates, else 1"
-RANK = "0 for cells with gates, else 1"
-NORM = "fisher, or euclidean with --every"
+RANK = "1; 0 for cells with gates"
+NORM = "fisher; euclidean with --every"
 LARGE = f"for more than {forms.SMALL_UNITS} units"
 WINDOW = shown(of(TruncatedBPTT, "window"))
 EXACT_STEPS = f"0; {forms.WINDOW} {LARGE} without --blocks"
