@@ -16,6 +16,7 @@ import time
 
 import numpy as np
 import pytest
+from helpers.windows import seen_by_gates
 
 import nbt
 from nbt.trainers import from_description

@@ -67,7 +67,7 @@ def row_of(panels: Panels | Gained, array: str, shape: Shape, place: int) -> Ent
     return Entry(
         array,
         shape,
-        lambda x: panels.read(x[0], place, place + 1).reshape(shape),
+        lambda x: panels.read(x[0], place, place + 1).reshape(shape).copy(),
         lambda x, value: panels.write(x[0], value.reshape(1, -1), place),
     )
 
@@ -81,7 +81,7 @@ def matrices_of(
 
     def read(x: np.ndarray) -> np.ndarray:
         each = [_by_gates(panels.read(one, first, last), own, gated) for one in x[:count]]
-        return np.stack(each).reshape(shape)
+        return np.stack(each).reshape(shape).copy()
 
     def write(x: np.ndarray, value: np.ndarray) -> None:
         for place, one in zip(x, value.reshape(count, *own), strict=True):
@@ -96,7 +96,7 @@ def _by_gates(matrix: np.ndarray, shape: Shape, gated: bool) -> np.ndarray:
         return matrix
     gates, rows, units = shape
     each = matrix.reshape(rows, -1, units).swapaxes(0, 1)[:gates]
-    return np.ascontiguousarray(each)
+    return each.copy()
 
 
 def _side_by_side(panels: Panels | Gained, value: np.ndarray, gated: bool) -> np.ndarray:
