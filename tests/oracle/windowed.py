@@ -129,11 +129,11 @@ class Windowed(Trainer):
     def _observe(self, y, learning):
         loss, delta = self._score(y)
         if learning:
-            delta = self._shorten(delta, self.h)
-            self.g_phi = readout.gradient(self.h, delta, self.activation)
+            delta = self._shorten(delta, (self.h, self.x))
+            self.g_phi = readout.gradient(self.h, delta, self.activation, self.x)
             self.root_phi = self._root()
             self.window_H[self.length] = readout.backward(self.h, delta, self.phi, self.activation)
-            self.phi = self.phi_optimizer.step(self.phi, self.g_phi, self.t, self.root_phi)
+            self.phi = self._phi_step()
         self._complete(learning)
         return loss
 

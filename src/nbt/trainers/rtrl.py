@@ -74,6 +74,11 @@ class RTRL(Trainer):
         )
         self._begin(plan, seed)
 
+    @property
+    def every(self) -> int:
+        """The number of steps between two updates of the network's parameters."""
+        return max(self._live.plan.form.steps, 1)
+
     def influence(self) -> np.ndarray:
         """Return the exact ∂h/∂θ. If parameters changed, past ones enter as they were.
 
@@ -82,7 +87,8 @@ class RTRL(Trainer):
         array (units, P, units), float64
             As `Trainer.influence`; for cells with gates as `NoBackTrack.influence`.
         """
-        return self.state_dict()["estimator.G"].astype(np.float64)
+        G = self.state_dict()["estimator.G"].astype(np.float64)
+        return G[0].copy() if G.ndim == 4 else G  # of y, which follows from h, it has as much
 
 
 LEARNERS.add("RTRL", Kind(partial(build, RTRL), partial(shapes_of, described_rtrl)))

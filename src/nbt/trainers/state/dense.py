@@ -216,14 +216,14 @@ class DenseTable:
         state = self.read_all()
         if self._core.windowed:
             estimate = influence.estimated_before(state) + influence.own_paths(state)
-            return estimate if self._gated else estimate[0]
+            return estimate if self._gated else estimate[0].copy()
         return influence.estimated(state) + self._exact(state)
 
     def exact_influence(self) -> np.ndarray:
         """Return the exact part of `influence`."""
         if self._core.windowed:
             exact = influence.own_paths(self.read_all())
-            return exact if self._gated else exact[0]
+            return exact if self._gated else exact[0].copy()
         return self._exact(self.read_all())
 
     def _exact(self, state: Mapping[str, np.ndarray]) -> np.ndarray:
