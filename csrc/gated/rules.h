@@ -10,8 +10,8 @@
  *                  E, ν being random signs of all c and y;
  * RTRL             all of ∂s/∂θ.
  *
- * Without W, and for a window over everything, each is exact RTRL. A step that is only observed has
- * no loss; a window that such a step closes leaves its gradient to the next one. */
+ * Without W and rms, and for a window over all, each is exact RTRL. A step only observed has no
+ * loss; a window that such a step closes leaves its gradient to the next one. */
 #ifndef NBT_GATED_RULES_H
 #define NBT_GATED_RULES_H
 

@@ -40,7 +40,7 @@ TORCH = {"LSTM": "ifzo", "GRU": "rzq", "RNN": "a"}
 KERAS = {"LSTM": "ifzo", "GRU": "zrq", "RNN": "a"}
 SAME = {
     "LSTM": {"coupled": False, "norm": None, "recurrent": True},
-    "GRU": {},
+    "GRU": {"norm": None},
     "RNN": {"activation": "tanh", "graph": None},
 }
 """What a cell must be for a layer to compute the same."""

@@ -84,6 +84,8 @@ def test_numbers(readout, standardize, missing):
 )
 def test_sizes(cell, n, A, m, dtype):
     """One unit; whole vecs, and several with a rest; more signs than one block of them."""
+    if cell.startswith("rms") and dtype == "float32":
+        n = max(n, 2)  # of one unit alone, x̂ is ±1: in 1 - x̂² only rounding is left
     sizes = {"n": n, "A": A, "m": m}
     for inputs in INPUTS:
         pair = WindowedPair(cell=cell, every=2, rank=1, inputs=inputs, dtype=dtype, **sizes)

@@ -21,6 +21,7 @@ CELLS = {  # UNITS in all
     "rms": nbt.LSTM(UNITS, norm="rms", coupled=True),
     "diagonal": nbt.LSTM(UNITS, recurrent=False),
     "gru": nbt.GRU(UNITS),
+    "rms-gru": nbt.GRU(UNITS, norm="rms"),
     "mgu": nbt.MGU(UNITS),
     "echo": nbt.LeakyRNN(UNITS, "tanh", learn=False, spectral_radius=0.9, bias_scaling=0.2),
     "echo-graph": nbt.RNN(UNITS, learn=False, graph=nbt.Graph.random(UNITS, 3), bias_scaling=0.2),
@@ -122,8 +123,9 @@ class Subject:
         own, cell = UNITS * (1 + UNITS + inputs), CELLS[self.cell]
         if self.rule == "fixed":
             own = 0
-        elif self.cell in ("gru", "mgu"):  # of two gates each sees one half
-            own = len(cell.gates) * own - UNITS * (UNITS + inputs)
+        elif isinstance(cell, nbt.GRU | nbt.MGU):  # of two gates each sees one half
+            gains = len(cell.gates) * UNITS if cell.norm else 0
+            own = len(cell.gates) * own - UNITS * (UNITS + inputs) + gains
         elif isinstance(cell, nbt.LSTM):
             one = own - (0 if cell.recurrent else UNITS**2) + (UNITS if cell.norm else 0)
             own = len(cell.gates) * one
@@ -234,6 +236,8 @@ SUBJECTS += [
         ("exact_self", "adam", "own", "float64", "softmax", "diagonal"),
         ("every", "sgd", "own", "float32", "gaussian", "gru"),
         ("rtrl", "adam", "own", "float64", "softmax", "mgu"),
+        ("every", "kalman", "own", "float32", "softmax", "rms-gru"),
+        ("rtrl", "adam", "lagged", "float64", "gaussian", "rms-gru"),
         ("every", "adam", "vector", "float32", "softmax", "rms"),
         ("bptt", "adam", "own", "float64", "softmax", "rms"),
         ("bptt", "kalman", "vector", "float32", "gaussian", "gru"),

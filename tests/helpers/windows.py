@@ -19,6 +19,8 @@ CELLS = {
     ),
     "gru": (nbt.GRU, lambda state: gated.GRU()),
     "mgu": (nbt.MGU, lambda state: gated.MGU()),
+    "rms gru": (lambda n: nbt.GRU(n, norm="rms"), lambda state: gated.GRU()),
+    "rms mgu": (lambda n: nbt.MGU(n, norm="rms"), lambda state: gated.MGU()),
     "rnn": (nbt.RNN, lambda state: gated.Leaky(state["cell.alpha"])),
     "tanh": (
         lambda n: nbt.RNN(n, "tanh"),
@@ -44,8 +46,7 @@ def unseen(trainer):
     if sizes.blind is None:
         return None
     mask = np.zeros(sizes.theta, bool)
-    mask[sizes.blind[0], 1 : 1 + sizes.units] = True
-    mask[sizes.blind[1], 1 + sizes.units :] = True
+    mask[sizes.blind[0], sizes.rows["W"]] = mask[sizes.blind[1], sizes.rows["r"]] = True
     return mask
 
 
@@ -55,8 +56,7 @@ def seen_by_gates(trainer, key):
     mask = unseen(trainer) if gated and key in ("cell.W", "cell.r") else None
     if mask is None:
         return ...
-    first = 1 + trainer.cell.units
-    return ~(mask[:, 1:first] if key == "cell.W" else mask[:, first:])
+    return ~mask[:, trainer._live.plan.sizes(None).rows[key.removeprefix("cell.")]]
 
 
 def random_state(trainer, rng, *, step=3):
@@ -85,8 +85,8 @@ def random_state(trainer, rng, *, step=3):
             J0[..., 0, :] = 0
             J0 *= 0.1
     if mask is not None:
-        first = 1 + n
-        state["cell.W"][mask[:, 1:first]] = state["cell.r"][mask[:, first:]] = 0
+        rows = trainer._live.plan.sizes(None).rows
+        state["cell.W"][mask[:, rows["W"]]] = state["cell.r"][mask[:, rows["r"]]] = 0
         state["state.y"], state["window.slope"] = state["state.c"], np.ones(n)
     return state | {"step": np.uint64(step), "seed": np.uint64(rng.integers(2**63))}
 

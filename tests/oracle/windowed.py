@@ -29,18 +29,18 @@ class Windowed(Trainer):
         one = "state.h" in state  # cells with one gate, whose arrays have no axis of gates
         self.one, self.rule, self.T, self.K, self.norm = one, rule, every, rank, norm
         self.unit, state = unit, {key: np.array(value) for key, value in state.items()}
-        gates = [key for key in state if key.startswith("cell.") and key != "cell.alpha"]
         self.gates = 1 if one else len(state["cell.b"])
-        parts = [self._wide(state[key]) for key in gates]
+        arrays = [f"cell.{name}" for name in ("b", "gain", "W", "r")]
+        parts = [self._wide(state[key]) for key in arrays if key in state]
         parts = [part[:, np.newaxis] if part.ndim == 2 else part for part in parts]
         theta = np.concatenate(parts, axis=1).astype(float)
         n = choices["units"]
-        self.recurrent, self.rms = "cell.W" in state, "cell.gain" in state
-        self.first = 1 + self.rms + n * self.recurrent  # row of r
-        first = self.first
+        self.recurrent, self.normed = "cell.W" in state, "cell.gain" in state
+        self.head = 1 + self.normed  # rows of theta before those of W and r: biases, and gains
+        first = self.head + n * self.recurrent
         self.y = None
         flat = {**state, "state.h": np.zeros(n), "cell.alpha": np.zeros(n)}
-        for name, rows in (("b", 0), ("W", slice(1, 1 + n)), ("r", slice(first, None))):
+        for name, rows in (("b", 0), ("W", slice(self.head, first)), ("r", slice(first, None))):
             flat[f"cell.{name}"] = np.zeros((n, n) if name == "W" else theta[0, rows].shape)
         for key in ("J", "J0"):
             if f"optimizer.theta.{key}" in state:
@@ -69,27 +69,20 @@ class Windowed(Trainer):
         return matrix.reshape(len(matrix), self.gates, -1).swapaxes(0, 1)
 
     def _net(self):
-        """The network, whose theta here has rows for W even where there is none."""
-        kind = gated.Normalised if self.rms else gated.Network
+        """The network, whose theta has rows for W even where there is none, and the gains last."""
+        kind = gated.Normalised if self.normed else gated.Network
         return kind(self.unit, self._full(self.theta), self.recurrent)
 
     def _full(self, array):
-        """With rows of W, and gains last."""
-        if self.rms:
-            bias, gain, rest = np.split(array, [1, 2], axis=-2)
-            array = np.concatenate([bias, rest, gain], axis=-2)
-        if self.recurrent:
-            return array
-        zeros = np.zeros((*array.shape[:-2], self.n, self.n))
-        return np.concatenate([array[..., :1, :], zeros, array[..., 1:, :]], axis=-2)
+        """From the rows of theta here to those of the network."""
+        bias, gain, rest = np.split(array, [1, self.head], axis=-2)
+        W = np.zeros((*array.shape[:-2], 0 if self.recurrent else self.n, self.n))
+        return np.concatenate([bias, W, rest, gain], axis=-2)
 
     def _there(self, array):
-        """Without rows of W that are not there, and with gains after biases."""
-        if not self.recurrent:
-            array = np.concatenate([array[..., :1, :], array[..., 1 + self.n :, :]], axis=-2)
-        if not self.rms:
-            return array
-        bias, rest, gain = np.split(array, [1, array.shape[-2] - 1], axis=-2)
+        """Back."""
+        first = 1 if self.recurrent else 1 + self.n
+        bias, _, rest, gain = np.split(array, [1, first, array.shape[-2] - self.normed], axis=-2)
         return np.concatenate([bias, gain, rest], axis=-2)
 
     def _shown(self, c):
@@ -223,13 +216,13 @@ class Windowed(Trainer):
     def state_dict(self):
         state = super().state_dict()
         del state["state.h"], state["cell.alpha"]
-        theta, first = self._narrow(self.theta), self.first
+        theta, first = self._narrow(self.theta), self.head + self.n * self.recurrent
         state |= {"cell.b": theta[..., 0, :], "cell.r": theta[..., first:, :]}
-        state["cell.W"] = theta[..., 1 + self.rms : first, :]
-        if self.rms:
-            state["cell.gain"] = theta[..., 1, :]
+        state["cell.W"] = theta[..., self.head : first, :]
         if not self.recurrent:
             del state["cell.W"]
+        if self.normed:
+            state["cell.gain"] = theta[..., 1, :]
         if self.one:
             state |= {"cell.alpha": self.unit.alpha, "state.h": self.c}
         else:

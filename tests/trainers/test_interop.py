@@ -227,8 +227,6 @@ def test_tensors_and_lists():
 
 # ---- refusals ----------------------------------------------------------------------------------
 
-NORMED = nbt.LSTM(3)
-object.__setattr__(NORMED, "norm", "rms")
 X, K = drawn("torch", "LSTM"), drawn("keras", "GRU")
 C = interop.from_torch(X, CELLS["LSTM"])
 PICKY = Tensor(X["weight_ih_l0"])
@@ -263,7 +261,8 @@ PICKY.detach = lambda: PICKY
         (TypeError, "cell", lambda: interop.from_torch(X, nbt.MGU(3))),
         (TypeError, "cell", lambda: interop.from_torch(X, "LSTM")),
         (ValueError, "cell", lambda: interop.from_torch(X, nbt.LSTM(3, coupled=True))),
-        (ValueError, "cell", lambda: interop.to_torch(C, NORMED)),
+        (ValueError, "cell", lambda: interop.to_torch(C, nbt.LSTM(3, norm="rms"))),
+        (ValueError, "cell", lambda: interop.from_keras(K, nbt.GRU(3, norm="rms"))),
         (ValueError, "cell", lambda: interop.to_keras(C, nbt.LSTM(3, recurrent=False))),
         (ValueError, "cell", lambda: interop.from_keras(K, nbt.RNN(3))),
         (ValueError, "cell", lambda: interop.from_keras(K, nbt.RNN(3, "tanh",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -63,11 +63,13 @@ class LSTM:
     coupled : bool
         Whether the input gate is i = 1 - f. The gates are then f, z, o.
     norm : {"rms"}, optional
-        "rms": of each gate the sums s_g without bias are divided by their root mean square over the
-        units: a_g = b_g + γ_g s_g / √(mean s_g² + 10⁻⁶), with gains γ_g that are learned and begin
-        as 1. Default: none.
+        "rms" divides the sums of each gate by their root mean square over the units. With the
+        sums s_g without bias, a_g = b_g + γ_g s_g / √(mean s_g² + 10⁻⁶). The gains γ_g, one for
+        each unit and gate, begin at 1 and are learned like the other parameters. It helps on text,
+        and hurts where a network counts or copies after a long delay. Default: none.
     recurrent : bool
-        Whether units see each other. Without W the gradient of `NoBackTrack` is exact.
+        Whether units see each other. Without W the gradient of `NoBackTrack` is exact, unless
+        `norm` lets all units of a gate depend on each other.
     memory : (float, float)
         Range of the time constants τ with which units begin, in steps, at least 1. They are drawn
         with a uniform logarithm.
@@ -78,8 +80,8 @@ class LSTM:
         `units` is no integer, `coupled` or `recurrent` no bool, `norm` no string, or `memory` no
         pair of numbers.
     ValueError
-        `units` is less than 1, `norm` not "rms", or `memory` no range of numbers
-        from 1 on. A trainer refuses more than 65536 units.
+        `units` is less than 1, `norm` not "rms", or `memory` no range of numbers from 1 on. A
+        trainer refuses more than 65536 units.
 
     Examples
     --------
@@ -87,6 +89,8 @@ class LSTM:
     LSTM(units=32)
     >>> LSTM(32, coupled=True, memory=(1, 8))
     LSTM(units=32, coupled=True, memory=(1.0, 8.0))
+    >>> LSTM(32, norm="rms")
+    LSTM(units=32, norm='rms')
     """
 
     units: int
@@ -99,8 +103,6 @@ class LSTM:
         _check(self)
         for name in ("coupled", "recurrent"):
             object.__setattr__(self, name, _arguments.flag(name, getattr(self, name)))
-        if self.norm is not None:
-            _arguments.one_of("norm", self.norm, ["rms"])
 
     __repr__ = short_repr
 
@@ -141,6 +143,8 @@ class GRU:
     ----------
     units : int
         Number of units, in [1, 65536].
+    norm : {"rms"}, optional
+        Normalisation of each gate's sums, as in `LSTM`. Default: none.
     memory : (float, float)
         Range of the time constants with which units begin, as in `LSTM`.
 
@@ -156,6 +160,7 @@ class GRU:
     """
 
     units: int
+    norm: Norm | None = field(default=None, metadata=QUIET, kw_only=True)
     memory: tuple[float, float] = field(default=MEMORY, metadata=QUIET, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -204,6 +209,8 @@ class MGU:
     ----------
     units : int
         Number of units, in [1, 65536].
+    norm : {"rms"}, optional
+        Normalisation of each gate's sums, as in `LSTM`. Default: none.
     memory : (float, float)
         Range of the time constants with which units begin, as in `LSTM`.
 
@@ -219,6 +226,7 @@ class MGU:
     """
 
     units: int
+    norm: Norm | None = field(default=None, metadata=QUIET, kw_only=True)
     memory: tuple[float, float] = field(default=MEMORY, metadata=QUIET, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -271,11 +279,13 @@ def gates_of(cell: Gated) -> Gates:
 
 def has_gains(cell: Any) -> bool:
     """Return whether the sums of this cell's gates are normalised, and have gains."""
-    return isinstance(cell, LSTM) and cell.norm is not None
+    return isinstance(cell, Gated) and cell.norm is not None
 
 
 def _check(cell: Any) -> None:
     object.__setattr__(cell, "units", _arguments.integer("units", cell.units))
+    if cell.norm is not None:
+        _arguments.one_of("norm", cell.norm, get_args(Norm))
     pair = cell.memory
     if not isinstance(pair, (list, tuple, np.ndarray)) or len(pair) != 2:
         raise TypeError(f"memory: expected a pair of numbers, such as (1, 32), got {pair!r}")
@@ -286,8 +296,8 @@ def _check(cell: Any) -> None:
 
 
 def _drawn(cell: Gated, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return b, W and r of a layer. W is drawn even if it is not there, so that r does not depend
-    on it."""
+    """Return b, gain, W and r of a layer, as far as they are there. W is drawn even if it is not
+    there, so that r does not depend on it."""
     n, gates = cell.units, gates_of(cell)
     count = len(gates.names)
     b = np.zeros((count, n))

@@ -67,9 +67,9 @@ def within(key: str, array: np.ndarray, low: int, end: int) -> np.ndarray:
 def blind(key: str, array: np.ndarray, sizes: Sizes) -> None:
     """Raise unless an array is 0 where a gate does not see y or x; C would let the gate see it."""
     assert sizes.blind is not None
-    unseen, inputs = np.zeros(sizes.theta, bool), 1 + sizes.units  # the first row of r
-    unseen[sizes.blind[0], 1:inputs] = unseen[sizes.blind[1], inputs:] = True
-    part = {"cell.W": slice(1, inputs), "cell.r": slice(inputs, None)}.get(key, slice(None))
+    unseen, rows = np.zeros(sizes.theta, bool), sizes.rows
+    unseen[sizes.blind[0], rows["W"]] = unseen[sizes.blind[1], rows["r"]] = True
+    part = rows.get(key.removeprefix("cell."), slice(None))
     if array[..., unseen[:, part]].any():
         name = sizes.gates.names[sizes.blind[key == "cell.r"]] if sizes.gates else ""
         raise ValueError(f"{key}: expected 0 for what a gate does not see, such as {name!r}")

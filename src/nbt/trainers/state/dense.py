@@ -11,7 +11,7 @@ from nbt.trainers.form import Form
 from nbt.trainers.state import growth, influence
 from nbt.trainers.state.checks import blind, integers, numbers, within
 from nbt.trainers.state.entries import Entry, flat, matrices_of, plain, row_of, rows_of
-from nbt.trainers.state.panels import Gained, Panels
+from nbt.trainers.state.panels import Panels
 from nbt.trainers.state.sizes import MOMENTS, TYPICAL, Shape, Sizes
 
 __all__ = ["DenseTable"]
@@ -23,10 +23,10 @@ LAST_STEP = 2**63 - 1  # largest step of a state, so that 64 bits always hold th
 
 # The array of the core that holds each array of the state.
 ARRAYS = {
-    **{"cell.b": "theta", "cell.W": "theta", "cell.r": "theta", "cell.alpha": "alpha"},
+    **dict.fromkeys(("cell.b", "cell.gain", "cell.W", "cell.r"), "theta"),
+    "cell.alpha": "alpha",
     **{"readout.b": "phi", "readout.W": "phi", "readout.r": "phi"},
     **{"state.h": "h", "state.lags": "x_before", "state.x": "last_x"},
-    **{"cell.gain": "theta"},
     **{"state.c": "h", "state.y": "a"},  # what a unit with gates carries, and shows
     **{f"optimizer.{name}.J": f"{name}_J" for name in ("theta", "phi")},
     **{f"optimizer.{name}.J0": f"{name}_J0" for name in ("theta", "phi")},
@@ -70,11 +70,9 @@ class DenseTable:
     def __init__(self, core: _core.Learner, form: Form, sizes: Sizes) -> None:
         self._core, self._form = core, form
         self._window, self._rule = form.steps, form.rule
-        self._theta: Panels | Gained = Panels(**core.panels("theta"))
+        self._theta = Panels(**core.panels("theta"), gains="gain" in sizes.cell)
         self._phi = Panels(**core.panels("phi"))
         self._gated, self._sizes, shapes = sizes.gated, sizes, form.shapes(sizes)
-        if "cell.gain" in shapes:
-            self._theta = Gained(self._theta)
         self._entries = {key: self._entry(key, shape) for key, shape in shapes.items()}
         self._updates = [key for key in UPDATES if key.replace("updates", "m") in shapes]
         self._waiting = self._rows_that_wait() if core.lazy else {}
@@ -97,10 +95,10 @@ class DenseTable:
         if "phi" in array:
             first = {"readout.W": 1, "readout.r": 1 + self._core.units}.get(key, 0)
             return rows_of(self._phi, array, shape, first)
-        inputs = self._sizes.theta[-2] - self._sizes.inputs.width  # first row of r
+        own = self._sizes.rows.get(key.removeprefix("cell."))
+        first = own.start if own else 0
         if key == "cell.gain":
-            return row_of(self._theta, array, shape, 1)
-        first = {"cell.W": 1 + isinstance(self._theta, Gained), "cell.r": inputs}.get(key, 0)
+            return row_of(self._theta, array, shape, first)
         return rows_of(self._theta, array, shape, first, self._gated)
 
     def _in_ring(self, key: str, shape: Shape) -> Entry:

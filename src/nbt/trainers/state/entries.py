@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nbt.trainers.state.panels import Gained, Panels
+from nbt.trainers.state.panels import Panels
 from nbt.trainers.state.sizes import Shape
 
 __all__ = ["Entry", "flat", "matrices_of", "plain", "row_of", "rows_of"]
@@ -48,9 +48,7 @@ def flat(array: str, shape: Shape) -> Entry:
     return Entry(array, shape, lambda x: x[0, :size].reshape(shape).copy(), write)
 
 
-def rows_of(
-    panels: Panels | Gained, array: str, shape: Shape, first: int, gated: bool = False
-) -> Entry:
+def rows_of(panels: Panels, array: str, shape: Shape, first: int, gated: bool = False) -> Entry:
     """Return an entry of the rows of a matrix in panels, from `first` on. Its shape is (rows,
     columns), or with gates (gates, rows, units)."""
     last = first + shape[-2]
@@ -62,8 +60,9 @@ def rows_of(
     )
 
 
-def row_of(panels: Panels | Gained, array: str, shape: Shape, place: int) -> Entry:
-    """Return an entry of one row of a matrix in panels, (gates, units)."""
+def row_of(panels: Panels, array: str, shape: Shape, place: int) -> Entry:
+    """Return an entry of one row of a matrix in panels, below row 0. Its shape is (gates,
+    units)."""
     return Entry(
         array,
         shape,
@@ -72,9 +71,7 @@ def row_of(panels: Panels | Gained, array: str, shape: Shape, place: int) -> Ent
     )
 
 
-def matrices_of(
-    panels: Panels | Gained, array: str, shape: Shape, first: int, gated: bool = False
-) -> Entry:
+def matrices_of(panels: Panels, array: str, shape: Shape, first: int, gated: bool = False) -> Entry:
     """Return an entry of the rows of several matrices in panels, one after the other."""
     own = shape[-3:] if gated else shape[-2:]
     count, last = math.prod(shape[: -len(own)]), first + own[-2]
@@ -99,7 +96,7 @@ def _by_gates(matrix: np.ndarray, shape: Shape, gated: bool) -> np.ndarray:
     return each.copy()
 
 
-def _side_by_side(panels: Panels | Gained, value: np.ndarray, gated: bool) -> np.ndarray:
+def _side_by_side(panels: Panels, value: np.ndarray, gated: bool) -> np.ndarray:
     """Return what `_by_gates` made as a matrix; columns of further gates are 0."""
     if not gated:
         return value

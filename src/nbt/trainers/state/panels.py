@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Gained", "Panels"]
+__all__ = ["Panels"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,9 @@ class Panels:
         Number of rows of a panel, with its padding.
     lanes : int
         Number of columns of a full panel.
+    gains : bool
+        Whether the matrix has gains (csrc/gated/network.h): its second row, but the last one of the
+        panels, where rows of padding may lie before it.
     """
 
     rows: int
@@ -37,6 +40,7 @@ class Panels:
     width: int
     depth: int
     lanes: int
+    gains: bool = False
 
     def _panels(self, flat: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Yield the first column of each panel, and a view (rows, columns) of it without
@@ -47,13 +51,21 @@ class Panels:
             panel = flat[start : start + self.depth * width].reshape(self.depth, width)
             yield first, panel[: self.rows, : self.columns - first]
 
+    def _below(self, first: int, last: int) -> slice | np.ndarray:
+        """Return where rows first … last - 1 of the matrix, none of which is row 0, are in
+        panels."""
+        if not self.gains:
+            return slice(first - 1, last - 1)
+        rows = np.arange(first, last)
+        return np.where(rows == 1, self.rows - 1, rows - 2)
+
     def read(self, flat: np.ndarray, first: int, last: int) -> np.ndarray:
         """Return rows first … last - 1 of the matrix in `flat`, as a new array (rows, columns)."""
         out = np.empty((last - first, self.columns), flat.dtype)
         if first == 0:
             out[0] = flat[: self.columns]
         below = out[1:] if first == 0 else out
-        rows = slice(max(first - 1, 0), last - 1)
+        rows = self._below(max(first, 1), last)
         for column, panel in self._panels(flat):
             below[:, column : column + panel.shape[1]] = panel[rows]
         return out
@@ -63,41 +75,6 @@ class Panels:
         if first == 0:
             flat[: self.columns] = value[0]
             value, first = value[1:], 1
-        rows = slice(first - 1, first - 1 + len(value))
+        rows = self._below(first, first + len(value))
         for column, panel in self._panels(flat):
             panel[rows] = value[:, column : column + panel.shape[1]]
-
-
-@dataclass(frozen=True)
-class Gained:
-    """Matrix whose second row, that of the gains, lies last in the panels.
-
-    Parameters
-    ----------
-    panels : Panels
-        The layout, in which rows of padding may lie between the others and the last.
-    """
-
-    panels: Panels
-
-    @property
-    def columns(self) -> int:
-        """Number of columns."""
-        return self.panels.columns
-
-    def _whole(self, flat: np.ndarray) -> np.ndarray:
-        return self.panels.read(flat, 0, self.panels.rows + 1)
-
-    def _places(self, first: int, last: int) -> np.ndarray:
-        rows = np.arange(first, last)
-        return np.where(rows == 1, self.panels.rows, rows - (rows > 1))
-
-    def read(self, flat: np.ndarray, first: int, last: int) -> np.ndarray:
-        """Return rows first … last - 1, as `Panels.read` does."""
-        return self._whole(flat)[self._places(first, last)]
-
-    def write(self, flat: np.ndarray, value: np.ndarray, first: int) -> None:
-        """Set the rows from `first` on, as `Panels.write` does."""
-        whole = self._whole(flat)
-        whole[self._places(first, first + len(value))] = value
-        self.panels.write(flat, whole, 0)

@@ -86,6 +86,16 @@ class Sizes:
         return (self.gates.kept, *self.theta[1:]) if self.gates else self.theta
 
     @property
+    def rows(self) -> dict[str, slice]:
+        """Which rows of θ each array of a dense cell has."""
+        rows, first = {}, 0
+        for name in ("b", "gain", "W", "r"):
+            if name in self.cell:
+                last = first + (self.cell[name][-2] if name in ("W", "r") else 1)
+                rows[name], first = slice(first, last), last
+        return rows
+
+    @property
     def blind(self) -> tuple[int, int] | None:
         """A gate that does not see y, and one that does not see x, if there are any."""
         return self.gates.blind if self.gates else None
