@@ -25,14 +25,16 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(network, slope, 1, ldn, always, CARRIED)
 
 /* φ; ∂ℓ/∂h, ∂ℓ/∂ŷ; a diagonal I_t (23) that does not depend on y (readout.h); the last input where
- * it is seen, and (a, x). */
+ * it is seen, and (a, x). Errors of means, and what changes φ by them (recursive.h). */
 #define NBT_READOUT_ARRAYS(X)                                                                      \
     X(readout, phi, 1, out.size, always, LEARNED)                                                  \
     X(readout, H, 1, ldn, always, DERIVED)                                                         \
     X(readout, delta, 1, ldA, always, SCRATCH)                                                     \
     X(readout, information, 1, ldA, informed, SCRATCH)                                             \
     X(readout, last_x, 1, ldm, direct &&vectors, CARRIED)                                          \
-    X(readout, features, 1, ldfeatures, direct &&vectors, SCRATCH)
+    X(readout, features, 1, ldfeatures, direct &&vectors, SCRATCH)                                 \
+    X(readout, errors, 1, ldA, shared, SCRATCH)                                                    \
+    X(readout, step, 1, ldfeatures, shared, SCRATCH)
 
 /* Kalman: diagonal and first row of J, for θ and φ. Adam: means of g and g². Of a system: the
  * metric's q, r (metric.h), and a vector (p) that is 0 between uses. Of a reference metric
@@ -184,8 +186,14 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(scaler, y_limited, 1, Y, scale_y, CARRIED)                                                   \
     X(scaler, y_square, 2, Y, scale_y, DERIVED)
 
-/* What is predicted, for a reference metric (reference.h). */
-#define NBT_OPTIMIZER_DOUBLES(X) X(optimizer, predicted, 1, A, reference, DERIVED)
+/* What is predicted, for a reference metric (reference.h). The covariance that means share, what
+ * the next pass still has to do to it, and two vectors of a step (recursive.h). */
+#define NBT_OPTIMIZER_DOUBLES(X)                                                                   \
+    X(optimizer, predicted, 1, A, reference, DERIVED)                                              \
+    X(optimizer, phi_P, ldshared, ldshared, shared, LEARNED)                                       \
+    X(optimizer, phi_waiting, 3, ldshared, shared, CARRIED)                                        \
+    X(optimizer, phi_f, 1, ldshared, shared, DERIVED)                                              \
+    X(optimizer, phi_s, 1, ldshared, shared, DERIVED)
 
 #define NBT_DOUBLES(X)                                                                             \
     NBT_SCALER_DOUBLES(X)                                                                          \

@@ -28,6 +28,7 @@ typedef struct {
     nbt_schedule schedule;  /* rate of SGD and Adam, decay of Kalman */
     double lambda, outlier; /* Kalman: Λ; κ, infinite: none */
     double b1, b2;          /* Adam: how much its means keep, β₁ and β₂ */
+    int shared;             /* Kalman of φ: a covariance for all means (shared/recursive.h) */
 } nbt_method;
 
 typedef struct {
@@ -43,6 +44,7 @@ typedef struct {
     size_t strip;    /* columns of RTRL's G that lie together (dense/rtrl.h) */
     nbt_panels cell; /* of θ and what has its shape */
     nbt_panels out;  /* of φ; its rows are those that every step reads (readout.h) */
+    size_t ldshared; /* of its covariance: whole blocks (shared/recursive.h) */
     size_t features; /* what the readout sees: n activities, with `direct` m inputs */
     /* row strides, in numbers */
     size_t ldn, ldm, ldA, ldY, ldP, ldS, ldG, ldpair, ldrecent, ldinput, ldwords;

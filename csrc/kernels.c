@@ -11,6 +11,7 @@
 #include "shared/activation.h"
 #include "shared/influence.h"
 #include "shared/readout.h"
+#include "shared/recursive.h"
 #include "shared/scaler.h"
 #include "shared/truncated.h"
 #include "systems/bptt.h"
@@ -26,6 +27,7 @@ static void refresh(nbt_learner *self)
 {
     if (!self->choices.windowed)
         NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
+    if (self->choices.phi.shared) NBT(recursive_refresh)(self);
 }
 
 static void predict(nbt_learner *self, const nbt_rule_row *rule, int has_x, int32_t symbol,
@@ -100,6 +102,7 @@ const nbt_kernels NBT(nbt_kernels_of) = {
     .bring_up = settle_rows,
     .predict = predict,
     .sees = NBT(readout_sees),
+    .settle_shared = NBT(recursive_settle),
     .finite = finite,
     .waiting_finite = NBT(lazy_finite),
     .network = {.step = NBT(network_step),

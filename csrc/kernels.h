@@ -13,6 +13,7 @@ typedef struct nbt_kernels {
     void (*refresh)(nbt_learner *self);
     void (*predict)(nbt_learner *self, const nbt_rule_row *rule, int has_x, int32_t symbol,
                     const double *vector, double *p);
+    void (*settle_shared)(nbt_learner *self);                            /* recursive.h */
     void (*sees)(nbt_learner *self, int32_t symbol, const void *vector); /* readout.h */
     void (*bring_up)(const nbt_learner *self, void *theta, void *w);
     int (*finite)(size_t count, const void *numbers); /* all of them, whole vecs? */

@@ -48,6 +48,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
     at->cell = of->is_system ? (nbt_panels){.size = nbt_padded(system->p, lanes)}
                              : nbt_panels_of(units, rows, at->gates * at->n, lanes);
     at->features = at->n + (of->direct ? at->m : 0);
+    at->ldshared = nbt_padded(1 + at->features, NBT_ALIGN / sizeof(double));
     if (of->readout != NBT_OWN_LOSS) {
         at->out = nbt_panels_of(at->n, at->features, at->A, lanes);
         if (of->one_hot) at->out.rows = at->n;
@@ -106,6 +107,8 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int fisher = nobacktrack && of->norm == NBT_FISHER, reference = of->reference;
     const int informed = kalman_phi && !bptt && of->readout == NBT_GAUSSIAN;
     const int scale_x = of->scale_x, scale_y = of->scale_y, direct = of->direct;
+    const int shared = of->phi.shared;
+    const size_t ldshared = at->ldshared;
     const size_t entries = is_system ? self->system.functions.entries : 0;
     const size_t theta_kept = of->dense ? kept(metric->groups, metric->group_start) : cell.size;
     const size_t phi_size =
@@ -171,10 +174,17 @@ void nbt_learner_refresh(nbt_learner *self)
     end(self);
 }
 
+/* What waits, of the rule and of the readout. */
+static void settle(nbt_learner *self)
+{
+    rule_of(self)->settle(self);
+    if (self->choices.phi.shared) self->kernels->settle_shared(self);
+}
+
 void nbt_learner_settle(nbt_learner *self)
 {
     begin(self);
-    rule_of(self)->settle(self);
+    settle(self);
     end(self);
 }
 
@@ -252,7 +262,7 @@ static int is_sound(nbt_learner *self)
     if (!self->workers.noted) return 1;
     self->counters.looks++;
     self->workers.noted = 0;
-    rule_of(self)->settle(self);
+    settle(self);
     const int finite = all_is_finite(self);
     nbt_forget_notes();
     return finite;

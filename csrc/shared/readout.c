@@ -2,6 +2,7 @@
 #include "machine/panels.h"
 #include "machine/vmath.h"
 #include "shared/optimizer.h"
+#include "shared/recursive.h"
 #include "shared/scaler.h"
 #include <math.h>
 #include <string.h>
@@ -178,6 +179,7 @@ static surprise limited(nbt_learner *self, size_t d, double off, double error)
 static double gaussian_loss(nbt_learner *self, nbt_target y, real *delta)
 {
     real *u = delta + self->sizes.Y, *information = self->readout.information, slope;
+    real *errors = self->readout.errors; /* of the means, in their own units */
     double loss = 0;
     size_t scored = 0;
     for (size_t d = 0; d < self->sizes.Y; d++) {
@@ -193,6 +195,7 @@ static double gaussian_loss(nbt_learner *self, nbt_target y, real *delta)
         const double step =
             self->choices.scale_y && self->choices.phi.kind == NBT_SGD ? 1 / own : own;
         delta[d] = counts ? (real)(seen.off * step) : 0;
+        if (errors) errors[d] = counts ? (real)(seen.off / own) : 0;
         const double by_s = 0.5 * (seen.share - seen.off * seen.off) + seen.pull * (double)s;
         u[d] = counts ? (real)by_s * slope : 0;
         if (!information) continue;
@@ -326,6 +329,17 @@ static void descend_outer(nbt_learner *self)
     if (self->choices.direct) descend_inputs(self, delta, rate);
 }
 
+/* The means by recursive least squares; what is left of δ is that of u. */
+static void learn_means(nbt_learner *self)
+{
+    const size_t size = self->sizes.Y * sizeof(real);
+    if (!self->readout.unscored)
+        NBT(recursive_learn)(self, features_of(self, NBT(readout_view)(self)), self->readout.symbol,
+                             self->readout.errors);
+    memset(self->readout.delta, 0, size);
+    memset(self->readout.information, 0, size);
+}
+
 void NBT(readout_learn)(nbt_learner *self)
 {
     if (self->choices.phi.kind == NBT_SGD) {
@@ -333,6 +347,7 @@ void NBT(readout_learn)(nbt_learner *self)
         return;
     }
     NBT(readout_pull)(self, 1, self->network.slope, self->readout.delta, self->readout.H);
+    if (self->choices.phi.shared) learn_means(self);
     if (self->readout.symbol >= 0)
         NBT(optimizer_apply_row)(self, row_of(self, self->readout.symbol), self->readout.delta,
                                  self->readout.information);

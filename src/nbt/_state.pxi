@@ -12,6 +12,7 @@ cdef nbt_method _method(dict asked) except *:
     of.kind, of.schedule = OPTIMIZERS[asked["kind"]], nbt_schedule(SCHEDULES[kind], scale, after)
     of.lambda_, of.outlier = asked.get("prior", 0), asked.get("outlier", 0)
     of.b1, of.b2 = asked.get("b1", 0), asked.get("b2", 0)
+    of.shared = asked.get("shared", False)
     return of
 
 
@@ -114,6 +115,8 @@ cdef class LearnerState:
             self.work += n * <double>n * system.c.p
         elif to.rule == NBT_RTRL:
             self.work += n * <double>n * at.P * n * at.gates * (2 if windowed else 1)
+        if to.phi.shared:
+            self.work += 2 * <double>at.ldshared * at.ldshared
         self.work = max(self.work, LEAST_WORK)
         nbt_learner_refresh(&self.c)
 

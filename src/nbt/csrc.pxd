@@ -76,9 +76,10 @@ cdef extern from "choices.h" nogil:
         nbt_schedule schedule
         double lambda_ "lambda"
         double outlier, b1, b2
+        int shared
     ctypedef struct nbt_sizes:
         size_t n, m, A, given, P, K, S, T, gates, kept, Y, phases, lanes, strip, ldwords
-        size_t features
+        size_t features, ldshared
         nbt_panels cell, out
     ctypedef struct nbt_choices:
         nbt_dtype dtype

@@ -39,10 +39,10 @@ def value_out(value) -> object:
         return {"kind": type(value).__name__}
     if not dataclasses.is_dataclass(value):
         return [value_out(one) for one in value] if isinstance(value, tuple) else value
-    fields = {}
+    fields, lacking = {}, getattr(value, "lacking", {})
     for field in dataclasses.fields(value):
         own = getattr(value, field.name)
-        if not field.metadata.get("later") or own != field.default:
+        if not field.metadata.get("later") or own != lacking.get(field.name, field.default):
             fields[field.name] = value_out(own)
     return {"kind": type(value).__name__, **fields}
 

@@ -14,9 +14,12 @@ from nbt.schedules import InverseSqrt, Schedule, as_schedule
 __all__ = ["OPTIMIZERS", "SGD", "Adam", "Kalman", "Optimizer", "both", "default_for_readout"]
 
 
-Reduction = Literal["quasi-diagonal", "diagonal", "block", "full"]
+Reduction = Literal["quasi-diagonal", "diagonal", "block", "full", "shared"]
 Fisher = Literal["outer", "exact"]
 REDUCTIONS, FISHERS = get_args(Reduction), get_args(Fisher)
+SHARED = REDUCTIONS[-1]
+SHARED_PRIOR = 1e-3  # Λ of a readout with one covariance
+MOST_SHARED = 2048  # most features of such a readout, its bias among them
 # Λ / units, and Λ of a readout: for symbols as measured (docs/learning.md).
 DEFAULT_PRIOR = {"sigmoid": 1.0, "tanh": 3.0, "identity": 1.0}
 PLAIN_PRIOR = 0.3  # of networks of sigmoid units without leaks
@@ -150,7 +153,9 @@ class Kalman:
         units. Where `prior` is given, and for other readouts: that of the network, as in the paper.
     reduction : {"quasi-diagonal", "diagonal", "block", "full"}
         What is kept of J, for θ and for φ separately. "quasi-diagonal": the diagonal, and the row
-        of the bias of each group. "diagonal": the diagonal. "block": the whole matrix of each
+        of the bias of each group. "shared": only as the `readout_optimizer` of a `Gaussian`; the
+        means of all numbers share the whole covariance of what the readout sees, which is recursive
+        least squares (see Notes). "diagonal": the diagonal. "block": the whole matrix of each
         group. "full": the whole matrix, which makes the extended Kalman filter (21)–(22). The last
         two are references for small networks: a matrix of b rows costs b³ a step.
     fisher : {"outer", "exact"}
@@ -179,7 +184,16 @@ class Kalman:
     Notes
     -----
     Any other choice than the default `reduction` and `fisher` runs on the path for systems, with
-    one block of units and without exact self-influence.
+    one block of units and without exact self-influence; "shared" does not.
+
+    With "shared", let f = (1, a), or (1, a, x) with ``direct=True``, have F entries, and let e be
+    the errors of the means, limited as for `SGD` where targets are standardised. A step is s = P f,
+    g = s / (k + f·s), φ ← φ - g eᵀ, P ← (P - g sᵀ) / k with k = 1 - γ. P begins as I / Λ, Λ being
+    `readout_prior` (default: 0.001). γ is at most 1 / F, and F at most 2048. So that P stays
+    bounded where features do not vary, each step gives back what decays of the prior, one feature
+    at a time. The outputs for the log-variances keep their quasi-diagonal J. P follows what is
+    seen, whichever targets are known: a number that is missing leaves its own weights as they are.
+    P is kept in float64, and a step costs F² multiply-adds.
 
     Examples
     --------
@@ -206,11 +220,17 @@ class Kalman:
     def plain(self) -> bool:
         """Whether this is the quasi-diagonal filter of outer products, which C has for every
         cell."""
-        return self.reduction == REDUCTIONS[0] and self.fisher == FISHERS[0]
+        return self.reduction in (REDUCTIONS[0], SHARED) and self.fisher == FISHERS[0]
+
+    @property
+    def shared(self) -> bool:
+        """Whether all means of a readout share one covariance."""
+        return self.reduction == SHARED
 
     def __repr__(self) -> str:
         readout = "" if self.readout_prior is None else f", readout_prior={self.readout_prior}"
-        more = "" if self.plain else f", reduction={self.reduction!r}, fisher={self.fisher!r}"
+        usual = self.plain and not self.shared
+        more = "" if usual else f", reduction={self.reduction!r}, fisher={self.fisher!r}"
         kappa = "" if self.outlier == Kalman.outlier else f", outlier={self.outlier}"
         return f"Kalman(decay={self.decay}, prior={self.prior}{readout}{more}{kappa})"
 
@@ -232,6 +252,8 @@ class Kalman:
         network = prior * cell.units
         if self.readout_prior is not None:
             return network, self.readout_prior
+        if self.shared:
+            return network, SHARED_PRIOR
         return network, DEFAULT_READOUT_PRIOR if symbols and self.prior is None else network
 
     @property
@@ -243,7 +265,12 @@ class Kalman:
         """Return what C takes, but Λ."""
         outlier = math.inf if self.outlier is None else self.outlier
         schedule = self.decay.lower()
-        return {"kind": "kalman", "schedule": schedule, "outlier": outlier}
+        return {
+            "kind": "kalman",
+            "schedule": schedule,
+            "outlier": outlier,
+            "shared": self.shared,
+        }
 
 
 def _default_prior(activation: str | tuple[str, ...]) -> float:
@@ -260,6 +287,11 @@ def both(optimizer: object, readout_optimizer: object) -> tuple[Optimizer, Optim
     """Return the optimizers of the network and of the readout, after they are checked. None stands
     for the readout's best known one beside that of the network."""
     first = _arguments.instance("optimizer", optimizer, *OPTIMIZERS)
+    if isinstance(first, Kalman) and first.shared:
+        raise ValueError(
+            "optimizer: expected an optimizer of the network; reduction='shared' is for "
+            f"readout_optimizer, got {first}"
+        )
     if readout_optimizer is None:
         return first, default_for_readout(first)
     second = _arguments.instance("readout_optimizer", readout_optimizer, *OPTIMIZERS)
@@ -279,4 +311,4 @@ def default_for_readout(optimizer: Optimizer) -> Optimizer:
 def _metric(optimizer: Optimizer) -> tuple[str, str]:
     """Return what is kept of J and what it is a sum of; without J, the default."""
     of = optimizer if isinstance(optimizer, Kalman) else Kalman
-    return of.reduction, of.fisher
+    return REDUCTIONS[0] if of is not Kalman and of.shared else of.reduction, of.fisher

@@ -107,7 +107,7 @@ class Softmax(_MaySeeInputs):
     """
 
     symbols: int
-    direct: bool | None = None
+    direct: bool | None = field(default=None, metadata=LATER)
     counts: int = field(default=0, metadata=LATER)
     counts_memory: int = field(default=COUNTS_MEMORY, metadata=LATER)
 
@@ -194,7 +194,7 @@ class Gaussian(_MaySeeInputs):
 
     dim: int
     standardize: bool = True
-    direct: bool | None = None
+    direct: bool | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         self._check_direct()
@@ -244,7 +244,7 @@ class Bernoulli(_MaySeeInputs):
     """
 
     dim: int
-    direct: bool | None = None
+    direct: bool | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         self._check_direct()

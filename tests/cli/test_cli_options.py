@@ -16,7 +16,7 @@ from nbt.cli.options.defaults import OPTIMIZERS, TRAINERS, of, shown
 from nbt.cli.options.rows import Older
 from nbt.cli.options.table import GROUPS, TABLE
 from nbt.errors import DataError
-from nbt.optimizers import FISHERS, REDUCTIONS
+from nbt.optimizers import FISHERS, REDUCTIONS, SHARED
 from nbt.scoring import score
 from nbt.trainers.forms import SPLITS
 
@@ -77,7 +77,8 @@ def test_a_name_or_an_older_word_stands_for_one_option_in_a_command():
 def test_choices_are_those_of_the_classes():
     for row, choices in (
         ("split", SPLITS),
-        ("reduction", REDUCTIONS),
+        ("reduction", tuple(one for one in REDUCTIONS if one != SHARED)),
+        ("readout_reduction", (REDUCTIONS[0], SHARED)),
         ("fisher", FISHERS),
         ("rule", tuple(TRAINERS)),
         ("optimizer", tuple(OPTIMIZERS)),

@@ -139,16 +139,71 @@ class Kalman:
         return {"J": self.J, "J0": self.J0}
 
 
+# ---- recursive least squares --------------------------------------------------------------------
+#
+# The whole Kalman step of linear outputs that share one covariance P (F, F), that of the weights of
+# each output, in units of the noise; at first I / prior. After a step with the features f (F,) and
+# the errors e (Y,) of the outputs, k being 1 - decay,
+#
+#     gain = P f / (k + f P f),  phi <- phi - gain e^T,  P <- (P - gain (P f)^T) / k.
+#
+# Its inverse is the decayed sum of squares, P^-1 = sum_s k^(t-s) f(s) f(s)^T + what is left of the
+# prior, and phi minimises the squares, decayed likewise. What is left of the prior would vanish,
+# and P grow without a bound where no features come. So each step puts back what decays of it in a
+# whole round, in one direction i = t mod F:
+#
+#     P^-1 <- P^-1 + prior F decay e_i e_i^T,  in P  P <- P - u u^T / (1 / (prior F decay) + u_i),
+#
+# u being column i of P. phi stays as it is there: what is put back says that phi is where it is.
+# The memory is never shorter than the number of features: decay is at most 1 / F.
+
+
+def least_squares(P, phi, f, e, t, decay, prior):
+    """P and phi after a step of recursive least squares."""
+    F = len(f)
+    decay = min(decay, 1.0 / F)
+    keep = 1.0 - decay
+    s = P @ f
+    gain = s / (keep + f @ s)
+    phi = phi - np.outer(gain, e)
+    P = (P - np.outer(s, s) / (keep + f @ s)) / keep  # symmetric to the bit, or rounding grows
+    if decay > 0.0:
+        i = t % F
+        u = P[:, i]
+        P = P - np.outer(u, u) / (1.0 / (prior * F * decay) + u[i])
+    return P, phi
+
+
+class Shared(Kalman):
+    """The optimizer of a Gaussian readout whose means share P; the log-variances have J of their
+    own, as with Kalman."""
+
+    def __init__(self, decay, prior, J, J0, P):
+        super().__init__(decay, prior, J, J0)
+        self.P = P
+
+    def step_means(self, phi, f, e, t):
+        """phi, with its first columns after errors e (Y,) of the means."""
+        phi, Y = phi.copy(), len(e)
+        self.P, phi[:, :Y] = least_squares(self.P, phi[:, :Y], f, e, t, self.decay(t), self.prior)
+        return phi
+
+    def state(self):
+        return super().state() | {"P": self.P}
+
+
+KEPT = {"sgd": (), "adam": ("m", "v"), "kalman": ("J", "J0"), "shared": ("J", "J0", "P")}
+
+
 def begun(optimizer, state, name, units):
     """The optimizer of theta or phi (`name`) in that state, described as in `Trainer`."""
     kind, schedule, *more = optimizer
-    kept = {
-        key: state[f"optimizer.{name}.{key}"].astype(float)
-        for key in {"sgd": "", "adam": ("m", "v"), "kalman": ("J", "J0")}[kind]
-    }
+    kept = {key: state[f"optimizer.{name}.{key}"].astype(float) for key in KEPT[kind]}
     if kind == "sgd":
         return SGD(schedule)
     if kind == "adam":
         return Adam(schedule, *more, **kept, updates=int(state[f"optimizer.{name}.updates"]))
+    if kind == "shared":
+        return Shared(schedule, *more, **kept)
     own = name == "phi" and len(more) == 2 and not isinstance(more[1], str)
     return Kalman(schedule, more[1] if own else more[0] * units, **kept)  # Lambda = prior * dim h

@@ -123,6 +123,10 @@ def initial_state(
         else:
             kept = {"J": (g**2).sum(axis=0), "J0": (g[:, :1] * g).sum(axis=0)}
             kept["J0"][0] = 0.0
+            if kind == "shared":
+                kept["J"][:, : A // 2] = kept["J0"][:, : A // 2] = 0.0
+                root = rng.normal(size=(rows, rows)) * 0.3 + np.eye(rows)
+                kept["P"] = root @ root.T if not fresh else np.zeros((rows, rows))
             if name == "phi" and direct and inputs == "symbols":
                 kept["J0"][1 + n :] = 0.0
         state |= {f"optimizer.{name}.{key}": value for key, value in kept.items()}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import cell, readout
-from .optimizer import SGD, begun
+from .optimizer import SGD, Shared, begun
 from .scaler import Scaler
 
 
@@ -139,9 +139,12 @@ class Trainer:
             step = self._scaled(self.h, self.x)
             step.see(y, plain=isinstance(self.phi_optimizer, SGD))
             self.information, self.squares = step.information, step.squares
+            self.errors = step.errors
             return step.loss, step.delta
         arguments = self.h, y, self.phi, self.activation, self.readout, self.x
         self.information = readout.information(*arguments)
+        if self.readout == "gaussian":
+            self.errors = np.nan_to_num(readout.predict(self.h, *arguments[2:])[0] - y)
         return readout.loss(*arguments), readout.delta(*arguments)
 
     def _shorten(self, delta, *seen):
@@ -154,6 +157,7 @@ class Trainer:
     def _observe(self, y, learning):
         loss, delta = self._score(y)
         if learning:
+            self.scored = not np.isnan(loss)
             delta = self._shorten(delta, (self.h, self.x))
             self.g_phi = readout.gradient(self.h, delta, self.activation, self.x)
             self.root_phi = self._root()
@@ -180,6 +184,12 @@ class Trainer:
         """phi after its step. The rows of symbols are seen one at a time: each entry is a block of
         its own, and moves and decays only where its symbol was seen."""
         step, (phi, g, root) = self.phi_optimizer.step, (self.phi, self.g_phi, self.root_phi)
+        if isinstance(self.phi_optimizer, Shared):
+            f, Y = readout.features(self.h, self.activation, self.x), self.A // 2
+            if self.scored:
+                phi = self.phi_optimizer.step_means(phi, f, self.errors, self.t)
+            g, root = g.copy(), root.copy()
+            g[:, :Y] = root[:, :Y] = 0.0
         if not self.direct or self.inputs != "symbols":
             return step(phi, g, self.t, root)
         n, optimizer = self.n, self.phi_optimizer

@@ -189,7 +189,7 @@ def test_descriptions():
     for readout in (nbt.Softmax(4, direct=True), nbt.Gaussian(2, direct=True), nbt.Bernoulli(3)):
         trainer = nbt.NoBackTrack(nbt.RNN(3), readout)
         described = trainer.describe()
-        assert described["readout"]["direct"] is bool(readout.direct)
+        assert described["readout"].get("direct", False) is bool(readout.direct)
         assert from_description(described).describe() == described
         older = {key: value for key, value in described["readout"].items() if key != "direct"}
         assert value_in(older).direct is False

@@ -12,7 +12,7 @@ import numpy as np
 from nbt import _arguments, _core
 from nbt.descriptions import value_out
 from nbt.inputs import Inputs, Symbols, Vector, as_inputs
-from nbt.optimizers import SGD, Optimizer, both, default_for_readout
+from nbt.optimizers import MOST_SHARED, SGD, Optimizer, both, default_for_readout
 from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Readout, Softmax
 from nbt.systems.compiled import CompiledSystem
 from nbt.trainers.binding import (
@@ -191,6 +191,8 @@ class Plan:
         overflows."""
         _arguments.integer("units", self.cell.units, high=LARGEST_UNITS)
         sizes = self.sizes(system)
+        if getattr(self.readout_optimizer, "shared", False):
+            self._check_shared(sizes)
         numbers = sum(map(math.prod, self.form.shapes(sizes).values()))
         size = SCRATCH * numbers * np.dtype(self.dtype).itemsize
         if size > MOST_BYTES:
@@ -198,6 +200,23 @@ class Plan:
                 f"units: a trainer of {sizes.units} units, {self.inputs.width} inputs and "
                 f"{self.readout.outputs} outputs takes {size / 2**30:.0f} GiB; "
                 f"expected at most {MOST_BYTES / 2**30:.0f} GiB"
+            )
+
+    def _check_shared(self, sizes: Sizes) -> None:
+        """Raise unless the means of the readout may share one covariance."""
+        expected = "readout_optimizer: expected another one than Kalman(reduction='shared')"
+        if not isinstance(self.readout, Gaussian):
+            raise ValueError(f"{expected} for {self.readout}; it is for the means of a Gaussian")
+        if isinstance(self.form, BPTTForm):
+            raise ValueError(
+                f"{expected} for TruncatedBPTT, which learns once in a window; NoBackTrack and "
+                "RTRL learn in each step"
+            )
+        features = sizes.phi[0]
+        if features > MOST_SHARED:
+            raise ValueError(
+                f"{expected} for {features} features, got by {self.cell.units} units and "
+                f"{features - 1 - self.cell.units} inputs; expected at most {MOST_SHARED}"
             )
 
     # ---- as text -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from nbt.cli.options.defaults import GATED, TRAINERS, of, shown
 from nbt.cli.options.rows import Row
 from nbt.cli.options.values import Count, Each, OrNone, Positive, Rules, Schedule
 from nbt.inputs import Vector
-from nbt.optimizers import FISHERS, REDUCTIONS, Adam, Kalman
+from nbt.optimizers import FISHERS, REDUCTIONS, SHARED, Adam, Kalman
 from nbt.readouts import Softmax
 from nbt.trainers import NoBackTrack
 from nbt.trainers.forms import SPLITS
@@ -99,6 +99,13 @@ NETWORK = (
         Positive(),
         otherwise=str(defaults.DT),
         needs=("cell", "ctrnn"),
+    ),
+    Row(
+        "direct",
+        "Whether the readout sees the last input as well as the units.",
+        LEARN,
+        negated=True,
+        otherwise="no",
     ),
 )
 
@@ -274,7 +281,7 @@ OPTIMIZER = (
         "reduction",
         "Part of the Kalman covariance that is kept; block and full are for small networks.",
         LEARN,
-        click.Choice(REDUCTIONS),
+        click.Choice([name for name in REDUCTIONS if name != SHARED]),
         otherwise=shown(of(Kalman, "reduction")),
         needs=KALMAN,
     ),
@@ -313,5 +320,15 @@ OPTIMIZER = (
         otherwise=defaults.READOUT_DECAY,
         needs=("readout_optimizer", "kalman"),
         argument="decay",
+    ),
+    Row(
+        "readout_reduction",
+        "Part of the Kalman covariance of the readout that is kept; shared is recursive least "
+        "squares, for numbers.",
+        LEARN,
+        click.Choice([REDUCTIONS[0], SHARED]),
+        otherwise="that of the network",
+        needs=("readout_optimizer", "kalman"),
+        argument="reduction",
     ),
 )

@@ -21,7 +21,13 @@ __all__ = ["OF_TRAINER", "as_before_schedules", "build_trainer", "with_exact_ste
 
 OF_TRAINER = (*names("Network", "Learning rule", "Optimizer"), "dtype", "seed")
 """The options that describe a trainer."""
-OF_READOUT = ("readout_optimizer", "readout_prior", "readout_rate", "readout_decay")
+OF_READOUT = (
+    "readout_optimizer",
+    "readout_prior",
+    "readout_rate",
+    "readout_decay",
+    "readout_reduction",
+)
 NEEDS = {row.name: row.needs for row in TABLE.values() if row.needs is not None}
 
 
@@ -57,6 +63,8 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
         if of_readout or options["readout_optimizer"] not in (None, _beside(options["optimizer"])):
             name = options["readout_optimizer"] or _beside(options["optimizer"])
             settings["readout_optimizer"] = _of_readout(name, settings["optimizer"], of_readout)
+    if options["direct"] is not None:
+        readout = dataclasses.replace(readout, direct=options["direct"])
     return TRAINERS[options["rule"]](_cell(options), readout, **settings)
 
 

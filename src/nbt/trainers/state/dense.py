@@ -32,6 +32,7 @@ ARRAYS = {
     **{f"optimizer.{name}.J0": f"{name}_J0" for name in ("theta", "phi")},
     **{f"optimizer.{name}.blocks": f"{name}_J" for name in ("theta", "phi")},
     **{f"optimizer.{name}.{key}": f"{name}_{key}" for name in ("theta", "phi") for key in "mv"},
+    "optimizer.phi.P": "phi_P",
     **{f"inputs.{key}": f"x_{CALLED.get(key, key)}" for key in MOMENTS},
     **{f"targets.{key}": f"y_{CALLED.get(key, key)}" for key in MOMENTS + TYPICAL},
     **{"estimator.v": "v", "estimator.w": "w", "estimator.d": "d", "estimator.z": "z"},
@@ -43,7 +44,8 @@ ARRAYS = {
 }
 FIXED = ("alpha", "tau")  # parts of θ that are not learned, so nothing is kept for them
 AS_IT_IS = {  # not kept in panels
-    *("estimator.v", "window.h", "window.x", "window.delta", "window.c", "window.y", "window.H")
+    *("estimator.v", "window.h", "window.x", "window.delta", "window.c", "window.y", "window.H"),
+    "optimizer.phi.P",
 }
 PAST = {  # NoBackTrack's window: which array, and the axis of the steps
     "window.F": ("past_F", 0),

@@ -19,7 +19,7 @@ INPUTS = {
 }
 OF_PHI = {  # where the readout sees the input
     **dict.fromkeys(("readout.r", "optimizer.phi.J", "optimizer.phi.J0", "window.g_phi"), 0),
-    **{"optimizer.phi.m": 0, "optimizer.phi.v": 0},
+    **{"optimizer.phi.m": 0, "optimizer.phi.v": 0, "optimizer.phi.P": 0},
 }
 VECTORS = {
     **{"window.x": 1, "inputs.count": 0, "inputs.mean": 0, "inputs.variance": 0},
@@ -47,6 +47,12 @@ def with_inputs(
     if axis is None or not more:
         return value
     lags = lags if key in LAGGED else 1
+    value = _widened(value, axis, inputs, lags, more)
+    return _widened(value, 1, inputs, lags, more) if key == "optimizer.phi.P" else value
+
+
+def _widened(value: np.ndarray, axis: int, inputs: int, lags: int, more: int) -> np.ndarray:
+    """Return the array with that many zeros after each of the last `lags` inputs of an axis."""
     first, last = np.split(value, [value.shape[axis] - lags * inputs], axis)
     each = (_padded(one, axis, more) for one in np.split(last, lags, axis))
     return np.concatenate([first, *each], axis)

@@ -181,7 +181,8 @@ class Sizes:
         if not isinstance(optimizer, Kalman) or not shape:
             return {}
         if optimizer.reduction not in ("block", "full"):
-            return {f"optimizer.{name}.{key}": shape for key in ("J", "J0")}
+            whole = {f"optimizer.{name}.P": shape[:1] * 2} if optimizer.shared else {}
+            return {f"optimizer.{name}.{key}": shape for key in ("J", "J0")} | whole
         if optimizer.reduction == "full":
             return {f"optimizer.{name}.blocks": (math.prod(shape) ** 2,)}
         return {} if squares is None else {f"optimizer.{name}.blocks": (squares,)}

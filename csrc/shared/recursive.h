@@ -1,0 +1,32 @@
+/* recursive.h: recursive least squares, the whole Kalman step of outputs that share a covariance.
+ *
+ * f (F) are the features of the readout (readout.h), 1 in front; P (F, F), in doubles, is the
+ * covariance of the weights of an output in units of the noise, the same for the means of all
+ * numbers. A zero on its diagonal stands for a feature of which nothing is known: 1 / Λ. With
+ * errors e of the means, k = 1 - γ, γ the schedule's decay, at most 1 / F: s = P f,  g = s / (k +
+ * fᵀ s),  φ ← φ - g eᵀ,  P ← (P - g sᵀ) / k. So P⁻¹ is a decayed sum of f fᵀ, and of what is left
+ * of the prior. Where features do not vary, that alone would let P grow as kᵗ does not: each step
+ * puts back into P⁻¹ what a round of F steps loses of the prior, in one direction, i = t mod F: c =
+ * Λ F γ,  P ← P - u uᵀ / (1 / c + u_i),  u = P e_i. φ stays, as if it had been seen there. So P is
+ * never above e / Λ.
+ *
+ * Both changes wait for the next pass, which reads and writes P once: P ← α P - w wᵀ - v vᵀ, then
+ * P f. Of the blocks of 8 by 8 entries only those on the diagonal and right of it are kept. Entries
+ * (i, j) and (j, i) of a block are changed by the same operations, so they stay the same. */
+#ifndef NBT_SHARED_RECURSIVE_H
+#define NBT_SHARED_RECURSIVE_H
+
+#include "learner.h"
+#include "machine/real.h"
+
+/* φ's columns of means after a step in which `features` (F - 1, or the n of units) and `symbol`,
+ * -1: none, were seen and whose errors were e (ldA), 0 in other columns. O(F² + FA) */
+void NBT(recursive_learn)(nbt_learner *self, const real *features, int32_t symbol, const real *e);
+
+/* P as it is now, in every entry. O(F²) */
+void NBT(recursive_settle)(nbt_learner *self);
+
+/* After P was set from outside. */
+void NBT(recursive_refresh)(nbt_learner *self);
+
+#endif

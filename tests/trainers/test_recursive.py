@@ -1,0 +1,232 @@
+"""Recursive least squares in the readout: against least squares in one piece, and the oracle."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.pairs import TOLERANCE, few
+from helpers.refusals import expect
+from oracle.optimizer import least_squares as step
+
+import nbt
+
+SHARED = "shared"
+
+
+def least_squares(**more):
+    return nbt.Kalman(reduction=SHARED, **more)
+
+
+# ---- the oracle against least squares in one piece ----------------------------------------------
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01, 0.9])
+def test_the_oracle_is_weighted_ridge_regression(decay):
+    """φ minimises the decayed squares; P⁻¹ is their matrix and what was put back of the prior, each
+    time with φ as it was then."""
+    rng = np.random.default_rng(0)
+    F, Y, prior = 5, 2, 0.3
+    P, phi = np.eye(F) / prior, np.zeros((F, Y))
+    matrix, right = prior * np.eye(F), np.zeros((F, Y))
+    gamma = min(decay, 1 / F)
+    for t in range(60):
+        f, y = rng.normal(size=F), rng.normal(size=Y)
+        matrix = (1 - gamma) * matrix + np.outer(f, f)
+        right = (1 - gamma) * right + np.outer(f, y)
+        P, phi = step(P, phi, f, phi.T @ f - y, t, decay, prior)
+        np.testing.assert_allclose(phi, np.linalg.solve(matrix, right), rtol=0, atol=1e-10)
+        if gamma:
+            i, back = t % F, prior * F * gamma
+            matrix[i, i] += back
+            right[i] += back * phi[i]
+        np.testing.assert_allclose(P, np.linalg.inv(matrix), rtol=0, atol=1e-10)
+
+
+# ---- C against it ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("inputs", ["own", "other", "vector"])
+@pytest.mark.parametrize("direct", [False, True])
+@pytest.mark.parametrize("name", ["default", "plain", "rtrl"])
+def test_array_by_array(name, direct, inputs, dtype):
+    for optimizer in ("sgd", "kalman", "adam"):
+        for standardize in (False, True):
+            for n, A in ((7, 3), (12, 2)):
+                pair = few(
+                    name, optimizer, n, A=A, readout="gaussian", readout_optimizer=SHARED,
+                    inputs=inputs, dtype=dtype, direct=direct, standardize=standardize,
+                )  # fmt: skip
+                pair.tolerance *= 10
+                assert not pair.follow(8), (optimizer, standardize, n)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("isa", nbt.build_info()["isas"])
+def test_every_instruction_set(isa, dtype, monkeypatch):
+    monkeypatch.setenv("NBT_ISA", isa)
+    for n in (1, 6, 15, 33):
+        pair = few(
+            "default", "kalman", n, A=2, readout="gaussian", readout_optimizer=SHARED,
+            inputs="vector", dtype=dtype, direct=True,
+        )  # fmt: skip
+        pair.tolerance *= 10
+        assert not pair.follow(6), n
+
+
+@pytest.mark.parametrize("missing", ["skip", "mask"])
+def test_missing_numbers(missing):
+    pair = few(
+        "default", "kalman", readout="gaussian", readout_optimizer=SHARED, inputs="vector",
+        direct=True, missing=missing, standardize=True,
+    )  # fmt: skip
+    pair.tolerance *= 10
+    assert not pair.follow(12)
+
+
+# ---- promises ----------------------------------------------------------------------------------
+
+
+def made(cell=None, optimizer=None, readout=None, **more):
+    return nbt.NoBackTrack(
+        cell or nbt.RNN(6),
+        readout or nbt.Gaussian(2, direct=True),
+        nbt.Kalman(),
+        readout_optimizer=optimizer or least_squares(decay=0.01),
+        inputs=3,
+        **more,
+    )
+
+
+def data(steps, seed=0, inputs=3):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(steps, inputs))
+    return x, x[:, :2] - 0.5 * x[:, 1:3] + 0.1 * rng.normal(size=(steps, 2))
+
+
+@pytest.mark.parametrize("cell", [nbt.RNN(6), nbt.LSTM(6), nbt.Stack([nbt.RNN(3), nbt.RNN(3)])])
+def test_cut_and_resumed_anywhere(cell, tmp_path, assert_same_state):
+    """What waits for the next pass is applied when the state is read: no later bit changes."""
+    x, y = data(60)
+    whole, cut = made(cell), made(cell)
+    expected = whole.learn(x, y)
+    losses = []
+    for t in range(60):
+        losses.append(cut.learn(x[t], y[t]))
+        cut.predict(x[t])
+        if t % 3 == 0:
+            cut.state_dict()
+        if t % 17 == 5:
+            cut.save(tmp_path / "c.nbt")
+            cut = nbt.load(tmp_path / "c.nbt")
+    assert np.concatenate(losses).tobytes() == expected.tobytes()
+    assert_same_state(cut.state_dict(), whole.state_dict())
+    P = whole.state_dict()["optimizer.phi.P"]
+    assert P.dtype == np.float64
+    assert P.shape == (10, 10)
+    np.testing.assert_array_equal(P, P.T)
+    np.linalg.cholesky(P)
+
+
+def test_observing_and_growing():
+    trainer = made()
+    x, y = data(40)
+    np.testing.assert_array_equal(trainer.state_dict()["optimizer.phi.P"], np.eye(10) / 1e-3)
+    trainer.learn(x, y)
+    before = trainer.state_dict()["optimizer.phi.P"]
+    trainer.observe(x, y)
+    np.testing.assert_array_equal(trainer.state_dict()["optimizer.phi.P"], before)
+    expected = trainer.predict()
+    trainer.grow(inputs=5)
+    np.testing.assert_array_equal(trainer.predict(), expected)
+    after = trainer.state_dict()["optimizer.phi.P"]
+    np.testing.assert_array_equal(after[:10, :10], before)
+    np.testing.assert_array_equal(after[10:], np.eye(12)[10:] / 1e-3)
+
+
+@pytest.mark.parametrize("decay", [0.0, 1e-4, 0.02, 1.0])
+def test_features_that_do_not_vary(decay):
+    """Collinear, constant and absent features, for a long time: P stays bounded and positive."""
+    cell = nbt.RNN(3)
+    trainer = made(cell, least_squares(decay=decay), nbt.Gaussian(2, False, direct=True))
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50_000, 1)) * [[1.0, 2.0, 0.0]]
+    y = np.hstack([x[:, :1], -x[:, :1]])
+    for _ in range(4):
+        losses = trainer.learn(x, y)
+    P = trainer.state_dict()["optimizer.phi.P"]
+    values = np.linalg.eigvalsh(P)
+    assert values.min() > 0
+    assert values.max() < 3 / 1e-3
+    mean = trainer.predict_along(x[:50])[:, 0]
+    np.testing.assert_allclose(mean, y[:50], atol=1e-2)  # inputs were scaled otherwise at first
+    assert np.isfinite(losses).all()
+
+
+# ---- what is refused ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argument", "call"),
+    [
+        ("optimizer", lambda: nbt.NoBackTrack(nbt.RNN(3), nbt.Gaussian(1), least_squares())),
+        ("readout_optimizer", lambda: made(readout=nbt.Softmax(3))),
+        ("readout_optimizer", lambda: made(readout=nbt.Bernoulli(3))),
+        ("readout_optimizer", lambda: made(nbt.RNN(2048))),
+        (
+            "readout_optimizer",
+            lambda: nbt.TruncatedBPTT(
+                nbt.RNN(3), nbt.Gaussian(1), nbt.SGD(), readout_optimizer=least_squares()
+            ),
+        ),
+    ],
+)
+def test_where_there_is_none(argument, call):
+    expect(ValueError, argument, call)
+
+
+def test_a_covariance_that_is_none():
+    trainer = made()
+    state = trainer.state_dict()
+    for bad in (np.arange(100.0).reshape(10, 10), -np.eye(10)):
+        changed = {**state, "optimizer.phi.P": bad}
+        expect(ValueError, "optimizer.phi.P", lambda: trainer.load_state_dict(changed))  # noqa: B023
+
+
+# ---- what it is for ----------------------------------------------------------------------------
+
+
+def test_a_line_from_ten_lagged_positions():
+    """Breathing: φ is what numpy's least squares make of (1, a, the last ten positions)."""
+    folder = Path(os.environ.get("NBT_DATA_DIR", "../shared/data")) / "breathing"
+    files = sorted(folder.glob("*.csv"))
+    if not files:
+        pytest.skip(f"needs the series in {folder}")
+    lines = files[0].read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    rows = [line.replace(",", ".").split(";") for line in lines]
+    series = np.array([[float(z) for z in row[-3:]] for row in rows if _numbers(row[-3:])])[:600]
+    series = (series - series.mean(0)) / series.std(0)
+    x, y, prior = series[:-1], series[1:], 1e-2
+    trainer = nbt.NoBackTrack(
+        nbt.RNN(4, learn=False), nbt.Gaussian(3, False, direct=True),
+        readout_optimizer=least_squares(decay=0.0, readout_prior=prior),
+        inputs=nbt.Vector(3, False, lags=10), dtype="float64", seed=1,
+    )  # fmt: skip
+    seen, state = [], None
+    for t in range(len(x)):
+        trainer.learn(x[t], y[t])
+        state = trainer.state_dict()
+        a = 1 / (1 + np.exp(-state["state.h"]))
+        seen.append(np.concatenate([[1.0], a, state["state.x"]]))
+    f = np.array(seen)
+    expected = np.linalg.solve(f.T @ f + prior * np.eye(f.shape[1]), f.T @ y)
+    phi = np.vstack([state["readout.b"], state["readout.W"], state["readout.r"]])[:, :3]
+    np.testing.assert_allclose(phi, expected, rtol=0, atol=1e-7 * np.abs(expected).max())
+
+
+def _numbers(row):
+    try:
+        return len([float(z) for z in row]) == 3
+    except ValueError:
+        return False
