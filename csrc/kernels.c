@@ -26,7 +26,8 @@ static void nothing(nbt_learner *self) { (void)self; }
 static void refresh(nbt_learner *self)
 {
     if (!self->choices.windowed)
-        NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
+        NBT(respond)(&self->sizes, &self->choices, self->network.h, self->network.a,
+                     self->network.slope);
     if (self->choices.phi.shared) NBT(recursive_refresh)(self);
 }
 
@@ -42,7 +43,7 @@ static void predict(nbt_learner *self, const nbt_rule_row *rule, int has_x, int3
         if (self->choices.direct) seen.x = read;
         if (self->choices.direct && self->choices.one_hot) seen.symbol = &symbol;
         if (!self->choices.windowed) /* whose look makes what is shown */
-            NBT(respond)(self, self->scratch.h_next, self->scratch.a_next,
+            NBT(respond)(&self->sizes, &self->choices, self->scratch.h_next, self->scratch.a_next,
                          self->scratch.slope_next);
         a = own ? self->scratch.h_next : self->scratch.a_next;
     }

@@ -143,7 +143,7 @@ typedef struct {
 #undef NBT_FIELD
 #undef NBT_WIDE_FIELD
 
-struct nbt_learner {
+typedef struct {
     nbt_sizes sizes;
     nbt_choices choices;
     nbt_counters counters;
@@ -159,7 +159,7 @@ struct nbt_learner {
     nbt_scaler scaler;
     nbt_scratch scratch;
     const struct nbt_kernels *kernels; /* of this dtype and instruction set (kernels.h) */
-};
+} nbt_learner;
 
 typedef enum {
     NBT_OK,

@@ -21,7 +21,7 @@ static void backpropagate(nbt_learner *self)
             continue;
         }
         lanes_copy(ldn, back, here);
-        NBT(cell_pull)(self, row_at(self->past.window_slope, t, ldn), here, back);
+        NBT(cell_pull)(cell_of(self), row_at(self->past.window_slope, t, ldn), here, back);
     }
 }
 

@@ -98,28 +98,31 @@ NBT_INLINE void pass_panel(nbt_learner *self, size_t thread, const real *z, size
     }
 }
 
-/* What a pass is, and panels first … last - 1 of it. */
+/* What a pass is, and panels first … last - 1 of it. It uses six parts of a learner, so it
+ * gets all of it. */
 typedef struct {
+    nbt_learner *self;
     const real *z;
     size_t rows;
     int learn, move;
 } pass_work;
 
-NBT_INLINE void pass_panels(nbt_learner *self, const pass_work *work, size_t first, size_t last,
-                            size_t thread, size_t K, int learn, int move)
+NBT_INLINE void pass_panels(const pass_work *work, size_t first, size_t last, size_t thread,
+                            size_t K, int learn, int move)
 {
+    nbt_learner *self = work->self;
 #define PANEL(i, per_vec) pass_panel(self, thread, work->z, work->rows, i, per_vec, K, learn, move)
     EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
-static void pass_one(nbt_learner *self, const void *what, size_t first, size_t last, size_t thread)
+static void pass_one(const void *what, size_t first, size_t last, size_t thread)
 {
-    pass_panels(self, what, first, last, thread, 1, 1, 1);
+    pass_panels(what, first, last, thread, 1, 1, 1);
 }
-static void pass_any(nbt_learner *self, const void *what, size_t first, size_t last, size_t thread)
+static void pass_any(const void *what, size_t first, size_t last, size_t thread)
 {
     const pass_work *work = what;
-    pass_panels(self, work, first, last, thread, self->sizes.K, work->learn, work->move);
+    pass_panels(work, first, last, thread, work->self->sizes.K, work->learn, work->move);
 }
 
 /* A vec of row p. */
@@ -164,8 +167,8 @@ static void pass(nbt_learner *self, const real *z, int32_t symbol, int learn, in
 {
     const int lazy = self->choices.lazy && symbol != NBT_UNKNOWN_SYMBOL;
     const size_t K = self->sizes.K, rows = lazy ? self->sizes.n : self->sizes.cell.rows;
-    const pass_work work = {z, rows, learn, move};
-    nbt_parallel(&self->workers, self, self->sizes.cell.count, 2 * (1 + K) * self->sizes.ldn * rows,
+    const pass_work work = {self, z, rows, learn, move};
+    nbt_parallel(&self->workers, self->sizes.cell.count, 2 * (1 + K) * self->sizes.ldn * rows,
                  K == 1 && learn && move ? pass_one : pass_any, &work);
     if (!lazy) return;
     if (symbol >= 0) pass_symbol(self, (size_t)symbol, learn, move);
@@ -305,13 +308,13 @@ void NBT(descent_advance)(nbt_learner *self, int32_t symbol, const void *vector)
     const int learn = self->estimator.learning;
     self->estimator.learning = 0;
     NBT(keep_regressors)(self);
-    NBT(cell_regress)(self, symbol, vector);
+    NBT(cell_regress)(cell_of(self), symbol, vector, &self->network.x_last, self->estimator.z);
     for (size_t k = 0; k < K; k++) reduce_pair(self, k);
     pass(self, self->estimator.z_last, self->estimator.x_late, learn, 1);
     if (self->choices.lazy) change_symbol(self, self->estimator.x_late, symbol);
     lanes_copy(K * ldn, self->scratch.pushed, self->estimator.v);
     keep_norms(self);
-    NBT(cell_move)(self);
+    NBT(cell_move)(&self->sizes, &self->choices, self->scratch.h_next, &self->network);
 }
 
 void NBT(descent_look)(nbt_learner *self, int32_t symbol, const void *vector)
@@ -321,7 +324,7 @@ void NBT(descent_look)(nbt_learner *self, int32_t symbol, const void *vector)
         return;
     }
     NBT(lazy_row)(self, symbol, self->scratch.input);
-    NBT(cell_forward)(self, self->scratch.input, self->scratch.h_next);
+    NBT(cell_forward)(cell_of(self), self->scratch.input, self->scratch.h_next);
 }
 
 void NBT(descent_refresh)(nbt_learner *self)

@@ -120,7 +120,8 @@ static void fold_plain(nbt_learner *self, size_t k, real *v)
         else
             for (size_t i = s; i < n; i += S) vs[i] += sign[i] * rho[i];
     }
-    NBT(cell_push)(self, (nbt_vectors){S, v}, (nbt_vectors){0}, pushed, k == 0);
+    NBT(cell_push)(cell_of(self), (nbt_vectors){S, v}, (nbt_vectors){0}, pushed,
+                   self->scratch.input, k == 0 ? self->scratch.h_next : NULL);
     lanes_copy(S * ldn, pushed, v);
 }
 
@@ -128,7 +129,7 @@ static void fold_plain(nbt_learner *self, size_t k, real *v)
 static const real *split_own(nbt_learner *self)
 {
     nbt_estimator *to = &self->estimator;
-    NBT(cell_diagonal)(self, to->keep_d);
+    NBT(cell_diagonal)(cell_of(self), to->keep_d);
     return NBT(split_own)(self->sizes.ldn, to->keep_d, to->excess) ? to->excess : NULL;
 }
 
@@ -138,11 +139,12 @@ static void fold_exact(nbt_learner *self, size_t k, const real *excess, real *v)
 {
     const size_t ldn = self->sizes.ldn, S = self->sizes.S;
     const int balanced = self->choices.norm != NBT_NO_NORM;
-    NBT(cell_push)(self, (nbt_vectors){S, v}, (nbt_vectors){0}, self->scratch.pushed, k == 0);
+    NBT(cell_push)(cell_of(self), (nbt_vectors){S, v}, (nbt_vectors){0}, self->scratch.pushed,
+                   self->scratch.input, k == 0 ? self->scratch.h_next : NULL);
     NBT(balance_blocks)(self, S, self->scratch.pushed);
     const real *sign = self->reduction.sign, *rho = self->reduction.rho, *u = self->reduction.u;
     real *norm = self->scratch.columns, *part = self->scratch.part;
-    NBT(cell_column_norms)(self, u, norm);
+    NBT(cell_column_norms)(cell_of(self), u, norm);
     for (size_t i = self->sizes.n; i < ldn; i++) norm[i] = 0; /* what the gradient left there */
     for (size_t i = 0; excess && i < ldn; i += LANES) {
         const vec more = load(excess + i);
@@ -151,7 +153,7 @@ static void fold_exact(nbt_learner *self, size_t k, const real *excess, real *v)
     NBT(balance)(ldn, balanced, self->estimator.norm_d, norm, self->reduction.rho,
                  self->reduction.rho_inverse);
     for (size_t i = 0; i < ldn; i += LANES) store(part + i, load(sign + i) * load(rho + i));
-    NBT(cell_fold)(self, self->reduction.block_rho, self->scratch.pushed, part, v);
+    NBT(cell_fold)(cell_of(self), self->reduction.block_rho, self->scratch.pushed, part, v);
     for (size_t i = 0; excess && i < self->sizes.n; i++)
         if (excess[i] != 0) v[i % S * ldn + i] += sign[i] * rho[i] * excess[i];
 }
@@ -206,15 +208,15 @@ void NBT(keep_regressors)(nbt_learner *self)
 void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     if (!self->estimator.fresh) sweep(self, 0);
-    NBT(cell_input)(self, symbol, vector);
+    NBT(cell_input)(cell_of(self), symbol, vector, self->scratch.input);
     reduce(self);
     if (!self->choices.exact_self) NBT(keep_regressors)(self);
     if (self->sizes.T)
         NBT(window_regress)(self, symbol, vector);
     else
-        NBT(cell_regress)(self, symbol, vector);
+        NBT(cell_regress)(cell_of(self), symbol, vector, &self->network.x_last, self->estimator.z);
     follow_bounds(self);
-    NBT(cell_move)(self);
+    NBT(cell_move)(&self->sizes, &self->choices, self->scratch.h_next, &self->network);
     self->estimator.settled = self->estimator.fresh = 0;
 }
 

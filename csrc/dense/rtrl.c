@@ -25,16 +25,22 @@ static void add_regressor(size_t n, size_t p, real z, real *G)
     }
 }
 
+/* A product with G: left G into out, left being H or Fᵀ (n, ldn). */
+typedef struct {
+    const nbt_sizes *sizes;
+    const real *left, *G;
+    real *out;
+} product_work;
+
 /* Strips first … last - 1 of g = Σ_k H_k G[k]. */
-static void gradient_strips(nbt_learner *self, const void *what, size_t first, size_t last,
-                            size_t thread)
+static void gradient_strips(const void *what, size_t first, size_t last, size_t thread)
 {
-    (void)what, (void)thread;
-    const size_t n = self->sizes.n;
-    real *g = self->scratch.g_flat;
+    const product_work *work = what;
+    (void)thread;
+    const size_t n = work->sizes->n;
     for (size_t c = first; c < last; c++)
-        influence_tile(n, 1, STRIP, 1, INFLUENCE_BLOCKS, 0, self->readout.H,
-                       influence_now(self) + c * n * STRIP, g + c * STRIP);
+        influence_tile(n, 1, STRIP, 1, INFLUENCE_BLOCKS, 0, work->left, work->G + c * n * STRIP,
+                       work->out + c * STRIP);
 }
 
 /* g, from strips into panels. O(n nP) */
@@ -42,8 +48,10 @@ static void gradient(nbt_learner *self)
 {
     const size_t n = self->sizes.n;
     real *flat = self->scratch.g_flat, *g = self->scratch.g;
-    nbt_parallel(&self->workers, self, self->sizes.ldG / STRIP, n * self->sizes.ldG,
-                 gradient_strips, NULL);
+    const product_work work = {&self->sizes, self->readout.H, influence_now(&self->estimator),
+                               flat};
+    nbt_parallel(&self->workers, self->sizes.ldG / STRIP, n * self->sizes.ldG, gradient_strips,
+                 &work);
     memcpy(g, flat, n * sizeof(real));
     NBT(panels_set_rows)(&self->sizes.cell, n, self->sizes.P - 1, flat + n, g);
 }
@@ -59,25 +67,28 @@ double NBT(rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
 }
 
 /* Strips first … last - 1 of the next G: F G. */
-static void product_strips(nbt_learner *self, const void *what, size_t first, size_t last,
-                           size_t thread)
+static void product_strips(const void *what, size_t first, size_t last, size_t thread)
 {
-    (void)what, (void)thread;
-    const size_t n = self->sizes.n, ldn = self->sizes.ldn, size = n * STRIP;
+    const product_work *work = what;
+    (void)thread;
+    const size_t n = work->sizes->n, ldn = work->sizes->ldn, size = n * STRIP;
     for (size_t c = first; c < last; c++)
-        influence_strip(n, ldn, STRIP, n, ROWS, INFLUENCE_BLOCKS, 0, self->scratch.F,
-                        influence_now(self) + c * size, influence_next(self) + c * size);
+        influence_strip(n, ldn, STRIP, n, ROWS, INFLUENCE_BLOCKS, 0, work->left, work->G + c * size,
+                        work->out + c * size);
 }
 
 void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     const size_t n = self->sizes.n, size = n * self->sizes.ldG;
-    NBT(cell_jacobian)(self, 0, n, self->scratch.F);
-    nbt_parallel(&self->workers, self, self->sizes.ldG / STRIP, n * size, product_strips, NULL);
-    self->estimator.settled = !self->estimator.settled;
-    NBT(cell_regress)(self, symbol, vector);
+    nbt_estimator *estimator = &self->estimator;
+    NBT(cell_jacobian)(cell_of(self), 0, n, self->scratch.F);
+    const product_work work = {&self->sizes, self->scratch.F, influence_now(estimator),
+                               influence_next(estimator)};
+    nbt_parallel(&self->workers, self->sizes.ldG / STRIP, n * size, product_strips, &work);
+    estimator->settled = !estimator->settled;
+    NBT(cell_regress)(cell_of(self), symbol, vector, &self->network.x_last, estimator->z);
     NBT(cell_advance)(self, symbol, vector);
-    const real *z = self->estimator.z;
+    const real *z = estimator->z;
     for (size_t p = 0; p < self->sizes.P; p++)
-        if (z[p] != 0) add_regressor(n, p, z[p], influence_now(self));
+        if (z[p] != 0) add_regressor(n, p, z[p], influence_now(estimator));
 }

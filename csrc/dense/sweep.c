@@ -324,15 +324,21 @@ NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, co
     }
 }
 
+/* A sweep uses eight parts of a learner, so it gets all of it. */
+typedef struct {
+    nbt_learner *self;
+    adam_step adam;
+} sweep_work;
+
 /* Panels first … last - 1. */
-NBT_INLINE void sweep_panels(nbt_learner *self, const adam_step *adam, size_t first, size_t last,
-                             size_t thread, nbt_optimizer kind, int measure, int exact, size_t K,
-                             int learn)
+NBT_INLINE void sweep_panels(const sweep_work *work, size_t first, size_t last, size_t thread,
+                             nbt_optimizer kind, int measure, int exact, size_t K, int learn)
 {
+    nbt_learner *self = work->self;
     const step_size step =
         NBT(optimizer_step_size)(&self->choices.theta, self->optimizer.theta_rate);
 #define PANEL(i, per_vec)                                                                          \
-    sweep_panel(self, thread, step, adam, i, per_vec, kind, measure, exact, K, learn)
+    sweep_panel(self, thread, step, &work->adam, i, per_vec, kind, measure, exact, K, learn)
     EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
@@ -340,18 +346,18 @@ NBT_INLINE void sweep_panels(nbt_learner *self, const adam_step *adam, size_t fi
 /* One copy of the loop for each combination that changes what is read or written. Steps that only
  * observe are rare, so that they share one for every rank, which saves a third of the build. */
 #define SWEEP(name, kind, measure, exact, K, learn)                                                \
-    static void name(nbt_learner *self, const void *what, size_t first, size_t last,               \
-                     size_t thread)                                                                \
+    static void name(const void *what, size_t first, size_t last, size_t thread)                   \
     {                                                                                              \
-        sweep_panels(self, what, first, last, thread, kind, measure, exact, K, learn);             \
+        const sweep_work *work = what;                                                             \
+        sweep_panels(work, first, last, thread, kind, measure, exact, K, learn);                   \
     }
 #define SWEEPS(name, kind, measure)                                                                \
-    SWEEP(name##_observe, kind, measure, 0, self->sizes.K, 0)                                      \
-    SWEEP(name##_observe_exact, kind, measure, 1, self->sizes.K, 0)                                \
+    SWEEP(name##_observe, kind, measure, 0, work->self->sizes.K, 0)                                \
+    SWEEP(name##_observe_exact, kind, measure, 1, work->self->sizes.K, 0)                          \
     SWEEP(name##_learn_one, kind, measure, 0, 1, 1)                                                \
     SWEEP(name##_learn_one_exact, kind, measure, 1, 1, 1)                                          \
-    SWEEP(name##_learn, kind, measure, 0, self->sizes.K, 1)                                        \
-    SWEEP(name##_learn_exact, kind, measure, 1, self->sizes.K, 1)                                  \
+    SWEEP(name##_learn, kind, measure, 0, work->self->sizes.K, 1)                                  \
+    SWEEP(name##_learn_exact, kind, measure, 1, work->self->sizes.K, 1)                            \
     static nbt_part *const name[3][2] = {{name##_observe, name##_observe_exact},                   \
                                          {name##_learn_one, name##_learn_one_exact},               \
                                          {name##_learn, name##_learn_exact}};
@@ -372,10 +378,10 @@ void NBT(sweep)(nbt_learner *self, int learn)
                                                                           : kalman_kalman;
     nbt_part *part = table[learn ? 1 + (self->sizes.K > 1) : 0][self->choices.exact_self != 0];
     const size_t arrays = self->sizes.K + (kind == NBT_SGD ? 1 : 3);
-    adam_step step = {0};
+    sweep_work work = {.self = self};
     if (kind == NBT_ADAM && learn)
-        step = NBT(optimizer_adam)(&self->choices.theta, self->optimizer.theta_rate,
-                                   &self->optimizer.theta_updates);
-    nbt_parallel(&self->workers, self, self->sizes.cell.count, 2 * arrays * self->sizes.cell.size,
-                 part, &step);
+        work.adam = NBT(optimizer_adam)(&self->choices.theta, self->optimizer.theta_rate,
+                                        &self->optimizer.theta_updates);
+    nbt_parallel(&self->workers, self->sizes.cell.count, 2 * arrays * self->sizes.cell.size, part,
+                 &work);
 }

@@ -167,7 +167,7 @@ static void start_hop(nbt_learner *self, size_t slot, int make, real *hop, real 
     for (size_t first = 0; first < n; first += LANES) {
         const size_t last = n - first < LANES ? n : first + LANES;
         if (make) {
-            NBT(cell_jacobian)(self, first, last, columns);
+            NBT(cell_jacobian)(cell_of(self), first, last, columns);
             split_past(self, slot, first, last, rho);
         }
         column_squares(self, columns, first, last, norm);
@@ -192,7 +192,8 @@ void NBT(window_fold)(nbt_learner *self, size_t k, real *restrict v)
     real *hops = row_at(self->past.hop, k * T * S, ldn), *hop = hops + last * S * ldn;
     real *right = row_at(self->past.hop_right, k * T + last, ldn);
     real *pushed = self->scratch.pushed;
-    NBT(cell_push)(self, (nbt_vectors){S, v}, (nbt_vectors){T * S, hops}, pushed, k == 0);
+    NBT(cell_push)(cell_of(self), (nbt_vectors){S, v}, (nbt_vectors){T * S, hops}, pushed,
+                   self->scratch.input, k == 0 ? self->scratch.h_next : NULL);
     fold_old(self, k, pushed, v);
     lanes_copy(T * S * ldn, pushed + S * ldn, hops);
     join_hop(self, k, v, hop, right);

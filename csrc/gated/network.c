@@ -21,6 +21,7 @@ static void unpack(const nbt_sizes *at, const real *flat, real *rows)
 /* What every gate sums up: y, which meets W; the row of a symbol, -1: none; a vector, or NULL;
  * with or without the bias. */
 typedef struct {
+    const nbt_learner *self;
     const real *y, *vector;
     int32_t symbol;
     int bias;
@@ -47,12 +48,12 @@ NBT_INLINE void sum_panel(const nbt_learner *self, size_t i, size_t per_vec, con
     finish_sum(self, i, per_vec, panel_sum((vec){0}, panel, 0, W, work->y, per_vec), work);
 }
 
-static void sum_panels(nbt_learner *self, const void *what, size_t first, size_t last,
-                       size_t thread)
+static void sum_panels(const void *what, size_t first, size_t last, size_t thread)
 {
     (void)thread;
-    const nbt_panels *at = &self->sizes.cell;
     const sum_work *work = what;
+    const nbt_learner *self = work->self;
+    const nbt_panels *at = &self->sizes.cell;
     const size_t W = rows_of_W(&self->sizes, &self->choices);
     size_t c = first;
     for (; c + SIDE_BY_SIDE <= last && (c + SIDE_BY_SIDE) * LANES <= at->full; c += SIDE_BY_SIDE) {
@@ -70,8 +71,8 @@ static void sums(nbt_learner *self, const sum_work *work)
 {
     const size_t rows =
         rows_of_W(&self->sizes, &self->choices) + (work->vector ? self->sizes.m : 1);
-    nbt_parallel(&self->workers, self, self->sizes.cell.count, rows * self->sizes.cell.ld,
-                 sum_panels, work);
+    nbt_parallel(&self->workers, self->sizes.cell.count, rows * self->sizes.cell.ld, sum_panels,
+                 work);
     unpack(&self->sizes, work->sums, self->scratch.gates);
 }
 
@@ -104,8 +105,8 @@ void NBT(gated_step)(nbt_learner *self, const real *c, const real *y, int32_t sy
                      const real *vector, nbt_unit_step out)
 {
     const int one_hot = self->choices.one_hot, rms = self->choices.rms;
-    const sum_work work = {y, one_hot ? NULL : vector, one_hot ? symbol : -1, !rms,
-                           self->scratch.sums};
+    const sum_work work = {
+        self, y, one_hot ? NULL : vector, one_hot ? symbol : -1, !rms, self->scratch.sums};
     sums(self, &work);
     if (rms) normalise(self, self->scratch.gates, out);
     NBT(unit_step)(self, self->scratch.gates, c, out);
@@ -204,7 +205,7 @@ static void push_normal(const nbt_learner *self, const nbt_unit_step *step, real
 void NBT(gated_push)(nbt_learner *self, const nbt_unit_step *step, real *c, real *y)
 {
     const nbt_sizes *at = &self->sizes;
-    const sum_work work = {y, NULL, -1, 0, self->scratch.sums};
+    const sum_work work = {self, y, NULL, -1, 0, self->scratch.sums};
     sums(self, &work);
     if (self->choices.rms) push_normal(self, step, self->scratch.gates);
     const real *gates = self->scratch.gates;

@@ -310,7 +310,7 @@ static void refresh_first_slope(nbt_learner *self)
     const real *c = self->network.h;
     for (size_t t = self->past.length + (size_t)self->past.entered; t-- > 0;)
         if (self->past.window_symbol[t] >= 0) c = row_at(self->past.window_h, t, ldn);
-    NBT(respond)(self, c, self->scratch.a_next, self->past.first_slope);
+    NBT(respond)(&self->sizes, &self->choices, c, self->scratch.a_next, self->past.first_slope);
 }
 
 static void note_what_is_to_learn(nbt_learner *self)
@@ -326,7 +326,8 @@ void NBT(gated_refresh)(nbt_learner *self)
     real *one = self->network.slope; /* H is ∂ℓ/∂y */
     for (size_t i = 0; i < at->ldn; i += LANES) store(one + i, lanes_only(spread(1), at->n - i));
     if (self->choices.cell == NBT_ONE_GATE) {
-        NBT(respond)(self, self->network.h, self->network.a, self->scratch.slope_next);
+        NBT(respond)(&self->sizes, &self->choices, self->network.h, self->network.a,
+                     self->scratch.slope_next);
         refresh_first_slope(self);
     }
     NBT(gated_refresh_rows)(self);

@@ -89,6 +89,7 @@ void NBT(steps_own_paths)(nbt_learner *self, real *stays)
 }
 
 typedef struct {
+    const nbt_learner *self;
     nbt_flats flats;
     const real *factor, *E;
     real *out;
@@ -126,21 +127,21 @@ NBT_INLINE void outer_panel(const nbt_learner *self, size_t i, size_t per_vec,
     }
 }
 
-static void outer_panels(nbt_learner *self, const void *what, size_t first, size_t last,
-                         size_t thread)
+static void outer_panels(const void *what, size_t first, size_t last, size_t thread)
 {
     (void)thread;
-#define PANEL(i, per_vec) outer_panel(self, i, per_vec, what)
-    EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
+    const outer_work *work = what;
+#define PANEL(i, per_vec) outer_panel(work->self, i, per_vec, work)
+    EACH_PANEL_OF(&work->self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
 
 void NBT(steps_outer)(nbt_learner *self, nbt_flats flats, const real *factor, const real *E,
                       real *out)
 {
-    const outer_work work = {flats, factor, E, out};
-    nbt_parallel(&self->workers, self, self->sizes.cell.count,
-                 self->past.length * self->sizes.cell.size, outer_panels, &work);
+    const outer_work work = {self, flats, factor, E, out};
+    nbt_parallel(&self->workers, self->sizes.cell.count, self->past.length * self->sizes.cell.size,
+                 outer_panels, &work);
 }
 
 void NBT(steps_enter)(nbt_learner *self, int32_t symbol, const real *vector)
@@ -165,7 +166,7 @@ void NBT(steps_refresh)(nbt_learner *self)
         real *before = row_at(self->past.window_h, t, ldn),
              *shown = row_at(self->past.window_a, t, ldn);
         nbt_unit_step step = NBT(steps_at)(self, t);
-        if (one_gate) NBT(respond)(self, before, shown, step.show);
+        if (one_gate) NBT(respond)(&self->sizes, &self->choices, before, shown, step.show);
         step.c = c, step.y = y;
         NBT(gated_step)(self, before, shown, self->past.window_symbol[t],
                         row_at(self->past.window_x, t, self->sizes.ldm), step);

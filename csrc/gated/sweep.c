@@ -16,6 +16,7 @@ typedef struct {
 } panel;
 
 typedef struct {
+    const nbt_learner *self;
     const nbt_gated_pass *pass;
     adam_step step;
     int learn;
@@ -157,11 +158,11 @@ NBT_INLINE void sweep_form(const nbt_learner *self, const sweep_work *work, size
 #undef PANEL
 }
 
-static void sweep_panels(nbt_learner *self, const void *what, size_t first, size_t last,
-                         size_t thread)
+static void sweep_panels(const void *what, size_t first, size_t last, size_t thread)
 {
     (void)thread;
     const sweep_work *work = what;
+    const nbt_learner *self = work->self;
     const int exact = work->pass->own.bias != NULL;
     if (exact && work->learn)
         sweep_form(self, work, first, last, 1, 1);
@@ -175,18 +176,18 @@ static void sweep_panels(nbt_learner *self, const void *what, size_t first, size
 
 static void sweep(nbt_learner *self, const sweep_work *work)
 {
-    nbt_parallel(&self->workers, self, self->sizes.cell.count,
+    nbt_parallel(&self->workers, self->sizes.cell.count,
                  2 * self->past.length * self->sizes.cell.size, sweep_panels, work);
 }
 
 void NBT(gated_collect)(nbt_learner *self, const nbt_gated_pass *pass)
 {
-    sweep(self, &(sweep_work){.pass = pass});
+    sweep(self, &(sweep_work){.self = self, .pass = pass});
 }
 
 void NBT(gated_collect_and_learn)(nbt_learner *self, const nbt_gated_pass *pass)
 {
     const adam_step step = NBT(optimizer_adam)(&self->choices.theta, self->optimizer.theta_rate,
                                                &self->optimizer.theta_updates);
-    sweep(self, &(sweep_work){pass, step, 1});
+    sweep(self, &(sweep_work){self, pass, step, 1});
 }

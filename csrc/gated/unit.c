@@ -15,7 +15,7 @@ static void one_gate(const nbt_learner *self, const real *restrict a, const real
         s.local[i] = 1;
         s.keep[i] = alpha[i];
     }
-    NBT(respond)(self, s.c, s.y, s.show);
+    NBT(respond)(&self->sizes, &self->choices, s.c, s.y, s.show);
 }
 
 /* c = f c(t-1) + i z, y = o tanh c. */

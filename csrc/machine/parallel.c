@@ -17,14 +17,13 @@ static void watch_forks(void) { pthread_once(&once, watch); }
 static void watch_forks(void) {}
 #endif
 
-void nbt_share(nbt_workers *workers, nbt_learner *self, size_t count, size_t numbers,
-               nbt_part *part, const void *what)
+void nbt_share(nbt_workers *workers, size_t count, size_t numbers, nbt_part *part, const void *what)
 {
     size_t threads = numbers / NBT_GRAIN;
     if (threads > workers->threads) threads = workers->threads;
     if (threads > count) threads = count;
     if (threads <= 1 || alone) {
-        part(self, what, 0, count, 0);
+        part(what, 0, count, 0);
         return;
     }
     watch_forks();
@@ -35,7 +34,7 @@ void nbt_share(nbt_workers *workers, nbt_learner *self, size_t count, size_t num
     {
         const size_t thread = (size_t)omp_get_thread_num(), all = (size_t)omp_get_num_threads();
         const uint64_t before = nbt_take_float_mode();
-        part(self, what, count * thread / all, count * (thread + 1) / all, thread);
+        part(what, count * thread / all, count * (thread + 1) / all, thread);
         if (nbt_noted()) __atomic_store_n(&workers->noted, 1, __ATOMIC_RELAXED);
         nbt_set_float_mode(before);
     }
@@ -44,11 +43,10 @@ void nbt_share(nbt_workers *workers, nbt_learner *self, size_t count, size_t num
 
 #else
 
-void nbt_share(nbt_workers *workers, nbt_learner *self, size_t count, size_t numbers,
-               nbt_part *part, const void *what)
+void nbt_share(nbt_workers *workers, size_t count, size_t numbers, nbt_part *part, const void *what)
 {
     (void)workers, (void)numbers;
-    part(self, what, 0, count, 0);
+    part(what, 0, count, 0);
 }
 
 #endif

@@ -10,8 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct nbt_learner nbt_learner; /* what the parts work on; not looked into here */
-
 typedef struct {
     size_t threads;      /* at most so many do the work of a step */
     uint64_t float_mode; /* of who called (float_mode.h) */
@@ -19,8 +17,7 @@ typedef struct {
 } nbt_workers;
 
 /* Does numbers first … last - 1 of the work `what`; thread: which one, from 0. */
-typedef void nbt_part(nbt_learner *self, const void *what, size_t first, size_t last,
-                      size_t thread);
+typedef void nbt_part(const void *what, size_t first, size_t last, size_t thread);
 
 /* Fewer numbers than this a thread are not worth waking one, which then waits beside the parts that
  * are not shared and slows them: with a quarter of this, 128 units of Kalman took 1.2 times as
@@ -28,17 +25,17 @@ typedef void nbt_part(nbt_learner *self, const void *what, size_t first, size_t 
 enum { NBT_GRAIN = 1 << 18 };
 
 /* All of it, with at most workers->threads threads; `numbers`: how many it reads or writes. */
-void nbt_share(nbt_workers *workers, nbt_learner *self, size_t count, size_t numbers,
-               nbt_part *part, const void *what);
+void nbt_share(nbt_workers *workers, size_t count, size_t numbers, nbt_part *part,
+               const void *what);
 
 /* The same; without threads, part is called directly, and can be inlined. */
-static inline void nbt_parallel(nbt_workers *workers, nbt_learner *self, size_t count,
-                                size_t numbers, nbt_part *part, const void *what)
+static inline void nbt_parallel(nbt_workers *workers, size_t count, size_t numbers, nbt_part *part,
+                                const void *what)
 {
     if (workers->threads <= 1 || numbers < 2 * (size_t)NBT_GRAIN)
-        part(self, what, 0, count, 0);
+        part(what, 0, count, 0);
     else
-        nbt_share(workers, self, count, numbers, part, what);
+        nbt_share(workers, count, numbers, part, what);
 }
 
 #endif

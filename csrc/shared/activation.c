@@ -12,13 +12,13 @@ void NBT(activate)(size_t ldn, nbt_activation activation, const real *restrict h
         for (size_t i = 0; i < ldn; i++) a[i] = h[i], slope[i] = 1;
 }
 
-void NBT(respond)(const nbt_learner *self, const real *restrict h, real *restrict a,
-                  real *restrict slope)
+void NBT(respond)(const nbt_sizes *at, const nbt_choices *of, const real *restrict h,
+                  real *restrict a, real *restrict slope)
 {
-    const size_t n = self->sizes.n, ldn = self->sizes.ldn;
-    const uint8_t *each = self->choices.activations;
+    const size_t n = at->n, ldn = at->ldn;
+    const uint8_t *each = of->activations;
     if (!each) {
-        NBT(activate)(ldn, self->choices.activation, h, a, slope);
+        NBT(activate)(ldn, of->activation, h, a, slope);
         return;
     }
     for (size_t i = 0, end; i < n; i = end) { /* units that are alike, at once */

@@ -11,14 +11,11 @@
 #include "learner.h"
 #include "machine/lanes.h"
 
-NBT_INLINE real *influence_now(const nbt_learner *self)
-{
-    return self->estimator.settled ? self->estimator.G : self->estimator.G_next;
-}
+NBT_INLINE real *influence_now(const nbt_estimator *of) { return of->settled ? of->G : of->G_next; }
 
-NBT_INLINE real *influence_next(const nbt_learner *self)
+NBT_INLINE real *influence_next(const nbt_estimator *of)
 {
-    return self->estimator.settled ? self->estimator.G_next : self->estimator.G;
+    return of->settled ? of->G_next : of->G;
 }
 
 /* G is in the array of that name from now on. O(n² P) */

@@ -122,7 +122,8 @@ void NBT(truncated_refresh)(nbt_learner *self)
         lanes_copy(ldn, a, row_at(self->past.window_a, t + 1, ldn));
         lanes_copy(ldn, slope, row_at(self->past.window_slope, t + 1, ldn));
         if (self->past.window_symbol[t] >= 0)
-            NBT(respond)(self, row_at(self->past.window_h, t * self->sizes.phases, ldn), a, slope);
+            NBT(respond)(&self->sizes, &self->choices,
+                         row_at(self->past.window_h, t * self->sizes.phases, ldn), a, slope);
     }
     lanes_copy(ldn, a, self->past.window_a);
     lanes_copy(ldn, slope, self->past.window_slope);

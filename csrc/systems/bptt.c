@@ -74,7 +74,8 @@ void NBT(system_bptt_advance)(nbt_learner *self, int32_t symbol, const void *vec
         const nbt_point at = NBT(system_point)(self, self->network.h, q);
         if (!NBT(system_step)(self, &at)) return;
     }
-    NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
+    NBT(respond)(&self->sizes, &self->choices, self->network.h, self->network.a,
+                 self->network.slope);
 }
 
 void NBT(system_bptt_refresh)(nbt_learner *self)

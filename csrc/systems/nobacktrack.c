@@ -144,5 +144,6 @@ void NBT(system_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const vo
         for (size_t k = 0; k < self->sizes.K && !self->choices.split; k++) reduce(self, k, q);
         if (!NBT(system_move)(self, &at)) return;
     }
-    NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
+    NBT(respond)(&self->sizes, &self->choices, self->network.h, self->network.a,
+                 self->network.slope);
 }

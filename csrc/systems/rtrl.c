@@ -24,8 +24,8 @@ NBT_INLINE void product(size_t n, size_t ldF, size_t ld, size_t rows, int holes,
 /* g = Σ_k H_k G[k], (6). O(np) */
 static void exact_gradient(nbt_learner *self)
 {
-    product(self->sizes.n, 1, self->sizes.ldG, 1, 0, self->readout.H, influence_now(self),
-            self->scratch.g);
+    product(self->sizes.n, 1, self->sizes.ldG, 1, 0, self->readout.H,
+            influence_now(&self->estimator), self->scratch.g);
 }
 
 double NBT(system_rtrl_observe)(nbt_learner *self, nbt_target y, int learn)
@@ -69,10 +69,12 @@ static void carry(nbt_learner *self)
 {
     const size_t n = self->sizes.n, ldn = self->sizes.ldn, ld = self->sizes.ldG;
     if (has_holes(n, ldn, self->scratch.F))
-        product(n, ldn, ld, n, 1, self->scratch.F, influence_now(self), influence_next(self));
+        product(n, ldn, ld, n, 1, self->scratch.F, influence_now(&self->estimator),
+                influence_next(&self->estimator));
     else
-        product(n, ldn, ld, n, 0, self->scratch.F, influence_now(self), influence_next(self));
-    NBT(sparse_add_rows)(self, ld, influence_next(self));
+        product(n, ldn, ld, n, 0, self->scratch.F, influence_now(&self->estimator),
+                influence_next(&self->estimator));
+    NBT(sparse_add_rows)(self, ld, influence_next(&self->estimator));
     self->estimator.settled = !self->estimator.settled;
 }
 
@@ -85,5 +87,6 @@ void NBT(system_rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vec
         carry(self);
         if (!NBT(system_step)(self, &at)) return;
     }
-    NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
+    NBT(respond)(&self->sizes, &self->choices, self->network.h, self->network.a,
+                 self->network.slope);
 }
