@@ -58,8 +58,10 @@ static void predict(nbt_learner *self, const nbt_rule_row *rule, int has_x, int3
 
 static void settle_rows(const nbt_learner *self, void *theta, void *w)
 {
-    NBT(lazy_settle)(self, theta, w);
+    NBT(lazy_settle)(lazy_rows_of(self), theta, w);
 }
+
+static int waiting_finite(const nbt_learner *self) { return NBT(lazy_finite)(lazy_rows_of(self)); }
 
 static int finite(size_t count, const void *numbers) { return NBT(all_finite)(count, numbers); }
 
@@ -105,7 +107,7 @@ const nbt_kernels NBT(nbt_kernels_of) = {
     .sees = NBT(readout_sees),
     .settle_shared = NBT(recursive_settle),
     .finite = finite,
-    .waiting_finite = NBT(lazy_finite),
+    .waiting_finite = waiting_finite,
     .network = {.step = NBT(network_step),
                 .jvp = NBT(network_jvp),
                 .vjp = NBT(network_vjp),

@@ -175,16 +175,14 @@ static void pass(nbt_learner *self, const real *z, int32_t symbol, int learn, in
     real *r = self->waiting.lazy_step;
     for (size_t k = 0; k < K; k++)
         r[k] = learn ? (real)self->optimizer.theta_rate * ((const real *)self->scratch.c)[k] : 0;
-    NBT(lazy_advance)(self, self->estimator.keep_w, r);
+    NBT(lazy_advance)(K, self->counters.step, self->estimator.keep_w, r, &self->waiting);
 }
 
-/* ‖z‖². */
-static real regressors_norm(const nbt_learner *self)
+/* ‖z‖² of z (P); symbol: the entry of x that is set. waits: rows of other symbols do (lazy.h). */
+static real regressors_norm(const nbt_sizes *at, int waits, int32_t symbol, const real *z)
 {
-    const int32_t symbol = self->network.x_last;
-    const int lazy = self->choices.lazy && symbol != NBT_UNKNOWN_SYMBOL;
-    const size_t count = lazy ? 1 + self->sizes.n : self->sizes.P;
-    const real *z = self->estimator.z;
+    const int lazy = waits && symbol != NBT_UNKNOWN_SYMBOL;
+    const size_t count = lazy ? 1 + at->n : at->P;
     vec sum = {0};
     for (size_t i = 0; i < count; i += LANES) {
         const vec part = lanes_only(load(z + i), count - i);
@@ -203,29 +201,29 @@ static void keep_norms(nbt_learner *self)
             NBT(sum)(self->sizes.ldn, (const real *)self->estimator.norm_w + k * self->sizes.ldn);
         if (self->choices.lazy) norms[k] += active[k] + waiting[k];
     }
-    norms[self->sizes.K] = regressors_norm(self);
+    norms[self->sizes.K] =
+        regressors_norm(&self->sizes, self->choices.lazy, self->network.x_last, self->estimator.z);
 }
 
-/* Steps of rows that wait are taken when their symbol comes: what they move by is noted now, where
- * its square is beyond the range of numbers. */
-static void note_waiting_step(nbt_learner *self)
+/* Steps of rows that wait are taken when their symbol comes. Is the square of what this one moves
+ * them by beyond the range of numbers? */
+static int leaves_range(size_t K, real rate, const real *c, const real *norms)
 {
-    const real *c = self->scratch.c, *norms = self->estimator.norms,
-               rate = (real)self->optimizer.theta_rate;
-    for (size_t k = 0; k < self->sizes.K; k++)
-        if (!isfinite(rate * c[k] * (rate * c[k]) * norms[k])) self->workers.noted = 1;
+    int leaves = 0;
+    for (size_t k = 0; k < K; k++) leaves |= !isfinite(rate * c[k] * (rate * c[k]) * norms[k]);
+    return leaves;
 }
 
 double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn)
 {
-    const double loss = NBT(readout_loss)(self, y, self->readout.delta);
+    const double loss = NBT(observe_readout)(self, y, learn);
     if (!learn) return loss;
-    NBT(readout_learn)(self);
-    NBT(follow_fisher)(self);
     real *c = self->scratch.c, *keep = self->estimator.keep_w;
     NBT(rows_dot)(self->sizes.K, self->sizes.ldn, self->estimator.v, self->readout.H, c);
     for (size_t k = 0; k < self->sizes.K; k++) c[k] /= (real)self->sizes.K, keep[k] = 1;
-    if (self->choices.lazy) note_waiting_step(self);
+    if (self->choices.lazy &&
+        leaves_range(self->sizes.K, (real)self->optimizer.theta_rate, c, self->estimator.norms))
+        self->workers.noted = 1;
     if (self->estimator.deferred)
         self->estimator.learning = 1;
     else
@@ -233,7 +231,8 @@ double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn)
     return loss;
 }
 
-/* (13)–(14) for pair k, but for F: v̄ ← ρ̄ v̄ + Σ ε_i ρ_i e_i; keep_w, add_w; sv = σ' v̄. */
+/* (13)–(14) for pair k, but for F: v̄ ← ρ̄ v̄ + Σ ε_i ρ_i e_i; keep_w, add_w; sv = σ' v̄. It uses six
+ * parts of a learner, so it gets all of it. */
 static void reduce_pair(nbt_learner *self, size_t k)
 {
     const size_t ldn = self->sizes.ldn;
@@ -243,8 +242,9 @@ static void reduce_pair(nbt_learner *self, size_t k)
          *inverse = self->reduction.rho_inverse;
     const real *slope = self->network.slope, *norms = self->estimator.norms;
     const real norm_z = norms[self->sizes.K];
-    NBT(signs)(self, (uint32_t)k, self->reduction.sign);
-    NBT(state_weights)(self, k);
+    NBT(signs)(&self->sizes, self->choices.seed, self->counters.step, (uint32_t)k,
+               &self->reduction);
+    NBT(state_weights)(&self->sizes, self->choices.norm, &self->estimator, k, &self->reduction);
     real v2;
     NBT(rows_norm)(1, ldn, v, self->reduction.u, &v2);
     const nbt_balance old = balance_of(balanced, norms[k], v2);
@@ -264,20 +264,19 @@ static void reduce_pair(nbt_learner *self, size_t k)
 }
 
 /* The norms of w̄, in the order of the pass, from the arrays. */
-static void measure_pairs(nbt_learner *self)
+static void measure_pairs(const nbt_sizes *sizes, int lazy, const nbt_estimator *of)
 {
-    const nbt_panels *at = &self->sizes.cell;
-    const size_t rows = self->choices.lazy ? self->sizes.n : at->rows;
-    for (size_t k = 0; k < self->sizes.K; k++) {
-        const real *w = (const real *)self->estimator.w + k * at->size;
+    const nbt_panels *at = &sizes->cell;
+    const size_t rows = lazy ? sizes->n : at->rows;
+    for (size_t k = 0; k < sizes->K; k++) {
+        const real *w = (const real *)of->w + k * at->size;
 #define PANEL(i, per_vec)                                                                          \
     do {                                                                                           \
         vec norm = load(w + i) * load(w + i);                                                      \
         const real *turns = panel_of(at, w, i);                                                    \
         for (size_t t = 0; t < (rows + per_vec - 1) / per_vec; t++)                                \
             norm += load(turns + t * LANES) * load(turns + t * LANES);                             \
-        store((real *)self->estimator.norm_w + k * self->sizes.ldn + i,                            \
-              lanes_gather(norm, per_vec));                                                        \
+        store((real *)of->norm_w + k * sizes->ldn + i, lanes_gather(norm, per_vec));               \
     } while (0)
         EACH_PANEL(at, PANEL);
 #undef PANEL
@@ -287,15 +286,16 @@ static void measure_pairs(nbt_learner *self)
 /* The symbol of the last transition waits, that of this one comes. */
 static void change_symbol(nbt_learner *self, int32_t before, int32_t symbol)
 {
+    const lazy_rows rows = lazy_rows_of(self);
     real *h = self->scratch.h_next;
     const int known = before != NBT_UNKNOWN_SYMBOL; /* otherwise the pass met every row */
     if (known)
-        NBT(lazy_retire)(self, before, self->waiting.active_norm);
+        NBT(lazy_retire)(rows, self->counters.step, before, self->waiting.active_norm);
     else {
-        NBT(lazy_reset)(self, -1);
-        measure_pairs(self);
+        NBT(lazy_reset)(rows, -1);
+        measure_pairs(&self->sizes, self->choices.lazy, &self->estimator);
     }
-    NBT(lazy_recall)(self, symbol);
+    NBT(lazy_recall)(rows, symbol);
     if (!known) return; /* h' has the row already */
     for (size_t i = 0; i < self->sizes.ldn; i += LANES)
         store(h + i, load(h + i) + panel_row(&self->sizes.cell, self->network.theta,
@@ -304,17 +304,19 @@ static void change_symbol(nbt_learner *self, int32_t before, int32_t symbol)
 
 void NBT(descent_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
-    const size_t ldn = self->sizes.ldn, K = self->sizes.K;
-    const int learn = self->estimator.learning;
-    self->estimator.learning = 0;
-    NBT(keep_regressors)(self);
-    NBT(cell_regress)(cell_of(self), symbol, vector, &self->network.x_last, self->estimator.z);
-    for (size_t k = 0; k < K; k++) reduce_pair(self, k);
-    pass(self, self->estimator.z_last, self->estimator.x_late, learn, 1);
-    if (self->choices.lazy) change_symbol(self, self->estimator.x_late, symbol);
-    lanes_copy(K * ldn, self->scratch.pushed, self->estimator.v);
+    const nbt_sizes *at = &self->sizes;
+    const int known = symbols_known(&self->choices, &self->network, &self->estimator);
+    nbt_estimator *estimator = &self->estimator;
+    const int learn = estimator->learning;
+    estimator->learning = 0;
+    NBT(keep_regressors)(at, known, self->network.x_last, estimator);
+    NBT(cell_regress)(cell_of(self), symbol, vector, &self->network.x_last, estimator->z);
+    for (size_t k = 0; k < at->K; k++) reduce_pair(self, k);
+    pass(self, estimator->z_last, estimator->x_late, learn, 1);
+    if (self->choices.lazy) change_symbol(self, estimator->x_late, symbol);
+    lanes_copy(at->K * at->ldn, self->scratch.pushed, estimator->v);
     keep_norms(self);
-    NBT(cell_move)(&self->sizes, &self->choices, self->scratch.h_next, &self->network);
+    NBT(cell_move)(at, &self->choices, self->scratch.h_next, &self->network);
 }
 
 void NBT(descent_look)(nbt_learner *self, int32_t symbol, const void *vector)
@@ -323,7 +325,7 @@ void NBT(descent_look)(nbt_learner *self, int32_t symbol, const void *vector)
         NBT(cell_look)(self, symbol, vector);
         return;
     }
-    NBT(lazy_row)(self, symbol, self->scratch.input);
+    NBT(lazy_row)(lazy_rows_of(self), symbol, self->scratch.input);
     NBT(cell_forward)(cell_of(self), self->scratch.input, self->scratch.h_next);
 }
 
@@ -334,10 +336,11 @@ void NBT(descent_refresh)(nbt_learner *self)
         const int32_t symbol = self->network.x_last;
         memset(self->waiting.active_norm, 0, self->sizes.K * sizeof(real));
         if (symbol >= 0)
-            NBT(row_norms)(self, self->sizes.n + (size_t)symbol, self->waiting.active_norm);
-        if (!self->waiting.resumed) NBT(lazy_reset)(self, symbol);
+            NBT(row_norms)(&self->sizes, self->estimator.w, self->sizes.n + (size_t)symbol,
+                           self->waiting.active_norm);
+        if (!self->waiting.resumed) NBT(lazy_reset)(lazy_rows_of(self), symbol);
     }
-    measure_pairs(self);
+    measure_pairs(&self->sizes, self->choices.lazy, &self->estimator);
     keep_norms(self);
     self->estimator.learning = 0;
 }

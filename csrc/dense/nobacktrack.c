@@ -9,16 +9,15 @@
 #include <string.h>
 
 /* Coefficients that change nothing, for a sweep when nothing is pending. */
-static void clear_pending(nbt_learner *self)
+static void clear_pending(const nbt_sizes *at, int exact, int32_t *x_last, const nbt_estimator *to)
 {
-    real *keep_w = self->estimator.keep_w, *keep_d = self->estimator.keep_d;
-    for (size_t i = 0; i < self->sizes.K * self->sizes.ldn; i++) keep_w[i] = 1;
-    for (size_t i = 0; i < self->sizes.n; i++) keep_d[i] = 1; /* 0 in the padding: there d is z */
-    memset(self->estimator.add_w, 0, self->sizes.K * self->sizes.ldn * sizeof(real));
-    if (!self->choices.exact_self) return;
-    memset(self->estimator.z, 0,
-           self->sizes.P * sizeof(real)); /* d has it; without d it stays, being w_i itself */
-    self->network.x_last = -1;
+    real *keep_w = to->keep_w, *keep_d = to->keep_d;
+    for (size_t i = 0; i < at->K * at->ldn; i++) keep_w[i] = 1;
+    for (size_t i = 0; i < at->n; i++) keep_d[i] = 1; /* 0 in the padding: there d is z */
+    memset(to->add_w, 0, at->K * at->ldn * sizeof(real));
+    if (!exact) return;
+    memset(to->z, 0, at->P * sizeof(real)); /* d has it; without d it stays, being w_i itself */
+    *x_last = -1;
 }
 
 NBT_INLINE vec magnitude(vec x) { return lanes_max(x, -x); }
@@ -33,83 +32,91 @@ static vec largest(size_t count, const real *x)
 
 enum { MARGIN = 1024 };
 
-/* What is pending, on the bounds of w̄ and d. One-hot z is 0 or 1 but for (1, a). */
-static void follow_bounds(nbt_learner *self)
+/* What is pending, on the bounds of w̄ and d. One-hot z is 0 or 1 but for (1, a). known:
+ * symbols_known(). */
+static void follow_bounds(const nbt_sizes *at, int exact, int known, const nbt_estimator *of)
 {
-    const size_t ldn = self->sizes.ldn;
-    const int known = self->choices.one_hot && self->network.x_last != NBT_UNKNOWN_SYMBOL &&
-                      self->estimator.x_late != NBT_UNKNOWN_SYMBOL;
-    const vec most = largest(known ? 1 + self->sizes.n : self->sizes.P,
-                             self->choices.exact_self ? self->estimator.z : self->estimator.z_last);
+    const size_t ldn = at->ldn;
+    const vec most = largest(known ? 1 + at->n : at->P, exact ? of->z : of->z_last);
     const vec most_z = spread(MARGIN) * lanes_max(most, spread(1));
-    real *most_d = self->estimator.most_d;
+    real *most_d = of->most_d;
     for (size_t i = 0; i < ldn; i += LANES) {
-        const vec before = self->choices.exact_self ? load(most_d + i) : most_z;
-        for (size_t k = 0; k < self->sizes.K; k++) {
-            const size_t at = k * ldn + i;
-            const vec keep = magnitude(load((const real *)self->estimator.keep_w + at));
-            const vec add = magnitude(load((const real *)self->estimator.add_w + at));
-            real *most_w = (real *)self->estimator.most_w + at;
+        const vec before = exact ? load(most_d + i) : most_z;
+        for (size_t k = 0; k < at->K; k++) {
+            const size_t here = k * ldn + i;
+            const vec keep = magnitude(load((const real *)of->keep_w + here));
+            const vec add = magnitude(load((const real *)of->add_w + here));
+            real *most_w = (real *)of->most_w + here;
             store(most_w, keep * load(most_w) + add * before);
         }
-        const vec keep = magnitude(load((const real *)self->estimator.keep_d + i));
-        if (self->choices.exact_self) store(most_d + i, keep * before + most_z);
+        const vec keep = magnitude(load((const real *)of->keep_d + i));
+        if (exact) store(most_d + i, keep * before + most_z);
     }
 }
 
 /* The bounds from w̄ and d as they are. Too large to have any: every step is looked at. */
-static void find_bounds(nbt_learner *self)
+static void find_bounds(const nbt_sizes *at, int exact, const nbt_estimator *of,
+                        nbt_workers *workers)
 {
-    const size_t size = self->sizes.cell.size, ldn = self->sizes.ldn;
-    const vec most_w = spread(MARGIN) * largest(self->sizes.K * size, self->estimator.w);
-    const vec most_d =
-        self->choices.exact_self ? spread(MARGIN) * largest(size, self->estimator.d) : spread(0);
-    for (size_t i = 0; i < self->sizes.K * ldn; i += LANES)
-        store((real *)self->estimator.most_w + i, most_w);
-    for (size_t i = 0; i < ldn; i += LANES) store((real *)self->estimator.most_d + i, most_d);
-    if (!isfinite(most_w[0]) || !isfinite(most_d[0])) self->workers.noted = 1;
+    const size_t size = at->cell.size, ldn = at->ldn;
+    const vec most_w = spread(MARGIN) * largest(at->K * size, of->w);
+    const vec most_d = exact ? spread(MARGIN) * largest(size, of->d) : spread(0);
+    for (size_t i = 0; i < at->K * ldn; i += LANES) store((real *)of->most_w + i, most_w);
+    for (size_t i = 0; i < ldn; i += LANES) store((real *)of->most_d + i, most_d);
+    if (!isfinite(most_w[0]) || !isfinite(most_d[0])) workers->noted = 1;
 }
 
 static void sweep(nbt_learner *self, int learn)
 {
-    if (self->estimator.settled) clear_pending(self);
+    if (self->estimator.settled)
+        clear_pending(&self->sizes, self->choices.exact_self, &self->network.x_last,
+                      &self->estimator);
     NBT(sweep)(self, learn);
     self->estimator.settled = self->estimator.fresh = 1;
 }
 
 /* c[k, i] = H·v̄_ks / K, s the block of unit i. O(K S n) */
-static void gradient_coefficients(nbt_learner *self)
+static void gradient_coefficients(const nbt_sizes *at, const real *H, const real *v, real *block,
+                                  real *c)
 {
-    const size_t ldn = self->sizes.ldn, S = self->sizes.S;
-    real *c = self->scratch.c, *block = self->reduction.block_v;
-    for (size_t k = 0; k < self->sizes.K; k++) {
-        NBT(rows_dot)(S, ldn, (real *)self->estimator.v + k * S * ldn, self->readout.H, block);
-        const real part = 1 / (real)self->sizes.K;
+    const size_t ldn = at->ldn, S = at->S;
+    for (size_t k = 0; k < at->K; k++) {
+        NBT(rows_dot)(S, ldn, v + k * S * ldn, H, block);
+        const real part = 1 / (real)at->K;
         for (size_t s = 0; s < S; s++) block[s] *= part;
-        NBT(block_spread)(self->sizes.n, ldn, S, block, c + k * ldn);
+        NBT(block_spread)(at->n, ldn, S, block, c + k * ldn);
     }
 }
 
-double NBT(nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
+double NBT(observe_readout)(nbt_learner *self, nbt_target y, int learn)
 {
     const double loss = NBT(readout_loss)(self, y, self->readout.delta);
     if (!learn) return loss;
     NBT(readout_learn)(self);
-    NBT(follow_fisher)(self);
-    gradient_coefficients(self);
-    if (self->sizes.T) NBT(window_adjoints)(self);
+    NBT(follow_fisher)(&self->sizes, self->counters.step, self->readout.H, self->estimator.fisher);
+    return loss;
+}
+
+double NBT(nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
+{
+    const double loss = NBT(observe_readout)(self, y, learn);
+    if (!learn) return loss;
+    gradient_coefficients(&self->sizes, self->readout.H, self->estimator.v, self->reduction.block_v,
+                          self->scratch.c);
+    if (self->sizes.T) NBT(window_adjoints)(&self->sizes, self->readout.H, &self->past);
     sweep(self, 1);
     return loss;
 }
 
-/* (13) before the transition: v̄_s ← F (ρ̄_s v̄_s + Σ_i ε_i ρ_i e_i). O(S n²) */
+/* (13) before the transition: v̄_s ← F (ρ̄_s v̄_s + Σ_i ε_i ρ_i e_i). This and fold_exact() use six
+ * parts of a learner, so they get all of it. O(S n²) */
 static void fold_plain(nbt_learner *self, size_t k, real *v)
 {
     const size_t n = self->sizes.n, ldn = self->sizes.ldn, S = self->sizes.S;
     const int balanced = self->choices.norm != NBT_NO_NORM;
     const real *sign = self->reduction.sign, *block_rho = self->reduction.block_rho;
     real *rho = self->reduction.rho, *pushed = self->scratch.pushed;
-    NBT(balance_blocks)(self, S, v);
+    NBT(balance_blocks)(&self->sizes, balanced, S, v, &self->reduction);
     NBT(balance)(ldn, balanced, self->estimator.norm_d, self->reduction.u, rho,
                  self->reduction.rho_inverse);
     for (size_t s = 0; s < S; s++) {
@@ -126,11 +133,10 @@ static void fold_plain(nbt_learner *self, size_t k, real *v)
 }
 
 /* keep_d, and the excess of F_ii over it; NULL if there is none. */
-static const real *split_own(nbt_learner *self)
+static const real *split_own(dense_cell cell, const nbt_estimator *to)
 {
-    nbt_estimator *to = &self->estimator;
-    NBT(cell_diagonal)(cell_of(self), to->keep_d);
-    return NBT(split_own)(self->sizes.ldn, to->keep_d, to->excess) ? to->excess : NULL;
+    NBT(cell_diagonal)(cell, to->keep_d);
+    return NBT(split_own)(cell.sizes->ldn, to->keep_d, to->excess) ? to->excess : NULL;
 }
 
 /* With exact self-influence, after it: v̄_s ← ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i what
@@ -141,7 +147,7 @@ static void fold_exact(nbt_learner *self, size_t k, const real *excess, real *v)
     const int balanced = self->choices.norm != NBT_NO_NORM;
     NBT(cell_push)(cell_of(self), (nbt_vectors){S, v}, (nbt_vectors){0}, self->scratch.pushed,
                    self->scratch.input, k == 0 ? self->scratch.h_next : NULL);
-    NBT(balance_blocks)(self, S, self->scratch.pushed);
+    NBT(balance_blocks)(&self->sizes, balanced, S, self->scratch.pushed, &self->reduction);
     const real *sign = self->reduction.sign, *rho = self->reduction.rho, *u = self->reduction.u;
     real *norm = self->scratch.columns, *part = self->scratch.part;
     NBT(cell_column_norms)(cell_of(self), u, norm);
@@ -159,28 +165,27 @@ static void fold_exact(nbt_learner *self, size_t k, const real *excess, real *v)
 }
 
 /* (14), left for the next sweep: w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i. */
-static void leave_pending(nbt_learner *self, size_t k)
+static void leave_pending(const nbt_sizes *at, const nbt_reduction *from, real *keep_w, real *add_w)
 {
-    const size_t ldn = self->sizes.ldn;
-    const real *sign = self->reduction.sign, *inverse = self->reduction.rho_inverse;
-    real *add_w = (real *)self->estimator.add_w + k * ldn;
-    NBT(block_spread)(self->sizes.n, ldn, self->sizes.S, self->reduction.block_inverse,
-                      (real *)self->estimator.keep_w + k * ldn);
-    for (size_t i = 0; i < ldn; i++) add_w[i] = sign[i] * inverse[i];
+    const real *sign = from->sign, *inverse = from->rho_inverse;
+    NBT(block_spread)(at->n, at->ldn, at->S, from->block_inverse, keep_w);
+    for (size_t i = 0; i < at->ldn; i++) add_w[i] = sign[i] * inverse[i];
 }
 
 /* h_next is made on the way. */
 static void reduce(nbt_learner *self)
 {
     const size_t n = self->sizes.n, ldn = self->sizes.ldn, S = self->sizes.S;
-    const real *excess = self->choices.exact_self && !self->sizes.T ? split_own(self) : NULL;
-    if (self->sizes.T) NBT(window_turn)(self);
+    const nbt_estimator *to = &self->estimator;
+    const real *excess =
+        self->choices.exact_self && !self->sizes.T ? split_own(cell_of(self), to) : NULL;
+    if (self->sizes.T) NBT(window_turn)(&self->sizes, &self->past, to);
     for (size_t k = 0; k < self->sizes.K; k++) {
-        real *v = (real *)self->estimator.v + k * S * ldn;
-        NBT(signs)(self, (uint32_t)k, self->reduction.sign);
-        NBT(block_sums)(n, ldn, S, (real *)self->estimator.norm_w + k * ldn,
-                        self->reduction.block_w);
-        NBT(state_weights)(self, k);
+        real *v = (real *)to->v + k * S * ldn;
+        NBT(signs)(&self->sizes, self->choices.seed, self->counters.step, (uint32_t)k,
+                   &self->reduction);
+        NBT(block_sums)(n, ldn, S, (real *)to->norm_w + k * ldn, self->reduction.block_w);
+        NBT(state_weights)(&self->sizes, self->choices.norm, to, k, &self->reduction);
         if (self->sizes.T) {
             NBT(window_fold)(self, k, v);
             continue;
@@ -189,49 +194,58 @@ static void reduce(nbt_learner *self)
             fold_exact(self, k, excess, v);
         else
             fold_plain(self, k, v);
-        leave_pending(self, k);
+        leave_pending(&self->sizes, &self->reduction, row_at(to->keep_w, k, ldn),
+                      row_at(to->add_w, k, ldn));
     }
 }
 
-void NBT(keep_regressors)(nbt_learner *self)
+void NBT(keep_regressors)(const nbt_sizes *at, int known, int32_t x_last, nbt_estimator *of)
 {
-    const real *z = self->estimator.z;
-    real *z_last = self->estimator.z_last, *x = z_last + 1 + self->sizes.n;
-    const int known = self->choices.one_hot && self->network.x_last != NBT_UNKNOWN_SYMBOL &&
-                      self->estimator.x_late != NBT_UNKNOWN_SYMBOL;
-    memcpy(z_last, z, (known ? 1 + self->sizes.n : self->sizes.P) * sizeof *z);
-    if (known && self->estimator.x_late >= 0) x[self->estimator.x_late] = 0;
-    if (known && self->network.x_last >= 0) x[self->network.x_last] = 1;
-    self->estimator.x_late = self->network.x_last;
+    const real *z = of->z;
+    real *z_last = of->z_last, *x = z_last + 1 + at->n;
+    memcpy(z_last, z, (known ? 1 + at->n : at->P) * sizeof *z);
+    if (known && of->x_late >= 0) x[of->x_late] = 0;
+    if (known && x_last >= 0) x[x_last] = 1;
+    of->x_late = x_last;
 }
 
 void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
-    if (!self->estimator.fresh) sweep(self, 0);
-    NBT(cell_input)(cell_of(self), symbol, vector, self->scratch.input);
+    const nbt_sizes *at = &self->sizes;
+    const dense_cell cell = cell_of(self);
+    const int exact = self->choices.exact_self;
+    nbt_estimator *estimator = &self->estimator;
+    int32_t *x_last = &self->network.x_last;
+    if (!estimator->fresh) sweep(self, 0);
+    NBT(cell_input)(cell, symbol, vector, self->scratch.input);
     reduce(self);
-    if (!self->choices.exact_self) NBT(keep_regressors)(self);
-    if (self->sizes.T)
-        NBT(window_regress)(self, symbol, vector);
+    if (!exact)
+        NBT(keep_regressors)(at, symbols_known(&self->choices, &self->network, estimator), *x_last,
+                             estimator);
+    if (at->T)
+        NBT(window_regress)(cell, symbol, vector, &self->past, x_last, estimator->z);
     else
-        NBT(cell_regress)(cell_of(self), symbol, vector, &self->network.x_last, self->estimator.z);
-    follow_bounds(self);
-    NBT(cell_move)(&self->sizes, &self->choices, self->scratch.h_next, &self->network);
-    self->estimator.settled = self->estimator.fresh = 0;
+        NBT(cell_regress)(cell, symbol, vector, x_last, estimator->z);
+    follow_bounds(at, exact, symbols_known(&self->choices, &self->network, estimator), estimator);
+    NBT(cell_move)(at, &self->choices, self->scratch.h_next, &self->network);
+    estimator->settled = estimator->fresh = 0;
 }
 
 void NBT(nobacktrack_settle)(nbt_learner *self)
 {
     if (!self->estimator.settled) sweep(self, 0);
-    find_bounds(self);
+    find_bounds(&self->sizes, self->choices.exact_self, &self->estimator, &self->workers);
 }
 
 void NBT(nobacktrack_refresh)(nbt_learner *self)
 {
     memset(self->estimator.z_last, 0, self->sizes.P * sizeof(real));
-    if (!self->choices.descent) find_bounds(self);
-    if (self->sizes.T) NBT(window_refresh)(self);
-    if (!self->choices.one_hot) return;
+    if (!self->choices.descent)
+        find_bounds(&self->sizes, self->choices.exact_self, &self->estimator, &self->workers);
+    if (!self->choices.one_hot) {
+        NBT(window_refresh)(&self->sizes, &self->past);
+        return;
+    }
     const real *x = (real *)self->estimator.z + 1 + self->sizes.n;
     size_t set = 0, where = 0;
     for (size_t l = 0; l < self->sizes.m; l++) {

@@ -25,7 +25,11 @@ void NBT(nobacktrack_settle)(nbt_learner *self);
 /* Which entry of z is set, after a state was loaded: it may have been edited to several. */
 void NBT(nobacktrack_refresh)(nbt_learner *self);
 
-/* What descent.h shares. z_last ← z. O(n) when one-hot. */
-void NBT(keep_regressors)(nbt_learner *self);
+/* What descent.h shares. The loss of y; if `learn`, the readout learns from it, and s of norm
+ * `fisher` follows. */
+double NBT(observe_readout)(nbt_learner *self, nbt_target y, int learn);
+
+/* z_last ← z; known: symbols_known() (sweep.h). O(n) when known. */
+void NBT(keep_regressors)(const nbt_sizes *at, int known, int32_t x_last, nbt_estimator *of);
 
 #endif

@@ -223,8 +223,7 @@ typedef struct {
 NBT_INLINE size_t divide(const nbt_learner *self, size_t pairs, size_t per_vec, int exact,
                          segment out[6])
 {
-    const int known = self->choices.one_hot && self->network.x_last != NBT_UNKNOWN_SYMBOL &&
-                      self->estimator.x_late != NBT_UNKNOWN_SYMBOL;
+    const int known = symbols_known(&self->choices, &self->network, &self->estimator);
     const size_t full = (self->sizes.n + 2 * per_vec - 1) / (2 * per_vec);
     const size_t dense = known && full < pairs ? full : pairs;
     const size_t here = self->network.x_last >= 0
@@ -287,7 +286,7 @@ NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, co
         self->sizes.T ? (real *)self->past.adjoint + self->sizes.T * ldn : self->readout.H;
     const int windowed = exact && learn && self->sizes.T;
     real *recent = windowed ? (real *)self->past.recent + thread * self->sizes.ldrecent : NULL;
-    if (windowed) NBT(window_gradient)(self, i, recent);
+    if (windowed) NBT(window_gradient)(&self->sizes, self->choices.one_hot, &self->past, i, recent);
     pair_lanes only;
     panel b = {
         .rows = at->rows,
@@ -315,7 +314,7 @@ NBT_INLINE void sweep_panel(nbt_learner *self, size_t thread, step_size step, co
     leave_brief(&b, measure, exact, K, learn);
 
     if (learn && kind == NBT_KALMAN) qdop_last(b.first, per_vec, (real *)self->network.theta + i);
-    if (windowed) NBT(window_clear)(self, i, recent);
+    if (windowed) NBT(window_clear)(&self->sizes, self->choices.one_hot, &self->past, i, recent);
     store((real *)self->estimator.norm_d + i,
           lanes_gather(b.norm_d + b.d0 * b.d0 * b.norm_q, per_vec));
     for (size_t k = 0; k < K; k++) {

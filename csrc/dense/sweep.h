@@ -11,6 +11,14 @@
  * memory-bound when large. */
 void NBT(sweep)(nbt_learner *self, int learn);
 
+/* Are all entries of x in z and z_last 0 but for those at x_last and x_late? */
+NBT_INLINE int symbols_known(const nbt_choices *of, const nbt_network_part *network,
+                             const nbt_estimator *estimator)
+{
+    return of->one_hot && network->x_last != NBT_UNKNOWN_SYMBOL &&
+           estimator->x_late != NBT_UNKNOWN_SYMBOL;
+}
+
 /* A thread's scratch for what a panel carries of each pair: K times at most 6 vecs. */
 NBT_INLINE void *panel_pairs(const nbt_learner *self, size_t thread)
 {

@@ -1,107 +1,113 @@
 #include "dense/window.h"
-#include "dense/cell.h"
 #include "machine/panels.h"
 #include "shared/reduction.h"
 #include <string.h>
 
-static size_t slot_of(const nbt_learner *self, size_t lag)
+static size_t slot_of(const nbt_sizes *at, const nbt_past *past, size_t lag)
 {
-    return (self->past.head + lag) % self->sizes.T;
+    return (past->head + lag) % at->T;
 }
-static size_t oldest_slot(const nbt_learner *self) { return slot_of(self, self->sizes.T - 1); }
+static size_t oldest_slot(const nbt_sizes *at, const nbt_past *past)
+{
+    return slot_of(at, past, at->T - 1);
+}
 
 /* λ_l in the row of its slot for l < T, so that they lie as the z(t-l) do; λ_T after them. */
-void NBT(window_adjoints)(nbt_learner *self)
+void NBT(window_adjoints)(const nbt_sizes *at, const real *H, const nbt_past *past)
 {
-    const size_t n = self->sizes.n, ldn = self->sizes.ldn, T = self->sizes.T;
-    lanes_copy(ldn, self->readout.H, row_at(self->past.adjoint, slot_of(self, 0), ldn));
+    const size_t n = at->n, ldn = at->ldn, T = at->T;
+    lanes_copy(ldn, H, row_at(past->adjoint, slot_of(at, past, 0), ldn));
     for (size_t l = 0; l < T; l++)
-        NBT(rows_dot)(n, ldn, row_at(self->past.past_F, slot_of(self, l), n * ldn),
-                      row_at(self->past.adjoint, slot_of(self, l), ldn),
-                      row_at(self->past.adjoint, l + 1 < T ? slot_of(self, l + 1) : T, ldn));
+        NBT(rows_dot)(n, ldn, row_at(past->past_F, slot_of(at, past, l), n * ldn),
+                      row_at(past->adjoint, slot_of(at, past, l), ldn),
+                      row_at(past->adjoint, l + 1 < T ? slot_of(at, past, l + 1) : T, ldn));
 }
 
-/* Where the row of slot t's symbol is in a panel; NULL: there is none. */
-NBT_INLINE real *symbol_row(const nbt_learner *self, size_t t, size_t per_vec, real *rows)
+/* Where the row of slot t's symbol is in a panel; NULL: there is none, as of vectors. */
+NBT_INLINE real *symbol_row(const nbt_sizes *at, int one_hot, const nbt_past *past, size_t t,
+                            size_t per_vec, real *rows)
 {
-    if (!self->choices.one_hot || self->past.window_symbol[t] < 0) return NULL;
-    return rows + (self->sizes.n + (size_t)self->past.window_symbol[t]) * (LANES / per_vec);
+    if (!one_hot || past->window_symbol[t] < 0) return NULL;
+    return rows + (at->n + (size_t)past->window_symbol[t]) * (LANES / per_vec);
 }
 
 /* In the order of lags, wherever the ring begins: a state that was loaded goes on to the bit. */
-NBT_INLINE void gradient_panel(const nbt_learner *self, size_t i, size_t per_vec, real *out)
+NBT_INLINE void gradient_panel(const nbt_sizes *at, int one_hot, const nbt_past *past, size_t i,
+                               size_t per_vec, real *out)
 {
-    const size_t n = self->sizes.n, ldn = self->sizes.ldn, T = self->sizes.T;
-    const real *adjoint = (real *)self->past.adjoint + i;
+    const size_t n = at->n, ldn = at->ldn, T = at->T;
+    const real *adjoint = (real *)past->adjoint + i;
     real *rows = out + LANES;
     vec biases = {0};
     if (per_vec > 1) { /* rows are shorter now: other panels left those of units there */
-        const size_t width = LANES / per_vec, below = self->sizes.cell.depth - n;
+        const size_t width = LANES / per_vec, below = at->cell.depth - n;
         memset(rows + n * width, 0, below * width * sizeof *rows);
     }
     for (size_t l = 0; l < T; l++) {
-        const size_t t = slot_of(self, l);
+        const size_t t = slot_of(at, past, l);
         const vec lambda = load(adjoint + t * ldn);
-        real *row = symbol_row(self, t, per_vec, rows);
-        if (self->past.window_symbol[t] >= 0) biases += lambda;
+        real *row = symbol_row(at, one_hot, past, t, per_vec, rows);
+        if (past->window_symbol[t] >= 0) biases += lambda;
         if (row) store_any(row, load_any(row) + lambda);
     }
     store(out, biases);
-    const nbt_ring lags = {.count = T, .head = self->past.head, .fresh = 1};
-    panel_add_outer(n, &lags, self->past.past_a, ldn, adjoint, ldn, per_vec, rows);
-    if (!self->choices.one_hot)
-        panel_add_outer(self->sizes.m, &lags, self->past.past_x, self->sizes.ldm, adjoint, ldn,
-                        per_vec, rows + n * (LANES / per_vec));
+    const nbt_ring lags = {.count = T, .head = past->head, .fresh = 1};
+    panel_add_outer(n, &lags, past->past_a, ldn, adjoint, ldn, per_vec, rows);
+    if (!one_hot)
+        panel_add_outer(at->m, &lags, past->past_x, at->ldm, adjoint, ldn, per_vec,
+                        rows + n * (LANES / per_vec));
 }
 
-void NBT(window_gradient)(const nbt_learner *self, size_t i, real *out)
+void NBT(window_gradient)(const nbt_sizes *at, int one_hot, const nbt_past *past, size_t i,
+                          real *out)
 {
-    if (i < self->sizes.cell.full)
-        gradient_panel(self, i, 1, out);
-    else if (self->sizes.cell.per_vec == 2)
-        gradient_panel(self, i, 2, out);
+    if (i < at->cell.full)
+        gradient_panel(at, one_hot, past, i, 1, out);
+    else if (at->cell.per_vec == 2)
+        gradient_panel(at, one_hot, past, i, 2, out);
     else
-        gradient_panel(self, i, 4, out);
+        gradient_panel(at, one_hot, past, i, 4, out);
 }
 
-void NBT(window_clear)(const nbt_learner *self, size_t i, real *out)
+void NBT(window_clear)(const nbt_sizes *at, int one_hot, const nbt_past *past, size_t i, real *out)
 {
-    const size_t per_vec = i < self->sizes.cell.full ? 1 : self->sizes.cell.per_vec;
-    for (size_t t = 0; t < self->sizes.T; t++) {
-        real *row = symbol_row(self, t, per_vec, out + LANES);
+    const size_t per_vec = i < at->cell.full ? 1 : at->cell.per_vec;
+    for (size_t t = 0; t < at->T; t++) {
+        real *row = symbol_row(at, one_hot, past, t, per_vec, out + LANES);
         if (row) memset(row, 0, LANES / per_vec * sizeof *row);
     }
 }
 
-/* own = κ (reduction.h) of units first … last - 1, F being that in its slot; excess of it. */
-static void split_past(nbt_learner *self, size_t slot, size_t first, size_t last, real *own)
+/* own = κ (reduction.h) of units first … last - 1, from Fᵀ (n, ldn); excess of it. */
+static void split_past(size_t ldn, const real *F, size_t first, size_t last, real *own,
+                       real *excess)
 {
-    const size_t ldn = self->sizes.ldn;
-    const real *F = row_at(self->past.past_F, slot, self->sizes.n * ldn);
     for (size_t i = first; i < last; i++) own[i] = F[i * ldn + i];
     for (size_t i = last; i % LANES; i++) own[i] = 0;
-    NBT(split_own)(last - first, own + first, (real *)self->estimator.excess + first);
+    NBT(split_own)(last - first, own + first, excess + first);
 }
 
-void NBT(window_turn)(nbt_learner *self)
+void NBT(window_turn)(const nbt_sizes *at, const nbt_past *past, const nbt_estimator *to)
 { /* the excess is that of the next F, in start_hop() */
-    split_past(self, oldest_slot(self), 0, self->sizes.n, self->estimator.keep_d);
+    const real *F = row_at(past->past_F, oldest_slot(at, past), at->n * at->ldn);
+    split_past(at->ldn, F, 0, at->n, to->keep_d, to->excess);
 }
 
-/* v̄_s ← ρ̄_s F v̄_s from pushed (S, ldn), which is F v̄; keep_w = 1 / ρ̄_s. */
-static void fold_old(nbt_learner *self, size_t k, const real *pushed, real *v)
+/* v̄_s ← ρ̄_s F v̄_s from pushed (S, ldn), which is F v̄; keep_w (ldn) = 1 / ρ̄_s. */
+static void fold_old(const nbt_sizes *at, int balanced, const real *pushed, nbt_reduction *to,
+                     real *v, real *keep_w)
 {
-    const size_t ldn = self->sizes.ldn, S = self->sizes.S;
-    const real *block_rho = self->reduction.block_rho;
-    NBT(balance_blocks)(self, S, pushed);
+    const size_t ldn = at->ldn, S = at->S;
+    const real *block_rho = to->block_rho;
+    NBT(balance_blocks)(at, balanced, S, pushed, to);
     for (size_t s = 0; s < S; s++)
         for (size_t c = 0; c < ldn; c += LANES)
             store(v + s * ldn + c, block_rho[s] * load(pushed + s * ldn + c));
-    NBT(block_spread)(self->sizes.n, ldn, S, self->reduction.block_inverse,
-                      row_at(self->estimator.keep_w, k, ldn));
+    NBT(block_spread)(at->n, ldn, S, to->block_inverse, keep_w);
 }
 
-/* The oldest hop joins v̄, balanced as a whole, its d_i will join w̄: add_w = ε_i / (ρ_i ρ_s). */
+/* The oldest hop joins v̄, balanced as a whole, its d_i will join w̄: add_w = ε_i / (ρ_i ρ_s).
+ * This and start_hop() would have eight arguments, so they get the whole learner. */
 static void join_hop(nbt_learner *self, size_t k, real *v, const real *hop, const real *right)
 {
     const size_t ldn = self->sizes.ldn, S = self->sizes.S;
@@ -109,7 +115,7 @@ static void join_hop(nbt_learner *self, size_t k, real *v, const real *hop, cons
     real *size = self->reduction.rho, *add_w = row_at(self->estimator.add_w, k, ldn);
     for (size_t i = 0; i < ldn; i++) size[i] = norm_d[i] * right[i] * right[i];
     NBT(block_sums)(self->sizes.n, ldn, S, size, self->reduction.block_w);
-    NBT(balance_blocks)(self, S, hop);
+    NBT(balance_blocks)(&self->sizes, self->choices.norm != NBT_NO_NORM, S, hop, &self->reduction);
     for (size_t s = 0; s < S; s++)
         for (size_t c = s * ldn; c < (s + 1) * ldn; c += LANES)
             store(v + c, load(v + c) + block_rho[s] * load(hop + c));
@@ -118,11 +124,9 @@ static void join_hop(nbt_learner *self, size_t k, real *v, const real *hop, cons
 }
 
 /* norm[i] = Σ_c u_c F_ci² over c ≠ i, from rows i of Fᵀ, i from first to last - 1. */
-static void column_squares(const nbt_learner *self, const real *columns, size_t first, size_t last,
-                           real *norm)
+static void column_squares(size_t ldn, const real *u, const real *columns, size_t first,
+                           size_t last, real *norm)
 {
-    const size_t ldn = self->sizes.ldn;
-    const real *u = self->reduction.u;
     for (size_t i = first; i < last; i += 4) {
         const size_t left = last - i < 4 ? last - i : 4;
         vec sum[4] = {{0}};
@@ -135,10 +139,10 @@ static void column_squares(const nbt_learner *self, const real *columns, size_t 
 }
 
 /* hop_s += Σ_i size_i F e_i but for entry i, i of block s from first to last - 1. */
-static void add_columns(const nbt_learner *self, const real *columns, size_t first, size_t last,
+static void add_columns(const nbt_sizes *at, const real *columns, size_t first, size_t last,
                         const real *size, real *hop)
 {
-    const size_t ldn = self->sizes.ldn, S = self->sizes.S, skip = S - first % S;
+    const size_t ldn = at->ldn, S = at->S, skip = S - first % S;
     for (size_t c = 0; c < ldn; c += LANES)
         for (size_t s = 0; s < S; s++) {
             size_t i = first + (s + skip) % S;
@@ -158,9 +162,9 @@ static void start_hop(nbt_learner *self, size_t slot, int make, real *hop, real 
     const size_t n = self->sizes.n, ldn = self->sizes.ldn, S = self->sizes.S;
     const int balanced = self->choices.norm != NBT_NO_NORM;
     const real *sign = self->reduction.sign, *norm_d = self->estimator.norm_d,
-               *u = self->reduction.u, *excess = self->estimator.excess;
-    real *rho = self->reduction.rho, *inverse = self->reduction.rho_inverse,
-         *norm = self->scratch.columns;
+               *u = self->reduction.u;
+    real *excess = self->estimator.excess, *rho = self->reduction.rho,
+         *inverse = self->reduction.rho_inverse, *norm = self->scratch.columns;
     real *columns = row_at(self->past.past_F, slot, n * ldn);
     memset(hop, 0, S * ldn * sizeof *hop);
     memset(right, 0, ldn * sizeof *right);
@@ -168,9 +172,9 @@ static void start_hop(nbt_learner *self, size_t slot, int make, real *hop, real 
         const size_t last = n - first < LANES ? n : first + LANES;
         if (make) {
             NBT(cell_jacobian)(cell_of(self), first, last, columns);
-            split_past(self, slot, first, last, rho);
+            split_past(ldn, columns, first, last, rho, excess);
         }
-        column_squares(self, columns, first, last, norm);
+        column_squares(ldn, u, columns, first, last, norm);
         for (size_t i = first; i < last; i++) norm[i] += u[i] * excess[i] * excess[i];
         for (size_t i = last; i < first + LANES; i++)
             norm[i] = 0; /* what the gradient left there */
@@ -181,52 +185,53 @@ static void start_hop(nbt_learner *self, size_t slot, int make, real *hop, real 
             right[i] = sign[i] * (product ? inverse[i] : 1);
             if (excess[i] != 0) hop[i % S * ldn + i] += rho[i] * excess[i];
         }
-        add_columns(self, columns, first, last, rho, hop);
+        add_columns(&self->sizes, columns, first, last, rho, hop);
     }
 }
 
 void NBT(window_fold)(nbt_learner *self, size_t k, real *restrict v)
 {
     const size_t ldn = self->sizes.ldn, S = self->sizes.S, T = self->sizes.T,
-                 last = oldest_slot(self);
+                 last = oldest_slot(&self->sizes, &self->past);
     real *hops = row_at(self->past.hop, k * T * S, ldn), *hop = hops + last * S * ldn;
     real *right = row_at(self->past.hop_right, k * T + last, ldn);
     real *pushed = self->scratch.pushed;
     NBT(cell_push)(cell_of(self), (nbt_vectors){S, v}, (nbt_vectors){T * S, hops}, pushed,
                    self->scratch.input, k == 0 ? self->scratch.h_next : NULL);
-    fold_old(self, k, pushed, v);
+    fold_old(&self->sizes, self->choices.norm != NBT_NO_NORM, pushed, &self->reduction, v,
+             row_at(self->estimator.keep_w, k, ldn));
     lanes_copy(T * S * ldn, pushed + S * ldn, hops);
     join_hop(self, k, v, hop, right);
     start_hop(self, last, k == 0, hop, right);
 }
 
-void NBT(window_regress)(nbt_learner *self, int32_t symbol, const real *restrict vector)
+void NBT(window_regress)(dense_cell cell, int32_t symbol, const real *restrict vector,
+                         nbt_past *past, int32_t *x_last, real *restrict z)
 {
-    const size_t n = self->sizes.n, m = self->sizes.m, last = oldest_slot(self);
-    const int32_t leaves = self->past.window_symbol[last];
-    real *z = self->estimator.z, *x = z + 1 + n,
-         *past_a = row_at(self->past.past_a, last, self->sizes.ldn);
+    const nbt_sizes *at = cell.sizes;
+    const size_t n = at->n, m = at->m, last = oldest_slot(at, past);
+    const int32_t leaves = past->window_symbol[last];
+    real *x = z + 1 + n, *past_a = row_at(past->past_a, last, at->ldn);
     z[0] = leaves >= 0;
     memcpy(z + 1, past_a, n * sizeof *z);
-    lanes_copy(self->sizes.ldn, self->network.a, past_a);
-    if (self->choices.one_hot) {
-        if (self->network.x_last == NBT_UNKNOWN_SYMBOL) memset(x, 0, m * sizeof *x);
-        if (self->network.x_last >= 0) x[self->network.x_last] = 0;
+    lanes_copy(at->ldn, cell.network->a, past_a);
+    if (cell.one_hot) {
+        if (*x_last == NBT_UNKNOWN_SYMBOL) memset(x, 0, m * sizeof *x);
+        if (*x_last >= 0) x[*x_last] = 0;
         if (leaves >= 0) x[leaves] = 1;
-        self->network.x_last = leaves >= 0 ? leaves : -1;
+        *x_last = leaves >= 0 ? leaves : -1;
     } else {
-        real *past_x = row_at(self->past.past_x, last, self->sizes.ldm);
+        real *past_x = row_at(past->past_x, last, at->ldm);
         memcpy(x, past_x, m * sizeof *x);
         memcpy(past_x, vector, m * sizeof *x);
     }
-    self->past.window_symbol[last] = self->choices.one_hot ? symbol : 0;
-    if (self->past.length < self->sizes.T) self->past.length++;
-    self->past.head = last;
+    past->window_symbol[last] = cell.one_hot ? symbol : 0;
+    if (past->length < at->T) past->length++;
+    past->head = last;
 }
 
-void NBT(window_refresh)(nbt_learner *self)
+void NBT(window_refresh)(const nbt_sizes *at, const nbt_past *past)
 {
-    if (self->choices.one_hot) return;
-    for (size_t l = 0; l < self->sizes.T; l++)
-        self->past.window_symbol[slot_of(self, l)] = l < self->past.length ? 0 : -1;
+    for (size_t l = 0; l < at->T; l++)
+        past->window_symbol[slot_of(at, past, l)] = l < past->length ? 0 : -1;
 }

@@ -16,20 +16,20 @@
 #ifndef NBT_DENSE_WINDOW_H
 #define NBT_DENSE_WINDOW_H
 
-#include "learner.h"
-#include "machine/real.h"
+#include "dense/cell.h"
 
 /* adjoint (T + 1, ldn): λ_T in its last row. O(T n²) */
-void NBT(window_adjoints)(nbt_learner *self);
+void NBT(window_adjoints)(const nbt_sizes *at, const real *H, const nbt_past *past);
 
 /* out (ldrecent): row 0, then the panel, at column i of Σ_{l<T} z(t-l) λ_lᵀ. Its rows of symbols
  * must be 0 before. Few of them are written, and window_clear makes those 0 again. A panel at a
  * time, just before it is used: then it is still in the nearest cache. O(T P) */
-void NBT(window_gradient)(const nbt_learner *self, size_t i, real *out);
-void NBT(window_clear)(const nbt_learner *self, size_t i, real *out);
+void NBT(window_gradient)(const nbt_sizes *at, int one_hot, const nbt_past *past, size_t i,
+                          real *out);
+void NBT(window_clear)(const nbt_sizes *at, int one_hot, const nbt_past *past, size_t i, real *out);
 
 /* First half of a transition: keep_d from the oldest slot, which is free then. O(n) */
-void NBT(window_turn)(nbt_learner *self);
+void NBT(window_turn)(const nbt_sizes *at, const nbt_past *past, const nbt_estimator *to);
 
 /* Pair k: v (S, ldn) and hops through F; the oldest hop joins v; a new one in its place. Leaves
  * keep_w and add_w of the pair. Weights u, signs and norms are those of now. The first pair puts
@@ -38,9 +38,10 @@ void NBT(window_fold)(nbt_learner *self, size_t k, real *restrict v);
 
 /* Second half: the oldest z is left for d, (1, a, x) in its place, which is now the newest. O(n +
  * m) */
-void NBT(window_regress)(nbt_learner *self, int32_t symbol, const real *restrict vector);
+void NBT(window_regress)(dense_cell cell, int32_t symbol, const real *restrict vector,
+                         nbt_past *past, int32_t *x_last, real *restrict z);
 
-/* The window after its arrays were set from outside. */
-void NBT(window_refresh)(nbt_learner *self);
+/* window_symbol of a window of vectors, after its arrays were set from outside. */
+void NBT(window_refresh)(const nbt_sizes *at, const nbt_past *past);
 
 #endif

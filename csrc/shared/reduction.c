@@ -25,33 +25,32 @@ int NBT(split_own)(size_t count, real *restrict own, real *restrict excess)
     return fold(squares) != 0;
 }
 
-void NBT(follow_fisher)(nbt_learner *self)
+void NBT(follow_fisher)(const nbt_sizes *at, uint64_t step, const real *H, real *fisher)
 {
-    if (self->choices.norm != NBT_FISHER) return;
-    const real *H = self->readout.H, part = (real)(1 / sqrt((double)self->counters.step + 1));
-    real *fisher = self->estimator.fisher;
-    for (size_t i = 0; i < self->sizes.ldn; i += LANES) {
+    if (!fisher) return;
+    const real part = (real)(1 / sqrt((double)step + 1));
+    for (size_t i = 0; i < at->ldn; i += LANES) {
         const vec s = load(fisher + i), h = load(H + i);
         store(fisher + i, s + (h * h - s) * part);
     }
 }
 
-void NBT(state_weights)(nbt_learner *self, size_t k)
+void NBT(state_weights)(const nbt_sizes *at, nbt_norm norm, const nbt_estimator *of, size_t k,
+                        nbt_reduction *to)
 {
-    const size_t n = self->sizes.n, ldn = self->sizes.ldn, S = self->sizes.S;
-    real *u = self->reduction.u;
-    if (self->choices.norm == NBT_FISHER) {
-        const real *s = self->estimator.fisher;
+    const size_t n = at->n, ldn = at->ldn, S = at->S;
+    real *u = to->u;
+    if (norm == NBT_FISHER) {
+        const real *s = of->fisher;
         for (size_t i = 0; i < ldn; i++) u[i] = s[i] + (real)1e-4;
         return;
     }
-    if (self->choices.norm != NBT_KALMAN_NORM) {
+    if (norm != NBT_KALMAN_NORM) {
         for (size_t i = 0; i < ldn; i++) u[i] = 1;
         return;
     }
-    const real *v = (real *)self->estimator.v + k * S * ldn, *block_w = self->reduction.block_w,
-               *own = S == 1 ? v : u;
-    const real *norm_d = self->estimator.norm_d, *inner = (real *)self->estimator.inner + k * ldn;
+    const real *v = (real *)of->v + k * S * ldn, *block_w = to->block_w, *own = S == 1 ? v : u;
+    const real *norm_d = of->norm_d, *inner = (real *)of->inner + k * ldn;
     for (size_t i = 0, s = 0; S > 1 && i < n; i++, s = s + 1 == S ? 0 : s + 1)
         u[i] = v[s * ldn + i];
     for (size_t i = 0; i < ldn; i += LANES) {
@@ -66,11 +65,11 @@ void NBT(state_weights)(nbt_learner *self, size_t k)
     }
 }
 
-void NBT(balance_blocks)(nbt_learner *self, size_t blocks, const real *restrict v)
+void NBT(balance_blocks)(const nbt_sizes *at, int balanced, size_t blocks, const real *restrict v,
+                         nbt_reduction *to)
 {
-    NBT(rows_norm)(blocks, self->sizes.ldn, v, self->reduction.u, self->reduction.block_v);
-    NBT(balance)(self->sizes.ldS, self->choices.norm != NBT_NO_NORM, self->reduction.block_w,
-                 self->reduction.block_v, self->reduction.block_rho, self->reduction.block_inverse);
+    NBT(rows_norm)(blocks, at->ldn, v, to->u, to->block_v);
+    NBT(balance)(at->ldS, balanced, to->block_w, to->block_v, to->block_rho, to->block_inverse);
 }
 
 void NBT(fold)(const nbt_reduction *self, size_t ldn, real rho_bar, real *restrict v, real *add)
@@ -84,26 +83,25 @@ void NBT(fold)(const nbt_reduction *self, size_t ldn, real rho_bar, real *restri
 }
 
 /* The words of NBT_SIGN_STEPS steps at once, for every pair and 128 units. */
-static void make_signs(nbt_learner *self, uint64_t turn)
+static void make_signs(const nbt_sizes *at, uint64_t seed, uint64_t turn, nbt_reduction *to)
 {
     enum { DRAW = 4 * NBT_SIGN_STEPS };
-    for (uint32_t k = 0; k < self->sizes.K; k++)
-        for (size_t at = 0; at < self->sizes.ldwords; at += DRAW)
-            nbt_sign_words(NBT_SIGN_STEPS, self->choices.seed, k, turn * NBT_SIGN_STEPS,
-                           (uint32_t)(at / DRAW),
-                           self->reduction.sign_words + k * self->sizes.ldwords + at);
-    self->reduction.signs_made = turn + 1;
+    for (uint32_t k = 0; k < at->K; k++)
+        for (size_t first = 0; first < at->ldwords; first += DRAW)
+            nbt_sign_words(NBT_SIGN_STEPS, seed, k, turn * NBT_SIGN_STEPS, (uint32_t)(first / DRAW),
+                           to->sign_words + k * at->ldwords + first);
+    to->signs_made = turn + 1;
 }
 
-void NBT(signs)(nbt_learner *self, uint32_t pair, real *restrict sign)
+void NBT(signs)(const nbt_sizes *at, uint64_t seed, uint64_t step, uint32_t pair, nbt_reduction *to)
 {
-    const uint64_t turn = self->counters.step / NBT_SIGN_STEPS;
-    if (self->reduction.signs_made != turn + 1) make_signs(self, turn);
-    const uint32_t *words = self->reduction.sign_words + pair * self->sizes.ldwords +
-                            self->counters.step % NBT_SIGN_STEPS;
-    for (size_t i = 0; i < self->sizes.n; i += LANES) {
+    real *sign = to->sign;
+    const uint64_t turn = step / NBT_SIGN_STEPS;
+    if (to->signs_made != turn + 1) make_signs(at, seed, turn, to);
+    const uint32_t *words = to->sign_words + pair * at->ldwords + step % NBT_SIGN_STEPS;
+    for (size_t i = 0; i < at->n; i += LANES) {
         const vec signs = lanes_signs(words[i / 32 * NBT_SIGN_STEPS] >> i % 32);
-        store(sign + i, lanes_only(signs, self->sizes.n - i));
+        store(sign + i, lanes_only(signs, at->n - i));
     }
 }
 

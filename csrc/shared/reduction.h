@@ -27,15 +27,18 @@ NBT_INLINE nbt_balance balance_of(int balanced, real w2, real v2)
 void NBT(balance)(size_t count, int balanced, const real *restrict w2, const real *restrict v2,
                   real *restrict rho, real *restrict inverse);
 
-/* For norm `fisher`, s ← s + (H² - s) / √(t + 1); for others nothing. */
-void NBT(follow_fisher)(nbt_learner *self);
+/* s ← s + (H² - s) / √(t + 1), t the step; `fisher` is s (ldn), or NULL where the norm has none. */
+void NBT(follow_fisher)(const nbt_sizes *at, uint64_t step, const real *H, real *fisher);
 
-/* u (ldn): the weights of ‖v‖² = Σ u_i v_i² for pair k. Norm `kalman`: 1 / diag(G̃ J⁻¹ G̃ᵀ), (62). */
-void NBT(state_weights)(nbt_learner *self, size_t k);
+/* u (ldn): the weights of ‖v‖² = Σ u_i v_i² for pair k. Norm `fisher`: s. Norm `kalman`:
+ * 1 / diag(G̃ J⁻¹ G̃ᵀ), (62), from v̄, norm_d, inner and block_w. */
+void NBT(state_weights)(const nbt_sizes *at, nbt_norm norm, const nbt_estimator *of, size_t k,
+                        nbt_reduction *to);
 
 /* block_rho = ρ̄ and block_inverse = 1 / ρ̄ of each block, from its v̄ in v (blocks, ldn), under the
  * weights u, and its ‖w̄‖² in block_w. O(blocks n) */
-void NBT(balance_blocks)(nbt_learner *self, size_t blocks, const real *restrict v);
+void NBT(balance_blocks)(const nbt_sizes *at, int balanced, size_t blocks, const real *restrict v,
+                         nbt_reduction *to);
 
 /* (13), but for F, with what is in sign and rho: v̄ ← ρ̄ v̄ + Σ_i ε_i ρ_i e_i, v (ldn). And of (14)
  * the coefficients of the w_i: add (ldn) = ε_i / ρ_i, which may be rho_inverse itself. O(n) */
@@ -48,7 +51,8 @@ void NBT(fold)(const nbt_reduction *self, size_t ldn, real rho_bar, real *restri
 int NBT(split_own)(size_t count, real *restrict own, real *restrict excess);
 
 /* sign (ldn) = ±1 for n units, 0 in the padding. */
-void NBT(signs)(nbt_learner *self, uint32_t pair, real *restrict sign);
+void NBT(signs)(const nbt_sizes *at, uint64_t seed, uint64_t step, uint32_t pair,
+                nbt_reduction *to);
 
 /* block[s] = Σ_{i mod S = s} x[i], x (ldn, zero in the padding). */
 void NBT(block_sums)(size_t n, size_t ldn, size_t S, const real *restrict x, real *restrict block);

@@ -60,7 +60,8 @@ double NBT(system_nobacktrack_observe)(nbt_learner *self, nbt_target y, int lear
     if (!learn || self->counters.failed) return loss;
     if (in_one_pass(self)) {
         sweep(self, 1);
-        NBT(follow_fisher)(self);
+        NBT(follow_fisher)(&self->sizes, self->counters.step, self->readout.H,
+                           self->estimator.fisher);
         return loss;
     }
     void (*const gradient)(nbt_learner *) =
@@ -71,7 +72,7 @@ double NBT(system_nobacktrack_observe)(nbt_learner *self, nbt_target y, int lear
         gradient(self);
         NBT(metric_apply)(self, self->scratch.g);
     }
-    NBT(follow_fisher)(self);
+    NBT(follow_fisher)(&self->sizes, self->counters.step, self->readout.H, self->estimator.fisher);
     return loss;
 }
 
@@ -119,16 +120,17 @@ static void fold_rows(nbt_learner *self, size_t k, real keep, const real *c)
 /* (13)–(15) for one pair: v̄ ← ρ̄ v̄ + Σ ε_i ρ_i e_i, w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i. */
 static void reduce(nbt_learner *self, size_t k, size_t q)
 {
+    const int balanced = self->choices.norm != NBT_NO_NORM;
     real *v = pair_v(self, k), *inverse = self->reduction.rho_inverse;
     if (!in_one_pass(self))
         measure(self, k);
     else if (!self->estimator.fresh)
         sweep(self, 0);
     self->estimator.fresh = 0;
-    NBT(state_weights)(self, k);
-    NBT(balance_blocks)(self, 1, v);
-    NBT(balance)(self->sizes.ldn, self->choices.norm != NBT_NO_NORM, self->estimator.norm_d,
-                 self->reduction.u, self->reduction.rho, inverse);
+    NBT(state_weights)(&self->sizes, self->choices.norm, &self->estimator, k, &self->reduction);
+    NBT(balance_blocks)(&self->sizes, balanced, 1, v, &self->reduction);
+    NBT(balance)(self->sizes.ldn, balanced, self->estimator.norm_d, self->reduction.u,
+                 self->reduction.rho, inverse);
     NBT(system_signs)(self, k, q);
     NBT(fold)(&self->reduction, self->sizes.ldn, ((const real *)self->reduction.block_rho)[0], v,
               inverse);

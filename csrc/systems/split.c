@@ -29,13 +29,14 @@ static void measure_parts(nbt_learner *self)
 static void fold_pair(nbt_learner *self, size_t k, size_t q)
 {
     const size_t ldn = self->sizes.ldn;
+    const int balanced = self->choices.norm != NBT_NO_NORM;
     real *v = (real *)self->estimator.v + k * ldn, *add_w = (real *)self->estimator.add_w + k * ldn;
     lanes_copy(ldn, (const real *)self->estimator.norm_w + k * ldn, self->estimator.norm_d);
     ((real *)self->reduction.block_w)[0] = ((const real *)self->scratch.parts)[k];
-    NBT(state_weights)(self, k);
-    NBT(balance_blocks)(self, 1, v);
-    NBT(balance)(ldn, self->choices.norm != NBT_NO_NORM, self->estimator.norm_d, self->reduction.u,
-                 self->reduction.rho, self->reduction.rho_inverse);
+    NBT(state_weights)(&self->sizes, self->choices.norm, &self->estimator, k, &self->reduction);
+    NBT(balance_blocks)(&self->sizes, balanced, 1, v, &self->reduction);
+    NBT(balance)(ldn, balanced, self->estimator.norm_d, self->reduction.u, self->reduction.rho,
+                 self->reduction.rho_inverse);
     NBT(system_signs)(self, k, q);
     NBT(fold)(&self->reduction, self->sizes.ldn, ((const real *)self->reduction.block_rho)[0], v,
               add_w);

@@ -151,7 +151,8 @@ void NBT(system_signs)(nbt_learner *self, size_t k, size_t q)
 {
     real *sign = self->reduction.sign;
     if (q == 0) {
-        NBT(signs)(self, (uint32_t)k, sign);
+        NBT(signs)(&self->sizes, self->choices.seed, self->counters.step, (uint32_t)k,
+                   &self->reduction);
         return;
     }
     for (size_t i = 0; i < self->sizes.n;) {
