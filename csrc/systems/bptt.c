@@ -10,17 +10,17 @@
 #include <string.h>
 
 /* h before phase q of step t. */
-static real *kept(const nbt_learner *self, size_t t, size_t q)
+static real *kept(const nbt_sizes *at, const nbt_past *past, size_t t, size_t q)
 {
-    return (real *)self->past.window_h + (t * self->sizes.phases + q) * self->sizes.ldn;
+    return (real *)past->window_h + (t * at->phases + q) * at->ldn;
 }
 
 /* back ← Fᵀ back through phase q of step t, adding ∂f/∂θᵀ back to g_theta on the way. */
 static void pull(nbt_learner *self, size_t t, size_t q, real *back)
 {
-    const nbt_point at = NBT(system_point)(self, kept(self, t, q), q);
+    const nbt_point at = NBT(system_point)(self, kept(&self->sizes, &self->past, t, q), q);
     if (!NBT(system_rows)(self, &at)) return;
-    NBT(sparse_add)(self, back, self->past.g_theta);
+    NBT(sparse_add)(&self->system, back, self->past.g_theta);
     NBT_ASK(self, vjp, &at, back, self->scratch.pulled);
     NBT(system_given)(self, self->sizes.ldn, self->scratch.pulled);
     lanes_copy(self->sizes.ldn, self->scratch.pulled, back);
@@ -70,7 +70,8 @@ void NBT(system_bptt_advance)(nbt_learner *self, int32_t symbol, const void *vec
     if (self->counters.failed) return;
     NBT(system_input)(self, symbol, vector);
     for (size_t q = 0; q < self->sizes.phases; q++) {
-        lanes_copy(self->sizes.ldn, self->network.h, kept(self, self->past.length, q));
+        lanes_copy(self->sizes.ldn, self->network.h,
+                   kept(&self->sizes, &self->past, self->past.length, q));
         const nbt_point at = NBT(system_point)(self, self->network.h, q);
         if (!NBT(system_step)(self, &at)) return;
     }

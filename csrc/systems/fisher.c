@@ -8,34 +8,33 @@
 #include <string.h>
 
 /* φ between its panels and one run a column. */
-static void phi_out(nbt_learner *self, const real *panels, real *flat)
+static void phi_out(const nbt_sizes *at, const real *panels, real *flat)
 {
-    const size_t rows = 1 + self->sizes.features;
-    for (size_t z = 0; z < self->sizes.A; z++) {
+    const size_t rows = 1 + at->features;
+    for (size_t z = 0; z < at->A; z++) {
         flat[z * rows] = panels[z];
-        for (size_t i = 0; i < self->sizes.features; i++)
-            flat[z * rows + 1 + i] = *panel_entry(&self->sizes.out, panels, i, z);
+        for (size_t i = 0; i < at->features; i++)
+            flat[z * rows + 1 + i] = *panel_entry(&at->out, panels, i, z);
     }
 }
 
-static void phi_back(nbt_learner *self, const real *flat, real *panels)
+static void phi_back(const nbt_sizes *at, const real *flat, real *panels)
 {
-    const size_t rows = 1 + self->sizes.features;
-    for (size_t z = 0; z < self->sizes.A; z++) {
+    const size_t rows = 1 + at->features;
+    for (size_t z = 0; z < at->A; z++) {
         panels[z] = flat[z * rows];
-        for (size_t i = 0; i < self->sizes.features; i++)
-            *panel_entry(&self->sizes.out, panels, i, z) = flat[z * rows + 1 + i];
+        for (size_t i = 0; i < at->features; i++)
+            *panel_entry(&at->out, panels, i, z) = flat[z * rows + 1 + i];
     }
 }
 
 /* g = ∂ŷᵀ/∂φ c: (1, a, x) c_z in column z. */
-static void phi_gradient(const nbt_learner *self, const real *c, real *g)
+static void phi_gradient(const nbt_sizes *at, nbt_view seen, const real *c, real *g)
 {
-    const nbt_view seen = NBT(readout_view)(self);
-    const size_t n = self->sizes.n, inputs = self->sizes.features - n;
-    for (size_t z = 0; z < self->sizes.A; z++) {
+    const size_t inputs = at->features - at->n;
+    for (size_t z = 0; z < at->A; z++) {
         *g++ = c[z];
-        for (size_t i = 0; i < n; i++) *g++ = seen.a[i] * c[z];
+        for (size_t i = 0; i < at->n; i++) *g++ = seen.a[i] * c[z];
         for (size_t l = 0; l < inputs; l++)
             *g++ = (seen.x ? seen.x[l] : (real)(*seen.symbol == (int32_t)l)) * c[z];
     }
@@ -44,18 +43,18 @@ static void phi_gradient(const nbt_learner *self, const real *c, real *g)
 /* Directions c_r with Σ c_r c_rᵀ the Fisher matrix I of what is predicted, p as readout_predict
  * gives it: softmax, √p_r (e_r - p); gaussian, e_r √information_r, diagonal as that is;
  * bernoulli, √(p (1 - p)) e_r. */
-static void direction(const nbt_learner *self, size_t r, const double *p, real *c)
+static void direction(const nbt_sizes *at, nbt_readout kind, const real *information, size_t r,
+                      const double *p, real *c)
 {
-    if (self->choices.readout == NBT_SOFTMAX) {
+    if (kind == NBT_SOFTMAX) {
         const real size = root((real)p[r]);
-        for (size_t z = 0; z < self->sizes.A; z++) c[z] = -size * (real)p[z];
+        for (size_t z = 0; z < at->A; z++) c[z] = -size * (real)p[z];
         c[r] += size;
         return;
     }
-    memset(c, 0, self->sizes.ldA * sizeof *c);
+    memset(c, 0, at->ldA * sizeof *c);
     const real one = (real)p[r];
-    c[r] = root(self->readout.information ? ((const real *)self->readout.information)[r]
-                                          : one * (1 - one));
+    c[r] = root(information ? information[r] : one * (1 - one));
 }
 
 /* 1 - γ of θ, and of φ. */
@@ -76,11 +75,11 @@ static void add_exact(nbt_learner *self, const nbt_reference *theta, const nbt_r
     real *c = self->optimizer.direction;
     NBT(readout_predict)(self, NBT(readout_view)(self), c, p);
     for (size_t r = 0; r < self->sizes.A; r++) {
-        direction(self, r, p, c);
+        direction(&self->sizes, self->choices.readout, self->readout.information, r, p, c);
         NBT(readout_pull)(self, 1, self->network.slope, c, self->readout.H);
         gradient(self);
         NBT(reference_add)(theta, r ? 1 : theta_keeps(self), self->scratch.g);
-        phi_gradient(self, c, self->optimizer.phi_g);
+        phi_gradient(&self->sizes, NBT(readout_view)(self), c, self->optimizer.phi_g);
         NBT(reference_add)(phi, r ? 1 : phi_keeps(self), self->optimizer.phi_g);
     }
 }
@@ -92,9 +91,9 @@ static void step_both(nbt_learner *self, const nbt_reference *theta, const nbt_r
 {
     NBT(reference_factor)(theta, (real)self->choices.theta.lambda);
     NBT(reference_factor)(phi, (real)self->choices.phi.lambda);
-    phi_out(self, self->readout.phi, self->optimizer.phi_flat);
+    phi_out(&self->sizes, self->readout.phi, self->optimizer.phi_flat);
     NBT(reference_step)(phi, self->optimizer.phi_g);
-    phi_back(self, self->optimizer.phi_flat, self->readout.phi);
+    phi_back(&self->sizes, self->optimizer.phi_flat, self->readout.phi);
     NBT(reference_step)(theta, g);
 }
 
@@ -115,7 +114,7 @@ static void add_informed(nbt_learner *self, const nbt_reference *theta, const nb
     for (size_t r = 0; r < self->sizes.A; r++) {
         memset(c, 0, self->sizes.ldA * sizeof *c);
         c[r] = root(information[r]);
-        phi_gradient(self, c, self->optimizer.phi_g);
+        phi_gradient(&self->sizes, NBT(readout_view)(self), c, self->optimizer.phi_g);
         NBT(reference_add)(phi, r ? 1 : phi_keeps(self), self->optimizer.phi_g);
     }
 }
@@ -128,7 +127,7 @@ void NBT(fisher_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
     gradient(self);
     const int informed = !self->choices.exact_fisher && self->readout.information;
     if (informed) add_informed(self, &theta, &phi);
-    phi_gradient(self, self->readout.delta, self->optimizer.phi_g);
+    phi_gradient(&self->sizes, NBT(readout_view)(self), self->readout.delta, self->optimizer.phi_g);
     if (!self->choices.exact_fisher && !informed) add_outer(self, &theta, &phi, self->scratch.g);
     step_both(self, &theta, &phi, self->scratch.g);
 }
@@ -136,7 +135,7 @@ void NBT(fisher_learn)(nbt_learner *self, void (*gradient)(nbt_learner *self))
 void NBT(fisher_apply)(nbt_learner *self)
 {
     const nbt_reference theta = NBT(reference_theta)(self), phi = NBT(reference_phi)(self);
-    phi_out(self, self->past.g_phi, self->optimizer.phi_g);
+    phi_out(&self->sizes, self->past.g_phi, self->optimizer.phi_g);
     add_outer(self, &theta, &phi, self->past.g_theta);
     step_both(self, &theta, &phi, self->past.g_theta);
 }

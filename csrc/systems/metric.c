@@ -139,28 +139,26 @@ static pass pass_of(const nbt_learner *self, const real *z)
 
 /* ---- the step ------------------------------------------------------------------------------ */
 
-static void descend(nbt_learner *self, real rate, const real *g)
+static void descend(size_t size, real rate, const real *g, real *theta)
 {
-    real *theta = self->network.theta;
-    for (size_t j = 0; j < self->sizes.cell.size; j += LANES)
-        store(theta + j, load(theta + j) - rate * load(g + j));
+    for (size_t j = 0; j < size; j += LANES) store(theta + j, load(theta + j) - rate * load(g + j));
 }
 
-static void adam(nbt_learner *self, const real *g)
+static void adam(size_t size, adam_step step, const real *g, const nbt_optimizer_part *of,
+                 real *theta)
 {
-    nbt_optimizer_part *of = &self->optimizer;
-    const adam_step step =
-        NBT(optimizer_adam)(&self->choices.theta, of->theta_rate, &of->theta_updates);
-    real *theta = self->network.theta, *m = of->theta_m, *v = of->theta_v;
-    for (size_t j = 0; j < self->sizes.cell.size; j += LANES)
+    real *m = of->theta_m, *v = of->theta_v;
+    for (size_t j = 0; j < size; j += LANES)
         adam_update(step, load(g + j), m + j, v + j, theta + j);
 }
 
-/* J ← keep J + g gᵀ, q, r and θ where every group is one parameter. */
-static void diagonal(nbt_learner *self, step_size step, const real *g)
+/* J ← keep J + g gᵀ for g = z, r and θ where every group is one parameter. */
+static void diagonal(size_t size, const pass *at)
 {
-    real *theta = self->network.theta, *J = self->optimizer.theta_J, *r = self->optimizer.metric_r;
-    for (size_t j = 0; j < self->sizes.cell.size; j += LANES) {
+    const real *g = at->z;
+    real *theta = at->theta, *J = at->J, *r = at->r;
+    const step_size step = at->step;
+    for (size_t j = 0; j < size; j += LANES) {
         const vec gj = load(g + j), Jjj = step.keep * load(J + j) + gj * gj;
         const vec inverse = 1 / (Jjj + step.lambda);
         store(J + j, Jjj);
@@ -170,29 +168,32 @@ static void diagonal(nbt_learner *self, step_size step, const real *g)
 }
 
 /* Every group, for q and r. */
-NBT_INLINE void each_group(nbt_learner *self, const pass *at, const work todo)
+NBT_INLINE void each_group(const pass *at, const work todo, nbt_optimizer_part *metric)
 {
-    const int64_t *group = self->optimizer.group_start;
+    const int64_t *group = metric->group_start;
     totals all = {0};
     real none;
-    for (size_t b = 0; b < self->optimizer.groups; b++)
+    for (size_t b = 0; b < metric->groups; b++)
         arrow_group(at, todo, &all, (size_t)group[b], (size_t)group[b + 1], 1, &none, &none);
-    self->optimizer.measuring = todo.keep;
+    metric->measuring = todo.keep;
 }
 
 void NBT(metric_apply)(nbt_learner *self, const real *restrict g)
 {
     const pass at = pass_of(self, g);
+    const size_t size = self->sizes.cell.size;
+    nbt_optimizer_part *of = &self->optimizer;
     if (self->choices.theta.kind == NBT_SGD)
-        descend(self, at.step.rate, g);
+        descend(size, at.step.rate, g, at.theta);
     else if (self->choices.theta.kind == NBT_ADAM)
-        adam(self, g);
-    else if (self->optimizer.groups == self->system.functions.p)
-        diagonal(self, at.step, g);
+        adam(size, NBT(optimizer_adam)(&self->choices.theta, of->theta_rate, &of->theta_updates), g,
+             of, at.theta);
+    else if (of->groups == self->system.functions.p)
+        diagonal(size, &at);
     else if (self->choices.rule != NBT_NOBACKTRACK)
-        each_group(self, &at, (work){.learn = 1});
+        each_group(&at, (work){.learn = 1}, of);
     else
-        each_group(self, &at, (work){.learn = 1, .keep = 1});
+        each_group(&at, (work){.learn = 1, .keep = 1}, of);
 }
 
 void NBT(metric_refresh)(nbt_learner *self)
@@ -204,7 +205,7 @@ void NBT(metric_refresh)(nbt_learner *self)
         return;
     }
     const pass at = pass_of(self, NULL);
-    each_group(self, &at, (work){.keep = 1});
+    each_group(&at, (work){.keep = 1}, &self->optimizer);
 }
 
 /* ---- gradient, step and norms in one pass ---------------------------------------------------- */
@@ -262,7 +263,10 @@ void NBT(metric_sweep)(nbt_learner *self, int learn, real c, const real *z)
 
 real NBT(metric_norm)(nbt_learner *self, const real *restrict w)
 {
-    if (self->choices.dense) return NBT(reference_norm)(self, w);
+    if (self->choices.dense) {
+        const nbt_reference at = NBT(reference_theta)(self);
+        return NBT(reference_norm)(&at, w, self->scratch.raised);
+    }
     const real *q = self->optimizer.metric_q, *r = self->optimizer.metric_r;
     vec sum = {0};
     if (self->optimizer.groups == self->system.functions.p) {
@@ -361,7 +365,8 @@ static real row_norm(const real *q, const real *r, const int32_t *first, size_t 
 void NBT(metric_rows)(nbt_learner *self, real *restrict norm)
 {
     if (self->choices.dense) {
-        NBT(reference_rows)(self, norm);
+        const nbt_reference at = NBT(reference_theta)(self);
+        NBT(reference_rows)(&at, &self->system, self->optimizer.lead, self->scratch.raised, norm);
         return;
     }
     const real *q = self->optimizer.metric_q, *r = self->optimizer.metric_r,

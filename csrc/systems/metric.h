@@ -6,7 +6,8 @@
  * reduction. So that norms need no division, there are for each parameter q_p = J_0p / D_0 and r_p
  * = 1 / (D_p - J_0p q_p); for a group's first, Q = Σ_p q_p² r_p and 1 / D_0. They follow J.
  *
- * Arrays are (p), padded to whole vecs. */
+ * Arrays are (p), padded to whole vecs. A metric uses five parts of a learner (sizes, choices, θ,
+ * the optimizer, the system), so that its functions get all of it. */
 #ifndef NBT_SYSTEMS_METRIC_H
 #define NBT_SYSTEMS_METRIC_H
 

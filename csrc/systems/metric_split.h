@@ -1,5 +1,6 @@
 /* metric_split.h: the metric of metric.h where each pair has a part of the parameters (split.h): a
- * vector's K parts are those that belong to the pairs, each being 0 elsewhere. */
+ * vector's K parts are those that belong to the pairs, each being 0 elsewhere. Like those of
+ * metric.h, these functions use five parts of a learner. */
 #ifndef NBT_SYSTEMS_METRIC_SPLIT_H
 #define NBT_SYSTEMS_METRIC_SPLIT_H
 

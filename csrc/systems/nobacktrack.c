@@ -8,28 +8,20 @@
 #include "systems/split.h"
 #include "systems/step.h"
 
-static real *pair_v(const nbt_learner *self, size_t k)
-{
-    return (real *)self->estimator.v + k * self->sizes.ldn;
-}
-static real *pair_w(const nbt_learner *self, size_t k)
-{
-    return (real *)self->estimator.w + k * self->sizes.cell.size;
-}
-
 /* g = (1/K) Σ_k (H·v̄_k) w̄_k + Σ_i H_i w_i, (12). O(Kp + entries) */
 static void mean_gradient(nbt_learner *self)
 {
     real *g = self->scratch.g, *c = self->scratch.c;
     NBT(rows_dot)(self->sizes.K, self->sizes.ldn, self->estimator.v, self->readout.H, c);
     for (size_t k = 0; k < self->sizes.K; k++) {
-        const real part = c[k] / (real)self->sizes.K, *w = pair_w(self, k);
+        const real part = c[k] / (real)self->sizes.K,
+                   *w = row_at(self->estimator.w, k, self->sizes.cell.size);
         for (size_t j = 0; j < self->sizes.cell.size; j += LANES) {
             const vec before = k ? load(g + j) : (vec){0};
             store(g + j, before + part * load(w + j));
         }
     }
-    NBT(sparse_add)(self, self->readout.H, g);
+    NBT(sparse_add)(&self->system, self->readout.H, g);
 }
 
 /* Where each parameter acts on one state alone and there is one pair, a step takes two passes: the
@@ -37,8 +29,8 @@ static void mean_gradient(nbt_learner *self)
 static int in_one_pass(nbt_learner *self)
 {
     if (!self->system.surveyed) {
-        NBT(system_survey)(self);
-        NBT(sparse_spread)(self);
+        NBT(system_survey)(&self->choices, &self->optimizer, &self->system);
+        NBT(sparse_spread)(&self->system);
     }
     const nbt_optimizer kind = self->choices.theta.kind;
     const int diagonal = kind == NBT_KALMAN && self->optimizer.groups == self->system.functions.p;
@@ -50,7 +42,7 @@ static void sweep(nbt_learner *self, int learn)
 {
     real c = 0;
     NBT(rows_dot)(1, self->sizes.ldn, self->estimator.v, self->readout.H, &c);
-    NBT(metric_sweep)(self, learn, c, NBT(sparse_own)(self));
+    NBT(metric_sweep)(self, learn, c, NBT(sparse_own)(&self->system));
     self->estimator.fresh = 1;
 }
 
@@ -77,36 +69,37 @@ double NBT(system_nobacktrack_observe)(nbt_learner *self, nbt_target y, int lear
 }
 
 /* Norms are those of the metric, or plain. */
-static int measured(const nbt_learner *self)
+static int measured(const nbt_choices *of)
 {
-    return self->choices.theta.kind == NBT_KALMAN &&
-           (self->choices.norm == NBT_KALMAN_NORM || self->choices.norm == NBT_FISHER);
+    return of->theta.kind == NBT_KALMAN && (of->norm == NBT_KALMAN_NORM || of->norm == NBT_FISHER);
 }
 
 /* ‖w̄_k‖² into block_w[0], ‖w_i‖² into norm_d, and for norm `kalman` ⟨w̄_k, w_i⟩ into inner. */
 static void measure(nbt_learner *self, size_t k)
 {
-    const real *w = pair_w(self, k);
+    const real *w = row_at(self->estimator.w, k, self->sizes.cell.size);
     real *bar = self->reduction.block_w, *y = self->scratch.raised;
-    if (measured(self) && !self->optimizer.measuring) NBT(metric_refresh)(self);
-    if (k == 0 && measured(self)) NBT(metric_rows)(self, self->estimator.norm_d);
-    if (k == 0 && !measured(self)) NBT(sparse_norms)(self, self->estimator.norm_d);
-    bar[0] = measured(self) ? NBT(metric_norm)(self, w) : sum_of_squares(self->sizes.cell.size, w);
+    if (measured(&self->choices) && !self->optimizer.measuring) NBT(metric_refresh)(self);
+    if (k == 0 && measured(&self->choices)) NBT(metric_rows)(self, self->estimator.norm_d);
+    if (k == 0 && !measured(&self->choices))
+        NBT(sparse_norms)(&self->system, self->estimator.norm_d);
+    bar[0] = measured(&self->choices) ? NBT(metric_norm)(self, w)
+                                      : sum_of_squares(self->sizes.cell.size, w);
     if (self->choices.norm != NBT_KALMAN_NORM) return;
     NBT(metric_raise)(self, w, y);
-    NBT(sparse_dot)(self, y, (real *)self->estimator.inner + k * self->sizes.ldn);
+    NBT(sparse_dot)(&self->system, y, (real *)self->estimator.inner + k * self->sizes.ldn);
 }
 
 /* w̄ ← keep w̄ + Σ_i c_i w_i for one pair. O(p) */
 static void fold_rows(nbt_learner *self, size_t k, real keep, const real *c)
 {
-    real *w = pair_w(self, k);
+    real *w = row_at(self->estimator.w, k, self->sizes.cell.size);
     if (!in_one_pass(self)) {
         for (size_t j = 0; j < self->sizes.cell.size; j += LANES) store(w + j, keep * load(w + j));
-        NBT(sparse_add)(self, c, w);
+        NBT(sparse_add)(&self->system, c, w);
         return;
     }
-    const real *z = NBT(sparse_own)(self);
+    const real *z = NBT(sparse_own)(&self->system);
     for (size_t s = 0; s < self->system.spans; s++) {
         const size_t first = (size_t)self->system.span[s], last = (size_t)self->system.span[s + 1];
         const size_t begin = after_odd(first, last);
@@ -121,7 +114,7 @@ static void fold_rows(nbt_learner *self, size_t k, real keep, const real *c)
 static void reduce(nbt_learner *self, size_t k, size_t q)
 {
     const int balanced = self->choices.norm != NBT_NO_NORM;
-    real *v = pair_v(self, k), *inverse = self->reduction.rho_inverse;
+    real *v = row_at(self->estimator.v, k, self->sizes.ldn), *inverse = self->reduction.rho_inverse;
     if (!in_one_pass(self))
         measure(self, k);
     else if (!self->estimator.fresh)
@@ -131,7 +124,8 @@ static void reduce(nbt_learner *self, size_t k, size_t q)
     NBT(balance_blocks)(&self->sizes, balanced, 1, v, &self->reduction);
     NBT(balance)(self->sizes.ldn, balanced, self->estimator.norm_d, self->reduction.u,
                  self->reduction.rho, inverse);
-    NBT(system_signs)(self, k, q);
+    NBT(system_signs)(&self->sizes, self->choices.seed, self->counters.step, k, q,
+                      &self->reduction);
     NBT(fold)(&self->reduction, self->sizes.ldn, ((const real *)self->reduction.block_rho)[0], v,
               inverse);
     fold_rows(self, k, ((const real *)self->reduction.block_inverse)[0], inverse);

@@ -141,25 +141,23 @@ void NBT(reference_step)(const nbt_reference *at, real *g)
     for (size_t j = 0; j < at->p; j++) at->x[j] -= g[j];
 }
 
-real NBT(reference_norm)(nbt_learner *self, const real *restrict w)
+real NBT(reference_norm)(const nbt_reference *at, const real *restrict w, real *restrict y)
 {
-    const nbt_reference at = NBT(reference_theta)(self);
-    real *y = self->scratch.raised, sum = 0;
-    NBT(reference_solve)(&at, w, y);
-    for (size_t j = 0; j < at.p; j++) sum += w[j] * y[j];
+    real sum = 0;
+    NBT(reference_solve)(at, w, y);
+    for (size_t j = 0; j < at->p; j++) sum += w[j] * y[j];
     return sum > 0 ? sum : 0;
 }
 
-void NBT(reference_rows)(nbt_learner *self, real *restrict norm)
+void NBT(reference_rows)(const nbt_reference *at, const nbt_system_part *rows, real *lead, real *y,
+                         real *restrict norm)
 {
-    const real *value = self->system.values;
-    real *dense = self->optimizer.lead;
-    for (size_t i = 0; i < self->sizes.n; i++) {
-        const size_t begin = (size_t)self->system.indptr[i],
-                     end = (size_t)self->system.indptr[i + 1];
-        for (size_t e = begin; e < end; e++) dense[self->system.indices[e]] = value[e];
-        norm[i] = begin < end ? NBT(reference_norm)(self, dense) : 0;
-        for (size_t e = begin; e < end; e++) dense[self->system.indices[e]] = 0;
+    const real *value = rows->values;
+    for (size_t i = 0; i < rows->functions.n; i++) {
+        const size_t begin = (size_t)rows->indptr[i], end = (size_t)rows->indptr[i + 1];
+        for (size_t e = begin; e < end; e++) lead[rows->indices[e]] = value[e];
+        norm[i] = begin < end ? NBT(reference_norm)(at, lead, y) : 0;
+        for (size_t e = begin; e < end; e++) lead[rows->indices[e]] = 0;
     }
 }
 

@@ -35,9 +35,11 @@ void NBT(reference_solve)(const nbt_reference *at, const real *w, real *y);
 /* x ← x - (J + λ)⁻¹ g; overwrites g. */
 void NBT(reference_step)(const nbt_reference *at, real *g);
 
-/* As in metric.h, for θ; `lead` and `g` of the learner are scratch. O(p²), O(entries p) */
-real NBT(reference_norm)(nbt_learner *self, const real *restrict w);
-void NBT(reference_rows)(nbt_learner *self, real *restrict norm);
+/* As in metric.h, leaving (J + λ)⁻¹ w in y (p); of the rows of ∂f/∂θ, with `lead` (p), which is 0
+ * before and after. O(p²), O(entries p) */
+real NBT(reference_norm)(const nbt_reference *at, const real *restrict w, real *restrict y);
+void NBT(reference_rows)(const nbt_reference *at, const nbt_system_part *rows, real *lead, real *y,
+                         real *restrict norm);
 
 /* The factors of θ and φ, after a state was loaded. */
 void NBT(reference_refresh)(nbt_learner *self);

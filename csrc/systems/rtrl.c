@@ -65,17 +65,16 @@ static int has_holes(size_t n, size_t ldn, const real *F)
 }
 
 /* (4): G ← F G + ∂f/∂θ. */
-static void carry(nbt_learner *self)
+static void carry(const nbt_sizes *at, const real *F, const nbt_system_part *rows,
+                  nbt_estimator *of)
 {
-    const size_t n = self->sizes.n, ldn = self->sizes.ldn, ld = self->sizes.ldG;
-    if (has_holes(n, ldn, self->scratch.F))
-        product(n, ldn, ld, n, 1, self->scratch.F, influence_now(&self->estimator),
-                influence_next(&self->estimator));
+    const size_t n = at->n, ldn = at->ldn, ld = at->ldG;
+    if (has_holes(n, ldn, F))
+        product(n, ldn, ld, n, 1, F, influence_now(of), influence_next(of));
     else
-        product(n, ldn, ld, n, 0, self->scratch.F, influence_now(&self->estimator),
-                influence_next(&self->estimator));
-    NBT(sparse_add_rows)(self, ld, influence_next(&self->estimator));
-    self->estimator.settled = !self->estimator.settled;
+        product(n, ldn, ld, n, 0, F, influence_now(of), influence_next(of));
+    NBT(sparse_add_rows)(rows, ld, influence_next(of));
+    of->settled = !of->settled;
 }
 
 void NBT(system_rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
@@ -84,7 +83,7 @@ void NBT(system_rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vec
     for (size_t q = 0; q < self->sizes.phases; q++) {
         const nbt_point at = NBT(system_point)(self, self->network.h, q);
         if (!jacobian(self, &at) || !NBT(system_rows)(self, &at)) return;
-        carry(self);
+        carry(&self->sizes, self->scratch.F, &self->system, &self->estimator);
         if (!NBT(system_step)(self, &at)) return;
     }
     NBT(respond)(&self->sizes, &self->choices, self->network.h, self->network.a,

@@ -7,7 +7,8 @@
 
 #include "rule.h"
 
-/* Its gradient, and its reduction in phase q. O(p + entries + Kn) */
+/* Its gradient, and its reduction in phase q. Both use six parts of a learner or more.
+ * O(p + entries + Kn) */
 void NBT(split_gradient)(nbt_learner *self);
 void NBT(split_reduce)(nbt_learner *self, size_t q);
 

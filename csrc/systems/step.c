@@ -55,39 +55,37 @@ double NBT(system_loss)(nbt_learner *self, nbt_target y, int learn)
 }
 
 /* Is the pattern the one that was surveyed last? Not kept of systems that say when it changes. */
-static int seen(const nbt_learner *self)
+static int seen(const nbt_system_part *of)
 {
-    const size_t rows = (self->sizes.n + 1) * sizeof *self->system.indptr;
-    if (self->system.functions.fixed || !self->system.surveyed) return 0;
-    if (memcmp(self->system.indptr, self->system.seen_indptr, rows)) return 0;
-    const size_t entries =
-        (size_t)self->system.indptr[self->sizes.n] * sizeof *self->system.indices;
-    return !memcmp(self->system.indices, self->system.seen_indices, entries);
+    const size_t rows = (of->functions.n + 1) * sizeof *of->indptr;
+    if (of->functions.fixed || !of->surveyed) return 0;
+    if (memcmp(of->indptr, of->seen_indptr, rows)) return 0;
+    const size_t entries = (size_t)of->indptr[of->functions.n] * sizeof *of->indices;
+    return !memcmp(of->indices, of->seen_indices, entries);
 }
 
-void NBT(system_survey)(nbt_learner *self)
+void NBT(system_survey)(const nbt_choices *choices, const nbt_optimizer_part *metric,
+                        nbt_system_part *to)
 {
-    const size_t entries = (size_t)self->system.indptr[self->sizes.n];
-    if (!self->system.functions.fixed) {
-        memcpy(self->system.seen_indptr, self->system.indptr,
-               (self->sizes.n + 1) * sizeof *self->system.indptr);
-        memcpy(self->system.seen_indices, self->system.indices,
-               entries * sizeof *self->system.indices);
+    const size_t entries = (size_t)to->indptr[to->functions.n];
+    if (!to->functions.fixed) {
+        memcpy(to->seen_indptr, to->indptr, (to->functions.n + 1) * sizeof *to->indptr);
+        memcpy(to->seen_indices, to->indices, entries * sizeof *to->indices);
     }
-    NBT(sparse_survey)(self);
+    NBT(sparse_survey)(choices->theta.kind == NBT_KALMAN ? metric : NULL, to);
 }
 
 /* What follows of the arrays that `rows` wrote; `dense`: one pattern for all symbols. */
 static int follow_pattern(nbt_learner *self, int dense)
 {
     const nbt_system *f = &self->system.functions;
-    if (self->counters.failed || self->system.patterned || seen(self))
+    if (self->counters.failed || self->system.patterned || seen(&self->system))
         return !self->counters.failed;
     self->counters.failed =
         f->unchecked &&
         !nbt_csr_valid(f->n, f->p, f->entries, self->system.indptr, self->system.indices);
     if (self->counters.failed) return 0;
-    NBT(system_survey)(self);
+    NBT(system_survey)(&self->choices, &self->optimizer, &self->system);
     self->system.patterned = f->fixed && f->phases == 1 && dense;
     return 1;
 }
@@ -123,7 +121,7 @@ int NBT(system_move)(nbt_learner *self, const nbt_point *at)
         if (self->counters.failed || !NBT(system_rows)(self, &dense)) return 0;
         if (!NBT(system_step)(self, at)) return 0;
     }
-    NBT(sparse_spread)(self);
+    NBT(sparse_spread)(&self->system);
     NBT(system_given)(self, K * ldn, pushed);
     lanes_copy(K * ldn, pushed, v);
     return 1;
@@ -144,23 +142,23 @@ void NBT(system_advance)(nbt_learner *self, int32_t symbol, const void *vector)
         const nbt_point at = NBT(system_point)(self, self->network.h, q);
         if (!NBT(system_step)(self, &at)) return;
     }
-    NBT(respond)(self, self->network.h, self->network.a, self->network.slope);
+    NBT(respond)(&self->sizes, &self->choices, self->network.h, self->network.a,
+                 self->network.slope);
 }
 
-void NBT(system_signs)(nbt_learner *self, size_t k, size_t q)
+void NBT(system_signs)(const nbt_sizes *at, uint64_t seed, uint64_t t, size_t k, size_t q,
+                       nbt_reduction *to)
 {
-    real *sign = self->reduction.sign;
+    real *sign = to->sign;
     if (q == 0) {
-        NBT(signs)(&self->sizes, self->choices.seed, self->counters.step, (uint32_t)k,
-                   &self->reduction);
+        NBT(signs)(at, seed, t, (uint32_t)k, to);
         return;
     }
-    for (size_t i = 0; i < self->sizes.n;) {
-        const size_t unit = q * self->sizes.n + i, within = unit % 128;
+    for (size_t i = 0; i < at->n;) {
+        const size_t unit = q * at->n + i, within = unit % 128;
         uint32_t bits[4];
-        nbt_sign_bits(self->choices.seed, (uint32_t)k, self->counters.step, (uint32_t)(unit / 128),
-                      bits);
-        const size_t left = self->sizes.n - i, count = left < 128 - within ? left : 128 - within;
+        nbt_sign_bits(seed, (uint32_t)k, t, (uint32_t)(unit / 128), bits);
+        const size_t left = at->n - i, count = left < 128 - within ? left : 128 - within;
         for (size_t b = within; b < within + count; b++)
             sign[i++] = bits[b / 32] >> (b % 32) & 1 ? 1 : -1;
     }

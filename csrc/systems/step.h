@@ -3,7 +3,8 @@
  * The same algorithms, readout and optimizers: what is particular to a system is asked of its
  * functions, and θ, w̄, G and J lie flat in memory, p numbers in a row. A step goes through the
  * system's phases; a reduction, or a product with F, is done for each of them. When a function
- * fails, `failed` is set and the rule returns at once. */
+ * fails, `failed` is set and the rule returns at once. To ask a system takes its functions, the
+ * workers and the counters, besides what is asked, so what asks gets the whole learner. */
 #ifndef NBT_SYSTEMS_STEP_H
 #define NBT_SYSTEMS_STEP_H
 
@@ -42,14 +43,16 @@ nbt_point NBT(system_point)(const nbt_learner *self, const real *h, size_t phase
 /* The system's ∂f/∂θ there, into the CSR arrays; returns whether it did not fail. A pattern that is
  * as before is not checked and surveyed (sparse.h) again. */
 int NBT(system_rows)(nbt_learner *self, const nbt_point *at);
-void NBT(system_survey)(nbt_learner *self);
+void NBT(system_survey)(const nbt_choices *choices, const nbt_optimizer_part *metric,
+                        nbt_system_part *to);
 
 /* A phase of NoBackTrack: h, F v̄_k for every pair, and the rows, one-hot inputs being vectors to
  * them, so that their pattern is the same for all symbols. Returns whether nothing failed. */
 int NBT(system_move)(nbt_learner *self, const nbt_point *at);
 
-/* sign (n) = ±1 for pair k in phase q: those of units q n … q n + n - 1. */
-void NBT(system_signs)(nbt_learner *self, size_t k, size_t q);
+/* sign (n) = ±1 for pair k in phase q of step t: those of units q n … q n + n - 1. */
+void NBT(system_signs)(const nbt_sizes *at, uint64_t seed, uint64_t t, size_t k, size_t q,
+                       nbt_reduction *to);
 
 /* h_next: the state after all phases on an input, from h. */
 void NBT(system_look)(nbt_learner *self, int32_t symbol, const void *vector);
