@@ -58,10 +58,29 @@ typedef struct {
     NBT_ESTIMATOR_ARRAYS(NBT_FIELD)
 } nbt_estimator;
 
+/* NBT_REDUCTION_ARRAYS, with a name for each use. */
 typedef struct {
     uint32_t *sign_words; /* (K, ldwords) bits of the signs of some steps at once; */
     uint64_t signs_made;  /* of which, counted in NBT_SIGN_STEPS from 1; 0: of none */
-    NBT_REDUCTION_ARRAYS(NBT_FIELD)
+    void *u;
+    union {
+        void *rho;
+        void *own;  /* F_ii of some units; */
+        void *left; /* then ε_i ρ_i, the left factors of a hop (window.h) */
+        void *size; /* ‖d_i / ρ_i‖² of the hop that joins v̄ */
+    };
+    union {
+        void *rho_inverse;
+        void *add; /* ε_i / ρ_i, where all of w̄ follows at once */
+    };
+    void *sign;
+    union {
+        void *block_v;
+        void *block_H; /* H·v̄_s / K */
+    };
+    void *block_w;
+    void *block_rho;
+    void *block_inverse;
 } nbt_reduction;
 
 typedef struct {

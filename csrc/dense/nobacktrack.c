@@ -101,7 +101,7 @@ double NBT(nobacktrack_observe)(nbt_learner *self, nbt_target y, int learn)
 {
     const double loss = NBT(observe_readout)(self, y, learn);
     if (!learn) return loss;
-    gradient_coefficients(&self->sizes, self->readout.H, self->estimator.v, self->reduction.block_v,
+    gradient_coefficients(&self->sizes, self->readout.H, self->estimator.v, self->reduction.block_H,
                           self->scratch.c);
     if (self->sizes.T) NBT(window_adjoints)(&self->sizes, self->readout.H, &self->past);
     sweep(self, 1);

@@ -112,7 +112,7 @@ static void join_hop(nbt_learner *self, size_t k, real *v, const real *hop, cons
 {
     const size_t ldn = self->sizes.ldn, S = self->sizes.S;
     const real *norm_d = self->estimator.norm_d, *block_rho = self->reduction.block_rho;
-    real *size = self->reduction.rho, *add_w = row_at(self->estimator.add_w, k, ldn);
+    real *size = self->reduction.size, *add_w = row_at(self->estimator.add_w, k, ldn);
     for (size_t i = 0; i < ldn; i++) size[i] = norm_d[i] * right[i] * right[i];
     NBT(block_sums)(self->sizes.n, ldn, S, size, self->reduction.block_w);
     NBT(balance_blocks)(&self->sizes, self->choices.norm != NBT_NO_NORM, S, hop, &self->reduction);
@@ -163,8 +163,9 @@ static void start_hop(nbt_learner *self, size_t slot, int make, real *hop, real 
     const int balanced = self->choices.norm != NBT_NO_NORM;
     const real *sign = self->reduction.sign, *norm_d = self->estimator.norm_d,
                *u = self->reduction.u;
-    real *excess = self->estimator.excess, *rho = self->reduction.rho,
-         *inverse = self->reduction.rho_inverse, *norm = self->scratch.columns;
+    real *own = self->reduction.own, *rho = self->reduction.rho, *left = self->reduction.left;
+    real *excess = self->estimator.excess, *inverse = self->reduction.rho_inverse,
+         *norm = self->scratch.columns;
     real *columns = row_at(self->past.past_F, slot, n * ldn);
     memset(hop, 0, S * ldn * sizeof *hop);
     memset(right, 0, ldn * sizeof *right);
@@ -172,7 +173,7 @@ static void start_hop(nbt_learner *self, size_t slot, int make, real *hop, real 
         const size_t last = n - first < LANES ? n : first + LANES;
         if (make) {
             NBT(cell_jacobian)(cell_of(self), first, last, columns);
-            split_past(ldn, columns, first, last, rho, excess);
+            split_past(ldn, columns, first, last, own, excess);
         }
         column_squares(ldn, u, columns, first, last, norm);
         for (size_t i = first; i < last; i++) norm[i] += u[i] * excess[i] * excess[i];
@@ -181,11 +182,11 @@ static void start_hop(nbt_learner *self, size_t slot, int make, real *hop, real 
         NBT(balance)(LANES, balanced, norm_d + first, norm + first, rho + first, inverse + first);
         for (size_t i = first; i < last; i++) {
             const int product = rho[i] > 0;
-            rho[i] = sign[i] * (product ? rho[i] : 1);
+            left[i] = sign[i] * (product ? rho[i] : 1);
             right[i] = sign[i] * (product ? inverse[i] : 1);
-            if (excess[i] != 0) hop[i % S * ldn + i] += rho[i] * excess[i];
+            if (excess[i] != 0) hop[i % S * ldn + i] += left[i] * excess[i];
         }
-        add_columns(&self->sizes, columns, first, last, rho, hop);
+        add_columns(&self->sizes, columns, first, last, left, hop);
     }
 }
 

@@ -114,7 +114,7 @@ static void fold_rows(nbt_learner *self, size_t k, real keep, const real *c)
 static void reduce(nbt_learner *self, size_t k, size_t q)
 {
     const int balanced = self->choices.norm != NBT_NO_NORM;
-    real *v = row_at(self->estimator.v, k, self->sizes.ldn), *inverse = self->reduction.rho_inverse;
+    real *v = row_at(self->estimator.v, k, self->sizes.ldn), *add = self->reduction.add;
     if (!in_one_pass(self))
         measure(self, k);
     else if (!self->estimator.fresh)
@@ -123,12 +123,12 @@ static void reduce(nbt_learner *self, size_t k, size_t q)
     NBT(state_weights)(&self->sizes, self->choices.norm, &self->estimator, k, &self->reduction);
     NBT(balance_blocks)(&self->sizes, balanced, 1, v, &self->reduction);
     NBT(balance)(self->sizes.ldn, balanced, self->estimator.norm_d, self->reduction.u,
-                 self->reduction.rho, inverse);
+                 self->reduction.rho, self->reduction.rho_inverse);
     NBT(system_signs)(&self->sizes, self->choices.seed, self->counters.step, k, q,
                       &self->reduction);
     NBT(fold)(&self->reduction, self->sizes.ldn, ((const real *)self->reduction.block_rho)[0], v,
-              inverse);
-    fold_rows(self, k, ((const real *)self->reduction.block_inverse)[0], inverse);
+              add);
+    fold_rows(self, k, ((const real *)self->reduction.block_inverse)[0], add);
 }
 
 void NBT(system_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)
