@@ -191,7 +191,8 @@ static real regressors_norm(const nbt_sizes *at, int waits, int32_t symbol, cons
     return fold(sum) + (lazy && symbol >= 0 ? 1 : 0);
 }
 
-/* What the next step asks for: norms (K + 1), all of ‖w̄_k‖² and ‖z‖². */
+/* What the next step asks for: norms (K + 1), all of ‖w̄_k‖² and ‖z‖². It uses five parts of a
+ * learner, so it gets all of it. */
 static void keep_norms(nbt_learner *self)
 {
     real *norms = self->estimator.norms;

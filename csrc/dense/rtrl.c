@@ -43,7 +43,7 @@ static void gradient_strips(const void *what, size_t first, size_t last, size_t 
                        work->out + c * STRIP);
 }
 
-/* g, from strips into panels. O(n nP) */
+/* g, from strips into panels. It uses five parts of a learner, so it gets all of it. O(n nP) */
 static void gradient(nbt_learner *self)
 {
     const size_t n = self->sizes.n;

@@ -1,5 +1,5 @@
 /* fisher.h: a step with the metrics of reference.h, whose J is a Fisher matrix, (24) and (26):
- * exact, or of the loss's gradient. */
+ * exact, or of the loss's gradient. Both functions use six parts of a learner or more. */
 #ifndef NBT_SYSTEMS_FISHER_H
 #define NBT_SYSTEMS_FISHER_H
 

@@ -91,31 +91,36 @@ static void measure(nbt_learner *self, size_t k)
 }
 
 /* w̄ ← keep w̄ + Σ_i c_i w_i for one pair. O(p) */
-static void fold_rows(nbt_learner *self, size_t k, real keep, const real *c)
+static void fold_rows(const nbt_system_part *of, size_t size, real keep, const real *c, real *w)
 {
-    real *w = row_at(self->estimator.w, k, self->sizes.cell.size);
-    if (!in_one_pass(self)) {
-        for (size_t j = 0; j < self->sizes.cell.size; j += LANES) store(w + j, keep * load(w + j));
-        NBT(sparse_add)(&self->system, c, w);
-        return;
-    }
-    const real *z = NBT(sparse_own)(&self->system);
-    for (size_t s = 0; s < self->system.spans; s++) {
-        const size_t first = (size_t)self->system.span[s], last = (size_t)self->system.span[s + 1];
+    for (size_t j = 0; j < size; j += LANES) store(w + j, keep * load(w + j));
+    NBT(sparse_add)(of, c, w);
+}
+
+/* The same in one pass, where each parameter acts on one state alone. */
+static void fold_spans(const nbt_system_part *of, real keep, const real *c, real *w)
+{
+    const real *z = NBT(sparse_own)(of);
+    for (size_t s = 0; s < of->spans; s++) {
+        const size_t first = (size_t)of->span[s], last = (size_t)of->span[s + 1];
         const size_t begin = after_odd(first, last);
-        const real own = self->system.owner[s] < 0 ? 0 : c[self->system.owner[s]];
+        const real own = of->owner[s] < 0 ? 0 : c[of->owner[s]];
         if (begin > first) w[first] = keep * w[first] + own * z[first];
         for (size_t j = begin; j < last; j += LANES)
             store_some(w + j, last - j, keep * load_any(w + j) + own * load_any(z + j));
     }
 }
 
-/* (13)–(15) for one pair: v̄ ← ρ̄ v̄ + Σ ε_i ρ_i e_i, w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i. */
+/* (13)–(15) for one pair: v̄ ← ρ̄ v̄ + Σ ε_i ρ_i e_i, w̄ ← w̄ / ρ̄ + Σ ε_i w_i / ρ_i. Uses six
+ * parts of a learner. */
 static void reduce(nbt_learner *self, size_t k, size_t q)
 {
     const int balanced = self->choices.norm != NBT_NO_NORM;
+    const int at_once = in_one_pass(self);
+    const size_t size = self->sizes.cell.size;
     real *v = row_at(self->estimator.v, k, self->sizes.ldn), *add = self->reduction.add;
-    if (!in_one_pass(self))
+    real *w = row_at(self->estimator.w, k, size);
+    if (!at_once)
         measure(self, k);
     else if (!self->estimator.fresh)
         sweep(self, 0);
@@ -128,7 +133,11 @@ static void reduce(nbt_learner *self, size_t k, size_t q)
                       &self->reduction);
     NBT(fold)(&self->reduction, self->sizes.ldn, ((const real *)self->reduction.block_rho)[0], v,
               add);
-    fold_rows(self, k, ((const real *)self->reduction.block_inverse)[0], add);
+    const real keep = ((const real *)self->reduction.block_inverse)[0];
+    if (at_once)
+        fold_spans(&self->system, keep, add, w);
+    else
+        fold_rows(&self->system, size, keep, add, w);
 }
 
 void NBT(system_nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vector)

@@ -18,10 +18,12 @@ void NBT(split_gradient)(nbt_learner *self)
  * `kalman` their products into inner (K, ldn). */
 static void measure_parts(nbt_learner *self)
 {
-    NBT(metric_norm_split)(self, self->estimator.w, self->scratch.parts);
-    NBT(metric_rows_split)(self, self->estimator.norm_w);
+    const split_metric at = NBT(split_metric_of)(self);
+    NBT(metric_norm_split)(&at, self->estimator.w, self->scratch.parts);
+    NBT(metric_rows_split)(&at, &self->system, self->sizes.ldn, self->optimizer.lead,
+                           self->estimator.norm_w);
     if (self->choices.norm != NBT_KALMAN_NORM) return;
-    NBT(metric_raise_split)(self, self->estimator.w, self->scratch.raised);
+    NBT(metric_raise_split)(&at, self->estimator.w, self->scratch.raised);
     NBT(sparse_dot_split)(&self->system, self->estimator.pair, &self->sizes, self->scratch.raised,
                           self->estimator.inner);
 }

@@ -4,7 +4,8 @@
  * functions, and θ, w̄, G and J lie flat in memory, p numbers in a row. A step goes through the
  * system's phases; a reduction, or a product with F, is done for each of them. When a function
  * fails, `failed` is set and the rule returns at once. To ask a system takes its functions, the
- * workers and the counters, besides what is asked, so what asks gets the whole learner. */
+ * workers, the counters, and what is asked about; so most of these functions get a whole learner.
+ */
 #ifndef NBT_SYSTEMS_STEP_H
 #define NBT_SYSTEMS_STEP_H
 
