@@ -8,9 +8,9 @@
 
 /* window_back[t] = ∂L/∂h after step t's transition, from the last step to the first; 0 where a step
  * had none, since then h was the same before. O(T (n² + nA)) */
-static void backpropagate(dense_cell cell, const nbt_past *past, real *back)
+static void backpropagate(const dense_cell *cell, const nbt_past *past, real *back)
 {
-    const size_t n = cell.sizes->n, ldn = cell.sizes->ldn;
+    const size_t n = cell->sizes->n, ldn = cell->sizes->ldn;
     memset(back, 0, ldn * sizeof(real));
     for (size_t t = past->length; t-- > 0;) {
         real *here = row_at(past->window_back, t, ldn);
@@ -45,7 +45,8 @@ static void collect_theta(const nbt_sizes *at, int one_hot, const nbt_past *past
 
 static void collect(nbt_learner *self)
 {
-    backpropagate(cell_of(self), &self->past, self->scratch.back);
+    const dense_cell cell = cell_of(self);
+    backpropagate(&cell, &self->past, self->scratch.back);
     collect_theta(&self->sizes, self->choices.one_hot, &self->past);
 }
 

@@ -306,12 +306,13 @@ static void change_symbol(nbt_learner *self, int32_t before, int32_t symbol)
 void NBT(descent_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     const nbt_sizes *at = &self->sizes;
+    const dense_cell cell = cell_of(self);
     const int known = symbols_known(&self->choices, &self->network, &self->estimator);
     nbt_estimator *estimator = &self->estimator;
     const int learn = estimator->learning;
     estimator->learning = 0;
     NBT(keep_regressors)(at, known, self->network.x_last, estimator);
-    NBT(cell_regress)(cell_of(self), symbol, vector, &self->network.x_last, estimator->z);
+    NBT(cell_regress)(&cell, symbol, vector, &self->network.x_last, estimator->z);
     for (size_t k = 0; k < at->K; k++) reduce_pair(self, k);
     pass(self, estimator->z_last, estimator->x_late, learn, 1);
     if (self->choices.lazy) change_symbol(self, estimator->x_late, symbol);
@@ -327,7 +328,8 @@ void NBT(descent_look)(nbt_learner *self, int32_t symbol, const void *vector)
         return;
     }
     NBT(lazy_row)(lazy_rows_of(self), symbol, self->scratch.input);
-    NBT(cell_forward)(cell_of(self), self->scratch.input, self->scratch.h_next);
+    const dense_cell cell = cell_of(self);
+    NBT(cell_forward)(&cell, self->scratch.input, self->scratch.h_next);
 }
 
 void NBT(descent_refresh)(nbt_learner *self)

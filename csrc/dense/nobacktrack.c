@@ -127,16 +127,17 @@ static void fold_plain(nbt_learner *self, size_t k, real *v)
         else
             for (size_t i = s; i < n; i += S) vs[i] += sign[i] * rho[i];
     }
-    NBT(cell_push)(cell_of(self), (nbt_vectors){S, v}, (nbt_vectors){0}, pushed,
-                   self->scratch.input, k == 0 ? self->scratch.h_next : NULL);
+    const dense_cell cell = cell_of(self);
+    NBT(cell_push)(&cell, (nbt_vectors){S, v}, (nbt_vectors){0}, pushed, self->scratch.input,
+                   k == 0 ? self->scratch.h_next : NULL);
     lanes_copy(S * ldn, pushed, v);
 }
 
 /* keep_d, and the excess of F_ii over it; NULL if there is none. */
-static const real *split_own(dense_cell cell, const nbt_estimator *to)
+static const real *split_own(const dense_cell *cell, const nbt_estimator *to)
 {
     NBT(cell_diagonal)(cell, to->keep_d);
-    return NBT(split_own)(cell.sizes->ldn, to->keep_d, to->excess) ? to->excess : NULL;
+    return NBT(split_own)(cell->sizes->ldn, to->keep_d, to->excess) ? to->excess : NULL;
 }
 
 /* With exact self-influence, after it: v̄_s ← ρ̄_s F v̄_s + Σ_i ε_i ρ_i (column i of F, entry i what
@@ -145,12 +146,13 @@ static void fold_exact(nbt_learner *self, size_t k, const real *excess, real *v)
 {
     const size_t ldn = self->sizes.ldn, S = self->sizes.S;
     const int balanced = self->choices.norm != NBT_NO_NORM;
-    NBT(cell_push)(cell_of(self), (nbt_vectors){S, v}, (nbt_vectors){0}, self->scratch.pushed,
+    const dense_cell cell = cell_of(self);
+    NBT(cell_push)(&cell, (nbt_vectors){S, v}, (nbt_vectors){0}, self->scratch.pushed,
                    self->scratch.input, k == 0 ? self->scratch.h_next : NULL);
     NBT(balance_blocks)(&self->sizes, balanced, S, self->scratch.pushed, &self->reduction);
     const real *sign = self->reduction.sign, *rho = self->reduction.rho, *u = self->reduction.u;
     real *norm = self->scratch.columns, *part = self->scratch.part;
-    NBT(cell_column_norms)(cell_of(self), u, norm);
+    NBT(cell_column_norms)(&cell, u, norm);
     for (size_t i = self->sizes.n; i < ldn; i++) norm[i] = 0; /* what the gradient left there */
     for (size_t i = 0; excess && i < ldn; i += LANES) {
         const vec more = load(excess + i);
@@ -159,7 +161,7 @@ static void fold_exact(nbt_learner *self, size_t k, const real *excess, real *v)
     NBT(balance)(ldn, balanced, self->estimator.norm_d, norm, self->reduction.rho,
                  self->reduction.rho_inverse);
     for (size_t i = 0; i < ldn; i += LANES) store(part + i, load(sign + i) * load(rho + i));
-    NBT(cell_fold)(cell_of(self), self->reduction.block_rho, self->scratch.pushed, part, v);
+    NBT(cell_fold)(&cell, self->reduction.block_rho, self->scratch.pushed, part, v);
     for (size_t i = 0; excess && i < self->sizes.n; i++)
         if (excess[i] != 0) v[i % S * ldn + i] += sign[i] * rho[i] * excess[i];
 }
@@ -177,8 +179,8 @@ static void reduce(nbt_learner *self)
 {
     const size_t n = self->sizes.n, ldn = self->sizes.ldn, S = self->sizes.S;
     const nbt_estimator *to = &self->estimator;
-    const real *excess =
-        self->choices.exact_self && !self->sizes.T ? split_own(cell_of(self), to) : NULL;
+    const dense_cell cell = cell_of(self);
+    const real *excess = self->choices.exact_self && !self->sizes.T ? split_own(&cell, to) : NULL;
     if (self->sizes.T) NBT(window_turn)(&self->sizes, &self->past, to);
     for (size_t k = 0; k < self->sizes.K; k++) {
         real *v = (real *)to->v + k * S * ldn;
@@ -217,15 +219,15 @@ void NBT(nobacktrack_advance)(nbt_learner *self, int32_t symbol, const void *vec
     nbt_estimator *estimator = &self->estimator;
     int32_t *x_last = &self->network.x_last;
     if (!estimator->fresh) sweep(self, 0);
-    NBT(cell_input)(cell, symbol, vector, self->scratch.input);
+    NBT(cell_input)(&cell, symbol, vector, self->scratch.input);
     reduce(self);
     if (!exact)
         NBT(keep_regressors)(at, symbols_known(&self->choices, &self->network, estimator), *x_last,
                              estimator);
     if (at->T)
-        NBT(window_regress)(cell, symbol, vector, &self->past, x_last, estimator->z);
+        NBT(window_regress)(&cell, symbol, vector, &self->past, x_last, estimator->z);
     else
-        NBT(cell_regress)(cell, symbol, vector, x_last, estimator->z);
+        NBT(cell_regress)(&cell, symbol, vector, x_last, estimator->z);
     follow_bounds(at, exact, symbols_known(&self->choices, &self->network, estimator), estimator);
     NBT(cell_move)(at, &self->choices, self->scratch.h_next, &self->network);
     estimator->settled = estimator->fresh = 0;

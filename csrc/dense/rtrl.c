@@ -81,12 +81,13 @@ void NBT(rtrl_advance)(nbt_learner *self, int32_t symbol, const void *vector)
 {
     const size_t n = self->sizes.n, size = n * self->sizes.ldG;
     nbt_estimator *estimator = &self->estimator;
-    NBT(cell_jacobian)(cell_of(self), 0, n, self->scratch.F);
+    const dense_cell cell = cell_of(self);
+    NBT(cell_jacobian)(&cell, 0, n, self->scratch.F);
     const product_work work = {&self->sizes, self->scratch.F, influence_now(estimator),
                                influence_next(estimator)};
     nbt_parallel(&self->workers, self->sizes.ldG / STRIP, n * size, product_strips, &work);
     estimator->settled = !estimator->settled;
-    NBT(cell_regress)(cell_of(self), symbol, vector, &self->network.x_last, estimator->z);
+    NBT(cell_regress)(&cell, symbol, vector, &self->network.x_last, estimator->z);
     NBT(cell_advance)(self, symbol, vector);
     const real *z = estimator->z;
     for (size_t p = 0; p < self->sizes.P; p++)

@@ -166,13 +166,14 @@ static void start_hop(nbt_learner *self, size_t slot, int make, real *hop, real 
     real *own = self->reduction.own, *rho = self->reduction.rho, *left = self->reduction.left;
     real *excess = self->estimator.excess, *inverse = self->reduction.rho_inverse,
          *norm = self->scratch.columns;
+    const dense_cell cell = cell_of(self);
     real *columns = row_at(self->past.past_F, slot, n * ldn);
     memset(hop, 0, S * ldn * sizeof *hop);
     memset(right, 0, ldn * sizeof *right);
     for (size_t first = 0; first < n; first += LANES) {
         const size_t last = n - first < LANES ? n : first + LANES;
         if (make) {
-            NBT(cell_jacobian)(cell_of(self), first, last, columns);
+            NBT(cell_jacobian)(&cell, first, last, columns);
             split_past(ldn, columns, first, last, own, excess);
         }
         column_squares(ldn, u, columns, first, last, norm);
@@ -197,7 +198,8 @@ void NBT(window_fold)(nbt_learner *self, size_t k, real *restrict v)
     real *hops = row_at(self->past.hop, k * T * S, ldn), *hop = hops + last * S * ldn;
     real *right = row_at(self->past.hop_right, k * T + last, ldn);
     real *pushed = self->scratch.pushed;
-    NBT(cell_push)(cell_of(self), (nbt_vectors){S, v}, (nbt_vectors){T * S, hops}, pushed,
+    const dense_cell cell = cell_of(self);
+    NBT(cell_push)(&cell, (nbt_vectors){S, v}, (nbt_vectors){T * S, hops}, pushed,
                    self->scratch.input, k == 0 ? self->scratch.h_next : NULL);
     fold_old(&self->sizes, self->choices.norm != NBT_NO_NORM, pushed, &self->reduction, v,
              row_at(self->estimator.keep_w, k, ldn));
@@ -206,17 +208,17 @@ void NBT(window_fold)(nbt_learner *self, size_t k, real *restrict v)
     start_hop(self, last, k == 0, hop, right);
 }
 
-void NBT(window_regress)(dense_cell cell, int32_t symbol, const real *restrict vector,
+void NBT(window_regress)(const dense_cell *cell, int32_t symbol, const real *restrict vector,
                          nbt_past *past, int32_t *x_last, real *restrict z)
 {
-    const nbt_sizes *at = cell.sizes;
+    const nbt_sizes *at = cell->sizes;
     const size_t n = at->n, m = at->m, last = oldest_slot(at, past);
     const int32_t leaves = past->window_symbol[last];
     real *x = z + 1 + n, *past_a = row_at(past->past_a, last, at->ldn);
     z[0] = leaves >= 0;
     memcpy(z + 1, past_a, n * sizeof *z);
-    lanes_copy(at->ldn, cell.network->a, past_a);
-    if (cell.one_hot) {
+    lanes_copy(at->ldn, cell->network->a, past_a);
+    if (cell->one_hot) {
         if (*x_last == NBT_UNKNOWN_SYMBOL) memset(x, 0, m * sizeof *x);
         if (*x_last >= 0) x[*x_last] = 0;
         if (leaves >= 0) x[leaves] = 1;
@@ -226,7 +228,7 @@ void NBT(window_regress)(dense_cell cell, int32_t symbol, const real *restrict v
         memcpy(x, past_x, m * sizeof *x);
         memcpy(past_x, vector, m * sizeof *x);
     }
-    past->window_symbol[last] = cell.one_hot ? symbol : 0;
+    past->window_symbol[last] = cell->one_hot ? symbol : 0;
     if (past->length < at->T) past->length++;
     past->head = last;
 }

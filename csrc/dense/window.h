@@ -38,7 +38,7 @@ void NBT(window_fold)(nbt_learner *self, size_t k, real *restrict v);
 
 /* Second half: the oldest z is left for d, (1, a, x) in its place, which is now the newest. O(n +
  * m) */
-void NBT(window_regress)(dense_cell cell, int32_t symbol, const real *restrict vector,
+void NBT(window_regress)(const dense_cell *cell, int32_t symbol, const real *restrict vector,
                          nbt_past *past, int32_t *x_last, real *restrict z);
 
 /* window_symbol of a window of vectors, after its arrays were set from outside. */
