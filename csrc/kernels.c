@@ -58,10 +58,15 @@ static void predict(nbt_learner *self, const nbt_rule_row *rule, int has_x, int3
 
 static void settle_rows(const nbt_learner *self, void *theta, void *w)
 {
-    NBT(lazy_settle)(lazy_rows_of(self), theta, w);
+    const lazy_rows rows = lazy_rows_of(self);
+    NBT(lazy_settle)(&rows, theta, w);
 }
 
-static int waiting_finite(const nbt_learner *self) { return NBT(lazy_finite)(lazy_rows_of(self)); }
+static int waiting_finite(const nbt_learner *self)
+{
+    const lazy_rows rows = lazy_rows_of(self);
+    return NBT(lazy_finite)(&rows);
+}
 
 static int finite(size_t count, const void *numbers) { return NBT(all_finite)(count, numbers); }
 

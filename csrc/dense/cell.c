@@ -25,13 +25,14 @@ void NBT(cell_regress)(const dense_cell *cell, int32_t symbol, const real *restr
 void NBT(cell_input)(const dense_cell *cell, int32_t symbol, const real *restrict vector,
                      real *restrict input)
 {
+    const nbt_sizes *at = cell->sizes;
+    const real *theta = cell->network->theta;
     if (!cell->one_hot) {
-        memcpy(input, vector, cell->sizes->m * sizeof *input);
+        memcpy(input, vector, at->m * sizeof *input);
         return;
     }
-    for (size_t i = 0; i < cell->sizes->ldn; i += LANES)
-        store(input + i, panel_row(&cell->sizes->cell, cell->network->theta,
-                                   cell->sizes->n + (size_t)symbol, i));
+    for (size_t i = 0; i < at->ldn; i += LANES)
+        store(input + i, panel_row(&at->cell, theta, at->n + (size_t)symbol, i));
 }
 
 /* One panel of h' = b + α h + Σ_j a_j W[j] + r[symbol], or Σ_l x_l r[l]. */
@@ -56,10 +57,11 @@ typedef struct {
 
 static void forward_panels(const void *what, size_t first, size_t last, size_t thread)
 {
-    const forward_work *work = what;
+    const forward_work work = *(const forward_work *)what; /* a copy stays in registers */
+    const dense_cell cell = *work.cell;
     (void)thread;
-#define PANEL(i, per_vec) forward_panel(work->cell, i, per_vec, work->input, work->h_next)
-    EACH_PANEL_OF(&work->cell->sizes->cell, first, last, PANEL);
+#define PANEL(i, per_vec) forward_panel(&cell, i, per_vec, work.input, work.h_next)
+    EACH_PANEL_OF(&cell.sizes->cell, first, last, PANEL);
 #undef PANEL
 }
 

@@ -210,9 +210,9 @@ static void keep_norms(nbt_learner *self)
  * them by beyond the range of numbers? */
 static int leaves_range(size_t K, real rate, const real *c, const real *norms)
 {
-    int leaves = 0;
-    for (size_t k = 0; k < K; k++) leaves |= !isfinite(rate * c[k] * (rate * c[k]) * norms[k]);
-    return leaves;
+    for (size_t k = 0; k < K; k++)
+        if (!isfinite(rate * c[k] * (rate * c[k]) * norms[k])) return 1;
+    return 0;
 }
 
 double NBT(descent_observe)(nbt_learner *self, nbt_target y, int learn)
@@ -291,12 +291,12 @@ static void change_symbol(nbt_learner *self, int32_t before, int32_t symbol)
     real *h = self->scratch.h_next;
     const int known = before != NBT_UNKNOWN_SYMBOL; /* otherwise the pass met every row */
     if (known)
-        NBT(lazy_retire)(rows, self->counters.step, before, self->waiting.active_norm);
+        NBT(lazy_retire)(&rows, self->counters.step, before, self->waiting.active_norm);
     else {
-        NBT(lazy_reset)(rows, -1);
+        NBT(lazy_reset)(&rows, -1);
         measure_pairs(&self->sizes, self->choices.lazy, &self->estimator);
     }
-    NBT(lazy_recall)(rows, symbol);
+    NBT(lazy_recall)(&rows, symbol);
     if (!known) return; /* h' has the row already */
     for (size_t i = 0; i < self->sizes.ldn; i += LANES)
         store(h + i, load(h + i) + panel_row(&self->sizes.cell, self->network.theta,
@@ -327,7 +327,8 @@ void NBT(descent_look)(nbt_learner *self, int32_t symbol, const void *vector)
         NBT(cell_look)(self, symbol, vector);
         return;
     }
-    NBT(lazy_row)(lazy_rows_of(self), symbol, self->scratch.input);
+    const lazy_rows rows = lazy_rows_of(self);
+    NBT(lazy_row)(&rows, symbol, self->scratch.input);
     const dense_cell cell = cell_of(self);
     NBT(cell_forward)(&cell, self->scratch.input, self->scratch.h_next);
 }
@@ -336,12 +337,13 @@ void NBT(descent_refresh)(nbt_learner *self)
 {
     NBT(nobacktrack_refresh)(self);
     if (self->choices.lazy) {
+        const lazy_rows rows = lazy_rows_of(self);
         const int32_t symbol = self->network.x_last;
         memset(self->waiting.active_norm, 0, self->sizes.K * sizeof(real));
         if (symbol >= 0)
             NBT(row_norms)(&self->sizes, self->estimator.w, self->sizes.n + (size_t)symbol,
                            self->waiting.active_norm);
-        if (!self->waiting.resumed) NBT(lazy_reset)(lazy_rows_of(self), symbol);
+        if (!self->waiting.resumed) NBT(lazy_reset)(&rows, symbol);
     }
     measure_pairs(&self->sizes, self->choices.lazy, &self->estimator);
     keep_norms(self);

@@ -73,13 +73,13 @@ NBT_INLINE vec apply_map(row_map map, size_t p, size_t per_vec, const real *thet
 }
 
 /* Writes the row of a symbol that waits into θ and w̄, and its squared norms (K). */
-static void bring_up(lazy_rows rows, size_t symbol, real *theta, real *w, real *norms)
+static void bring_up(const lazy_rows *rows, size_t symbol, real *theta, real *w, real *norms)
 {
-    const nbt_panels *at = &rows.sizes->cell;
-    const size_t p = rows.sizes->n + symbol;
-    for (size_t k = 0; k < rows.sizes->K; k++) {
-        const row_map map = map_since(rows.waiting, rows.waiting->stamp[symbol], k);
-        const real *theta_was = k ? theta : rows.theta, *w_was = rows.w;
+    const nbt_panels *at = &rows->sizes->cell;
+    const size_t p = rows->sizes->n + symbol;
+    for (size_t k = 0; k < rows->sizes->K; k++) {
+        const row_map map = map_since(rows->waiting, rows->waiting->stamp[symbol], k);
+        const real *theta_was = k ? theta : rows->theta, *w_was = rows->w;
         const size_t pair = k * at->size;
         vec norm = {0};
 #define PANEL(i, per_vec)                                                                          \
@@ -95,25 +95,25 @@ static void bring_up(lazy_rows rows, size_t symbol, real *theta, real *w, real *
     }
 }
 
-void NBT(lazy_settle)(lazy_rows rows, real *theta, real *w)
+void NBT(lazy_settle)(const lazy_rows *rows, real *theta, real *w)
 {
-    for (size_t symbol = 0; symbol < rows.sizes->m; symbol++)
-        if (rows.waiting->stamp[symbol] != NBT_ACTIVE)
-            bring_up(rows, symbol, theta, w, rows.waiting->lazy_step);
+    for (size_t symbol = 0; symbol < rows->sizes->m; symbol++)
+        if (rows->waiting->stamp[symbol] != NBT_ACTIVE)
+            bring_up(rows, symbol, theta, w, rows->waiting->lazy_step);
 }
 
-int NBT(lazy_finite)(lazy_rows rows)
+int NBT(lazy_finite)(const lazy_rows *rows)
 {
-    const nbt_panels *at = &rows.sizes->cell;
+    const nbt_panels *at = &rows->sizes->cell;
     vec check = {0};
-    for (size_t symbol = 0; symbol < rows.sizes->m; symbol++) {
-        if (rows.waiting->stamp[symbol] == NBT_ACTIVE) continue;
+    for (size_t symbol = 0; symbol < rows->sizes->m; symbol++) {
+        if (rows->waiting->stamp[symbol] == NBT_ACTIVE) continue;
         for (size_t i = 0; i < at->ld; i += LANES) {
-            vec theta = panel_row(at, rows.theta, rows.sizes->n + symbol, i);
-            for (size_t k = 0; k < rows.sizes->K; k++) {
-                const row_map map = map_since(rows.waiting, rows.waiting->stamp[symbol], k);
-                const real *w_k = rows.w + k * at->size;
-                const vec w = panel_row(at, w_k, rows.sizes->n + symbol, i);
+            vec theta = panel_row(at, rows->theta, rows->sizes->n + symbol, i);
+            for (size_t k = 0; k < rows->sizes->K; k++) {
+                const row_map map = map_since(rows->waiting, rows->waiting->stamp[symbol], k);
+                const real *w_k = rows->w + k * at->size;
+                const vec w = panel_row(at, w_k, rows->sizes->n + symbol, i);
                 theta -= map.r * w;
                 check += map.q * w * 0;
             }
@@ -123,56 +123,56 @@ int NBT(lazy_finite)(lazy_rows rows)
     return fold(check) == 0;
 }
 
-void NBT(lazy_row)(lazy_rows rows, int32_t symbol, real *restrict row)
+void NBT(lazy_row)(const lazy_rows *rows, int32_t symbol, real *restrict row)
 {
-    const nbt_panels *at = &rows.sizes->cell;
-    const size_t p = rows.sizes->n + (size_t)symbol;
-    const int32_t stamp = rows.waiting->stamp[symbol];
-    for (size_t i = 0; i < rows.sizes->ldn; i += LANES)
-        store(row + i, panel_row(at, rows.theta, p, i));
-    for (size_t k = 0; stamp != NBT_ACTIVE && k < rows.sizes->K; k++) {
-        const row_map map = map_since(rows.waiting, stamp, k);
-        const real *w = rows.w + k * at->size;
-        for (size_t i = 0; i < rows.sizes->ldn; i += LANES)
+    const nbt_panels *at = &rows->sizes->cell;
+    const size_t p = rows->sizes->n + (size_t)symbol;
+    const int32_t stamp = rows->waiting->stamp[symbol];
+    for (size_t i = 0; i < rows->sizes->ldn; i += LANES)
+        store(row + i, panel_row(at, rows->theta, p, i));
+    for (size_t k = 0; stamp != NBT_ACTIVE && k < rows->sizes->K; k++) {
+        const row_map map = map_since(rows->waiting, stamp, k);
+        const real *w = rows->w + k * at->size;
+        for (size_t i = 0; i < rows->sizes->ldn; i += LANES)
             store(row + i, load(row + i) - map.r * panel_row(at, w, p, i));
     }
 }
 
-void NBT(lazy_recall)(lazy_rows rows, int32_t symbol)
+void NBT(lazy_recall)(const lazy_rows *rows, int32_t symbol)
 {
-    if (rows.waiting->stamp[symbol] == NBT_ACTIVE) return;
-    real *norms = rows.waiting->active_norm, *norm = rows.waiting->lazy_norm;
-    bring_up(rows, (size_t)symbol, rows.theta, rows.w, norms);
-    rows.waiting->stamp[symbol] = NBT_ACTIVE;
-    for (size_t k = 0; k < rows.sizes->K; k++)
+    if (rows->waiting->stamp[symbol] == NBT_ACTIVE) return;
+    real *norms = rows->waiting->active_norm, *norm = rows->waiting->lazy_norm;
+    bring_up(rows, (size_t)symbol, rows->theta, rows->w, norms);
+    rows->waiting->stamp[symbol] = NBT_ACTIVE;
+    for (size_t k = 0; k < rows->sizes->K; k++)
         norm[k] = norm[k] > norms[k] ? norm[k] - norms[k] : 0;
 }
 
-void NBT(lazy_reset)(lazy_rows rows, int32_t symbol)
+void NBT(lazy_reset)(const lazy_rows *rows, int32_t symbol)
 {
-    real *norms = rows.waiting->lazy_step, *norm = rows.waiting->lazy_norm;
-    for (size_t k = 0; k < rows.sizes->K; k++) norm[k] = 0;
-    for (size_t l = 0; l < rows.sizes->m; l++) {
-        rows.waiting->stamp[l] = (int32_t)l == symbol ? NBT_ACTIVE : NBT_BASE;
+    real *norms = rows->waiting->lazy_step, *norm = rows->waiting->lazy_norm;
+    for (size_t k = 0; k < rows->sizes->K; k++) norm[k] = 0;
+    for (size_t l = 0; l < rows->sizes->m; l++) {
+        rows->waiting->stamp[l] = (int32_t)l == symbol ? NBT_ACTIVE : NBT_BASE;
         if ((int32_t)l == symbol) continue;
-        NBT(row_norms)(rows.sizes, rows.w, rows.sizes->n + l, norms);
-        for (size_t k = 0; k < rows.sizes->K; k++) norm[k] += norms[k];
+        NBT(row_norms)(rows->sizes, rows->w, rows->sizes->n + l, norms);
+        for (size_t k = 0; k < rows->sizes->K; k++) norm[k] += norms[k];
     }
-    clear(rows.sizes->K * NBT_LAZY_TABLE, rows.waiting->lazy_q, rows.waiting->lazy_r);
+    clear(rows->sizes->K * NBT_LAZY_TABLE, rows->waiting->lazy_q, rows->waiting->lazy_r);
 }
 
-void NBT(lazy_retire)(lazy_rows rows, uint64_t t, int32_t symbol, const real *norms)
+void NBT(lazy_retire)(const lazy_rows *rows, uint64_t t, int32_t symbol, const real *norms)
 {
     const size_t at = place(t);
     if (symbol >= 0) {
-        rows.waiting->stamp[symbol] = (int32_t)at;
-        for (size_t k = 0; k < rows.sizes->K; k++) {
-            ((real *)rows.waiting->lazy_q)[k * NBT_LAZY_TABLE + at] = 1;
-            ((real *)rows.waiting->lazy_r)[k * NBT_LAZY_TABLE + at] = 0;
-            ((real *)rows.waiting->lazy_norm)[k] += norms[k];
+        rows->waiting->stamp[symbol] = (int32_t)at;
+        for (size_t k = 0; k < rows->sizes->K; k++) {
+            ((real *)rows->waiting->lazy_q)[k * NBT_LAZY_TABLE + at] = 1;
+            ((real *)rows->waiting->lazy_r)[k * NBT_LAZY_TABLE + at] = 0;
+            ((real *)rows->waiting->lazy_norm)[k] += norms[k];
         }
     }
     if (at + 1 < NBT_ERA) return;
-    NBT(lazy_settle)(rows, rows.theta, rows.w);
+    NBT(lazy_settle)(rows, rows->theta, rows->w);
     NBT(lazy_reset)(rows, -1);
 }

@@ -41,25 +41,25 @@ void NBT(lazy_advance)(size_t K, uint64_t t, const real *q, const real *r, const
 
 /* The row of an active symbol is left as it is from step t on; its squared norms (K) join the rest.
  * An era ends here. */
-void NBT(lazy_retire)(lazy_rows rows, uint64_t t, int32_t symbol, const real *norms);
+void NBT(lazy_retire)(const lazy_rows *rows, uint64_t t, int32_t symbol, const real *norms);
 
 /* Brings the row of a symbol up to date, makes it active, leaves its norms in active_norm (K). */
-void NBT(lazy_recall)(lazy_rows rows, int32_t symbol);
+void NBT(lazy_recall)(const lazy_rows *rows, int32_t symbol);
 
 /* Row of θ for a symbol as it should be now, (ldn). Changes nothing. */
-void NBT(lazy_row)(lazy_rows rows, int32_t symbol, real *restrict row);
+void NBT(lazy_row)(const lazy_rows *rows, int32_t symbol, real *restrict row);
 
 /* Writes every row that waits, as it should be now, into θ and w̄ (copies, or the learner's own).
  * O(K nm) */
-void NBT(lazy_settle)(lazy_rows rows, real *theta, real *w);
+void NBT(lazy_settle)(const lazy_rows *rows, real *theta, real *w);
 
 /* Are θ and w̄ finite in rows that wait, as they should be now? O(K nm) */
-int NBT(lazy_finite)(lazy_rows rows);
+int NBT(lazy_finite)(const lazy_rows *rows);
 
 /* norms (K) = ‖row p of w̄_k‖², p below row 0. */
 void NBT(row_norms)(const nbt_sizes *at, const real *w, size_t p, real *norms);
 
 /* All rows are up to date; `symbol` (-1: none) is active. */
-void NBT(lazy_reset)(lazy_rows rows, int32_t symbol);
+void NBT(lazy_reset)(const lazy_rows *rows, int32_t symbol);
 
 #endif
