@@ -25,14 +25,17 @@ void NBT(cell_regress)(const dense_cell *cell, int32_t symbol, const real *restr
 void NBT(cell_input)(const dense_cell *cell, int32_t symbol, const real *restrict vector,
                      real *restrict input)
 {
-    const nbt_sizes *at = cell->sizes;
+    const nbt_panels *at = &cell->sizes->cell;
+    const size_t n = cell->sizes->n, m = cell->sizes->m;
     const real *theta = cell->network->theta;
     if (!cell->one_hot) {
-        memcpy(input, vector, at->m * sizeof *input);
+        memcpy(input, vector, m * sizeof *input);
         return;
     }
-    for (size_t i = 0; i < at->ldn; i += LANES)
-        store(input + i, panel_row(&at->cell, theta, at->n + (size_t)symbol, i));
+#define PANEL(i, per_vec)                                                                          \
+    store(input + (i), panel_row_of(panel_of(at, theta, i), n + (size_t)symbol, per_vec))
+    EACH_PANEL(at, PANEL);
+#undef PANEL
 }
 
 /* One panel of h' = b + α h + Σ_j a_j W[j] + r[symbol], or Σ_l x_l r[l]. */
