@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import numpy as np
 import oracle
+import oracle.gated
 import oracle.metric
 import oracle.optimizer
+from oracle.windowed import Windowed
 
 import nbt
+from nbt.trainers.binding import is_gated, is_learned
 
-from .checks import Unlike, edit, grow, part
+from .cases import CHANGES
+from .checks import Unlike, change, part
 
 ORACLES = {"nobacktrack": oracle.NoBackTrack, "rtrl": oracle.RTRL, "bptt": oracle.TruncatedBPTT}
 #: Error allowed, relative to the largest entry of an array; where Kalman steps lose digits, more.
@@ -26,7 +31,7 @@ STEEP = {"float64": 1e10, "float32": 1e4}
 def in_range(trainer, state):
     """Is rounding small beside what is compared?"""
     dtype = trainer.dtype
-    if not np.abs(state["state.h"]).max() <= FLAT[dtype]:
+    if not np.abs(state["state.c" if "state.c" in state else "state.h"]).max() <= FLAT[dtype]:
         return False
     optimizers = trainer.optimizer, trainer.readout_optimizer
     for place, name in enumerate(("optimizer.theta.", "optimizer.phi.")):
@@ -71,17 +76,32 @@ def described(optimizer, trainer):
 
 def follower(trainer, state, rule):
     """The oracle's trainer of a dense cell, in this state."""
-    return ORACLES[rule](
+    choices = trainer.form
+    if is_gated(trainer.cell) or trainer.form.get("every", 1) > 1:
+        if rule == "bptt":
+            choices = {"every": trainer.window}
+        kind = functools.partial(Windowed, unit=unit_of(trainer.cell, state), rule=rule)
+    else:
+        kind = functools.partial(ORACLES[rule], activation=trainer.cell.activation)
+    return kind(
         state,
         units=trainer.cell.units,
-        activation=trainer.cell.activation,
         inputs="symbols" if isinstance(trainer.inputs, nbt.Symbols) else "vector",
         optimizer=described(trainer.optimizer, trainer),
         readout_optimizer=described(trainer.readout_optimizer, trainer),
         readout=type(trainer.readout).__name__.lower(),
         missing=trainer.missing,
-        **trainer.form,
+        **choices,
     )
+
+
+def unit_of(cell, state):
+    """What a unit of the cell does, as the oracle takes it."""
+    if isinstance(cell, nbt.LSTM):
+        return oracle.gated.LSTM(cell.coupled)
+    if is_gated(cell):
+        return getattr(oracle.gated, type(cell).__name__)()
+    return oracle.gated.Leaky(state["cell.alpha"], cell.activation)
 
 
 def shown(state):
@@ -143,16 +163,14 @@ def compare(what, trainer, before, call, rule):
 def check_oracle(case):
     """Does each step of a dense cell do what the oracle does? The first 4 steps of an operation."""
     trainer = case.build()
-    if not trainer._live.plan.as_dense:
+    if not (trainer._live.plan.as_dense and is_learned(trainer.cell)):
+        return False
+    if getattr(trainer.inputs, "lags", 1) > 1:
         return False
     with outlier(trainer):
         for k, (verb, form, count, more) in enumerate(case.script):
-            if verb == "reset":
-                trainer.reset_state()
-            elif verb == "grow":
-                grow(trainer, more)
-            elif verb == "edit":
-                edit(trainer, k)
+            if verb in CHANGES:
+                change(trainer, verb, k, more)
             else:
                 try:
                     follow(case, trainer, k, verb, form, min(count, 4))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from helpers import systems
 
 import nbt
+from nbt.trainers.binding import has_dense_rule
 
 #: Just below, at and just above whole vecs of every width, their halves and quarters.
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 18, 19, 20, 23, 24, 28, 31, 32, 33, 40)
@@ -22,6 +23,8 @@ RULES = {
     "rtrl": nbt.RTRL,
     "bptt": nbt.TruncatedBPTT,
 }
+CHANGES = ("reset", "grow", "edit", "flush")  # verbs that take no steps
+OWN = ("split", "blocks", "exact_self", "window", "norm", "rank", "every")  # choices of a rule
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Case:
     """A trainer by its arguments, how its state begins, and `script`: tuples of a verb and numbers.
 
     Verbs: "learn", "observe" with a form ("own" or "pairs") and a number of steps; "pass", inputs
-    without targets; "reset", "grow" (more outputs, more inputs), "edit".
+    without targets; "reset", "grow" (more outputs, more inputs), "edit", "flush".
     """
 
     seed: int
@@ -44,9 +47,9 @@ class Case:
         rng = np.random.default_rng(self.seed)
         state = trainer.state_dict()
         state["step"] = np.uint64(self.step)
-        for key in ("readout.b", "readout.W", "state.h"):
+        for key in ("readout.b", "readout.W", "readout.r", "state.h"):
             if key in state:
-                scale = 0.5 if key == "readout.b" else 1 / math.sqrt(len(state["state.h"]))
+                scale = 0.5 if key == "readout.b" else 1 / math.sqrt(trainer.cell.units)
                 state[key] = scale * rng.normal(size=state[key].shape)
         if self.seed % 4:  # scales that are known to some extent
             for key in state:
@@ -112,7 +115,8 @@ def case(seed):
     }
     own = inputs is None or inputs == readout.targets
     step, script = rng.choice(STEPS), draw_script(rng, own, arguments)
-    return Case(seed, rule, arguments | draw_others(rng, optimizer), step, script)
+    arguments |= draw_others(rng, optimizer)
+    return Case(seed, rule, draw_more(rng, rule, arguments), step, script)
 
 
 def draw_cell(rng, n):
@@ -222,6 +226,50 @@ def draw_own(rng, rule, cell, optimizer):
     return own | {"blocks": blocks, "exact_self": exact, "window": window}
 
 
+def draw_more(rng, rule, arguments):
+    """Often, in place of a fully connected cell: gates, or windows of steps, or one that is not
+    learned. Inputs that are kept, and that the readout sees."""
+    cell, inputs = arguments["cell"], arguments["inputs"]
+    if isinstance(cell, nbt.System):
+        return arguments
+    arguments = arguments | {"readout": replace(arguments["readout"], direct=rng.random() < 0.2)}
+    if isinstance(inputs, nbt.Vector) and rng.random() < 0.3:
+        arguments["inputs"] = replace(inputs, lags=rng.choice((2, 3, 5)))
+    if not has_dense_rule(cell, arguments["optimizer"], arguments.get("split")):
+        return arguments
+    kind = rng.choice(("before", "gates", "gates", "every", "fixed"))
+    every, rank = rng.choice((1, 2, 3, 5, 10, 40)), rng.choice((0, 0, 1, 2, 3))
+    norm, gated = rng.choice(("euclidean", "euclidean", "none")), draw_gated(rng, cell.units)
+    if kind == "before" or (kind == "every" and rule == "bptt"):
+        return arguments
+    own = {key: value for key, value in arguments.items() if key not in OWN}
+    if kind == "fixed":
+        if rule != "nobacktrack":
+            return arguments
+        return own | {"cell": replace(cell, learn=False)}
+    if kind == "every":
+        every = max(2, every)
+    else:
+        own["cell"] = gated
+    if rule == "bptt":
+        return own | {"window": arguments["window"]}
+    more = {"rank": rank, "norm": norm} if rule == "nobacktrack" else {}
+    return own | {"every": every} | more
+
+
+def draw_gated(rng, n):
+    memory = rng.choice(((1, 32), (1, 1), (5, 500)))
+    return rng.choice(
+        (
+            nbt.LSTM(n, memory=memory),
+            nbt.LSTM(n, coupled=True, memory=memory),
+            nbt.LSTM(n, recurrent=False, memory=memory),
+            nbt.GRU(n, memory=memory),
+            nbt.MGU(n, memory=memory),
+        )
+    )
+
+
 def draw_script(rng, own, arguments):
     """5 to 10 operations of up to 30 steps."""
     forms = ("own", "own", "pairs") if own else ("pairs",)
@@ -230,6 +278,6 @@ def draw_script(rng, own, arguments):
         verb = rng.choice(("learn",) * 6 + ("observe", "observe", "pass", "other"))
         count = rng.choice((0, 1, 1, 2, 3, 7, 12, 30))
         if verb == "other":
-            verb = rng.choice(("reset", "edit", "grow"))
+            verb = rng.choice(CHANGES)
         script.append((verb, rng.choice(forms), count, rng.randint(0, 3)))
     return tuple(script)

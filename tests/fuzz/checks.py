@@ -11,6 +11,9 @@ import tempfile
 import numpy as np
 
 import nbt
+from nbt.trainers.binding import is_learned
+
+from .cases import CHANGES
 
 
 class Unlike(AssertionError):  # noqa: N818
@@ -41,18 +44,26 @@ def part(verb, form, x, y, steps):
 def play(case, trainer, k, steps=None, dress=None):
     """Operation k of the script, or some of its steps; what it returned."""
     verb, form, count, more = case.script[k]
-    if verb == "reset":
-        return trainer.reset_state()
-    if verb == "grow":
-        return grow(trainer, more)
-    if verb == "edit":
-        return edit(trainer, k)
+    if verb in CHANGES:
+        return change(trainer, verb, k, more)
     x, y = case.data(k, count, trainer)
     call = trainer.learn if verb == "learn" else trainer.observe
     arguments = part(verb, form, x, y, slice(None) if steps is None else steps)
     if dress is not None:
         arguments = [one if one is ... else dress(one) for one in arguments]
     return call(*arguments)
+
+
+def change(trainer, verb, k, more):
+    """Operation k of the script, if it takes no steps."""
+    if verb == "reset":
+        trainer.reset_state()
+    elif verb == "grow":
+        grow(trainer, more)
+    elif verb == "edit":
+        edit(trainer, k)
+    else:
+        trainer.flush()
 
 
 def dressed(rng, x):
@@ -76,7 +87,7 @@ def dressed(rng, x):
 def grow(trainer, more):
     """By as much as is allowed: outputs, or else inputs."""
     readout, inputs, cell = trainer.readout, trainer.inputs, trainer.cell
-    if isinstance(cell, nbt.System) or not trainer.optimizer.plain:
+    if isinstance(cell, nbt.System) or not (trainer.optimizer.plain and is_learned(cell)):
         return
     if isinstance(readout, nbt.Softmax):
         trainer.grow(readout.symbols + more)
@@ -188,7 +199,7 @@ def followed(rng, trainer):
 
 def looked(rng, trainer):
     trainer.state_dict()
-    if not isinstance(trainer, nbt.TruncatedBPTT):
+    if not isinstance(trainer, nbt.TruncatedBPTT) and is_learned(trainer.cell):
         trainer.influence()
     repr(trainer)
 
@@ -222,7 +233,7 @@ def check_bits(case):
         except nbt.DivergenceError as error:
             diverges_alike(case, cut, k, error)
             return
-        if verb in ("reset", "grow", "edit"):
+        if verb in CHANGES:
             play(case, cut, k)
         else:
             got = []
@@ -238,7 +249,8 @@ def check_bits(case):
 
 def diverges_alike(case, trainer, k, error):
     try:
-        for s in range(case.script[k][2]):
+        verb, _, count, _ = case.script[k]
+        for s in range(1 if verb in CHANGES else count):
             play(case, trainer, k, slice(s, s + 1))
     except nbt.DivergenceError as other:
         if other.step != error.step:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import nbt
 
+from .cases import CHANGES
 from .checks import Unlike, next_input, play, same_bits, threaded
 
 LOOKERS = 2
@@ -65,14 +66,14 @@ def alone(case):
             losses.append(play(case, whole, k))
         except nbt.DivergenceError:
             return replace(case, script=case.script[:k]), losses, states, predictions
-        if verb in ("reset", "grow", "edit"):
+        if verb in CHANGES:
             play(case, steps, k)
             predictions.add(steps.predict().tobytes())
         else:
             for s in range(count):
                 play(case, steps, k, slice(s, s + 1))
                 predictions.add(steps.predict().tobytes())
-        losses[-1] = None if verb in ("reset", "grow", "edit", "pass") else losses[-1]
+        losses[-1] = None if verb in (*CHANGES, "pass") else losses[-1]
         states.append(mark(whole.state_dict()))
     return case, losses, states, predictions
 

@@ -14,6 +14,7 @@ from nbt.cells.shared import QUIET, short_repr
 __all__ = ["GRU", "LSTM", "MGU", "Gated", "Gates", "gates_of", "has_gains"]
 
 MEMORY = 1.0, 32.0
+LONGEST = 10**9  # steps; beyond, a gate could not be told from one that is never closed
 INPUT_DEVIATION = 0.5  # of the first weights from inputs
 Norm = Literal["rms"]
 
@@ -71,7 +72,7 @@ class LSTM:
         Whether units see each other. Without W the gradient of `NoBackTrack` is exact, unless
         `norm` lets all units of a gate depend on each other.
     memory : (float, float)
-        Range of the time constants τ with which units begin, in steps, at least 1. They are drawn
+        Range of the time constants τ with which units begin, in steps, in [1, 10⁹]. They are drawn
         with a uniform logarithm.
 
     Raises
@@ -80,7 +81,7 @@ class LSTM:
         `units` is no integer, `coupled` or `recurrent` no bool, `norm` no string, or `memory` no
         pair of numbers.
     ValueError
-        `units` is less than 1, `norm` not "rms", or `memory` no range of numbers from 1 on. A
+        `units` is less than 1, `norm` not "rms", or `memory` no range of numbers in [1, 10⁹]. A
         trainer refuses more than 65536 units.
 
     Examples
@@ -289,7 +290,7 @@ def _check(cell: Any) -> None:
     pair = cell.memory
     if not isinstance(pair, (list, tuple, np.ndarray)) or len(pair) != 2:
         raise TypeError(f"memory: expected a pair of numbers, such as (1, 32), got {pair!r}")
-    shortest, longest = (_arguments.real("memory", one, low=1) for one in pair)
+    shortest, longest = (_arguments.real("memory", one, low=1, high=LONGEST) for one in pair)
     if shortest > longest:
         raise ValueError(f"memory: expected the shorter time first, got {pair!r}")
     object.__setattr__(cell, "memory", (shortest, longest))

@@ -1,0 +1,51 @@
+"""What cells with gates, and windows of `every` steps, do not go with is refused by name."""
+
+import warnings
+
+import numpy as np
+import pytest
+from helpers.refusals import expect
+
+import nbt
+
+METRICS = [
+    nbt.Kalman(reduction="diagonal"),
+    nbt.Kalman(reduction="block"),
+    nbt.Kalman(reduction="full"),
+    nbt.Kalman(fisher="exact", outlier=None),
+]
+WINDOWS = {
+    "lstm": lambda optimizer: nbt.NoBackTrack(nbt.LSTM(5), nbt.Softmax(3), optimizer),
+    "gru, every=1": lambda o: nbt.NoBackTrack(nbt.GRU(5), nbt.Softmax(3), o, every=1),
+    "mgu, rtrl": lambda optimizer: nbt.RTRL(nbt.MGU(5), nbt.Softmax(3), optimizer),
+    "lstm, bptt": lambda optimizer: nbt.TruncatedBPTT(nbt.LSTM(5), nbt.Softmax(3), optimizer),
+    "rnn": lambda optimizer: nbt.NoBackTrack(nbt.RNN(5), nbt.Softmax(3), optimizer, every=3),
+    "leaky, rtrl": lambda o: nbt.RTRL(nbt.LeakyRNN(5), nbt.Softmax(3), o, every=3),
+}
+
+
+@pytest.mark.parametrize("optimizer", METRICS, ids=repr)
+@pytest.mark.parametrize("name", WINDOWS)
+def test_another_metric_is_refused(name, optimizer):
+    """It would run by the path for systems, which has no windows."""
+    expect(ValueError, "optimizer", lambda: WINDOWS[name](optimizer))
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("cell", [nbt.LSTM(4), nbt.GRU(4), nbt.RNN(4)], ids=repr)
+def test_there_is_nothing_to_diagnose_inside_a_window(cell, rank):
+    trainer = nbt.NoBackTrack(cell, nbt.Softmax(3), every=3, rank=rank)
+    stream = nbt.datasets.anbn(1, 4)
+    expect(ValueError, "trainer", lambda: nbt.diagnose(trainer, stream, 10, replicas=3))
+    assert stream.position == 0
+
+
+@pytest.mark.parametrize("kind", [nbt.LSTM, nbt.GRU, nbt.MGU])
+def test_the_longest_memory_has_a_finite_bias(kind):
+    """A unit that forgets nothing at all would need an infinite one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trainer = nbt.NoBackTrack(kind(3, memory=(1e9, 1e9)), nbt.Softmax(2))
+        assert np.isfinite(trainer.learn([0, 1] * 20)).all()
+    for memory in ((1, 1.1e9), (1, 1e300), (1, float("inf")), (0.5, 2), (1, float("nan"))):
+        expect(ValueError, "memory", lambda memory=memory: kind(3, memory=memory))
