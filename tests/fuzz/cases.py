@@ -258,12 +258,12 @@ def draw_more(rng, rule, arguments):
 
 
 def draw_gated(rng, n):
-    memory = rng.choice(((1, 32), (1, 1), (5, 500)))
+    memory, norm = rng.choice(((1, 32), (1, 1), (5, 500))), rng.choice((None, None, "rms"))
     return rng.choice(
         (
-            nbt.LSTM(n, memory=memory),
-            nbt.LSTM(n, coupled=True, memory=memory),
-            nbt.LSTM(n, recurrent=False, memory=memory),
+            nbt.LSTM(n, norm=norm, memory=memory),
+            nbt.LSTM(n, norm=norm, coupled=True, memory=memory),
+            nbt.LSTM(n, norm=norm, recurrent=False, memory=memory),
             nbt.GRU(n, memory=memory),
             nbt.MGU(n, memory=memory),
         )

@@ -14,6 +14,8 @@ import numpy as np
 from . import gated, philox, readout
 from .trainer import Trainer
 
+KEPT = ("J", "J0", "m", "v")  # arrays of theta's shape that optimizers keep
+
 
 class Windowed(Trainer):
     """Arguments as in `Trainer`, and
@@ -42,7 +44,7 @@ class Windowed(Trainer):
         flat = {**state, "state.h": np.zeros(n), "cell.alpha": np.zeros(n)}
         for name, rows in (("b", 0), ("W", slice(self.head, first)), ("r", slice(first, None))):
             flat[f"cell.{name}"] = np.zeros((n, n) if name == "W" else theta[0, rows].shape)
-        for key in ("J", "J0"):
+        for key in KEPT:
             if f"optimizer.theta.{key}" in state:
                 flat[f"optimizer.theta.{key}"] = self._side_by_side(state[f"optimizer.theta.{key}"])
         super().__init__(flat, activation="identity", **choices)
@@ -136,7 +138,9 @@ class Windowed(Trainer):
         at = self.length
         self.window_c[at], self.window_y[at], self.window_x[at] = self.c, self.h, x
         self.moved[at], self.entered = 1, True
-        _, step = self._net().step(self._input(x), np.array([self.c, self.h]))
+        x = self._input(x)
+        _, step = self._net().step(x, np.array([self.c, self.h]))
+        self.x = x if self.direct else None
         self.c, self.h = step.c, step.y
 
     def _complete(self, learning, by=0):
@@ -227,7 +231,7 @@ class Windowed(Trainer):
             state |= {"cell.alpha": self.unit.alpha, "state.h": self.c}
         else:
             state |= {"state.c": self.c, "state.y": self.h}
-        for key in ("J", "J0"):
+        for key in KEPT:
             name = f"optimizer.theta.{key}"
             if name in state:
                 state[name] = self._narrow(self._by_gates(state[name]))
