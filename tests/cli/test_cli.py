@@ -276,6 +276,22 @@ def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
             ),
         ),
         (
+            "--cell lstm --units 6 --every 5 --rank 2",
+            lambda: nbt.NoBackTrack(nbt.LSTM(6), nbt.Softmax(3), every=5, rank=2),
+        ),
+        (
+            "--cell gru --layers 1 --rule rtrl --every 3",
+            lambda: nbt.RTRL(nbt.GRU(20), nbt.Softmax(3), every=3),
+        ),
+        (
+            "--cell mgu --rule tbptt --window 7",
+            lambda: nbt.TruncatedBPTT(nbt.MGU(20), nbt.Softmax(3), window=7),
+        ),
+        (
+            "--every 4 --rank 0",
+            lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), every=4, rank=0),
+        ),
+        (
             "--activation tanh,sigmoid --cell ctrnn",
             lambda: nbt.NoBackTrack(
                 nbt.Stack(
@@ -429,7 +445,16 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--units", "x"], "positive whole number"),
         (["TEXT", "--units", "2000000000"], "units"),
         (["TEXT", "--units", "5", "--blocks", "6"], "blocks"),
-        (["TEXT", "--cell", "gru"], "gru"),
+        (["TEXT", "--cell", "lstn"], "lstn"),
+        (["TEXT", "--cell", "gru", "--layers", "2"], "--cell gru: expected one layer, got 2"),
+        (["TEXT", "--cell", "lstm", "--units", "8,4"], "--cell lstm: expected one layer, got 2"),
+        (["TEXT", "--cell", "mgu", "--sources", "2"], "--sources is not for --cell mgu"),
+        (["TEXT", "--cell", "lstm", "--activation", "tanh"], "--activation is not for --cell lstm"),
+        (["TEXT", "--cell", "lstm", "--blocks", "2"], "--blocks: expected 1 for cells with gates"),
+        (["TEXT", "--cell", "lstm", "--reduction", "block"], "--optimizer: expected SGD, Adam or"),
+        (["TEXT", "--every", "3", "--exact-steps", "2"], "--exact-steps: expected 0 with every=3"),
+        (["TEXT", "--every", "3", "--layers", "2"], "--every: expected 1 for a cell that is not"),
+        (["TEXT", "--rank", "0"], "--rank: expected an integer in [1, 65536], got 0"),
         (["TEXT", "--learn-leak"], "--learn-leak is for --cell leaky"),
         (["TEXT", "--dt", "1", "--cell", "leaky"], "--dt is for --cell ctrnn"),
         (["TEXT", "--cell", "ctrnn", "--blocks", "2"], "--blocks: expected 1 for layers, graphs"),

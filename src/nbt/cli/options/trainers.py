@@ -107,7 +107,12 @@ def _cell(options: dict[str, Any]) -> Any:
     """Return the network, or a stack of one for each layer, each with its own graph."""
     import nbt
 
-    cells = [_layer(options, k, *layer) for k, layer in enumerate(_layers(options))]
+    layers = _layers(options)
+    if options["cell"] in GATED and len(layers) > 1:
+        raise click.UsageError(
+            f"--cell {options['cell']}: expected one layer, got {len(layers)} by --layers or a list"
+        )
+    cells = [_layer(options, k, *layer) for k, layer in enumerate(layers)]
     return cells[0] if len(cells) == 1 else nbt.Stack(cells)
 
 
