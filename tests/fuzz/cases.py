@@ -264,8 +264,8 @@ def draw_gated(rng, n):
             nbt.LSTM(n, norm=norm, memory=memory),
             nbt.LSTM(n, norm=norm, coupled=True, memory=memory),
             nbt.LSTM(n, norm=norm, recurrent=False, memory=memory),
-            nbt.GRU(n, memory=memory),
-            nbt.MGU(n, memory=memory),
+            nbt.GRU(n, norm=norm, memory=memory),
+            nbt.MGU(n, norm=norm, memory=memory),
         )
     )
 
