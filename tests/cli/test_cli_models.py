@@ -111,6 +111,42 @@ def test_where_it_is_not_known_how_it_learned_that_is_asked(words, table, tmp_pa
     assert (code, "expected a model of characters or bytes" in err) == (2, True)
 
 
+# ---- a file of the model's symbols ---------------------------------------------------------------
+
+READS = {  # formats with which a model of each reads a file, and what its symbols are called
+    "text": ("characters", {"text", "lines"}),
+    "bytes": ("bytes", {"text", "lines", "bytes"}),
+    "npy": ("integers", {"npy"}),
+    "csv": ("words", {"csv"}),
+}
+
+
+@pytest.mark.parametrize("learned", READS)
+def test_a_model_reads_files_of_its_own_symbols(learned, tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("hello\n" * 30)
+    (tmp_path / "a.csv").write_text("word\n" + "a\nb\n" * 30)
+    np.save(tmp_path / "a.npy", np.arange(60) % 3)
+    places = {"csv": tmp_path / "a.csv", "npy": tmp_path / "a.npy"}
+
+    def reads(format):
+        column = ("--column", "word") if format == "csv" else ()
+        return (places.get(format, tmp_path / "a.txt"), "--format", format, *column)
+
+    model, (called, formats) = tmp_path / "m", READS[learned]
+    assert said(capsys, "train", *reads(learned), "--save", model)[0] == 0
+    own = said(capsys, "predict", "-m", model, reads(learned)[0])
+    assert own == said(capsys, "predict", "-m", model, *reads(learned))
+    assert own[0] == 0, own
+    for format in ("text", "lines", "bytes", "npy", "csv"):
+        code, _, err = said(capsys, "predict", "-m", model, *reads(format))
+        if format in formats:
+            assert code == 0, (format, err)
+        else:
+            assert code == 2
+            assert f"learned {called}; give --format" in err
+            assert len(err.splitlines()) == 1
+
+
 # ---- a run that failed at once ------------------------------------------------------------------
 
 

@@ -17,6 +17,13 @@ from nbt.cli.options.table import TABLE
 from nbt.cli.options.values import PATH
 from nbt.cli.pipes import quietly
 
+SYMBOLS = {  # by the type of an alphabet's symbols: what they are, and what files of them can be
+    str: ("characters", ("text", "lines")),
+    bytes: ("bytes", ("text", "lines", "bytes")),
+    tuple: ("words", ("csv", "jsonl")),
+    range: ("integers", ("npy",)),
+}
+
 
 @command("predict", "Say what comes next.")
 @click.argument("source", type=PATH, required=False)
@@ -94,14 +101,25 @@ def _continued(
                 "format": text_of(checkpoint, "format"),
                 "column": choice["column"] or text_of(checkpoint, "column"),
             }
-        if isinstance(alphabet.symbols, tuple) and choice["format"] not in ("csv", "jsonl"):
-            raise click.UsageError(
-                f"--format: {model} learned words; give --format csv or jsonl, and --column"
-            )
+        _check_format(alphabet, model, source, choice["format"])
         return build_stream(source, alphabet, None, **choice)
     columns, targets = columns_of(checkpoint)
     gaps = checkpoint.trainer.missing
     return build_stream(source, None, None, **choice, columns=columns, target=targets, missing=gaps)
+
+
+def _check_format(alphabet: Any, model: str, source: str, format: str | None) -> None:
+    """Raise unless a file of this format has such symbols as the model learned."""
+    from nbt.streams.files import usual_format
+
+    learned, formats = SYMBOLS[type(alphabet.symbols)]
+    if source.startswith("data:") and format is None and learned != "words":
+        return
+    if (format or usual_format(source)) not in formats:
+        column = ", and --column" if learned == "words" else ""
+        raise click.UsageError(
+            f"--format: {model} learned {learned}; give --format {' or '.join(formats)}{column}"
+        )
 
 
 def _inputs_to_come(checkpoint: Any, model: str, path: str | None, steps: int) -> Any:

@@ -21,7 +21,7 @@ from nbt.streams.sources.source import CHUNK, Source
 from nbt.streams.tables.dialects import LONGEST, reading_of
 from nbt.streams.tables.words import Words
 
-__all__ = ["FORMATS", "file", "text"]
+__all__ = ["FORMATS", "file", "text", "usual_format"]
 
 COLUMNS = ("csv", "jsonl")
 Format = Literal["text", "lines", "bytes", "csv", "jsonl", "npy"]
@@ -151,8 +151,7 @@ def file(
         As in `text` and `table`.
     """
     path = _arguments.path("path", path)
-    if format is None:
-        format = "npy" if PACKED.sub("", path.lower()).endswith(".npy") else "text"
+    format = usual_format(path) if format is None else format
     if format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
     if (column is not None) != (format in COLUMNS):
@@ -188,6 +187,11 @@ def file(
     return _written(stream, format, column)
 
 
+def usual_format(path: str) -> str:
+    """Return the format of a file for which none is given: by its name."""
+    return "npy" if PACKED.sub("", path.lower()).endswith(".npy") else "text"
+
+
 def _written(stream: Stream, format: str, column: str | None) -> Stream:
     """Return the stream, on which the format of its file is recorded."""
     stream.format, stream.column = format, column
@@ -200,11 +204,11 @@ def _written(stream: Stream, format: str, column: str | None) -> Stream:
 def _characters(stream: Characters, format: str, alphabet: Any) -> Alphabet:
     if alphabet is None:
         alphabet = "file" if not stream.live else "grow" if format == "lines" else "bytes"
-    if format == "bytes" and alphabet not in ("bytes", "file"):
+    if isinstance(alphabet, Alphabet) and not isinstance(alphabet.symbols, (str, bytes)):
+        raise TypeError(f"alphabet: expected characters or bytes, got {alphabet!r}")
+    if format == "bytes" and alphabet not in ("bytes", "file", Alphabet(bytes(range(256)))):
         raise ValueError(f"alphabet: expected none for format='bytes', got {alphabet!r}")
     if isinstance(alphabet, Alphabet):
-        if not isinstance(alphabet.symbols, (str, bytes)):
-            raise TypeError(f"alphabet: expected characters or bytes, got {alphabet!r}")
         return alphabet
     if not isinstance(alphabet, str):
         raise TypeError(f"alphabet: expected characters or bytes, got {alphabet!r}")
