@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from nbt import _arguments
-from nbt.cells.shared import QUIET, short_repr
+from nbt.cells.shared import LATER, short_repr
 
 __all__ = ["MOST_LAGS", "Inputs", "Symbols", "Vector"]
 
@@ -96,7 +96,7 @@ class Vector:
 
     size: int
     standardize: bool = True
-    lags: int = field(default=1, metadata=QUIET)
+    lags: int = field(default=1, metadata=LATER)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", _arguments.integer("size", self.size))

@@ -537,8 +537,11 @@ def test_every_cell_has_the_activation_second():
         (lambda: nbt.LeakyRNN(20, "random"), "LeakyRNN(20, leak='random')"),
         (lambda: nbt.LeakyRNN(2, [0.5, 0.1]), "LeakyRNN(2, leak=[0.5, 0.1])"),
         (lambda: nbt.CTRNN(20, 2.0), "tau goes by its name: CTRNN(20, tau=2.0)"),
-        (lambda: nbt.LeakyRNN(9, 0.5, "tanh"), "and leak, learn_leak, graph by name, got 3 values"),
-        (lambda: nbt.RNN(9, "tanh", None), "as in RNN(20, 'tanh'), and graph by name"),
+        (
+            lambda: nbt.LeakyRNN(9, 0.5, "tanh"),
+            "graph, learn, spectral_radius, input_scaling, bias_scaling by name, got 3 values",
+        ),
+        (lambda: nbt.RNN(9, "tanh", None), "as in RNN(20, 'tanh'), and graph, learn, "),
         (lambda: nbt.CTRNN(9, 2.0, "tanh"), "and tau, graph by name, got 3 values"),
     ],
 )

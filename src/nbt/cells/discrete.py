@@ -9,6 +9,7 @@ import numpy as np
 
 from nbt import _arguments
 from nbt.cells.shared import (
+    LATER,
     QUIET,
     Activation,
     Drawn,
@@ -80,10 +81,10 @@ class RNN:
     units: int
     activation: Activation = "sigmoid"
     graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
-    learn: bool = field(default=True, metadata=QUIET, kw_only=True)
-    spectral_radius: float | None = field(default=None, metadata=QUIET, kw_only=True)
-    input_scaling: float = field(default=1.0, metadata=QUIET, kw_only=True)
-    bias_scaling: float = field(default=0.0, metadata=QUIET, kw_only=True)
+    learn: bool = field(default=True, metadata=LATER, kw_only=True)
+    spectral_radius: float | None = field(default=None, metadata=LATER, kw_only=True)
+    input_scaling: float = field(default=1.0, metadata=LATER, kw_only=True)
+    bias_scaling: float = field(default=0.0, metadata=LATER, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", _arguments.integer("units", self.units))
@@ -158,10 +159,10 @@ class LeakyRNN:
     leak: Drawn = field(default="random", kw_only=True)
     learn_leak: bool = field(default=False, metadata=QUIET, kw_only=True)
     graph: Graph | Any | None = field(default=None, metadata=QUIET, kw_only=True)
-    learn: bool = field(default=True, metadata=QUIET, kw_only=True)
-    spectral_radius: float | None = field(default=None, metadata=QUIET, kw_only=True)
-    input_scaling: float = field(default=1.0, metadata=QUIET, kw_only=True)
-    bias_scaling: float = field(default=0.0, metadata=QUIET, kw_only=True)
+    learn: bool = field(default=True, metadata=LATER, kw_only=True)
+    spectral_radius: float | None = field(default=None, metadata=LATER, kw_only=True)
+    input_scaling: float = field(default=1.0, metadata=LATER, kw_only=True)
+    bias_scaling: float = field(default=0.0, metadata=LATER, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", _arguments.integer("units", self.units))

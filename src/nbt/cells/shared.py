@@ -17,6 +17,7 @@ ACTIVATIONS = get_args(Activation)
 Drawn = Literal["random"] | float | Sequence[float] | np.ndarray  # of leaks and time constants
 MOST_SCALED = 2048  # units of a layer whose spectral radius is set: eigenvalues take O(units³)
 QUIET = {"quiet": True}  # a field that a repr shows only if it differs from its default
+LATER = QUIET | {"later": True}  # one that no description of version 0.1.0 has (descriptions.py)
 Kind = TypeVar("Kind")
 
 
