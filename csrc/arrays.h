@@ -16,7 +16,7 @@
 /* Rows of symbols that wait (dense/lazy.h): steps of an era, of an epoch; entries of the table. */
 enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_EPOCH + 1 };
 
-/* θ = (b; W; r), leaks; pre-activations, activities, slopes. */
+/* θ = (b; W; r), leaks; pre-activations, activities, slopes; of gated cells c, y and 1. */
 #define NBT_NETWORK_ARRAYS(X)                                                                      \
     X(network, theta, 1, cell.size, always, LEARNED)                                               \
     X(network, alpha, 1, ldn, always, LEARNED)                                                     \
@@ -59,7 +59,8 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
 
 /* NoBackTrack: pairs v̄ w̄, self-influence d, the regressors z of the last transition, s; what the
  * next sweep still has to do to w̄ and d, and 1024 times the most that an entry of them may be then
- * (dense/nobacktrack.h); norms. RTRL: G and its successor, in strips where the cell is dense. */
+ * (dense/nobacktrack.h); norms. RTRL: G and its successor, in strips where the cell is
+ * dense. Where θ is learned once in T steps, v̄ and G are of (c, y), and G lies as θ does. */
 #define NBT_ESTIMATOR_ARRAYS(X)                                                                    \
     X(estimator, v, K *Sv, ldn, pairs, CARRIED)                                                    \
     X(estimator, w, Kw, cell.size, pairs, CARRIED)                                                 \
@@ -161,7 +162,7 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(scratch, gates, gates, ldn, windowed, SCRATCH)                                               \
     X(scratch, local_next, 2 + 3 * gates, ldn, windowed, SCRATCH)                                  \
     X(scratch, factors, 2, cell.ld, windowed, DERIVED)                                             \
-    X(scratch, ends, 6, ldn, windowed, DERIVED)                                                    \
+    X(scratch, ends, 5, ldn, windowed, DERIVED)                                                    \
     X(scratch, w_new, 1, cell.size, pairs &&windowed, DERIVED)                                     \
     X(scratch, input, 1, ldinput, always, SCRATCH)                                                 \
     X(scratch, h_next, 1, ldn, always, SCRATCH)                                                    \

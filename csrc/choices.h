@@ -34,7 +34,7 @@ typedef struct {
 typedef struct {
     size_t n, m, A;  /* units, inputs as the network reads them, outputs */
     size_t given;    /* numbers of an input as a call brings it; m / given of them are read */
-    size_t P;        /* parameters a unit */
+    size_t P;        /* 1 + n + m: parameters a unit of a dense cell, for each gate */
     size_t K, S, T;  /* pairs, blocks of units, steps of a window */
     size_t gates;    /* sums that a unit makes, 1 but for gated cells; */
     size_t kept;     /* those of them that its carried number depends on come first */

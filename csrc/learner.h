@@ -1,5 +1,5 @@
 /* learner.h: the facade. A learner is what it was told once (choices.h), borrowed arrays
- * (arrays.h), counters and flags, by the part that owns them; it runs chunks of symbols. */
+ * (arrays.h), counters and flags, by the part that owns them; it runs chunks of steps. */
 #ifndef NBT_LEARNER_H
 #define NBT_LEARNER_H
 
@@ -148,9 +148,9 @@ typedef struct {
     };
     void *sums;       /* what the gates of all units add up to, gate by gate; */
     void *gates;      /* the same, a row for each gate */
-    void *local_next; /* D, ∂c/∂c(t-1), ∂y/∂c of a step that is looked at */
+    void *local_next; /* derivatives of a step that is looked at (gated_look); ∂L/∂γ */
     void *factors;    /* of E: in the gradient, and what of E stays */
-    void *ends;       /* ∂L/∂s at the begin of a window; ν; a state on its way */
+    void *ends;       /* ∂L/∂s where a window begins; ν on its way back; a factor of E */
     void *w_new;      /* what a window adds to w̄ */
     void *a_next;
     union {

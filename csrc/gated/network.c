@@ -112,7 +112,7 @@ void NBT(gated_step)(nbt_learner *self, const real *c, const real *y, int32_t sy
     NBT(unit_step)(self, self->scratch.gates, c, out);
 }
 
-/* ∂L/∂s from ∂L/∂a, in its place: γ (δ - x̂ mean γ δ x̂) / √…; `own`: of each unit by itself. */
+/* ∂L/∂s from δ = ∂L/∂a, in its place: (γ δ - x̂ mean γ δ x̂) / √…; `own`: of each unit by itself. */
 static void pull_normal(const nbt_learner *self, const nbt_unit_step *step, size_t count, int own,
                         real *gates)
 {

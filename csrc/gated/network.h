@@ -5,13 +5,13 @@
  * (cell.ld), zero in the padding; a vector over units has ldn numbers.
  *
  * Where sums are normalised (`rms`), x̂_g = s_g / √(mean s_g² + ε) over the units, s_g being the
- * sums without bias, and a_g = b_g + γ_g x̂_g. The gains γ are one more row of θ. */
+ * sums without bias, and a_g = b_g + γ_g x̂_g. The gains γ are the last row of θ. */
 #ifndef NBT_GATED_NETWORK_H
 #define NBT_GATED_NETWORK_H
 
 #include "gated/unit.h"
 
-/* Rows of W: n, or 0. The row of gains, below row 0. */
+/* How many rows W has: n, or 0; and which row, counted below row 0, has the gains. */
 NBT_INLINE size_t rows_of_W(const nbt_sizes *at, const nbt_choices *of)
 {
     return of->recurrent ? at->n : 0;

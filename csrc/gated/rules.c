@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Rows of scratch.ends. */
-enum { BACK_C, BACK_Y, NU_C, NU_Y, OWN, ENDS };
+enum { BACK_C, BACK_Y, NU_C, NU_Y, OWN };
 
 static real *end_of(const nbt_learner *self, size_t k)
 {
@@ -132,9 +132,9 @@ static void follow_pair(nbt_learner *self, closing by, size_t k, const real *sta
     draw_signs(self, by, k, end_of(self, NU_C), end_of(self, NU_Y));
     add_of_window(self, stays);
     push(self, v);
+    draw_signs(self, by, k, end_of(self, NU_C), end_of(self, NU_Y)); /* the way back overwrote ν */
     const nbt_balance old = balance_of(balanced, dot(size, w, w), dot(2 * ldn, v, v));
     const nbt_balance now = balance_of(balanced, dot(size, added, added), (real)(2 * at->n));
-    draw_signs(self, by, k, end_of(self, NU_C), end_of(self, NU_Y));
     const real *nu = end_of(self, NU_C);
     for (size_t i = 0; i < 2 * ldn; i += LANES)
         store(v + i, old.rho * load(v + i) + now.rho * load(nu + i));
@@ -177,7 +177,8 @@ static void through_influence(const nbt_learner *self, size_t rows, const real *
                         F, G + i, out + i);
 }
 
-/* RTRL: g += what is older than the window; G' = ∂s/∂θ after it. */
+/* RTRL: g += ∂L/∂s · G; then G ← F G + what the window adds, F the whole window's. A way back from
+ * each number of s gives a row of F, and again, when F G is known, a row of what is added. */
 static void follow_influence(nbt_learner *self, nbt_gated_pass *pass, real *g)
 {
     const nbt_sizes *at = &self->sizes;

@@ -1,9 +1,9 @@
 /* steps.h: the steps that are kept until θ is learned, once in T of them.
  *
  * Inside the window the gradient is exact: backpropagation from the last step to the first. What is
- * older is estimated, by each rule in its own way (rules.c), from ∂L/∂s at the window's begin. A
- * step is a transition, then a target, as in truncated.h; one without a transition leaves the
- * state as it is (`window_symbol` is -1). */
+ * older is the matter of each rule (rules.c), from ∂L/∂s where the window begins. A step is a
+ * transition, then a target, as in truncated.h; one without a transition leaves the state as it is
+ * (`window_symbol` is -1). */
 #ifndef NBT_GATED_STEPS_H
 #define NBT_GATED_STEPS_H
 
@@ -18,15 +18,16 @@ nbt_flats NBT(steps_own_flats)(const nbt_learner *self);
 nbt_flats NBT(steps_nu_flats)(const nbt_learner *self);
 
 /* Backpropagation through the window. ends.c and ends.y are ∂L/∂s after it, and become ∂L/∂s
- * before; H (T, ldn) is added to ∂L/∂y after each step, NULL: nothing. Leaves ∂L/∂a of every step
- * in `flats`. O(T gates n²) */
+ * before; H (T, ldn) is added to ∂L/∂y after each step, NULL: nothing. Leaves what θ's rows meet
+ * in every step (network.h) in `flats`. O(T gates n²) */
 void NBT(steps_backpropagate)(nbt_learner *self, nbt_flats flats, const real *H, real *c, real *y);
 
 /* Leaves in steps_own_flats what each step adds to E, (Π_{r>t} keep(r)) ∂c(t)/∂a(t), and in
  * `stays` (flat) what of E stays, Π keep. O(T gates n) */
 void NBT(steps_own_paths)(nbt_learner *self, real *stays);
 
-/* out = Σ_t u(t) flats(t)ᵀ + factor E, of θ's shape; E may be NULL. O(T gates n (n + m)) */
+/* out = Σ_t u(t) flats(t)ᵀ + factor E, of θ's shape; E may be NULL, or be `out`.
+ * O(T gates n (n + m)) */
 void NBT(steps_outer)(nbt_learner *self, nbt_flats flats, const real *factor, const real *E,
                       real *out);
 

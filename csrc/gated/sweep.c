@@ -23,14 +23,14 @@ typedef struct {
 } sweep_work;
 
 /* Turn number `at` (in numbers from the panel's begin), whose steps gave g and e. */
-NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, int begun, int learn)
+NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, int learn)
 {
     if (b->E) {
         const vec E = load(b->E + at);
         g += b->factor * E;
         store(b->E + at, b->stays * E + e);
     }
-    if (begun) g += load(b->g + at);
+    if (b->pass->begun) g += load(b->g + at);
     if (learn)
         adam_update(b->step, g, b->m + at, b->v + at, b->theta + at);
     else
@@ -52,7 +52,7 @@ NBT_INLINE void sweep_turns(const panel *b, size_t turns, size_t at, const real 
             if (exact) e[k] += u * to_e;
         }
     }
-    for (size_t k = 0; k < turns; k++) finish(b, at + k * LANES, g[k], e[k], b->pass->begun, learn);
+    for (size_t k = 0; k < turns; k++) finish(b, at + k * LANES, g[k], e[k], learn);
 }
 
 NBT_INLINE void sweep_rows(const panel *b, size_t rows, size_t at, const real *left, size_t ld_left,
@@ -73,7 +73,7 @@ NBT_INLINE void sweep_symbols(const panel *b, size_t rows, size_t at, const int3
                               const real *back, const real *own, size_t per_vec, int learn)
 {
     const size_t end = at + (rows + per_vec - 1) / per_vec * LANES;
-    for (size_t k = at; k < end; k += LANES) finish(b, k, (vec){0}, (vec){0}, b->pass->begun, 0);
+    for (size_t k = at; k < end; k += LANES) finish(b, k, (vec){0}, (vec){0}, 0);
     for (size_t t = 0; t < b->steps; t++) {
         if (symbols[t] < 0) continue;
         const size_t p = (size_t)symbols[t];
@@ -96,7 +96,7 @@ NBT_INLINE void sweep_gains(const panel *b, size_t at, const real *back, const r
         g += lanes_only(load(back + t * b->ld), LANES / per_vec);
         if (b->E) e += lanes_only(load(own + t * b->ld), LANES / per_vec);
     }
-    finish(b, at, g, e, b->pass->begun, learn);
+    finish(b, at, g, e, learn);
 }
 
 /* Row 0, and the panel's factors. */
@@ -115,7 +115,7 @@ NBT_INLINE void sweep_biases(const nbt_learner *self, panel *b, size_t per_vec, 
     biases.g = self->scratch.g, biases.theta = self->network.theta;
     biases.m = self->optimizer.theta_m, biases.v = self->optimizer.theta_v;
     if (b->E) biases.E = self->estimator.d;
-    finish(&biases, i, g, e, pass->begun, learn);
+    finish(&biases, i, g, e, learn);
     b->factor = lanes_tile(b->factor, per_vec);
     b->stays = lanes_tile(b->stays, per_vec);
 }

@@ -4,8 +4,8 @@
 
 #include "gated/steps.h"
 
-/* g = Σ_t u(t) back(t)ᵀ + factor E, and what `g` holds already if `begun`; E ← stays E + Σ_t u(t)
- * own(t)ᵀ, if there is E (`exact_self`). factor, stays: flat. O(T gates n (n + m)) */
+/* g = Σ_t u(t) back(t)ᵀ + factor E, and what scratch.g holds already if `begun`; E ← stays E +
+ * Σ_t u(t) own(t)ᵀ, if there is E (`exact_self`). factor, stays: flat. O(T gates n (n + m)) */
 typedef struct {
     nbt_flats back, own;
     const real *factor, *stays;

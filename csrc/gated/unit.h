@@ -1,5 +1,6 @@
-/* unit.h: what a unit does by itself. All that a kind of cell is, is here and in gates.h: the rules
- * know of a unit only its derivatives. */
+/* unit.h: what a unit does by itself. All that a kind of cell is, is here and in gates.h: a step of
+ * a rule knows of a unit only its derivatives. (`refresh` knows which cells have one gate: their
+ * states lack y, which follows from c.) */
 #ifndef NBT_GATED_UNIT_H
 #define NBT_GATED_UNIT_H
 

@@ -14,8 +14,8 @@
  * part that is still missing of both: θ ← θ - η m / (1 - β₁ᵘ) / √(v / (1 - β₂ᵘ) + 10⁻⁶),   η the
  * rate at the present step.
  *
- * θ and φ have a method each (choices.h). The functions below are one vec; the sweeps that use them
- * own the loops. */
+ * θ and φ have a method each (choices.h). The inline functions below are of one vec; the sweeps
+ * that use them own the loops. */
 #ifndef NBT_SHARED_OPTIMIZER_H
 #define NBT_SHARED_OPTIMIZER_H
 
@@ -148,16 +148,17 @@ void NBT(optimizer_apply_phi)(nbt_learner *self, const real *restrict g);
 /* φ after the outer product g[0] = right, g[1 + p] = left[p] right; left (rows), right (ld). With
  * `information` (ld), Kalman's alone, J is a sum of information[z] z zᵀ, z = (1, left), whatever
  * `right` is: (24) with a diagonal I_t. So no gradient makes J deaf, and one that is far beyond is
- * only limited, to g_0² = κ D_0: `right` is overwritten. NULL: J is made of g. */
+ * only limited, to g_0² = κ D_0: `right` is overwritten. NULL: J is made of g. O(rows ld) */
 void NBT(optimizer_apply_outer)(nbt_learner *self, const real *restrict left, real *restrict right,
                                 const real *restrict information);
 
-/* Before these: row p of φ below row 0, whose entries are groups of their own, right (ld) being its
- * gradient; with `information`, as above. O(ld) */
+/* Row p of φ below row 0, whose entries are groups of their own, right (ld) being its gradient;
+ * with `information`, as above. Called before the functions above, which count the update. O(ld) */
 void NBT(optimizer_apply_row)(nbt_learner *self, size_t p, const real *restrict right,
                               const real *restrict information);
 
-/* The same for all rows from `first` on of which the gradient, g in panels, is not 0. */
+/* The same for all rows from `first` on of which the gradient, g in panels, is not 0.
+ * O(features ld) */
 void NBT(optimizer_apply_rows)(nbt_learner *self, size_t first, const real *restrict g);
 
 #endif

@@ -23,7 +23,7 @@ NBT_INLINE double wide_fold(wide x)
 /* Rows that pass together, and entries of a block each way: as many doubles as NBT_ALIGN. */
 enum { SHARED_ROWS = 4, SHARED_BLOCK = NBT_ALIGN / sizeof(double) };
 
-/* P ← α P - w wᵀ - v vᵀ on the way to s += P f. */
+/* P ← α P - w wᵀ - v vᵀ on the way to s = P f; below, `both`: there is a v. */
 typedef struct {
     size_t ld;
     double *P, *s;
@@ -70,12 +70,12 @@ NBT_INLINE void pass_all(const covariance_pass *at, int both)
             pass_rows(at, first, row, both);
 }
 
+/* What waits for the next pass: w; v; α, and beside it whether there is a v. */
 static double *row_of_changes(const nbt_learner *self, size_t k)
 {
     return self->optimizer.phi_waiting + k * self->sizes.ldshared;
 }
 
-/* `both`: there was something to put back. */
 static void make_pass(nbt_learner *self)
 {
     double *alpha = row_of_changes(self, 2);

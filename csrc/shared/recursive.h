@@ -5,10 +5,10 @@
  * numbers. A zero on its diagonal stands for a feature of which nothing is known: 1 / Λ. With
  * errors e of the means, k = 1 - γ, γ the schedule's decay, at most 1 / F: s = P f,  g = s / (k +
  * fᵀ s),  φ ← φ - g eᵀ,  P ← (P - g sᵀ) / k. So P⁻¹ is a decayed sum of f fᵀ, and of what is left
- * of the prior. Where features do not vary, that alone would let P grow as kᵗ does not: each step
- * puts back into P⁻¹ what a round of F steps loses of the prior, in one direction, i = t mod F: c =
- * Λ F γ,  P ← P - u uᵀ / (1 / c + u_i),  u = P e_i. φ stays, as if it had been seen there. So P is
- * never above e / Λ.
+ * of the prior. Where features do not vary, that alone would let P grow as k⁻ᵗ. So each step puts
+ * back into P⁻¹ what a round of F steps loses of the prior, in one direction, i = t mod F: with
+ * c = Λ F γ,  P ← P - u uᵀ / (1 / c + u_i),  u = P e_i. φ stays, as if the error there had been 0.
+ * So P is never above exp(1) / Λ.
  *
  * Both changes wait for the next pass, which reads and writes P once: P ← α P - w wᵀ - v vᵀ, then
  * P f. Of the blocks of 8 by 8 entries only those on the diagonal and right of it are kept. Entries

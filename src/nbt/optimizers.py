@@ -151,7 +151,7 @@ class Kalman:
     readout_prior : float, optional
         Λ of the readout's parameters, above 0. Default: 3 for `Softmax`, whatever the number of
         units. Where `prior` is given, and for other readouts: that of the network, as in the paper.
-    reduction : {"quasi-diagonal", "diagonal", "block", "full"}
+    reduction : {"quasi-diagonal", "shared", "diagonal", "block", "full"}
         What is kept of J, for θ and for φ separately. "quasi-diagonal": the diagonal, and the row
         of the bias of each group. "shared": only as the `readout_optimizer` of a `Gaussian`; the
         means of all numbers share the whole covariance of what the readout sees, which is recursive
@@ -184,7 +184,8 @@ class Kalman:
     Notes
     -----
     Any other choice than the default `reduction` and `fisher` runs on the path for systems, with
-    one block of units and without exact self-influence; "shared" does not.
+    one block of units and without exact self-influence; "shared" does not. Where the network is
+    learned once in several steps, its own metric is the default one.
 
     With "shared", let f = (1, a), or (1, a, x) with ``direct=True``, have F entries, and let e be
     the errors of the means, limited as for `SGD` where targets are standardised. A step is s = P f,
@@ -239,7 +240,7 @@ class Kalman:
 
         Parameters
         ----------
-        cell : RNN, LeakyRNN, Stack, Continuous, System or CompiledSystem
+        cell : RNN, LeakyRNN, LSTM, GRU, MGU, Stack, Continuous, System or CompiledSystem
             The network.
         readout : Softmax, Gaussian or Bernoulli
             What is predicted.

@@ -247,8 +247,7 @@ class Blocks:
     """Exact inside a block; E and pairs for what is older.
 
     E (gates, k, n) is ∂c_i/∂θ of unit i along its own carried number, up to the block's start. y_i
-    there is a function of c_i. The pairs v̄ (K, 2, n), w̄ (K, gates, k, n) estimate the rest. Without
-    pairs (rank 0) the rule is SnAp-1 by blocks.
+    there is a function of c_i. The pairs v̄ (K, 2, n), w̄ (K, gates, k, n) estimate the rest.
     """
 
     norm = "euclidean"  # or "none": pairs are not balanced

@@ -138,7 +138,7 @@ class FixedForm(Form):
                 )
         if not optimizer.plain:
             raise ValueError(
-                "optimizer: expected SGD or the default metric of Kalman for a cell with "
+                "optimizer: expected SGD, Adam or the default metric of Kalman for a cell with "
                 f"learn=False, got {optimizer}"
             )
         return cls()

@@ -14,10 +14,10 @@ def grow(self: Any, symbols: int | None = None, *, inputs: int | None = None) ->
     """Make room for more symbols, as outputs and (if inputs are what is predicted) as inputs,
     or for longer input vectors. All else stays.
 
-    The new weights, estimates and covariances are 0. So old logits keep their bits and old
-    probabilities their ratios; a new symbol has the logit 0, and a new number of a vector
-    changes no prediction until it is learned from. With counts, a new symbol has the share of one
-    never seen. The cost is that of `load_state_dict`.
+    The new weights are 0, and so is what the rule and the optimizers keep of them. So old logits
+    keep their bits and old probabilities their ratios; a new symbol has the logit 0, and a new
+    number of a vector changes no prediction until it is learned from. With counts, a new symbol has
+    the share of one never seen. The cost is that of `load_state_dict`.
 
     Parameters
     ----------

@@ -22,8 +22,8 @@ from nbt.trainers.state.flat import FlatTable
 
 __all__ = ["Live"]
 
-OF_THE_SEQUENCE = ("state.", "window.", "estimator.", "counts.context")  # reset by
-# `restarted`, but not:
+# What `restarted` sets back, by the beginning of its name, and what of that it leaves.
+OF_THE_SEQUENCE = ("state.", "window.", "estimator.", "counts.context")
 OF_THE_NETWORK = ("estimator.fisher", "estimator.pair")
 
 

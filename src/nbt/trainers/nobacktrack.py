@@ -57,8 +57,9 @@ class NoBackTrack(Trainer):
         fully connected cells. Default: 10 for cells with gates, else 1.
     rank : int, optional
         K, the number of independent rank-one estimates that are averaged, in [1, 65536]. Cost and
-        memory grow with it. 0, only with windows: none; the rule is then SnAp-1 by blocks of steps,
-        which is biased unless units do not see each other. Default: 0 for cells with gates, else 1.
+        memory grow with it. 0, only for cells with gates and with `every` above 1: none. The
+        gradient is then biased, unless units neither see each other nor share a norm. Default: 0
+        for cells with gates, else 1.
     split : {"blocks"}, optional
         Instead of averaging, each of the K pairs covers a K-th of the parameters, chosen at random
         by the seed (section 1.4). w̄ then takes the memory of a single pair. At equal cost

@@ -25,8 +25,9 @@ __all__ = ["RTRL"]
 class RTRL(Trainer):
     """Real-time recurrent learning with the exact ∂h/∂θ, equations (3)–(6).
 
-    A step costs units² × parameters multiply-adds, and memory is twice units × parameters numbers.
-    It is the reference with which the estimates are compared.
+    A step costs units² × parameters multiply-adds, and memory is twice units × parameters numbers;
+    four times for cells with gates and with `every` above 1. It is the reference with which the
+    estimates are compared.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ import numpy as np
 
 __all__ = ["INPUTS", "OF_PHI", "VECTORS", "with_inputs", "with_outputs"]
 
-# Arrays whose last axis is that of the outputs; arrays with an axis for the inputs, and which.
+# Arrays whose last axis is that of the outputs. Then arrays with an axis for the inputs, and which.
 OUTPUTS = {
     *("readout.b", "readout.W", "readout.r", "optimizer.phi.J", "optimizer.phi.J0"),
     *("optimizer.phi.m", "optimizer.phi.v"),
@@ -25,12 +25,8 @@ VECTORS = {
     **{"window.x": 1, "inputs.count": 0, "inputs.mean": 0, "inputs.variance": 0},
     **{"state.lags": 1, "state.x": 0},
 }
-LAGGED = {
-    *INPUTS,
-    *OF_PHI,
-    "window.x",
-    "state.x",
-}  # of these, arrays of all that the network reads at once
+# Of these, arrays of all that the network reads at once.
+LAGGED = {*INPUTS, *OF_PHI, "window.x", "state.x"}
 
 
 def with_outputs(key: str, value: np.ndarray, more: int) -> np.ndarray:

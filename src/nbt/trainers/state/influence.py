@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["estimated", "exact"]
+__all__ = ["estimated", "estimated_before", "exact", "own_paths"]
 
 
 def estimated(state: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -63,7 +63,7 @@ def estimated_before(state: Mapping[str, np.ndarray]) -> np.ndarray | float:
 def own_paths(state: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return what is known exactly of the same, each unit's own path: (2, n, …, P, n), float64.
 
-    y is a function of c, and, of the gates that c does not depend on, nothing older is kept.
+    y is a function of c. Of gates that c does not depend on, nothing older than the window is kept.
     """
     own = state["estimator.d"].astype(np.float64)
     n = own.shape[-1]

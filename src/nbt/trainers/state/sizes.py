@@ -26,6 +26,8 @@ class Sizes:
     ----------
     units : int
         n.
+    inputs, readout, optimizer, readout_optimizer
+        As in `Plan`.
     cell : mapping of str to shape
         The arrays that θ consists of, including α.
     theta : shape
