@@ -15,6 +15,7 @@ from nbt.inputs import Inputs, Symbols, Vector, as_inputs
 from nbt.optimizers import MOST_SHARED, SGD, Optimizer, both, default_for_readout
 from nbt.readouts import Bernoulli, Gaussian, OwnLoss, Readout, Softmax
 from nbt.systems.compiled import CompiledSystem
+from nbt.systems.system import System
 from nbt.trainers.binding import (
     BoundSystem,
     bind,
@@ -95,7 +96,7 @@ class Plan:
                 "optimizer: expected SGD, Adam or the default metric of Kalman where the network "
                 f"is learned once in several steps, got {optimizer}"
             )
-        own = "System" in type(getattr(cell, "field", cell)).__name__  # in units of its own
+        own = isinstance(getattr(cell, "field", cell), System | CompiledSystem)  # in units of its own
         fed = as_inputs(inputs, readout.targets, standardize=not own)
         return cls(
             form,
