@@ -96,8 +96,8 @@ class Plan:
                 "optimizer: expected SGD, Adam or the default metric of Kalman where the network "
                 f"is learned once in several steps, got {optimizer}"
             )
-        own = isinstance(getattr(cell, "field", cell), System | CompiledSystem)  # in units of its own
-        fed = as_inputs(inputs, readout.targets, standardize=not own)
+        own = isinstance(getattr(cell, "field", cell), System | CompiledSystem)
+        fed = as_inputs(inputs, readout.targets, standardize=not own)  # a system has its own units
         return cls(
             form,
             cell,
