@@ -311,5 +311,6 @@ def default_for_readout(optimizer: Optimizer) -> Optimizer:
 
 def _metric(optimizer: Optimizer) -> tuple[str, str]:
     """Return what is kept of J and what it is a sum of; without J, the default."""
-    of = optimizer if isinstance(optimizer, Kalman) else Kalman
-    return REDUCTIONS[0] if of is not Kalman and of.shared else of.reduction, of.fisher
+    if not isinstance(optimizer, Kalman):
+        return Kalman.reduction, Kalman.fisher
+    return Kalman.reduction if optimizer.shared else optimizer.reduction, optimizer.fisher

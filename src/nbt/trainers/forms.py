@@ -126,8 +126,7 @@ class FixedForm(Form):
 
     @classmethod
     def in_place_of(cls, asked: NoBackTrackForm, cell: Any, optimizer: Any) -> Self:
-        """Return the form, after checking that nothing is asked of an estimate that there is
-        not."""
+        """Return the form, after checking that no argument is about an estimate: there is none."""
         own = _of_dense_cells(cell, optimizer, None, None, None, None)
         usual = NoBackTrackForm(1, *own, "fisher")._arguments()
         for name, value in asked._arguments().items():

@@ -77,8 +77,8 @@ class WindowedNoBackTrackForm(WindowedForm):
 
     @classmethod
     def of(cls, cell: Any, every: int, *, rank: object, norm: object, **own: object) -> Self:
-        """Return the form for a user's arguments. None stands for the best known choice; of `own`
-        there is only one each."""
+        """Return the form for a user's arguments. None stands for the best known choice; the
+        arguments in `own` have only one."""
         why = "for cells with gates" if is_gated(cell) else f"with every={every}"
         for name, only in (("split", None), ("blocks", 1), ("exact_self", True), ("window", 0)):
             if own[name] not in (None, only):

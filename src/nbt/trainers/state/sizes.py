@@ -20,7 +20,7 @@ TYPICAL = ("error", "limited")  # typical errors, of targets only
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sizes from which the shapes follow. Nothing of such a size is made.
+    """Sizes from which the shapes follow. No array is made.
 
     Attributes
     ----------
@@ -176,8 +176,8 @@ class Sizes:
     def _kept(
         name: str, optimizer: Optimizer, shape: Shape, squares: int | None
     ) -> dict[str, Shape]:
-        """Return the shapes of what the optimizer of θ or φ keeps: two arrays of its shape, or the
-        groups' matrices of J one after the other."""
+        """Return the shapes of what the optimizer of θ or φ keeps: two arrays of its shape, with
+        "shared" also P; or the groups' matrices of J one after the other."""
         if isinstance(optimizer, Adam) and shape:
             return {f"optimizer.{name}.{key}": shape for key in ("m", "v")}
         if not isinstance(optimizer, Kalman) or not shape:
