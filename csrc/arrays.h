@@ -33,8 +33,8 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(readout, information, 1, ldA, informed, SCRATCH)                                             \
     X(readout, last_x, 1, ldm, direct &&vectors, CARRIED)                                          \
     X(readout, features, 1, ldfeatures, direct &&vectors, SCRATCH)                                 \
-    X(readout, errors, 1, ldA, shared, SCRATCH)                                                    \
-    X(readout, step, 1, ldfeatures, shared, SCRATCH)
+    X(readout, turn, 1, ldA, shared, DERIVED)                                                      \
+    X(readout, step, 1, ldfeatures, shared, DERIVED)
 
 /* Kalman: diagonal and first row of J, for θ and φ. Adam: means of g and g². Of a system: the
  * metric's q, r (metric.h), and a vector (p) that is 0 between uses. Of a reference metric
@@ -193,6 +193,8 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(optimizer, predicted, 1, A, reference, DERIVED)                                              \
     X(optimizer, phi_P, ldshared, ldshared, shared, LEARNED)                                       \
     X(optimizer, phi_waiting, 3, ldshared, shared, CARRIED)                                        \
+    X(optimizer, phi_e, 1, Y, shared, DERIVED)                                                     \
+    X(optimizer, phi_unit, 1, 2 * Y, shared, DERIVED)                                              \
     X(optimizer, phi_f, 1, ldshared, shared, DERIVED)                                              \
     X(optimizer, phi_s, 1, ldshared, shared, DERIVED)
 

@@ -68,6 +68,14 @@ static int waiting_finite(const nbt_learner *self)
     return NBT(lazy_finite)(&rows);
 }
 
+static void follow_target(nbt_learner *self, const double *target)
+{
+    if (self->choices.phi.shared && self->choices.scale_y)
+        NBT(recursive_follow)(self, target);
+    else
+        NBT(scaler_follow_target)(&self->scaler, self->sizes.Y, target);
+}
+
 static int finite(size_t count, const void *numbers) { return NBT(all_finite)(count, numbers); }
 
 #define GATED                                                                                      \
@@ -125,6 +133,6 @@ const nbt_kernels NBT(nbt_kernels_of) = {
     .input = NBT(scaler_input),
     .keep_input = NBT(scaler_keep),
     .follow_input = NBT(scaler_follow_input),
-    .follow_target = NBT(scaler_follow_target),
+    .follow_target = follow_target,
     .known = NBT(scaler_known),
 };

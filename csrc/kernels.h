@@ -23,7 +23,7 @@ typedef struct nbt_kernels {
     const void *(*input)(nbt_scaler *self, const nbt_sizes *at, const double *vector);
     void (*keep_input)(nbt_scaler *self, const nbt_sizes *at);
     void (*follow_input)(nbt_scaler *self, size_t given, const double *input);
-    void (*follow_target)(nbt_scaler *self, size_t Y, const double *target);
+    void (*follow_target)(nbt_learner *self, const double *target);
     size_t (*known)(size_t count, const double *vector);
 } nbt_kernels;
 

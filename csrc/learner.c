@@ -282,7 +282,7 @@ nbt_status nbt_learner_flush(nbt_learner *self)
 static void follow(nbt_learner *self, const double *input, const double *target)
 {
     if (input) self->kernels->follow_input(&self->scaler, self->sizes.given, input);
-    if (target) self->kernels->follow_target(&self->scaler, self->sizes.Y, target);
+    if (target) self->kernels->follow_target(self, target);
 }
 
 /* The loss of a target, by the rule; symbols are counted. */

@@ -29,6 +29,7 @@ typedef struct {
 } nbt_network_part;
 
 typedef struct {
+    double doubt;       /* how many times less the last target counts than others (recursive.h) */
     int unscored;       /* the last target had no loss, since it has no scale yet (scaler.h) */
     int32_t symbol;     /* the last input that it sees; -1: none, or it sees no symbols */
     nbt_counts *counts; /* of symbols, NULL: none */

@@ -179,7 +179,8 @@ static surprise limited(nbt_learner *self, size_t d, double off, double error)
 static double gaussian_loss(nbt_learner *self, nbt_target y, real *delta)
 {
     real *u = delta + self->sizes.Y, *information = self->readout.information, slope;
-    real *errors = self->readout.errors; /* of the means, in their own units */
+    double *errors = self->optimizer.phi_e; /* of the means, in their own units */
+    self->readout.doubt = 1;
     double loss = 0;
     size_t scored = 0;
     for (size_t d = 0; d < self->sizes.Y; d++) {
@@ -195,7 +196,9 @@ static double gaussian_loss(nbt_learner *self, nbt_target y, real *delta)
         const double step =
             self->choices.scale_y && self->choices.phi.kind == NBT_SGD ? 1 / own : own;
         delta[d] = counts ? (real)(seen.off * step) : 0;
-        if (errors) errors[d] = counts ? (real)(seen.off / own) : 0;
+        if (errors) errors[d] = counts ? off / own : 0;
+        if (errors && self->choices.scale_y && fabs(off) > LIMIT * self->readout.doubt)
+            self->readout.doubt = fabs(off) / LIMIT;
         const double by_s = 0.5 * (seen.share - seen.off * seen.off) + seen.pull * (double)s;
         u[d] = counts ? (real)by_s * slope : 0;
         if (!information) continue;
@@ -334,8 +337,8 @@ static void learn_means(nbt_learner *self)
 {
     const size_t size = self->sizes.Y * sizeof(real);
     if (!self->readout.unscored)
-        NBT(recursive_learn)(self, features_of(self, NBT(readout_view)(self)), self->readout.symbol,
-                             self->readout.errors);
+        NBT(recursive_learn)(self, features_of(self, NBT(readout_view)(self)),
+                             self->readout.symbol);
     memset(self->readout.delta, 0, size);
     memset(self->readout.information, 0, size);
 }

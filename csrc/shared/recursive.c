@@ -1,5 +1,6 @@
 #include "shared/recursive.h"
 #include "machine/panels.h"
+#include "shared/scaler.h"
 #include <math.h>
 #include <string.h>
 
@@ -112,17 +113,17 @@ static void take_features(nbt_learner *self, const real *features, int32_t symbo
     if (symbol >= 0) f[1 + self->sizes.n + (size_t)symbol] = 1;
 }
 
-/* φ ← φ - g eᵀ, g = s / size. */
-static void correct_means(nbt_learner *self, double size, const real *e)
+/* φ ← φ - s (e / size)ᵀ. */
+static void correct_means(nbt_learner *self, double size)
 {
-    const double *s = self->optimizer.phi_s;
-    real *step = self->readout.step, *phi = self->readout.phi;
-    const real bias = (real)(-s[0] / size);
-    for (size_t p = 0; p < self->sizes.features; p++) step[p] = (real)(-s[1 + p] / size);
+    const double *s = self->optimizer.phi_s, *e = self->optimizer.phi_e;
+    real *step = self->readout.step, *turn = self->readout.turn, *phi = self->readout.phi;
+    for (size_t p = 0; p < self->sizes.features; p++) step[p] = (real)s[1 + p];
+    for (size_t d = 0; d < self->sizes.Y; d++) turn[d] = (real)(-e[d] / size);
     for (size_t z = 0; z < self->sizes.out.ld; z += LANES)
-        store(phi + z, load(phi + z) + bias * load(e + z));
+        store(phi + z, load(phi + z) + (real)s[0] * load(turn + z));
     NBT(panels_add_outer)(&self->sizes.out, 0, self->sizes.features, (nbt_ring){.count = 1}, step,
-                          0, e, 0, phi);
+                          0, turn, 0, phi);
 }
 
 /* What is put back of the prior in direction i: v, from column i of P as it is after w. */
@@ -137,7 +138,7 @@ static void put_back(nbt_learner *self, double decay, double alpha)
     for (size_t p = 0; p < F; p++) v[p] *= size;
 }
 
-void NBT(recursive_learn)(nbt_learner *self, const real *features, int32_t symbol, const real *e)
+void NBT(recursive_learn)(nbt_learner *self, const real *features, int32_t symbol)
 {
     const size_t F = 1 + self->sizes.features;
     const double most = 1 / (double)F, rate = self->optimizer.phi_rate;
@@ -148,8 +149,9 @@ void NBT(recursive_learn)(nbt_learner *self, const real *features, int32_t symbo
     make_pass(self);
     for (size_t p = 0; p < F; p++) power += f[p] * s[p];
     if (!(power >= 0)) power = power < 0 ? 0 : power; /* but for rounding; a NaN stays */
-    correct_means(self, keep + power, e);
-    const double size = sqrt(1 / (keep * (keep + power)));
+    power += keep * self->readout.doubt;
+    correct_means(self, power);
+    const double size = sqrt(1 / (keep * power));
     for (size_t p = 0; p < F; p++) w[p] = size * s[p];
     *alpha = 1 / keep;
     if (decay > 0) {
@@ -178,4 +180,31 @@ void NBT(recursive_refresh)(nbt_learner *self)
         double *own = covariance_entry(self, i, i);
         if (*own == 0) *own = 1 / self->choices.phi.lambda;
     }
+}
+
+/* Weights of number d in a new unit: they predict what they did, m + k ŷ. */
+static void change_unit(nbt_learner *self, size_t d, double mean, double scale)
+{
+    const nbt_scale now = NBT(scaler_target)(&self->scaler, d);
+    const double factor = scale / now.scale;
+    real *phi = self->readout.phi;
+    phi[d] = (real)(factor * (double)phi[d] + (mean - now.mean) / now.scale);
+    for (size_t p = 0; p < self->sizes.features; p++) {
+        real *weight = panel_entry(&self->sizes.out, phi, p, d);
+        *weight = (real)(factor * (double)*weight);
+    }
+}
+
+void NBT(recursive_follow)(nbt_learner *self, const double *target)
+{
+    const size_t Y = self->sizes.Y;
+    double *mean = self->optimizer.phi_unit, *scale = mean + Y; /* 0: there was none */
+    for (size_t d = 0; d < Y; d++) {
+        const nbt_scale at = NBT(scaler_target)(&self->scaler, d);
+        mean[d] = at.mean;
+        scale[d] = at.known ? at.scale : 0;
+    }
+    NBT(scaler_follow_target)(&self->scaler, Y, target);
+    for (size_t d = 0; d < Y; d++)
+        if (scale[d] > 0) change_unit(self, d, mean[d], scale[d]);
 }

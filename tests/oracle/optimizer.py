@@ -147,10 +147,11 @@ class Kalman:
 #
 #     gain = P f / (k + f P f),  phi <- phi - gain e^T,  P <- (P - gain (P f)^T) / k.
 #
-# Its inverse is the decayed sum of squares, P^-1 = sum_s k^(t-s) f(s) f(s)^T + what is left of the
-# prior, and phi minimises the squares, decayed likewise. What is left of the prior would vanish,
-# and P grow without a bound where no features come. So each step puts back what decays of it in a
-# whole round, in one direction i = t mod F:
+# A step that is in doubt, by a number d, has k d in place of k beside f P f, as if its noise had
+# that variance. The inverse of P is the decayed sum of squares, P^-1 = sum_s k^(t-s) f(s) f(s)^T /
+# d(s) + what is left of the prior, and phi minimises the squares, decayed likewise. What is left of
+# the prior would vanish, and P grow without a bound where no features come. So each step puts back
+# what decays of it in a whole round, in one direction i = t mod F:
 #
 #     P^-1 <- P^-1 + prior F decay e_i e_i^T,  in P  P <- P - u u^T / (1 / (prior F decay) + u_i),
 #
@@ -158,15 +159,16 @@ class Kalman:
 # The memory is never shorter than the number of features: decay is at most 1 / F.
 
 
-def least_squares(P, phi, f, e, t, decay, prior):
+def least_squares(P, phi, f, e, t, decay, prior, doubt=1.0):
     """P and phi after a step of recursive least squares."""
     F = len(f)
     decay = min(decay, 1.0 / F)
     keep = 1.0 - decay
     s = P @ f
-    gain = s / (keep + f @ s)
+    gain = s / (keep * doubt + f @ s)
     phi = phi - np.outer(gain, e)
-    P = (P - np.outer(s, s) / (keep + f @ s)) / keep  # symmetric to the bit, or rounding grows
+    # symmetric to the bit, or rounding grows
+    P = (P - np.outer(s, s) / (keep * doubt + f @ s)) / keep
     if decay > 0.0:
         i = t % F
         u = P[:, i]
@@ -182,10 +184,11 @@ class Shared(Kalman):
         super().__init__(decay, prior, J, J0)
         self.P = P
 
-    def step_means(self, phi, f, e, t):
+    def step_means(self, phi, f, e, t, doubt):
         """phi, with its first columns after errors e (Y,) of the means."""
         phi, Y = phi.copy(), len(e)
-        self.P, phi[:, :Y] = least_squares(self.P, phi[:, :Y], f, e, t, self.decay(t), self.prior)
+        choices = self.decay(t), self.prior, doubt
+        self.P, phi[:, :Y] = least_squares(self.P, phi[:, :Y], f, e, t, *choices)
         return phi
 
     def state(self):

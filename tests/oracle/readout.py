@@ -107,7 +107,8 @@ class Scaled:
         self.loss = losses[counts].sum() if counts.any() else np.nan
         seen = np.clip(r, -LIMIT, LIMIT)
         steep = self.k / self.deviation
-        self.errors = np.where(counts, seen / steep, 0.0)
+        self.errors = np.where(counts, r / steep, 0.0)
+        self.doubt = max(1.0, np.abs(np.where(counts, r, 0.0)).max() / LIMIT)
         by_mean = seen / steep if plain else seen * steep
         by_u = self.ds * ((self.scaler.share - seen**2) / 2.0 + PULL * self.s)
         self.delta = np.concatenate([np.where(counts, by_mean, 0.0), np.where(counts, by_u, 0.0)])

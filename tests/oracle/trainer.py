@@ -124,8 +124,17 @@ class Trainer:
         loss = self._observe(y, learning)
         if learning and self.scale_y:
             self.scale_y.follow_errors(y, *self.squares)
+            known, mean, k = self.scale_y.known, self.scale_y.mean.copy(), self.scale_y.deviation
             self.scale_y.follow(y)
+            if isinstance(self.phi_optimizer, Shared):
+                self._change_unit(known, mean, k)
         return loss
+
+    def _change_unit(self, known, mean, k):
+        """phi in the unit that targets have now, after mean and k: it predicts what it did."""
+        Y, now, new_k = len(k), self.scale_y.mean, self.scale_y.deviation
+        self.phi[:, :Y] *= np.where(known, k / new_k, 1.0)
+        self.phi[0, :Y] += np.where(known, (mean - now) / new_k, 0.0)
 
     def _read(self, x):
         """A vector as the network sees it."""
@@ -139,12 +148,13 @@ class Trainer:
             step = self._scaled(self.h, self.x)
             step.see(y, plain=isinstance(self.phi_optimizer, SGD))
             self.information, self.squares = step.information, step.squares
-            self.errors = step.errors
+            self.errors, self.doubt = step.errors, step.doubt
             return step.loss, step.delta
         arguments = self.h, y, self.phi, self.activation, self.readout, self.x
         self.information = readout.information(*arguments)
         if self.readout == "gaussian":
             self.errors = np.nan_to_num(readout.predict(self.h, *arguments[2:])[0] - y)
+            self.doubt = 1.0
         return readout.loss(*arguments), readout.delta(*arguments)
 
     def _shorten(self, delta, *seen):
@@ -187,7 +197,7 @@ class Trainer:
         if isinstance(self.phi_optimizer, Shared):
             f, Y = readout.features(self.h, self.activation, self.x), self.A // 2
             if self.scored:
-                phi = self.phi_optimizer.step_means(phi, f, self.errors, self.t)
+                phi = self.phi_optimizer.step_means(phi, f, self.errors, self.t, self.doubt)
             g, root = g.copy(), root.copy()
             g[:, :Y] = root[:, :Y] = 0.0
         if not self.direct or self.inputs != "symbols":

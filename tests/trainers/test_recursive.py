@@ -225,6 +225,42 @@ def test_a_line_from_ten_lagged_positions():
     np.testing.assert_allclose(phi, expected, rtol=0, atol=1e-7 * np.abs(expected).max())
 
 
+def errors_on_mackey_glass(readout, y, **more):
+    """Of one step ahead, in the second half."""
+    trainer = nbt.NoBackTrack(
+        nbt.RNN(100, activation="tanh", learn=False), readout,
+        readout_optimizer=least_squares(decay=0.0), inputs=nbt.Vector(1, False), seed=1, **more,
+    )  # fmt: skip
+    x = nbt.datasets.mackey_glass(seed=0).read(len(y))
+    x = (x - x.mean()) / x.std()
+    found = np.empty(len(y))
+    for t in range(len(y) - 1):
+        found[t + 1] = trainer.predict(x[t])[0, 0] - y[t + 1]
+        trainer.learn(x[t], y[t + 1])
+    return np.sqrt(np.mean(found[len(y) // 2 :] ** 2))
+
+
+def mackey_glass(steps):
+    y = nbt.datasets.mackey_glass(seed=0).read(steps).reshape(-1)
+    return (y - y.mean()) / y.std()
+
+
+def test_targets_that_are_standardised_are_learned_as_well():
+    """Their unit changes with each of them; least squares in a unit that drifts would be 4 times as
+    far off."""
+    y = mackey_glass(3000)
+    plain = errors_on_mackey_glass(nbt.Gaussian(1, False), y)
+    scaled = errors_on_mackey_glass(nbt.Gaussian(1), 1000 + 50 * y) / 50
+    assert scaled < 1.3 * plain
+
+
+def test_one_target_that_is_far_off():
+    y = mackey_glass(3000)
+    usual = errors_on_mackey_glass(nbt.Gaussian(1), y)
+    y[700] = 1e6
+    assert errors_on_mackey_glass(nbt.Gaussian(1), y) < 1.5 * usual
+
+
 def _numbers(row):
     try:
         return len([float(z) for z in row]) == 3
