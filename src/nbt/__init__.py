@@ -14,6 +14,7 @@ Begin with `NoBackTrack`, which has most of the options. The methods of all trai
 `Trainer`. `train` makes a trainer learn from a stream of `nbt.streams` or of your own.
 
 - *Learning rules*: `NoBackTrack`, `RTRL`, `TruncatedBPTT`; all are a `Trainer`
+- *The best known settings*: `preset`
 - *The loop*: `train`, `learn_many`, `History`, `HistoryRow`, `Interrupts`, `Terminated`
 - *Stopping and going on*: `load`, `Checkpoint`
 - *Networks*: `RNN`, `LeakyRNN`, `LSTM`, `GRU`, `MGU`, `Stack`, `Graph`, `Continuous`, `CTRNN`
@@ -63,6 +64,7 @@ from nbt.systems.system import DerivedWarning, System
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
 from nbt.trainers.base import Trainer
 from nbt.trainers.learn_many import learn_many
+from nbt.trainers.presets import preset
 from nbt.training.history import History
 from nbt.training.interrupts import Interrupts, Terminated
 from nbt.training.loop import train
@@ -73,6 +75,7 @@ __all__ = [  # noqa: RUF022 - in the order of the list above, and of the referen
     "RTRL",
     "TruncatedBPTT",
     "Trainer",
+    "preset",
     "train",
     "learn_many",
     "History",

@@ -49,7 +49,7 @@ def test_table_of_a_file(text):
     symbols = len(set("the cat sat on the mat, the rat on the cat\n"))
     assert f"{symbols} symbols" in err
     assert "end of the source" in err
-    assert f"{20 * (21 + symbols) + 21 * symbols:,} parameters" in err
+    assert f"{4 * 96 * (97 + symbols) + 97 * symbols:,} parameters" in err
     assert "entropy" not in err
 
 
@@ -159,7 +159,10 @@ def built(monkeypatch, *args):
 def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
     sgd, kalman = nbt.SGD(schedule), nbt.Kalman(schedule)
     assert sgd == nbt.SGD(0.1) or word != "0.1"
-    for options, optimizer in (("--optimizer sgd --rate", sgd), ("--decay", kalman)):
+    for options, optimizer in (
+        ("--cell rnn --optimizer sgd --rate", sgd),
+        ("--cell rnn --decay", kalman),
+    ):
         expected = nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), optimizer)
         assert built(monkeypatch, *options.split(), word) == repr(expected)
 
@@ -167,7 +170,7 @@ def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
 @pytest.mark.parametrize(
     ("args", "make"),
     [
-        ("", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3))),
+        ("--cell rnn", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3))),
         ("--rule rtrl", lambda: nbt.RTRL(nbt.RNN(20), nbt.Softmax(3))),
         ("--rule tbptt", lambda: nbt.TruncatedBPTT(nbt.RNN(20), nbt.Softmax(3))),
         (
@@ -186,11 +189,11 @@ def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
             ),
         ),
         (
-            "--optimizer adam",
+            "--cell rnn --optimizer adam",
             lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.Adam()),
         ),
         (
-            "--optimizer adam --rate 0.01 --b1 0 --b2 0.99 --readout-optimizer adam "
+            "--cell rnn --optimizer adam --rate 0.01 --b1 0 --b2 0.99 --readout-optimizer adam "
             "--readout-rate 0.02",
             lambda: nbt.NoBackTrack(
                 nbt.RNN(20),
@@ -200,7 +203,7 @@ def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
             ),
         ),
         (
-            "--optimizer adam --readout-decay 0.1/sqrt(t) --readout-prior 5",
+            "--cell rnn --optimizer adam --readout-decay 0.1/sqrt(t) --readout-prior 5",
             lambda: nbt.NoBackTrack(
                 nbt.RNN(20),
                 nbt.Softmax(3),
@@ -209,13 +212,13 @@ def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
             ),
         ),
         (
-            "--readout-optimizer sgd",
+            "--cell rnn --readout-optimizer sgd",
             lambda: nbt.NoBackTrack(
                 nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(), readout_optimizer=nbt.SGD()
             ),
         ),
         (
-            "--prior 2 --readout-decay 0.2/sqrt(t)",
+            "--cell rnn --prior 2 --readout-decay 0.2/sqrt(t)",
             lambda: nbt.NoBackTrack(
                 nbt.RNN(20),
                 nbt.Softmax(3),
@@ -224,7 +227,7 @@ def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
             ),
         ),
         (
-            "--readout-prior 2",
+            "--cell rnn --readout-prior 2",
             lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(readout_prior=2)),
         ),
         (
@@ -289,7 +292,7 @@ def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
         ),
         (
             "--every 4 --rank 0",
-            lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), every=4, rank=0),
+            lambda: nbt.NoBackTrack(nbt.LSTM(96), nbt.Softmax(3), every=4, rank=0),
         ),
         (
             "--activation tanh,sigmoid --cell ctrnn",
@@ -342,7 +345,7 @@ def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
             ),
         ),
         (
-            "--outlier 3",
+            "--cell rnn --outlier 3",
             lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(outlier=3.0)),
         ),
         (
@@ -364,8 +367,14 @@ def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
                 dtype="float64",
             ),
         ),
-        ("--prior 2", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(prior=2.0))),
-        ("--optimizer sgd", lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.SGD())),
+        (
+            "--cell rnn --prior 2",
+            lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.Kalman(prior=2.0)),
+        ),
+        (
+            "--cell rnn --optimizer sgd",
+            lambda: nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), nbt.SGD()),
+        ),
         (
             "--paper --cell leaky",
             lambda: nbt.NoBackTrack(
@@ -416,7 +425,7 @@ def test_generated_source_has_low_high_and_seed(capsys):
     assert run(["train", "data:anbn[2,5]", "--seed", "3", "--steps", "50", "--json"]) == 0
     out = capsys.readouterr()
     assert "data:anbn[2,5], 3 symbols" in out.err
-    trainer = nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(3), seed=3)
+    trainer = nbt.NoBackTrack(readout=nbt.Softmax(3), seed=3, **nbt.preset("symbols"))
     losses = trainer.learn(nbt.datasets.anbn(2, 5, seed=3).read(50))
     average = json.loads(out.out.splitlines()[-1])["average_bits"]
     assert average == pytest.approx(losses.mean() / 0.6931471805599453, rel=1e-12)
@@ -451,10 +460,13 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--cell", "mgu", "--sources", "2"], "--sources is not for --cell mgu"),
         (["TEXT", "--cell", "lstm", "--activation", "tanh"], "--activation is not for --cell lstm"),
         (["TEXT", "--cell", "lstm", "--blocks", "2"], "--blocks: expected 1 for cells with gates"),
-        (["TEXT", "--cell", "lstm", "--reduction", "block"], "--optimizer: expected SGD, Adam or"),
+        (["TEXT", "--cell", "lstm", "--reduction", "block"], "--reduction is for --optimizer"),
         (["TEXT", "--every", "3", "--exact-steps", "2"], "--exact-steps: expected 0 with every=3"),
         (["TEXT", "--every", "3", "--layers", "2"], "--every: expected 1 for a cell that is not"),
-        (["TEXT", "--rank", "0"], "--rank: expected an integer in [1, 65536], got 0"),
+        (
+            ["TEXT", "--cell", "rnn", "--rank", "0"],
+            "--rank: expected an integer in [1, 65536], got 0",
+        ),
         (["TEXT", "--learn-leak"], "--learn-leak is for --cell leaky"),
         (["TEXT", "--dt", "1", "--cell", "leaky"], "--dt is for --cell ctrnn"),
         (["TEXT", "--cell", "ctrnn", "--blocks", "2"], "--blocks: expected 1 for layers, graphs"),
@@ -531,7 +543,7 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--alphabet", "grow", "--fisher", "exact"], "--fisher: an alphabet that grows"),
         (["TEXT", "--rate", "0.1", "--optimizer", "kalman"], "--rate is for --optimizer sgd"),
         (["TEXT", "--rate", "0.1", "--decay", "0.1"], "is for --optimizer"),
-        (["TEXT", "--b2", "0.99"], "--b2 is for --optimizer adam, not kalman"),
+        (["TEXT", "--cell", "rnn", "--b2", "0.9"], "--b2 is for --optimizer adam, not kalman"),
         (["TEXT", "--optimizer", "adam", "--b2", "1"], "--b2: expected a number in [0, 1)"),
         (
             ["TEXT", "--readout-rate", "0.1"],
@@ -546,7 +558,12 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--decay", "-1"], "'--decay': expected a finite number in [0, inf], got -1.0"),
         (["TEXT", "--decay", "-1/sqrt(t)"], "'--decay': expected a finite number in [0, inf]"),
         (
-            ["TEXT", "--rate", "0.1"],
+            ["TEXT", "--decay", "0.1"],
+            "--decay is for --optimizer kalman, not adam, which nobacktrack has unless told: "
+            "--optimizer kalman --decay 0.1",
+        ),
+        (
+            ["TEXT", "--cell", "rnn", "--rate", "0.1"],
             "--rate is for --optimizer sgd or adam, not kalman, which nobacktrack has unless told: "
             "--optimizer sgd --rate 0.1",
         ),

@@ -363,7 +363,7 @@ HUGE = str(2**62)
         (["train", "TEXT", "--rate", "-1/sqrt(t)"], "'--rate': expected a finite"),
         (["train", "TEXT", "--threads", HUGE], "--threads: expected an integer in [1, "),
         (["train", "TEXT", "--units", HUGE], "--units: expected an integer in [1, "),
-        (["train", "TEXT", "--rank", HUGE], "--rank: expected an integer in [1, "),
+        (["train", "TEXT", "--rank", HUGE], "--rank: expected an integer in [0, "),
         (["train", "TEXT", "--blocks", HUGE], "--blocks: expected an integer in [1, 20]"),
         (["train", "TEXT", "--exact-steps", HUGE], "--exact-steps: expected an integer in [0, "),
         (

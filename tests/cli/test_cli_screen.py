@@ -25,12 +25,11 @@ def test_no_line_is_broken_by_the_terminal(width, tmp_path):
     assert len(lines) > 15
     assert max(map(len, lines)) <= width
     text = " ".join(" ".join(lines).split())
-    assert "blocks=20, exact_self=True, norm='fisher')" in text  # folded between words
-    assert "seed=0, rank=1" in text
+    assert "seed=0, every=10, rank=0, norm='euclidean')" in text  # folded between words
     code, seen = on_terminal("info", "-m", tmp_path / "RUN", stream="stdout", COLUMNS=str(width))
     assert code == 0
     assert max(map(len, lines_of(seen))) <= width
-    assert "norm='fisher'" in seen
+    assert "norm='euclidean'" in seen
 
 
 @pytest.mark.parametrize(("width", "columns"), [(60, 5), (80, 7), (120, 10)])

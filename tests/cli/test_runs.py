@@ -78,7 +78,9 @@ def steps_of(folder):
 
 def test_what_is_in_it(text, tmp_path, capsys):
     args = ["train", text, "-o", str(tmp_path / "run"), "--checkpoint-every", "5000", "--report"]
-    assert run([*args, "--keep", "2", "--units", "7", "--decay", "const:0.01"]) == 0
+    assert (
+        run([*args, "--keep", "2", "--cell", "rnn", "--units", "7", "--decay", "const:0.01"]) == 0
+    )
     assert "--resume goes on with it" in capsys.readouterr().err
     folder = tmp_path / "run"
     assert sorted(p.name for p in folder.iterdir()) == [
@@ -179,7 +181,7 @@ def test_resume_begins_where_there_is_nothing(text, tmp_path):
 def test_a_run_begun_when_a_number_was_a_falling_rate_goes_on_so(text, tmp_path, begun, again):
     folder = tmp_path / "run"
     args = ["train", text, "-o", str(folder), "--resume"]
-    assert run([*args, *begun, "--steps", "100"]) == 0
+    assert run([*args, *begun, "--cell", "rnn", "--steps", "100"]) == 0  # the only one then
     optimizer = last(folder).trainer.optimizer
     assert run([*args, *again, "--steps", "200"]) == 2  # now it is a constant
     toml = (folder / "run.toml").read_text()
@@ -194,11 +196,11 @@ def test_a_run_begun_when_a_number_was_a_falling_rate_goes_on_so(text, tmp_path,
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--units", "9"], "--units: the run in RUN has NoBackTrack(RNN(units=20"),
+        (["--units", "9"], "--units: the run in RUN has NoBackTrack(LSTM(units=96)"),
         (["--units", "9", "--rank", "2"], "--units, --rank: the run in RUN has"),
         (["--seed", "0"], None),
         (["--follow"], "--follow: the run in RUN was begun without it"),
-        (["--rate", "0.1"], "--optimizer sgd --rate 0.1"),
+        (["--decay", "0.1"], "--optimizer kalman --decay 0.1"),
         (["--optimizer", "sgd", "--rate", "0.1"], "the run in RUN has"),
         (["--seed", "4"], "--seed: the run in RUN was begun without it"),
         (["--alphabet", "bytes"], "--alphabet: the run in RUN was begun without it"),
@@ -430,7 +432,7 @@ def test_an_idle_pipe_is_kept_too(tmp_path):
     code, _, err = call("-", *args, "--resume", input=" world")
     assert code == 0
     assert "from step 5" in err
-    trainer = nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(256))
+    trainer = nbt.NoBackTrack(readout=nbt.Softmax(256), **nbt.preset("symbols"))
     trainer.learn(np.frombuffer(b"hello world", np.uint8))
     assert same(last(tmp_path / "run").trainer.state_dict(), trainer.state_dict())
 

@@ -233,7 +233,11 @@ def test_strange_characters_are_highlighted(log, model, monkeypatch, capsys):
         (["LOG", "--save", "/no/such/x"], 2, "--save: there is no folder"),
         (["LOG", "--save", "FOLDER"], 2, "--save: expected a file"),
         (["data:anbn"], 2, "data:anbn: expected lines of a file, or -"),
-        (["LOG", "-m", "MODEL", "--units", "3"], 2, "those of the model"),
+        (
+            ["LOG", "-m", "MODEL", "--units", "3"],
+            2,
+            "--units: expected none, the model has its own",
+        ),
         (["LOG", "--format", "csv"], 2, "'--format': 'csv' is not one of"),
         (["/no/such"], 2, "No such file"),
         (["EMPTY"], 3, "is empty"),

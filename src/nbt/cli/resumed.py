@@ -6,6 +6,7 @@ one that the option of that name could have.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -87,12 +88,15 @@ def trainer_of(
 
 
 def _same(trainer: Any, options: dict[str, Any], inputs: Any, anew: bool) -> bool:
-    """Return whether the options describe the trainer. For an older run they may also be read as
-    they were then."""
-    if not anew:
-        before = build_trainer(trainer.readout, as_before_schedules(options), inputs)
-        if before.describe() == trainer.describe():
-            return True
+    """Return whether the options describe the trainer, read as they are now or as they were in
+    older versions."""
+    plain = {**options, "cell": options["cell"] or "rnn"}  # there was another default
+    earlier = [plain] if anew else [plain, as_before_schedules(plain)]
+    for options_then in earlier:
+        with contextlib.suppress(click.UsageError):  # what they lacked then is told of them now
+            before = build_trainer(trainer.readout, options_then, inputs)
+            if before.describe() == trainer.describe():
+                return True
     return build_trainer(trainer.readout, options, inputs).describe() == trainer.describe()
 
 

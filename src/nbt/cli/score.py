@@ -12,9 +12,10 @@ import click
 from nbt.cli.faults import Faults
 from nbt.cli.hints import hint
 from nbt.cli.options.command import command
-from nbt.cli.options.defaults import UNITS
 from nbt.cli.options.places import alphabet_of, check_place, learned_model, load_model
 from nbt.cli.options.streams import build_stream, reading
+from nbt.cli.options.table import TABLE
+from nbt.cli.options.trainers import build_trainer
 from nbt.cli.options.values import PATH
 from nbt.cli.pipes import quietly
 from nbt.display.visible import visible
@@ -80,11 +81,12 @@ def _prepare(source: str, options: dict[str, Any]) -> tuple[Any, Any, bool]:
     if not options["model"]:
         alphabet = options["alphabet"] or ("bytes" if options["format"] == "bytes" else "grow")
         stream = build_stream(source, alphabet, None, **choice)
-        cell = nbt.RNN(options["units"] or UNITS)
-        readout = nbt.Softmax(len(stream.alphabet), counts=options["counts"] or 0)
-        return stream, nbt.NoBackTrack(cell, readout), True
-    if options["units"] or options["alphabet"] or options["counts"] is not None:
-        raise click.UsageError("--units, --counts and --alphabet are those of the model")
+        own = {name: options[name] for name in ("fast", "best", "counts")}
+        own |= {"rule": "nobacktrack", "units": options["units"] and (options["units"],)}
+        return stream, build_trainer(nbt.Softmax(len(stream.alphabet)), own), True
+    for name in ("fast", "best", "units", "counts", "alphabet"):
+        if options[name] is not None:
+            raise click.UsageError(f"{TABLE[name].word}: expected none, the model has its own")
     checkpoint = (load_model if options["learn"] else learned_model)(options["model"])
     alphabet = alphabet_of(checkpoint, options["model"])  # refuses a model of numbers
     if not isinstance(alphabet.symbols, str | bytes):

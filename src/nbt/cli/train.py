@@ -27,7 +27,7 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     nbt train my.txt --save model.safetensors
     nbt train app.log --follow --alphabet grow -o RUN --resume
     nbt train weather.csv --columns rain,wind --report -o RUN
-    nbt train data:anbn --cell leaky --steps 1e6
+    nbt train data:anbn --fast --steps 1e6
 
     SOURCE is a file, - for standard input, or a data set: data:anbn or data:anbn[LOW,HIGH] (words
     of the letter a, newline, as many b, newline), data:brackets, data:delayed_copy, data:music,
@@ -36,6 +36,11 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     With --columns it learns numbers: how each record of a table follows from those before it, or
     with --target how some columns follow from others of the same record. Then the loss is in nats
     per record. data:mackey_glass, data:lorenz and data:sines are numbers, too.
+
+    Symbols are learned by the best known setting: a network with gates, nbt.preset("symbols") in
+    Python. --fast and --best choose others, --paper the paper's algorithm. --units, --every, --rank
+    and --optimizer change a part of it. Another --rule, a --cell without gates, and options that
+    only these have, such as --layers or --blocks, go with --cell rnn and the optimizer of the rule.
 
     A network of several layers: --layers 3 --units 20, or --units 32,16,8 --activation
     tanh,sigmoid,sigmoid, from the input on.

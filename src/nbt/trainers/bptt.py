@@ -7,15 +7,15 @@ from functools import partial
 from nbt.cells import Cell
 from nbt.descriptions import build
 from nbt.inputs import Inputs
-from nbt.optimizers import SGD, Optimizer
+from nbt.optimizers import Optimizer
 from nbt.readouts import Readout
 from nbt.registry import LEARNERS, Kind
-from nbt.schedules import InverseSqrt
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.base import Trainer
 from nbt.trainers.forms import bptt_form, described_bptt
 from nbt.trainers.plan import DType, Missing, Plan
+from nbt.trainers.presets import default_optimizer
 from nbt.trainers.state.expected import shapes_of
 
 __all__ = ["TruncatedBPTT"]
@@ -31,8 +31,9 @@ class TruncatedBPTT(Trainer):
     ----------
     cell, readout
         As in `NoBackTrack`.
-    optimizer : SGD, Kalman or Adam
-        How the gradient of a window changes the parameters.
+    optimizer : SGD, Kalman or Adam, optional
+        How the gradient of a window changes the parameters. Default: ``Adam()`` for cells with
+        gates, else ``SGD(InverseSqrt(1.0))``.
     readout_optimizer : SGD, Kalman or Adam, optional
         As in `NoBackTrack`.
     window : int
@@ -62,7 +63,7 @@ class TruncatedBPTT(Trainer):
         self,
         cell: Cell | System | CompiledSystem,
         readout: Readout | None,
-        optimizer: Optimizer = SGD(InverseSqrt(1.0)),
+        optimizer: Optimizer | None = None,
         *,
         readout_optimizer: Optimizer | None = None,
         window: int = 15,
@@ -72,6 +73,8 @@ class TruncatedBPTT(Trainer):
         threads: int = 1,
         missing: Missing = "error",
     ) -> None:
+        if optimizer is None:
+            optimizer = default_optimizer("tbptt", cell)
         plan = Plan.of(
             bptt_form(cell, window),
             cell,

@@ -9,7 +9,7 @@ import numpy as np
 from nbt.cells import Cell
 from nbt.descriptions import build
 from nbt.inputs import Inputs
-from nbt.optimizers import Kalman, Optimizer
+from nbt.optimizers import Optimizer
 from nbt.readouts import Readout
 from nbt.registry import LEARNERS, Kind
 from nbt.systems.compiled import CompiledSystem
@@ -23,6 +23,7 @@ from nbt.trainers.forms import (
     nobacktrack_form,
 )
 from nbt.trainers.plan import DType, Missing, Plan
+from nbt.trainers.presets import default_optimizer
 from nbt.trainers.state.expected import shapes_of
 from nbt.trainers.turns import alone
 from nbt.trainers.windowed import WindowedNoBackTrackForm
@@ -40,8 +41,9 @@ class NoBackTrack(Trainer):
         readout alone is learned, and nothing is estimated.
     readout : Softmax, Gaussian, Bernoulli or None
         What is predicted, and its loss. None: for a system that has its own loss.
-    optimizer : Kalman, SGD or Adam
-        How the gradient changes the parameters.
+    optimizer : Kalman, SGD or Adam, optional
+        How the gradient changes the parameters. Default: ``Adam()`` for cells with gates, else
+        ``Kalman()``.
     readout_optimizer : Kalman, SGD or Adam, optional
         The same for the parameters of the readout. Default: `optimizer`; beside `Adam`,
         ``Kalman(InverseSqrt(0.02))``.
@@ -136,7 +138,7 @@ class NoBackTrack(Trainer):
         self,
         cell: Cell | System | CompiledSystem,
         readout: Readout | None,
-        optimizer: Optimizer = Kalman(),
+        optimizer: Optimizer | None = None,
         *,
         readout_optimizer: Optimizer | None = None,
         inputs: Inputs | int | None = None,
@@ -152,6 +154,8 @@ class NoBackTrack(Trainer):
         threads: int = 1,
         missing: Missing = "error",
     ) -> None:
+        if optimizer is None:
+            optimizer = default_optimizer("nobacktrack", cell)
         form = nobacktrack_form(
             cell,
             optimizer,

@@ -9,7 +9,7 @@ import numpy as np
 from nbt.cells import Cell
 from nbt.descriptions import build
 from nbt.inputs import Inputs
-from nbt.optimizers import Kalman, Optimizer
+from nbt.optimizers import Optimizer
 from nbt.readouts import Readout
 from nbt.registry import LEARNERS, Kind
 from nbt.systems.compiled import CompiledSystem
@@ -17,6 +17,7 @@ from nbt.systems.system import System
 from nbt.trainers.base import Trainer
 from nbt.trainers.forms import described_rtrl, rtrl_form
 from nbt.trainers.plan import DType, Missing, Plan
+from nbt.trainers.presets import default_optimizer
 from nbt.trainers.state.expected import shapes_of
 
 __all__ = ["RTRL"]
@@ -51,7 +52,7 @@ class RTRL(Trainer):
         self,
         cell: Cell | System | CompiledSystem,
         readout: Readout | None,
-        optimizer: Optimizer = Kalman(),
+        optimizer: Optimizer | None = None,
         *,
         readout_optimizer: Optimizer | None = None,
         every: int | None = None,
@@ -61,6 +62,8 @@ class RTRL(Trainer):
         threads: int = 1,
         missing: Missing = "error",
     ) -> None:
+        if optimizer is None:
+            optimizer = default_optimizer("rtrl", cell)
         plan = Plan.of(
             rtrl_form(cell, every),
             cell,

@@ -11,12 +11,13 @@ from nbt.cells import GRU, LSTM, MGU
 from nbt.optimizers import SGD, Adam, Kalman, default_for_readout
 from nbt.schedules import Constant, InverseSqrt
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT, forms, windowed
+from nbt.trainers.presets import OPTIMIZER_OF_RULE, preset
 
 __all__ = [
-    *("BLOCKS", "DT", "EVERY", "EXACT_STEPS", "OPTIMIZERS", "OPTIMIZER_OF_RULE", "PRIOR", "RATE"),
+    *("BLOCKS", "CELL", "DT", "EVERY", "EXACT_STEPS", "OPTIMIZERS", "PRIOR", "RATE"),
     *("READOUT_DECAY", "READOUT_OPTIMIZER", "READOUT_PRIOR", "READOUT_RATE", "RULES", "SGD_RATE"),
-    *("ADAM_RATE", "GATED", "NORM", "RANK", "STEPS_OF_UPDATE", "TRAINERS", "UNITS", "WINDOW"),
-    *("of", "optimizer_of", "shown"),
+    *("ADAM_RATE", "GATED", "NORM", "OPTIMIZER", "RANK", "STEPS_OF_UPDATE", "TRAINERS", "UNITS"),
+    *("UNITS_OF_CELL", "UNITS_OF_SCORE", "WINDOW", "kind_of", "of", "optimizer_of", "shown"),
 ]
 
 TRAINERS = {"nobacktrack": NoBackTrack, "rtrl": RTRL, "tbptt": TruncatedBPTT}
@@ -48,10 +49,15 @@ def shown(value: Any) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def kind_of(optimizer: Any) -> str:
+    """Return the name of an optimizer's kind."""
+    return next(name for name, kind in OPTIMIZERS.items() if isinstance(optimizer, kind))
+
+
 def optimizer_of(rule: str, numbers: bool) -> str:
-    """Return the default optimizer of a learning rule; `numbers` says that numbers are learned."""
-    kind = type(of(TRAINERS[rule], "optimizer"))
-    return "kalman" if numbers or kind is Kalman else "sgd"
+    """Return the default optimizer of a learning rule for cells without gates; `numbers` says that
+    numbers are learned."""
+    return "kalman" if numbers else kind_of(OPTIMIZER_OF_RULE[rule])
 
 
 def _optimizers() -> str:
@@ -59,14 +65,15 @@ def _optimizers() -> str:
     [(other, rule)] = [
         (optimizer, rule) for rule in TRAINERS if (optimizer := optimizer_of(rule, False)) != usual
     ]
-    return f"{usual}; {other} for {rule} that learns symbols"
+    gated = kind_of(preset("symbols")["optimizer"])
+    return f"{gated} for cells with gates; {usual}; {other} for {rule} that learns symbols"
 
 
-OPTIMIZER_OF_RULE = _optimizers()
+OPTIMIZER = _optimizers()
 SGD_RATE = shown(of(SGD, "rate"))
 ADAM_RATE = shown(of(Adam, "rate"))
 RATE = (
-    f"{SGD_RATE}; {shown(of(TruncatedBPTT, 'optimizer').rate)} for tbptt without --optimizer; "
+    f"{SGD_RATE}; {shown(OPTIMIZER_OF_RULE['tbptt'].rate)} for tbptt without --optimizer; "
     f"{ADAM_RATE} for adam"
 )
 READOUT_OPTIMIZER = "that of the network; kalman beside adam"
@@ -74,6 +81,12 @@ READOUT_DECAY = f"that of the network; {shown(default_for_readout(Adam()).schedu
 READOUT_RATE = f"that of the network, or {SGD_RATE}, {ADAM_RATE} for adam"
 
 GATED = {"lstm": LSTM, "gru": GRU, "mgu": MGU}
+CELL = "lstm for symbols; rnn for numbers, another --rule, --paper, and options that lstm lacks"
+_FAST, _UNITS, _BEST = (
+    preset("symbols", effort)["cell"].units for effort in ("fast", "default", "best")
+)
+UNITS_OF_SCORE = f"{_UNITS}; {_FAST} with --fast, {_BEST} with --best"
+UNITS_OF_CELL = f"{UNITS_OF_SCORE}; {UNITS} for cells without gates, or another --rule"
 STEPS_OF_UPDATE = f"{windowed.EVERY} for cells with gates, else 1"
 RANK = "1; 0 for cells with gates"
 NORM = "fisher; euclidean with --every"

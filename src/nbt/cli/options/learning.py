@@ -18,9 +18,12 @@ from nbt.trainers.forms import SPLITS
 __all__ = ["NETWORK", "OPTIMIZER", "RULE"]
 
 LEARN = "train diagnose"
+EFFORT = "train score"
 SCHEDULE = Schedule.name
 
 NETWORK = (
+    Row("fast", "Take the best known setting for symbols at a fourth of the time.", EFFORT),
+    Row("best", "Take the best known setting for text at twice the time.", EFFORT),
     Row(
         "cell",
         {
@@ -34,7 +37,8 @@ NETWORK = (
             "diagnose": click.Choice(["rnn", "leaky", "ctrnn"]),
             "compare": click.Choice(["rnn", "leaky"]),
         },
-        default="rnn",
+        default=dict.fromkeys(("diagnose", "compare"), "rnn"),
+        otherwise={"train": defaults.CELL},
     ),
     Row(
         "activation",
@@ -57,7 +61,11 @@ NETWORK = (
             **dict.fromkeys(("compare", "score"), Count()),
         },
         default={"compare": defaults.UNITS},
-        otherwise=dict.fromkeys(("train", "diagnose", "score"), str(defaults.UNITS)),
+        otherwise={
+            "train": defaults.UNITS_OF_CELL,
+            "score": defaults.UNITS_OF_SCORE,
+            "diagnose": str(defaults.UNITS),
+        },
         metavar=dict.fromkeys(LEARN.split(), "COUNT[,...]"),
     ),
     Row(
@@ -208,7 +216,7 @@ OPTIMIZER = (
         LEARN,
         click.Choice(list(defaults.OPTIMIZERS)),
         otherwise={
-            "train": defaults.OPTIMIZER_OF_RULE,
+            "train": defaults.OPTIMIZER,
             "diagnose": defaults.optimizer_of("nobacktrack", False),
         },
     ),

@@ -73,7 +73,7 @@ def as_typed(command: str, text: str) -> str:
     """Return a message of the library in the words of a command: errors='replace' becomes --errors
     replace, and an argument without a value, missing=, becomes --missing."""
     rows = [row for row in TABLE.values() if command in row.commands.split()]
-    words = {row.takes: row.word for row in rows}
+    words = {row.takes: row.word for row in reversed(rows)}  # the first one: the network's
 
     def typed(found: re.Match[str]) -> str:
         word = words.get(found[1])

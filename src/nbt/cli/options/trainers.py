@@ -11,11 +11,22 @@ from typing import Any
 
 import click
 
-from nbt.cli.options.defaults import DT, GATED, OPTIMIZERS, TRAINERS, UNITS, optimizer_of, shown
+from nbt.cli.options.defaults import (
+    DT,
+    GATED,
+    OPTIMIZERS,
+    TRAINERS,
+    UNITS,
+    kind_of,
+    optimizer_of,
+    shown,
+)
+from nbt.cli.options.efforts import setting_of
 from nbt.cli.options.rows import note
 from nbt.cli.options.table import TABLE, names
 from nbt.cli.options.values import NONE, given
 from nbt.optimizers import default_for_readout
+from nbt.trainers.presets import default_optimizer
 
 __all__ = ["OF_TRAINER", "as_before_schedules", "build_trainer", "with_exact_steps"]
 
@@ -42,7 +53,10 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
     import nbt
 
     options = {**dict.fromkeys((*OF_TRAINER, "missing")), **options}
-    options = _settled(options, numbers=isinstance(readout, nbt.Gaussian))
+    numbers = isinstance(readout, nbt.Gaussian)
+    setting = setting_of(options, numbers)
+    first, second = (setting.pop(name, None) for name in ("optimizer", "readout_optimizer"))
+    options = _settled(options, numbers, first)
     if options["counts"] is not None:
         if not isinstance(readout, nbt.Softmax):
             raise click.UsageError(f"{TABLE['counts'].word} is for symbols, not for numbers")
@@ -52,20 +66,25 @@ def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> 
         """Return the options that were given, by the names of their arguments."""
         return {TABLE[name].takes: options[name] for name in named if options[name] is not None}
 
-    settings = chosen(*_with("rule"), "dtype", "seed", "missing")
+    cell = setting.pop("cell") if setting else _cell(options)
+    settings = {**setting, **chosen(*_with("rule"), "dtype", "seed", "missing")}
     settings |= given(inputs=_lagged(inputs, options["lags"]))
     if options["optimizer"]:
         shared = ("readout_prior",) if options["optimizer"] == "kalman" else ()
         own = chosen(*_with("optimizer"), *shared)
         own = {name: None if value == NONE else value for name, value in own.items()}
-        settings["optimizer"] = OPTIMIZERS[options["optimizer"]](**own)
+        kind = OPTIMIZERS[options["optimizer"]]
+        if not isinstance(first, kind):
+            first, second = kind(), None
+        first = dataclasses.replace(first, **own)
         of_readout = chosen(*(name for name in _with("readout_optimizer") if name not in shared))
         if of_readout or options["readout_optimizer"] not in (None, _beside(options["optimizer"])):
             name = options["readout_optimizer"] or _beside(options["optimizer"])
-            settings["readout_optimizer"] = _of_readout(name, settings["optimizer"], of_readout)
+            second = _of_readout(name, (first, second), of_readout)
     if options["direct"] is not None:
         readout = dataclasses.replace(readout, direct=options["direct"])
-    return TRAINERS[options["rule"]](_cell(options), readout, **settings)
+    settings |= given(optimizer=first, readout_optimizer=second)
+    return TRAINERS[options["rule"]](cell, readout, **settings)
 
 
 def _beside(optimizer: str) -> str:
@@ -74,13 +93,12 @@ def _beside(optimizer: str) -> str:
     return next(name for name, kind in OPTIMIZERS.items() if kind is default)
 
 
-def _of_readout(name: str, first: Any, own: dict[str, Any]) -> Any:
+def _of_readout(name: str, set_before: tuple[Any, Any], own: dict[str, Any]) -> Any:
     """Return the optimizer of that name for the readout. What is not told is as in that of the
-    network, or as the library has it beside that."""
+    network, in the readout's own, or as the library has it beside that of the network."""
     kind = OPTIMIZERS[name]
-    known = next(
-        (one for one in (first, default_for_readout(first)) if isinstance(one, kind)), kind()
-    )
+    beside = default_for_readout(set_before[0])
+    known = next((one for one in (*set_before, beside) if isinstance(one, kind)), kind())
     return dataclasses.replace(known, **own)
 
 
@@ -161,10 +179,14 @@ def _layer(
     return nbt.RNN(units, **chosen)
 
 
-def _settled(options: dict[str, Any], numbers: bool) -> dict[str, Any]:
-    """Return the options with what follows from them, after checking that they fit together."""
+def _settled(options: dict[str, Any], numbers: bool, first: Any) -> dict[str, Any]:
+    """Return the options with what follows from them, after checking that they fit together;
+    `first` is the network's optimizer if none is asked for, or None."""
     rule, unnamed = options["rule"], options["optimizer"] is None
     own = "sgd" if options["paper"] and rule == "tbptt" else optimizer_of(rule, numbers)
+    if first is None and options["cell"] in GATED and not options["paper"]:
+        first = default_optimizer(rule, GATED[options["cell"]](1))
+    own = own if first is None else kind_of(first)
     chosen = {**options, "optimizer": own if unnamed else options["optimizer"]}
     of_readout = options["readout_optimizer"] or _beside(chosen["optimizer"])
     told = {**chosen, "readout_optimizer": of_readout}

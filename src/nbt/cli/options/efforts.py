@@ -1,0 +1,58 @@
+"""The setting that a command takes where no other network or rule is asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from nbt.cli.options.defaults import GATED
+from nbt.cli.options.table import TABLE
+from nbt.trainers.presets import preset
+
+__all__ = ["setting_of"]
+
+EFFORTS = ("fast", "best")
+WITHOUT_GATES = (  # options that cells with gates do not have
+    *("activation", "sources", "layers", "learn_leak", "dt"),
+    *("exact_steps", "exact_self", "blocks", "split", "norm", "reduction", "fisher"),
+)
+
+
+def setting_of(options: dict[str, Any], numbers: bool) -> dict[str, Any]:
+    """Return the best known arguments of a trainer for numbers or for symbols, with the cell and
+    the units that were asked for. Nothing if another rule or a cell without gates is asked for, or
+    an option that cells with gates do not have."""
+    efforts = [name for name in EFFORTS if options[name]]
+    if len(efforts) > 1:
+        raise click.UsageError("--fast and --best: expected one of them")
+    if other := _other(options):
+        if efforts:
+            raise click.UsageError(
+                f"--{efforts[0]} chooses the network, which {other} does, too: give one of them"
+            )
+        return {}
+    try:
+        setting = preset("numbers" if numbers else "symbols", *efforts)
+    except ValueError:
+        raise click.UsageError(f"--{efforts[0]} is for symbols, not for numbers") from None
+    kind = GATED.get(options["cell"], type(setting["cell"]))
+    if not isinstance(setting["cell"], (kind, *GATED.values())):
+        setting = preset("symbols")
+    (units,) = options["units"] or (setting["cell"].units,)
+    if isinstance(setting["cell"], kind):
+        return {**setting, "cell": dataclasses.replace(setting["cell"], units=units)}
+    return {**setting, "cell": kind(units)}
+
+
+def _other(options: dict[str, Any]) -> str:
+    """Return in words what asks for another network or rule; "" if nothing does."""
+    for name, ours in (("rule", ("nobacktrack",)), ("cell", (None, *GATED))):
+        if options[name] not in ours:
+            return f"{TABLE[name].word} {options[name]}"
+    if options["paper"]:
+        return "--paper"
+    if len(options["units"] or ()) > 1:
+        return "several layers"
+    return next((TABLE[name].word for name in WITHOUT_GATES if options[name] is not None), "")

@@ -1,0 +1,183 @@
+"""The best known settings, and who takes them: Python, the command line."""
+
+import itertools
+
+import pytest
+
+import nbt
+from nbt.cli import run
+from nbt.trainers.presets import PRESETS
+
+WORDS = {"fast": ["--fast"], "default": [], "best": ["--best"], "paper": ["--paper"]}
+
+
+def of_command(tmp_path, *words, source="data:anbn"):
+    """What `nbt train` makes."""
+    path = str(tmp_path / "model")
+    assert run(["train", source, "--steps", "30", *words, "--save", path]) == 0
+    return nbt.load(path)
+
+
+@pytest.mark.parametrize("effort", WORDS)
+def test_the_command_line_takes_the_preset_for_symbols(effort, tmp_path):
+    mine = nbt.NoBackTrack(readout=nbt.Softmax(3), **nbt.preset("symbols", effort))
+    mine.learn(nbt.datasets.anbn(1, 32, seed=0).read(30))
+    theirs = of_command(tmp_path, *WORDS[effort])
+    assert theirs.describe() == mine.describe()
+    for name, value in mine.state_dict().items():
+        assert theirs.state_dict()[name].tobytes() == value.tobytes(), name
+
+
+def test_the_paper_is_as_it_was():
+    """To the bit; first learned before there were presets."""
+    literal = nbt.NoBackTrack(
+        nbt.RNN(20),
+        nbt.Softmax(3),
+        nbt.Kalman(nbt.InverseSqrt(1.0), prior=1, outlier=None),
+        rank=1,
+        blocks=1,
+        exact_self=False,
+        norm="kalman",
+        dtype="float64",
+    )
+    for kind in ("symbols", "numbers"):
+        preset = nbt.NoBackTrack(readout=nbt.Softmax(3), **nbt.preset(kind, "paper"))
+        assert preset.describe() == literal.describe()
+
+
+def test_numbers_have_what_they_had(tmp_path):
+    default = nbt.NoBackTrack(nbt.RNN(20), nbt.Gaussian(1), nbt.Kalman())
+    preset = nbt.NoBackTrack(readout=nbt.Gaussian(1), **nbt.preset("numbers"))
+    assert preset.describe() == default.describe()
+    theirs = of_command(tmp_path, source="data:sines")
+    assert (theirs.cell, theirs.optimizer) == (preset.cell, preset.optimizer)
+
+
+@pytest.mark.parametrize("key", PRESETS, ids=" ".join)
+def test_a_preset_is_a_new_dictionary(key):
+    nbt.preset(*key)["cell"] = None
+    assert nbt.preset(*key)["cell"] is not None
+
+
+def test_what_a_preset_is_not():
+    for args, words in (
+        (("words",), "kind: expected one of 'symbols', 'numbers'"),
+        (("symbols", "slow"), "effort: expected one of"),
+        (("numbers", "best"), "effort: expected one of 'default', 'paper', got 'best'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            nbt.preset(*args)
+    with pytest.raises(TypeError, match="effort: "):
+        nbt.preset("symbols", 3)
+
+
+GATED = nbt.LSTM(3), nbt.GRU(3), nbt.MGU(3)
+RULES = {
+    nbt.NoBackTrack: nbt.Kalman(),
+    nbt.RTRL: nbt.Kalman(),
+    nbt.TruncatedBPTT: nbt.SGD(nbt.InverseSqrt(1.0)),
+}
+
+
+@pytest.mark.parametrize(("rule", "cell"), [*itertools.product(RULES, GATED)], ids=str)
+def test_cells_with_gates_have_adam_beside_kalman(rule, cell):
+    trainer = rule(cell, nbt.Softmax(3))
+    assert trainer.optimizer == nbt.Adam()
+    assert trainer.readout_optimizer == nbt.Kalman(nbt.InverseSqrt(0.02))
+    assert trainer.describe() == rule(cell, nbt.Softmax(3), nbt.Adam()).describe()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_other_cells_have_what_they_had(rule):
+    for cell in (nbt.RNN(3), nbt.LeakyRNN(3), nbt.Stack([nbt.RNN(2)] * 2)):
+        assert rule(cell, nbt.Softmax(3)).optimizer == RULES[rule]
+
+
+# ---- a part of it is overridden ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "make"),
+    [
+        ("--units 7", lambda s: nbt.NoBackTrack(nbt.LSTM(7), s)),
+        (
+            "--best --units 7",
+            lambda s: nbt.NoBackTrack(nbt.LSTM(7, norm="rms", memory=(1, 8)), s),
+        ),
+        ("--cell lstm --fast", lambda s: nbt.NoBackTrack(nbt.LSTM(32), s)),
+        ("--cell gru --fast", lambda s: nbt.NoBackTrack(nbt.GRU(32), s)),
+        ("--optimizer kalman", lambda s: nbt.NoBackTrack(nbt.LSTM(96), s, nbt.Kalman())),
+        ("--rate 0.01", lambda s: nbt.NoBackTrack(nbt.LSTM(96), s, nbt.Adam(0.01))),
+        (
+            "--readout-decay 0.5",
+            lambda s: nbt.NoBackTrack(
+                nbt.LSTM(96), s, readout_optimizer=nbt.Kalman(nbt.Constant(0.5))
+            ),
+        ),
+        ("--every 3 --rank 2", lambda s: nbt.NoBackTrack(nbt.LSTM(96), s, every=3, rank=2)),
+        ("--cell rnn", lambda s: nbt.NoBackTrack(nbt.RNN(20), s)),
+        ("--cell leaky", lambda s: nbt.NoBackTrack(nbt.LeakyRNN(20), s)),
+        ("--rule rtrl", lambda s: nbt.RTRL(nbt.RNN(20), s)),
+        ("--cell lstm --rule tbptt", lambda s: nbt.TruncatedBPTT(nbt.LSTM(20), s)),
+        ("--activation tanh", lambda s: nbt.NoBackTrack(nbt.RNN(20, "tanh"), s)),
+        ("--blocks 2", lambda s: nbt.NoBackTrack(nbt.RNN(20), s, blocks=2)),
+    ],
+)
+def test_options_override_a_part(words, make, tmp_path):
+    theirs = of_command(tmp_path, *words.split())
+    assert theirs.describe() == make(nbt.Softmax(3)).describe()
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("--fast --best", "--fast and --best: expected one of them"),
+        ("--best --cell leaky", "--best chooses the network, which --cell leaky does, too"),
+        ("--fast --paper", "--fast chooses the network, which --paper does, too"),
+        ("--fast --layers 2", "--fast chooses the network, which --layers does, too"),
+        ("--fast --rule rtrl", "--fast chooses the network, which --rule rtrl does, too"),
+    ],
+)
+def test_what_does_not_go_together(words, error, capsys):
+    assert run(["train", "data:anbn", "--steps", "9", *words.split()]) == 2
+    assert error in capsys.readouterr().err
+    assert run(["train", "data:sines", "--steps", "9", "--best"]) == 2
+    assert "--best is for symbols, not for numbers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("effort", ["fast", "best"])
+def test_info_says_what_was_chosen(effort, tmp_path, capsys):
+    of_command(tmp_path, *WORDS[effort])
+    capsys.readouterr()
+    assert run(["info", "-m", str(tmp_path / "model")]) == 0
+    seen = " ".join(capsys.readouterr().out.split())
+    preset = nbt.preset("symbols", effort)
+    for value in (preset["cell"], preset["optimizer"], preset["readout_optimizer"]):
+        assert str(value) in seen
+    assert "every=10, rank=0" in seen
+
+
+@pytest.mark.parametrize("effort", ["fast", "default", "best"])
+def test_score_and_sample_have_it_too(effort, tmp_path, capsys):
+    log, model = tmp_path / "log", str(tmp_path / "model")
+    log.write_text("GET /a 200\nGET /b 200\n" * 20 + "POST /ü 500\n")
+    assert run(["score", str(log), *WORDS[effort], "--save", model]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 41
+    trainer = nbt.load(model)
+    assert trainer.cell == nbt.preset("symbols", effort)["cell"]
+    assert run(["sample", "-m", model, "-n", "5", "--seed", "0"]) == 0
+    assert run(["score", str(log), "-m", model]) == 0
+    assert run(["score", str(log), "-m", model, "--fast"]) == 2
+    assert "--fast: expected none, the model has its own" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["--units", "20"], ["--decay", "0.1/sqrt(t)"]])
+def test_a_run_of_before_goes_on_by_the_words_that_began_it(words, tmp_path):
+    """They meant plain units and Kalman then."""
+    text, folder = tmp_path / "text", tmp_path / "run"
+    text.write_text("abracadabra\n" * 50)
+    args = ["train", str(text), "-o", str(folder), *words]
+    assert run([*args, "--cell", "rnn", "--steps", "100"]) == 0
+    assert run([*args, "--steps", "200", "--resume"]) == 0
+    trainer = nbt.load(folder)
+    assert (trainer.step, trainer.cell, trainer.optimizer) == (200, nbt.RNN(20), nbt.Kalman())
