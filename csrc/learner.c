@@ -286,12 +286,13 @@ static void follow(nbt_learner *self, const double *input, const double *target)
 }
 
 /* The loss of a target, by the rule; symbols are counted. */
-static double observe(nbt_learner *self, nbt_target y, int learn)
+static double observe(nbt_learner *self, const nbt_rule_row *rule, nbt_target y, int learn)
 {
     nbt_counts *counts = self->readout.counts;
-    const double loss = rule_of(self)->observe(self, y, learn);
-    if (counts && learn) nbt_counts_learn(counts, (uint32_t)y.symbol);
-    if (counts && !counts->of_inputs) nbt_counts_follow(counts, (int32_t)y.symbol);
+    const double loss = rule->observe(self, y, learn);
+    if (!counts) return loss;
+    if (learn) nbt_counts_learn(counts, (uint32_t)y.symbol);
+    if (!counts->of_inputs) nbt_counts_follow(counts, (int32_t)y.symbol);
     return loss;
 }
 
@@ -312,7 +313,7 @@ static int take_step(nbt_learner *self, int32_t x, const double *vector, int has
     }
     *loss = (double)NAN;
     self->readout.unscored = 0;
-    if (has_target && !input_first) *loss = observe(self, y, learn);
+    if (has_target && !input_first) *loss = observe(self, rule, y, learn);
     if (!self->counters.failed) {
         const void *read = vector ? kernels->input(&self->scaler, &self->sizes, vector) : NULL;
         rule->advance(self, x, read);
@@ -321,7 +322,7 @@ static int take_step(nbt_learner *self, int32_t x, const double *vector, int has
     if (vector) kernels->keep_input(&self->scaler, &self->sizes);
     if (self->readout.counts && self->readout.counts->of_inputs)
         nbt_counts_follow(self->readout.counts, x);
-    if (has_target && input_first && !self->counters.failed) *loss = observe(self, y, learn);
+    if (has_target && input_first && !self->counters.failed) *loss = observe(self, rule, y, learn);
     if (learn && !self->counters.failed && (self->choices.scale_x || self->choices.scale_y))
         follow(self, vector, has_target ? y.vector : NULL);
     return !(has_target && !self->readout.unscored && !isfinite(*loss)) &&

@@ -93,36 +93,36 @@ static double softmax(size_t A, size_t ldA, size_t seen, real *x)
     return (double)top + vlog((double)sum);
 }
 
-/* ŷ ← ŷ + β ln q, where symbols are counted (counts.h). */
-static void add_counts(nbt_counts *counts, size_t A, real *out)
+/* The same with ŷ + β ln q, which leaves ∂ℓ/∂β (counts.h). Apart, so that a step without counts has
+ * one look at a pointer. */
+static __attribute__((noinline)) double counted_softmax(nbt_counts *counts, size_t A, size_t ldA,
+                                                        size_t seen, real *x)
 {
-    if (!counts) return;
     const double beta = nbt_counts_predict(counts);
-    for (size_t z = 0; z < A; z++) out[z] += (real)(beta * counts->log_q[z]);
-}
-
-/* ∂ℓ/∂β. */
-static void pull_counts(nbt_counts *counts, size_t A, const real *delta)
-{
-    if (!counts) return;
+    for (size_t z = 0; z < A; z++) x[z] += (real)(beta * counts->log_q[z]);
+    const double y = seen < A ? (double)x[seen] : 0, loss = softmax(A, ldA, seen, x) - y;
     counts->slope = 0;
-    for (size_t z = 0; z < A; z++) counts->slope += (double)delta[z] * counts->log_q[z];
+    for (size_t z = 0; z < A; z++) counts->slope += (double)x[z] * counts->log_q[z];
+    return loss;
 }
 
 static void softmax_predict(const nbt_learner *self, real *out, double *p)
 {
-    add_counts(self->readout.counts, self->sizes.A, out);
-    softmax(self->sizes.A, self->sizes.ldA, SIZE_MAX, out);
-    for (size_t z = 0; z < self->sizes.A; z++) p[z] = (double)out[z];
+    const nbt_sizes *at = &self->sizes;
+    if (self->readout.counts)
+        counted_softmax(self->readout.counts, at->A, at->ldA, SIZE_MAX, out);
+    else
+        softmax(at->A, at->ldA, SIZE_MAX, out);
+    for (size_t z = 0; z < at->A; z++) p[z] = (double)out[z];
 }
 
 static double softmax_loss(nbt_learner *self, nbt_target y, real *delta)
 {
-    add_counts(self->readout.counts, self->sizes.A, delta);
+    const nbt_sizes *at = &self->sizes;
+    if (self->readout.counts)
+        return counted_softmax(self->readout.counts, at->A, at->ldA, y.symbol, delta);
     const double seen = (double)delta[y.symbol];
-    const double loss = softmax(self->sizes.A, self->sizes.ldA, y.symbol, delta) - seen;
-    pull_counts(self->readout.counts, self->sizes.A, delta);
-    return loss;
+    return softmax(at->A, at->ldA, y.symbol, delta) - seen;
 }
 
 /* ---- gaussian ------------------------------------------------------------------------------ */
