@@ -27,8 +27,8 @@ class _MaySeeInputs:
     direct: bool | None
 
     def _check_direct(self) -> None:
-        if self.direct is not None:
-            object.__setattr__(self, "direct", _arguments.flag("direct", self.direct))
+        direct = False if self.direct is None else _arguments.flag("direct", self.direct)
+        object.__setattr__(self, "direct", direct)
 
     def for_inputs(self, inputs: Inputs) -> Self:
         """Return this readout as a trainer has it, with `direct` settled.
@@ -107,7 +107,7 @@ class Softmax(_MaySeeInputs):
     """
 
     symbols: int
-    direct: bool | None = field(default=None, metadata=LATER)
+    direct: bool | None = field(default=False, metadata=LATER)
     counts: int = field(default=0, metadata=LATER)
     counts_memory: int = field(default=COUNTS_MEMORY, metadata=LATER)
 
@@ -194,7 +194,7 @@ class Gaussian(_MaySeeInputs):
 
     dim: int
     standardize: bool = True
-    direct: bool | None = field(default=None, metadata=LATER)
+    direct: bool | None = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         self._check_direct()
@@ -244,7 +244,7 @@ class Bernoulli(_MaySeeInputs):
     """
 
     dim: int
-    direct: bool | None = field(default=None, metadata=LATER)
+    direct: bool | None = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         self._check_direct()
