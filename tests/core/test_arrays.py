@@ -53,6 +53,8 @@ def test_scratch_says_nothing_of_the_state(subject, assert_same_state):
             "y": core.targets,
             "features": core.units + core.inputs,
         },
+        **dict.fromkeys(("gates", "local_next"), core.units),
+        "sums": core.panels("theta")["columns"],
     }
     names = core.named("scratch")
     assert {"h_next", "input", "delta"} <= names
