@@ -76,15 +76,14 @@ def build(n, optimizer, start, **own):
 def samples(trainer, verb, block, seeds):
     """v (seeds, K, S, n) and w (seeds, K, P, n) after the block, from the same state each time."""
     core = trainer._live.learner
-    state = trainer.state_dict()
-    start = {name: array.copy() for name, array in core.arrays.items()}
+    start, counters = {name: array.copy() for name, array in core.arrays.items()}, core.counters()
     v, w = [], []
     run = getattr(trainer, verb)
     for seed in seeds:
         for name in ("v", "w", "d", "z", "h", "fisher"):
             if name in start:
                 core.arrays[name][:] = start[name]
-        core.set_counters(int(state["step"]), seed, 0, False, -1)
+        core.set_counters(**counters | {"seed": seed})
         core.refresh()
         run(block)
         core.settle()

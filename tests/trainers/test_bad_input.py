@@ -117,7 +117,7 @@ VALUES = [
     ("optimizer", TypeError, lambda: nbt.NoBackTrack(CELL, READOUT, "kalman")),
     ("optimizer", TypeError, lambda: nbt.NoBackTrack(CELL, READOUT, 0.1)),
     ("optimizer", TypeError, lambda: nbt.RTRL(CELL, READOUT, nbt.InverseSqrt(0.1))),
-    ("optimizer", TypeError, lambda: nbt.TruncatedBPTT(CELL, READOUT, None)),
+    ("optimizer", TypeError, lambda: nbt.TruncatedBPTT(CELL, READOUT, nbt.Adam)),
     ("inputs", TypeError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, inputs="ab")),
     ("inputs", TypeError, lambda: nbt.NoBackTrack(CELL, READOUT, SGD, inputs=3.0)),
     ("inputs", TypeError, lambda: nbt.RTRL(CELL, READOUT, SGD, inputs=True)),

@@ -61,11 +61,11 @@ class CountsTable:
 
     def split(
         self, state: Mapping[str, np.ndarray]
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    ) -> tuple[dict[str, np.ndarray], Mapping[str, np.ndarray]]:
         """Return the arrays of this table, by the part of their names after "counts.", and all
         others."""
         if self._core is None:
-            return {}, dict(state)
+            return {}, state
         own = {PREFIX + name for name in NAMES}
         missing = sorted(own - set(state))
         if missing:
