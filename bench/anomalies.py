@@ -47,7 +47,7 @@ def rarity(lines: list[str]) -> np.ndarray:
 def surprise(path: Path) -> tuple[np.ndarray, nbt.NoBackTrack, float]:
     """Bits per character of each line, the trainer at the end, characters a second."""
     stream = nbt.streams.text(path, "grow")
-    trainer = nbt.NoBackTrack(nbt.RNN(20), nbt.Softmax(1))
+    trainer = nbt.NoBackTrack(readout=nbt.Softmax(1), **nbt.preset("lines"))
     begun = time.process_time()
     bits = np.array([line.bits for line in score(trainer, stream, learn=True)])
     return bits, trainer, stream.position / (time.process_time() - begun)

@@ -61,7 +61,7 @@ def test_a_preset_is_a_new_dictionary(key):
 
 def test_what_a_preset_is_not():
     for args, words in (
-        (("words",), "kind: expected one of 'symbols', 'numbers'"),
+        (("words",), "kind: expected one of 'symbols', 'lines', 'numbers'"),
         (("symbols", "slow"), "effort: expected one of"),
         (("numbers", "best"), "effort: expected one of 'default', 'paper', got 'best'"),
     ):
@@ -157,18 +157,32 @@ def test_info_says_what_was_chosen(effort, tmp_path, capsys):
     assert "every=10, rank=0" in seen
 
 
-@pytest.mark.parametrize("effort", ["fast", "default", "best"])
-def test_score_and_sample_have_it_too(effort, tmp_path, capsys):
+def test_score_has_that_for_lines(tmp_path, capsys):
     log, model = tmp_path / "log", str(tmp_path / "model")
     log.write_text("GET /a 200\nGET /b 200\n" * 20 + "POST /ü 500\n")
-    assert run(["score", str(log), *WORDS[effort], "--save", model]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 41
-    trainer = nbt.load(model)
-    assert trainer.cell == nbt.preset("symbols", effort)["cell"]
-    assert run(["sample", "-m", model, "-n", "5", "--seed", "0"]) == 0
+    for words, units in (([], 20), (["--units", "7"], 7)):
+        assert run(["score", str(log), *words, "--save", model]) == 0
+        trainer = nbt.load(model)
+        same = nbt.NoBackTrack(nbt.RNN(units), trainer.readout, nbt.Kalman())
+        assert trainer.describe() == same.describe()
+    assert run(["score", str(log), "-m", model, "--units", "3"]) == 2
+    assert "--units: expected none, the model has its own" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("effort", ["fast", "default", "best"])
+def test_sample_predict_and_score_take_such_a_model(effort, tmp_path, capsys):
+    """Its alphabet grew: of the symbol that it began with, none came."""
+    log, model = tmp_path / "log", str(tmp_path / "model")
+    log.write_text("GET /a 200\nGET /b 200\n" * 100)
+    words = ["--alphabet", "grow", *WORDS[effort]]
+    assert run(["train", str(log), *words, "--save", model]) == 0
+    assert nbt.load(model).cell == nbt.preset("symbols", effort)["cell"]
+    capsys.readouterr()
     assert run(["score", str(log), "-m", model]) == 0
-    assert run(["score", str(log), "-m", model, "--fast"]) == 2
-    assert "--fast: expected none, the model has its own" in capsys.readouterr().err
+    bits = [float(line.split()[1]) for line in capsys.readouterr().out.splitlines()]
+    assert sum(bits[-50:]) / 50 < 1
+    assert run(["sample", "-m", model, "-n", "5", "--seed", "0"]) == 0
+    assert run(["predict", "-m", model]) == 0
 
 
 @pytest.mark.parametrize("words", [[], ["--units", "20"], ["--decay", "0.1/sqrt(t)"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import json
 import sys
@@ -15,7 +16,6 @@ from nbt.cli.options.command import command
 from nbt.cli.options.places import alphabet_of, check_place, learned_model, load_model
 from nbt.cli.options.streams import build_stream, reading
 from nbt.cli.options.table import TABLE
-from nbt.cli.options.trainers import build_trainer
 from nbt.cli.options.values import PATH
 from nbt.cli.pipes import quietly
 from nbt.display.visible import visible
@@ -81,10 +81,12 @@ def _prepare(source: str, options: dict[str, Any]) -> tuple[Any, Any, bool]:
     if not options["model"]:
         alphabet = options["alphabet"] or ("bytes" if options["format"] == "bytes" else "grow")
         stream = build_stream(source, alphabet, None, **choice)
-        own = {name: options[name] for name in ("fast", "best", "counts")}
-        own |= {"rule": "nobacktrack", "units": options["units"] and (options["units"],)}
-        return stream, build_trainer(nbt.Softmax(len(stream.alphabet)), own), True
-    for name in ("fast", "best", "units", "counts", "alphabet"):
+        setting = nbt.preset("lines")
+        if options["units"]:
+            setting["cell"] = dataclasses.replace(setting["cell"], units=options["units"])
+        readout = nbt.Softmax(len(stream.alphabet), counts=options["counts"] or 0)
+        return stream, nbt.NoBackTrack(readout=readout, **setting), True
+    for name in ("units", "counts", "alphabet"):
         if options[name] is not None:
             raise click.UsageError(f"{TABLE[name].word}: expected none, the model has its own")
     checkpoint = (load_model if options["learn"] else learned_model)(options["model"])

@@ -144,8 +144,25 @@ class Live:
         plan.check_size(system)
         self.learner.settle()
         outputs = plan.readout.outputs - self.plan.readout.outputs
-        counted = CountsTable(self.learner.counts).grown(outputs)
-        return self.with_state(self.table.grown(outputs, more) | counted, plan)
+        state = self.table.grown(outputs, more)
+        state |= CountsTable(self.learner.counts).grown(outputs)
+        if more and _needs_weights(plan):
+            _draw_symbols(state["cell.r"], plan, self.plan.inputs.size, self.learner.seed)
+        return self.with_state(state, plan)
+
+
+def _needs_weights(plan: Plan) -> bool:
+    """Return whether weights from a new symbol are drawn. Units that show 0 at rest would show 0
+    for ever if all symbols that come are new ones with the weight 0: then nothing is learned."""
+    return isinstance(plan.inputs, Symbols) and plan.as_dense and plan.cell.activation == "tanh"
+
+
+def _draw_symbols(r: np.ndarray, plan: Plan, old: int, seed: int) -> None:
+    """Fill in weights from the symbols that are new, by the seed and the symbol: the same however
+    many come at once."""
+    for symbol in range(old, plan.inputs.size):
+        drawn = plan.cell.draw(1, np.random.default_rng([seed, symbol]))["r"]
+        r[..., symbol, :] = drawn[..., 0, :]
 
 
 def _learner(

@@ -13,7 +13,7 @@ from nbt.trainers.windowed import EVERY
 
 __all__ = ["OPTIMIZER_OF_RULE", "Effort", "Kind", "default_optimizer", "preset"]
 
-Kind = Literal["symbols", "numbers"]
+Kind = Literal["symbols", "lines", "numbers"]
 Effort = Literal["fast", "default", "best", "paper"]
 
 OPTIMIZER_OF_RULE: dict[str, Optimizer] = {
@@ -43,6 +43,7 @@ PRESETS: dict[tuple[Kind, Effort], dict[str, Any]] = {  # measured: docs/learnin
     ("symbols", "default"): {"cell": LSTM(96), **GATED},
     ("symbols", "best"): {"cell": LSTM(160, norm="rms", memory=(1, 8)), **GATED},
     ("symbols", "paper"): PAPER,
+    ("lines", "default"): {"cell": RNN(20), "optimizer": Kalman()},
     ("numbers", "default"): {"cell": RNN(20), "optimizer": Kalman()},
     ("numbers", "paper"): PAPER,
 }
@@ -56,13 +57,16 @@ def preset(kind: Kind, effort: Effort = "default") -> dict[str, Any]:
 
     Parameters
     ----------
-    kind : {"symbols", "numbers"}
-        What is predicted: by `Softmax`, or by `Gaussian` and `Bernoulli`.
+    kind : {"symbols", "lines", "numbers"}
+        What is predicted: symbols, by `Softmax`, or numbers, by `Gaussian` and `Bernoulli`. "lines"
+        is for symbols whose lines are scored (`nbt score`): it predicts less well, but learns less
+        from a single strange line, and so finds more of them.
     effort : {"fast", "default", "best", "paper"}
         How much time a step may take. For symbols: "fast" is 32 units and "default" 96 units of
         `LSTM`; "best" is 160 with normalised sums, for text: on streams such as aⁿbⁿ, where units
         must count or keep something exactly, it learns less well than "default". "paper": the
-        paper's algorithm to the letter. For numbers there are only "default" and "paper" yet.
+        paper's algorithm to the letter. For numbers there are only "default" and "paper" yet, for
+        lines only "default".
 
     Returns
     -------

@@ -85,8 +85,11 @@ CELL = "lstm for symbols; rnn for numbers, another --rule, --paper, and options 
 _FAST, _UNITS, _BEST = (
     preset("symbols", effort)["cell"].units for effort in ("fast", "default", "best")
 )
-UNITS_OF_SCORE = f"{_UNITS}; {_FAST} with --fast, {_BEST} with --best"
-UNITS_OF_CELL = f"{UNITS_OF_SCORE}; {UNITS} for cells without gates, or another --rule"
+UNITS_OF_SCORE = str(preset("lines")["cell"].units)
+UNITS_OF_CELL = (
+    f"{_UNITS}; {_FAST} with --fast, {_BEST} with --best; {UNITS} for cells without gates, or "
+    "another --rule"
+)
 STEPS_OF_UPDATE = f"{windowed.EVERY} for cells with gates, else 1"
 RANK = "1; 0 for cells with gates"
 NORM = "fisher; euclidean with --every"

@@ -18,12 +18,11 @@ from nbt.trainers.forms import SPLITS
 __all__ = ["NETWORK", "OPTIMIZER", "RULE"]
 
 LEARN = "train diagnose"
-EFFORT = "train score"
 SCHEDULE = Schedule.name
 
 NETWORK = (
-    Row("fast", "Take the best known setting for symbols at a fourth of the time.", EFFORT),
-    Row("best", "Take the best known setting for text at twice the time.", EFFORT),
+    Row("fast", "Take the best known setting for symbols at a fourth of the time.", "train"),
+    Row("best", "Take the best known setting for text at twice the time.", "train"),
     Row(
         "cell",
         {
