@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from nbt import _arguments
-from nbt.cells import RNN
+from nbt.cells import RNN, Gated
 from nbt.readouts import Readout, Softmax
 from nbt.schedules import InverseSqrt, Schedule, as_schedule
 
@@ -24,6 +24,7 @@ MOST_SHARED = 2048  # most features of such a readout, its bias among them
 DEFAULT_PRIOR = {"sigmoid": 1.0, "tanh": 3.0, "identity": 1.0}
 PLAIN_PRIOR = 0.3  # of networks of sigmoid units without leaks
 DEFAULT_READOUT_PRIOR = 3.0
+GATED_READOUT_PRIOR = 17.0  # of a Softmax that sees units with gates: Λ √A
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,8 @@ class Kalman:
         predict symbols.
     readout_prior : float, optional
         Λ of the readout's parameters, above 0. Default: 3 for `Softmax`, whatever the number of
-        units. Where `prior` is given, and for other readouts: that of the network, as in the paper.
+        units; 17 / √A for a `Softmax` of A symbols that sees cells with gates. Where `prior` is
+        given, and for other readouts: that of the network, as in the paper.
     reduction : {"quasi-diagonal", "shared", "diagonal", "block", "full"}
         What is kept of J, for θ and for φ separately. "quasi-diagonal": the diagonal, and the row
         of the bias of each group. "shared": only as the `readout_optimizer` of a `Gaussian`; the
@@ -258,7 +260,12 @@ class Kalman:
             return network, self.readout_prior
         if self.shared:
             return network, SHARED_PRIOR
-        return network, DEFAULT_READOUT_PRIOR if symbols and self.prior is None else network
+        if not symbols or self.prior is not None:
+            return network, network
+        gated = isinstance(cell, Gated)
+        return network, GATED_READOUT_PRIOR / math.sqrt(
+            readout.outputs
+        ) if gated else DEFAULT_READOUT_PRIOR
 
     @property
     def schedule(self) -> Schedule:

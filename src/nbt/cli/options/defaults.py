@@ -106,6 +106,6 @@ PRIOR = (
     f"units; {optimizers.PLAIN_PRIOR:g} for sigmoid units without leaks that learn symbols"
 )
 READOUT_PRIOR = (
-    f"{optimizers.DEFAULT_READOUT_PRIOR:g}; that of the network where numbers are learned or "
-    "--prior is given"
+    f"{optimizers.DEFAULT_READOUT_PRIOR:g}; {optimizers.GATED_READOUT_PRIOR:g}/√A for A symbols "
+    "and cells with gates; that of the network where numbers are learned or --prior is given"
 )
