@@ -31,15 +31,6 @@ def test_another_metric_is_refused(name, optimizer):
     expect(ValueError, "optimizer", lambda: WINDOWS[name](optimizer))
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-@pytest.mark.parametrize("cell", [nbt.LSTM(4), nbt.GRU(4), nbt.RNN(4)], ids=repr)
-def test_there_is_nothing_to_diagnose_inside_a_window(cell, rank):
-    trainer = nbt.NoBackTrack(cell, nbt.Softmax(3), every=3, rank=rank)
-    stream = nbt.datasets.anbn(1, 4)
-    expect(ValueError, "trainer", lambda: nbt.diagnose(trainer, stream, 10, replicas=3))
-    assert stream.position == 0
-
-
 @pytest.mark.parametrize("kind", [nbt.LSTM, nbt.GRU, nbt.MGU])
 def test_the_longest_memory_has_a_finite_bias(kind):
     """A unit that forgets nothing at all would need an infinite one."""

@@ -22,13 +22,21 @@ COLUMNS = (  # field, two lines of heading, width
     ("gradient_variance", "variance", "of gradient", 13),
     ("bias", "bias", "of G", 11),
     ("standard_error", "expected", "if unbiased", 13),
+    ("gradient_bias", "bias", "of gradient", 12),
     ("cosine", "cosine", "", 9),
     ("exact", "norm", "of G", 10),
     ("v", "norm", "of v", 10),
     ("w", "norm", "of w", 10),
     ("spectral_radius", "spectral", "radius", 10),
 )
-FIRST_TO_GO = ("w", "v", "exact", "spectral_radius", "cosine")  # left out on a narrow terminal
+FIRST_TO_GO = (
+    "w",
+    "v",
+    "exact",
+    "spectral_radius",
+    "gradient_bias",
+    "cosine",
+)  # left out on a narrow terminal
 
 
 @command("diagnose", "Measure the estimate of ∂h/∂θ against the exact one.")
@@ -43,6 +51,10 @@ def diagnose(
     (RTRL) at the states that the network goes through while it learns. Variances and bias are
     relative to the size of G or of the gradient. They come from --replicas of the estimate with
     other random signs; an estimate without bias shows about the bias under "expected".
+
+    With --every and cells with gates, rows are of steps at which the network learns. G is then that
+    of the state before the steps of which it learns, and the gradient that of all their losses.
+    With --rank 0 nothing is random, and the bias is exact.
 
     SOURCE and the options of the network are those of nbt train.
     """
@@ -81,13 +93,15 @@ def _greet(console: Any, columns: Any, trainer: Any, stream: Any, replicas: int)
     from nbt.cli.screen import network, optimizers, print_facts
 
     split = f"split={trainer.split!r}, " if trainer.split else ""
+    own = (
+        f"{split}blocks={trainer.blocks}, exact_self={trainer.exact_self}, window={trainer.window}"
+    )
+    own = f"every={trainer.every}" if "every" in trainer.form else own
     facts = {
         **network(trainer.cell),
         "readout": str(trainer.readout),
         **optimizers(trainer),
-        "estimate": f"rank={trainer.rank}, {split}blocks={trainer.blocks}, "
-        f"exact_self={trainer.exact_self}, window={trainer.window}, norm={trainer.norm!r}, "
-        f"dtype={trainer.dtype!r}",
+        "estimate": f"rank={trainer.rank}, {own}, norm={trainer.norm!r}, dtype={trainer.dtype!r}",
         "replicas": f"{replicas} with other signs than seed {trainer.seed}",
         "source": f"{stream.name}, {kind_of(stream)}",
     }

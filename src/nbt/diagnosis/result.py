@@ -25,6 +25,10 @@ class DiagnosisRow(NamedTuple):
     target. They are measured at the beginning of the step, or, where an input comes first, after
     its transition. Where there is no target the gradients are 0, and their angle and variance NaN.
 
+    Where θ is learned once in T steps (`every`), rows are of steps that end a window. h is then the
+    whole state s = (c, y) where the window begins, and g the gradient of the sum of its losses: of
+    what is inside the window, which is exact in g̃, too, and (∂L/∂s) G.
+
     Attributes
     ----------
     step : int
@@ -43,10 +47,13 @@ class DiagnosisRow(NamedTuple):
     cosine, cosine_std : float
         Mean and standard deviation over the replicas of the cosine of the angle between g̃ and g.
     v, w : float
-        ‖v̄‖ and ‖w̄‖ of the trainer's own estimate (root mean square over its pairs).
+        ‖v̄‖ and ‖w̄‖ of the trainer's own estimate (root mean square over its pairs); NaN where it
+        has none.
     spectral_radius : float
         Spectral radius of ∂h(t+1)/∂h(t) over the whole step: all layers of a stack, all phases of a
-        system.
+        system. With windows, of ∂s after a window by ∂s before it, to the power 1/T.
+    gradient_bias : float
+        ‖mean of g̃ - g‖ / ‖g‖. An unbiased one shows about sqrt(gradient_variance / replicas).
     """
 
     step: int
@@ -60,6 +67,7 @@ class DiagnosisRow(NamedTuple):
     v: float
     w: float
     spectral_radius: float
+    gradient_bias: float
 
     def to_json(self) -> str:
         """Return the row as one line of JSON, with null for what is not defined."""
@@ -144,6 +152,7 @@ class Diagnosis:
         draw(error, "variance", "variance of G̃ / ‖G‖²", marker="o")
         draw(error, "gradient_variance", "variance of g̃ / ‖g‖²", marker="s")
         draw(error, "bias", "bias of G̃ / ‖G‖", marker="^")
+        draw(error, "gradient_bias", "bias of g̃ / ‖g‖", marker="v")
         draw(error, "standard_error", "bias expected of an unbiased one", linestyle="--")
         error.set(title="error of the estimate", yscale="log")
         mean, std = self.column("cosine"), self.column("cosine_std")

@@ -12,7 +12,7 @@ from nbt.readouts import OwnLoss
 from nbt.trainers import RTRL, NoBackTrack, Trainer
 from nbt.trainers.binding import has_dense_rule
 
-__all__ = ["Replicas", "Trajectory"]
+__all__ = ["Replicas", "Trajectory", "of_readout", "put"]
 
 OTHER_SIGNS = 0x9E3779B97F4A7C15  # xor-ed to the trainer's seed, so that replicas differ in signs
 PAIRS = {"estimator.v", "estimator.w", "window.v", "window.scale"}  # what depends on the signs
@@ -29,7 +29,7 @@ def _still(trainer: Trainer) -> SGD | Kalman:
     return SGD(0.0)
 
 
-def _of_readout(trainer: Trainer) -> dict[str, Optimizer]:
+def of_readout(trainer: Trainer) -> dict[str, Optimizer]:
     """Return the optimizer of the readout as an argument, where there is a readout."""
     none = isinstance(trainer.readout, OwnLoss)
     return {} if none else {"readout_optimizer": trainer.readout_optimizer}
@@ -53,7 +53,14 @@ class Trajectory:
         Makes the same transitions with the same parameters.
     replicas : Replicas
         Make the same transitions, too, with other signs.
+    begins_with_input : bool
+        Whether, where an input comes first, a step is measured after its transition.
+    every : int
+        Steps from one moment at which something can be measured to the next.
     """
+
+    begins_with_input = True
+    every = 1
 
     def __init__(self, trainer: NoBackTrack, replicas: int) -> None:
         self.leader = trainer = copy.copy(trainer)  # a copy, so that all below is of one moment
@@ -61,9 +68,9 @@ class Trajectory:
         values, more = (trainer.cell, trainer.readout), {"inputs": trainer.inputs}
         more |= {"dtype": trainer.dtype, "seed": trainer.seed, "missing": trainer.missing}
         fast = has_dense_rule(trainer.cell, trainer.optimizer, trainer.split)
-        of_readout = _of_readout(trainer)
-        self.exact = (RTRL if fast else _General)(*values, trainer.optimizer, **more, **of_readout)
-        _set(self.exact, state, {"estimator.G": trainer.influence()})
+        own = of_readout(trainer)
+        self.exact = (RTRL if fast else _General)(*values, trainer.optimizer, **more, **own)
+        put(self.exact, state, {"estimator.G": trainer.influence()})
         self.replicas = Replicas(trainer, state, replicas)
         self._probe = RTRL(*values, _still(trainer), **more)
         core = trainer._live.learner
@@ -71,7 +78,15 @@ class Trajectory:
         # h, a, slope, whose last bits other kernels may round differently; means and deviations
         self._reached = core.named("carried", "network", "scaler")
 
-    def look(self, *data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def ends(self, *data: np.ndarray) -> bool:
+        """Return whether the next step can be measured."""
+        return True
+
+    def exact_influence(self) -> np.ndarray:
+        """Return the exact ∂h/∂θ."""
+        return self.exact.influence()
+
+    def look(self, *data: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return ∂ℓ/∂h (n,) and ∂h(t+1)/∂h(t) (n, n) in the next step, with the present parameters.
 
         The first is 0 where there is no target. The second is found by exact RTRL: G is set to the
@@ -85,7 +100,7 @@ class Trajectory:
         def moved(first: int, count: int) -> np.ndarray:
             G = np.zeros((n, size))
             G[first : first + count, :count] = np.eye(count)
-            _set(probe, state, {"estimator.G": G.reshape(shape)})
+            put(probe, state, {"estimator.G": G.reshape(shape)})
             probe.learn(*data)
             return probe.influence().reshape(n, size)
 
@@ -148,8 +163,8 @@ class Replicas:
         self.trainers: list[NoBackTrack] = []
         for k in range(count // many):
             values = trainer.cell, trainer.readout, trainer.optimizer
-            one = NoBackTrack(*values, seed=(seed + k) % 2**64, **more, **_of_readout(trainer))
-            _set(one, state, pairs | {"seed": np.uint64(one.seed)})
+            one = NoBackTrack(*values, seed=(seed + k) % 2**64, **more, **of_readout(trainer))
+            put(one, state, pairs | {"seed": np.uint64(one.seed)})
             self.trainers.append(one)
 
     def factors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -193,7 +208,7 @@ def _settled(trainer: Trainer) -> dict[str, np.ndarray]:
     return core.arrays | (core.brought_up() if core.lazy else {})
 
 
-def _set(trainer: Trainer, state: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) -> None:
+def put(trainer: Trainer, state: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray]) -> None:
     """Put a trainer into the state of another where names agree, except for what is in `own`. No
     rows of symbols wait in that state."""
     kept = {key: value for key, value in trainer.state_dict().items() if key[:8] != "waiting."}

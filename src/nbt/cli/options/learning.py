@@ -26,14 +26,15 @@ NETWORK = (
     Row(
         "cell",
         {
-            "train": "Kind of network: plain, with leaky units, in continuous time, or with gates.",
-            "diagnose": "Kind of network: plain, with leaky units, or in continuous time.",
+            **dict.fromkeys(
+                LEARN.split(),
+                "Kind of network: plain, with leaky units, in continuous time, or with gates.",
+            ),
             "compare": "Kind of network: plain, or with leaky units.",
         },
         "train diagnose compare",
         {
-            "train": click.Choice(["rnn", "leaky", "ctrnn", *GATED]),
-            "diagnose": click.Choice(["rnn", "leaky", "ctrnn"]),
+            **dict.fromkeys(LEARN.split(), click.Choice(["rnn", "leaky", "ctrnn", *GATED])),
             "compare": click.Choice(["rnn", "leaky"]),
         },
         default=dict.fromkeys(("diagnose", "compare"), "rnn"),
@@ -170,7 +171,7 @@ RULE = (
     Row(
         "every",
         "Steps between two updates of the network; nobacktrack is exact within them.",
-        "train",
+        LEARN,
         Count(),
         otherwise=defaults.STEPS_OF_UPDATE,
         needs=("rule", "nobacktrack", "rtrl"),
