@@ -32,7 +32,7 @@ def test_no_line_is_broken_by_the_terminal(width, tmp_path):
     assert "norm='euclidean'" in seen
 
 
-@pytest.mark.parametrize(("width", "columns"), [(60, 5), (80, 7), (120, 10)])
+@pytest.mark.parametrize(("width", "columns"), [(60, 5), (80, 7), (120, 11)])
 def test_columns_of_diagnose(width, columns):
     args = ("diagnose", "data:anbn", "--units", 3, "--replicas", 3, "--steps", 9)
     code, seen = on_terminal(*args, COLUMNS=str(width))
