@@ -49,7 +49,7 @@ def test_table_of_a_file(text):
     symbols = len(set("the cat sat on the mat, the rat on the cat\n"))
     assert f"{symbols} symbols" in err
     assert "end of the source" in err
-    assert f"{4 * 96 * (97 + symbols) + 97 * symbols:,} parameters" in err
+    assert f"{4 * 64 * (65 + symbols) + 65 * symbols:,} parameters" in err
     assert "entropy" not in err
 
 

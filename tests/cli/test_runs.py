@@ -196,7 +196,7 @@ def test_a_run_begun_when_a_number_was_a_falling_rate_goes_on_so(text, tmp_path,
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--units", "9"], "--units: the run in RUN has NoBackTrack(LSTM(units=96)"),
+        (["--units", "9"], "--units: the run in RUN has NoBackTrack(LSTM(units=64)"),
         (["--units", "9", "--rank", "2"], "--units, --rank: the run in RUN has"),
         (["--seed", "0"], None),
         (["--follow"], "--follow: the run in RUN was begun without it"),
@@ -432,7 +432,7 @@ def test_an_idle_pipe_is_kept_too(tmp_path):
     code, _, err = call("-", *args, "--resume", input=" world")
     assert code == 0
     assert "from step 5" in err
-    trainer = nbt.NoBackTrack(readout=nbt.Softmax(256), **nbt.preset("symbols"))
+    trainer = nbt.NoBackTrack(**nbt.preset("text", readout=nbt.Softmax(256)))
     trainer.learn(np.frombuffer(b"hello world", np.uint8))
     assert same(last(tmp_path / "run").trainer.state_dict(), trainer.state_dict())
 

@@ -383,8 +383,8 @@ def test_the_command_follows_and_resumes(tmp_path):
     assert process.returncode == 0, err
     assert json.loads(out.splitlines()[-1])["step"] == 128
     text = "hello\n" * 10 + "world\n" * 10 + "again\n" * 10
-    setting = nbt.preset("symbols") | {"cell": nbt.LSTM(5)}
-    trainer = nbt.NoBackTrack(readout=nbt.Softmax(1), **setting)
+    setting = nbt.preset("text", readout=nbt.Softmax(1)) | {"cell": nbt.LSTM(5)}
+    trainer = nbt.NoBackTrack(**setting)
     (tmp_path / "text").write_text(text)
     nbt.train(trainer, streams.text(tmp_path / "text", "grow"), steps=128)
     kept = nbt.Checkpoint.load(folder / "checkpoints" / "last.safetensors")

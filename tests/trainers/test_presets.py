@@ -1,5 +1,6 @@
 """The best known settings, and who takes them: Python, the command line."""
 
+import io
 import itertools
 
 import pytest
@@ -53,15 +54,42 @@ def test_numbers_have_what_they_had(tmp_path):
     assert (theirs.cell, theirs.optimizer) == (preset.cell, preset.optimizer)
 
 
+@pytest.mark.parametrize("effort", ["fast", "default", "best"])
+@pytest.mark.parametrize("from_pipe", [False, True])
+def test_the_command_line_takes_the_preset_for_text(effort, from_pipe, tmp_path, monkeypatch):
+    text = "GET /index\nPUT /a\n" * 3
+    (tmp_path / "log").write_text(text)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    source = "-" if from_pipe else str(tmp_path / "log")
+    theirs = of_command(tmp_path, *WORDS[effort], source=source)
+    size = theirs.readout.symbols
+    mine = nbt.NoBackTrack(**nbt.preset("text", effort, readout=nbt.Softmax(size)))
+    assert mine.readout.counts == 6
+    assert theirs.describe() == mine.describe()
+
+
+def test_counts_can_be_left_out(tmp_path):
+    (tmp_path / "log").write_text("GET /index\nPUT /a\n" * 3)
+    theirs = of_command(tmp_path, "--counts", "0", source=str(tmp_path / "log"))
+    assert theirs.readout.counts == 0
+
+
+@pytest.mark.parametrize("readout", [None, nbt.Gaussian(2)])
+def test_text_needs_its_readout(readout):
+    with pytest.raises(TypeError, match=r"readout: .*counts"):
+        nbt.preset("text", readout=readout)
+
+
 @pytest.mark.parametrize("key", PRESETS, ids=" ".join)
 def test_a_preset_is_a_new_dictionary(key):
-    nbt.preset(*key)["cell"] = None
-    assert nbt.preset(*key)["cell"] is not None
+    more = {"readout": nbt.Softmax(2)}
+    nbt.preset(*key, **more)["cell"] = None
+    assert nbt.preset(*key, **more)["cell"] is not None
 
 
 def test_what_a_preset_is_not():
     for args, words in (
-        (("words",), "kind: expected one of 'symbols', 'lines', 'numbers'"),
+        (("words",), "kind: expected one of 'text', 'symbols', 'lines', 'numbers'"),
         (("symbols", "slow"), "effort: expected one of"),
         (("numbers", "best"), "effort: expected one of 'default', 'paper', got 'best'"),
     ):
@@ -176,7 +204,7 @@ def test_sample_predict_and_score_take_such_a_model(effort, tmp_path, capsys):
     log.write_text("GET /a 200\nGET /b 200\n" * 100)
     words = ["--alphabet", "grow", *WORDS[effort]]
     assert run(["train", str(log), *words, "--save", model]) == 0
-    assert nbt.load(model).cell == nbt.preset("symbols", effort)["cell"]
+    assert nbt.load(model).cell == nbt.preset("text", effort, readout=nbt.Softmax(2))["cell"]
     capsys.readouterr()
     assert run(["score", str(log), "-m", model]) == 0
     bits = [float(line.split()[1]) for line in capsys.readouterr().out.splitlines()]

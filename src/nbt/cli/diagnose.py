@@ -67,7 +67,7 @@ def diagnose(
     columns = fitting(COLUMNS, FIRST_TO_GO, console)
     stream = build_stream(source, options["alphabet"], options["seed"], **reading(options))
     readout, inputs = sizes_of(stream)
-    trainer = build_trainer(readout, {**options, "rule": "nobacktrack"}, inputs)
+    trainer = build_trainer(source, readout, {**options, "rule": "nobacktrack"}, inputs)
     begun = False
 
     def show(row: Any) -> None:

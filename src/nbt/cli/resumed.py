@@ -78,7 +78,7 @@ def trainer_of(
         trainer = from_description(settings["trainer"])
     except MALFORMED as error:
         raise CheckpointError(f"{_file(path)}: trainer: {words(error)}") from None
-    if asked & set(OF_TRAINER) and not _same(trainer, options, inputs, SCHEDULES in settings):
+    if asked & set(OF_TRAINER) and not _same(trainer, options, inputs, settings):
         names = ", ".join(TABLE[name].word for name in OF_TRAINER if name in asked)
         has = str(trainer).partition("  #")[0]
         raise click.UsageError(
@@ -87,17 +87,18 @@ def trainer_of(
     return trainer
 
 
-def _same(trainer: Any, options: dict[str, Any], inputs: Any, anew: bool) -> bool:
+def _same(trainer: Any, options: dict[str, Any], inputs: Any, settings: Mapping[str, Any]) -> bool:
     """Return whether the options describe the trainer, read as they are now or as they were in
     older versions."""
     plain = {**options, "cell": options["cell"] or "rnn"}  # there was another default
-    earlier = [plain] if anew else [plain, as_before_schedules(plain)]
+    earlier = [plain] if SCHEDULES in settings else [plain, as_before_schedules(plain)]
     for options_then in earlier:
         with contextlib.suppress(click.UsageError):  # what they lacked then is told of them now
-            before = build_trainer(trainer.readout, options_then, inputs)
+            before = build_trainer(settings["source"], trainer.readout, options_then, inputs)
             if before.describe() == trainer.describe():
                 return True
-    return build_trainer(trainer.readout, options, inputs).describe() == trainer.describe()
+    now = build_trainer(settings["source"], trainer.readout, options, inputs)
+    return now.describe() == trainer.describe()
 
 
 def _check_settings(

@@ -37,10 +37,12 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     with --target how some columns follow from others of the same record. Then the loss is in nats
     per record. data:mackey_glass, data:lorenz and data:sines are numbers, too.
 
-    Symbols are learned by the best known setting: a network with gates, nbt.preset("symbols") in
-    Python. --fast and --best choose others, --paper the paper's algorithm. --units, --every, --rank
-    and --optimizer change a part of it. Another --rule, a --cell without gates, and options that
-    only these have, such as --layers or --blocks, go with --cell rnn and the optimizer of the rule.
+    Symbols are learned by the best known setting: a network with gates, and counts of contexts
+    beside it; in Python, nbt.preset("text"). Made-up sequences, such as data:anbn, have no counts:
+    nbt.preset("symbols"). --fast and --best choose others, --paper the paper's algorithm. --units,
+    --counts, --every, --rank and --optimizer change a part of it. Another --rule, a --cell without
+    gates, and options that only these have, such as --layers or --blocks, go with --cell rnn and
+    the optimizer of the rule.
 
     A network of several layers: --layers 3 --units 20, or --units 32,16,8 --activation
     tanh,sigmoid,sigmoid, from the input on.
@@ -69,7 +71,7 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
         trainer = trainer_of(settings, options, asked, stream)
     else:
         readout, inputs = sizes_of(stream)
-        trainer = build_trainer(readout, options, inputs)
+        trainer = build_trainer(source, readout, options, inputs)
     _check_lasting(source, stream, trainer, options)
     if options["output"] and run is None:
         run = context.with_resource(_open_run(options))

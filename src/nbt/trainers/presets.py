@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Literal, get_args
 
 from nbt import _arguments
 from nbt.cells import LSTM, RNN
 from nbt.optimizers import SGD, Adam, Kalman, Optimizer, default_for_readout
+from nbt.readouts import Readout, Softmax
 from nbt.schedules import InverseSqrt
 from nbt.trainers.binding import is_gated
 from nbt.trainers.windowed import EVERY
 
 __all__ = ["OPTIMIZER_OF_RULE", "Effort", "Kind", "default_optimizer", "preset"]
 
-Kind = Literal["symbols", "lines", "numbers"]
+Kind = Literal["text", "symbols", "lines", "numbers"]
 Effort = Literal["fast", "default", "best", "paper"]
 
 OPTIMIZER_OF_RULE: dict[str, Optimizer] = {
@@ -39,6 +41,9 @@ PAPER: dict[str, Any] = {
     "dtype": "float64",
 }
 PRESETS: dict[tuple[Kind, Effort], dict[str, Any]] = {  # measured: docs/learning.md
+    ("text", "fast"): {"cell": LSTM(16), **GATED},
+    ("text", "default"): {"cell": LSTM(64), **GATED},
+    ("text", "best"): {"cell": LSTM(96, norm="rms", memory=(1, 8)), **GATED},
     ("symbols", "fast"): {"cell": LSTM(32), **GATED},
     ("symbols", "default"): {"cell": LSTM(96), **GATED},
     ("symbols", "best"): {"cell": LSTM(160, norm="rms", memory=(1, 8)), **GATED},
@@ -47,9 +52,13 @@ PRESETS: dict[tuple[Kind, Effort], dict[str, Any]] = {  # measured: docs/learnin
     ("numbers", "default"): {"cell": RNN(20), "optimizer": Kalman()},
     ("numbers", "paper"): PAPER,
 }
+OF_READOUT: dict[Kind, dict[str, Any]] = {"text": {"counts": 6}}
+"""What a preset changes of a readout."""
 
 
-def preset(kind: Kind, effort: Effort = "default") -> dict[str, Any]:
+def preset(
+    kind: Kind, effort: Effort = "default", *, readout: Readout | None = None
+) -> dict[str, Any]:
     """Return the best known arguments of `NoBackTrack` for a kind of stream.
 
     They are what the command line takes where it is told nothing else. A later version may know
@@ -57,40 +66,53 @@ def preset(kind: Kind, effort: Effort = "default") -> dict[str, Any]:
 
     Parameters
     ----------
-    kind : {"symbols", "lines", "numbers"}
-        What is predicted: symbols, by `Softmax`, or numbers, by `Gaussian` and `Bernoulli`. "lines"
-        is for symbols whose lines are scored (`nbt score`): it predicts less well, but learns less
-        from a single strange line, and so finds more of them.
+    kind : {"text", "symbols", "lines", "numbers"}
+        What is predicted. "text": the characters or bytes of texts and logs; the network has counts
+        of contexts beside it. "symbols": other symbols, such as made-up sequences, where no
+        contexts come again and again. "lines": symbols whose lines are scored (`nbt score`); it
+        predicts less well, but learns less from a single strange line, and so finds more of them.
+        "numbers": numbers, by `Gaussian` and `Bernoulli`.
     effort : {"fast", "default", "best", "paper"}
-        How much time a step may take. For symbols: "fast" is 32 units and "default" 96 units of
-        `LSTM`; "best" is 160 with normalised sums, for text: on streams such as aⁿbⁿ, where units
-        must count or keep something exactly, it learns less well than "default". "paper": the
-        paper's algorithm to the letter. For numbers there are only "default" and "paper" yet, for
-        lines only "default".
+        How much time a step may take. For text and symbols: "fast" is about a fourth of "default",
+        "best" about twice as much, with normalised sums: on streams such as aⁿbⁿ, where units must
+        count or keep something exactly, it learns less well than "default". "paper": the paper's
+        algorithm to the letter, for "symbols" and "numbers". Lines have only "default".
+    readout : Softmax, Gaussian or Bernoulli, optional
+        What is predicted, with its sizes. It comes back as "readout", with what the preset changes
+        of it: `counts` for text. "text" needs it.
 
     Returns
     -------
     dict
-        A new dictionary of arguments, among them "cell" and "optimizer".
+        A new dictionary of arguments, among them "cell" and "optimizer"; "readout" if it was given.
 
     Raises
     ------
     TypeError
-        `kind` or `effort` is no string.
+        `kind` or `effort` is no string, or `readout` is missing or is not of the kind.
     ValueError
         `kind` or `effort` is none of those above, or the kind does not have the effort.
 
     Examples
     --------
     >>> import nbt
-    >>> trainer = nbt.NoBackTrack(readout=nbt.Softmax(64), **nbt.preset("symbols", "fast"))
-    >>> trainer.cell, trainer.every
-    (LSTM(units=32), 10)
+    >>> trainer = nbt.NoBackTrack(**nbt.preset("text", "fast", readout=nbt.Softmax(64)))
+    >>> trainer.cell, trainer.every, trainer.readout.counts
+    (LSTM(units=16), 10, 6)
     """
     _arguments.one_of("kind", kind, get_args(Kind))
     _arguments.one_of("effort", effort, get_args(Effort))
     efforts = [other for known, other in PRESETS if known == kind]
-    return dict(PRESETS[kind, _arguments.one_of("effort", effort, efforts)])
+    setting = dict(PRESETS[kind, _arguments.one_of("effort", effort, efforts)])
+    changed = OF_READOUT.get(kind, {})
+    if changed and not isinstance(readout, Softmax):
+        raise TypeError(
+            f"readout: expected the Softmax that {kind!r} is to have with {', '.join(changed)}, "
+            f"got {readout!r}"
+        )
+    if readout is None:
+        return setting
+    return {**setting, "readout": dataclasses.replace(readout, **changed)}
 
 
 def default_optimizer(rule: str, cell: object) -> Optimizer:

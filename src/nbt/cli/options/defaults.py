@@ -9,6 +9,7 @@ from typing import Any
 from nbt import optimizers
 from nbt.cells import GRU, LSTM, MGU
 from nbt.optimizers import SGD, Adam, Kalman, default_for_readout
+from nbt.readouts import Softmax
 from nbt.schedules import Constant, InverseSqrt
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT, forms, windowed
 from nbt.trainers.presets import OPTIMIZER_OF_RULE, preset
@@ -82,13 +83,19 @@ READOUT_RATE = f"that of the network, or {SGD_RATE}, {ADAM_RATE} for adam"
 
 GATED = {"lstm": LSTM, "gru": GRU, "mgu": MGU}
 CELL = "lstm for symbols; rnn for numbers, another --rule, --paper, and options that lstm lacks"
-_FAST, _UNITS, _BEST = (
-    preset("symbols", effort)["cell"].units for effort in ("fast", "default", "best")
-)
 UNITS_OF_SCORE = str(preset("lines")["cell"].units)
+
+
+def _units(effort: str) -> str:
+    """Return the units of the presets of that effort, of text and of made-up symbols."""
+    kinds = (preset(kind, effort, readout=Softmax(2)) for kind in ("text", "symbols"))
+    text, made_up = (setting["cell"].units for setting in kinds)
+    return f"{text} ({made_up} for data:NAME)"
+
+
 UNITS_OF_CELL = (
-    f"{_UNITS}; {_FAST} with --fast, {_BEST} with --best; {UNITS} for cells without gates, or "
-    "another --rule"
+    f"{_units('default')}; {_units('fast')} with --fast; {_units('best')} with --best; {UNITS} for "
+    "cells without gates, or another --rule"
 )
 STEPS_OF_UPDATE = f"{windowed.EVERY} for cells with gates, else 1"
 RANK = "1; 0 for cells with gates"

@@ -9,10 +9,12 @@ import click
 
 from nbt.cli.options.defaults import GATED
 from nbt.cli.options.table import TABLE
-from nbt.trainers.presets import preset
+from nbt.readouts import Softmax
+from nbt.trainers.presets import Kind, preset
 
-__all__ = ["setting_of"]
+__all__ = ["setting_of", "stream_kind"]
 
+MADE_UP, WRITTEN = "data:", "data:shakespeare"
 EFFORTS = ("fast", "best")
 WITHOUT_GATES = (  # options that cells with gates do not have
     *("activation", "sources", "layers", "learn_leak", "dt"),
@@ -20,9 +22,16 @@ WITHOUT_GATES = (  # options that cells with gates do not have
 )
 
 
-def setting_of(options: dict[str, Any], numbers: bool) -> dict[str, Any]:
-    """Return the best known arguments of a trainer for numbers or for symbols, with the cell and
-    the units that were asked for. Nothing if another rule or a cell without gates is asked for, or
+def stream_kind(source: str, readout: Any) -> Kind:
+    """Return what kind of stream this is. A text is what is no made-up stream."""
+    if not isinstance(readout, Softmax):
+        return "numbers"
+    return "symbols" if source.startswith(MADE_UP) and source != WRITTEN else "text"
+
+
+def setting_of(options: dict[str, Any], kind: Kind, readout: Any) -> dict[str, Any]:
+    """Return the best known arguments of a trainer for this kind of stream, with the cell and the
+    units that were asked for. Nothing if another rule or a cell without gates is asked for, or
     an option that cells with gates do not have."""
     efforts = [name for name in EFFORTS if options[name]]
     if len(efforts) > 1:
@@ -34,16 +43,16 @@ def setting_of(options: dict[str, Any], numbers: bool) -> dict[str, Any]:
             )
         return {}
     try:
-        setting = preset("numbers" if numbers else "symbols", *efforts)
+        setting = preset(kind, *efforts, readout=readout)
     except ValueError:
         raise click.UsageError(f"--{efforts[0]} is for symbols, not for numbers") from None
-    kind = GATED.get(options["cell"], type(setting["cell"]))
-    if not isinstance(setting["cell"], (kind, *GATED.values())):
-        setting = preset("symbols")
+    form = GATED.get(options["cell"], type(setting["cell"]))
+    if not isinstance(setting["cell"], (form, *GATED.values())):
+        setting = preset("symbols", readout=readout)
     (units,) = options["units"] or (setting["cell"].units,)
-    if isinstance(setting["cell"], kind):
+    if isinstance(setting["cell"], form):
         return {**setting, "cell": dataclasses.replace(setting["cell"], units=units)}
-    return {**setting, "cell": kind(units)}
+    return {**setting, "cell": form(units)}
 
 
 def _other(options: dict[str, Any]) -> str:

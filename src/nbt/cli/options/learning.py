@@ -14,6 +14,7 @@ from nbt.optimizers import FISHERS, REDUCTIONS, SHARED, Adam, Kalman
 from nbt.readouts import Softmax
 from nbt.trainers import NoBackTrack
 from nbt.trainers.forms import SPLITS
+from nbt.trainers.presets import OF_READOUT
 
 __all__ = ["NETWORK", "OPTIMIZER", "RULE"]
 
@@ -98,7 +99,8 @@ NETWORK = (
         "predict together.",
         "train diagnose score",
         Count(least=0),
-        otherwise=f"{of(Softmax, 'counts')}, no counts",
+        otherwise=f"{OF_READOUT['text']['counts']} for text with the best known setting, else "
+        f"{of(Softmax, 'counts')}, no counts",
     ),
     Row(
         "dt",

@@ -21,7 +21,7 @@ from nbt.cli.options.defaults import (
     optimizer_of,
     shown,
 )
-from nbt.cli.options.efforts import setting_of
+from nbt.cli.options.efforts import setting_of, stream_kind
 from nbt.cli.options.rows import note
 from nbt.cli.options.table import TABLE, names
 from nbt.cli.options.values import NONE, given
@@ -47,16 +47,17 @@ def _with(choice: str) -> tuple[str, ...]:
     return tuple(name for name, (other, *_) in NEEDS.items() if other == choice)
 
 
-def build_trainer(readout: Any, options: dict[str, Any], inputs: Any = None) -> Any:
-    """Return the trainer that the options describe. Options that are missing have their
-    defaults."""
+def build_trainer(source: str, readout: Any, options: dict[str, Any], inputs: Any = None) -> Any:
+    """Return the trainer that the options describe, for what that source gives. Options that are
+    missing have their defaults."""
     import nbt
 
     options = {**dict.fromkeys((*OF_TRAINER, "missing")), **options}
-    numbers = isinstance(readout, nbt.Gaussian)
-    setting = setting_of(options, numbers)
+    kind = stream_kind(source, readout)
+    setting = setting_of(options, kind, readout)
+    readout = setting.pop("readout", readout)
     first, second = (setting.pop(name, None) for name in ("optimizer", "readout_optimizer"))
-    options = _settled(options, numbers, first)
+    options = _settled(options, kind == "numbers", first)
     if options["counts"] is not None:
         if not isinstance(readout, nbt.Softmax):
             raise click.UsageError(f"{TABLE['counts'].word} is for symbols, not for numbers")
