@@ -72,6 +72,41 @@ def test_what_is_compared_by_default_is_each_rule_with_each_optimizer():
     assert defaults.RULES.split(",") == [rule.name for rule in PAIRS]
 
 
+def test_compare_cells_with_gates(text, tmp_path):
+    """Each rule with each optimizer, in the same time and over the same symbols."""
+    args = ("--cell", "lstm", "--units", 4, "--seeds", 1, "--steps", 600, "--output", tmp_path)
+    code, _, err = call("compare", text, *args)
+    assert code == 0
+    found = {r["rule"]: r["trainer"] for r in records(tmp_path) if r["kind"] == "run"}
+    assert list(found) != sorted(found)
+    assert sorted(found) == sorted(defaults.RULES_OF_GATED.split(","))
+    for trainer in found.values():
+        assert trainer["cell"]["kind"] == "LSTM"
+        assert trainer["readout_optimizer"] == found["nobacktrack-0-adam"]["readout_optimizer"]
+    for row in ("NoBackTrack rank 0 +│ Adam 0.006", "NoBackTrack rank 1 +│ SGD", "TBPTT-10 +│ Kal"):
+        assert re.search(f"│ {row}", err), row
+    assert "Same symbols: after 600. Same time: after " in err
+    assert "every=10, rank=1, norm=" in (tmp_path / "report.html").read_text().replace(
+        "&#x27;", "'"
+    )
+
+
+def test_reproduce_figure_7(tmp_path, capsys, monkeypatch):
+    """All its parts, of which one has no data here, with verdicts."""
+    for name, changes in (("fig7-anbn", {"file": 500}), ("fig7-shakespeare", {"open": _gone})):
+        source = dataclasses.replace(FIGURES[name].source, **changes)
+        monkeypatch.setitem(FIGURES, name, dataclasses.replace(FIGURES[name], source=source))
+    args = ["--steps", "60", "--seeds", "1", "--jobs", "1", "--output", str(tmp_path)]
+    assert run(["reproduce", "fig7", *args]) == 0
+    err = capsys.readouterr().err
+    assert "fig7-shakespeare is left out: there is no text" in err
+    assert sorted(path.name for path in tmp_path.glob("fig*")) == [
+        *("fig7-anbn.png", "fig7-anbn.svg", "fig7-music.png", "fig7-music.svg"),
+    ]
+    page = (tmp_path / "report.html").read_text()
+    assert "With an LSTM (rank 1 and Kalman; rank 0 and Adam) low rank is roughly on par" in page
+
+
 def test_a_second_call_runs_nothing_again(text, tmp_path):
     args = ("compare", text, "--steps", 500, "--rules", "tbptt", "--output", tmp_path)
     code, _, err = call(*args, "--seeds", 2)
@@ -181,7 +216,7 @@ def test_a_figure_without_its_data_is_left_out(capsys, tmp_path, monkeypatch):
     ("args", "message"),
     [
         (["reproduce"], "Missing argument"),
-        (["reproduce", "fig7"], "'fig7' is not one of"),
+        (["reproduce", "fig8"], "'fig8' is not one of"),
         (["reproduce", "fig1", "--budget", "soon"], "'soon' is not a time such as 20s"),
         (["reproduce", "fig1", "--budget", "-1s"], "is not a time"),
         (["reproduce", "fig1", "--seeds", "0"], "is not a positive whole number"),
@@ -191,6 +226,10 @@ def test_a_figure_without_its_data_is_left_out(capsys, tmp_path, monkeypatch):
         (["compare", "data:anbn", "--rules", "best"], "no rule 'best'; there are euclidean-1,"),
         (["compare", "data:anbn", "--rules", ","], "no rules; there are"),
         (["compare", "data:anbn", "--units", "99999999"], "units"),
+        (
+            ["compare", "data:anbn", "--cell", "gru", "--rules", "tbptt,kalman-1"],
+            "--rules: kalman-1 is not for GRU(units=20): exact_self: expected True",
+        ),
     ],
 )
 def test_wrong_usage_is_one_line(args, message, capsys, tmp_path, monkeypatch):

@@ -102,7 +102,7 @@ def test_rules_look_different():
             rule.origin == "paper" for rule in rules
         )
     every = plots._looks(tuple(RULES.values()))
-    assert len({look.dashes for look in every.values()}) == 2
+    assert len({look.dashes for look in every.values()}) == 3
 
 
 def test_the_same_rule_looks_the_same_in_every_figure():

@@ -18,6 +18,7 @@ from nbt.experiments import (
     AS_RUNS,
     FIGURES,
     RULES,
+    SEVENTH,
     SOURCES,
     Figure,
     Limits,
@@ -96,7 +97,7 @@ def test_figures_are_those_of_the_paper():
 
 
 def test_our_figures_have_each_rule_with_each_optimizer_and_nothing_else_that_differs():
-    assert list(FIGURES)[6:] == list(SOURCES)
+    assert list(FIGURES)[6:9] == list(SOURCES)
     for name in SOURCES:
         figure = FIGURES[name]
         assert (figure.source, figure.note) == (SOURCES[name], "")
@@ -110,6 +111,46 @@ def test_our_figures_have_each_rule_with_each_optimizer_and_nothing_else_that_di
             assert {key for key in one if one[key] != other[key]} == {"optimizer"}
     for name, window in (("tbptt-5", 5), ("tbptt-kalman", 15), ("tbptt-50-kalman", 50)):
         assert described(name)["window"] == window
+
+
+def test_figure_7_has_each_rule_with_each_optimizer_for_as_many_units_with_gates():
+    assert list(FIGURES)[9:] == list(SEVENTH) == [f"fig7-{name}" for name in SOURCES]
+    for name, part in zip(SOURCES, SEVENTH, strict=True):
+        figure, plain = FIGURES[part], SOURCES[name]
+        assert figure.source == dataclasses.replace(
+            plain, name=f"{name}-lstm", cell=nbt.LSTM(plain.cell.units)
+        )
+        rules: dict[str, list] = {}
+        for rule in figure.rules:
+            rules.setdefault(rule.method, []).append(rule)
+        assert list(rules) == [
+            "NoBackTrack rank 0",
+            "NoBackTrack rank 1",
+            "TBPTT-10",
+            "RTRL every 10",
+        ]
+        for method, three in rules.items():
+            said = [rule.optimized for rule in three]
+            assert said == ["Adam 0.006/√(1+t/20000)", "Kalman 0.1/√t", "SGD 1/√t"]
+            trainers = [rule.build(figure.source.cell, 3, seed=4) for rule in three]
+            first, *others = [trainer.describe() for trainer in trainers]
+            for other in others:
+                assert {key for key in first if first[key] != other[key]} == {"optimizer"}
+            assert first["readout_optimizer"]["decay"]["scale"] == 0.02
+            assert first.get("every", first.get("window")) == 10
+            assert first.get("rank") == (int(method[-1]) if "rank" in method else None)
+    default = nbt.NoBackTrack(nbt.LSTM(20), nbt.Softmax(3)).describe()
+    assert RULES["nobacktrack-0-adam"].build(nbt.LSTM(20), 3, seed=0).describe() == default
+
+
+def test_every_rule_has_adam_too():
+    for name, kind in (("nobacktrack-adam", nbt.NoBackTrack), ("tbptt-50-adam", nbt.TruncatedBPTT)):
+        trainer = RULES[name].build(nbt.RNN(4), 3, seed=0)
+        assert isinstance(trainer, kind)
+        assert isinstance(trainer.optimizer, nbt.Adam)
+        record = execute(job(name, seed=0))
+        assert record["step"][-1] == 300
+        assert record["average_bits"][-1] < math.log2(3)
 
 
 def test_a_run_that_two_figures_share_is_made_once():

@@ -9,7 +9,7 @@ study                     all of it together
 """
 
 from nbt.experiments import report
-from nbt.experiments.figures import FIGURES, Figure
+from nbt.experiments.figures import FIGURES, SEVENTH, Figure
 from nbt.experiments.jobs import Limits
 from nbt.experiments.rules import RULES, Rule
 from nbt.experiments.sources import AS_RUNS, SOURCES, Source
@@ -19,6 +19,7 @@ __all__ = [
     "AS_RUNS",
     "FIGURES",
     "RULES",
+    "SEVENTH",
     "SOURCES",
     "Figure",
     "Limits",

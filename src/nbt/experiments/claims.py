@@ -3,6 +3,9 @@
 Each is decided twice: with the paper's settings, and with the package's defaults. Where the paper
 compares NoBackTrack with Kalman and truncated BPTT with SGD, the second verdict uses Kalman for
 both, so that it is about the rules. The functions that decide are in `deciding`.
+
+Three of them are decided again for cells with gates: first for rank 1 and Kalman, as the paper has
+them, then for rank 0 and Adam, the defaults. Every rule then has the same optimizer.
 """
 
 from __future__ import annotations
@@ -101,6 +104,7 @@ def _settled(decide: Callable[[Evidence], Verdict], evidence: Evidence) -> Verdi
 EUCLIDEAN = ("euclidean-1", "euclidean-2", "euclidean-10")
 KALMAN = ("kalman-1", "kalman-2", "kalman-10")
 OURS = ("nobacktrack",)
+OF_GATES = "With an LSTM (rank 1 and Kalman; rank 0 and Adam)"
 
 
 def _unstable(rules: Sequence[str]) -> Callable[[Evidence], Verdict]:
@@ -115,8 +119,10 @@ def _stable(rules: Sequence[str]) -> Callable[[Evidence], Verdict]:
     return lambda e: deciding.stable(e.some("music", rules))
 
 
-def _on_par(rules: Sequence[str], exact: str) -> Callable[[Evidence], Verdict]:
-    return lambda e: deciding.on_par(e.some("music", rules), e.one("music", exact))
+def _on_par(
+    rules: Sequence[str], exact: str, source: str = "music"
+) -> Callable[[Evidence], Verdict]:
+    return lambda e: deciding.on_par(e.some(source, rules), e.one(source, exact))
 
 
 def _cost(*pairs: tuple[str, str]) -> Callable[[Evidence], Verdict]:
@@ -134,17 +140,19 @@ def _ahead(truncated: str, rules: Sequence[str]) -> Callable[[Evidence], Verdict
     return lambda e: deciding.ahead(e.some("music", [truncated]), e.some("music", rules))
 
 
-def _learns(rules: Sequence[str], truncated: str) -> Callable[[Evidence], Verdict]:
+def _learns(
+    rules: Sequence[str], truncated: str, source: str = "anbn"
+) -> Callable[[Evidence], Verdict]:
     return lambda e: deciding.learns(
-        e.some("anbn", rules),
-        e.some("anbn", [truncated]),
-        e.line("anbn", "entropy"),
-        e.line("anbn", "aⁿbᵖ"),
+        e.some(source, rules),
+        e.some(source, [truncated]),
+        e.line(source, "entropy"),
+        e.line(source, "aⁿbᵖ"),
     )
 
 
-def _alike(*rules: str) -> Callable[[Evidence], Verdict]:
-    return lambda e: deciding.alike(e.some("shakespeare", rules), e.line("shakespeare", "CTW"))
+def _alike(*rules: str, source: str = "shakespeare") -> Callable[[Evidence], Verdict]:
+    return lambda e: deciding.alike(e.some(source, rules), e.line(source, "CTW"))
 
 
 CLAIMS: tuple[Claim, ...] = (
@@ -212,5 +220,30 @@ CLAIMS: tuple[Claim, ...] = (
         deciding.alike,
         _alike(*KALMAN, "rtrl-euclidean", "tbptt-paper"),
         _alike(*OURS, "tbptt-kalman"),
+    ),
+    Claim(
+        "on par, with gates",
+        ("fig7-music",),
+        f"{OF_GATES} low rank is roughly on par with RTRL.",
+        deciding.on_par,
+        _on_par(["nobacktrack-1"], "rtrl-10", "music-lstm"),
+        _on_par(["nobacktrack-0-adam"], "rtrl-10-adam", "music-lstm"),
+    ),
+    Claim(
+        "learns, with gates",
+        ("fig7-anbn",),
+        f"{OF_GATES} on aⁿbⁿ NoBackTrack clearly beats truncated BPTT, which stays nearer to the "
+        "rate of aⁿbᵖ.",
+        deciding.learns,
+        _learns(["nobacktrack-1"], "tbptt-10-kalman", "anbn-lstm"),
+        _learns(["nobacktrack-0-adam"], "tbptt-10-adam", "anbn-lstm"),
+    ),
+    Claim(
+        "alike, with gates",
+        ("fig7-shakespeare",),
+        f"{OF_GATES} on Shakespeare all rules are alike, and context tree weighting beats them.",
+        deciding.alike,
+        _alike("nobacktrack-1", "tbptt-10-kalman", "rtrl-10", source="shakespeare-lstm"),
+        _alike("nobacktrack-0-adam", "tbptt-10-adam", "rtrl-10-adam", source="shakespeare-lstm"),
     ),
 )

@@ -1,16 +1,17 @@
-"""The paper's six figures, section 2, and a figure of our own for each source, with their rules.
+"""The paper's six figures, section 2, and two figures of our own for each source, with their rules.
 
-Our figures have each rule with each optimizer. A run that two figures share is made only once.
+Our figures have each rule with each optimizer, for the paper's cells and for cells with gates
+(figure 7). A run that two figures share is made only once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nbt.experiments.rules import PAIRS, RULES, Rule
-from nbt.experiments.sources import SOURCES, Source
+from nbt.experiments.rules import GATED, PAIRS, RULES, Rule
+from nbt.experiments.sources import SOURCES, Source, with_gates
 
-__all__ = ["FIGURES", "Figure"]
+__all__ = ["FIGURES", "SEVENTH", "Figure"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Figure:
     Parameters
     ----------
     name : str
-        "fig1" to "fig6", or the name of the source; also the name of its files.
+        "fig1" to "fig6", "fig7-…", or the name of the source; also the name of its files.
     title : str
         Its title.
     source : Source
@@ -50,6 +51,12 @@ def _pairs(source: str) -> Figure:
     """Return a figure of each rule with each optimizer, which is not in the paper."""
     title = f"Each rule with each optimizer, {SOURCES[source].title}"
     return Figure(source, title, SOURCES[source], PAIRS, lines=LINES)
+
+
+def _gated(source: Source) -> Figure:
+    """Return a part of figure 7: the paper's source, learned by cells with gates."""
+    title = f"Figure 7: LSTM, each rule with each optimizer, {source.title}"
+    return Figure(f"fig7-{source.name}", title, with_gates(source), GATED, lines=LINES)
 
 
 def _figure(name: str, title: str, source: str, rules: tuple[str, ...], note: str) -> Figure:
@@ -106,6 +113,10 @@ FIGURES: dict[str, Figure] = {
             "all rules are alike, and context tree weighting is far ahead of them.",
         ),
         *map(_pairs, SOURCES),
+        *map(_gated, SOURCES.values()),
     )
 }
 """Every figure by its name."""
+
+SEVENTH: tuple[str, ...] = tuple(name for name in FIGURES if name.startswith("fig7-"))
+"""The names of the parts of figure 7."""

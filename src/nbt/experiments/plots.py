@@ -21,7 +21,7 @@ from nbt.experiments.curves import Band, Curve, band
 from nbt.experiments.figures import Figure
 from nbt.experiments.labels import spread
 from nbt.experiments.rules import RANKS, Rule
-from nbt.optimizers import SGD
+from nbt.optimizers import SGD, Adam, Kalman
 from nbt.storage.atomic import replace_in
 from nbt.storage.folders import opened
 
@@ -55,8 +55,13 @@ PREFERRED = {  # of a rule (of the package: without optimizer), the place in COL
     "TBPTT-15": 7,
     "NoBackTrack": 5,
     "RTRL": 6,
+    "NoBackTrack rank 0": 5,
+    "NoBackTrack rank 1": 0,
+    "TBPTT-10": 7,
+    "RTRL every 10": 6,
 }
 DASHES = ((0, (6, 2)), (0, (2, 2)), (0, (7, 2, 1.5, 2)), (0, (1, 1.5)))
+LINE_OF = {Kalman: "-", SGD: DASHES[0], Adam: DASHES[1]}  # of the package's rules
 
 
 class Look(NamedTuple):
@@ -159,13 +164,14 @@ def _fill(picture, figure, runs, lines, subtitle) -> None:
 def _looks(rules: Sequence[Rule]) -> dict[str, Look]:
     """Return a look for each rule: its preferred one, or a free one, or a dashed one.
 
-    For the package's rules, colour and mark are those of the rule, and dashes mean SGD.
+    For the package's rules, colour and mark are those of the rule, and dashes those of the
+    optimizer.
     """
     places: dict[str, tuple[int, Any]] = {}
     for rule in rules:
         ours = rule.origin == "package"
         place = PREFERRED.get(rule.method if ours else rule.name.removesuffix("-0.03"))
-        look = place, DASHES[0] if ours and isinstance(rule.optimizer, SGD) else "-"
+        look = place, LINE_OF[type(rule.optimizer)] if ours else "-"
         if place is not None and look not in places.values():
             places[rule.name] = look
     used = {place for place, _ in places.values()}

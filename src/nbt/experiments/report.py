@@ -20,8 +20,9 @@ from nbt.experiments.curves import Common, Curve, median, quartiles
 from nbt.experiments.deciding import NOT_RUN, Verdict
 from nbt.experiments.figures import Figure
 from nbt.experiments.jobs import cpu
-from nbt.experiments.rules import Rule
+from nbt.experiments.rules import READOUT, Rule
 from nbt.experiments.study import Study
+from nbt.optimizers import Adam
 from nbt.storage.atomic import replace_in
 from nbt.storage.folders import opened
 
@@ -121,7 +122,9 @@ def subtitle(study: Study, figure: Figure) -> str:
     seeds = "1 seed" if study.seeds == 1 else f"median and quartiles of {study.seeds} seeds"
     limits = str(study.limits)
     limits = f"at most {limits} a run" if figure.source.ends else f"{limits} for every run"
-    return f"{figure.source.cell.units} units; {seeds}; {limits}"
+    adam = any(isinstance(rule.optimizer, Adam) for rule in figure.rules)
+    lines = "; SGD dashed, Adam dotted" if adam else ""
+    return f"{figure.source.cell.units} units; {seeds}; {limits}{lines}"
 
 
 # ---- HTML ---------------------------------------------------------------------------------------
@@ -278,9 +281,11 @@ def _settings(study: Study) -> str:
 
 def _call(rule: Rule, trainer: Mapping[str, Any]) -> str:
     """Return the trainer as Python code, with its own arguments."""
-    names = ("rank", "blocks", "exact_self", "norm", "window", "dtype")
+    names = ("every", "rank", "blocks", "exact_self", "norm", "window", "dtype")
     own = {name: trainer.get(name, rule.choices.get(name)) for name in names}
     texts = [f"{name}={value!r}" for name, value in own.items() if value is not None]
+    if "readout_optimizer" in trainer:
+        texts.append(f"readout_optimizer={READOUT!r}")
     return f"{rule.kind.__name__}({', '.join([repr(rule.optimizer), *texts])})"
 
 

@@ -4,6 +4,9 @@ The paper's rules have exactly its settings: one block, no exact self-influence,
 with SGD and `kalman` with Kalman, decay 1/√t, prior 1, double precision. They are compared with the
 package's defaults, and with each of its rules under each optimizer: the effect of a rule shows only
 between two rules with the same optimizer.
+
+Cells with gates learn their readout in the same way beside each optimizer of the network, so that
+the effect of the latter shows, too.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbt.cells import Cell
-from nbt.optimizers import SGD, Kalman, Optimizer
+from nbt.optimizers import SGD, Adam, Kalman, Optimizer, default_for_readout
 from nbt.readouts import Softmax
 from nbt.schedules import InverseSqrt
 from nbt.trainers import RTRL, NoBackTrack, Trainer, TruncatedBPTT
+from nbt.trainers.binding import is_gated
+from nbt.trainers.windowed import EVERY
 
-__all__ = ["PAIRS", "RULES", "Rule"]
+__all__ = ["GATED", "PAIRS", "READOUT", "RULES", "Rule"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Rule:
         Name of the rule in tables, without its optimizer.
     kind : type
         NoBackTrack, RTRL or TruncatedBPTT.
-    optimizer : SGD or Kalman
+    optimizer : SGD, Kalman or Adam
         Its rate or decay falls like 1/√t.
     choices : mapping
         Further arguments of `kind`.
@@ -61,13 +66,19 @@ class Rule:
     @property
     def optimized(self) -> str:
         """The optimizer with its rate or decay, for a table."""
-        return f"{type(self.optimizer).__name__} {self.optimizer.schedule.scale:g}/√t"
+        schedule = self.optimizer.schedule
+        by = "t" if schedule.after == 1 else f"(1+t/{schedule.after:g})"
+        return f"{type(self.optimizer).__name__} {schedule.scale:g}/√{by}"
 
     def build(self, cell: Cell, symbols: int, seed: int) -> Trainer:
         """Return a new trainer of a network `cell` that predicts one of so many symbols."""
-        return self.kind(cell, Softmax(symbols), self.optimizer, seed=seed, **self.choices)
+        choices = {**self.choices, "seed": seed}
+        if is_gated(cell):
+            choices["readout_optimizer"] = READOUT
+        return self.kind(cell, Softmax(symbols), self.optimizer, **choices)
 
 
+READOUT = default_for_readout(Adam())  # of cells with gates, and beside Adam
 LITERAL = {"blocks": 1, "exact_self": False, "dtype": "float64"}
 DOUBLE = {"dtype": "float64"}
 ONE, SMALL = InverseSqrt(1.0), InverseSqrt(0.03)
@@ -116,25 +127,33 @@ def _kalman() -> list[Rule]:
 
 
 WINDOW, WINDOWS = 15, (5, 15, 50)  # the default of the class, and all
+Method = tuple[str, str, type[Trainer], dict[str, Any]]
+METHODS: tuple[Method, ...] = (
+    ("nobacktrack", "NoBackTrack", NoBackTrack, {}),
+    ("rtrl", "RTRL", RTRL, {}),
+    *(
+        (f"tbptt-{w}".removesuffix(f"-{WINDOW}"), f"TBPTT-{w}", TruncatedBPTT, {"window": w})
+        for w in WINDOWS
+    ),
+)
+OF_GATES: tuple[Method, ...] = (  # all learn once in as many steps
+    ("nobacktrack-0", "NoBackTrack rank 0", NoBackTrack, {"rank": 0, "every": EVERY}),
+    ("nobacktrack-1", "NoBackTrack rank 1", NoBackTrack, {"rank": 1, "every": EVERY}),
+    (f"tbptt-{EVERY}", f"TBPTT-{EVERY}", TruncatedBPTT, {"window": EVERY}),
+    (f"rtrl-{EVERY}", f"RTRL every {EVERY}", RTRL, {"every": EVERY}),
+)
 
 
-def _pairs() -> list[Rule]:
-    """Return every rule of the package with each optimizer; nothing else differs.
+def _each(methods: tuple[Method, ...], *optimizers: Optimizer) -> tuple[Rule, ...]:
+    """Return rules of the package with each optimizer; nothing else differs.
 
     A name without an optimizer or a window means the default of the class.
     """
-    methods: list[tuple[str, str, type[Trainer], dict[str, Any]]] = [
-        ("nobacktrack", "NoBackTrack", NoBackTrack, {}),
-        ("rtrl", "RTRL", RTRL, {}),
-    ]
-    for window in WINDOWS:
-        name = "tbptt" if window == WINDOW else f"tbptt-{window}"
-        methods.append((name, f"TBPTT-{window}", TruncatedBPTT, {"window": window}))
-    return [
+    return tuple(
         Rule(_pair(name, kind, of), method, kind, of, choices, "package")
         for name, method, kind, choices in methods
-        for of in (Kalman(), SGD(ONE))
-    ]
+        for of in optimizers
+    )
 
 
 def _pair(name: str, kind: type[Trainer], optimizer: Optimizer) -> str:
@@ -142,8 +161,11 @@ def _pair(name: str, kind: type[Trainer], optimizer: Optimizer) -> str:
     return name if isinstance(optimizer, own) else f"{name}-{type(optimizer).__name__.lower()}"
 
 
-PAIRS: tuple[Rule, ...] = tuple(_pairs())
-"""Each rule of the package with each optimizer."""
+PAIRS: tuple[Rule, ...] = _each(METHODS, Kalman(), SGD(ONE))
+"""Each rule of the package with each optimizer of the paper."""
+
+GATED: tuple[Rule, ...] = _each(OF_GATES, Adam(), Kalman(), SGD(ONE))
+"""Each rule that learns once in several steps with each optimizer; for cells with gates."""
 
 SLOW = Rule("nobacktrack-sgd-0.03", "NoBackTrack", NoBackTrack, SGD(SMALL), {}, "package")
 TRUNCATED = Rule("tbptt-paper", "TBPTT-15", TruncatedBPTT, SGD(ONE), {"window": WINDOW, **DOUBLE})
@@ -152,7 +174,7 @@ RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
         *(*_euclidean(ONE), *_euclidean(SMALL, "-0.03"), SLOW),
-        *(*_kalman(), TRUNCATED, *PAIRS),
+        *(*_kalman(), TRUNCATED, *PAIRS, *_each(METHODS, Adam()), *GATED),
     )
 }
 """Every rule by its name."""

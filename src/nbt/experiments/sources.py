@@ -6,15 +6,15 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 import nbt
-from nbt.cells import RNN, Cell, LeakyRNN
+from nbt.cells import LSTM, RNN, Cell, LeakyRNN
 from nbt.streams import Stream
 
-__all__ = ["AS_RUNS", "SOURCES", "Source", "file_of"]
+__all__ = ["AS_RUNS", "SOURCES", "Source", "file_of", "with_gates"]
 
 UNITS = 20
 CHUNK = 1 << 20
@@ -34,7 +34,7 @@ class Source:
     open : callable
         Returns the stream of a seed. It must be a function of a module, so that another process can
         call it.
-    cell : RNN or LeakyRNN
+    cell : RNN, LeakyRNN or a cell with gates
         The network.
     file : int, None or "as the runs"
         Number of symbols of seed 0 that the compressors and context tree weighting are given. None:
@@ -92,6 +92,11 @@ def file_of(source: Source) -> tuple[Stream, np.ndarray]:
     """Return the stream of seed 0, and the symbols that compressors are given."""
     stream = source.open(0)
     return stream, read(stream, source.file)
+
+
+def with_gates(source: Source) -> Source:
+    """Return the same source, learned by as many units with gates."""
+    return replace(source, name=f"{source.name}-lstm", cell=LSTM(UNITS))
 
 
 LOW, HIGH = 1, 32

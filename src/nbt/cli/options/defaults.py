@@ -16,7 +16,15 @@ from nbt.trainers.presets import OPTIMIZER_OF_RULE, preset
 
 __all__ = [
     *("BLOCKS", "CELL", "DT", "EVERY", "EXACT_STEPS", "OPTIMIZERS", "PRIOR", "RATE"),
-    *("READOUT_DECAY", "READOUT_OPTIMIZER", "READOUT_PRIOR", "READOUT_RATE", "RULES", "SGD_RATE"),
+    *(
+        "READOUT_DECAY",
+        "READOUT_OPTIMIZER",
+        "READOUT_PRIOR",
+        "READOUT_RATE",
+        "RULES",
+        "RULES_OF_GATED",
+        "SGD_RATE",
+    ),
     *("ADAM_RATE", "GATED", "NORM", "OPTIMIZER", "RANK", "STEPS_OF_UPDATE", "TRAINERS", "UNITS"),
     *("UNITS_OF_CELL", "UNITS_OF_SCORE", "WINDOW", "kind_of", "of", "optimizer_of", "shown"),
 ]
@@ -32,6 +40,10 @@ EVERY = "60s"  # between two checkpoints
 RULES = (  # each rule with each optimizer
     "nobacktrack,nobacktrack-sgd,rtrl,rtrl-sgd,tbptt-5-kalman,tbptt-5,tbptt-kalman,tbptt,"
     "tbptt-50-kalman,tbptt-50"
+)
+RULES_OF_GATED = (  # the same; RTRL takes too long
+    "nobacktrack-0-adam,nobacktrack-0,nobacktrack-0-sgd,nobacktrack-1-adam,nobacktrack-1,"
+    "nobacktrack-1-sgd,tbptt-10-adam,tbptt-10-kalman,tbptt-10"
 )
 
 

@@ -31,12 +31,12 @@ NETWORK = (
                 LEARN.split(),
                 "Kind of network: plain, with leaky units, in continuous time, or with gates.",
             ),
-            "compare": "Kind of network: plain, or with leaky units.",
+            "compare": "Kind of network: plain, with leaky units, or with gates.",
         },
         "train diagnose compare",
         {
             **dict.fromkeys(LEARN.split(), click.Choice(["rnn", "leaky", "ctrnn", *GATED])),
-            "compare": click.Choice(["rnn", "leaky"]),
+            "compare": click.Choice(["rnn", "leaky", *GATED]),
         },
         default=dict.fromkeys(("diagnose", "compare"), "rnn"),
         otherwise={"train": defaults.CELL},
@@ -134,7 +134,8 @@ RULE = (
         "Learning rules to compare, with commas; a wrong name lists them all.",
         "compare",
         Rules(),
-        default=defaults.RULES,
+        otherwise="nobacktrack, rtrl and tbptt, each with each optimizer; for cells with gates "
+        "nobacktrack of rank 0 and 1, and tbptt",
     ),
     Row(
         "window",
