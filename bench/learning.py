@@ -7,6 +7,8 @@ the folder that the environment variable NBT_DATA_DIR names.
 
 Every rule has each optimizer: first over equally many characters, then in equal CPU time, that of
 the default for so many characters, measured in the same run.
+
+Another table, `today`, has what the presets take on each kind of stream of symbols; see today.py.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 import nbt
+from bench import today
 
 DATA = os.environ.get("NBT_DATA_DIR")
 SHAKESPEARE = Path(DATA) / "shakespeare.txt" if DATA else None
@@ -38,6 +41,7 @@ ANBN = f"aⁿbⁿ [1;32], {UNITS} leaky units"
 LONG = f"aⁿbⁿ [1;64], {UNITS} leaky units"
 TEXT = f"Shakespeare, plain RNN, {UNITS} units"
 STREAMS = {"anbn": ANBN, "long": LONG, "text": TEXT}
+TODAY = "today"
 CELLS = {ANBN: nbt.LeakyRNN, LONG: nbt.LeakyRNN, TEXT: nbt.RNN}
 CHUNK = 4096  # characters between two looks at the clock
 COLUMNS = ("stream", "rule", "optimizer", "characters", "median, all", "worst, all")
@@ -199,10 +203,10 @@ def number(bits: float) -> str:
     return "" if math.isnan(bits) else "∞" if math.isinf(bits) else f"{bits:.3f}"
 
 
-def show(rows: list[list[str]], caption: str) -> None:
+def show(rows: list[list[str]], caption: str, columns=COLUMNS, texts=TEXTS) -> None:
     """Prints the table."""
-    shown = Table(*COLUMNS, caption=caption, caption_justify="left")
-    for column in shown.columns[TEXTS:]:
+    shown = Table(*columns, caption=caption, caption_justify="left")
+    for column in shown.columns[texts:]:
         column.justify = "right"
     for row, before in zip(rows, [None, *rows], strict=False):
         if before and before[0] != row[0]:
@@ -211,16 +215,16 @@ def show(rows: list[list[str]], caption: str) -> None:
     Console(width=None if sys.stdout.isatty() else 170).print(shown)
 
 
-def as_markdown(rows: list[list[str]], caption: str) -> str:
+def as_markdown(rows: list[list[str]], caption: str, columns=COLUMNS, texts=TEXTS) -> str:
     """The same as a Markdown table."""
-    lines = [COLUMNS, ["---"] * TEXTS + ["---:"] * (len(COLUMNS) - TEXTS), *rows]
+    lines = [columns, ["---"] * texts + ["---:"] * (len(columns) - texts), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{caption}\n"
 
 
-def made(runs: list[Run], jobs: int) -> list[Result]:
+def made(runs: list, jobs: int, by: Callable = measure) -> list:
     results = []
     with ProcessPoolExecutor(jobs) as pool:
-        for run, result in zip(runs, pool.map(measure, runs), strict=True):
+        for run, result in zip(runs, pool.map(by, runs), strict=True):
             results.append(result)
             click.echo(
                 f"{len(results)} of {len(runs)}: {run}: {result.all:.4f} {result.last_half:.4f}, "
@@ -230,15 +234,34 @@ def made(runs: list[Run], jobs: int) -> list[Result]:
     return results
 
 
+def of_today(seeds: int, jobs: int, long: bool, logs: Path | None, scale: float) -> tuple:
+    """The table of the presets, with its caption and columns."""
+    runs = today.runs(seeds, long, logs, scale)
+    caption = (
+        "Bits per character of the presets, medians and worst seeds; float32; each seed has a "
+        "learner and (but for texts) a stream of its own. Peak: the worst 10⁵ characters after "
+        "the first 10⁶, of all seeds. Of others': against the better of CTW of depth "
+        f"{today.DEPTH} and xz. µs of the process's CPU time. nbt {nbt.build_info()['version']}, "
+        f"{nbt.build_info()['isa']}."
+    )
+    results = made(runs, jobs, today.measure)
+    rows = today.table(list(zip(runs, results, strict=True)))
+    return rows, caption, today.COLUMNS, today.TEXTS
+
+
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--steps", type=click.IntRange(2), default=10**6, show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=10, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count(), help="[default: all CPUs]")
-@click.option("--stream", type=click.Choice(list(STREAMS)), help="[default: all]")
+@click.option("--stream", type=click.Choice([*STREAMS, TODAY]), help="[default: all]")
 @click.option("--equal-time/--no-equal-time", "timed", default=True, show_default=True)
+@click.option("--long", is_flag=True, help="Of the presets, also what takes 5·10⁶ characters.")
+@click.option("--logs", type=Path, envvar="NBT_LOGS", help="Folder of NAME.log for the presets.")
+@click.option("--scale", type=float, default=1.0, help="Share of the presets' characters.")
 @click.option("--markdown", type=Path, help="Also write the tables there.")
-def main(steps, seeds, jobs, stream, timed, markdown) -> None:
-    streams = [STREAMS[stream]] if stream else list(STREAMS.values())
+def main(steps, seeds, jobs, stream, timed, long, logs, scale, markdown) -> None:
+    streams = [STREAMS[stream]] if stream in STREAMS else []
+    streams = streams if stream else list(STREAMS.values())
     if TEXT in streams and not (SHAKESPEARE and SHAKESPEARE.is_file()):
         why = f"no file {SHAKESPEARE}" if SHAKESPEARE else "NBT_DATA_DIR names no folder"
         click.echo(f"left out: {TEXT} ({why})", err=True)
@@ -249,10 +272,14 @@ def main(steps, seeds, jobs, stream, timed, markdown) -> None:
         f"stream of its own; µs of the process's CPU time. The entropy of aⁿbⁿ [1;32] is "
         f"{nbt.datasets.anbn(1, 32).entropy_rate:.4f}. nbt {build['version']}, {build['isa']}."
     )
-    runs = equal_steps(streams, seeds, steps)
-    results = made(runs, jobs)
-    tables = [(table(runs, results), caption.format(f"the first {steps} characters"))]
-    if timed:
+    tables: list[tuple] = []
+    if stream in (None, TODAY):
+        tables.append(of_today(seeds, jobs, long, logs, scale))
+    if streams:
+        runs = equal_steps(streams, seeds, steps)
+        results = made(runs, jobs)
+        tables.append((table(runs, results), caption.format(f"the first {steps} characters")))
+    if streams and timed:
         runs = equal_time(runs, results)
         limits = dict.fromkeys(f"{run.seconds:.2f} s of {run.stream}" for run in runs)
         title = caption.format(f"in equal CPU time ({', '.join(limits)})")
