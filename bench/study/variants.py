@@ -10,6 +10,7 @@ import numpy as np
 
 import nbt
 from bench.study import learning
+from bench.study.gated import GATED, GatedVariant
 from nbt.trainers.base import Trainer
 
 STREAMS = {
@@ -18,6 +19,8 @@ STREAMS = {
     "music": lambda seed: nbt.datasets.music(seed=1000 + seed),
     "brackets": lambda seed: nbt.datasets.brackets(seed=1000 + seed),
     "anbn64": lambda seed: nbt.datasets.anbn(1, 64, seed=1000 + seed),
+    "anbn128": lambda seed: nbt.datasets.anbn(1, 128, seed=1000 + seed),
+    "copy": lambda seed: nbt.datasets.delayed_copy(seed=1000 + seed),
 }
 PLAIN = ("music", "text")  # streams for networks without leaks; the others have LeakyRNN
 
@@ -87,7 +90,7 @@ DEFAULT = "default"
 SIZES = (20, 32, 40, 64, 128, 256)
 EXPONENTS = ((0.01, 1 / 3), (1.0, 2 / 3), (10.0, 1.0))
 MEMORIES = ((1, 0), (4, 0), (1, 4), (4, 4), (20, 4), (1, 8), (4, 8))
-GROUPS: dict[str, dict[str, Variant]] = {
+GROUPS: dict[str, dict[str, Variant | GatedVariant]] = {
     "reference": {
         DEFAULT: Variant(),
         "RTRL": Variant(nbt.RTRL),
@@ -142,8 +145,9 @@ GROUPS: dict[str, dict[str, Variant]] = {
     "units": {f"{units} units": own(units=units) for units in SIZES}
     | {f"{n} units, blocks 1, window 8": own(units=n, blocks=1, window=8) for n in SIZES}
     | {f"{n} units, blocks 16, window 0": own(units=n, blocks=16, window=0) for n in SIZES},
+    **GATED,
 }
 
 
-def variant(name: str) -> Variant:
+def variant(name: str) -> Variant | GatedVariant:
     return next(group[name] for group in GROUPS.values() if name in group)
