@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+import nbt
 from bench import trainers
 
+WARM, CALLS_TIMED = 2000, 20_000
 ONE = np.array([5], np.int32)
 CALLS = {
     "learn-int": lambda trainer: lambda: trainer.learn(5),
@@ -19,3 +21,23 @@ CALLS = {
 def test_live(time_steps, name, call):
     trainer = trainers.make(name, 20)
     time_steps(CALLS[call](trainer), 1, trainer=repr(trainer))
+
+
+@pytest.mark.parametrize("every", [1, 10])
+@pytest.mark.parametrize("units", [32, 96])
+def test_latency(benchmark, symbols, units, every):
+    """A call of a live stream: the work of a window falls on its last step, so one call in `every`
+    is long. Each call is timed alone."""
+    cell, readout = nbt.LSTM(units), nbt.Softmax(trainers.SYMBOLS)
+    trainer = nbt.NoBackTrack(cell, readout, every=every)
+    stream = iter(symbols(trainers.SYMBOLS, WARM + CALLS_TIMED).tolist())
+    for _ in range(WARM):
+        trainer.learn(next(stream))
+    facts = {"steps": 1, "isa": nbt.build_info()["isa"], "trainer": repr(trainer)}
+    benchmark.extra_info |= facts
+    benchmark.pedantic(lambda: trainer.learn(next(stream)), rounds=CALLS_TIMED)
+    if benchmark.stats:
+        times = 1e6 * np.array(benchmark.stats.stats.sorted_data)
+        benchmark.extra_info["percentiles"] = dict(
+            zip(("50", "90", "99"), np.percentile(times, [50, 90, 99]).tolist(), strict=True)
+        )

@@ -51,9 +51,11 @@ def time_steps(benchmark):
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:
-    """Microseconds a step, which the table of pytest-benchmark does not know."""
+    """Microseconds a step, which the table of pytest-benchmark does not know; and of calls that
+    were timed one by one, how they are spread."""
     session = getattr(config, "_benchmarksession", None)
     run = session.benchmarks if session else []
+    _show_spread(terminalreporter, [b for b in run if "percentiles" in b.extra_info])
     timed = [b for b in run if "microseconds_per_step" in b.extra_info]
     if not timed:
         return
@@ -66,3 +68,13 @@ def pytest_terminal_summary(terminalreporter, config) -> None:
             f"{b.name:{width}}  {info['microseconds_per_step']:10.3f}  ({low:.3f}–{high:.3f})"
         )
     terminalreporter.write_line(f"{machine.processor()}, {nbt.build_info()}")
+
+
+def _show_spread(terminalreporter, timed) -> None:
+    if not timed:
+        return
+    terminalreporter.section("microseconds a call: median, 90th and 99th percentile")
+    width = max(len(b.name) for b in timed)
+    for b in timed:
+        each = "".join(f"{value:10.2f}" for value in b.extra_info["percentiles"].values())
+        terminalreporter.write_line(f"{b.name:{width}}{each}")
