@@ -38,6 +38,9 @@ def test_latency(benchmark, symbols, units, every):
     benchmark.pedantic(lambda: trainer.learn(next(stream)), rounds=CALLS_TIMED)
     if benchmark.stats:
         times = 1e6 * np.array(benchmark.stats.stats.sorted_data)
+        low, median, high, *rest = np.percentile(times, [25, 50, 75, 90, 99]).tolist()
+        benchmark.extra_info["microseconds_per_step"] = median
+        benchmark.extra_info["quartiles"] = [low, high]
         benchmark.extra_info["percentiles"] = dict(
-            zip(("50", "90", "99"), np.percentile(times, [50, 90, 99]).tolist(), strict=True)
+            zip(("50", "90", "99"), (median, *rest), strict=True)
         )
