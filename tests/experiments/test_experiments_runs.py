@@ -143,6 +143,23 @@ def test_figure_7_has_each_rule_with_each_optimizer_for_as_many_units_with_gates
     assert RULES["nobacktrack-0-adam"].build(nbt.LSTM(20), 3, seed=0).describe() == default
 
 
+@pytest.mark.parametrize("cell", [nbt.LSTM(4), nbt.GRU(4), nbt.MGU(4), nbt.LeakyRNN(4)], ids=repr)
+def test_a_study_of_ones_own_cells(cell, tmp_path):
+    """Equal steps and equal time, in Python: cells with gates, and others with windows."""
+    source = Source("mine", "mine", functools.partial(anbn, 1, 4), cell, file=100)
+    rules = tuple(RULES[name] for name in ("nobacktrack-0-adam", "nobacktrack-1", "tbptt-10"))
+    figure = Figure("mine", "mine", source, rules)
+    study = Study([figure], 2, Limits(None, 400), tmp_path)
+    study.run(processes=1)
+    lines = report.rows(figure, study.evidence())
+    assert [(line.runs, line.symbols) for line in lines] == [(2, 400)] * 3
+    for line in lines:
+        assert line.same_symbols == line.final < math.log2(3)
+        assert line.same_time <= line.final * 2
+    report.write(study, "mine", "a test")
+    assert (tmp_path / "mine.png").stat().st_size > 10_000
+
+
 def test_every_rule_has_adam_too():
     for name, kind in (("nobacktrack-adam", nbt.NoBackTrack), ("tbptt-50-adam", nbt.TruncatedBPTT)):
         trainer = RULES[name].build(nbt.RNN(4), 3, seed=0)
