@@ -28,7 +28,8 @@ typedef struct {
     nbt_schedule schedule;  /* rate of SGD and Adam, decay of Kalman */
     double lambda, outlier; /* Kalman: Λ; κ, infinite: none */
     double b1, b2;          /* Adam: how much its means keep, β₁ and β₂ */
-    int shared;             /* Kalman of φ: a covariance for all means (shared/recursive.h) */
+    int shared;             /* Kalman of φ: a covariance for all means (shared/recursive.h), */
+    double prior;           /* which begins as I / prior */
 } nbt_method;
 
 typedef struct {

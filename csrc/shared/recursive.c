@@ -134,7 +134,7 @@ static void put_back(nbt_learner *self, double decay, double alpha)
     double *v = row_of_changes(self, 1);
     for (size_t p = 0; p < F; p++) v[p] = alpha * *covariance_entry(self, i, p) - w[i] * w[p];
     const double own = v[i] > 0 ? v[i] : 0;
-    const double size = 1 / sqrt(1 / (self->choices.phi.lambda * (double)F * decay) + own);
+    const double size = 1 / sqrt(1 / (self->choices.phi.prior * (double)F * decay) + own);
     for (size_t p = 0; p < F; p++) v[p] *= size;
 }
 
@@ -178,7 +178,7 @@ void NBT(recursive_refresh)(nbt_learner *self)
     *row_of_changes(self, 2) = 1;
     for (size_t i = 0; i <= self->sizes.features; i++) {
         double *own = covariance_entry(self, i, i);
-        if (*own == 0) *own = 1 / self->choices.phi.lambda;
+        if (*own == 0) *own = 1 / self->choices.phi.prior;
     }
 }
 

@@ -10,9 +10,9 @@ cdef nbt_method _method(dict asked) except *:
     cdef nbt_method of
     kind, scale, after = asked["schedule"]
     of.kind, of.schedule = OPTIMIZERS[asked["kind"]], nbt_schedule(SCHEDULES[kind], scale, after)
-    of.lambda_, of.outlier = asked.get("prior", 0), asked.get("outlier", 0)
+    of.lambda_, of.outlier = asked.get("lambda", 0), asked.get("outlier", 0)
     of.b1, of.b2 = asked.get("b1", 0), asked.get("b2", 0)
-    of.shared = asked.get("shared", False)
+    of.shared, of.prior = asked.get("shared", False), asked.get("prior", 0)
     return of
 
 

@@ -77,6 +77,7 @@ cdef extern from "choices.h" nogil:
         double lambda_ "lambda"
         double outlier, b1, b2
         int shared
+        double prior
     ctypedef struct nbt_sizes:
         size_t n, m, A, given, P, K, S, T, gates, kept, Y, phases, lanes, strip, ldwords
         size_t features, ldshared

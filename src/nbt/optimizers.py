@@ -18,7 +18,7 @@ Reduction = Literal["quasi-diagonal", "diagonal", "block", "full", "shared"]
 Fisher = Literal["outer", "exact"]
 REDUCTIONS, FISHERS = get_args(Reduction), get_args(Fisher)
 SHARED = REDUCTIONS[-1]
-SHARED_PRIOR = 1e-3  # Λ of a readout with one covariance
+SHARED_PRIOR = 1e-3  # of a covariance that all means share
 MOST_SHARED = 2048  # most features of such a readout, its bias among them
 # Λ / units, and Λ of a readout: for symbols as measured (docs/learning.md).
 DEFAULT_PRIOR = {"sigmoid": 1.0, "tanh": 3.0, "identity": 1.0}
@@ -152,7 +152,8 @@ class Kalman:
     readout_prior : float, optional
         Λ of the readout's parameters, above 0. Default: 3 for `Softmax`, whatever the number of
         units; 17 / √A for a `Softmax` of A symbols that sees cells with gates. Where `prior` is
-        given, and for other readouts: that of the network, as in the paper.
+        given, and for other readouts: that of the network, as in the paper. With "shared": of the
+        covariance; see Notes.
     reduction : {"quasi-diagonal", "shared", "diagonal", "block", "full"}
         What is kept of J, for θ and for φ separately. "quasi-diagonal": the diagonal, and the row
         of the bias of each group. "shared": only as the `readout_optimizer` of a `Gaussian`; the
@@ -191,12 +192,13 @@ class Kalman:
 
     With "shared", let f = (1, a), or (1, a, x) with ``direct=True``, have F entries, and let e be
     the errors of the means. A step is s = P f, g = s / (k d + f·s), φ ← φ - g eᵀ, P ← (P - g sᵀ) /
-    k with k = 1 - γ. P begins as I / Λ, Λ being `readout_prior` (default: 0.001). γ is at most 1 /
-    F, and F at most 2048. d is 1. Where targets are standardised and the largest error is beyond 3
+    k with k = 1 - γ. P begins as I / `readout_prior` (default: 0.001). γ is at most 1 / F, and F at
+    most 2048. d is 1. Where targets are standardised and the largest error is beyond 3
     deviations, d is that error over 3 deviations: the further off, the less a step counts. When
     their mean and deviation change, φ is changed with them, so that it predicts what it did. So
     that P stays bounded where features do not vary, each step gives back what decays of the prior,
-    one feature at a time. The outputs for the log-variances keep their quasi-diagonal J. P follows
+    one feature at a time. The outputs for the log-variances keep their quasi-diagonal J, whose Λ is
+    that of the network by `prior`. P follows
     what is seen, whichever targets are known: a number that is missing leaves its own weights as
     they are.
     P is kept in float64, and a step costs F² multiply-adds.
@@ -256,10 +258,10 @@ class Kalman:
         if symbols and plain and self.prior is None:
             prior = PLAIN_PRIOR
         network = prior * cell.units
+        if self.shared:
+            return network, network  # `readout_prior` is that of the covariance
         if self.readout_prior is not None:
             return network, self.readout_prior
-        if self.shared:
-            return network, SHARED_PRIOR
         if not symbols or self.prior is not None:
             return network, network
         gated = isinstance(cell, Gated)
@@ -275,12 +277,12 @@ class Kalman:
     def lower(self) -> dict[str, Any]:
         """Return what C takes, but Λ."""
         outlier = math.inf if self.outlier is None else self.outlier
-        schedule = self.decay.lower()
+        prior = SHARED_PRIOR if self.readout_prior is None else self.readout_prior
         return {
             "kind": "kalman",
-            "schedule": schedule,
+            "schedule": self.decay.lower(),
             "outlier": outlier,
-            "shared": self.shared,
+            **({"shared": True, "prior": prior} if self.shared else {}),
         }
 
 

@@ -75,8 +75,8 @@ class Pair:
                 ("kalman", decay, *priors),
             ),
         }
-        one = nbt.Kalman(decay, readout_prior=0.3, reduction="shared", outlier=outlier)
-        kinds["shared"] = one, ("shared", decay, 0.3)
+        one = nbt.Kalman(decay, 0.7, readout_prior=0.3, reduction="shared", outlier=outlier)
+        kinds["shared"] = one, ("shared", decay, 0.7, 0.3)
         names = optimizer, readout_optimizer or optimizer
         (ours, theirs), (our_second, their_second) = (kinds[name] for name in names)
         self.trainer = TRAINERS[rule](

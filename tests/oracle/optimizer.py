@@ -177,17 +177,17 @@ def least_squares(P, phi, f, e, t, decay, prior, doubt=1.0):
 
 
 class Shared(Kalman):
-    """The optimizer of a Gaussian readout whose means share P; the log-variances have J of their
-    own, as with Kalman."""
+    """The optimizer of a Gaussian readout whose means share P, with the prior `least`; the
+    log-variances have J of their own, as with Kalman."""
 
-    def __init__(self, decay, prior, J, J0, P):
+    def __init__(self, decay, prior, least, J, J0, P):
         super().__init__(decay, prior, J, J0)
-        self.P = P
+        self.least, self.P = least, P
 
     def step_means(self, phi, f, e, t, doubt):
         """phi, with its first columns after errors e (Y,) of the means."""
         phi, Y = phi.copy(), len(e)
-        choices = self.decay(t), self.prior, doubt
+        choices = self.decay(t), self.least, doubt
         self.P, phi[:, :Y] = least_squares(self.P, phi[:, :Y], f, e, t, *choices)
         return phi
 
@@ -207,6 +207,6 @@ def begun(optimizer, state, name, units):
     if kind == "adam":
         return Adam(schedule, *more, **kept, updates=int(state[f"optimizer.{name}.updates"]))
     if kind == "shared":
-        return Shared(schedule, *more, **kept)
+        return Shared(schedule, more[0] * units, more[1], **kept)
     own = name == "phi" and len(more) == 2 and not isinstance(more[1], str)
     return Kalman(schedule, more[1] if own else more[0] * units, **kept)  # Lambda = prior * dim h

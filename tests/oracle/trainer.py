@@ -18,7 +18,7 @@ class Trainer:
     inputs : "symbols" (x is an index, one-hot) or "vector" (x is m numbers)
     optimizer : ("sgd", rate), ("adam", rate, b1, b2), ("kalman", decay, prior) or ("kalman", decay,
         prior, lambda of phi); rate and decay are functions of t
-    readout_optimizer : that of phi, if another
+    readout_optimizer : that of phi, if another; also ("shared", decay, prior, that of P)
     readout : "softmax" (y is an index), "gaussian" or "bernoulli" (y is a vector)
     missing : what a NaN does: "skip", only the input passes, NaN read as 0, and nothing is
         learned; "mask", the same but for targets that are known. The loss of a step without a known

@@ -254,6 +254,22 @@ def test_targets_that_are_standardised_are_learned_as_well():
     assert scaled < 1.3 * plain
 
 
+def test_variances_of_many_features_follow_the_errors():
+    """Their prior is that of a network with so many units. With that of the covariance, 0.001, they
+    were learned so fast that the loss was far above that of constant variances."""
+    trainer = nbt.NoBackTrack(
+        nbt.RNN(100, activation="tanh", learn=False, input_scaling=0.2, bias_scaling=0.3),
+        nbt.Gaussian(3), readout_optimizer=least_squares(), seed=1,
+    )  # fmt: skip
+    y, means, losses = nbt.datasets.lorenz(noise=1.0, seed=1).read(3000), [], []
+    for row in y:
+        means.append(trainer.predict()[0])
+        losses.append(trainer.learn(row)[0])
+    errors = (y - np.array(means))[1500:]
+    constant = 0.5 * np.sum(np.log(2 * np.pi * np.mean(errors**2, axis=0)) + 1)
+    assert np.mean(losses[1500:]) < constant + 0.3
+
+
 def test_one_target_that_is_far_off():
     y = mackey_glass(3000)
     usual = errors_on_mackey_glass(nbt.Gaussian(1), y)

@@ -202,7 +202,7 @@ def _method(plan: Plan, optimizer: Optimizer, place: int) -> dict[str, Any]:
     """Return how gradients change θ (place 0) or φ (1), as `_core.Learner` takes it."""
     if not isinstance(optimizer, Kalman):
         return optimizer.lower()
-    return optimizer.lower() | {"prior": optimizer.lambdas(plan.cell, plan.readout)[place]}
+    return optimizer.lower() | {"lambda": optimizer.lambdas(plan.cell, plan.readout)[place]}
 
 
 def _gates(cell: Any) -> dict[str, Any]:
