@@ -116,7 +116,7 @@ forecasting: build
 	$(BIN)/python bench/forecasting.py $(ARGS)
 
 # The learning tables of the README: the presets on each kind of stream (ARGS="--stream today --long"), and rules
-# and optimizers at equal characters and equal CPU time; an hour and a half on one core, with --long three.
+# and optimizers at equal characters and equal CPU time; an hour and a half on one core, with --long over two.
 export NBT_LOGS ?= $(wildcard $(NBT_DATA_DIR)/logs)
 learning: build
 	$(BIN)/python -m bench.learning $(ARGS)

@@ -252,3 +252,33 @@ def test_the_command(args, said, capsys):
     assert (rows[-1]["v"] is None) == ("rank=0" in said)
     assert rows[-1]["gradient_bias"] > 0
     assert said in err
+
+
+RLS = nbt.Kalman(nbt.Constant(0.001), reduction="shared")
+MORE = {  # readout, what else, stream
+    "direct": (nbt.Softmax(3, direct=True), {}, lambda: nbt.datasets.anbn(1, 4)),
+    "counts": (nbt.Softmax(3, counts=4), {}, lambda: nbt.datasets.anbn(1, 4)),
+    "lags, least squares": (
+        nbt.Gaussian(1, direct=True),
+        {"inputs": nbt.Vector(1, lags=4), "readout_optimizer": RLS},
+        nbt.datasets.mackey_glass,
+    ),
+    "skip": (nbt.Gaussian(1), {"missing": "skip"}, nbt.datasets.mackey_glass),
+}
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("case", MORE)
+def test_whatever_the_readout_sees(case, rank):
+    """The leader is what the trainer would be, the pairs show no bias, and without them there is
+    one."""
+    readout, more, stream = MORE[case]
+    trainer = nbt.NoBackTrack(CELLS["lstm"], readout, rank=rank, every=T, dtype="float64", **more)
+    rows = nbt.diagnose(trainer, stream(), 120, replicas=400 if rank else 2)
+    assert len(rows) == 6
+    for row in rows:
+        if rank:
+            assert row.bias < 3 * row.standard_error
+        else:
+            assert row.variance < 1e-20
+    assert rows[-1].gradient_variance > 1e-3 if rank else rows[-1].gradient_bias > 1e-3
