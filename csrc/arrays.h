@@ -95,7 +95,7 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
 
 /* The last steps: NoBackTrack's ring (window.h); truncated BPTT's steps, and the gradients
  * collected from closed windows; the same of cells with gates (gated/steps.h), with ∂ℓ/∂y, and
- * what follows from them. */
+ * what follows from them. Of a stack its layers have these, and θ (gated/layers.h). */
 #define NBT_PAST_ARRAYS(X)                                                                         \
     X(past, past_F, T *n, ldn, ringed, CARRIED)                                                    \
     X(past, past_a, T, ldn, ringed, CARRIED)                                                       \
@@ -115,6 +115,7 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(past, window_H, T, ldn, windowed, CARRIED)                                                   \
     X(past, first_slope, 1, ldn, windowed, CARRIED)                                                \
     X(past, local, T, gates *ldn, windowed, DERIVED)                                               \
+    X(past, below, T, ldm, upper, DERIVED)                                                         \
     X(past, keep, T, ldn, windowed, DERIVED)                                                       \
     X(past, show, T, ldn, windowed, DERIVED)                                                       \
     X(past, back, T, cell.ld, windowed, DERIVED)                                                   \

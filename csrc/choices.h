@@ -37,6 +37,7 @@ typedef struct {
     size_t given;    /* numbers of an input as a call brings it; m / given of them are read */
     size_t P;        /* 1 + n + m: parameters a unit of a dense cell, for each gate */
     size_t K, S, T;  /* pairs, blocks of units, steps of a window */
+    size_t layers;   /* of a stack (gated/layers.h); 0: it is none */
     size_t gates;    /* sums that a unit makes, 1 but for gated cells; */
     size_t kept;     /* those of them that its carried number depends on come first */
     size_t Y;        /* numbers of a target, 0: it is a symbol */
@@ -59,6 +60,7 @@ typedef struct {
     int windowed;  /* θ is learned once in T steps (gated/rules.h) */
     int recurrent; /* units see each other; 0: θ has no W (windowed only) */
     int rms;       /* a gate's sums are divided by their root mean square (windowed only) */
+    int upper;     /* what it sees as its input is y of a layer below (windowed only) */
     nbt_activation activation;
     const uint8_t *activations; /* (n) those of the units where they differ; NULL: as above */
     nbt_readout readout;

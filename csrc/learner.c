@@ -46,6 +46,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
     at->ldP = nbt_padded(at->P, lanes);
     at->ldS = nbt_padded(at->S, lanes);
     at->cell = of->is_system ? (nbt_panels){.size = nbt_padded(system->p, lanes)}
+               : at->layers  ? (nbt_panels){0}
                              : nbt_panels_of(units, rows, at->gates * at->n, lanes);
     at->features = at->n + (of->direct ? at->m : 0);
     at->ldshared = nbt_padded(1 + at->features, NBT_ALIGN / sizeof(double));
@@ -56,7 +57,9 @@ void nbt_learner_init(nbt_learner *self, int isa)
     at->ldG = of->rule != NBT_RTRL ? 0
               : of->is_system      ? at->cell.size
                                    : nbt_padded(at->P * at->n, at->strip);
-    at->ldinput = at->ldn > at->ldm ? at->ldn : at->ldm;
+    at->ldinput = of->upper           ? nbt_padded(at->n + at->m, lanes)
+                  : at->ldn > at->ldm ? at->ldn
+                                      : at->ldm;
     at->ldpair = 6 * lanes;
     at->ldrecent = (2 + at->cell.depth) * lanes; /* a short row at the end is read whole */
     at->ldwords = (at->n + 127) / 128 * 4 * NBT_SIGN_STEPS;
@@ -92,13 +95,14 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
                  phases = at->phases, threads = self->workers.threads;
     const nbt_panels cell = at->cell, out = at->out;
     const int always = 1, is_system = of->is_system;
-    const int learned = of->rule != NBT_FIXED,
+    const int learned = of->rule != NBT_FIXED && !at->layers,
               kalman_theta = learned && of->theta.kind == NBT_KALMAN;
     const int adam_theta = learned && of->theta.kind == NBT_ADAM;
     const int kalman_phi = of->phi.kind == NBT_KALMAN, adam_phi = of->phi.kind == NBT_ADAM;
-    const int windowed = of->windowed, pairs = of->rule == NBT_NOBACKTRACK;
-    const int nobacktrack = pairs && !windowed, rtrl = of->rule == NBT_RTRL && !windowed;
-    const int bptt = of->rule == NBT_BPTT && !windowed, online = nobacktrack || rtrl;
+    const int windowed = of->windowed && !at->layers; /* the layers of a stack are */
+    const int pairs = of->rule == NBT_NOBACKTRACK && !at->layers;
+    const int nobacktrack = pairs && !windowed, rtrl = of->rule == NBT_RTRL && !of->windowed;
+    const int bptt = of->rule == NBT_BPTT && !of->windowed, online = nobacktrack || rtrl;
     const int exact = pairs && of->exact_self, ringed = nobacktrack && T;
     const int vectors = !of->one_hot, lagged = at->m > given, kept_steps = bptt || windowed;
     const int descent = of->descent, lazy = of->lazy;
@@ -121,7 +125,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t rowsG = full ? 2 * n : 1, columnsG = full ? cell.size : n * ldG;
     const size_t rowsF = full ? 2 * n : n, columnsF = full ? nbt_padded(2 * n, at->lanes) : ldn;
     const size_t gates = at->gates;
-    const int rms = of->rms, nu = windowed && of->rule != NBT_BPTT;
+    const int rms = of->rms, nu = windowed && of->rule != NBT_BPTT, upper = of->upper;
 #define NBT_ROW(part, name, rows, columns, which, kind)                                            \
     {#part, #name, offsetof(nbt_learner, part.name), (size_t)(rows), columns, NBT_##kind, which, 0},
 #define NBT_WIDE(part, name, rows, columns, which, kind)                                           \
@@ -251,6 +255,8 @@ static int all_is_finite(const nbt_learner *self)
         if (array.wide ? !doubles_are_finite(count, numbers) : !kernels->finite(count, numbers))
             return 0;
     }
+    for (size_t l = 0; l < self->sizes.layers; l++)
+        if (!all_is_finite(self->layers[l])) return 0;
     return !self->choices.lazy || kernels->waiting_finite(self);
 }
 
@@ -259,6 +265,10 @@ static int all_is_finite(const nbt_learner *self)
 static int is_sound(nbt_learner *self)
 {
     if (nbt_noted()) self->workers.noted = 1;
+    for (size_t l = 0; l < self->sizes.layers; l++) {
+        self->workers.noted |= self->layers[l]->workers.noted;
+        self->layers[l]->workers.noted = 0;
+    }
     if (!self->workers.noted) return 1;
     self->counters.looks++;
     self->workers.noted = 0;

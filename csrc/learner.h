@@ -163,7 +163,7 @@ typedef struct {
 #undef NBT_FIELD
 #undef NBT_WIDE_FIELD
 
-typedef struct {
+typedef struct nbt_learner {
     nbt_sizes sizes;
     nbt_choices choices;
     nbt_counters counters;
@@ -179,6 +179,7 @@ typedef struct {
     nbt_scaler scaler;
     nbt_scratch scratch;
     const struct nbt_kernels *kernels; /* of this dtype and instruction set (kernels.h) */
+    struct nbt_learner **layers;       /* (layers) those of a stack, from the input on */
 } nbt_learner;
 
 typedef enum {

@@ -155,8 +155,27 @@ static void spread_back(nbt_learner *self, const nbt_unit_step *step, size_t cou
     }
 }
 
+/* y = ∂L/∂y(t-1), and input = ∂L/∂x(t), if not NULL. */
+static void through_weights(const nbt_learner *self, nbt_flats flats, real *y, real *input)
+{
+    const nbt_sizes *at = &self->sizes;
+    const size_t W = rows_of_W(at, &self->choices), ld = at->cell.ld;
+    const int at_once = input && flats.W == flats.r;
+    real *all = self->scratch.pulled;
+    if (input) {
+        NBT(panels_dot)(&at->cell, W + at->m, 1, self->network.theta, flats.r, ld, all, 0);
+        memcpy(input, all + W, at->m * sizeof(real));
+    }
+    if (!W)
+        memset(y, 0, at->ldn * sizeof(real));
+    else if (at_once)
+        memcpy(y, all, at->n * sizeof(real));
+    else
+        NBT(panels_dot)(&at->cell, W, 1, self->network.theta, flats.W, ld, y, at->ldn);
+}
+
 void NBT(gated_back)(nbt_learner *self, const nbt_unit_step *step, real *c, real *y,
-                     nbt_flats flats)
+                     nbt_flats flats, real *input)
 {
     const nbt_sizes *at = &self->sizes;
     real *gates = self->scratch.gates;
@@ -169,10 +188,7 @@ void NBT(gated_back)(nbt_learner *self, const nbt_unit_step *step, real *c, real
         store(c + i, through * load(step->keep + i));
     }
     spread_back(self, step, at->gates, 0, gates, flats);
-    if (self->choices.recurrent)
-        NBT(panels_dot)(&at->cell, at->n, 1, self->network.theta, flats.W, at->cell.ld, y, at->ldn);
-    else
-        memset(y, 0, at->ldn * sizeof(real));
+    through_weights(self, flats, y, input);
 }
 
 void NBT(gated_back_own)(nbt_learner *self, const nbt_unit_step *step, const real *through,
@@ -202,10 +218,11 @@ static void push_normal(const nbt_learner *self, const nbt_unit_step *step, real
     }
 }
 
-void NBT(gated_push)(nbt_learner *self, const nbt_unit_step *step, real *c, real *y)
+void NBT(gated_push)(nbt_learner *self, const nbt_unit_step *step, const real *input, real *c,
+                     real *y)
 {
     const nbt_sizes *at = &self->sizes;
-    const sum_work work = {self, y, NULL, -1, 0, self->scratch.sums};
+    const sum_work work = {self, y, input, -1, 0, self->scratch.sums};
     sums(self, &work);
     if (self->choices.rms) push_normal(self, step, self->scratch.gates);
     const real *gates = self->scratch.gates;

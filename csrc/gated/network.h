@@ -36,17 +36,20 @@ void NBT(gated_step)(nbt_learner *self, const real *c, const real *y, int32_t sy
                      const real *vector, nbt_unit_step out);
 
 /* What θ's rows meet in ∂L/∂θ, and ∂L/∂s(t-1), in the place of ∂L/∂s(t) = (c, y), by the
- * derivatives of a step. O(gates n²) */
+ * derivatives of a step; ∂L/∂x(t), too, where `input` (ldm) is not NULL. O(gates n²), with that
+ * O(gates n (n + m)) */
 void NBT(gated_back)(nbt_learner *self, const nbt_unit_step *step, real *c, real *y,
-                     nbt_flats flats);
+                     nbt_flats flats, real *input);
 
 /* The same for the first `kept` gates and a unit's own path alone: through (ldn) is ∂L/∂c. Of
  * what normalises, only the unit's own part counts. O(gates n) */
 void NBT(gated_back_own)(nbt_learner *self, const nbt_unit_step *step, const real *through,
                          nbt_flats flats);
 
-/* v ← ∂s(t)/∂s(t-1) v, v = (c, y). O(gates n²) */
-void NBT(gated_push)(nbt_learner *self, const nbt_unit_step *step, real *c, real *y);
+/* v ← ∂s(t)/∂s(t-1) v, v = (c, y), and + ∂s(t)/∂x(t) input (ldm) where that is not NULL. O(gates
+ * n²) */
+void NBT(gated_push)(nbt_learner *self, const nbt_unit_step *step, const real *input, real *c,
+                     real *y);
 
 /* Biases and gains as rows, after θ changed. O(gates n) */
 void NBT(gated_refresh_rows)(nbt_learner *self);

@@ -54,17 +54,23 @@ static void clear_flats(size_t ld, nbt_flats at)
         if (rows[k]) memset(rows[k], 0, ld * sizeof(real));
 }
 
-void NBT(steps_backpropagate)(nbt_learner *self, nbt_flats flats, const real *H, real *c, real *y)
+void NBT(steps_backpropagate)(nbt_learner *self, nbt_flats flats, const real *H, const real *above,
+                              real *c, real *y)
 {
     const size_t ldn = self->sizes.ldn, ld = self->sizes.cell.ld;
     for (size_t t = self->past.length; t-- > 0;) {
         const nbt_flats here = flats_at(flats, t, ld);
         const nbt_unit_step step = NBT(steps_at)(self, t);
+        const size_t ldm = self->sizes.ldm;
+        real *below = self->choices.upper ? row_at(self->past.below, t, ldm) : NULL;
         if (H) lanes_add(ldn, H + t * ldn, y);
-        if (self->past.window_symbol[t] < 0)
-            clear_flats(ld, here);
-        else
-            NBT(gated_back)(self, &step, c, y, here);
+        if (above) lanes_add(ldn, above + t * ldn, y);
+        if (self->past.window_symbol[t] >= 0) {
+            NBT(gated_back)(self, &step, c, y, here, below);
+            continue;
+        }
+        clear_flats(ld, here);
+        if (below) memset(below, 0, ldm * sizeof(real));
     }
 }
 
@@ -147,7 +153,7 @@ void NBT(steps_outer)(nbt_learner *self, nbt_flats flats, const real *factor, co
 void NBT(steps_enter)(nbt_learner *self, int32_t symbol, const real *vector)
 {
     const size_t ldn = self->sizes.ldn, t = self->past.length;
-    self->past.window_symbol[t] = self->choices.one_hot ? symbol : 0;
+    self->past.window_symbol[t] = symbol; /* 0 with vectors */
     if (!self->choices.one_hot)
         memcpy(row_at(self->past.window_x, t, self->sizes.ldm), vector,
                self->sizes.m * sizeof(real));
@@ -156,7 +162,7 @@ void NBT(steps_enter)(nbt_learner *self, int32_t symbol, const real *vector)
     self->past.entered = 1;
 }
 
-void NBT(steps_refresh)(nbt_learner *self)
+void NBT(steps_refresh)(nbt_learner *self, real *above)
 {
     const size_t ldn = self->sizes.ldn;
     const int one_gate = self->choices.cell == NBT_ONE_GATE;
@@ -170,5 +176,6 @@ void NBT(steps_refresh)(nbt_learner *self)
         step.c = c, step.y = y;
         NBT(gated_step)(self, before, shown, self->past.window_symbol[t],
                         row_at(self->past.window_x, t, self->sizes.ldm), step);
+        if (above) lanes_copy(ldn, y, above + t * ldn);
     }
 }

@@ -17,10 +17,12 @@ nbt_flats NBT(steps_back_flats)(const nbt_learner *self);
 nbt_flats NBT(steps_own_flats)(const nbt_learner *self);
 nbt_flats NBT(steps_nu_flats)(const nbt_learner *self);
 
-/* Backpropagation through the window. ends.c and ends.y are ∂L/∂s after it, and become ∂L/∂s
- * before; H (T, ldn) is added to ∂L/∂y after each step, NULL: nothing. Leaves what θ's rows meet
- * in every step (network.h) in `flats`. O(T gates n²) */
-void NBT(steps_backpropagate)(nbt_learner *self, nbt_flats flats, const real *H, real *c, real *y);
+/* Backpropagation through the window. c and y are ∂L/∂s after it, and become ∂L/∂s before; H (T,
+ * ldn) and `above` (T, ldn) are added to ∂L/∂y after each step, NULL: nothing. Leaves what θ's rows
+ * meet in every step (network.h) in `flats`, and of an upper layer ∂L/∂x in past.below (T, ldm).
+ * O(T gates n²) */
+void NBT(steps_backpropagate)(nbt_learner *self, nbt_flats flats, const real *H, const real *above,
+                              real *c, real *y);
 
 /* Leaves in steps_own_flats what each step adds to E, (Π_{r>t} keep(r)) ∂c(t)/∂a(t), and in
  * `stays` (flat) what of E stays, Π keep. O(T gates n) */
@@ -34,7 +36,8 @@ void NBT(steps_outer)(nbt_learner *self, nbt_flats flats, const real *factor, co
 /* Puts a step that begins with a transition into the window. */
 void NBT(steps_enter)(nbt_learner *self, int32_t symbol, const real *vector);
 
-/* Derivatives of the window's steps, after its states were set from outside. */
-void NBT(steps_refresh)(nbt_learner *self);
+/* Derivatives of the window's steps, after its states were set from outside; what the layer above
+ * sees, (T, ldn), if that is not NULL. */
+void NBT(steps_refresh)(nbt_learner *self, real *above);
 
 #endif

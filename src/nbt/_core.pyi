@@ -146,7 +146,12 @@ class LearnerState:
         direct: bool = ...,
         counts: SymbolCounts | None = ...,
         rms: bool = ...,
+        upper: bool = ...,
+        layers: Sequence[LearnerState] = ...,
     ) -> None: ...
+    layers: tuple[LearnerState, ...]
+    @property
+    def work_of_step(self) -> float: ...
     @property
     def step(self) -> int: ...
     @property

@@ -33,6 +33,8 @@ cdef class LearnerState:
     cdef CoreSystem system  # a system that is trained, or None
     cdef readonly SymbolCounts counts  # of symbols, or None
     cdef readonly object indptr, indices, pair
+    cdef readonly tuple layers  # learners that are the layers of a stack; none: it is no stack
+    cdef object layer_pointers
     cdef object group_start, first, survey, phi_group_start
     cdef Turns turns
     cdef bint retired  # another learner took its place
@@ -49,7 +51,7 @@ cdef class LearnerState:
                   bint split=False, phi_starts=None, bint dense=False,
                   bint exact_fisher=False, size_t lags=1, str cell="one_gate", bint recurrent=True,
                   bint windowed=False, bint direct=False, SymbolCounts counts=None,
-                  bint rms=False):
+                  bint rms=False, bint upper=False, layers=()):
         cdef nbt_array row
         cdef size_t k = 0
         cdef nbt_sizes* at = &self.c.sizes
@@ -60,7 +62,8 @@ cdef class LearnerState:
         at.K, at.S, at.T, self.c.workers.threads = rank, blocks, window, threads
         to.dtype, to.rule, to.one_hot, to.seed = DTYPES[dtype], RULES[rule], one_hot, seed
         to.cell, to.recurrent, to.windowed = CELLS[cell], recurrent, windowed
-        to.rms = rms
+        to.rms, to.upper = rms, upper
+        self._take_layers(tuple(layers))
         self._take_activation(activation)
         to.readout, to.missing = READOUTS[readout], MISSING[missing]
         to.scale_x, to.scale_y = standardize_inputs, standardize_targets
@@ -98,6 +101,7 @@ cdef class LearnerState:
             system._show(self.arrays["theta"])
         self.window_symbol = np.full(max(window, 1), -1, dtype=np.int32)
         self.c.past.window_symbol = <int32_t*><uintptr_t>self.window_symbol.ctypes.data
+        self._share_with_layers()
         self.stamp = np.full(m if to.lazy else 1, -1, dtype=np.int32)
         self.c.waiting.stamp = <int32_t*><uintptr_t>self.stamp.ctypes.data
         self.sign_words = np.empty(rank * at.ldwords, dtype=np.uint32)
@@ -106,6 +110,8 @@ cdef class LearnerState:
         self.work += at.features * <double>outputs
         if windowed:
             self.work = at.gates * at.P * <double>n * (5 + rank) + at.features * <double>outputs
+            if layers:
+                self.work = at.features * <double>outputs + sum(one.work_of_step for one in layers)
         elif to.rule == NBT_NOBACKTRACK:
             self.work += n * <double>n * window * (2 + rank * blocks)
         if system is not None:
@@ -119,6 +125,32 @@ cdef class LearnerState:
             self.work += 2 * <double>at.ldshared * at.ldshared
         self.work = max(self.work, LEAST_WORK)
         nbt_learner_refresh(&self.c)
+
+    cdef int _take_layers(self, tuple layers) except -1:
+        """Make this a stack of these learners (csrc/gated/layers.h)."""
+        cdef LearnerState layer
+        self.layers, self.c.sizes.layers = layers, len(layers)
+        pointers = []
+        for layer in layers:
+            pointers.append(<uintptr_t>&layer.c)
+        self.layer_pointers = np.array(pointers, np.uintp)
+        self.c.layers = <nbt_learner**><uintptr_t>self.layer_pointers.ctypes.data
+        return 0
+
+    cdef int _share_with_layers(self) except -1:
+        """The layers have the window's symbols of the stack, which shows their arrays as its own,
+        by their number and name: "0.theta"."""
+        cdef LearnerState layer
+        for place, layer in enumerate(self.layers):
+            layer.c.past.window_symbol = self.c.past.window_symbol
+            self.arrays |= {f"{place}.{name}": array for name, array in layer.arrays.items()}
+            self.owners |= {f"{place}.{name}": owner for name, owner in layer.owners.items()}
+        return 0
+
+    @property
+    def work_of_step(self):
+        """Multiply-adds of a step, roughly."""
+        return self.work
 
     cdef int _take_activation(self, activation) except -1:
         """Set σ of the units: one name, or a name for each unit."""

@@ -80,7 +80,7 @@ cdef extern from "choices.h" nogil:
         double prior
     ctypedef struct nbt_sizes:
         size_t n, m, A, given, P, K, S, T, gates, kept, Y, phases, lanes, strip, ldwords
-        size_t features, ldshared
+        size_t features, ldshared, layers
         nbt_panels cell, out
     ctypedef struct nbt_choices:
         nbt_dtype dtype
@@ -92,7 +92,7 @@ cdef extern from "choices.h" nogil:
         nbt_norm norm
         nbt_missing missing
         nbt_cell cell
-        int windowed, recurrent, rms
+        int windowed, recurrent, rms, upper
         int scale_x, scale_y, one_hot, exact_self, lazy, split, reference, dense, exact_fisher
         int direct
         uint64_t seed
@@ -181,6 +181,7 @@ cdef extern from "learner.h" nogil:
         nbt_past past
         nbt_waiting waiting
         nbt_system_part system
+        nbt_learner** layers
     ctypedef struct nbt_array:
         const char* part
         const char* name

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from nbt import _arguments
-from nbt.cells import RNN, Gated
+from nbt.cells import RNN, is_gated
 from nbt.readouts import Readout, Softmax
 from nbt.schedules import InverseSqrt, Schedule, as_schedule
 
@@ -264,7 +264,7 @@ class Kalman:
             return network, self.readout_prior
         if not symbols or self.prior is not None:
             return network, network
-        gated = isinstance(cell, Gated)
+        gated = is_gated(cell)
         return network, GATED_READOUT_PRIOR / math.sqrt(
             readout.outputs
         ) if gated else DEFAULT_READOUT_PRIOR

@@ -283,6 +283,16 @@ def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
             lambda: nbt.NoBackTrack(nbt.LSTM(6), nbt.Softmax(3), every=5, rank=2),
         ),
         (
+            "--cell lstm --layers 2 --units 6",
+            lambda: nbt.NoBackTrack(nbt.Stack([nbt.LSTM(6), nbt.LSTM(6)]), nbt.Softmax(3)),
+        ),
+        (
+            "--cell gru --units 6,4 --rule tbptt --window 7",
+            lambda: nbt.TruncatedBPTT(
+                nbt.Stack([nbt.GRU(6), nbt.GRU(4)]), nbt.Softmax(3), window=7
+            ),
+        ),
+        (
             "--cell gru --layers 1 --rule rtrl --every 3",
             lambda: nbt.RTRL(nbt.GRU(20), nbt.Softmax(3), every=3),
         ),
@@ -455,8 +465,10 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--units", "2000000000"], "units"),
         (["TEXT", "--units", "5", "--blocks", "6"], "blocks"),
         (["TEXT", "--cell", "lstn"], "lstn"),
-        (["TEXT", "--cell", "gru", "--layers", "2"], "--cell gru: expected one layer, got 2"),
-        (["TEXT", "--cell", "lstm", "--units", "8,4"], "--cell lstm: expected one layer, got 2"),
+        (
+            ["TEXT", "--cell", "gru", "--layers", "2", "--rule", "rtrl"],
+            "--cell: expected one layer for RTRL",
+        ),
         (["TEXT", "--cell", "mgu", "--sources", "2"], "--sources is not for --cell mgu"),
         (["TEXT", "--cell", "lstm", "--activation", "tanh"], "--activation is not for --cell lstm"),
         (["TEXT", "--cell", "lstm", "--blocks", "2"], "--blocks: expected 1 for cells with gates"),

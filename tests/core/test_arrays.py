@@ -7,6 +7,11 @@ from nbt import _core
 STEPS = 30
 
 
+def learners(core):
+    """The learner and its layers, with what the names of their arrays begin with."""
+    return [("", core), *((f"{k}.", layer) for k, layer in enumerate(core.layers))]
+
+
 def test_each_array_has_one_kind(subject):
     core = subject.build()._live.learner
     kinds = [core.named(kind) for kind in _core.KINDS]
@@ -15,8 +20,11 @@ def test_each_array_has_one_kind(subject):
 
 def test_a_kind_of_some_parts(subject):
     core = subject.build()._live.learner
-    assert core.named("carried", "network") == {"h", "a", "slope"}
-    assert core.named("learned", "network", "readout") == {"theta", "alpha", "phi"}
+    begins = [begin for begin, _ in learners(core)]
+    carried = {begin + name for begin in begins for name in ("h", "a", "slope")}
+    assert core.named("carried", "network") == carried
+    learned = {begin + name for begin in begins for name in ("theta", "alpha", "phi")}
+    assert core.named("learned", "network", "readout") == learned
 
 
 def test_what_is_learned_stays_where_nothing_learns(subject):
@@ -35,7 +43,11 @@ def test_what_is_learned_stays_where_nothing_learns(subject):
     trainer.learn(x[STEPS:], y[STEPS:])
     core.settle()
     still = {"alpha", "theta"} if subject.rule == "fixed" else {"alpha"}
-    for name in names - still:
+    moving = {name for name in names if name.rpartition(".")[2] not in still}
+    assert {"phi", "0.theta" if core.layers else "theta"} - still <= moving
+    for name in moving:
+        if core.arrays[name].size == 0:  # θ of a stack is that of its layers, and φ its own
+            continue
         assert (core.arrays[name] != before[name]).any(), name
 
 
@@ -44,18 +56,21 @@ def test_scratch_says_nothing_of_the_state(subject, assert_same_state):
     plain, spoiled = subject.build(), subject.build()
     x, y = subject.data(STEPS, form="pairs")
     core = spoiled._live.learner
-    used = {  # columns of each that are not padding, which is 0 and stays it
-        **dict.fromkeys(("h_next", "a_next", "slope_next"), core.units),
-        **dict.fromkeys(("delta", "information"), core.outputs),
-        **{
-            "input": core.units if core.one_hot else min(core.units, core.inputs * core.lags),
-            "x_read": core.inputs * core.lags,
-            "y": core.targets,
-            "features": core.units + core.inputs,
-        },
-        **dict.fromkeys(("gates", "local_next"), core.units),
-        "sums": core.panels("theta")["columns"],
-    }
+    used = {}  # columns of each that are not padding, which is 0 and stays it
+    for begin, one in learners(core):
+        of_one = {
+            **dict.fromkeys(("h_next", "a_next", "slope_next"), one.units),
+            **dict.fromkeys(("delta", "information"), one.outputs),
+            **{
+                "input": one.units if one.one_hot else min(one.units, one.inputs * one.lags),
+                "x_read": one.inputs * one.lags,
+                "y": one.targets,
+                "features": one.units + one.inputs,
+            },
+            **dict.fromkeys(("gates", "local_next"), one.units),
+            "sums": 0 if one.layers else one.panels("theta")["columns"],
+        }
+        used |= {begin + name: columns for name, columns in of_one.items()}
     names = core.named("scratch")
     assert {"h_next", "input", "delta"} <= names
     for t in range(STEPS):

@@ -23,6 +23,8 @@ CELLS = {  # UNITS in all
     "gru": nbt.GRU(UNITS),
     "rms-gru": nbt.GRU(UNITS, norm="rms"),
     "mgu": nbt.MGU(UNITS),
+    "lstms": nbt.Stack([nbt.LSTM(4), nbt.LSTM(3)]),
+    "grus": nbt.Stack([nbt.GRU(3, norm="rms"), nbt.GRU(2, norm="rms"), nbt.GRU(2, norm="rms")]),
     "echo": nbt.LeakyRNN(UNITS, "tanh", learn=False, spectral_radius=0.9, bias_scaling=0.2),
     "echo-graph": nbt.RNN(UNITS, learn=False, graph=nbt.Graph.random(UNITS, 3), bias_scaling=0.2),
 }
@@ -123,15 +125,25 @@ class Subject:
         own, cell = UNITS * (1 + UNITS + inputs), CELLS[self.cell]
         if self.rule == "fixed":
             own = 0
-        elif isinstance(cell, nbt.GRU | nbt.MGU):  # of two gates each sees one half
-            gains = len(cell.gates) * UNITS if cell.norm else 0
-            own = len(cell.gates) * own - UNITS * (UNITS + inputs) + gains
-        elif isinstance(cell, nbt.LSTM):
-            one = own - (0 if cell.recurrent else UNITS**2) + (UNITS if cell.norm else 0)
-            own = len(cell.gates) * one
+        elif self.cell in ("lstms", "grus"):
+            own, below = 0, inputs
+            for layer in cell.cells:
+                own += self._of_gates(layer, below)
+                below = layer.units
+        elif isinstance(cell, nbt.LSTM | nbt.GRU | nbt.MGU):
+            own = self._of_gates(cell, inputs)
         elif self.cell != "dense":
             own = Network(CELLS[self.cell], inputs).learned
         return own + (1 + UNITS + inputs * self.direct) * np.prod(self.prediction())
+
+    @staticmethod
+    def _of_gates(cell, inputs):
+        n, gates = cell.units, len(cell.gates)
+        gains = gates * n if cell.norm else 0
+        unseen = 0 if cell.recurrent else gates * n * n
+        if not isinstance(cell, nbt.LSTM):  # of two gates each sees one half
+            unseen = n * (n + inputs)
+        return gates * n * (1 + n + inputs) + gains - unseen
 
     def prediction(self):
         """Shape of what `predict` gives."""
@@ -241,6 +253,11 @@ SUBJECTS += [
         ("every", "adam", "vector", "float32", "softmax", "rms"),
         ("bptt", "adam", "own", "float64", "softmax", "rms"),
         ("bptt", "kalman", "vector", "float32", "gaussian", "gru"),
+        ("exact_self", "adam", "own", "float32", "softmax", "lstms"),
+        ("every", "adam", "own", "float64", "softmax", "lstms"),
+        ("every", "kalman", "lagged", "float32", "gaussian", "lstms"),
+        ("every", "sgd", "vector", "float64", "softmax", "grus"),
+        ("bptt", "adam", "other", "float32", "softmax", "grus"),
     )
 ]
 SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.of_symbols]

@@ -6,6 +6,8 @@ from oracle.windowed import Windowed
 
 import nbt
 from helpers.pairs import READOUTS, TOLERANCE, Pair
+from helpers.stacked import StackedWindowed
+from nbt.trainers.state.layered import layer_in, without_layer
 
 #: Cells by name: the value, and what a unit does, from the leaks of the state.
 CELLS = {
@@ -31,6 +33,26 @@ CELLS = {
 ONE_GATE = ("rnn", "tanh", "leaky")
 
 
+def stacked(cell, layers=2):
+    """A stack of that many layers, of different sizes, which have n units in all."""
+
+    def make(n):
+        units = [n // layers - (k < 1) for k in range(layers - 1)]
+        return nbt.Stack([CELLS[cell][0](one) for one in (*units, n - sum(units))])
+
+    return make
+
+
+STACKS = {
+    "stack of lstm": (stacked("lstm"), CELLS["lstm"][1]),
+    "stack of coupled": (stacked("coupled", 3), CELLS["coupled"][1]),
+    "stack of diagonal": (stacked("diagonal"), CELLS["diagonal"][1]),
+    "stack of rms": (stacked("rms"), CELLS["rms"][1]),
+    "stack of gru": (stacked("gru", 3), CELLS["gru"][1]),
+    "stack of rms mgu": (stacked("rms mgu"), CELLS["mgu"][1]),
+}
+
+
 def trainer_of(rule, cell, readout, optimizer, every, rank=0, norm="euclidean", **more):
     if rule == "rtrl":
         return nbt.RTRL(cell, readout, optimizer, every=every, **more)
@@ -40,9 +62,8 @@ def trainer_of(rule, cell, readout, optimizer, every, rank=0, norm="euclidean", 
     return nbt.NoBackTrack(cell, readout, optimizer, **own, **more)
 
 
-def unseen(trainer):
+def unseen(sizes):
     """Where gates do not see y or x, of the shape of θ; None: nowhere."""
-    sizes = trainer._live.plan.sizes(None)
     if sizes.blind is None:
         return None
     mask = np.zeros(sizes.theta, bool)
@@ -50,44 +71,54 @@ def unseen(trainer):
     return mask
 
 
+def sizes_of(trainer, key):
+    """Sizes of the layer of which this is an array, or of the whole cell."""
+    sizes = trainer._live.plan.sizes(None)
+    return sizes.layers[layer_in(key) or 0] if sizes.layers else sizes
+
+
 def seen_by_gates(trainer, key):
     """Which numbers of ``cell.W`` or ``cell.r`` a gate can see; of other arrays all."""
-    gated = isinstance(trainer.cell, nbt.GRU | nbt.MGU)
-    mask = unseen(trainer) if gated and key in ("cell.W", "cell.r") else None
+    own, sizes = without_layer(key), sizes_of(trainer, key)
+    mask = unseen(sizes) if sizes.gated and own in ("cell.W", "cell.r") else None
     if mask is None:
         return ...
-    return ~mask[:, trainer._live.plan.sizes(None).rows[key.removeprefix("cell.")]]
+    return ~mask[:, sizes.rows[own.removeprefix("cell.")]]
 
 
 def random_state(trainer, rng, *, step=3):
     """A state of such a trainer with nothing zero that need not be, at the begin of a window."""
-    state, mask = trainer.state_dict(), unseen(trainer)
-    n = trainer.cell.units
+    state = trainer.state_dict()
+    n, leaky = trainer.cell.units, isinstance(trainer.cell, nbt.LeakyRNN)
     for key, value in state.items():
-        name = key.partition(".")[0]
-        if name not in ("cell", "readout", "state", "estimator", "optimizer") and key not in (
+        part, own = key.partition(".")[0], without_layer(key)
+        if part not in ("cell", "readout", "state", "estimator", "optimizer") and own not in (
             *("window.g_theta", "window.slope"),
         ):
             continue
+        sizes = sizes_of(trainer, key)
+        mask = unseen(sizes)
         new = rng.normal(size=value.shape)
-        if key in ("cell.W", "readout.W"):
+        if own in ("cell.W", "readout.W"):
             new *= 1.2 / np.sqrt(n)
-        if key.endswith(".J"):
+        if own.endswith((".J", "theta.v", "phi.v")):
             new = new**2 + 0.1
-        if key == "cell.alpha":
-            new = rng.uniform(0.1, 0.9, n) if isinstance(trainer.cell, nbt.LeakyRNN) else 0 * new
+        if own.endswith(".updates"):
+            new = np.uint64(3)
+        if own == "cell.alpha":
+            new = rng.uniform(0.1, 0.9, n) if leaky else 0 * new
+        if own.endswith(".J0"):
+            new[..., 0, :] = 0
+            new *= 0.1
         if mask is not None and value.shape[-3:] == mask.shape:
             new[..., mask] = 0
+        if mask is not None and own in ("cell.W", "cell.r"):
+            new[mask[:, sizes.rows[own.removeprefix("cell.")]]] = 0
+        if mask is not None and own == "window.slope":
+            new = np.ones(value.shape)
         state[key] = new
-    for key in ("theta", "phi"):
-        if f"optimizer.{key}.J0" in state:
-            J0 = state[f"optimizer.{key}.J0"]
-            J0[..., 0, :] = 0
-            J0 *= 0.1
-    if mask is not None:
-        rows = trainer._live.plan.sizes(None).rows
-        state["cell.W"][mask[:, rows["W"]]] = state["cell.r"][mask[:, rows["r"]]] = 0
-        state["state.y"], state["window.slope"] = state["state.c"], np.ones(n)
+    if unseen(sizes_of(trainer, "cell.0.b")) is not None:
+        state["state.y"] = state["state.c"]
     return state | {"step": np.uint64(step), "seed": np.uint64(rng.integers(2**63))}
 
 
@@ -121,14 +152,21 @@ class WindowedPair(Pair):
         scale = {"standardize": standardize} if readout == "gaussian" else {}
         self.readout = READOUTS[readout](A, **scale)
         self.vectors = inputs == "vector" or (inputs == "own" and readout != "softmax")
-        make, self.unit = CELLS[cell]
+        make, self.unit = (CELLS | STACKS)[cell]
         rate, decay = nbt.InverseSqrt(0.1), nbt.InverseSqrt(0.3)
+        slow = nbt.InverseSqrt(0.02, 7)
+        first, theirs = {
+            "sgd": (nbt.SGD(rate), ("sgd", rate)),
+            "kalman": (nbt.Kalman(decay, 0.7), ("kalman", decay, 0.7)),
+            "adam": (nbt.Adam(slow, 0.8, 0.95), ("adam", slow, 0.8, 0.95)),
+        }[optimizer]
         self.trainer = trainer_of(
             rule,
             make(n),
             self.readout,
-            nbt.SGD(rate) if optimizer == "sgd" else nbt.Kalman(decay, 0.7),
+            first,
             every,
+            readout_optimizer=first,
             inputs={
                 "own": nbt.Vector(A, standardize) if self.vectors else None,
                 "other": nbt.Symbols(m),
@@ -143,7 +181,7 @@ class WindowedPair(Pair):
             "rule": rule,
             "every": every,
             "inputs": "vector" if self.vectors else "symbols",
-            "optimizer": ("sgd", rate) if optimizer == "sgd" else ("kalman", decay, 0.7),
+            "optimizer": theirs,
             "readout": readout,
             "missing": missing,
             **own,
@@ -153,4 +191,5 @@ class WindowedPair(Pair):
 
     def start_oracle(self):
         state = self.trainer.state_dict()
-        self.oracle = Windowed(state, unit=self.unit(state), **self.choices)
+        kind = StackedWindowed if isinstance(self.trainer.cell, nbt.Stack) else Windowed
+        self.oracle = kind(state, unit=self.unit(state), **self.choices)

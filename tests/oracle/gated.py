@@ -161,6 +161,16 @@ class Network:
         """∂a/∂y(t-1) v from Wᵀ v (gates, n, …)."""
         return a
 
+    def spread(self, x):
+        """A number for each unit (n,) as one for each entry of θ, as far as it broadcasts."""
+        return x
+
+    def jvp(self, v, u, s, below=0.0):
+        """∂s(t)/∂s(t-1) v (2, n), and what comes from ∂s(t)/∂a below (gates, n)."""
+        a = self.push(np.einsum("gji,j->gi", self.weights(), v[1]) + below, u)
+        c = (s.c_a * a).sum(0) + s.c_c * v[0]
+        return np.array([c, (s.y_a * a).sum(0) + s.y_c * c])
+
     def direct(self, u):
         """∂a_gi/∂θ_h[·, l] where y(t-1) is constant, (gates, n, gates, k, n)."""
         own = np.eye(self.n)[np.newaxis, :, np.newaxis, np.newaxis]  # gate g of unit i
@@ -269,7 +279,7 @@ class Blocks:
 
     def _known(self, delta):
         """What E says of ∂s(0)/∂θ, along delta (2, n)."""
-        return (delta[0] + delta[1] * self.slope) * self.E
+        return self.network.spread(delta[0] + delta[1] * self.slope) * self.E
 
     def gradient(self, steps, H):
         """Of the block's loss, ∂ℓ/∂y(t) being H (T, n)."""
@@ -286,15 +296,13 @@ class Blocks:
             inside, delta = self._backwards(steps, [0 * nu] * len(steps), nu)
             kept.append(inside + self._known(delta))
         for u, s in steps:
-            self.E = s.c_c * self.E + self.network.own(s.c_a, u)
+            self.E = self.network.spread(s.c_c) * self.E + self.network.own(s.c_a, u)
         if steps:
             self.slope = steps[-1][1].y_c
         for k, nu in enumerate(signs):
             v = self.v[k]
             for u, s in steps:
-                a = self.network.push(np.einsum("gji,j->gi", self.network.weights(), v[1]), u)
-                c = (s.c_a * a).sum(0) + s.c_c * v[0]
-                v = np.array([c, (s.y_a * a).sum(0) + s.y_c * c])
+                v = self.network.jvp(v, u, s)
             new = kept[k] - self._known(nu)
             rho, rho_new = balance(v, self.w[k]), balance(nu, new)
             if self.norm == "none":  # but a product of 0 is left out

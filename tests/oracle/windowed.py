@@ -172,12 +172,7 @@ class Windowed(Trainer):
             H[-1] = H[-1] + self.window_H[t]
         gradient = self._differentiate(net, steps, H) + self.left
         if learning:
-            flat = self.theta_optimizer.step(
-                self._side_by_side(self._narrow(self.theta)),
-                self._side_by_side(self._narrow(gradient)),
-                self.t,
-            )
-            self.theta = self._by_gates(flat)
+            self._learn(gradient)
             gradient = 0 * gradient
         self.left = gradient
         if steps:
@@ -186,6 +181,14 @@ class Windowed(Trainer):
         self.window_c[:] = self.window_y[:] = self.window_H[:] = 0
         self.window_x[:] = -1 if self.inputs == "symbols" else 0
         self.moved[:] = 0 if self.own else 1
+
+    def _learn(self, gradient):
+        flat = self.theta_optimizer.step(
+            self._side_by_side(self._narrow(self.theta)),
+            self._side_by_side(self._narrow(gradient)),
+            self.t,
+        )
+        self.theta = self._by_gates(flat)
 
     def _differentiate(self, net, steps, H):
         """dL/dtheta of the window; carries along what is kept of the past."""

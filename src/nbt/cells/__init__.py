@@ -7,7 +7,7 @@ from nbt.cells.continuous import CTRNN, Continuous
 from nbt.cells.discrete import RNN, LeakyRNN
 from nbt.cells.gated import GRU, LSTM, MGU, Gated, Gates, gates_of, has_gains
 from nbt.cells.shared import ACTIVATIONS
-from nbt.cells.stack import MOST_LAYERS, Stack
+from nbt.cells.stack import MOST_LAYERS, Stack, is_gated, layers_of
 
 __all__ = [
     "ACTIVATIONS",
@@ -25,6 +25,8 @@ __all__ = [
     "Stack",
     "gates_of",
     "has_gains",
+    "is_gated",
+    "layers_of",
 ]
 
 Cell = RNN | LeakyRNN | Gated | Continuous | Stack

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from nbt import _arguments
 from nbt.cells.shared import QUIET, short_repr
 
-__all__ = ["GRU", "LSTM", "MGU", "Gated", "Gates", "gates_of", "has_gains"]
+__all__ = ["GRU", "LSTM", "MGU", "Gated", "Gates", "gates_of", "has_gains", "same_units"]
 
 MEMORY = 1.0, 32.0
 LONGEST = 10**9  # steps; beyond, a gate could not be told from one that is never closed
@@ -281,6 +281,11 @@ def gates_of(cell: Gated) -> Gates:
 def has_gains(cell: Any) -> bool:
     """Return whether the sums of this cell's gates are normalised, and have gains."""
     return isinstance(cell, Gated) and cell.norm is not None
+
+
+def same_units(one: Gated, other: Gated) -> bool:
+    """Return whether the units of both do the same, and only their number and memory differ."""
+    return replace(one, units=other.units, memory=other.memory) == other
 
 
 def _check(cell: Any) -> None:

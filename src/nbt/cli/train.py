@@ -41,11 +41,11 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
     beside it; in Python, nbt.preset("text"). Made-up sequences, such as data:anbn, have no counts:
     nbt.preset("symbols"). --fast and --best choose others, --paper the paper's algorithm. --units,
     --counts, --every, --rank and --optimizer change a part of it. Another --rule, a --cell without
-    gates, and options that only these have, such as --layers or --blocks, go with --cell rnn and
+    gates, and options that only these have, such as --blocks, go with --cell rnn and
     the optimizer of the rule.
 
     A network of several layers: --layers 3 --units 20, or --units 32,16,8 --activation
-    tanh,sigmoid,sigmoid, from the input on.
+    tanh,sigmoid,sigmoid, from the input on. With gates: --cell lstm --layers 2 --units 48.
 
     A rate or decay is a number, or falls: '0.1/sqrt(t)' is 0.1 / sqrt(t + 1) at step t = 0, 1, ...,
     and '0.006/sqrt(1+t/20000)' begins to fall after some 20000 steps.

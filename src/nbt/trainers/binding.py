@@ -14,14 +14,14 @@ import numpy as np
 
 from nbt import _arguments, _core
 from nbt.build import isa_in_use
-from nbt.cells import CTRNN, RNN, Cell, Continuous, Gated, LeakyRNN, Stack
+from nbt.cells import CTRNN, RNN, Cell, Continuous, LeakyRNN, Stack, is_gated
 from nbt.readouts import OwnLoss
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.network import Network
 
 __all__ = [
-    *("BoundSystem", "bind", "check_cell", "has_dense_rule", "is_dense", "is_gated"),
+    *("BoundSystem", "bind", "check_cell", "has_dense_rule", "is_dense"),
     *("is_learned", "own_loss"),
 ]
 
@@ -88,15 +88,11 @@ def check_cell(cell) -> None:
 
 
 def is_dense(cell) -> bool:
-    """Return whether this is a fully connected cell, for which C has its own rules."""
+    """Return whether this is a fully connected cell, or a stack of cells with gates, for which C
+    has its own rules."""
     if isinstance(cell, LeakyRNN) and cell.learn_leak:
         return False
     return is_gated(cell) or (isinstance(cell, RNN | LeakyRNN) and cell.graph is None)
-
-
-def is_gated(cell) -> bool:
-    """Return whether the units of this cell have gates."""
-    return isinstance(cell, Gated)
 
 
 def is_learned(cell) -> bool:

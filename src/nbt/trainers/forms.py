@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from nbt import _arguments
-from nbt.cells import Gated
+from nbt.cells import Gated, Stack, is_gated
 from nbt.optimizers import OPTIMIZERS, Kalman
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
-from nbt.trainers.binding import check_cell, has_dense_rule, is_dense, is_gated, is_learned
+from nbt.trainers.binding import check_cell, has_dense_rule, is_dense, is_learned
 from nbt.trainers.form import Form
 from nbt.trainers.state.sizes import Shape, Sizes
 from nbt.trainers.windowed import (
@@ -199,6 +199,11 @@ def nobacktrack_form(
 def rtrl_form(cell: Any, every: object) -> RTRLForm | WindowedRTRLForm:
     """Return the form of `RTRL` for a user's argument and a cell."""
     check_cell(cell)
+    if isinstance(cell, Stack) and is_gated(cell):
+        raise ValueError(
+            "cell: expected one layer for RTRL of a cell with gates, got a Stack; NoBackTrack with "
+            "rank ≥ 1 is unbiased for stacks"
+        )
     steps = steps_of_update(cell, 1 if every is None else every)
     return WindowedRTRLForm(steps) if is_windowed(cell, steps) else RTRLForm()
 
@@ -223,7 +228,9 @@ def described_rtrl(trainer: Mapping[str, Any]) -> Form:
 
 def described_bptt(trainer: Mapping[str, Any]) -> Form:
     """Return the form in the description of a `TruncatedBPTT`."""
-    gated = trainer["cell"].get("kind") in [kind.__name__ for kind in get_args(Gated)]
+    cell = trainer["cell"]
+    layer = cell["cells"][0] if cell.get("kind") == "Stack" else cell
+    gated = layer.get("kind") in [kind.__name__ for kind in get_args(Gated)]
     kind: type[Form] = WindowedBPTTForm if gated else BPTTForm
     return kind.described(trainer)
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from nbt import _core
 from nbt.build import isa_in_use
-from nbt.cells import gates_of, has_gains
+from nbt.cells import Stack, gates_of, has_gains, is_gated, layers_of
 from nbt.inputs import Symbols
-from nbt.optimizers import Kalman, Optimizer
+from nbt.optimizers import SGD, Kalman, Optimizer
 from nbt.readouts import OwnLoss, Softmax
-from nbt.trainers.binding import BoundSystem, is_gated
+from nbt.trainers.binding import BoundSystem
 from nbt.trainers.plan import Plan
 from nbt.trainers.state.counted import CountsTable, new_counts
 from nbt.trainers.state.dense import DenseTable
@@ -147,7 +147,9 @@ class Live:
         state = self.table.grown(outputs, more)
         state |= CountsTable(self.learner.counts).grown(outputs)
         if more and _needs_weights(plan):
-            _draw_symbols(state["cell.r"], plan, self.plan.inputs.size, self.learner.seed)
+            name = "0.r" if plan.sizes(system).layers else "r"
+            r = state[f"cell.{name}"]
+            _draw_symbols(r, name, plan, self.plan.inputs.size, self.learner.seed)
         return self.with_state(state, plan)
 
 
@@ -157,11 +159,11 @@ def _needs_weights(plan: Plan) -> bool:
     return isinstance(plan.inputs, Symbols) and plan.as_dense and plan.cell.activation == "tanh"
 
 
-def _draw_symbols(r: np.ndarray, plan: Plan, old: int, seed: int) -> None:
+def _draw_symbols(r: np.ndarray, name: str, plan: Plan, old: int, seed: int) -> None:
     """Fill in weights from the symbols that are new, by the seed and the symbol: the same however
     many come at once."""
     for symbol in range(old, plan.inputs.size):
-        drawn = plan.cell.draw(1, np.random.default_rng([seed, symbol]))["r"]
+        drawn = plan.cell.draw(1, np.random.default_rng([seed, symbol]))[name]
         r[..., symbol, :] = drawn[..., 0, :]
 
 
@@ -192,6 +194,7 @@ def _learner(
         system=system and system.core,
         targets=plan.readout.targets.size,
         **_gates(plan.cell),
+        layers=_layers(plan, seed) if plan.as_dense else (),
         counts=_counts(plan),
         **metric,
         **plan.form.asked(),
@@ -209,7 +212,36 @@ def _gates(cell: Any) -> dict[str, Any]:
     """Return what the units of a cell are, as `_core.Learner` takes it."""
     if not is_gated(cell):
         return {}
+    cell = layers_of(cell)[0]
     return {"cell": gates_of(cell).kind, "recurrent": cell.recurrent, "rms": has_gains(cell)}
+
+
+def _layers(plan: Plan, seed: int) -> tuple[_core.Learner, ...]:
+    """Return a learner without a readout for each layer of a stack with gates; none if it is no
+    stack."""
+    made: list[_core.Learner] = []
+    for cell in layers_of(plan.cell) if isinstance(plan.cell, Stack) else ():
+        made.append(
+            _core.Learner(
+                rule=plan.form.rule,
+                dtype=plan.dtype,
+                n=cell.units,
+                m=made[-1].units if made else plan.inputs.width,
+                outputs=1,
+                readout="ownloss",
+                one_hot=not made and isinstance(plan.inputs, Symbols),
+                upper=bool(made),
+                activation=cell.activation,
+                theta=_method(plan, plan.optimizer, 0),
+                phi=SGD().lower(),
+                seed=seed,
+                isa=isa_in_use(),
+                threads=plan.threads,
+                **_gates(cell),
+                **plan.form.asked(),
+            )
+        )
+    return tuple(made)
 
 
 def _counts(plan: Plan) -> _core.SymbolCounts | None:

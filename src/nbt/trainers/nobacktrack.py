@@ -56,12 +56,13 @@ class NoBackTrack(Trainer):
         exact inside a window of T steps, which do not overlap. What is older is known from each
         unit's own path, and from the pairs if `rank` is at least 1. Predictions inside a window are
         those of the θ of its beginning. The last step of a window does the work of all. Only for
-        fully connected cells. Default: 10 for cells with gates, else 1.
+        fully connected cells, and stacks of cells with gates. Default: 10 for cells with gates,
+        else 1.
     rank : int, optional
         K, the number of independent rank-one estimates that are averaged, in [1, 65536]. Cost and
         memory grow with it. 0, only for cells with gates and with `every` above 1: none. The
-        gradient is then biased, unless units neither see each other nor share a norm. Default: 0
-        for cells with gates, else 1.
+        gradient is then biased, unless units neither see each other nor share a norm, in a single
+        layer. Default: 0 for cells with gates, else 1.
     split : {"blocks"}, optional
         Instead of averaging, each of the K pairs covers a K-th of the parameters, chosen at random
         by the seed (section 1.4). w̄ then takes the memory of a single pair. At equal cost
@@ -233,7 +234,8 @@ class NoBackTrack(Trainer):
         array (units, P, units), float64
             As `Trainer.influence`. For cells with gates that of the state at the begin of the
             window, (2, units, gates, P, units): ``[0, k, g, p, i]`` is ∂c_k/∂θ for row p of gate g
-            of unit i, ``[1, …]`` is ∂y_k/∂θ.
+            of unit i, ``[1, …]`` is ∂y_k/∂θ. For a stack of them (2, units, p), θ being one vector:
+            layer after layer, each in this order.
 
         Raises
         ------

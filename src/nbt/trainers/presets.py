@@ -6,11 +6,10 @@ import dataclasses
 from typing import Any, Literal, get_args
 
 from nbt import _arguments
-from nbt.cells import LSTM, RNN
+from nbt.cells import LSTM, RNN, is_gated
 from nbt.optimizers import SGD, Adam, Kalman, Optimizer, default_for_readout
 from nbt.readouts import Readout, Softmax
 from nbt.schedules import InverseSqrt
-from nbt.trainers.binding import is_gated
 from nbt.trainers.windowed import EVERY
 
 __all__ = ["OPTIMIZER_OF_RULE", "Effort", "Kind", "default_optimizer", "preset"]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from nbt import _arguments
-from nbt.trainers.binding import is_dense, is_gated
+from nbt.cells import is_gated
+from nbt.trainers.binding import is_dense
 from nbt.trainers.form import Form
 from nbt.trainers.state.sizes import Shape, Sizes
 
@@ -52,6 +53,10 @@ class WindowedForm(Form):
         """Return the shapes of what came before the window; of the state before each of its steps,
         the inputs, ∂ℓ/∂y; of gradients of windows that closed while nothing was learned."""
         steps, n = self.steps, sizes.units
+        if sizes.layers:
+            each = sizes.of_layers(self.kept).items()
+            inside = {key: shape for key, shape in each if not key.endswith(".x")}
+            return inside | sizes.vectors("window.x", steps)  # what others see follows from y
         return {
             **self._own(sizes),
             **{f"window.{name}": (steps, n) for name in sizes.state},

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from nbt.cells import Stack
 from nbt.cli.options.defaults import GATED
+from nbt.cli.options.layers import layers
 from nbt.cli.options.table import TABLE
 from nbt.readouts import Softmax
 from nbt.trainers.presets import Kind, preset
@@ -16,7 +18,8 @@ __all__ = ["setting_of", "stream_kind"]
 
 MADE_UP, WRITTEN = "data:", "data:shakespeare"
 EFFORTS = ("fast", "best")
-WITHOUT_GATES = (  # options that cells with gates do not have
+# options that cells with gates do not have; layers only where such a cell is named
+WITHOUT_GATES = (
     *("activation", "sources", "layers", "learn_leak", "dt"),
     *("exact_steps", "exact_self", "blocks", "split", "norm", "reduction", "fisher"),
 )
@@ -49,10 +52,12 @@ def setting_of(options: dict[str, Any], kind: Kind, readout: Any) -> dict[str, A
     form = GATED.get(options["cell"], type(setting["cell"]))
     if not isinstance(setting["cell"], (form, *GATED.values())):
         setting = preset("symbols", readout=readout)
-    (units,) = options["units"] or (setting["cell"].units,)
-    if isinstance(setting["cell"], form):
-        return {**setting, "cell": dataclasses.replace(setting["cell"], units=units)}
-    return {**setting, "cell": form(units)}
+    known = setting["cell"]
+    each = [
+        dataclasses.replace(known, units=units) if isinstance(known, form) else form(units)
+        for units, *_ in layers(options, known.units)
+    ]
+    return {**setting, "cell": each[0] if len(each) == 1 else Stack(each)}
 
 
 def _other(options: dict[str, Any]) -> str:
@@ -62,6 +67,8 @@ def _other(options: dict[str, Any]) -> str:
             return f"{TABLE[name].word} {options[name]}"
     if options["paper"]:
         return "--paper"
-    if len(options["units"] or ()) > 1:
+    gated = options["cell"] in GATED  # then layers are of that cell
+    if len(options["units"] or ()) > 1 and not gated:
         return "several layers"
-    return next((TABLE[name].word for name in WITHOUT_GATES if options[name] is not None), "")
+    names = (name for name in WITHOUT_GATES if not (gated and name == "layers"))
+    return next((TABLE[name].word for name in names if options[name] is not None), "")

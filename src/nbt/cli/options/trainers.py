@@ -22,6 +22,7 @@ from nbt.cli.options.defaults import (
     shown,
 )
 from nbt.cli.options.efforts import setting_of, stream_kind
+from nbt.cli.options.layers import layers
 from nbt.cli.options.rows import note
 from nbt.cli.options.table import TABLE, names
 from nbt.cli.options.values import NONE, given
@@ -126,37 +127,8 @@ def _cell(options: dict[str, Any]) -> Any:
     """Return the network, or a stack of one for each layer, each with its own graph."""
     import nbt
 
-    layers = _layers(options)
-    if options["cell"] in GATED and len(layers) > 1:
-        raise click.UsageError(
-            f"--cell {options['cell']}: expected one layer, got {len(layers)} by --layers or a list"
-        )
-    cells = [_layer(options, k, *layer) for k, layer in enumerate(layers)]
+    cells = [_layer(options, k, *layer) for k, layer in enumerate(layers(options, UNITS))]
     return cells[0] if len(cells) == 1 else nbt.Stack(cells)
-
-
-def _layers(options: dict[str, Any]) -> list[tuple[int, str | None, int | None]]:
-    """Return units, activation and sources of each layer, from one value for all or one for
-    each."""
-    from nbt._arguments import integer
-    from nbt.cells import MOST_LAYERS
-
-    lists = {"units": options["units"] or (UNITS,)}
-    lists |= {name: options[name] or (None,) for name in ("activation", "sources")}
-    counts = {f"--layers {options['layers']}": options["layers"]} if options["layers"] else {}
-    for name, values in lists.items():
-        if len(values) > 1:
-            counts[f"--{name} {','.join(map(str, values))}"] = len(values)
-    (first, layers), *others = counts.items() or [("", 1)]
-    for other, count in others:
-        if count != layers:
-            raise click.UsageError(
-                f"{first} and {other}: expected one value for all layers or one for each, "
-                f"got {layers} and {count}"
-            )
-    integer("layers", layers, high=MOST_LAYERS)
-    each = (values if len(values) > 1 else values * layers for values in lists.values())
-    return list(zip(*each, strict=True))
 
 
 def _layer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nbt.trainers.state.layered import without_layer
 from nbt.trainers.state.sizes import Sizes
 
 __all__ = ["blind", "integers", "numbers", "refuse_mask", "within"]
@@ -44,7 +45,7 @@ def numbers(key: str, value, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         raise ValueError(f"{key}: expected a covariance, symmetric and at least 0 on its diagonal")
     squares = key.endswith((".J", ".variance", ".error", ".limited"))
     squares |= key in ("estimator.fisher", "waiting.norm")
-    squares |= key in ("optimizer.theta.v", "optimizer.phi.v")
+    squares |= without_layer(key) in ("optimizer.theta.v", "optimizer.phi.v")
     if squares and not (array >= 0).all():
         raise ValueError(f"{key}: expected means of squares, at least 0, got {array.min()}")
     return array
@@ -73,7 +74,8 @@ def blind(key: str, array: np.ndarray, sizes: Sizes) -> None:
     assert sizes.blind is not None
     unseen, rows = np.zeros(sizes.theta, bool), sizes.rows
     unseen[sizes.blind[0], rows["W"]] = unseen[sizes.blind[1], rows["r"]] = True
-    part = rows.get(key.removeprefix("cell."), slice(None))
+    own = without_layer(key)
+    part = rows.get(own.removeprefix("cell."), slice(None))
     if array[..., unseen[:, part]].any():
-        name = sizes.gates.names[sizes.blind[key == "cell.r"]] if sizes.gates else ""
+        name = sizes.gates.names[sizes.blind[own == "cell.r"]] if sizes.gates else ""
         raise ValueError(f"{key}: expected 0 for what a gate does not see, such as {name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from nbt.trainers.form import Form
 from nbt.trainers.state import growth, influence
 from nbt.trainers.state.checks import blind, integers, numbers, within
 from nbt.trainers.state.entries import Entry, flat, matrices_of, plain, row_of, rows_of
+from nbt.trainers.state.layered import layer_in, without_layer
 from nbt.trainers.state.panels import Panels
 from nbt.trainers.state.sizes import MOMENTS, TYPICAL, Shape, Sizes
 
@@ -72,15 +74,31 @@ class DenseTable:
     def __init__(self, core: _core.Learner, form: Form, sizes: Sizes) -> None:
         self._core, self._form = core, form
         self._window, self._rule = form.steps, form.rule
-        self._theta = Panels(**core.panels("theta"), gains="gain" in sizes.cell)
         self._phi = Panels(**core.panels("phi"))
         self._gated, self._sizes, shapes = sizes.gated, sizes, form.shapes(sizes)
+        self._layers = sizes.layers or (sizes,)
+        self._thetas = [
+            Panels(**one.panels("theta"), gains="gain" in own.cell)
+            for one, own in zip(core.layers or (core,), self._layers, strict=True)
+        ]
+        self._theta = self._thetas[0]
         self._entries = {key: self._entry(key, shape) for key, shape in shapes.items()}
-        self._updates = [key for key in UPDATES if key.replace("updates", "m") in shapes]
+        names = set(map(without_layer, shapes))
+        self._updates = [key for key in UPDATES if key.replace("updates", "m") in names]
         self._waiting = self._rows_that_wait() if core.lazy else {}
 
     def _entry(self, key: str, shape: Shape) -> Entry:
-        """Return how an array of the state lies."""
+        """Return how an array of the state lies. Of a stack each layer has its own; what comes in
+        lies in the first one's window."""
+        layer = 0 if key == "window.x" else layer_in(key)
+        if not self._sizes.layers or layer is None:
+            return self._of_one(key, shape, 0)
+        entry = self._of_one(without_layer(key), shape, layer)
+        return replace(entry, array=f"{layer}.{entry.array}")
+
+    def _of_one(self, key: str, shape: Shape, layer: int) -> Entry:
+        """Return how an array of a layer lies, or of the whole."""
+        theta, sizes = self._thetas[layer], self._layers[layer]
         if key in PAST and not self._form.enters:
             return self._in_ring(key, shape)
         if key == "estimator.G" and not self._form.enters:
@@ -88,7 +106,7 @@ class DenseTable:
         if key == "state.lags":
             return flat(ARRAYS[key], shape)
         if key in ("estimator.w", "estimator.G"):
-            return matrices_of(self._theta, ARRAYS[key], shape, 0, self._gated)
+            return matrices_of(theta, ARRAYS[key], shape, 0, self._gated)
         array = ARRAYS[key]
         if len(shape) == 1 or key in AS_IT_IS:
             return plain(array, shape)
@@ -97,11 +115,11 @@ class DenseTable:
         if "phi" in array:
             first = {"readout.W": 1, "readout.r": 1 + self._core.units}.get(key, 0)
             return rows_of(self._phi, array, shape, first)
-        own = self._sizes.rows.get(key.removeprefix("cell."))
+        own = sizes.rows.get(key.removeprefix("cell."))
         first = own.start if own else 0
         if key == "cell.gain":
-            return row_of(self._theta, array, shape, first)
-        return rows_of(self._theta, array, shape, first, self._gated)
+            return row_of(theta, array, shape, first)
+        return rows_of(theta, array, shape, first, self._gated)
 
     def _in_ring(self, key: str, shape: Shape) -> Entry:
         """Return an entry of the last T steps (csrc/dense/window.h), newest first. The newest
@@ -214,6 +232,8 @@ class DenseTable:
         """Return NoBackTrack's estimate of ∂h/∂θ, (n, P, n), float64; with gates that of (c, y) at
         the begin of the window, (2, n, gates, P, n)."""
         state = self.read_all()
+        if self._sizes.layers:
+            return influence.of_stack(state, len(self._layers), influence.estimated_before)
         if self._core.windowed:
             estimate = influence.estimated_before(state) + influence.own_paths(state)
             return estimate if self._gated else estimate[0].copy()
@@ -221,6 +241,8 @@ class DenseTable:
 
     def exact_influence(self) -> np.ndarray:
         """Return the exact part of `influence`."""
+        if self._sizes.layers:
+            return influence.of_stack(self.read_all(), len(self._layers))
         if self._core.windowed:
             exact = influence.own_paths(self.read_all())
             return exact if self._gated else exact[0].copy()
@@ -263,8 +285,9 @@ class DenseTable:
             for key, entry in self._entries.items()
         }
         if self._sizes.blind is not None:
-            for key in values.keys() & (growth.INPUTS.keys() | {"cell.W"}):
-                blind(key, values[key], self._sizes)
+            for key in values:
+                if without_layer(key) in (*growth.INPUTS, "cell.W"):
+                    blind(key, values[key], self._layers[layer_in(key) or 0])
         counters = self._checked_counters(state)
         since = self._checked_since(state) if waits else None
         rows = {

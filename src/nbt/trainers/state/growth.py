@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nbt.trainers.state.layered import layer_in, without_layer
+
 __all__ = ["INPUTS", "OF_PHI", "VECTORS", "with_inputs", "with_outputs"]
 
 # Arrays whose last axis is that of the outputs. Then arrays with an axis for the inputs, and which.
@@ -39,6 +41,7 @@ def with_inputs(
 ) -> np.ndarray:
     """Return an array with zeros for that many more numbers after each of its last inputs: `lags`
     of them, or one. `direct`: the readout sees inputs."""
+    key = without_layer(key) if layer_in(key) in (None, 0) else key  # the others see no input
     axis = (INPUTS | VECTORS | (OF_PHI if direct else {})).get(key)
     if axis is None or not more:
         return value

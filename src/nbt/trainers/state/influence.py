@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-__all__ = ["estimated", "estimated_before", "exact", "own_paths"]
+from nbt.trainers.state.layered import layer_in, without_layer
+
+__all__ = ["estimated", "estimated_before", "exact", "of_stack", "own_paths"]
 
 
 def estimated(state: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -58,6 +60,32 @@ def estimated_before(state: Mapping[str, np.ndarray]) -> np.ndarray | float:
         return 0.0
     v, w = (state[key].astype(np.float64) for key in ("estimator.v", "estimator.w"))
     return np.tensordot(v, w, (0, 0)) / len(v)
+
+
+def of_stack(
+    state: Mapping[str, np.ndarray],
+    layers: int,
+    estimated: Callable[[Mapping[str, np.ndarray]], np.ndarray | float] | None = None,
+) -> np.ndarray:
+    """Return the sum of `own_paths` and what is estimated for a stack of layers, (2, n, p),
+    float64: θ is a vector, one layer after the other, in each the order of (gates, P, units)."""
+    own = [_of_layer(state, k) for k in range(layers)]
+    ends = np.cumsum([0, *(len(one["window.slope"]) for one in own)])
+    parts = []
+    for layer, first, last in zip(own, ends, ends[1:], strict=False):
+        exact = own_paths(layer)
+        whole = np.zeros((2, ends[-1], *exact.shape[2:]))
+        whole[:, first:last] = exact
+        if estimated is not None and "estimator.v" in layer:
+            v = np.concatenate([one["estimator.v"] for one in own], axis=-1)
+            whole += estimated({**layer, "estimator.v": v})
+        parts.append(whole.reshape(2, ends[-1], -1))
+    return np.concatenate(parts, axis=-1)
+
+
+def _of_layer(state: Mapping[str, np.ndarray], layer: int) -> dict[str, np.ndarray]:
+    """Return the arrays of one layer, by the names that they would have alone."""
+    return {without_layer(key): x for key, x in state.items() if layer_in(key) == layer}
 
 
 def own_paths(state: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from nbt.cells import Cell, Gated, Gates, gates_of, has_gains
+from nbt.cells import Cell, Gated, Gates, Stack, gates_of, has_gains
 from nbt.inputs import Inputs, Vector
 from nbt.optimizers import Adam, Kalman, Optimizer
 from nbt.readouts import OwnLoss, Readout
+from nbt.trainers.state.layered import of_layer
 
 __all__ = ["MOMENTS", "TYPICAL", "Shape", "Sizes"]
 
@@ -38,6 +40,8 @@ class Sizes:
         Number of phases of a step of a system.
     gates : Gates, optional
         The sums that its units make, if they have gates.
+    layers : tuple of Sizes
+        Those of the layers of a stack of cells with gates, as if each were alone. Otherwise none.
     """
 
     units: int
@@ -50,6 +54,7 @@ class Sizes:
     squares: int | None = None
     phases: int = 1
     gates: Gates | None = None
+    layers: tuple[Sizes, ...] = ()
 
     @classmethod
     def of_dense(
@@ -60,8 +65,10 @@ class Sizes:
         optimizer: Optimizer,
         readout_optimizer: Optimizer,
     ) -> Sizes:
-        """Return the sizes of a fully connected cell."""
+        """Return the sizes of a fully connected cell, or of a stack of cells with gates."""
         n, m, values = cell.units, inputs.width, (inputs, readout, optimizer, readout_optimizer)
+        if isinstance(cell, Stack):
+            return cls._of_stack(cell, *values)
         if not isinstance(cell, Gated):
             arrays = {"b": (n,), "W": (n, n), "r": (m, n), "alpha": (n,)}
             return cls(n, *values, arrays, (1 + n + m, n))
@@ -72,10 +79,33 @@ class Sizes:
         rows = 1 + len(gain) + others + m
         return cls(n, *values, arrays, (gates, rows, n), gates=gates_of(cell))
 
+    @classmethod
+    def _of_stack(cls, cell: Stack, inputs: Inputs, *values: Any) -> Sizes:
+        layers: list[Sizes] = []
+        for one in cell.cells:
+            fed = Vector(layers[-1].units, standardize=False) if layers else inputs
+            layers.append(cls.of_dense(one, fed, *values))
+        arrays = {
+            f"{k}.{name}": shape
+            for k, layer in enumerate(layers)
+            for name, shape in layer.cell.items()
+        }
+        theta = (sum(math.prod(layer.theta) for layer in layers),)
+        gates = layers[0].gates
+        return cls(cell.units, inputs, *values, arrays, theta, gates=gates, layers=tuple(layers))
+
+    def of_layers(self, shapes: Callable[[Sizes], Mapping[str, Shape]]) -> dict[str, Shape]:
+        """Return the shapes of all layers, by names with the layer's number; without layers those
+        of this."""
+        if not self.layers:
+            return dict(shapes(self))
+        each = enumerate(map(shapes, self.layers))
+        return {of_layer(key, k): shape for k, one in each for key, shape in one.items()}
+
     @property
     def dense(self) -> bool:
         """Whether the rules for dense cells train it."""
-        return len(self.theta) > 1
+        return len(self.theta) > 1 or bool(self.layers)
 
     @property
     def gated(self) -> bool:
@@ -105,6 +135,8 @@ class Sizes:
     @property
     def learned(self) -> int:
         """How many numbers of θ are learned."""
+        if self.layers:
+            return sum(layer.learned for layer in self.layers)
         unseen = (self.units + self.inputs.width) * self.units if self.blind else 0
         return math.prod(self.theta) - unseen
 
@@ -138,11 +170,14 @@ class Sizes:
             **{f"state.{name}": shape for name, shape in self.state.items()},
             **self._of_lags(),
             **(self.vectors("state.x") if self.direct else {}),
-            **self._kept("theta", self.optimizer, self.theta, self.squares),
+            **self.of_layers(lambda one: one._kept_of_theta()),
             **self._of_readout(),
             **self._of_scales(),
             **self._kept("phi", self.readout_optimizer, *self._phi_in_metric()),
         }
+
+    def _kept_of_theta(self) -> dict[str, Shape]:
+        return self._kept("theta", self.optimizer, self.theta, self.squares)
 
     def _of_lags(self) -> dict[str, Shape]:
         lags = self.inputs.width // self.inputs.size

@@ -1,0 +1,231 @@
+#include "gated/older.h"
+#include "machine/panels.h"
+#include "shared/influence.h"
+#include "shared/reduction.h"
+#include "shared/signs.h"
+#include <string.h>
+
+static real dot(size_t count, const real *x, const real *y)
+{
+    vec sum = {0};
+    for (size_t i = 0; i < count; i += LANES) sum += load(x + i) * load(y + i);
+    return fold(sum);
+}
+
+/* x (ldn) for each gate that c depends on, flat: a factor of E. */
+static void tile_units(const nbt_sizes *at, const real *x, real *flat)
+{
+    for (size_t g = 0; g < at->kept; g++) memcpy(flat + g * at->n, x, at->n * sizeof(real));
+}
+
+/* own = c + y slope: what ∂L/∂s gives to a unit's own path. */
+static void own_part(const nbt_learner *self, const real *c, const real *y, const real *slope)
+{
+    real *own = end_of(self, OWN);
+    for (size_t i = 0; i < self->sizes.ldn; i += LANES)
+        store(own + i, load(c + i) + load(y + i) * load(slope + i));
+}
+
+const real *NBT(older_slope)(const nbt_learner *self)
+{
+    for (size_t t = self->past.length; t-- > 0;)
+        if (self->past.window_symbol[t] >= 0) return row_at(self->past.show, t, self->sizes.ldn);
+    return self->past.first_slope;
+}
+
+/* ν: signs of all c, then of all y, into the ends of each layer. */
+static void draw_signs(nbt_learner *self, nbt_closing by, size_t pair)
+{
+    uint32_t words[4] = {0};
+    size_t k = 0;
+    for (size_t row = NU_C; row <= NU_Y; row++)
+        for (size_t l = 0; l < layers_of(self); l++)
+            for (size_t i = 0; i < layer_of(self, l)->sizes.n; i++, k++) {
+                if (k % 128 == 0)
+                    nbt_sign_bits(self->choices.seed, (uint32_t)(by * self->sizes.K + pair),
+                                  self->counters.step, (uint32_t)(k / 128), words);
+                end_of(layer_of(self, l), row)[i] = words[k % 128 / 32] >> k % 32 & 1 ? 1 : -1;
+            }
+}
+
+void NBT(older_go_back)(nbt_learner *self, nbt_flats (*flats_of)(const nbt_learner *), size_t row,
+                        int with_H)
+{
+    const real *above = NULL;
+    for (size_t l = layers_of(self); l-- > 0;) {
+        nbt_learner *layer = layer_of(self, l);
+        NBT(steps_backpropagate)(layer, flats_of(layer), with_H ? layer->past.window_H : NULL,
+                                 above, end_of(layer, row), end_of(layer, row + 1));
+        above = layer->past.below;
+    }
+}
+
+static real *pair_of(const nbt_learner *layer, size_t k)
+{
+    return row_at(layer->estimator.v, 2 * k, layer->sizes.ldn);
+}
+
+/* v̄ of pair k through the window. */
+static void push(nbt_learner *self, size_t k)
+{
+    for (size_t t = 0; t < self->past.length; t++) {
+        if (self->past.window_symbol[t] < 0) continue;
+        const real *below = NULL;
+        for (size_t l = 0; l < layers_of(self); l++) {
+            nbt_learner *layer = layer_of(self, l);
+            const nbt_unit_step step = NBT(steps_at)(layer, t);
+            real *v = pair_of(layer, k), *shown = v + layer->sizes.ldn;
+            NBT(gated_push)(layer, &step, below, v, shown);
+            below = shown;
+        }
+    }
+}
+
+/* scratch.sums (flat): what ν gives to E after the window. */
+static void note_later(nbt_learner *self)
+{
+    real *later = self->scratch.sums;
+    memset(later, 0, self->sizes.cell.ld * sizeof(real));
+    own_part(self, end_of(self, NU_C), end_of(self, NU_Y), NBT(older_slope)(self));
+    tile_units(&self->sizes, end_of(self, OWN), later);
+}
+
+/* w_new = what the window adds to νᵀ ∂s/∂θ but to E, when ν went back through it: νᵀ of all that is
+ * exact, as it is now, less that of E as it will be. With E' = stays E + Σ own u, all is one sum of
+ * outer products. */
+static void add_of_window(nbt_learner *self)
+{
+    const nbt_sizes *at = &self->sizes;
+    const size_t ld = at->cell.ld, count = self->past.length * ld;
+    real *c = end_of(self, NU_C), *y = end_of(self, NU_Y), *factor = self->scratch.factors;
+    const real *later = self->scratch.sums, *stays = stays_of(self);
+    const nbt_flats back = NBT(steps_nu_flats)(self), own = NBT(steps_own_flats)(self);
+    if (!self->choices.exact_self) {
+        NBT(steps_outer)(self, back, NULL, NULL, self->scratch.w_new);
+        return;
+    }
+    own_part(self, c, y, self->past.first_slope);
+    tile_units(at, end_of(self, OWN), factor);
+    for (size_t i = 0; i < ld; i += LANES)
+        store(factor + i, load(factor + i) - load(later + i) * load(stays + i));
+    real *const to[] = {back.bias, back.W, back.r, back.gain}, *const from[] = {own.bias, own.W,
+                                                                                own.r, own.gain};
+    for (size_t k = 0; k < 4; k++) {
+        if (!to[k] || (k && to[k] == to[k - 1])) continue;
+        for (size_t i = 0; i < count; i += LANES)
+            store(to[k] + i, load(to[k] + i) - load(later + i % ld) * load(from[k] + i));
+    }
+    NBT(steps_outer)(self, back, factor, self->estimator.d, self->scratch.w_new);
+}
+
+/* ρ̄ and ρ by which pair k and what is new to it are balanced: norms are of all layers. */
+static void balances(nbt_learner *self, size_t k, nbt_balance *old, nbt_balance *now)
+{
+    const int balanced = self->choices.norm != NBT_NO_NORM;
+    real v_square = 0, w_square = 0, added = 0;
+    for (size_t l = 0; l < layers_of(self); l++) {
+        const nbt_learner *layer = layer_of(self, l);
+        const size_t size = layer->sizes.cell.size;
+        const real *v = pair_of(layer, k), *w = row_at(layer->estimator.w, k, size);
+        const real *add = layer->scratch.w_new;
+        v_square += dot(2 * layer->sizes.ldn, v, v);
+        w_square += dot(size, w, w);
+        added += dot(size, add, add);
+    }
+    *old = balance_of(balanced, w_square, v_square);
+    *now = balance_of(balanced, added, (real)(2 * self->sizes.n));
+}
+
+/* g += part w̄; v̄ ← ρ̄ v̄ + ρ ν, w̄ ← w̄ / ρ̄ + w_new / ρ, of one layer. */
+static void fold_in(const nbt_learner *layer, size_t k, real part, nbt_balance old, nbt_balance now)
+{
+    const size_t size = layer->sizes.cell.size;
+    real *v = pair_of(layer, k), *w = row_at(layer->estimator.w, k, size), *g = layer->scratch.g;
+    const real *nu = end_of(layer, NU_C), *added = layer->scratch.w_new;
+    for (size_t i = 0; i < 2 * layer->sizes.ldn; i += LANES)
+        store(v + i, old.rho * load(v + i) + now.rho * load(nu + i));
+    for (size_t i = 0; i < size; i += LANES) {
+        const vec before = load(w + i);
+        store(g + i, load(g + i) + part * before);
+        store(w + i, old.inverse * before + now.inverse * load(added + i));
+    }
+}
+
+/* Pair k: its part of the gradient, g += (∂L/∂s · v̄) w̄ / K; then v̄ ← ρ̄ F v̄ + ρ ν, w̄ ← w̄ / ρ̄ +
+ * w_new / ρ, F the whole window's. */
+static void follow_pair(nbt_learner *self, nbt_closing by, size_t k)
+{
+    nbt_balance old, now;
+    real part = 0;
+    draw_signs(self, by, k);
+    for (size_t l = 0; l < layers_of(self); l++) {
+        nbt_learner *layer = layer_of(self, l);
+        part += dot(2 * layer->sizes.ldn, end_of(layer, BACK_C), pair_of(layer, k));
+        if (layer->choices.exact_self) note_later(layer);
+    }
+    NBT(older_go_back)(self, NBT(steps_nu_flats), NU_C, 0);
+    for (size_t l = 0; l < layers_of(self); l++) add_of_window(layer_of(self, l));
+    push(self, k);
+    draw_signs(self, by, k); /* the way back overwrote ν */
+    balances(self, k, &old, &now);
+    for (size_t l = 0; l < layers_of(self); l++)
+        fold_in(layer_of(self, l), k, part / (real)self->sizes.K, old, now);
+}
+
+void NBT(older_paths)(nbt_learner *self, nbt_closing by)
+{
+    for (size_t l = 0; l < layers_of(self); l++) {
+        nbt_learner *layer = layer_of(self, l);
+        const size_t size = layer->sizes.cell.size;
+        if (layer->choices.exact_self) NBT(steps_own_paths)(layer, stays_of(layer));
+        if (self->sizes.K && !self->past.pending) memset(layer->scratch.g, 0, size * sizeof(real));
+    }
+    for (size_t k = 0; k < self->sizes.K; k++) follow_pair(self, by, k);
+    for (size_t l = 0; l < layers_of(self); l++) {
+        nbt_learner *layer = layer_of(self, l);
+        if (!layer->choices.exact_self) continue;
+        own_part(layer, end_of(layer, BACK_C), end_of(layer, BACK_Y), layer->past.first_slope);
+        tile_units(&layer->sizes, end_of(layer, OWN), layer->scratch.factors);
+    }
+}
+
+/* out (rows, cell.size) = Fᵀ G, F (2n, ldF). */
+static void through_influence(const nbt_learner *self, size_t rows, const real *F, size_t ldF,
+                              real *out)
+{
+    const size_t states = 2 * self->sizes.n, size = self->sizes.cell.size;
+    const real *G = self->estimator.G;
+    for (size_t i = 0; i < size; i += LANES)
+        influence_strip(states, ldF, size, rows, rows < INFLUENCE_ROWS ? 1 : INFLUENCE_ROWS, 1, 0,
+                        F, G + i, out + i);
+}
+
+void NBT(older_influence)(nbt_learner *self)
+{
+    const nbt_sizes *at = &self->sizes;
+    const size_t n = at->n, size = at->cell.size, ldF = nbt_padded(2 * n, LANES);
+    const nbt_flats back = NBT(steps_nu_flats)(self);
+    real *F = self->scratch.F, *one = self->scratch.factors, *next = self->estimator.G_next;
+    real *c = end_of(self, NU_C), *y = end_of(self, NU_Y), *g = self->scratch.g;
+    for (size_t i = 0; i < at->cell.ld; i += LANES) store(one + i, spread(1));
+    for (size_t j = 0; j < n; j++)
+        F[j * ldF] = end_of(self, BACK_C)[j], F[(n + j) * ldF] = end_of(self, BACK_Y)[j];
+    through_influence(self, 1, F, ldF, next);
+    if (self->past.pending)
+        lanes_add(size, next, g);
+    else
+        lanes_copy(size, next, g);
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t k = 0; k < 2 * n; k++) {
+            memset(c, 0, 2 * at->ldn * sizeof(real));
+            (k < n ? c : y)[k % n] = 1;
+            NBT(older_go_back)(self, NBT(steps_nu_flats), NU_C, 0);
+            for (size_t j = 0; j < n && !round; j++)
+                F[j * ldF + k] = c[j], F[(n + j) * ldF + k] = y[j];
+            real *row = row_at(next, k, size);
+            if (round) NBT(steps_outer)(self, back, one, row, row);
+        }
+        if (!round) through_influence(self, 2 * n, F, ldF, next);
+    }
+    memcpy(self->estimator.G, next, 2 * n * size * sizeof(real));
+}
