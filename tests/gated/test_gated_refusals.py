@@ -40,3 +40,11 @@ def test_the_longest_memory_has_a_finite_bias(kind):
         assert np.isfinite(trainer.learn([0, 1] * 20)).all()
     for memory in ((1, 1.1e9), (1, 1e300), (1, float("inf")), (0.5, 2), (1, float("nan"))):
         expect(ValueError, "memory", lambda memory=memory: kind(3, memory=memory))
+
+
+def test_a_stack_of_gates_has_no_exact_side_to_diagnose():
+    cell = nbt.Stack([nbt.LSTM(4), nbt.LSTM(3)])
+    trainer = nbt.NoBackTrack(cell, nbt.Softmax(3), rank=1)
+    stream = nbt.datasets.anbn(1, 4)
+    expect(ValueError, "trainer", lambda: nbt.diagnose(trainer, stream, 10, replicas=3))
+    assert stream.position == 0

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nbt import _arguments
+from nbt.cells import Stack
 from nbt.diagnosis.result import Diagnosis, DiagnosisRow
 from nbt.diagnosis.trajectory import Trajectory
 from nbt.diagnosis.windows import WindowedTrajectory
@@ -72,7 +73,8 @@ def diagnose(
         integer.
     ValueError
         `steps` or `replicas` is out of range, the stream has more symbols than the trainer
-        predicts, or the trainer's cell has learn=False.
+        predicts, or the trainer's cell has learn=False or is a stack of cells with gates, which
+        have no RTRL.
     DataError
         The stream has fewer than 2 steps left, or than two windows.
     DivergenceError
@@ -101,6 +103,11 @@ def diagnose(
     steps = _arguments.integer("steps", steps, low=2, high=2**31)
     replicas = _arguments.integer("replicas", replicas, low=2, high=2**16 // max(trainer.rank, 1))
     windowed = isinstance(trainer._live.plan.form, WindowedForm)
+    if windowed and isinstance(trainer.cell, Stack):
+        raise ValueError(
+            f"trainer: expected one layer with gates, of which RTRL has the exact side, got a "
+            f"Stack of {len(trainer.cell.cells)}"
+        )
     run = (WindowedTrajectory if windowed else Trajectory)(trainer, replicas)
     result = Diagnosis(
         {
