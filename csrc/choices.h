@@ -38,6 +38,7 @@ typedef struct {
     size_t P;        /* 1 + n + m: parameters a unit of a dense cell, for each gate */
     size_t K, S, T;  /* pairs, blocks of units, steps of a window */
     size_t layers;   /* of a stack (gated/layers.h); 0: it is none */
+    size_t states;   /* units of the whole stack that this is a layer of, or n */
     size_t gates;    /* sums that a unit makes, 1 but for gated cells; */
     size_t kept;     /* those of them that its carried number depends on come first */
     size_t Y;        /* numbers of a target, 0: it is a symbol */

@@ -34,6 +34,7 @@ void nbt_learner_init(nbt_learner *self, int isa)
     /* gains, if there are any, begin a turn of their own */
     const size_t rows = units + (of->rms ? nbt_padded(at->m, 4) + 1 : at->m);
     at->lanes = lanes;
+    if (!at->states) at->states = at->n;
     at->gates = gates.count;
     at->kept = gates.kept;
     at->strip = 4 * lanes;
@@ -122,8 +123,9 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t Kw = of->split ? 1 : K;               /* pairs that share the parameters share w̄ */
     const size_t Sv = windowed ? 2 : S;                /* v̄ covers c and y */
     const int full = of->rule == NBT_RTRL && windowed; /* G is of c and y */
-    const size_t rowsG = full ? 2 * n : 1, columnsG = full ? cell.size : n * ldG;
-    const size_t rowsF = full ? 2 * n : n, columnsF = full ? nbt_padded(2 * n, at->lanes) : ldn;
+    const size_t rowsG = full ? 2 * at->states : 1, columnsG = full ? cell.size : n * ldG;
+    const size_t rowsF = full ? 2 * at->states : n,
+                 columnsF = full ? nbt_padded(2 * at->states, at->lanes) : ldn;
     const size_t gates = at->gates;
     const int rms = of->rms, nu = windowed && of->rule != NBT_BPTT, upper = of->upper;
 #define NBT_ROW(part, name, rows, columns, which, kind)                                            \

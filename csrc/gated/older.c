@@ -189,43 +189,76 @@ void NBT(older_paths)(nbt_learner *self, nbt_closing by)
     }
 }
 
-/* out (rows, cell.size) = Fᵀ G, F (2n, ldF). */
+/* out (rows, cell.size) = Fᵀ G, F (states, ldF), of one layer's θ. */
 static void through_influence(const nbt_learner *self, size_t rows, const real *F, size_t ldF,
                               real *out)
 {
-    const size_t states = 2 * self->sizes.n, size = self->sizes.cell.size;
+    const size_t states = 2 * self->sizes.states, size = self->sizes.cell.size;
     const real *G = self->estimator.G;
     for (size_t i = 0; i < size; i += LANES)
         influence_strip(states, ldF, size, rows, rows < INFLUENCE_ROWS ? 1 : INFLUENCE_ROWS, 1, 0,
                         F, G + i, out + i);
 }
 
+/* Column k of F = the ends `row` (c) and `row` + 1 (y) of all layers. */
+static void gather_ends(nbt_learner *self, size_t row, real *F, size_t ldF, size_t k)
+{
+    for (size_t half = 0; half < 2; half++)
+        for (size_t l = 0; l < layers_of(self); l++) {
+            const nbt_learner *layer = layer_of(self, l);
+            const real *end = end_of(layer, row + half);
+            for (size_t j = 0; j < layer->sizes.n; j++, F += ldF) F[k] = end[j];
+        }
+}
+
+/* ν: 1 for number k of the state, 0 for all others. */
+static void set_unit(nbt_learner *self, size_t k)
+{
+    const size_t half = k / self->sizes.n;
+    size_t i = k % self->sizes.n;
+    for (size_t l = 0; l < layers_of(self); l++) {
+        const nbt_learner *layer = layer_of(self, l);
+        memset(end_of(layer, NU_C), 0, 2 * layer->sizes.ldn * sizeof(real));
+        if (i < layer->sizes.n) end_of(layer, NU_C + half)[i] = 1;
+        i -= layer->sizes.n; /* then it is beyond every size */
+    }
+}
+
 void NBT(older_influence)(nbt_learner *self)
 {
-    const nbt_sizes *at = &self->sizes;
-    const size_t n = at->n, size = at->cell.size, ldF = nbt_padded(2 * n, LANES);
-    const nbt_flats back = NBT(steps_nu_flats)(self);
-    real *F = self->scratch.F, *one = self->scratch.factors, *next = self->estimator.G_next;
-    real *c = end_of(self, NU_C), *y = end_of(self, NU_Y), *g = self->scratch.g;
-    for (size_t i = 0; i < at->cell.ld; i += LANES) store(one + i, spread(1));
-    for (size_t j = 0; j < n; j++)
-        F[j * ldF] = end_of(self, BACK_C)[j], F[(n + j) * ldF] = end_of(self, BACK_Y)[j];
-    through_influence(self, 1, F, ldF, next);
-    if (self->past.pending)
-        lanes_add(size, next, g);
-    else
-        lanes_copy(size, next, g);
-    for (size_t round = 0; round < 2; round++) {
-        for (size_t k = 0; k < 2 * n; k++) {
-            memset(c, 0, 2 * at->ldn * sizeof(real));
-            (k < n ? c : y)[k % n] = 1;
-            NBT(older_go_back)(self, NBT(steps_nu_flats), NU_C, 0);
-            for (size_t j = 0; j < n && !round; j++)
-                F[j * ldF + k] = c[j], F[(n + j) * ldF + k] = y[j];
-            real *row = row_at(next, k, size);
-            if (round) NBT(steps_outer)(self, back, one, row, row);
-        }
-        if (!round) through_influence(self, 2 * n, F, ldF, next);
+    const size_t states = 2 * self->sizes.n, ldF = nbt_padded(states, LANES);
+    real *F = layer_of(self, 0)->scratch.F;
+    gather_ends(self, BACK_C, F, ldF, 0);
+    for (size_t l = 0; l < layers_of(self); l++) {
+        const nbt_learner *layer = layer_of(self, l);
+        const size_t size = layer->sizes.cell.size;
+        real *one = layer->scratch.factors, *next = layer->estimator.G_next, *g = layer->scratch.g;
+        for (size_t i = 0; i < layer->sizes.cell.ld; i += LANES) store(one + i, spread(1));
+        through_influence(layer, 1, F, ldF, next);
+        if (self->past.pending)
+            lanes_add(size, next, g);
+        else
+            lanes_copy(size, next, g);
     }
-    memcpy(self->estimator.G, next, 2 * n * size * sizeof(real));
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t k = 0; k < states; k++) {
+            set_unit(self, k);
+            NBT(older_go_back)(self, NBT(steps_nu_flats), NU_C, 0);
+            if (!round) gather_ends(self, NU_C, F, ldF, k);
+            for (size_t l = 0; l < layers_of(self) && round; l++) {
+                nbt_learner *layer = layer_of(self, l);
+                real *row = row_at(layer->estimator.G_next, k, layer->sizes.cell.size);
+                NBT(steps_outer)(layer, NBT(steps_nu_flats)(layer), layer->scratch.factors, row,
+                                 row);
+            }
+        }
+        for (size_t l = 0; l < layers_of(self) && !round; l++)
+            through_influence(layer_of(self, l), states, F, ldF,
+                              layer_of(self, l)->estimator.G_next);
+    }
+    for (size_t l = 0; l < layers_of(self); l++) {
+        const nbt_learner *layer = layer_of(self, l);
+        memcpy(layer->estimator.G, layer->estimator.G_next,
+               states * layer->sizes.cell.size * sizeof(real));
+    }
 }

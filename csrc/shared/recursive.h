@@ -8,8 +8,8 @@
  * P ← (P - g sᵀ) / k. So P⁻¹ is a decayed sum of f fᵀ / d, and of what is left of the prior. Where
  * features do not vary, that alone would let P grow as k⁻ᵗ. So each step puts back into P⁻¹ what a
  * round of F steps loses of the prior, in one direction, i = t mod F: with c = Λ F γ,
- * P ← P - u uᵀ / (1 / c + u_i),  u = P e_i. φ stays, as if the error there had been 0. So P is never
- * above exp(1) / Λ.
+ * P ← P - u uᵀ / (1 / c + u_i),  u = P e_i. φ stays, as if the error there had been 0. So P is
+ * never above exp(1) / Λ.
  *
  * d is 1. Where targets are standardised and the largest error is beyond 3 deviations, it is that
  * error over 3 deviations: the further off, the less a step counts. Standardised targets change

@@ -148,6 +148,7 @@ class LearnerState:
         rms: bool = ...,
         upper: bool = ...,
         layers: Sequence[LearnerState] = ...,
+        states: int = ...,
     ) -> None: ...
     layers: tuple[LearnerState, ...]
     @property

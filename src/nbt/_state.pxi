@@ -51,12 +51,13 @@ cdef class LearnerState:
                   bint split=False, phi_starts=None, bint dense=False,
                   bint exact_fisher=False, size_t lags=1, str cell="one_gate", bint recurrent=True,
                   bint windowed=False, bint direct=False, SymbolCounts counts=None,
-                  bint rms=False, bint upper=False, layers=()):
+                  bint rms=False, bint upper=False, layers=(), size_t states=0):
         cdef nbt_array row
         cdef size_t k = 0
         cdef nbt_sizes* at = &self.c.sizes
         cdef nbt_choices* to = &self.c.choices
         self.turns = Turns() if turns is None else turns
+        at.states = states
         at.n, at.given, at.m, at.A, at.Y = n, m, lags * m, outputs, targets
         at.P = 1 + n + at.m
         at.K, at.S, at.T, self.c.workers.threads = rank, blocks, window, threads
@@ -120,7 +121,8 @@ cdef class LearnerState:
         if to.rule == NBT_RTRL and system is not None:
             self.work += n * <double>n * system.c.p
         elif to.rule == NBT_RTRL:
-            self.work += n * <double>n * at.P * n * at.gates * (2 if windowed else 1)
+            states = at.states if windowed else n
+            self.work += states * <double>states * at.P * n * at.gates * (2 if windowed else 1)
         if to.phi.shared:
             self.work += 2 * <double>at.ldshared * at.ldshared
         self.work = max(self.work, LEAST_WORK)

@@ -80,7 +80,7 @@ cdef extern from "choices.h" nogil:
         double prior
     ctypedef struct nbt_sizes:
         size_t n, m, A, given, P, K, S, T, gates, kept, Y, phases, lanes, strip, ldwords
-        size_t features, ldshared, layers
+        size_t features, ldshared, layers, states
         nbt_panels cell, out
     ctypedef struct nbt_choices:
         nbt_dtype dtype

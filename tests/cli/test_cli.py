@@ -293,6 +293,10 @@ def test_a_rate_means_what_it_means_in_python(monkeypatch, word, schedule):
             ),
         ),
         (
+            "--cell gru --layers 2 --rule rtrl --every 3",
+            lambda: nbt.RTRL(nbt.Stack([nbt.GRU(20), nbt.GRU(20)]), nbt.Softmax(3), every=3),
+        ),
+        (
             "--cell gru --layers 1 --rule rtrl --every 3",
             lambda: nbt.RTRL(nbt.GRU(20), nbt.Softmax(3), every=3),
         ),
@@ -465,10 +469,6 @@ def test_generated_source_has_low_high_and_seed(capsys):
         (["TEXT", "--units", "2000000000"], "units"),
         (["TEXT", "--units", "5", "--blocks", "6"], "blocks"),
         (["TEXT", "--cell", "lstn"], "lstn"),
-        (
-            ["TEXT", "--cell", "gru", "--layers", "2", "--rule", "rtrl"],
-            "--cell: expected one layer for RTRL",
-        ),
         (["TEXT", "--cell", "mgu", "--sources", "2"], "--sources is not for --cell mgu"),
         (["TEXT", "--cell", "lstm", "--activation", "tanh"], "--activation is not for --cell lstm"),
         (["TEXT", "--cell", "lstm", "--blocks", "2"], "--blocks: expected 1 for cells with gates"),

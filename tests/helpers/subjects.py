@@ -258,6 +258,7 @@ SUBJECTS += [
         ("every", "kalman", "lagged", "float32", "gaussian", "lstms"),
         ("every", "sgd", "vector", "float64", "softmax", "grus"),
         ("bptt", "adam", "other", "float32", "softmax", "grus"),
+        ("rtrl", "adam", "own", "float32", "softmax", "grus"),
     )
 ]
 SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.of_symbols]

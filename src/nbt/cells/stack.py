@@ -52,7 +52,7 @@ class Stack:
     window, through all layers. Of what is older each layer knows what its units keep along their
     own paths, so with ``rank=0`` the gradient is biased, even without W, because what a layer got
     from the one below before the window is lost. Pairs, ``rank`` ≥ 1, are of the states of all
-    layers and make it unbiased. `TruncatedBPTT` has neither; `RTRL` is not there for them.
+    layers and make it unbiased. `TruncatedBPTT` has neither, and `RTRL` is exact.
 
     Examples
     --------

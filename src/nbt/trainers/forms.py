@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from nbt import _arguments
-from nbt.cells import Gated, Stack, is_gated
+from nbt.cells import Gated, is_gated
 from nbt.optimizers import OPTIMIZERS, Kalman
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
@@ -199,11 +199,6 @@ def nobacktrack_form(
 def rtrl_form(cell: Any, every: object) -> RTRLForm | WindowedRTRLForm:
     """Return the form of `RTRL` for a user's argument and a cell."""
     check_cell(cell)
-    if isinstance(cell, Stack) and is_gated(cell):
-        raise ValueError(
-            "cell: expected one layer for RTRL of a cell with gates, got a Stack; NoBackTrack with "
-            "rank ≥ 1 is unbiased for stacks"
-        )
     steps = steps_of_update(cell, 1 if every is None else every)
     return WindowedRTRLForm(steps) if is_windowed(cell, steps) else RTRLForm()
 

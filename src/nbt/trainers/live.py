@@ -231,6 +231,7 @@ def _layers(plan: Plan, seed: int) -> tuple[_core.Learner, ...]:
                 readout="ownloss",
                 one_hot=not made and isinstance(plan.inputs, Symbols),
                 upper=bool(made),
+                states=plan.cell.units,
                 activation=cell.activation,
                 theta=_method(plan, plan.optimizer, 0),
                 phi=SGD().lower(),

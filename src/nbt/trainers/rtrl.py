@@ -91,7 +91,12 @@ class RTRL(Trainer):
         array (units, P, units), float64
             As `Trainer.influence`; for cells with gates as `NoBackTrack.influence`.
         """
-        G = self.state_dict()["estimator.G"].astype(np.float64)
+        state, layers = self.state_dict(), self._live.learner.layers
+        if layers:  # with gates
+            parts = [state[f"estimator.{k}.G"] for k in range(len(layers))]
+            flat = [G.reshape(2, self.cell.units, -1) for G in parts]
+            return np.concatenate(flat, axis=-1, dtype=np.float64)
+        G = state["estimator.G"].astype(np.float64)
         return G[0].copy() if G.ndim == 4 else G  # of y, which follows from h, it has as much
 
 

@@ -120,7 +120,7 @@ class WindowedRTRLForm(WindowedForm):
         return self.every
 
     def _own(self, sizes: Sizes) -> dict[str, Shape]:
-        return {"estimator.G": (2, sizes.units, *sizes.theta)}
+        return {"estimator.G": (2, sizes.states, *sizes.theta)}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nbt.cells import Cell, Gated, Gates, Stack, gates_of, has_gains
@@ -42,6 +42,8 @@ class Sizes:
         The sums that its units make, if they have gates.
     layers : tuple of Sizes
         Those of the layers of a stack of cells with gates, as if each were alone. Otherwise none.
+    whole : int, optional
+        Units of the stack that it is a layer of, if it is one.
     """
 
     units: int
@@ -55,6 +57,7 @@ class Sizes:
     phases: int = 1
     gates: Gates | None = None
     layers: tuple[Sizes, ...] = ()
+    whole: int | None = None
 
     @classmethod
     def of_dense(
@@ -84,7 +87,7 @@ class Sizes:
         layers: list[Sizes] = []
         for one in cell.cells:
             fed = Vector(layers[-1].units, standardize=False) if layers else inputs
-            layers.append(cls.of_dense(one, fed, *values))
+            layers.append(replace(cls.of_dense(one, fed, *values), whole=cell.units))
         arrays = {
             f"{k}.{name}": shape
             for k, layer in enumerate(layers)
@@ -101,6 +104,11 @@ class Sizes:
             return dict(shapes(self))
         each = enumerate(map(shapes, self.layers))
         return {of_layer(key, k): shape for k, one in each for key, shape in one.items()}
+
+    @property
+    def states(self) -> int:
+        """Units of the stack that it is a layer of, or its own."""
+        return self.units if self.whole is None else self.whole
 
     @property
     def dense(self) -> bool:
