@@ -212,3 +212,67 @@ def test_repr_and_skip():
     assert plain.skip
     assert "skip" not in repr(plain)
     assert "skip=False" in repr(nbt.Stack([nbt.RNN(2)], skip=False))
+
+
+def test_threads_change_no_bit():
+    cell = nbt.Stack([nbt.LSTM(280), nbt.LSTM(200)])
+    stream = np.random.default_rng(0).integers(0, 4, 40)
+    one, two = (nbt.NoBackTrack(cell, nbt.Softmax(4), every=10, rank=1, threads=k) for k in (1, 2))
+    assert one.learn(stream).tobytes() == two.learn(stream).tobytes()
+    first, second = one.state_dict(), two.state_dict()
+    assert all(first[key].tobytes() == second[key].tobytes() for key in first)
+
+
+def test_what_diverges_in_a_layer_is_found():
+    cell = nbt.Stack([nbt.LSTM(4), nbt.LSTM(3)])
+    trainer = nbt.NoBackTrack(cell, nbt.Softmax(3), nbt.SGD(1e38), every=2)
+    with pytest.raises(nbt.DivergenceError):
+        trainer.learn(np.random.default_rng(0).integers(0, 3, 400))
+
+
+@pytest.mark.parametrize("kind", [nbt.LSTM, nbt.GRU])
+def test_it_grows(kind):
+    """Old symbols keep their logits; the weights from new ones are drawn in the first layer."""
+    trainer = nbt.NoBackTrack(nbt.Stack([kind(5), kind(4)]), nbt.Softmax(3), rank=1, every=4)
+    trainer.learn([0, 1, 2, 2, 1, 0, 1, 2, 0, 1])  # in the midst of a window
+    before, old = trainer.predict(), trainer.state_dict()
+    trainer.grow(5)
+    new = trainer.state_dict()
+    after = trainer.predict()[:3]
+    np.testing.assert_allclose(after / after.sum(), before, rtol=1e-6)
+    assert (new["cell.0.r"][:, :3] == old["cell.0.r"]).all()
+    assert (new["cell.0.r"][:, 3:] != 0).any(axis=(0, 2)).all()
+    for key in ("cell.1.r", "estimator.1.w", "optimizer.theta.1.v"):
+        assert new[key].tobytes() == old[key].tobytes()
+    assert np.isfinite(trainer.learn([4, 3, 0, 4, 3, 1])).all()
+
+
+def test_a_state_that_contradicts_a_layer_is_refused():
+    trainer = nbt.NoBackTrack(nbt.Stack([nbt.GRU(3), nbt.GRU(2)]), nbt.Softmax(3))
+    state = trainer.state_dict()
+
+    def with_one(key, place=...):
+        wrong = state[key].copy()
+        wrong[place] = 1
+        return lambda: trainer.load_state_dict(state | {key: wrong})
+
+    expect(ValueError, "cell.1.W", with_one("cell.1.W", 2))
+    expect(ValueError, "cell.1.r", with_one("cell.1.r", 3))
+    expect(
+        ValueError,
+        "optimizer.theta.1.v",
+        lambda: trainer.load_state_dict(
+            state | {"optimizer.theta.1.v": state["optimizer.theta.1.v"] - 1}
+        ),
+    )
+    expect(
+        ValueError,
+        "cell.1.r",
+        lambda: trainer.load_state_dict(state | {"cell.1.r": state["cell.0.r"]}),
+    )
+    assert all((trainer.state_dict()[key] == value).all() for key, value in state.items())
+
+
+def test_too_many_units_are_refused():
+    cell = nbt.Stack([nbt.LSTM(40_000), nbt.LSTM(40_000)])
+    expect(ValueError, "units", lambda: nbt.NoBackTrack(cell, nbt.Softmax(3)))
