@@ -105,6 +105,8 @@ def rows(logs: Path | None) -> Iterator[Row]:
         longest = partial(anbn, high)
         yield row(f"aⁿbⁿ [1;{high}]", longest, LONG)
         yield row(f"aⁿbⁿ [1;{high}]", longest, LONG, cell=nbt.LSTM(96, memory=(1, 128)))
+        patient = {"cell": nbt.LSTM(96, memory=(1, 128)), "every": 32}
+        yield row(f"aⁿbⁿ [1;{high}]", longest, LONG, **patient)
     yield row("music", partial(seeded, nbt.datasets.music), 3 * 10**5)
     yield row("brackets", partial(seeded, nbt.datasets.brackets), 3 * 10**5)
     copied = partial(seeded, nbt.datasets.delayed_copy)
