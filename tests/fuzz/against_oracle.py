@@ -10,10 +10,12 @@ import oracle
 import oracle.gated
 import oracle.metric
 import oracle.optimizer
+from helpers.stacked import StackedWindowed
 from oracle.windowed import Windowed
 
 import nbt
-from nbt.trainers.binding import is_gated, is_learned
+from nbt.cells import is_gated, layers_of
+from nbt.trainers.binding import is_learned
 
 from .cases import CHANGES
 from .checks import Unlike, change, part
@@ -80,7 +82,9 @@ def follower(trainer, state, rule):
     if is_gated(trainer.cell) or trainer.form.get("every", 1) > 1:
         if rule == "bptt":
             choices = {"every": trainer.window}
-        kind = functools.partial(Windowed, unit=unit_of(trainer.cell, state), rule=rule)
+        one = StackedWindowed if isinstance(trainer.cell, nbt.Stack) else Windowed
+        unit = unit_of(layers_of(trainer.cell)[0], state)
+        kind = functools.partial(one, unit=unit, rule=rule)
     else:
         kind = functools.partial(ORACLES[rule], activation=trainer.cell.activation)
     return kind(
@@ -166,6 +170,8 @@ def check_oracle(case):
     if not (trainer._live.plan.as_dense and is_learned(trainer.cell)):
         return False
     if getattr(trainer.inputs, "lags", 1) > 1:
+        return False
+    if case.rule == "rtrl" and isinstance(trainer.cell, nbt.Stack):
         return False
     with outlier(trainer):
         for k, (verb, form, count, more) in enumerate(case.script):

@@ -259,7 +259,7 @@ def draw_more(rng, rule, arguments):
 
 def draw_gated(rng, n):
     memory, norm = rng.choice(((1, 32), (1, 1), (5, 500))), rng.choice((None, None, "rms"))
-    return rng.choice(
+    cell = rng.choice(
         (
             nbt.LSTM(n, norm=norm, memory=memory),
             nbt.LSTM(n, norm=norm, coupled=True, memory=memory),
@@ -268,6 +268,10 @@ def draw_gated(rng, n):
             nbt.MGU(n, norm=norm, memory=memory),
         )
     )
+    if n < 2 or rng.random() < 0.7:
+        return cell
+    first = rng.randint(1, n - 1)
+    return nbt.Stack([replace(cell, units=first), replace(cell, units=n - first)])
 
 
 def draw_script(rng, own, arguments):

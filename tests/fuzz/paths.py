@@ -12,7 +12,8 @@ from oracle.networks import Network as Plain
 from oracle.networks import Stack as Layers
 
 import nbt
-from nbt.trainers.binding import has_dense_rule, is_gated, is_learned
+from nbt.cells import is_gated
+from nbt.trainers.binding import has_dense_rule, is_learned
 from nbt.trainers.network import Network
 
 from .against_oracle import (

@@ -5,6 +5,8 @@ from oracle import gated
 from oracle.trainer import Trainer
 from oracle.windowed import KEPT, Windowed
 
+READOUT = {"readout_optimizer": ("sgd", None)}  # of the layers, whose readouts are not used
+
 
 class Stack:
     """Layers as one network: each sees the new y of the layer below, and its own y(t-1).
@@ -108,7 +110,7 @@ class StackedWindowed(Windowed):
                 every=every,
                 rank=rank,
                 norm=norm,
-                **{**choices, "units": len(state[f"window.{k}.slope"])},
+                **choices | {"units": len(state[f"window.{k}.slope"])} | READOUT,
             )
             for k in range(sum(key.endswith(".r") and key[:5] == "cell." for key in state))
         ]
@@ -135,8 +137,7 @@ class StackedWindowed(Windowed):
         own |= {"state.c": np.zeros(n), "state.y": np.zeros(n), "window.x": np.zeros(steps)}
         shared = ("step", "seed", "window.length", "window.entered", "optimizer.theta.updates")
         own |= {key: state[key] for key in shared if key in state}
-        optimizer = {f"optimizer.phi.{key}": np.zeros((1 + n, A)) for key in KEPT}
-        return own | optimizer | {"optimizer.phi.updates": 0}
+        return own
 
     def _as_one(self, state, units):
         """The state with one layer in place of the stack, whose theta is not used."""
