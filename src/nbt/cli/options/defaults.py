@@ -25,7 +25,17 @@ __all__ = [
         "RULES_OF_GATED",
         "SGD_RATE",
     ),
-    *("ADAM_RATE", "GATED", "NORM", "OPTIMIZER", "RANK", "STEPS_OF_UPDATE", "TRAINERS", "UNITS"),
+    *(
+        "ADAM_RATE",
+        "GATED",
+        "MEMORY",
+        "NORM",
+        "OPTIMIZER",
+        "RANK",
+        "STEPS_OF_UPDATE",
+        "TRAINERS",
+        "UNITS",
+    ),
     *("UNITS_OF_CELL", "UNITS_OF_SCORE", "WINDOW", "kind_of", "of", "optimizer_of", "shown"),
 ]
 
@@ -109,6 +119,14 @@ UNITS_OF_CELL = (
     f"{_units('default')}; {_units('fast')} with --fast; {_units('best')} with --best; {UNITS} for "
     "cells without gates, or another --rule"
 )
+
+
+def _memory(cell: Any) -> str:
+    """Return the range of time constants of a cell with gates, as one would type it."""
+    return ",".join(f"{time:g}" for time in cell.memory)
+
+
+MEMORY = f"{_memory(LSTM(1))}; {_memory(preset('symbols', 'best')['cell'])} with --best"
 STEPS_OF_UPDATE = f"{windowed.EVERY} for cells with gates, else 1"
 RANK = "1; 0 for cells with gates"
 NORM = "fisher; euclidean with --every"

@@ -9,7 +9,7 @@ import click
 
 from nbt.cells import Stack
 from nbt.cli.options.defaults import GATED
-from nbt.cli.options.layers import layers
+from nbt.cli.options.layers import layers, of_gates
 from nbt.cli.options.table import TABLE
 from nbt.readouts import Softmax
 from nbt.trainers.presets import Kind, preset
@@ -57,6 +57,8 @@ def setting_of(options: dict[str, Any], kind: Kind, readout: Any) -> dict[str, A
         dataclasses.replace(known, units=units) if isinstance(known, form) else form(units)
         for units, *_ in layers(options, known.units)
     ]
+    if isinstance(each[0], tuple(GATED.values())):
+        each = [dataclasses.replace(cell, **of_gates(options)) for cell in each]
     return {**setting, "cell": each[0] if len(each) == 1 else Stack(each)}
 
 

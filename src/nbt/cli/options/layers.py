@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
-__all__ = ["layers"]
+from nbt.cli.options.values import given
+
+__all__ = ["layers", "of_gates"]
+
+
+def of_gates(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what the user said of a cell with gates, beside its units."""
+    return given(norm=options["cell_norm"], memory=options["memory"])
 
 
 def layers(options: dict[str, Any], units: int) -> list[tuple[int, str | None, int | None]]:

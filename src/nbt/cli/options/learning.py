@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import click
 
 from nbt.cells import ACTIVATIONS, RNN
+from nbt.cells.gated import Norm as CellNorm
 from nbt.cli.options import defaults
 from nbt.cli.options.defaults import GATED, TRAINERS, of, shown
 from nbt.cli.options.rows import Row
-from nbt.cli.options.values import Count, Each, OrNone, Positive, Rules, Schedule
+from nbt.cli.options.values import Count, Each, OrNone, Positive, Range, Rules, Schedule
 from nbt.inputs import Vector
 from nbt.optimizers import FISHERS, REDUCTIONS, SHARED, Adam, Kalman
 from nbt.readouts import Softmax
 from nbt.trainers import NoBackTrack
-from nbt.trainers.forms import SPLITS
+from nbt.trainers.forms import SPLITS, Norm
 from nbt.trainers.presets import OF_READOUT
 
 __all__ = ["NETWORK", "OPTIMIZER", "RULE"]
@@ -91,6 +94,24 @@ NETWORK = (
         LEARN,
         Count(),
         otherwise=shown(of(Vector, "lags")),
+    ),
+    Row(
+        "cell_norm",
+        "Norm of the sums of the gates: rms divides them by their root mean square over the units.",
+        LEARN,
+        click.Choice(get_args(CellNorm)),
+        otherwise="none; rms with --best",
+        needs=("cell", *GATED),
+    ),
+    Row(
+        "memory",
+        "Shortest and longest time constant, in steps, with which the units of --cell lstm, gru or "
+        "mgu begin.",
+        LEARN,
+        Range(),
+        metavar="FROM,TO",
+        otherwise=defaults.MEMORY,
+        needs=("cell", *GATED),
     ),
     Row("learn_leak", "Learn the leaks of --cell leaky.", LEARN, needs=("cell", "leaky")),
     Row(
@@ -199,7 +220,7 @@ RULE = (
         "norm",
         "Norm that balances the two vectors of an estimate of nobacktrack.",
         LEARN,
-        click.Choice(["fisher", "kalman", "euclidean"]),
+        click.Choice(get_args(Norm)),
         otherwise=defaults.NORM,
         needs=("rule", "nobacktrack"),
     ),

@@ -22,7 +22,7 @@ from nbt.cli.options.defaults import (
     shown,
 )
 from nbt.cli.options.efforts import setting_of, stream_kind
-from nbt.cli.options.layers import layers
+from nbt.cli.options.layers import layers, of_gates
 from nbt.cli.options.rows import note
 from nbt.cli.options.table import TABLE, names
 from nbt.cli.options.values import NONE, given
@@ -58,7 +58,8 @@ def build_trainer(source: str, readout: Any, options: dict[str, Any], inputs: An
     setting = setting_of(options, kind, readout)
     readout = setting.pop("readout", readout)
     first, second = (setting.pop(name, None) for name in ("optimizer", "readout_optimizer"))
-    options = _settled(options, kind == "numbers", first)
+    network = options["cell"] or _name_of(setting.get("cell"))
+    options = _settled(options, kind == "numbers", first, network)
     if options["counts"] is not None:
         if not isinstance(readout, nbt.Softmax):
             raise click.UsageError(f"{TABLE['counts'].word} is for symbols, not for numbers")
@@ -144,7 +145,7 @@ def _layer(
         for name in chosen:
             word = "sources" if name == "graph" else name
             raise click.UsageError(f"--{word} is not for --cell {options['cell']}")
-        return GATED[options["cell"]](units)
+        return GATED[options["cell"]](units, **of_gates(options))
     if options["cell"] == "ctrnn":
         return nbt.Continuous(nbt.CTRNN(units, **chosen), options["dt"] or DT)
     if options["cell"] == "leaky":
@@ -152,9 +153,32 @@ def _layer(
     return nbt.RNN(units, **chosen)
 
 
-def _settled(options: dict[str, Any], numbers: bool, first: Any) -> dict[str, Any]:
+def _name_of(cell: Any) -> str:
+    """Return the word for a cell, or for those of a stack; None is the default of a trainer."""
+    layer = getattr(cell, "cells", (cell,))[0]
+    return next((word for word, kind in GATED.items() if isinstance(layer, kind)), "rnn")
+
+
+def _check_paper(options: dict[str, Any]) -> None:
+    """Refuse what the algorithm of the paper does not have."""
+    if not options["paper"] or options["rule"] != "nobacktrack":
+        return
+    unfit = {"cell": options["cell"] in GATED, "every": (options["every"] or 1) > 1}
+    unfit |= {"rank": options["rank"] == 0}
+    for name, wrong in unfit.items():
+        if wrong:
+            raise click.UsageError(
+                f"--paper and {TABLE[name].word} {options[name]}: the algorithm of the paper is "
+                "for cells without gates, learns at every step, and has a rank of at least 1; give "
+                "one of the two options"
+            )
+
+
+def _settled(options: dict[str, Any], numbers: bool, first: Any, network: str) -> dict[str, Any]:
     """Return the options with what follows from them, after checking that they fit together;
-    `first` is the network's optimizer if none is asked for, or None."""
+    `first` is the network's optimizer if none is asked for, or None, `network` the word for its
+    cell."""
+    _check_paper(options)
     rule, unnamed = options["rule"], options["optimizer"] is None
     own = "sgd" if options["paper"] and rule == "tbptt" else optimizer_of(rule, numbers)
     if first is None and options["cell"] in GATED and not options["paper"]:
@@ -162,7 +186,7 @@ def _settled(options: dict[str, Any], numbers: bool, first: Any) -> dict[str, An
     own = own if first is None else kind_of(first)
     chosen = {**options, "optimizer": own if unnamed else options["optimizer"]}
     of_readout = options["readout_optimizer"] or _beside(chosen["optimizer"])
-    told = {**chosen, "readout_optimizer": of_readout}
+    told = {**chosen, "readout_optimizer": of_readout, "cell": network}
     for name, (other, *wanted) in NEEDS.items():
         if options[name] is None or told[other] in wanted:
             continue

@@ -62,6 +62,21 @@ class Positive(click.ParamType):
         return number
 
 
+class Range(click.ParamType):
+    """Two numbers, the smaller one first, separated by a comma: a tuple."""
+
+    name = "from,to"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[float, float]:
+        parts = value.split(",") if isinstance(value, str) else list(value)
+        numbers = [_real(part) for part in parts]
+        if len(numbers) != 2 or not -math.inf < numbers[0] <= numbers[1] < math.inf:
+            self.fail(
+                f"{value!r} is not two numbers such as 1,32, the smaller one first", param, ctx
+            )
+        return numbers[0], numbers[1]
+
+
 class Duration(click.ParamType):
     """Time in seconds, at most 10⁹: 20, 20s, 1.5m, 2h."""
 

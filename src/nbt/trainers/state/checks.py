@@ -32,7 +32,7 @@ def numbers(key: str, value, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         array = array.astype(dtype)
     if not np.isfinite(array).all():
-        raise ValueError(f"{key}: expected finite {dtype} numbers, got some that are not")
+        raise ValueError(f"{key}: expected finite {np.dtype(dtype)} numbers, got some that are not")
     if key.endswith(".alpha") and not ((array >= 0) & (array <= 1)).all():
         raise ValueError(f"{key}: expected leaks in [0, 1], got {array}")
     if key.endswith(".tau") and not (array > 0).all():
