@@ -73,6 +73,9 @@ def described(optimizer, trainer):
     if isinstance(optimizer, nbt.Adam):
         return ("adam", optimizer.schedule, optimizer.b1, optimizer.b2)
     first, second = optimizer.lambdas(trainer.cell, trainer.readout)
+    if optimizer.shared:
+        prior = nbt.optimizers.SHARED_PRIOR
+        return ("shared", optimizer.schedule, first / trainer.cell.units, prior)
     return ("kalman", optimizer.schedule, first / trainer.cell.units, second)
 
 
@@ -169,7 +172,7 @@ def check_oracle(case):
     trainer = case.build()
     if not (trainer._live.plan.as_dense and is_learned(trainer.cell)):
         return False
-    if getattr(trainer.inputs, "lags", 1) > 1:
+    if getattr(trainer.inputs, "lags", 1) > 1 or getattr(trainer.readout, "counts", 0):
         return False
     if case.rule == "rtrl" and isinstance(trainer.cell, nbt.Stack):
         return False

@@ -11,6 +11,7 @@ import numpy as np
 from helpers import systems
 
 import nbt
+from nbt.cells import is_gated
 from nbt.trainers.binding import has_dense_rule
 
 #: Just below, at and just above whole vecs of every width, their halves and quarters.
@@ -116,7 +117,8 @@ def case(seed):
     own = inputs is None or inputs == readout.targets
     step, script = rng.choice(STEPS), draw_script(rng, own, arguments)
     arguments |= draw_others(rng, optimizer)
-    return Case(seed, rule, draw_more(rng, rule, arguments), step, script)
+    arguments = draw_beside(rng, rule, draw_more(rng, rule, arguments))
+    return Case(seed, rule, arguments, step, script)
 
 
 def draw_cell(rng, n):
@@ -272,6 +274,21 @@ def draw_gated(rng, n):
         return cell
     first = rng.randint(1, n - 1)
     return nbt.Stack([replace(cell, units=first), replace(cell, units=n - first)])
+
+
+def draw_beside(rng, rule, arguments):
+    """Counts of symbols, a covariance that all means share."""
+    cell, readout, optimizer = (arguments[name] for name in ("cell", "readout", "optimizer"))
+    chance, K, memory = rng.random(), rng.choice((1, 2, 5, 16)), rng.choice((4096, 2**15))
+    own = getattr(optimizer, "outlier", None)
+    shared = nbt.Kalman(0.01, outlier=own, reduction="shared")
+    if isinstance(readout, nbt.Softmax) and chance < 0.25:
+        arguments = arguments | {"readout": replace(readout, counts=K, counts_memory=memory)}
+    dense = has_dense_rule(cell, optimizer, arguments.get("split"))
+    dense = dense and (rule != "bptt" or is_gated(cell))
+    if isinstance(readout, nbt.Gaussian) and dense and optimizer.plain and chance < 0.5:
+        arguments = arguments | {"readout_optimizer": shared}
+    return arguments
 
 
 def draw_script(rng, own, arguments):

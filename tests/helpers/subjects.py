@@ -41,11 +41,16 @@ class Subject:
     readout: str = "softmax"
     cell: str = "dense"
     direct: bool = False
+    second: str = ""  # the readout's optimizer, if not that of the network
+    missing: str = "error"
 
     def __str__(self):
         kind = "" if self.readout == "softmax" else f"-{self.readout}"
         kind += "" if self.cell == "dense" else f"-{self.cell}"
         kind += "-direct" if self.direct else ""
+        kind += "".join(
+            f"-{one}" for one in (self.second, self.missing) if one not in ("", "error")
+        )
         return f"{self.rule}-{self.optimizer}-{self.inputs}-{self.dtype}{kind}"
 
     @property
@@ -78,7 +83,9 @@ class Subject:
             "vector": PLAIN,
             "lagged": nbt.Vector(INPUTS, lags=LAGS),
         }[self.inputs]
-        common = {"inputs": inputs, "dtype": self.dtype, "seed": seed}
+        common = {"inputs": inputs, "dtype": self.dtype, "seed": seed, "missing": self.missing}
+        if self.second:
+            common["readout_optimizer"] = nbt.Kalman(0.02, 0.5, reduction="shared")
         cell = CELLS[self.cell]
         readout = {
             "softmax": nbt.Softmax(SYMBOLS, self.direct),
@@ -259,6 +266,27 @@ SUBJECTS += [
         ("every", "sgd", "vector", "float64", "softmax", "grus"),
         ("bptt", "adam", "other", "float32", "softmax", "grus"),
         ("rtrl", "adam", "own", "float32", "softmax", "grus"),
+        ("every", "adam", "own", "float32", "counts", "lstm"),
+        ("every", "sgd", "other", "float64", "counts", "rms-gru"),
+        ("bptt", "adam", "own", "float64", "counts", "mgu"),
+        ("exact_self", "adam", "own", "float32", "counts", "lstms"),
+        ("fixed", "kalman", "other", "float64", "counts", "echo"),
+        ("every", "sgd", "vector", "float32", "bernoulli", "mgu"),
+    )
+]
+SUBJECTS += [
+    Subject(rule, optimizer, inputs, dtype, "gaussian", cell, direct, "shared", missing)
+    for rule, optimizer, inputs, dtype, cell, direct, missing in (
+        ("exact_self", "kalman", "vector", "float32", "dense", True, "error"),
+        ("window", "adam", "lagged", "float64", "dense", False, "mask"),
+        ("plain", "sgd", "own", "float32", "dense", True, "skip"),
+        ("rtrl", "sgd", "vector", "float64", "dense", False, "error"),
+        ("fixed", "adam", "lagged", "float64", "echo", True, "error"),
+        ("every", "adam", "lagged", "float32", "lstm", True, "mask"),
+        ("every", "sgd", "vector", "float64", "rms-gru", False, "skip"),
+        ("bptt", "adam", "vector", "float64", "mgu", True, "mask"),
+        ("rtrl", "kalman", "own", "float32", "diagonal", False, "error"),
+        ("exact_self", "adam", "vector", "float32", "lstms", True, "error"),
     )
 ]
 SYMBOL_SUBJECTS = [subject for subject in SUBJECTS if subject.of_symbols]

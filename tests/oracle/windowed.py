@@ -124,6 +124,7 @@ class Windowed(Trainer):
     def _observe(self, y, learning):
         loss, delta = self._score(y)
         if learning:
+            self.scored = not np.isnan(loss)
             delta = self._shorten(delta, (self.h, self.x))
             self.g_phi = readout.gradient(self.h, delta, self.activation, self.x)
             self.root_phi = self._root()

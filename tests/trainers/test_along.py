@@ -29,6 +29,9 @@ def test_longer_vectors_leave_what_is_known(subject):
         assert value[where].tobytes() == before[key].tobytes(), key
         rest = value.copy()
         rest[where] = 0
+        if key == "optimizer.phi.P":  # of the new weights: the prior's, and none with the others
+            assert (np.diag(rest)[len(before[key]) :] == 1 / nbt.optimizers.SHARED_PRIOR).all()
+            rest -= np.diag(np.diag(rest))
         assert not rest.any(), key
     trainer.learn(wide, y)
     if subject.cell == "dense":
