@@ -48,13 +48,13 @@ static void draw_signs(nbt_learner *self, nbt_closing by, size_t pair)
             }
 }
 
-void NBT(older_go_back)(nbt_learner *self, nbt_flats (*flats_of)(const nbt_learner *), size_t row,
+void NBT(older_go_back)(nbt_learner *self, nbt_flats (*flats_in)(const nbt_learner *), size_t row,
                         int with_H)
 {
     const real *above = NULL;
     for (size_t l = layers_of(self); l-- > 0;) {
         nbt_learner *layer = layer_of(self, l);
-        NBT(steps_backpropagate)(layer, flats_of(layer), with_H ? layer->past.window_H : NULL,
+        NBT(steps_backpropagate)(layer, flats_in(layer), with_H ? layer->past.window_H : NULL,
                                  above, end_of(layer, row), end_of(layer, row + 1));
         above = layer->past.below;
     }

@@ -29,7 +29,7 @@ const real *NBT(older_slope)(const nbt_learner *self);
 
 /* Backpropagation through the window and all layers, from their ends `row` and `row` + 1 on, with
  * ∂ℓ/∂y of all steps or without. */
-void NBT(older_go_back)(nbt_learner *self, nbt_flats (*flats_of)(const nbt_learner *), size_t row,
+void NBT(older_go_back)(nbt_learner *self, nbt_flats (*flats_in)(const nbt_learner *), size_t row,
                         int with_H);
 
 /* NoBackTrack: g += the pairs' part, and the pairs go through the window. Leaves what a pass needs
