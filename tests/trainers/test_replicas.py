@@ -92,3 +92,28 @@ def test_ctrl_c_is_heard():
         nbt.learn_many(trainers, [many, many], threads=2)
     assert time.perf_counter() - start < 2
     assert all(0 < trainer.step < 30_000_000 for trainer in trainers)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "words"),
+    [
+        (lambda x: np.where(np.arange(len(x)) == 900, 77, x), ValueError, "77 at position 900"),
+        (lambda x: np.ma.array(x, mask=np.arange(len(x)) == 900), TypeError, "x: .*mask"),
+        (lambda x: (x, x[:900]), ValueError, "y: expected 1000 targets, one for each x, got 900"),
+        (lambda x: (x[:900], x), ValueError, "y: expected 900 targets, one for each x, got 1000"),
+    ],
+)
+@pytest.mark.parametrize("cell", [nbt.RNN(4), nbt.LSTM(4)], ids=str)
+def test_a_refused_chunk_is_refused_as_a_whole(cell, spoil, error, words, assert_same_state):
+    """However late in it the fault is; with windows and counts, too."""
+    readout = nbt.Softmax(3, counts=2, counts_memory=4096)
+    bad, good = (nbt.NoBackTrack(cell, readout, rank=1) for _ in range(2))
+    x = np.random.default_rng(0).integers(0, 3, 1000)
+    bad.learn(x[:33]), good.learn(x[:33])
+    before = bad.state_dict()
+    with pytest.raises(error, match=words):
+        nbt.learn_many([bad, good], [spoil(x), x])
+    assert_same_state(bad.state_dict(), before)
+    assert good.step == 1033
+    good.load_state_dict(before)
+    assert bad.learn(x).tobytes() == good.learn(x).tobytes()

@@ -52,7 +52,8 @@ def learn_many(
         `chunks` has not one element for each trainer, `trainers` has one of them twice, or
         `threads` is less than 1.
     Exception
-        A trainer failed; this is the error of the first one that did. The others have learned.
+        A trainer failed; this is the error of the first one that did. The others have learned; one
+        whose chunk was refused has not learned from any part of it.
     KeyboardInterrupt
         Ctrl-C was pressed; raised within about 0.1 s. The trainers have then learned different
         parts of their data.
@@ -100,12 +101,24 @@ def learn_many(
 
 
 def _learn(trainer, chunk, stop) -> np.ndarray:
-    """Learn a chunk in pieces, until told to stop; return its losses."""
-    steps, done, size = np.shape(chunk[0])[0] if np.ndim(chunk[0]) else 1, 0, FIRST
-    if steps <= size:
+    """Learn a chunk in pieces, until told to stop; return its losses. If a piece is refused, what
+    came before it is undone, and the chunk is refused as a whole, in the words of `learn`."""
+    steps = np.shape(chunk[0])[0] if np.ndim(chunk[0]) else 1
+    uneven = any(np.shape(part)[:1] != (steps,) for part in chunk)
+    if steps <= FIRST or uneven or not hasattr(trainer, "load_state_dict"):
         return trainer.learn(*chunk)
-    chunk = tuple(np.asarray(part) for part in chunk)
-    losses = []
+    before = trainer.state_dict()
+    chunk = tuple(np.asanyarray(part) for part in chunk)  # a mask stays, and is refused
+    try:
+        return _in_pieces(trainer, chunk, steps, stop)
+    except (TypeError, ValueError):
+        trainer.load_state_dict(before)
+        return trainer.learn(*chunk)
+
+
+def _in_pieces(trainer, chunk, steps, stop) -> np.ndarray:
+    """Learn piece by piece, so that the time until it stops is short."""
+    losses, done, size = [], 0, FIRST
     while done < steps and not stop.is_set():
         start = time.perf_counter()
         losses.append(trainer.learn(*(part[done : done + size] for part in chunk)))
