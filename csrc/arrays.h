@@ -163,8 +163,9 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(scratch, gates, gates, ldn, windowed, SCRATCH)                                               \
     X(scratch, local_next, 2 + 3 * gates, ldn, windowed, SCRATCH)                                  \
     X(scratch, factors, 2, cell.ld, windowed, DERIVED)                                             \
-    X(scratch, ends, 5, ldn, windowed, DERIVED)                                                    \
-    X(scratch, w_new, 1, cell.size, pairs &&windowed, DERIVED)                                     \
+    X(scratch, ends, 7, ldn, windowed, DERIVED)                                                    \
+    X(scratch, w_new, K, cell.size, pairs &&windowed, DERIVED)                                     \
+    X(scratch, turns, 3, K, pairs &&windowed, DERIVED)                                             \
     X(scratch, input, 1, ldinput, always, SCRATCH)                                                 \
     X(scratch, h_next, 1, ldn, always, SCRATCH)                                                    \
     X(scratch, a_next, 1, ldn, always, SCRATCH)                                                    \

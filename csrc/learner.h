@@ -152,7 +152,8 @@ typedef struct {
     void *local_next; /* derivatives of a step that is looked at (gated_look); ∂L/∂γ */
     void *factors;    /* of E: in the gradient, and what of E stays */
     void *ends;       /* ∂L/∂s where a window begins; ν on its way back; a factor of E */
-    void *w_new;      /* what a window adds to w̄ */
+    void *w_new;      /* what a window adds to w̄ of each pair, */
+    void *turns;      /* and how a pass turns that (gated/sweep.h) */
     void *a_next;
     union {
         void *slope_next;

@@ -5,11 +5,17 @@
 #include "shared/signs.h"
 #include <string.h>
 
+/* In chains that do not wait for each other. */
 static real dot(size_t count, const real *x, const real *y)
 {
-    vec sum = {0};
-    for (size_t i = 0; i < count; i += LANES) sum += load(x + i) * load(y + i);
-    return fold(sum);
+    enum { CHAINS = 4 };
+    vec sum[CHAINS] = {{0}};
+    size_t i = 0;
+    for (; i + CHAINS * LANES <= count; i += CHAINS * LANES)
+        for (size_t k = 0; k < CHAINS; k++)
+            sum[k] += load(x + i + k * LANES) * load(y + i + k * LANES);
+    for (; i < count; i += LANES) sum[0] += load(x + i) * load(y + i);
+    return fold((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
 /* x (ldn) for each gate that c depends on, flat: a factor of E. */
@@ -38,7 +44,7 @@ static void draw_signs(nbt_learner *self, nbt_closing by, size_t pair)
 {
     uint32_t words[4] = {0};
     size_t k = 0;
-    for (size_t row = NU_C; row <= NU_Y; row++)
+    for (size_t row = SIGN_C; row <= SIGN_Y; row++)
         for (size_t l = 0; l < layers_of(self); l++)
             for (size_t i = 0; i < layer_of(self, l)->sizes.n; i++, k++) {
                 if (k % 128 == 0)
@@ -93,15 +99,16 @@ static void note_later(nbt_learner *self)
 /* w_new = what the window adds to νᵀ ∂s/∂θ but to E, when ν went back through it: νᵀ of all that is
  * exact, as it is now, less that of E as it will be. With E' = stays E + Σ own u, all is one sum of
  * outer products. */
-static void add_of_window(nbt_learner *self)
+static void add_of_window(nbt_learner *self, size_t pair)
 {
     const nbt_sizes *at = &self->sizes;
     const size_t ld = at->cell.ld, count = self->past.length * ld;
     real *c = end_of(self, NU_C), *y = end_of(self, NU_Y), *factor = self->scratch.factors;
+    real *w_new = row_at(self->scratch.w_new, pair, at->cell.size);
     const real *later = self->scratch.sums, *stays = stays_of(self);
     const nbt_flats back = NBT(steps_nu_flats)(self), own = NBT(steps_own_flats)(self);
     if (!self->choices.exact_self) {
-        NBT(steps_outer)(self, back, NULL, NULL, self->scratch.w_new);
+        NBT(steps_outer)(self, back, NULL, NULL, w_new);
         return;
     }
     own_part(self, c, y, self->past.first_slope);
@@ -115,7 +122,7 @@ static void add_of_window(nbt_learner *self)
         for (size_t i = 0; i < count; i += LANES)
             store(to[k] + i, load(to[k] + i) - load(later + i % ld) * load(from[k] + i));
     }
-    NBT(steps_outer)(self, back, factor, self->estimator.d, self->scratch.w_new);
+    NBT(steps_outer)(self, back, factor, self->estimator.d, w_new);
 }
 
 /* ρ̄ and ρ by which pair k and what is new to it are balanced: norms are of all layers. */
@@ -127,7 +134,7 @@ static void balances(nbt_learner *self, size_t k, nbt_balance *old, nbt_balance 
         const nbt_learner *layer = layer_of(self, l);
         const size_t size = layer->sizes.cell.size;
         const real *v = pair_of(layer, k), *w = row_at(layer->estimator.w, k, size);
-        const real *add = layer->scratch.w_new;
+        const real *add = row_at(layer->scratch.w_new, k, size);
         v_square += dot(2 * layer->sizes.ldn, v, v);
         w_square += dot(size, w, w);
         added += dot(size, add, add);
@@ -136,23 +143,19 @@ static void balances(nbt_learner *self, size_t k, nbt_balance *old, nbt_balance 
     *now = balance_of(balanced, added, (real)(2 * self->sizes.n));
 }
 
-/* g += part w̄; v̄ ← ρ̄ v̄ + ρ ν, w̄ ← w̄ / ρ̄ + w_new / ρ, of one layer. */
+/* v̄ ← ρ̄ v̄ + ρ ν of one layer; what the pass does with w̄. */
 static void fold_in(const nbt_learner *layer, size_t k, real part, nbt_balance old, nbt_balance now)
 {
-    const size_t size = layer->sizes.cell.size;
-    real *v = pair_of(layer, k), *w = row_at(layer->estimator.w, k, size), *g = layer->scratch.g;
-    const real *nu = end_of(layer, NU_C), *added = layer->scratch.w_new;
+    const size_t K = layer->sizes.K;
+    real *v = pair_of(layer, k), *turns = layer->scratch.turns;
+    const real *nu = end_of(layer, SIGN_C);
     for (size_t i = 0; i < 2 * layer->sizes.ldn; i += LANES)
         store(v + i, old.rho * load(v + i) + now.rho * load(nu + i));
-    for (size_t i = 0; i < size; i += LANES) {
-        const vec before = load(w + i);
-        store(g + i, load(g + i) + part * before);
-        store(w + i, old.inverse * before + now.inverse * load(added + i));
-    }
+    turns[k] = part, turns[K + k] = old.inverse, turns[2 * K + k] = now.inverse;
 }
 
-/* Pair k: its part of the gradient, g += (∂L/∂s · v̄) w̄ / K; then v̄ ← ρ̄ F v̄ + ρ ν, w̄ ← w̄ / ρ̄ +
- * w_new / ρ, F the whole window's. */
+/* Pair k: v̄ ← ρ̄ F v̄ + ρ ν, F the whole window's; and, left to the pass, g += (∂L/∂s · v̄) w̄ / K,
+ * then w̄ ← w̄ / ρ̄ + w_new / ρ. */
 static void follow_pair(nbt_learner *self, nbt_closing by, size_t k)
 {
     nbt_balance old, now;
@@ -161,12 +164,12 @@ static void follow_pair(nbt_learner *self, nbt_closing by, size_t k)
     for (size_t l = 0; l < layers_of(self); l++) {
         nbt_learner *layer = layer_of(self, l);
         part += dot(2 * layer->sizes.ldn, end_of(layer, BACK_C), pair_of(layer, k));
+        lanes_copy(2 * layer->sizes.ldn, end_of(layer, SIGN_C), end_of(layer, NU_C));
         if (layer->choices.exact_self) note_later(layer);
     }
     NBT(older_go_back)(self, NBT(steps_nu_flats), NU_C, 0);
-    for (size_t l = 0; l < layers_of(self); l++) add_of_window(layer_of(self, l));
+    for (size_t l = 0; l < layers_of(self); l++) add_of_window(layer_of(self, l), k);
     push(self, k);
-    draw_signs(self, by, k); /* the way back overwrote ν */
     balances(self, k, &old, &now);
     for (size_t l = 0; l < layers_of(self); l++)
         fold_in(layer_of(self, l), k, part / (real)self->sizes.K, old, now);
@@ -176,9 +179,7 @@ void NBT(older_paths)(nbt_learner *self, nbt_closing by)
 {
     for (size_t l = 0; l < layers_of(self); l++) {
         nbt_learner *layer = layer_of(self, l);
-        const size_t size = layer->sizes.cell.size;
         if (layer->choices.exact_self) NBT(steps_own_paths)(layer, stays_of(layer));
-        if (self->sizes.K && !self->past.pending) memset(layer->scratch.g, 0, size * sizeof(real));
     }
     for (size_t k = 0; k < self->sizes.K; k++) follow_pair(self, by, k);
     for (size_t l = 0; l < layers_of(self); l++) {

@@ -5,13 +5,14 @@
 
 #include "gated/layers.h"
 #include "gated/steps.h"
+#include "machine/lanes.h"
 
 /* What closes a window. Several windows may end within one step, by one of each at most, and have
  * signs of their own. */
 typedef enum { BY_TARGET, BY_TRANSITION, BY_FLUSH } nbt_closing;
 
-/* Rows of scratch.ends of a layer: ∂L/∂s where the window begins; ν on its way back. */
-enum { BACK_C, BACK_Y, NU_C, NU_Y, OWN };
+/* Rows of scratch.ends of a layer: ∂L/∂s where the window begins; ν on its way back; ν. */
+enum { BACK_C, BACK_Y, NU_C, NU_Y, OWN, SIGN_C, SIGN_Y };
 
 NBT_INLINE real *end_of(const nbt_learner *self, size_t k)
 {
@@ -32,8 +33,8 @@ const real *NBT(older_slope)(const nbt_learner *self);
 void NBT(older_go_back)(nbt_learner *self, nbt_flats (*flats_in)(const nbt_learner *), size_t row,
                         int with_H);
 
-/* NoBackTrack: g += the pairs' part, and the pairs go through the window. Leaves what a pass needs
- * to know of E. Without pairs and E this is truncated BPTT. */
+/* NoBackTrack: the pairs' v̄ go through the window. Leaves what a pass needs to know of w̄ and E.
+ * Without pairs and E this is truncated BPTT. */
 void NBT(older_paths)(nbt_learner *self, nbt_closing by);
 
 /* RTRL: g += ∂L/∂s · G; then G ← F G + what the window adds, F the whole window's. A way back from

@@ -34,7 +34,9 @@ static void finish_layer(nbt_learner *self, int begun, int learn)
     const size_t size = self->sizes.cell.size;
     const int adam = self->choices.theta.kind == NBT_ADAM;
     real *g = self->scratch.g, *left = self->past.g_theta;
-    nbt_gated_pass pass = {.back = NBT(steps_back_flats)(self), .begun = begun};
+    nbt_gated_pass pass = {.back = NBT(steps_back_flats)(self),
+                           .K = self->choices.rule == NBT_NOBACKTRACK ? self->sizes.K : 0,
+                           .begun = begun};
     if (self->choices.exact_self) {
         pass.own = NBT(steps_own_flats)(self);
         pass.factor = self->scratch.factors;
@@ -68,7 +70,7 @@ static void close_window(nbt_learner *self, nbt_closing by, int learn)
     else
         NBT(older_paths)(self, by);
     for (size_t l = 0; l < layers_of(self); l++)
-        finish_layer(layer_of(self, l), pending || influence || self->sizes.K, learn);
+        finish_layer(layer_of(self, l), pending || influence, learn);
     for (size_t t = 0; t < self->sizes.T; t++) self->past.window_symbol[t] = -1;
     self->optimizer.theta_updates = layer_of(self, 0)->optimizer.theta_updates;
     self->past.pending = !learn && (pending || self->past.learned);

@@ -9,8 +9,11 @@ enum { TURNS = NBT_REGISTER == 64 ? 8 : 4 };
 /* One panel: where its column begins, in flats and in matrices; its factors, laid out for turns. */
 typedef struct {
     const nbt_gated_pass *pass;
-    size_t i, steps, ld;
+    size_t i, steps, ld, size;
+    size_t from;                 /* own is 0 in the steps before this one */
     real *g, *E, *m, *v, *theta; /* E: NULL if there is none */
+    real *w;                     /* of the first pair; the others are `size` numbers apart, as */
+    const real *w_new, *turns;   /* what is new to them */
     vec factor, stays;
     adam_step step;
 } panel;
@@ -19,16 +22,23 @@ typedef struct {
     const nbt_learner *self;
     const nbt_gated_pass *pass;
     adam_step step;
+    size_t from;
     int learn;
 } sweep_work;
 
 /* Turn number `at` (in numbers from the panel's begin), whose steps gave g and e. */
-NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, int learn)
+NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, size_t K, int learn)
 {
     if (b->E) {
         const vec E = load(b->E + at);
         g += b->factor * E;
         store(b->E + at, b->stays * E + e);
+    }
+    for (size_t k = 0; k < K; k++) {
+        real *w = b->w + k * b->size + at;
+        const vec before = load(w), w_new = load(b->w_new + k * b->size + at);
+        g += b->turns[k] * before;
+        store(w, b->turns[K + k] * before + b->turns[2 * K + k] * w_new);
     }
     if (b->pass->begun) g += load(b->g + at);
     if (learn)
@@ -40,40 +50,48 @@ NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, int learn)
 /* `turns` turns from row p on of those that meet left (T, ld_left). */
 NBT_INLINE void sweep_turns(const panel *b, size_t turns, size_t at, const real *left,
                             size_t ld_left, const real *back, const real *own, size_t per_vec,
-                            int exact, int learn)
+                            int exact, size_t K, int learn)
 {
     vec g[TURNS] = {{0}}, e[TURNS] = {{0}};
-    for (size_t t = 0; t < b->steps; t++) {
+    const size_t first = exact ? b->from : b->steps;
+    for (size_t t = 0; t < first; t++) {
         const vec to_g = lanes_tile(load(back + t * b->ld), per_vec);
-        const vec to_e = exact ? lanes_tile(load(own + t * b->ld), per_vec) : (vec){0};
+        for (size_t k = 0; k < turns; k++)
+            g[k] += lanes_rows(left + t * ld_left + k * per_vec, per_vec) * to_g;
+    }
+    for (size_t t = first; t < b->steps && exact; t++) {
+        const vec to_g = lanes_tile(load(back + t * b->ld), per_vec),
+                  to_e = lanes_tile(load(own + t * b->ld), per_vec);
         for (size_t k = 0; k < turns; k++) {
             const vec u = lanes_rows(left + t * ld_left + k * per_vec, per_vec);
             g[k] += u * to_g;
-            if (exact) e[k] += u * to_e;
+            e[k] += u * to_e;
         }
     }
-    for (size_t k = 0; k < turns; k++) finish(b, at + k * LANES, g[k], e[k], learn);
+    for (size_t k = 0; k < turns; k++) finish(b, at + k * LANES, g[k], e[k], K, learn);
 }
 
 NBT_INLINE void sweep_rows(const panel *b, size_t rows, size_t at, const real *left, size_t ld_left,
-                           const real *back, const real *own, size_t per_vec, int exact, int learn)
+                           const real *back, const real *own, size_t per_vec, int exact, size_t K,
+                           int learn)
 {
     const size_t turns = (rows + per_vec - 1) / per_vec;
     size_t k = 0;
     for (; k + TURNS <= turns; k += TURNS)
         sweep_turns(b, TURNS, at + k * LANES, left + k * per_vec, ld_left, back, own, per_vec,
-                    exact, learn);
+                    exact, K, learn);
     for (; k < turns; k++)
-        sweep_turns(b, 1, at + k * LANES, left + k * per_vec, ld_left, back, own, per_vec, exact,
+        sweep_turns(b, 1, at + k * LANES, left + k * per_vec, ld_left, back, own, per_vec, exact, K,
                     learn);
 }
 
 /* Rows of symbols: a step meets one of them. */
 NBT_INLINE void sweep_symbols(const panel *b, size_t rows, size_t at, const int32_t *symbols,
-                              const real *back, const real *own, size_t per_vec, int learn)
+                              const real *back, const real *own, size_t per_vec, size_t K,
+                              int learn)
 {
     const size_t end = at + (rows + per_vec - 1) / per_vec * LANES;
-    for (size_t k = at; k < end; k += LANES) finish(b, k, (vec){0}, (vec){0}, 0);
+    for (size_t k = at; k < end; k += LANES) finish(b, k, (vec){0}, (vec){0}, K, 0);
     for (size_t t = 0; t < b->steps; t++) {
         if (symbols[t] < 0) continue;
         const size_t p = (size_t)symbols[t];
@@ -89,18 +107,18 @@ NBT_INLINE void sweep_symbols(const panel *b, size_t rows, size_t at, const int3
 
 /* The row of gains, in a turn of its own: nothing is multiplied. */
 NBT_INLINE void sweep_gains(const panel *b, size_t at, const real *back, const real *own,
-                            size_t per_vec, int learn)
+                            size_t per_vec, size_t K, int learn)
 {
     vec g = {0}, e = {0};
     for (size_t t = 0; t < b->steps; t++) {
         g += lanes_only(load(back + t * b->ld), LANES / per_vec);
         if (b->E) e += lanes_only(load(own + t * b->ld), LANES / per_vec);
     }
-    finish(b, at, g, e, learn);
+    finish(b, at, g, e, K, learn);
 }
 
 /* Row 0, and the panel's factors. */
-NBT_INLINE void sweep_biases(const nbt_learner *self, panel *b, size_t per_vec, int learn)
+NBT_INLINE void sweep_biases(const nbt_learner *self, panel *b, size_t per_vec, size_t K, int learn)
 {
     const size_t i = b->i;
     const nbt_gated_pass *pass = b->pass;
@@ -115,45 +133,51 @@ NBT_INLINE void sweep_biases(const nbt_learner *self, panel *b, size_t per_vec, 
     biases.g = self->scratch.g, biases.theta = self->network.theta;
     biases.m = self->optimizer.theta_m, biases.v = self->optimizer.theta_v;
     if (b->E) biases.E = self->estimator.d;
-    finish(&biases, i, g, e, learn);
+    if (K) biases.w = self->estimator.w, biases.w_new = self->scratch.w_new;
+    finish(&biases, i, g, e, K, learn);
     b->factor = lanes_tile(b->factor, per_vec);
     b->stays = lanes_tile(b->stays, per_vec);
 }
 
 NBT_INLINE void sweep_panel(const nbt_learner *self, size_t i, size_t per_vec,
-                            const sweep_work *work, int exact, int learn)
+                            const sweep_work *work, int exact, size_t K, int learn)
 {
     const nbt_sizes *at = &self->sizes;
     const nbt_gated_pass *pass = work->pass;
     const size_t W = rows_of_W(at, &self->choices), r = W * (LANES / per_vec);
     panel b = {
         .pass = pass, .i = i, .steps = self->past.length, .ld = at->cell.ld, .step = work->step};
+    b.size = at->cell.size, b.from = work->from, b.turns = self->scratch.turns;
     b.g = panel_of(&at->cell, self->scratch.g, i);
     b.E = exact ? panel_of(&at->cell, self->estimator.d, i) : NULL;
     b.theta = panel_of(&at->cell, self->network.theta, i);
+    if (K) {
+        b.w = panel_of(&at->cell, self->estimator.w, i);
+        b.w_new = panel_of(&at->cell, self->scratch.w_new, i);
+    }
     if (learn) {
         b.m = panel_of(&at->cell, self->optimizer.theta_m, i);
         b.v = panel_of(&at->cell, self->optimizer.theta_v, i);
     }
-    sweep_biases(self, &b, per_vec, learn);
+    sweep_biases(self, &b, per_vec, K, learn);
     const real *own_W = exact ? pass->own.W + i : NULL, *own_r = exact ? pass->own.r + i : NULL;
-    sweep_rows(&b, W, 0, self->past.window_a, at->ldn, pass->back.W + i, own_W, per_vec, exact,
+    sweep_rows(&b, W, 0, self->past.window_a, at->ldn, pass->back.W + i, own_W, per_vec, exact, K,
                learn);
     if (self->choices.one_hot)
-        sweep_symbols(&b, at->m, r, self->past.window_symbol, pass->back.r + i, own_r, per_vec,
+        sweep_symbols(&b, at->m, r, self->past.window_symbol, pass->back.r + i, own_r, per_vec, K,
                       learn);
     else
         sweep_rows(&b, at->m, r, self->past.window_x, at->ldm, pass->back.r + i, own_r, per_vec,
-                   exact, learn);
+                   exact, K, learn);
     if (pass->back.gain)
         sweep_gains(&b, row_of_gains(at) * (LANES / per_vec), pass->back.gain + i,
-                    exact ? pass->own.gain + i : NULL, per_vec, learn);
+                    exact ? pass->own.gain + i : NULL, per_vec, K, learn);
 }
 
 NBT_INLINE void sweep_form(const nbt_learner *self, const sweep_work *work, size_t first,
-                           size_t last, int exact, int learn)
+                           size_t last, int exact, size_t K, int learn)
 {
-#define PANEL(i, per_vec) sweep_panel(self, i, per_vec, work, exact, learn)
+#define PANEL(i, per_vec) sweep_panel(self, i, per_vec, work, exact, K, learn)
     EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
@@ -164,14 +188,34 @@ static void sweep_panels(const void *what, size_t first, size_t last, size_t thr
     const sweep_work *work = what;
     const nbt_learner *self = work->self;
     const int exact = work->pass->own.bias != NULL;
-    if (exact && work->learn)
-        sweep_form(self, work, first, last, 1, 1);
+    const size_t K = work->pass->K;
+#define FORM(exact, K)                                                                             \
+    do {                                                                                           \
+        if (work->learn)                                                                           \
+            sweep_form(self, work, first, last, exact, K, 1);                                      \
+        else                                                                                       \
+            sweep_form(self, work, first, last, exact, K, 0);                                      \
+    } while (0)
+    if (exact && K == 1)
+        FORM(1, 1);
+    else if (exact && K)
+        FORM(1, K);
     else if (exact)
-        sweep_form(self, work, first, last, 1, 0);
-    else if (work->learn)
-        sweep_form(self, work, first, last, 0, 1);
+        FORM(1, 0);
+    else if (K)
+        FORM(0, K);
     else
-        sweep_form(self, work, first, last, 0, 0);
+        FORM(0, 0);
+#undef FORM
+}
+
+/* The first step of the window that adds something to E: where nothing of c stays, the last. */
+static size_t first_own(const nbt_learner *self, const nbt_gated_pass *pass)
+{
+    const size_t ld = self->sizes.cell.ld, count = self->past.length * ld;
+    size_t k = 0;
+    while (pass->own.bias && k < count && pass->own.bias[k] == 0) k++;
+    return k / ld;
 }
 
 static void sweep(nbt_learner *self, const sweep_work *work)
@@ -182,12 +226,12 @@ static void sweep(nbt_learner *self, const sweep_work *work)
 
 void NBT(gated_collect)(nbt_learner *self, const nbt_gated_pass *pass)
 {
-    sweep(self, &(sweep_work){.self = self, .pass = pass});
+    sweep(self, &(sweep_work){.self = self, .pass = pass, .from = first_own(self, pass)});
 }
 
 void NBT(gated_collect_and_learn)(nbt_learner *self, const nbt_gated_pass *pass)
 {
     const adam_step step = NBT(optimizer_adam)(&self->choices.theta, self->optimizer.theta_rate,
                                                &self->optimizer.theta_updates);
-    sweep(self, &(sweep_work){self, pass, step, 1});
+    sweep(self, &(sweep_work){self, pass, step, first_own(self, pass), 1});
 }

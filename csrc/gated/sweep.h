@@ -4,11 +4,14 @@
 
 #include "gated/steps.h"
 
-/* g = Σ_t u(t) back(t)ᵀ + factor E, and what scratch.g holds already if `begun`; E ← stays E +
- * Σ_t u(t) own(t)ᵀ, if there is E (`exact_self`). factor, stays: flat. O(T gates n (n + m)) */
+/* g = Σ_t u(t) back(t)ᵀ + factor E + Σ_k part_k w̄_k, and what scratch.g holds already if `begun`;
+ * E ← stays E + Σ_t u(t) own(t)ᵀ, if there is E (`exact_self`); w̄_k ← keep_k w̄_k + add_k w_new_k,
+ * for K pairs. factor, stays: flat; scratch.turns (3, K): part, keep, add. O((T + K) gates n (n +
+ * m)) */
 typedef struct {
     nbt_flats back, own;
     const real *factor, *stays;
+    size_t K;
     int begun;
 } nbt_gated_pass;
 
