@@ -1,5 +1,6 @@
 """Recursive least squares in the readout: against least squares in one piece, and the oracle."""
 
+import copy
 import os
 from pathlib import Path
 
@@ -192,6 +193,29 @@ def test_a_covariance_that_is_none():
     for bad in (np.arange(100.0).reshape(10, 10), -np.eye(10)):
         changed = {**state, "optimizer.phi.P": bad}
         expect(ValueError, "optimizer.phi.P", lambda: trainer.load_state_dict(changed))  # noqa: B023
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1e6, 1e12])
+def test_what_rounding_leaves_can_be_loaded(scale, dtype):
+    """Huge inputs that repeat each other, not standardised: P loses its digits, and soon learning
+    diverges. The state that comes before can be saved and copied."""
+    b = np.random.default_rng(0).normal(size=60)
+    x, y = scale * np.stack([b, b, 2 * b], axis=1), b[:, np.newaxis]
+    trainer = nbt.NoBackTrack(
+        nbt.LSTM(4),
+        nbt.Gaussian(1, False, direct=True),
+        readout_optimizer=least_squares(decay=0.01),
+        inputs=nbt.Vector(3, False),
+        dtype=dtype,
+    )
+    steps = iter(zip(x, y, strict=True))
+    while np.diag(trainer.state_dict()["optimizer.phi.P"]).min() >= 0:
+        trainer.learn(*next(steps))
+    state = trainer.state_dict()
+    trainer.load_state_dict(state)
+    again = copy.copy(trainer).state_dict()
+    assert all(again[key].tobytes() == value.tobytes() for key, value in state.items())
 
 
 # ---- what it is for ----------------------------------------------------------------------------
