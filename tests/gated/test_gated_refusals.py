@@ -48,3 +48,25 @@ def test_a_stack_of_gates_has_no_exact_side_to_diagnose():
     stream = nbt.datasets.anbn(1, 4)
     expect(ValueError, "trainer", lambda: nbt.diagnose(trainer, stream, 10, replicas=3))
     assert stream.position == 0
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_memory_of_a_long_window_is_known_before(monkeypatch, rank):
+    """What steps are worked with is several times the state that they add."""
+    cell, readout, every = nbt.LSTM(64), nbt.Softmax(8), 10_000
+    arrays = nbt.NoBackTrack(cell, readout, every=every, rank=rank)._live.learner.arrays
+    used = sum(array.nbytes for array in arrays.values())
+    monkeypatch.setattr("nbt.trainers.plan.MOST_BYTES", 0.8 * used)
+    with pytest.raises(ValueError, match="units and window: a trainer of 64 units, 8 inputs"):
+        nbt.NoBackTrack(cell, readout, every=every, rank=rank)
+
+
+def test_no_room_for_signs_without_pairs():
+    def arrays(rank):
+        trainer = nbt.NoBackTrack(nbt.LSTM(5), nbt.Softmax(3), every=3, rank=rank)
+        sizes = {name: array.size for name, array in trainer._live.learner.arrays.items()}
+        return {name for name, size in sizes.items() if size}
+
+    own = {"nu", "nu_W", "nu_r", "w_new"}
+    assert arrays(1) - arrays(0) >= own
+    assert not arrays(0) & own

@@ -58,6 +58,10 @@ class Form:
         `state_dict`; without counters, and without arrays whose size may change."""
         return sizes.shapes() | self.kept(sizes)
 
+    def working(self, sizes: Sizes) -> int:
+        """Return how many numbers a learner works with beyond `SCRATCH` of plan.py."""
+        return 0
+
     def kept(self, sizes: Sizes) -> dict[str, Shape]:
         """Return the shapes of the arrays that the rule itself keeps."""
         raise NotImplementedError

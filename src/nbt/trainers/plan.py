@@ -195,12 +195,13 @@ class Plan:
         if getattr(self.readout_optimizer, "shared", False):
             self._check_shared(sizes)
         numbers = sum(map(math.prod, self.form.shapes(sizes).values()))
-        size = SCRATCH * numbers * np.dtype(self.dtype).itemsize
+        working = self.form.working(sizes)
+        size = (SCRATCH * numbers + working) * np.dtype(self.dtype).itemsize
         if size > MOST_BYTES:
             raise ValueError(
-                f"units: a trainer of {sizes.units} units, {self.inputs.width} inputs and "
-                f"{self.readout.outputs} outputs takes {size / 2**30:.0f} GiB; "
-                f"expected at most {MOST_BYTES / 2**30:.0f} GiB"
+                f"{'units and window' if working else 'units'}: a trainer of {sizes.units} units, "
+                f"{self.inputs.width} inputs and {self.readout.outputs} outputs takes "
+                f"{size / 2**30:.0f} GiB; expected at most {MOST_BYTES / 2**30:.0f} GiB"
             )
 
     def _check_shared(self, sizes: Sizes) -> None:

@@ -46,6 +46,15 @@ class WindowedForm(Form):
         """Return the shapes of what the rule keeps of what came before the window."""
         return {}
 
+    def working(self, sizes: Sizes) -> int:
+        """Return how many numbers follow from the steps of a window (`windowed` in csrc/arrays.h):
+        the derivatives of each gate, and what its weights meet in up to three ways back."""
+        if sizes.layers:
+            return sum(map(self.working, sizes.layers))
+        gates = sizes.theta[0] if sizes.gates else 1
+        ways = {"bptt": 1, "rtrl": 2}.get(self.rule, 3 if self.asked()["rank"] else 2)
+        return self.steps * sizes.units * (gates * (1 + 3 * ways) + 2)
+
     def asked(self) -> dict[str, Any]:
         return {"window": self.steps, "windowed": True, "rank": 0}
 
