@@ -1,12 +1,13 @@
 """Where the chest will be: positions of three markers 0.1 to 2 s ahead, learned online.
 
-    make breathing ARGS="FOLDER [--units 20] [--forgetting 0.999]"
+    make breathing ARGS="FOLDER [--seeds 3]"
 
 FOLDER has recordings of breathing people, one file a marker (x, y, z in mm, 10 a second), the
 recording's number first in its name (arXiv 1508.00749). The input is the positions of all three
 markers, the last ten of them; the target their positions at the horizon, from which a model learns
 as soon as it has predicted them. The error is the root mean square of all coordinates, mm, after
-the first minute, and the mean over the recordings.
+the first minute, and the mean over the recordings and seeds. The time is CPU time of predicting and
+learning, with the calls from Python.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import nbt
 
 RATE, WARM, LAGS = 10, 60, 10  # positions a second; seconds that do not count; positions
+FORGETTING = 0.999  # of recursive least squares
 HORIZONS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0)
 
 
@@ -90,11 +93,53 @@ class Network:
         self._trainer.learn(x[np.newaxis], y[np.newaxis])
 
 
-def network(dim: int, units: int, lags: int) -> Network:
-    """The default rule, fed with that many positions at once."""
-    inputs = nbt.Vector(dim, lags=lags)
-    cell, readout = nbt.RNN(units, "tanh"), nbt.Gaussian(dim)
-    return Network(nbt.NoBackTrack(cell, readout, inputs=inputs, dtype="float64"))
+def least_squares(decay: float | nbt.InverseSqrt, prior: float) -> nbt.Kalman:
+    return nbt.Kalman(decay, readout_prior=prior, reduction="shared")
+
+
+def echo(dim: int, seed: int) -> Network:
+    """An echo state network whose readout sees the last positions."""
+    cell = nbt.RNN(
+        100, "tanh", learn=False, spectral_radius=0.9, input_scaling=0.1, bias_scaling=0.3
+    )
+    return Network(
+        nbt.NoBackTrack(
+            cell,
+            nbt.Gaussian(dim, direct=True),
+            readout_optimizer=least_squares(nbt.InverseSqrt(0.1), 1.0),
+            inputs=nbt.Vector(dim, lags=LAGS),
+            seed=seed,
+        )
+    )
+
+
+def lstm(dim: int, seed: int, units: int, lags: int, decay: Any, prior: float) -> Network:
+    """Units with gates, and a readout that sees them and the last positions."""
+    return Network(
+        nbt.NoBackTrack(
+            nbt.LSTM(units),
+            nbt.Gaussian(dim, direct=True),
+            nbt.Adam(0.005),
+            readout_optimizer=least_squares(decay, prior),
+            inputs=nbt.Vector(dim, lags=lags),
+            seed=seed,
+        )
+    )
+
+
+MODELS: dict[str, Callable[[int, int], Any]] = {
+    "last value": lambda dim, seed: Last(),
+    "recursive least squares": lambda dim, seed: Linear(dim, FORGETTING),
+    "RNN(20), NoBackTrack": lambda dim, seed: Network(
+        nbt.NoBackTrack(nbt.RNN(20, "tanh"), nbt.Gaussian(dim), inputs=dim, seed=seed)
+    ),
+    "100 units that are not learned": echo,
+    "LSTM(40), ten lags, 0.001, prior 0.001": lambda dim, seed: lstm(
+        dim, seed, 40, 10, 0.001, 1e-3
+    ),
+    "LSTM(40), ten lags": lambda dim, seed: lstm(dim, seed, 40, 10, nbt.InverseSqrt(0.2), 1.0),
+    "LSTM(64), five lags": lambda dim, seed: lstm(dim, seed, 64, 5, nbt.InverseSqrt(0.2), 1.0),
+}
 
 
 def error(model: Any, positions: np.ndarray, ahead: int) -> float:
@@ -108,26 +153,31 @@ def error(model: Any, positions: np.ndarray, ahead: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--units", type=int, default=20)
-    parser.add_argument("--forgetting", type=float, default=0.999)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", default="", help="models whose name has this")
     options = parser.parse_args()
     data = recordings(options.folder)
-    models: dict[str, Callable[[int], Any]] = {
-        "last value": lambda dim: Last(),
-        "recursive least squares": lambda dim: Linear(dim, options.forgetting),
-        "NoBackTrack": lambda dim: network(dim, options.units, 1),
-        "NoBackTrack, ten lags": lambda dim: network(dim, options.units, LAGS),
-    }
-    table = Table("mm", *(f"{seconds:g} s" for seconds in HORIZONS), "mean")
-    for name, make in models.items():
-        errors = [
-            np.mean(
-                [error(make(one.shape[1]), one, round(seconds * RATE)) for one in data.values()]
-            )
-            for seconds in HORIZONS
-        ]
-        table.add_row(name, *(f"{value:.2f}" for value in [*errors, np.mean(errors)]))
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    columns = [f"{seconds:g} s" for seconds in HORIZONS]
+    table = Table("mm", *columns, "mean", "worst seed", "µs a step")
+    for name, make in MODELS.items():
+        if options.only not in name:
+            continue
+        errors = np.empty((options.seeds, len(HORIZONS), len(data)))
+        begun, steps = time.thread_time(), 0
+        for seed, h, k in np.ndindex(errors.shape):
+            positions = list(data.values())[k]
+            ahead = round(HORIZONS[h] * RATE)
+            errors[seed, h, k] = error(make(positions.shape[1], seed), positions, ahead)
+            steps += len(positions) - ahead
+        took = (time.thread_time() - begun) / steps * 1e6
+        means = [*errors.mean(axis=(0, 2)), errors.mean(), errors.mean(axis=(1, 2)).max()]
+        table.add_row(
+            name,
+            *(f"{value:.2f}" for value in means[:-2]),
+            *(f"{value:.3f}" for value in means[-2:]),
+            f"{took:.0f}",
+        )
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 if __name__ == "__main__":

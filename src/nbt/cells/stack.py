@@ -59,7 +59,8 @@ class Stack:
     >>> Stack([RNN(8), LeakyRNN(5)])
     Stack(cells=(RNN(units=8, activation='sigmoid'), LeakyRNN(units=5, \
 activation='sigmoid', leak='random')))
-    >>> Stack([LSTM(48), LSTM(48)]).units
+    >>> import nbt
+    >>> Stack([nbt.LSTM(48), nbt.LSTM(48)]).units
     96
     """
 

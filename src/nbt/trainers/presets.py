@@ -39,6 +39,19 @@ PAPER: dict[str, Any] = {
     "norm": "kalman",
     "dtype": "float64",
 }
+LEARNED: dict[str, Any] = {"cell": RNN(20), "optimizer": Kalman()}
+
+
+def _echo(units: int) -> dict[str, Any]:
+    """Return an echo state network, whose readout learns by recursive least squares."""
+    scales = {"spectral_radius": 0.9, "input_scaling": 0.2, "bias_scaling": 0.3}
+    return {
+        "cell": RNN(units, "tanh", learn=False, **scales),
+        "optimizer": Kalman(),
+        "readout_optimizer": Kalman(reduction="shared"),
+    }
+
+
 PRESETS: dict[tuple[Kind, Effort], dict[str, Any]] = {  # measured: docs/learning.md
     ("text", "fast"): {"cell": LSTM(16), **GATED},
     ("text", "default"): {"cell": LSTM(64), **GATED},
@@ -47,12 +60,14 @@ PRESETS: dict[tuple[Kind, Effort], dict[str, Any]] = {  # measured: docs/learnin
     ("symbols", "default"): {"cell": LSTM(96), **GATED},
     ("symbols", "best"): {"cell": LSTM(160, norm="rms", memory=(1, 8)), **GATED},
     ("symbols", "paper"): PAPER,
-    ("lines", "default"): {"cell": RNN(20), "optimizer": Kalman()},
-    ("numbers", "default"): {"cell": RNN(20), "optimizer": Kalman()},
+    ("lines", "default"): LEARNED,
+    ("numbers", "fast"): _echo(100),
+    ("numbers", "default"): _echo(200),
+    ("numbers", "best"): _echo(400),
     ("numbers", "paper"): PAPER,
 }
-OF_READOUT: dict[Kind, dict[str, Any]] = {"text": {"counts": 6}}
-"""What a preset changes of a readout."""
+OF_READOUT: dict[Kind, dict[str, Any]] = {"text": {"counts": 6}, "numbers": {"direct": True}}
+"""What a preset changes of a readout, unless it is the paper's."""
 
 
 def preset(
@@ -70,15 +85,18 @@ def preset(
         of contexts beside it. "symbols": other symbols, such as made-up sequences, where no
         contexts come again and again. "lines": symbols whose lines are scored (`nbt score`); it
         predicts less well, but learns less from a single strange line, and so finds more of them.
-        "numbers": numbers, by `Gaussian` and `Bernoulli`.
+        "numbers": real numbers, by `Gaussian`; a network that is not learned, and a readout that
+        learns by recursive least squares. It has room for about 1800 inputs, but a step costs the
+        square of their number and the units'.
     effort : {"fast", "default", "best", "paper"}
         How much time a step may take. For text and symbols: "fast" is about a fourth of "default",
         "best" about twice as much, with normalised sums: on streams such as aⁿbⁿ, where units must
-        count or keep something exactly, it learns less well than "default". "paper": the paper's
-        algorithm to the letter, for "symbols" and "numbers". Lines have only "default".
+        count or keep something exactly, it learns less well than "default". For numbers they are
+        100, 200 and 400 units. "paper": the paper's algorithm to the letter, for "symbols" and
+        "numbers". Lines have only "default".
     readout : Softmax, Gaussian or Bernoulli, optional
         What is predicted, with its sizes. It comes back as "readout", with what the preset changes
-        of it: `counts` for text. "text" needs it.
+        of it: `counts` for text, which needs it, and `direct` for numbers.
 
     Returns
     -------
@@ -103,8 +121,8 @@ def preset(
     _arguments.one_of("effort", effort, get_args(Effort))
     efforts = [other for known, other in PRESETS if known == kind]
     setting = dict(PRESETS[kind, _arguments.one_of("effort", effort, efforts)])
-    changed = OF_READOUT.get(kind, {})
-    if changed and not isinstance(readout, Softmax):
+    changed = OF_READOUT.get(kind, {}) if effort != "paper" else {}
+    if kind == "text" and not isinstance(readout, Softmax):
         raise TypeError(
             f"readout: expected the Softmax that {kind!r} is to have with {', '.join(changed)}, "
             f"got {readout!r}"
