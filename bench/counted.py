@@ -22,6 +22,7 @@ __all__ = ["CASES", "Case"]
 
 # Whole windows, and whole rounds of what the core does every 64 steps; of long steps only a few.
 STEPS, WINDOW_STEPS, LONG_STEPS = (64, 192), (960, 1920), (8, 24)
+ROUNDS_OF_WINDOWS = (320, 640)  # windows of 10 steps
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Case:
         """Of the shorter and of the longer run."""
         if self.trainer.startswith("bptt"):
             return WINDOW_STEPS
+        if self.trainer in trainers.WINDOWED:
+            return ROUNDS_OF_WINDOWS
         return LONG_STEPS if self.units > 20 or self.trainer.startswith("rtrl") else STEPS
 
     def runs(self) -> Iterator:
@@ -96,6 +99,10 @@ CASES = (
     Case("avx2", "rank4"),
     Case("avx2", "bptt-sgd"),
     Case("avx2", "rtrl-sgd"),
+    Case("avx2", "lstm"),
+    Case("avx2", "lstm", 64),
+    Case("avx2", "gru-pairs"),
+    Case("avx2", "rnn-pairs"),
     Case("avx2", "graph-sgd", 512),
     Case("avx2", "graph-kalman", 512),
     Case("avx2", "stack", 128),
@@ -104,6 +111,7 @@ CASES = (
     Case("avx2", "euclidean", call="ints"),
     Case("base", "euclidean"),
     Case("base", "kalman", dtype="float64"),
+    Case("base", "lstm"),
 )
 
 

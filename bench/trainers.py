@@ -11,7 +11,7 @@ import numpy as np
 import nbt
 from bench import systems
 
-__all__ = ["SYMBOLS", "SYSTEMS", "TRAINERS", "affordable", "make", "round_steps"]
+__all__ = ["SYMBOLS", "SYSTEMS", "TRAINERS", "WINDOWED", "affordable", "make", "round_steps"]
 
 SYMBOLS = 64
 WINDOW = 15
@@ -36,12 +36,22 @@ SYSTEMS = {
     "ctrnn": (lambda units: nbt.Continuous(nbt.CTRNN(units), dt=0.1), nbt.Kalman()),
     "compiled": (lambda units: compiled_network(units), nbt.Kalman()),
 }
+# What learns once in 10 steps, and how.
+WINDOWED = {
+    "lstm": (nbt.LSTM, {}),
+    "gru-pairs": (nbt.GRU, {"rank": 1}),
+    "rnn-pairs": (nbt.RNN, {"optimizer": SGD, "every": 10, "rank": 1}),
+}
 # Multiply-adds for each parameter of the network, roughly; RTRL: the square of the units.
 WORK = {"euclidean": 3, "kalman": 8, "default": 12, "rank4": 24, "bptt-sgd": 2, "bptt-kalman": 3}
 
 
 def make(name: str, units: int, dtype: str = "float32") -> nbt.Trainer:
-    """A new trainer of that name: plain sigmoid units, one-hot inputs, `SYMBOLS` symbols."""
+    """A new trainer of that name: one-hot inputs, `SYMBOLS` symbols; plain sigmoid units, but for
+    systems and cells with gates."""
+    if name in WINDOWED:
+        windowed, choices = WINDOWED[name]
+        return nbt.NoBackTrack(windowed(units), nbt.Softmax(SYMBOLS), **choices, dtype=dtype)
     if name in SYSTEMS:
         cell, optimizer = SYSTEMS[name]
         return nbt.NoBackTrack(cell(units), nbt.Softmax(SYMBOLS), optimizer, dtype=dtype)
