@@ -43,39 +43,16 @@ def test_the_paper_is_as_it_was():
         dtype="float64",
     )
     for kind in ("symbols", "numbers"):
-        preset = nbt.NoBackTrack(**nbt.preset(kind, "paper", readout=nbt.Softmax(3)))
+        preset = nbt.NoBackTrack(readout=nbt.Softmax(3), **nbt.preset(kind, "paper"))
         assert preset.describe() == literal.describe()
 
 
-@pytest.mark.parametrize("effort", ["fast", "default", "best"])
-def test_the_command_line_takes_the_preset_for_numbers(effort, tmp_path):
-    mine = nbt.NoBackTrack(**nbt.preset("numbers", effort, readout=nbt.Gaussian(1)))
-    mine.learn(nbt.datasets.sines(seed=0).read(30))
-    theirs = of_command(tmp_path, *WORDS[effort], source="data:sines")
-    assert theirs.describe() == mine.describe()
-    assert theirs.readout.direct
-    for name, value in mine.state_dict().items():
-        assert theirs.state_dict()[name].tobytes() == value.tobytes(), name
-
-
-@pytest.mark.parametrize(
-    "words",
-    ["--decay 0.01", "--readout-prior 2", "--readout-reduction shared", "--every 4", "--rank 2",
-     "--optimizer adam", "--units 1001", "--activation sigmoid", "--rule rtrl"],
-)  # fmt: skip
-def test_numbers_have_a_network_that_is_learned_where_it_is_told_how(words, tmp_path):
-    theirs = of_command(tmp_path, *words.split(), source="data:sines")
-    assert theirs.cell.learn
-    assert theirs.cell.units == (1001 if "units" in words else 20)
-
-
-def test_a_wide_table_has_a_network_that_is_learned(tmp_path):
-    table, columns = tmp_path / "t.csv", [f"c{k}" for k in range(301)]
-    rows = np.random.default_rng(0).normal(size=(6, 301)).round(3)
-    table.write_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]))
-    words = ["--columns", ",".join(columns)]
-    assert not of_command(tmp_path, *words, source=str(table)).cell.learn
-    assert of_command(tmp_path, *words, "--lags", "4", source=str(table)).cell.learn
+def test_numbers_have_what_they_had(tmp_path):
+    default = nbt.NoBackTrack(nbt.RNN(20), nbt.Gaussian(1), nbt.Kalman())
+    preset = nbt.NoBackTrack(readout=nbt.Gaussian(1), **nbt.preset("numbers"))
+    assert preset.describe() == default.describe()
+    theirs = of_command(tmp_path, source="data:sines")
+    assert (theirs.cell, theirs.optimizer) == (preset.cell, preset.optimizer)
 
 
 def errors_of(y, **setting):
@@ -86,8 +63,8 @@ def errors_of(y, **setting):
     return (y - means) / np.nanstd(y, axis=0).clip(1e-9)
 
 
-def of_numbers(y, effort="default"):
-    return nbt.preset("numbers", effort, readout=nbt.Gaussian(y.shape[1]))
+def of_clean(y, effort="default"):
+    return nbt.preset("clean", effort, readout=nbt.Gaussian(y.shape[1]))
 
 
 def late(errors):
@@ -110,22 +87,22 @@ def spoiled(y, how):
 
 @pytest.mark.parametrize("effort", ["fast", "default"])
 @pytest.mark.parametrize("how", ["outlier", "gaps", "offset", "constant"])
-def test_numbers_as_they_come(how, effort):
+def test_clean_numbers_as_they_come(how, effort):
     """A value of 10⁶, gaps, numbers near 10⁵, a constant column. The network that is learned is at
     0.2 to 0.5 there."""
     clean = nbt.datasets.mackey_glass(seed=1).read(3000)
     y, most = spoiled(clean, how)
-    errors = errors_of(y, **of_numbers(y, effort))[:, 0]
+    errors = errors_of(y, **of_clean(y, effort))[:, 0]
     assert np.isfinite(errors[np.isfinite(y[:, 0])]).all()
     errors *= np.nanstd(y[:, 0]) / clean.std()
     assert late(errors) < most
 
 
-def test_numbers_are_predicted_better_than_by_a_network_that_is_learned():
+def test_clean_numbers_are_predicted_better_than_by_a_network_that_is_learned():
     for series in (nbt.datasets.mackey_glass, nbt.datasets.lorenz):
         y = series(seed=1).read(3000)
         before = {"cell": nbt.RNN(20), "readout": nbt.Gaussian(y.shape[1])}
-        assert late(errors_of(y, **of_numbers(y))) < 0.2 * late(errors_of(y, **before))
+        assert late(errors_of(y, **of_clean(y))) < 0.2 * late(errors_of(y, **before))
 
 
 @pytest.mark.parametrize("effort", ["fast", "default", "best"])
@@ -165,7 +142,7 @@ def test_what_a_preset_is_not():
     for args, words in (
         (("words",), "kind: expected one of 'text', 'symbols', 'lines', 'numbers'"),
         (("symbols", "slow"), "effort: expected one of"),
-        (("lines", "best"), "effort: expected one of 'default', got 'best'"),
+        (("numbers", "best"), "effort: expected one of 'default', 'paper', got 'best'"),
     ):
         with pytest.raises(ValueError, match=words):
             nbt.preset(*args)
@@ -243,8 +220,8 @@ def test_options_override_a_part(words, make, tmp_path):
 def test_what_does_not_go_together(words, error, capsys):
     assert run(["train", "data:anbn", "--steps", "9", *words.split()]) == 2
     assert error in capsys.readouterr().err
-    assert run(["train", "data:sines", "--steps", "9", "--best", "--decay", "1"]) == 2
-    assert "--best chooses the network, which --decay does, too" in capsys.readouterr().err
+    assert run(["train", "data:sines", "--steps", "9", "--best"]) == 2
+    assert "--best is for symbols, not for numbers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("effort", ["fast", "best"])

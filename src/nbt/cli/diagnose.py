@@ -67,10 +67,7 @@ def diagnose(
     columns = fitting(COLUMNS, FIRST_TO_GO, console)
     stream = build_stream(source, options["alphabet"], options["seed"], **reading(options))
     readout, inputs = sizes_of(stream)
-    asked = {**options, "rule": "nobacktrack"}
-    if asked["cell"] is None and not isinstance(readout, nbt.Softmax):
-        asked["cell"] = "rnn"  # the default for numbers is not learned
-    trainer = build_trainer(source, readout, asked, inputs)
+    trainer = build_trainer(source, readout, {**options, "rule": "nobacktrack"}, inputs)
     begun = False
 
     def show(row: Any) -> None:

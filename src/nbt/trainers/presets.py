@@ -14,7 +14,7 @@ from nbt.trainers.windowed import EVERY
 
 __all__ = ["OPTIMIZER_OF_RULE", "Effort", "Kind", "default_optimizer", "preset"]
 
-Kind = Literal["text", "symbols", "lines", "numbers"]
+Kind = Literal["text", "symbols", "lines", "numbers", "clean"]
 Effort = Literal["fast", "default", "best", "paper"]
 
 OPTIMIZER_OF_RULE: dict[str, Optimizer] = {
@@ -61,12 +61,13 @@ PRESETS: dict[tuple[Kind, Effort], dict[str, Any]] = {  # measured: docs/learnin
     ("symbols", "best"): {"cell": LSTM(160, norm="rms", memory=(1, 8)), **GATED},
     ("symbols", "paper"): PAPER,
     ("lines", "default"): LEARNED,
-    ("numbers", "fast"): _echo(100),
-    ("numbers", "default"): _echo(200),
-    ("numbers", "best"): _echo(400),
+    ("clean", "fast"): _echo(100),
+    ("clean", "default"): _echo(200),
+    ("clean", "best"): _echo(400),
+    ("numbers", "default"): LEARNED,
     ("numbers", "paper"): PAPER,
 }
-OF_READOUT: dict[Kind, dict[str, Any]] = {"text": {"counts": 6}, "numbers": {"direct": True}}
+OF_READOUT: dict[Kind, dict[str, Any]] = {"text": {"counts": 6}, "clean": {"direct": True}}
 """What a preset changes of a readout, unless it is the paper's."""
 
 
@@ -80,23 +81,23 @@ def preset(
 
     Parameters
     ----------
-    kind : {"text", "symbols", "lines", "numbers"}
+    kind : {"text", "symbols", "lines", "numbers", "clean"}
         What is predicted. "text": the characters or bytes of texts and logs; the network has counts
         of contexts beside it. "symbols": other symbols, such as made-up sequences, where no
         contexts come again and again. "lines": symbols whose lines are scored (`nbt score`); it
         predicts less well, but learns less from a single strange line, and so finds more of them.
-        "numbers": real numbers, by `Gaussian`; a network that is not learned, and a readout that
-        learns by recursive least squares. It has room for about 1800 inputs, but a step costs the
-        square of their number and the units'.
+        "numbers": numbers, by `Gaussian` and `Bernoulli`. "clean": numbers with hardly any noise,
+        such as those of equations, by `Gaussian`: a network that is not learned, and a readout that
+        learns by recursive least squares, which fits noise, too, where there is some.
     effort : {"fast", "default", "best", "paper"}
         How much time a step may take. For text and symbols: "fast" is about a fourth of "default",
         "best" about twice as much, with normalised sums: on streams such as aⁿbⁿ, where units must
-        count or keep something exactly, it learns less well than "default". For numbers they are
-        100, 200 and 400 units. "paper": the paper's algorithm to the letter, for "symbols" and
-        "numbers". Lines have only "default".
+        count or keep something exactly, it learns less well than "default". For clean numbers
+        they are 100, 200 and 400 units. "paper": the paper's algorithm to the letter, for "symbols"
+        and "numbers". Lines and other numbers have no other effort.
     readout : Softmax, Gaussian or Bernoulli, optional
         What is predicted, with its sizes. It comes back as "readout", with what the preset changes
-        of it: `counts` for text, which needs it, and `direct` for numbers.
+        of it: `counts` for text, which needs it, and `direct` for clean numbers.
 
     Returns
     -------

@@ -104,19 +104,15 @@ READOUT_DECAY = f"that of the network; {shown(default_for_readout(Adam()).schedu
 READOUT_RATE = f"that of the network, or {SGD_RATE}, {ADAM_RATE} for adam"
 
 GATED = {"lstm": LSTM, "gru": GRU, "mgu": MGU}
-CELL = (
-    "lstm for symbols; rnn for numbers, where it is not learned; rnn for another --rule, --paper, "
-    "and options that these lack"
-)
+CELL = "lstm for symbols; rnn for numbers, another --rule, --paper, and options that lstm lacks"
 UNITS_OF_SCORE = str(preset("lines")["cell"].units)
 
 
 def _units(effort: str) -> str:
-    """Return the units of the presets of that effort, of text, made-up symbols and numbers."""
+    """Return the units of the presets of that effort, of text and of made-up symbols."""
     kinds = (preset(kind, effort, readout=Softmax(2)) for kind in ("text", "symbols"))
     text, made_up = (setting["cell"].units for setting in kinds)
-    numbers = preset("numbers", effort)["cell"].units
-    return f"{text} ({made_up} for data:NAME, {numbers} for numbers)"
+    return f"{text} ({made_up} for data:NAME)"
 
 
 UNITS_OF_CELL = (

@@ -10,7 +10,7 @@ import click
 from nbt.cells import Stack
 from nbt.cli.options.defaults import GATED
 from nbt.cli.options.layers import layers, of_gates
-from nbt.cli.options.table import TABLE, names
+from nbt.cli.options.table import TABLE
 from nbt.readouts import Softmax
 from nbt.trainers.presets import Kind, preset
 
@@ -23,11 +23,6 @@ WITHOUT_GATES = (
     *("activation", "sources", "layers", "learn_leak", "dt"),
     *("exact_steps", "exact_self", "blocks", "split", "norm", "reduction", "fisher"),
 )
-OF_LEARNING = (  # options that say how a network is learned
-    *(name for name in names("Optimizer") if name != "paper"),
-    *("every", "rank"),
-)
-MOST_FEATURES = 1000  # units or inputs of a network whose readout learns by least squares
 
 
 def stream_kind(source: str, readout: Any) -> Kind:
@@ -37,20 +32,23 @@ def stream_kind(source: str, readout: Any) -> Kind:
     return "symbols" if source.startswith(MADE_UP) and source != WRITTEN else "text"
 
 
-def setting_of(options: dict[str, Any], kind: Kind, readout: Any, width: int) -> dict[str, Any]:
+def setting_of(options: dict[str, Any], kind: Kind, readout: Any) -> dict[str, Any]:
     """Return the best known arguments of a trainer for this kind of stream, with the cell and the
     units that were asked for. Nothing if another rule or a cell without gates is asked for, or
-    an option that cells with gates do not have. `width` is the number of inputs of the network."""
+    an option that cells with gates do not have."""
     efforts = [name for name in EFFORTS if options[name]]
     if len(efforts) > 1:
         raise click.UsageError("--fast and --best: expected one of them")
-    if other := _other(options) or (_learned(options, width) if kind == "numbers" else ""):
+    if other := _other(options):
         if efforts:
             raise click.UsageError(
                 f"--{efforts[0]} chooses the network, which {other} does, too: give one of them"
             )
         return {}
-    setting = preset(kind, *efforts, readout=readout)
+    try:
+        setting = preset(kind, *efforts, readout=readout)
+    except ValueError:
+        raise click.UsageError(f"--{efforts[0]} is for symbols, not for numbers") from None
     form = GATED.get(options["cell"], type(setting["cell"]))
     if not isinstance(setting["cell"], (form, *GATED.values())):
         setting = preset("symbols", readout=readout)
@@ -62,15 +60,6 @@ def setting_of(options: dict[str, Any], kind: Kind, readout: Any, width: int) ->
     if isinstance(each[0], tuple(GATED.values())):
         each = [dataclasses.replace(cell, **of_gates(options)) for cell in each]
     return {**setting, "cell": each[0] if len(each) == 1 else Stack(each)}
-
-
-def _learned(options: dict[str, Any], width: int) -> str:
-    """Return in words what asks for a network of numbers that is learned; "" if nothing does."""
-    if options["cell"] in GATED:
-        return ""
-    if max((width, *(options["units"] or ()))) > MOST_FEATURES:
-        return f"more than {MOST_FEATURES} units or inputs"
-    return next((TABLE[name].word for name in OF_LEARNING if options[name] is not None), "")
 
 
 def _other(options: dict[str, Any]) -> str:

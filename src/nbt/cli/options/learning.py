@@ -25,12 +25,8 @@ LEARN = "train diagnose"
 SCHEDULE = Schedule.name
 
 NETWORK = (
-    Row("fast", "Take the best known setting at about a fourth of the time.", "train"),
-    Row(
-        "best",
-        "Take the best known setting for text or numbers at two or three times the time.",
-        "train",
-    ),
+    Row("fast", "Take the best known setting for symbols at a fourth of the time.", "train"),
+    Row("best", "Take the best known setting for text at twice the time.", "train"),
     Row(
         "cell",
         {

@@ -55,8 +55,7 @@ def build_trainer(source: str, readout: Any, options: dict[str, Any], inputs: An
 
     options = {**dict.fromkeys((*OF_TRAINER, "missing")), **options}
     kind = stream_kind(source, readout)
-    fed = _lagged(inputs, options["lags"])
-    setting = setting_of(options, kind, readout, (fed or readout.targets).width)
+    setting = setting_of(options, kind, readout)
     readout = setting.pop("readout", readout)
     first, second = (setting.pop(name, None) for name in ("optimizer", "readout_optimizer"))
     network = options["cell"] or _name_of(setting.get("cell"))
@@ -72,7 +71,7 @@ def build_trainer(source: str, readout: Any, options: dict[str, Any], inputs: An
 
     cell = setting.pop("cell") if setting else _cell(options)
     settings = {**setting, **chosen(*_with("rule"), "dtype", "seed", "missing")}
-    settings |= given(inputs=fed)
+    settings |= given(inputs=_lagged(inputs, options["lags"]))
     if options["optimizer"]:
         shared = ("readout_prior",) if options["optimizer"] == "kalman" else ()
         own = chosen(*_with("optimizer"), *shared)
