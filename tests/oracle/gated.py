@@ -165,6 +165,14 @@ class Network:
         """A number for each unit (n,) as one for each entry of θ, as far as it broadcasts."""
         return x
 
+    def known(self, delta, E):
+        """∂L/∂θ along E, from ∂L/∂c (n,)."""
+        return self.spread(delta) * E
+
+    def carry(self, c_c, E):
+        """E after a step, but for what the step adds."""
+        return self.spread(c_c) * E
+
     def jvp(self, v, u, s, below=0.0):
         """∂s(t)/∂s(t-1) v (2, n), and what comes from ∂s(t)/∂a below (gates, n)."""
         a = self.push(np.einsum("gji,j->gi", self.weights(), v[1]) + below, u)
@@ -279,7 +287,7 @@ class Blocks:
 
     def _known(self, delta):
         """What E says of ∂s(0)/∂θ, along delta (2, n)."""
-        return self.network.spread(delta[0] + delta[1] * self.slope) * self.E
+        return self.network.known(delta[0] + delta[1] * self.slope, self.E)
 
     def gradient(self, steps, H):
         """Of the block's loss, ∂ℓ/∂y(t) being H (T, n)."""
@@ -296,7 +304,7 @@ class Blocks:
             inside, delta = self._backwards(steps, [0 * nu] * len(steps), nu)
             kept.append(inside + self._known(delta))
         for u, s in steps:
-            self.E = self.network.spread(s.c_c) * self.E + self.network.own(s.c_a, u)
+            self.E = self.network.carry(s.c_c, self.E) + self.network.own(s.c_a, u)
         if steps:
             self.slope = steps[-1][1].y_c
         for k, nu in enumerate(signs):
