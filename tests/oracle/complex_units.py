@@ -7,8 +7,8 @@ has a sum a = θᵀ u, so that a pair's is complex, too, and
     λ = σ(ν) (-tanh η + i / cosh η),    γ = √(1 - |λ|²).
 
 θ (1, k + 1, n) has rows for (1, y, x), those of y being unused, and at its end the row of ν, η, ν,
-η, … By a complex weight, and by ln λ = ln |λ| + i arg λ, c is holomorphic: ∂c by both parts of it is
-one complex number, which E has in their place. Of the last row it is the one by ln λ; ∂/∂(ν, η)
+η, … By a complex weight, and by ln λ = ln |λ| + i arg λ, c is holomorphic: ∂c by both parts of one
+is a complex number, which E has in their place. Of the last row it is that by ln λ; ∂/∂(ν, η)
 follows by `slopes`.
 """
 
