@@ -132,8 +132,8 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(past, nu_gain, T, cell.ld, nu &&rms, DERIVED)                                                \
     X(past, normal, T, gates *ldn, windowed &&rms, DERIVED)                                        \
     X(past, slant, T, gates *ldn, windowed &&rms, DERIVED)                                         \
-    X(past, bias, gates, ldn, windowed &&rms, DERIVED)                                             \
-    X(past, gain, gates, ldn, windowed &&rms, DERIVED)
+    X(past, bias, gates, ldn, gated &&rms, DERIVED)                                                \
+    X(past, gain, gates, ldn, gated &&rms, DERIVED)
 
 /* Rows of symbols that wait (lazy.h). */
 #define NBT_WAITING_ARRAYS(X)                                                                      \
@@ -159,9 +159,9 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(scratch, F, rowsF, columnsF, rtrl || full, DERIVED)                                          \
     X(scratch, g_flat, 1, ldG, rtrl, DERIVED)                                                      \
     X(scratch, g, 1, cell.size, rtrl || followed || windowed, DERIVED)                             \
-    X(scratch, sums, 1, cell.ld, windowed, SCRATCH)                                                \
-    X(scratch, gates, gates, ldn, windowed, SCRATCH)                                               \
-    X(scratch, local_next, 2 + 3 * gates, ldn, windowed, SCRATCH)                                  \
+    X(scratch, sums, 1, cell.ld, gated, SCRATCH)                                                   \
+    X(scratch, gates, gates, ldn, gated, SCRATCH)                                                  \
+    X(scratch, local_next, 2 + 3 * gates, ldn, gated, SCRATCH)                                     \
     X(scratch, factors, 2, cell.ld, windowed, DERIVED)                                             \
     X(scratch, ends, 7, ldn, windowed, DERIVED)                                                    \
     X(scratch, w_new, K, cell.size, pairs &&windowed, DERIVED)                                     \

@@ -58,7 +58,7 @@ typedef struct {
     nbt_rule rule;
     int is_system; /* what is trained is a system (systems/step.h), no dense cell */
     nbt_cell cell; /* what the units of a dense cell are */
-    int windowed;  /* θ is learned once in T steps (gated/rules.h) */
+    int windowed;  /* θ is learned once in T steps (gated/rules.h), or has gates and is fixed */
     int recurrent; /* units see each other; 0: θ has no W (windowed only) */
     int rms;       /* a gate's sums are divided by their root mean square (windowed only) */
     int upper;     /* what it sees as its input is y of a layer below (windowed only) */

@@ -6,6 +6,7 @@
 #include "dense/lazy.h"
 #include "dense/nobacktrack.h"
 #include "dense/rtrl.h"
+#include "gated/fixed.h"
 #include "gated/rules.h"
 #include "machine/lanes.h"
 #include "shared/activation.h"
@@ -102,6 +103,8 @@ const nbt_kernels NBT(nbt_kernels_of) = {
             [NBT_NOBACKTRACK] = GATED,
             [NBT_RTRL] = GATED,
             [NBT_BPTT] = GATED,
+            [NBT_FIXED] = {NBT(fixed_observe), NBT(gated_fixed_advance), NBT(gated_look), nothing,
+                           nothing, NBT(gated_show)},
         },
     .systems =
         {

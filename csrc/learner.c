@@ -100,7 +100,8 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
               kalman_theta = learned && of->theta.kind == NBT_KALMAN;
     const int adam_theta = learned && of->theta.kind == NBT_ADAM;
     const int kalman_phi = of->phi.kind == NBT_KALMAN, adam_phi = of->phi.kind == NBT_ADAM;
-    const int windowed = of->windowed && !at->layers; /* the layers of a stack are */
+    const int gated = of->windowed && !at->layers; /* the layers of a stack are */
+    const int windowed = gated && of->rule != NBT_FIXED;
     const int pairs = of->rule == NBT_NOBACKTRACK && !at->layers;
     const int nobacktrack = pairs && !windowed, rtrl = of->rule == NBT_RTRL && !of->windowed;
     const int bptt = of->rule == NBT_BPTT && !of->windowed, online = nobacktrack || rtrl;
@@ -127,7 +128,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t rowsF = full ? 2 * at->states : n,
                  columnsF = full ? nbt_padded(2 * at->states, at->lanes) : ldn;
     const size_t gates = at->gates;
-    const int rms = of->rms, nu = full || (windowed && pairs && K), upper = of->upper;
+    const int rms = of->rms, nu = full || (windowed && pairs && K), upper = of->upper && windowed;
 #define NBT_ROW(part, name, rows, columns, which, kind)                                            \
     {#part, #name, offsetof(nbt_learner, part.name), (size_t)(rows), columns, NBT_##kind, which, 0},
 #define NBT_WIDE(part, name, rows, columns, which, kind)                                           \

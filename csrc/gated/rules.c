@@ -160,20 +160,25 @@ static void note_what_is_to_learn(nbt_learner *self)
     }
 }
 
-void NBT(gated_refresh)(nbt_learner *self)
+void NBT(gated_show)(nbt_learner *self)
 {
     const nbt_sizes *at = &self->sizes;
     real *one = self->network.slope; /* H is ∂ℓ/∂y */
     for (size_t i = 0; i < at->ldn; i += LANES) store(one + i, lanes_only(spread(1), at->n - i));
+    NBT(layers_follow)(self);
+    for (size_t l = 0; l < layers_of(self); l++) NBT(gated_refresh_rows)(layer_of(self, l));
+}
+
+void NBT(gated_refresh)(nbt_learner *self)
+{
+    NBT(gated_show)(self);
     if (self->choices.cell == NBT_ONE_GATE) {
         NBT(respond)(&self->sizes, &self->choices, self->network.h, self->network.a,
                      self->scratch.slope_next);
         refresh_first_slope(self);
     }
-    NBT(layers_follow)(self);
     for (size_t l = 0; l < layers_of(self); l++) {
         const int last = l + 1 == layers_of(self);
-        NBT(gated_refresh_rows)(layer_of(self, l));
         NBT(steps_refresh)(layer_of(self, l), last ? NULL : layer_of(self, l + 1)->past.window_x);
     }
     note_what_is_to_learn(self);

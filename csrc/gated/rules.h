@@ -22,6 +22,9 @@ void NBT(gated_advance)(nbt_learner *self, int32_t symbol, const void *vector);
 void NBT(gated_look)(nbt_learner *self, int32_t symbol, const void *vector);
 void NBT(gated_refresh)(nbt_learner *self);
 
+/* The part of it that a network has which is not learned: what units show, rows of θ. */
+void NBT(gated_show)(nbt_learner *self);
+
 /* Closes the window before it is full, and learns from it. The end of a window of T steps costs
  * O(T gates n (n + m)), with pairs K times that more, with RTRL O(n² θ's size + T gates n² (n + m))
  * more. */

@@ -110,7 +110,8 @@ cdef class LearnerState:
         self.work = at.P * <double>n * (rank + 2) + n * <double>n * blocks
         self.work += at.features * <double>outputs
         if windowed:
-            self.work = at.gates * at.P * <double>n * (5 + rank) + at.features * <double>outputs
+            ways = 1 if to.rule == NBT_FIXED else 5 + rank
+            self.work = at.gates * at.P * <double>n * ways + at.features * <double>outputs
             if layers:
                 self.work = at.features * <double>outputs + sum(one.work_of_step for one in layers)
         elif to.rule == NBT_NOBACKTRACK:

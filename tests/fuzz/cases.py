@@ -11,7 +11,7 @@ import numpy as np
 from helpers import systems
 
 import nbt
-from nbt.cells import is_gated
+from nbt.cells import is_gated, layers_of
 from nbt.trainers.binding import has_dense_rule
 
 #: Just below, at and just above whole vecs of every width, their halves and quarters.
@@ -248,7 +248,8 @@ def draw_more(rng, rule, arguments):
     if kind == "fixed":
         if rule != "nobacktrack":
             return arguments
-        return own | {"cell": replace(cell, learn=False)}
+        layers = [replace(one, learn=False) for one in layers_of(rng.choice((cell, gated)))]
+        return own | {"cell": layers[0] if len(layers) == 1 else nbt.Stack(layers)}
     if kind == "every":
         every = max(2, every)
     else:

@@ -26,6 +26,8 @@ CELLS = {  # UNITS in all
     "lstms": nbt.Stack([nbt.LSTM(4), nbt.LSTM(3)]),
     "grus": nbt.Stack([nbt.GRU(3, norm="rms"), nbt.GRU(2, norm="rms"), nbt.GRU(2, norm="rms")]),
     "echo": nbt.LeakyRNN(UNITS, "tanh", learn=False, spectral_radius=0.9, bias_scaling=0.2),
+    "echo-lstm": nbt.LSTM(UNITS, learn=False, spectral_radius=0.9, bias_scaling=0.2),
+    "echo-grus": nbt.Stack([nbt.GRU(4, learn=False), nbt.GRU(3, learn=False, input_scaling=2.0)]),
     "echo-graph": nbt.RNN(UNITS, learn=False, graph=nbt.Graph.random(UNITS, 3), bias_scaling=0.2),
 }
 
@@ -206,6 +208,8 @@ SUBJECTS += [
         ("kalman", "other", "float32", "softmax", "echo"),
         ("sgd", "lagged", "float64", "gaussian", "echo"),
         ("kalman", "vector", "float64", "bernoulli", "echo-graph"),
+        ("adam", "own", "float32", "softmax", "echo-lstm"),
+        ("sgd", "lagged", "float64", "bernoulli", "echo-grus"),
     )
 ]
 SUBJECTS += [
@@ -282,6 +286,7 @@ SUBJECTS += [
         ("plain", "sgd", "own", "float32", "dense", True, "skip"),
         ("rtrl", "sgd", "vector", "float64", "dense", False, "error"),
         ("fixed", "adam", "lagged", "float64", "echo", True, "error"),
+        ("fixed", "kalman", "vector", "float32", "echo-lstm", True, "mask"),
         ("every", "adam", "lagged", "float32", "lstm", True, "mask"),
         ("every", "sgd", "vector", "float64", "rms-gru", False, "skip"),
         ("bptt", "adam", "vector", "float64", "mgu", True, "mask"),

@@ -1,13 +1,17 @@
 """Cells that are not learned: echo state networks, whose readout alone learns."""
 
 import copy
+import itertools
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers.refusals import expect
+from oracle import gated
 
 import nbt
+from nbt.cells import is_gated, layers_of
 
 N, M, A = 7, 3, 4
 OWN = {"learn": False, "spectral_radius": 0.8, "input_scaling": 0.5, "bias_scaling": 0.3}
@@ -17,7 +21,14 @@ CELLS = {
     "leaky": nbt.LeakyRNN(N, leak=0.4, **OWN),
     "graph": nbt.LeakyRNN(N, "tanh", leak=0.4, graph=GRAPH, **OWN),
     "stack": nbt.Stack([nbt.RNN(4, "tanh", **OWN), nbt.LeakyRNN(3, **OWN)]),
+    "lstm": nbt.LSTM(N, **OWN),
+    "diagonal": nbt.LSTM(N, learn=False, recurrent=False, memory=(2, 9)),
+    "rms": nbt.LSTM(N, coupled=True, norm="rms", **OWN),
+    "gru": nbt.GRU(N, norm="rms", learn=False),
+    "mgu": nbt.MGU(N, **OWN),
+    "lstms": nbt.Stack([nbt.LSTM(4, **OWN), nbt.LSTM(3, learn=False)]),
 }
+GATED = [name for name, cell in CELLS.items() if is_gated(cell)]
 OPTIMIZERS = {"kalman": nbt.Kalman(), "sgd": nbt.SGD(0.1)}
 
 
@@ -63,6 +74,22 @@ def test_the_state_is_that_of_the_equations(cell, dtype):
     np.testing.assert_allclose(cell["state.h"], h, rtol=1e-12 if dtype == "float64" else 1e-4)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("cell", ["lstm", "mgu"])
+def test_the_state_is_that_of_the_gates(cell, dtype):
+    trainer, (x, y) = made(cell, dtype=dtype, inputs=nbt.Vector(M, standardize=False)), data(50)
+    trainer.learn(x, y)
+    state = trainer.state_dict()
+    b, W, r = (state[f"cell.{name}"].astype(float) for name in "bWr")
+    kind = gated.LSTM() if cell == "lstm" else gated.MGU()
+    net, before = gated.Network(kind, np.concatenate([b[:, None], W, r], axis=1)), np.zeros((2, N))
+    for row in x:
+        _, step = net.step(row, before)
+        before = np.array([step.c, step.y])
+    tolerance = 1e-12 if dtype == "float64" else 1e-4
+    np.testing.assert_allclose([state["state.c"], state["state.y"]], before, rtol=tolerance)
+
+
 @pytest.mark.parametrize("readout", [nbt.Softmax(A), nbt.Gaussian(2), nbt.Bernoulli(2)], ids=repr)
 @pytest.mark.parametrize("cell", CELLS)
 def test_it_learns_as_a_network_whose_step_is_zero(cell, readout):
@@ -73,14 +100,8 @@ def test_it_learns_as_a_network_whose_step_is_zero(cell, readout):
     fixed = nbt.NoBackTrack(
         CELLS[cell], readout, nbt.Kalman(0.01, readout_prior=2.0), inputs=M, dtype="float64"
     )
-    cells = CELLS[cell].cells if cell == "stack" else [CELLS[cell]]
-    learned = [
-        nbt.RNN(one.units, one.activation, graph=one.graph)
-        if isinstance(one, nbt.RNN)
-        else nbt.LeakyRNN(one.units, one.activation, leak=one.leak, graph=one.graph)
-        for one in cells
-    ]
-    learned = nbt.Stack(learned) if cell == "stack" else learned[0]
+    learned = [replace(one, learn=True) for one in layers_of(CELLS[cell])]
+    learned = nbt.Stack(learned) if len(learned) > 1 else learned[0]
     still = nbt.NoBackTrack(
         learned, readout, nbt.Kalman(0.01, 1e30, readout_prior=2.0), inputs=M, dtype="float64"
     )
@@ -97,13 +118,15 @@ def test_only_the_readout_counts():
     assert made("graph").parameter_count == (1 + N) * A
 
 
-def test_memory_is_that_of_the_network_and_the_readout():
+@pytest.mark.parametrize("kind", [nbt.RNN, nbt.LSTM, nbt.GRU])
+def test_memory_is_that_of_the_network_and_the_readout(kind):
     def numbers(learn):
-        trainer = nbt.NoBackTrack(nbt.RNN(100, learn=learn), nbt.Softmax(2))
+        trainer = nbt.NoBackTrack(kind(100, learn=learn), nbt.Softmax(2))
         return sum(array.size for array in trainer._live.learner.arrays.values())
 
-    assert numbers(False) < 1.3 * 103 * 112
-    assert numbers(True) > 4 * 103 * 112
+    theta = (1 if kind is nbt.RNN else 4) * 103 * 112
+    assert numbers(False) < 1.3 * theta
+    assert numbers(True) > 4 * theta
 
 
 # ---- the promises -------------------------------------------------------------------------------
@@ -138,7 +161,8 @@ def test_predictions_change_nothing(cell, assert_same_state):
         trainer.observe(row, ...)
         np.testing.assert_array_equal(trainer.predict(), expected)
     trainer.reset_state()
-    assert not trainer.state_dict()["state.h"].any()
+    state = trainer.state_dict()
+    assert not any(x.any() for key, x in state.items() if key in ("state.h", "state.c", "state.y"))
 
 
 def test_labels_grow_and_inputs_do_not(assert_same_state):
@@ -155,34 +179,59 @@ def test_labels_grow_and_inputs_do_not(assert_same_state):
 
 
 def test_the_other_rules_refuse_it():
-    for rule in (nbt.RTRL, nbt.TruncatedBPTT):
-        expect(ValueError, "cell", lambda rule=rule: rule(CELLS["dense"], nbt.Softmax(A)))
+    for rule, cell in itertools.product((nbt.RTRL, nbt.TruncatedBPTT), ("dense", "lstm", "lstms")):
+        expect(ValueError, "cell", lambda rule=rule, cell=cell: rule(CELLS[cell], nbt.Softmax(A)))
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("rank", 2), ("blocks", 2), ("exact_self", False), ("window", 3), ("norm", "euclidean")],
+    [
+        *(("rank", 2), ("blocks", 2), ("exact_self", False), ("window", 3)),
+        *(("norm", "euclidean"), ("every", 3)),
+    ],
 )
 def test_nothing_is_asked_of_an_estimate(name, value):
     expect(ValueError, name, lambda: made(**{name: value}))
 
 
+@pytest.mark.parametrize("cell", GATED)
+@pytest.mark.parametrize(
+    ("name", "value"), [("rank", 1), ("blocks", 2), ("norm", "none"), ("every", 3)]
+)
+def test_nothing_is_asked_of_a_window(cell, name, value):
+    expect(ValueError, name, lambda: made(cell, **{name: value}))
+    made(cell, rank=0, norm="euclidean", every=10)  # as they would be
+
+
 @pytest.mark.parametrize("reduction", ["diagonal", "block", "full"])
 def test_other_metrics_are_refused(reduction):
-    def make():
-        nbt.NoBackTrack(CELLS["dense"], nbt.Softmax(A), nbt.Kalman(reduction=reduction))
+    for cell in ("dense", "lstm"):
 
-    expect(ValueError, "optimizer", make)
+        def make(cell=cell):
+            nbt.NoBackTrack(CELLS[cell], nbt.Softmax(A), nbt.Kalman(reduction=reduction))
+
+        expect(ValueError, "optimizer", make)
 
 
-def test_there_is_no_influence():
-    trainer = made()
+@pytest.mark.parametrize("cell", CELLS)
+def test_there_is_no_influence(cell):
+    trainer = made(cell)
     expect(TypeError, "cell", trainer.influence)
     expect(TypeError, "cell", trainer.exact_influence)
     assert not hasattr(trainer, "rank")
     stream = nbt.datasets.anbn(1, 4)
-    fixed = nbt.NoBackTrack(nbt.RNN(4, learn=False), nbt.Softmax(3))
+    fixed = nbt.NoBackTrack(CELLS[cell], nbt.Softmax(3))
     expect(ValueError, "trainer", lambda: nbt.diagnose(fixed, stream, 10))
+
+
+@pytest.mark.parametrize("cell", GATED)
+def test_there_is_no_window(cell, assert_same_state):
+    trainer, (x, y) = made(cell), data(25)
+    trainer.learn(x, y)
+    before = trainer.state_dict()
+    assert not [key for key in before if key.startswith("window.")]
+    trainer.flush()
+    assert_same_state(trainer.state_dict(), before)
 
 
 # ---- first values -------------------------------------------------------------------------------
@@ -229,13 +278,37 @@ def test_inputs_and_biases_are_scaled_and_the_rest_is_drawn_as_ever():
     assert b.std() == pytest.approx(3, rel=0.05)
 
 
-@pytest.mark.parametrize("kind", [nbt.RNN, nbt.LeakyRNN])
+def test_gates_are_scaled_and_the_rest_is_drawn_as_ever():
+    plain = nbt.GRU(30).draw(M, np.random.default_rng(0))
+    cell = nbt.GRU(30, spectral_radius=0.7, input_scaling=0.2, bias_scaling=3.0)
+    own = cell.draw(M, np.random.default_rng(0))
+    np.testing.assert_allclose(own["r"], 0.2 * plain["r"])
+    np.testing.assert_array_equal(own["b"][1], plain["b"][1])  # that of z follows from `memory`
+    assert not plain["b"][[0, 2, 3]].any()
+    assert own["b"][[0, 2, 3]].std() == pytest.approx(3, rel=0.2)
+    for g in (0, 1, 3):
+        np.testing.assert_allclose(
+            own["W"][g] / own["W"][g, 0, 0], plain["W"][g] / plain["W"][g, 0, 0]
+        )
+        assert np.abs(np.linalg.eigvals(own["W"][g])).max() == pytest.approx(0.7, rel=1e-9)
+    assert not own["W"][2].any()  # x does not see y
+
+
+def test_a_radius_is_of_units_that_see_each_other():
+    expect(ValueError, "spectral_radius", lambda: nbt.LSTM(3, recurrent=False, spectral_radius=1.0))
+
+
+@pytest.mark.parametrize("kind", [nbt.RNN, nbt.LeakyRNN, nbt.LSTM, nbt.GRU, nbt.MGU])
 def test_arguments_are_checked(kind):
     for name in ("spectral_radius", "input_scaling", "bias_scaling"):
         expect(ValueError, name, lambda name=name: kind(3, **{name: -0.1}))
         expect(TypeError, name, lambda name=name: kind(3, **{name: "1"}))
     expect(TypeError, "learn", lambda: kind(3, learn=1))
     expect(ValueError, "spectral_radius", lambda: kind(2049, spectral_radius=1.0))
+
+
+@pytest.mark.parametrize("kind", [nbt.RNN, nbt.LeakyRNN])
+def test_a_graph_without_a_cycle_has_no_radius(kind):
     one_way = nbt.Graph.of(np.triu(np.ones((4, 4)), 1))
     cell = kind(4, graph=one_way, spectral_radius=0.9)
     expect(ValueError, "spectral_radius", lambda: nbt.NoBackTrack(cell, nbt.Softmax(2)))
@@ -250,3 +323,4 @@ def test_layers_are_learned_together():
     expect(ValueError, "cells", lambda: nbt.Stack(cells))
     expect(ValueError, "cells", lambda: nbt.Stack([*cells[1:], nbt.Continuous(nbt.CTRNN(2), 0.1)]))
     assert not nbt.Stack(cells[1:]).learn
+    expect(ValueError, "cells", lambda: nbt.Stack([nbt.GRU(3), nbt.GRU(3, learn=False)]))

@@ -9,10 +9,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from nbt import _arguments
-from nbt.cells.shared import QUIET, short_repr
+from nbt.cells.shared import LATER, QUIET, check_first_values, radius_factor, short_repr
 
 __all__ = ["GRU", "LSTM", "MGU", "Gated", "Gates", "gates_of", "has_gains", "same_units"]
 
+BEGINNING = "memory", "spectral_radius", "input_scaling", "bias_scaling"  # of the first values
 MEMORY = 1.0, 32.0
 LONGEST = 10**9  # steps; beyond, a gate could not be told from one that is never closed
 INPUT_DEVIATION = 0.5  # of the first weights from inputs
@@ -74,15 +75,26 @@ class LSTM:
     memory : (float, float)
         Range of the time constants τ with which units begin, in steps, in [1, 10⁹]. They are drawn
         with a uniform logarithm.
+    learn : bool
+        Whether b, W and r are learned. If not, the readout alone is: `NoBackTrack` keeps no
+        estimate and no window, and a step costs the network and the readout. Then b_f, and so how
+        long each unit remembers, stays as it was drawn from `memory`.
+    spectral_radius : float, optional
+        Largest |eigenvalue| that the first W of each gate is scaled to, for up to 2048 units.
+        Default: W as drawn, about 1.
+    input_scaling, bias_scaling : float
+        What the first r is multiplied by; the deviation of the first biases, but for those that
+        follow from `memory`.
 
     Raises
     ------
     TypeError
-        `units` is no integer, `coupled` or `recurrent` no bool, `norm` no string, or `memory` no
-        pair of numbers.
+        `units` is no integer, `coupled`, `recurrent` or `learn` no bool, `norm` no string, `memory`
+        no pair of numbers, or `spectral_radius`, `input_scaling` or `bias_scaling` no number.
     ValueError
-        `units` is less than 1, `norm` not "rms", or `memory` no range of numbers in [1, 10⁹]. A
-        trainer refuses more than 65536 units.
+        `units` is less than 1, `norm` not "rms", or `memory` no range of numbers in [1, 10⁹];
+        `spectral_radius`, `input_scaling` or `bias_scaling` is negative, or a radius is given for
+        more than 2048 units or without recurrence. A trainer refuses more than 65536 units.
 
     Examples
     --------
@@ -92,6 +104,8 @@ class LSTM:
     LSTM(units=32, coupled=True, memory=(1.0, 8.0))
     >>> LSTM(32, norm="rms")
     LSTM(units=32, norm='rms')
+    >>> LSTM(200, learn=False, spectral_radius=0.9)
+    LSTM(units=200, learn=False, spectral_radius=0.9)
     """
 
     units: int
@@ -99,6 +113,10 @@ class LSTM:
     norm: Norm | None = field(default=None, metadata=QUIET, kw_only=True)
     recurrent: bool = field(default=True, metadata=QUIET, kw_only=True)
     memory: tuple[float, float] = field(default=MEMORY, metadata=QUIET, kw_only=True)
+    learn: bool = field(default=True, metadata=LATER, kw_only=True)
+    spectral_radius: float | None = field(default=None, metadata=LATER, kw_only=True)
+    input_scaling: float = field(default=1.0, metadata=LATER, kw_only=True)
+    bias_scaling: float = field(default=0.0, metadata=LATER, kw_only=True)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -148,6 +166,8 @@ class GRU:
         Normalisation of each gate's sums, as in `LSTM`. Default: none.
     memory : (float, float)
         Range of the time constants with which units begin, as in `LSTM`.
+    learn, spectral_radius, input_scaling, bias_scaling
+        As in `LSTM`. The radius is that of each W but that of a_x, which is 0.
 
     Raises
     ------
@@ -163,6 +183,10 @@ class GRU:
     units: int
     norm: Norm | None = field(default=None, metadata=QUIET, kw_only=True)
     memory: tuple[float, float] = field(default=MEMORY, metadata=QUIET, kw_only=True)
+    learn: bool = field(default=True, metadata=LATER, kw_only=True)
+    spectral_radius: float | None = field(default=None, metadata=LATER, kw_only=True)
+    input_scaling: float = field(default=1.0, metadata=LATER, kw_only=True)
+    bias_scaling: float = field(default=0.0, metadata=LATER, kw_only=True)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -214,6 +238,8 @@ class MGU:
         Normalisation of each gate's sums, as in `LSTM`. Default: none.
     memory : (float, float)
         Range of the time constants with which units begin, as in `LSTM`.
+    learn, spectral_radius, input_scaling, bias_scaling
+        As in `LSTM`. The radius is that of each W but that of a_x, which is 0.
 
     Raises
     ------
@@ -229,6 +255,10 @@ class MGU:
     units: int
     norm: Norm | None = field(default=None, metadata=QUIET, kw_only=True)
     memory: tuple[float, float] = field(default=MEMORY, metadata=QUIET, kw_only=True)
+    learn: bool = field(default=True, metadata=LATER, kw_only=True)
+    spectral_radius: float | None = field(default=None, metadata=LATER, kw_only=True)
+    input_scaling: float = field(default=1.0, metadata=LATER, kw_only=True)
+    bias_scaling: float = field(default=0.0, metadata=LATER, kw_only=True)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -284,8 +314,10 @@ def has_gains(cell: Any) -> bool:
 
 
 def same_units(one: Gated, other: Gated) -> bool:
-    """Return whether the units of both do the same, and only their number and memory differ."""
-    return replace(one, units=other.units, memory=other.memory) == other
+    """Return whether the units of both do the same: only their number and how they begin may
+    differ."""
+    own = {name: getattr(other, name) for name in ("units", *BEGINNING)}
+    return replace(one, **own) == other
 
 
 def _check(cell: Any) -> None:
@@ -299,6 +331,11 @@ def _check(cell: Any) -> None:
     if shortest > longest:
         raise ValueError(f"memory: expected the shorter time first, got {pair!r}")
     object.__setattr__(cell, "memory", (shortest, longest))
+    check_first_values(cell)
+    if cell.spectral_radius is not None and not cell.recurrent:
+        raise ValueError(
+            f"spectral_radius: expected None without recurrence, got {cell.spectral_radius}"
+        )
 
 
 def _drawn(cell: Gated, inputs: int, random: np.random.Generator) -> dict[str, np.ndarray]:
@@ -308,10 +345,17 @@ def _drawn(cell: Gated, inputs: int, random: np.random.Generator) -> dict[str, n
     count = len(gates.names)
     b = np.zeros((count, n))
     W = random.standard_normal((count, n, n)) / math.sqrt(n + 1)
-    r = random.standard_normal((count, inputs, n)) * INPUT_DEVIATION
+    r = random.standard_normal((count, inputs, n)) * (INPUT_DEVIATION * cell.input_scaling)
     keep = 1 - 1 / (np.exp(random.uniform(*np.log(cell.memory), n)) + 0.3)
     b[gates.keeps] = gates.sign * (np.log(keep) - np.log1p(-keep))
+    if cell.bias_scaling:
+        others = np.arange(count) != gates.keeps
+        b[others] = cell.bias_scaling * random.standard_normal((count - 1, n))
     if gates.blind is not None:
         W[gates.blind[0]] = r[gates.blind[1]] = 0
+    if cell.spectral_radius is not None:
+        for g in range(count):
+            if gates.blind is None or g != gates.blind[0]:
+                W[g] *= radius_factor(cell, W[g])
     gain = {"gain": np.ones((count, n))} if has_gains(cell) else {}
     return {"b": b, **gain, **({"W": W} if cell.recurrent else {}), "r": r}

@@ -100,25 +100,31 @@ def scaled(cell, inputs: int, random: np.random.Generator) -> dict[str, np.ndarr
     if cell.bias_scaling:
         values["b"] = cell.bias_scaling * random.standard_normal(cell.units)
     if cell.spectral_radius is not None:
-        values["W"] *= cell.spectral_radius / _spectral_radius(cell, values["W"])
+        values["W"] *= radius_factor(cell, _whole(cell, values["W"]))
     return values
 
 
-def _spectral_radius(cell, W: np.ndarray) -> float:
-    """Return the largest |eigenvalue| of W (n, n) or (edges,)."""
-    whole = W
-    if cell.graph is not None:
-        whole = np.zeros((cell.units, cell.units))
-        target = np.repeat(np.arange(cell.units), np.diff(cell.graph.indptr))
-        by_source = cell.graph.by_source
-        whole[cell.graph.indices[by_source], target[by_source]] = W
-    radius = float(np.abs(np.linalg.eigvals(whole)).max())
+def _whole(cell, W: np.ndarray) -> np.ndarray:
+    """Return the matrix (n, n) of W (n, n) or (edges,)."""
+    if cell.graph is None:
+        return W
+    whole = np.zeros((cell.units, cell.units))
+    target = np.repeat(np.arange(cell.units), np.diff(cell.graph.indptr))
+    by_source = cell.graph.by_source
+    whole[cell.graph.indices[by_source], target[by_source]] = W
+    return whole
+
+
+def radius_factor(cell, W: np.ndarray) -> float:
+    """Return by what a W (n, n) is multiplied, so that its largest |eigenvalue| is that which the
+    cell asks for."""
+    radius = float(np.abs(np.linalg.eigvals(W)).max())
     if not radius > 0:
         raise ValueError(
             "spectral_radius: expected None for a graph without a cycle, whose W has no eigenvalue "
             f"but 0, got {cell.spectral_radius}"
         )
-    return radius
+    return cell.spectral_radius / radius
 
 
 def each_unit(name: str, value, units: int, high=np.inf, above=None) -> float | tuple[float, ...]:

@@ -32,7 +32,8 @@ class Stack:
     ----------
     cells : sequence of RNN, LeakyRNN, LSTM, GRU, MGU or Continuous
         The layers, from the input on; from 1 to 1024. Each has its own activation. Layers with
-        gates are all of one kind: they differ only in `units` and `memory`.
+        gates are all of one kind: they differ only in `units` and in how they begin, `memory` and
+        the scales.
     skip : bool, optional
         Whether all layers get x, as in the paper, or only the first one. Default: whether units
         have no gates. With gates it is False.
@@ -148,6 +149,6 @@ def _check_gates(cells: Sequence[Any]) -> None:
         both = isinstance(first, Gated) and type(cell) is type(first)
         if not both or not same_units(first, cell):
             raise ValueError(
-                f"cells: expected layers with gates that differ only in units and memory, got "
-                f"{first} and, as layer {k}, {cell}"
+                f"cells: expected layers with gates that differ only in units and in how they "
+                f"begin, got {first} and, as layer {k}, {cell}"
             )

@@ -61,7 +61,7 @@ class NoBackTrackForm(Form):
         exact_self: object,
         window: object,
         norm: object,
-    ) -> NoBackTrackForm | FixedForm:
+    ) -> Self:
         """Return the form for a user's arguments, a cell and an optimizer. None stands for the best
         known choice."""
         rank = _arguments.integer("rank", 1 if rank is None else rank, high=2**16)
@@ -74,8 +74,7 @@ class NoBackTrackForm(Form):
                 "norm: 'kalman' measures with the optimizer's covariance, "
                 f"which {type(optimizer).__name__} does not have; expected 'fisher' or 'euclidean'"
             )
-        form = cls(rank, *own, norm, split)
-        return form if is_learned(cell) else FixedForm.in_place_of(form, cell, optimizer)
+        return cls(rank, *own, norm, split)
 
     @property
     def steps(self) -> int:
@@ -125,14 +124,14 @@ class FixedForm(Form):
     rule = "fixed"
 
     @classmethod
-    def in_place_of(cls, asked: NoBackTrackForm, cell: Any, optimizer: Any) -> Self:
-        """Return the form, after checking that no argument is about an estimate: there is none."""
-        own = _of_dense_cells(cell, optimizer, None, None, None, None)
-        usual = NoBackTrackForm(1, *own, "fisher")._arguments()
+    def in_place_of(cls, asked: Form, usual: Form, optimizer: Any) -> Self:
+        """Return the form, after checking that no argument is about an estimate: there is none, so
+        that the form that is asked for must be the usual one."""
         for name, value in asked._arguments().items():
-            if value != usual[name]:
+            expected = getattr(usual, name)
+            if value != expected:
                 raise ValueError(
-                    f"{name}: expected its default, {usual[name]!r}, for a cell with learn=False, "
+                    f"{name}: expected its default, {expected!r}, for a cell with learn=False, "
                     f"of which nothing is estimated, got {value!r}"
                 )
         if not optimizer.plain:
@@ -187,9 +186,19 @@ class BPTTForm(Form):
 
 def nobacktrack_form(
     cell: Any, optimizer: Any, *, every: object, **own: object
-) -> NoBackTrackForm | WindowedNoBackTrackForm:
+) -> NoBackTrackForm | WindowedNoBackTrackForm | FixedForm:
     """Return the form of `NoBackTrack` for a user's arguments, a cell and an optimizer."""
     check_cell(cell)
+    form = _learning_form(cell, optimizer, every, own)
+    if is_learned(cell):
+        return form
+    usual = _learning_form(cell, optimizer, None, dict.fromkeys(own))
+    return FixedForm.in_place_of(form, usual, optimizer)
+
+
+def _learning_form(
+    cell: Any, optimizer: Any, every: object, own: Mapping[str, object]
+) -> NoBackTrackForm | WindowedNoBackTrackForm:
     steps = steps_of_update(cell, every)
     if is_windowed(cell, steps):
         return WindowedNoBackTrackForm.of(cell, steps, **own)

@@ -193,11 +193,10 @@ def _learner(
         threads=plan.threads,
         system=system and system.core,
         targets=plan.readout.targets.size,
-        **_gates(plan.cell),
         layers=_layers(plan, seed) if plan.as_dense else (),
         counts=_counts(plan),
         **metric,
-        **plan.form.asked(),
+        **_gates(plan.cell) | plan.form.asked(),
     )
 
 
@@ -213,7 +212,12 @@ def _gates(cell: Any) -> dict[str, Any]:
     if not is_gated(cell):
         return {}
     cell = layers_of(cell)[0]
-    return {"cell": gates_of(cell).kind, "recurrent": cell.recurrent, "rms": has_gains(cell)}
+    return {
+        "cell": gates_of(cell).kind,
+        "recurrent": cell.recurrent,
+        "rms": has_gains(cell),
+        "windowed": True,  # csrc/gated/, whether or not θ is learned
+    }
 
 
 def _layers(plan: Plan, seed: int) -> tuple[_core.Learner, ...]:
@@ -238,8 +242,7 @@ def _layers(plan: Plan, seed: int) -> tuple[_core.Learner, ...]:
                 seed=seed,
                 isa=isa_in_use(),
                 threads=plan.threads,
-                **_gates(cell),
-                **plan.form.asked(),
+                **_gates(cell) | plan.form.asked(),
             )
         )
     return tuple(made)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from nbt import _arguments, _core
+from nbt.cells import is_gated
 from nbt.descriptions import value_out
 from nbt.inputs import Inputs, Symbols, Vector, as_inputs
 from nbt.optimizers import MOST_SHARED, SGD, Optimizer, both, default_for_readout
@@ -127,7 +128,7 @@ class Plan:
         if getattr(getattr(self.cell, "field", self.cell), "vjp", True) is None:
             form = NoBackTrackForm()  # backpropagation through it is not possible
         if isinstance(self.form, WindowedForm):
-            form = WindowedBPTTForm(QUIET_WINDOW)
+            form = FixedForm() if is_gated(self.cell) else WindowedBPTTForm(QUIET_WINDOW)
         as_system = not self.as_dense  # so that it takes the same path
         return replace(
             self,
