@@ -14,6 +14,7 @@ from helpers.places import TESTS
 
 UNITS, INPUTS, STEPS = 3, 2, 7
 CASES = [(peer, kind) for peer in ("torch", "keras") for kind in ("LSTM", "GRU", "RNN")]
+STACKS = {"torch": (3, 3), "keras": (3, 4)}  # units of the layers of a stack
 FILE = TESTS / "trainers" / "layers.safetensors"
 
 
@@ -47,12 +48,40 @@ def keras_layer(kind):
     return weights, x[0], keras.ops.convert_to_numpy(layer(x))[0]
 
 
+def torch_stack(kind):
+    """The same of several layers; y of the last one."""
+    torch = library("torch")
+    torch.manual_seed(7)
+    units = STACKS["torch"]
+    made = getattr(torch.nn, kind)(INPUTS, units[0], num_layers=len(units), dtype=torch.float64)
+    x = torch.randn(STEPS, INPUTS, dtype=torch.float64)
+    y, _ = made(x)
+    return made.state_dict(), x.numpy(), y.detach().numpy()
+
+
+def keras_stack(kind):
+    """The same; names begin with the number of the layer."""
+    keras = library("keras")
+    random = np.random.default_rng(8)
+    made = {"RNN": "SimpleRNN"}.get(kind, kind)
+    y = x = random.normal(size=(1, STEPS, INPUTS))
+    weights = {}
+    for k, units in enumerate(STACKS["keras"]):
+        layer = getattr(keras.layers, made)(units, return_sequences=True, dtype="float64")
+        layer.build(y.shape)
+        layer.set_weights([random.normal(size=value.shape) for value in layer.get_weights()])
+        weights |= {f"{k}.{variable.name}": variable for variable in layer.weights}
+        y = keras.ops.convert_to_numpy(layer(y))
+    return weights, x[0], y[0]
+
+
 MAKE = {"torch": torch_layer, "keras": keras_layer}
+STACK = {"torch": torch_stack, "keras": keras_stack}
 
 
-def recorded(peer, kind):
+def recorded(peer, kind, stack=False):
     """The same as its library made it when the file was written."""
-    start, found = f"{peer}.{kind}.", load_file(FILE)
+    start, found = f"{peer}.{kind}{'-stack' * stack}.", load_file(FILE)
     parts = {key.removeprefix(start): found[key] for key in found if key.startswith(start)}
     x, y = parts.pop("x"), parts.pop("y")
     return parts, x, y
@@ -60,12 +89,13 @@ def recorded(peer, kind):
 
 def record():
     arrays = {}
-    for peer, kind in CASES:
-        weights, x, y = MAKE[peer](kind)
+    cases = [(peer, kind, stack) for peer, kind in CASES for stack in (False, True)]
+    for peer, kind, stack in cases:
+        weights, x, y = (STACK if stack else MAKE)[peer](kind)
         values = {name: value.detach() if peer == "torch" else value.numpy()
                   for name, value in weights.items()}  # fmt: skip
         for name, value in (values | {"x": x, "y": y}).items():
-            arrays[f"{peer}.{kind}.{name}"] = np.ascontiguousarray(value)
+            arrays[f"{peer}.{kind}{'-stack' * stack}.{name}"] = np.ascontiguousarray(value)
     save_file(arrays, FILE)
 
 
