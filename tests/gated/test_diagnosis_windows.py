@@ -9,6 +9,7 @@ import nbt
 from nbt.cli import run as command
 from nbt.diagnosis import measure
 from nbt.diagnosis.windows import WindowedTrajectory
+from nbt.trainers.state.layered import without_layer
 
 A, M, N, T = 3, 2, 4, 3
 
@@ -21,6 +22,8 @@ CELLS = {
     "mgu": nbt.MGU(N),
     "rnn": nbt.RNN(N, "tanh"),
     "leaky": nbt.LeakyRNN(N, leak=0.6),
+    "lstms": nbt.Stack([nbt.LSTM(1), nbt.LSTM(3)]),
+    "grus": nbt.Stack([nbt.GRU(2, norm="rms"), nbt.GRU(1, norm="rms"), nbt.GRU(1, norm="rms")]),
 }
 STREAMS = ("symbols", "pairs", "numbers")
 
@@ -62,12 +65,20 @@ def gradient_of(trainer, state, now):
     """What θ of such a trainer learns from, put there: the step that SGD of rate 1 takes."""
     trainer.load_state_dict({key: state[key] for key in trainer.state_dict()})
     trainer.learn(*now)
-    after = trainer.state_dict()
-    keys = [key for key in ("cell.b", "cell.gain", "cell.W", "cell.r") if key in state]
-    parts = [state[key] - after[key] for key in keys]
-    n = state["cell.b"].shape[-1]
-    gates = len(state["cell.b"]) if state["cell.b"].ndim == 2 else 1
-    return np.concatenate([part.reshape(gates, -1, n) for part in parts], axis=1).ravel()
+    after, of_layers = trainer.state_dict(), []
+    for b in (key for key in state if without_layer(key) == "cell.b"):
+        keys = [b[:-1] + name for name in ("b", "gain", "W", "r") if b[:-1] + name in state]
+        parts = [state[key] - after[key] for key in keys]
+        n = state[b].shape[-1]
+        gates = len(state[b]) if state[b].ndim == 2 else 1
+        flat = np.concatenate([part.reshape(gates, -1, n) for part in parts], axis=1)
+        of_layers.append(flat.ravel())
+    return np.concatenate(of_layers)
+
+
+def named(state, *names):
+    """The arrays of these names, of all layers."""
+    return {key: x for key, x in state.items() if without_layer(key) in names}
 
 
 PLAIN = {"optimizer": nbt.SGD(1.0)}
@@ -104,7 +115,7 @@ def test_the_exact_gradient_is_that_of_the_whole_past(cell):
 
 @pytest.mark.parametrize("rank", [0, 1, 2])
 @pytest.mark.parametrize("kind", STREAMS)
-@pytest.mark.parametrize("cell", ["lstm", "normed", "gru", "leaky"])
+@pytest.mark.parametrize("cell", ["lstm", "normed", "gru", "leaky", "lstms", "grus"])
 def test_statistics_are_those_of_the_replicas_one_by_one(cell, kind, rank):
     """Each replica as a trainer that takes the step; and RTRL as one."""
     R, K = 5, rank
@@ -116,18 +127,15 @@ def test_statistics_are_those_of_the_replicas_one_by_one(cell, kind, rank):
     lone = build(cell, kind, rank=rank, **PLAIN, **own_readout(trainer))
     g_all, G_all = [], []
     for r in range(R):
-        pairs = {
-            f"estimator.{name}": crowd[f"estimator.{name}"][r * K : r * K + K]
-            for name in "vw"
-            if rank
-        }
-        zero = {"window.g_theta": 0 * state["window.g_theta"]}
+        whole = named(crowd, "estimator.v", "estimator.w")
+        pairs = {key: x[r * K : r * K + K] for key, x in whole.items()}
+        zero = {key: 0 * x for key, x in named(state, "window.g_theta").items()}
         g_all.append(gradient_of(lone, state | pairs | zero, now))
         lone.load_state_dict({key: (state | pairs)[key] for key in lone.state_dict()})
         G_all.append(lone.influence())
     exact = build(cell, kind, nbt.RTRL, **PLAIN, **own_readout(trainer))
-    G = run.exact.state_dict()["estimator.G"]
-    g = gradient_of(exact, state | zero | {"estimator.G": G}, now)
+    g = gradient_of(exact, state | zero | named(run.exact.state_dict(), "estimator.G"), now)
+    G = run.exact_influence()
     g_all, g2 = np.array(g_all), g @ g
     close = {"rel": 1e-8, "abs": 1e-12}
     error = g_all.mean(0) - g
@@ -138,7 +146,7 @@ def test_statistics_are_those_of_the_replicas_one_by_one(cell, kind, rank):
     assert row.cosine_std == pytest.approx(np.std(cosines, ddof=1), **close)
     assert row.exact == pytest.approx(np.linalg.norm(G))
     if "state.c" in state:  # otherwise influence() is of h alone
-        G_all = np.array(G_all)
+        G_all = np.array(G_all).reshape(R, *G.shape)
         assert row.bias == pytest.approx(
             np.linalg.norm(G_all.mean(0) - G) / np.linalg.norm(G), **close
         )
@@ -162,11 +170,12 @@ def test_all_are_on_the_trajectory(cell, kind, dtype):
     own = ("estimator.", "window.H", "window.g_theta", "seed", "optimizer.", "readout.")
     for key, value in trainer.state_dict().items():
         np.testing.assert_array_equal(states[0][key], value, err_msg=key)
-        if not key.startswith(own):
+        if not without_layer(key).startswith(own):
             for other in states[1:]:
                 np.testing.assert_array_equal(other[key], value, err_msg=key)
-    v = {pair.tobytes() for state in (states[0], states[2]) for pair in state["estimator.v"]}
-    assert len(v) == 5
+    v = [named(state, "estimator.v").values() for state in (states[0], states[2])]
+    pairs = [pair for parts in v for pair in np.concatenate([*parts], axis=-1)]
+    assert len({pair.tobytes() for pair in pairs}) == 5
 
 
 @pytest.mark.parametrize("kind", STREAMS)
@@ -223,7 +232,7 @@ def test_rows_are_of_the_ends_of_windows(assert_same_state):
 
 def test_a_trainer_under_way_starts_from_its_estimate():
     """Also in the midst of a window; then the noise added since is what is measured."""
-    for cell in ("lstm", "rnn"):
+    for cell in ("lstm", "rnn", "lstms", "grus"):
         trainer = build(cell, rank=2)
         (symbols,) = data("symbols", 3 * T)
         trainer.learn(symbols[:-2])
@@ -232,7 +241,9 @@ def test_a_trainer_under_way_starts_from_its_estimate():
         G = run.exact_influence()
         row = measure._row(run, 1, *run.look(symbols[-1:]))
         assert (row.bias, row.variance, row.gradient_bias) == pytest.approx((0, 0, 0), abs=1e-10)
-        np.testing.assert_allclose(G if cell == "lstm" else G[0], trainer.influence(), atol=1e-12)
+        known = trainer.influence()
+        G = G[:N] if cell == "rnn" else G
+        np.testing.assert_allclose(G, known.reshape(len(G), -1), atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -241,6 +252,7 @@ def test_a_trainer_under_way_starts_from_its_estimate():
         (["--cell", "lstm", "--rank", "1"], "rank=1, every=10, "),
         (["--cell", "gru", "--every", "4"], "rank=0, every=4, "),
         (["--every", "4", "--rank", "2"], "rank=2, every=4, "),
+        (["--cell", "lstm", "--layers", "2", "--rank", "1"], "rank=1, every=10, "),
     ],
 )
 def test_the_command(args, said, capsys):

@@ -42,14 +42,6 @@ def test_the_longest_memory_has_a_finite_bias(kind):
         expect(ValueError, "memory", lambda memory=memory: kind(3, memory=memory))
 
 
-def test_a_stack_of_gates_has_no_exact_side_to_diagnose():
-    cell = nbt.Stack([nbt.LSTM(4), nbt.LSTM(3)])
-    trainer = nbt.NoBackTrack(cell, nbt.Softmax(3), rank=1)
-    stream = nbt.datasets.anbn(1, 4)
-    expect(ValueError, "trainer", lambda: nbt.diagnose(trainer, stream, 10, replicas=3))
-    assert stream.position == 0
-
-
 @pytest.mark.parametrize("rank", [0, 1])
 def test_the_memory_of_a_long_window_is_known_before(monkeypatch, rank):
     """What steps are worked with is several times the state that they add."""

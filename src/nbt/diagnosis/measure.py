@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import collections
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from nbt import _arguments
-from nbt.cells import Stack
 from nbt.diagnosis.result import Diagnosis, DiagnosisRow
 from nbt.diagnosis.trajectory import Trajectory
 from nbt.diagnosis.windows import WindowedTrajectory
@@ -18,6 +17,7 @@ from nbt.divergence import DivergenceError
 from nbt.errors import DataError
 from nbt.trainers import NoBackTrack
 from nbt.trainers.binding import is_learned
+from nbt.trainers.state.layered import without_layer
 from nbt.trainers.windowed import WindowedForm
 from nbt.training.loop import check_stream
 
@@ -73,8 +73,7 @@ def diagnose(
         integer.
     ValueError
         `steps` or `replicas` is out of range, the stream has more symbols than the trainer
-        predicts, or the trainer's cell has learn=False or is a stack of cells with gates, which
-        have no RTRL.
+        predicts, or the trainer's cell has learn=False.
     DataError
         The stream has fewer than 2 steps left, or than two windows.
     DivergenceError
@@ -103,11 +102,6 @@ def diagnose(
     steps = _arguments.integer("steps", steps, low=2, high=2**31)
     replicas = _arguments.integer("replicas", replicas, low=2, high=2**16 // max(trainer.rank, 1))
     windowed = isinstance(trainer._live.plan.form, WindowedForm)
-    if windowed and isinstance(trainer.cell, Stack):
-        raise ValueError(
-            f"trainer: expected one layer with gates, of which RTRL has the exact side, got a "
-            f"Stack of {len(trainer.cell.cells)}"
-        )
     run = (WindowedTrajectory if windowed else Trajectory)(trainer, replicas)
     result = Diagnosis(
         {
@@ -179,8 +173,8 @@ def _row(
             standard_error=float(np.sqrt(variance / len(v) / size)),
             variance=float(variance / size),
             **_angles(H, v, w, known, np.einsum("j,jpi->pi", H, G), inside),
-            v=_rms(own.get("estimator.v")),
-            w=_rms(own.get("estimator.w")),
+            v=_rms(own, "estimator.v"),
+            w=_rms(own, "estimator.w"),
             spectral_radius=float(np.abs(np.linalg.eigvals(F)).max() ** (1 / run.every)),
         )
 
@@ -219,11 +213,13 @@ def _angles(H, v, w, known, g, inside) -> dict[str, float]:
     }
 
 
-def _rms(pairs: np.ndarray | None) -> float:
-    """Return the root mean square of the norms of the pairs, axis 0; NaN if there are none."""
-    if pairs is None:
+def _rms(state: Mapping[str, np.ndarray], name: str) -> float:
+    """Return the root mean square of the norms of the pairs, axis 0, over all layers; NaN if there
+    are none."""
+    parts = [x for key, x in state.items() if without_layer(key) == name]
+    if not parts:
         return math.nan
-    return math.sqrt((pairs * pairs).sum() / len(pairs))
+    return math.sqrt(sum((x * x).sum() for x in parts) / len(parts[0]))
 
 
 def _steps(stream, steps: int, ahead: int) -> Iterator[tuple[tuple[np.ndarray, ...], int]]:

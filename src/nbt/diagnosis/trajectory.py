@@ -11,6 +11,7 @@ from nbt.optimizers import SGD, Kalman, Optimizer
 from nbt.readouts import OwnLoss
 from nbt.trainers import RTRL, NoBackTrack, Trainer
 from nbt.trainers.binding import has_dense_rule
+from nbt.trainers.state.layered import without_layer
 
 __all__ = ["Replicas", "Trajectory", "of_readout", "put"]
 
@@ -157,7 +158,8 @@ class Replicas:
         more = own | {"inputs": trainer.inputs, "dtype": trainer.dtype, "missing": trainer.missing}
         pairs = {
             key: np.tile(state[key], (many, *(1,) * (state[key].ndim - 1)))
-            for key in PAIRS & set(state)
+            for key in state
+            if without_layer(key) in PAIRS
         }
         self.rank = trainer.rank
         self.trainers: list[NoBackTrack] = []

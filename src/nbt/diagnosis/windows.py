@@ -11,10 +11,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from nbt.cells import Stack
 from nbt.diagnosis.trajectory import Replicas, Trajectory, of_readout, put
 from nbt.optimizers import SGD
 from nbt.trainers import RTRL, NoBackTrack, Trainer
 from nbt.trainers.state import influence
+from nbt.trainers.state.layered import of_layer, without_layer
 
 __all__ = ["WindowedReplicas", "WindowedTrajectory"]
 
@@ -32,10 +34,9 @@ class WindowedTrajectory(Trajectory):
         values, more = (trainer.cell, trainer.readout), {"inputs": trainer.inputs}
         more |= {"dtype": trainer.dtype, "seed": trainer.seed, "missing": trainer.missing}
         more |= {"every": trainer.every, **of_readout(trainer)}
-        unlearned = state | {key: np.zeros_like(state[key]) for key in TO_LEARN}
-        G = _pairs(state) + _own_paths(trainer, state)
+        unlearned = state | _zeros(state, *TO_LEARN)
         self.exact = RTRL(*values, trainer.optimizer, **more)
-        put(self.exact, unlearned, {"estimator.G": G})
+        put(self.exact, unlearned, _influence(trainer, state))
         self.replicas = WindowedReplicas(trainer, unlearned, replicas)
         self._probe = RTRL(*values, SGD(0.0), **more)
         core = trainer._live.learner
@@ -48,7 +49,8 @@ class WindowedTrajectory(Trajectory):
         return counters["length"] == self.every - 1 and not entered_again
 
     def exact_influence(self) -> np.ndarray:
-        return self.exact.state_dict()["estimator.G"].astype(np.float64)
+        """Return the exact ∂s/∂θ, (2n, p), θ being one vector."""
+        return _flat(self.exact.state_dict(), "estimator.G", 2 * self.exact.cell.units)
 
     def look(self, *data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return, of the next step, which ends a window, ∂L/∂s (2n,) at the begin of the window,
@@ -58,16 +60,15 @@ class WindowedTrajectory(Trajectory):
         inside the window.
         """
         state, probe, n = self.leader.state_dict(), self._probe, self.leader.cell.units
-        empty = {
-            key: np.zeros_like(probe.state_dict()[key]) for key in ("estimator.G", TO_LEARN[1])
-        }
-        put(probe, state, empty)
+        put(probe, state, _zeros(probe.state_dict(), "estimator.G", TO_LEARN[1]))
         probe.learn(*data)
-        arrays = probe._live.learner.arrays
-        before = arrays["ends"][:2, :n].astype(np.float64).ravel()
-        F = arrays["F"].reshape(2 * n, -1)[:, : 2 * n].T.astype(np.float64)
-        arrays["g_theta"][...] = arrays["g"]
-        inside = probe._live.table.read(TO_LEARN[1]).astype(np.float64)
+        layers = probe._live.learner.layers or (probe._live.learner,)
+        ends = [one.arrays["ends"][:2, : one.units] for one in layers]
+        before = np.concatenate(ends, axis=-1, dtype=np.float64).ravel()
+        F = layers[0].arrays["F"].reshape(2 * n, -1)[:, : 2 * n].T.astype(np.float64)
+        for one in layers:
+            one.arrays["g_theta"][...] = one.arrays["g"]
+        inside = _flat(probe._live.table.read_all(), TO_LEARN[1])
         return before, F, inside.reshape(-1, 1)
 
     def step(self, *data: np.ndarray) -> None:
@@ -91,21 +92,37 @@ class WindowedReplicas(Replicas):
 
     def factors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         (one,) = self.trainers
-        state = one.state_dict()
-        known = _own_paths(one, state)
-        states, rows = known.shape[0] * known.shape[1], known[0, 0].size
+        state, states = one.state_dict(), 2 * one.cell.units
+        known = _flat(_influence(one, state, pairs=False), "estimator.G", states)
+        v = [x for key, x in state.items() if without_layer(key) == "estimator.v"]
+        pairs = self.count * self.rank
+        w = _flat(state, "estimator.w", pairs) if v else np.zeros((pairs, known.shape[1]))
+        v = np.concatenate(v, axis=-1, dtype=np.float64) if v else np.zeros((pairs, states))
         shape = self.count, self.rank
-        nothing = np.zeros((self.count * self.rank, 0))
-        v, w = (state.get(f"estimator.{name}", nothing).astype(np.float64) for name in "vw")
-        v, w = v.reshape(*shape, 1, states), w.reshape(*shape, rows, 1)
-        return v, w, known.reshape(states, rows, 1)
+        w = w.reshape(*shape, known.shape[1], 1)
+        return v.reshape(*shape, 1, states), w, known[..., np.newaxis]
 
 
-def _pairs(state: Mapping[str, np.ndarray]) -> np.ndarray | float:
-    return influence.estimated_before(state)
+def _zeros(state: Mapping[str, np.ndarray], *names: str) -> dict[str, np.ndarray]:
+    """Return zeros in place of the arrays of these names, those of all layers."""
+    return {key: np.zeros_like(x) for key, x in state.items() if without_layer(key) in names}
 
 
-def _own_paths(trainer: Trainer, state: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return ∂s/∂θ along each unit's own path; with one gate, too, y is a function of c."""
+def _flat(state: Mapping[str, np.ndarray], name: str, rows: int = 1) -> np.ndarray:
+    """Return an array of θ's shape, or `rows` of them, as (rows, p): one layer after the other."""
+    parts = [x for key, x in state.items() if without_layer(key) == name]
+    return np.concatenate([x.reshape(rows, -1) for x in parts], axis=-1, dtype=np.float64)
+
+
+def _influence(
+    trainer: Trainer, state: Mapping[str, np.ndarray], *, pairs: bool = True
+) -> dict[str, np.ndarray]:
+    """Return ∂s/∂θ as NoBackTrack knows it, with or without the pairs, as RTRL keeps it."""
+    estimated = influence.estimated_before if pairs else None
+    if isinstance(trainer.cell, Stack):
+        each = influence.of_layers(state, len(trainer.cell.cells), estimated)
+        return {of_layer("estimator.G", k): part for k, part in enumerate(each)}
+    # with one gate, too, y is a function of c
     slope = trainer._live.learner.arrays["first_slope"][0, : trainer.cell.units]
-    return influence.own_paths(dict(state) | {"window.slope": slope})
+    own = influence.own_paths(dict(state) | {"window.slope": slope})
+    return {"estimator.G": own + estimated(state) if estimated else own}

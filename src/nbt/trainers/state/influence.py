@@ -8,7 +8,9 @@ import numpy as np
 
 from nbt.trainers.state.layered import layer_in, without_layer
 
-__all__ = ["estimated", "estimated_before", "exact", "of_stack", "own_paths"]
+__all__ = [
+    *("estimated", "estimated_before", "exact", "of_layers", "of_stack", "own_paths"),
+]
 
 
 def estimated(state: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -69,6 +71,16 @@ def of_stack(
 ) -> np.ndarray:
     """Return the sum of `own_paths` and what is estimated for a stack of layers, (2, n, p),
     float64: θ is a vector, one layer after the other, in each the order of (gates, P, units)."""
+    each = of_layers(state, layers, estimated)
+    return np.concatenate([part.reshape(*part.shape[:2], -1) for part in each], axis=-1)
+
+
+def of_layers(
+    state: Mapping[str, np.ndarray],
+    layers: int,
+    estimated: Callable[[Mapping[str, np.ndarray]], np.ndarray | float] | None = None,
+) -> list[np.ndarray]:
+    """Return the parts of `of_stack` for θ of each layer, (2, n, gates, P, units)."""
     own = [_of_layer(state, k) for k in range(layers)]
     ends = np.cumsum([0, *(len(one["window.slope"]) for one in own)])
     parts = []
@@ -79,8 +91,8 @@ def of_stack(
         if estimated is not None and "estimator.v" in layer:
             v = np.concatenate([one["estimator.v"] for one in own], axis=-1)
             whole += estimated({**layer, "estimator.v": v})
-        parts.append(whole.reshape(2, ends[-1], -1))
-    return np.concatenate(parts, axis=-1)
+        parts.append(whole)
+    return parts
 
 
 def _of_layer(state: Mapping[str, np.ndarray], layer: int) -> dict[str, np.ndarray]:
