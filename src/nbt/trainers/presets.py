@@ -58,7 +58,7 @@ PRESETS: dict[tuple[Kind, Effort], dict[str, Any]] = {  # measured: docs/learnin
     ("text", "best"): {"cell": LSTM(96, norm="rms", memory=(1, 8)), **GATED},
     ("symbols", "fast"): {"cell": LSTM(32), **GATED},
     ("symbols", "default"): {"cell": LSTM(96), **GATED},
-    ("symbols", "best"): {"cell": LSTM(160, norm="rms", memory=(1, 8)), **GATED},
+    ("symbols", "best"): {"cell": LSTM(192, coupled=True, norm="rms", memory=(1, 16)), **GATED},
     ("symbols", "paper"): PAPER,
     ("lines", "default"): LEARNED,
     ("clean", "fast"): _echo(100),
