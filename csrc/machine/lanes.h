@@ -4,13 +4,17 @@
  * plain arithmetic of every unit side by side. It is as wide as the registers of the
  * instruction set: gcc keeps wider ones in memory, 1.5 to 6 times slower. A sum over lanes
  * is folded in a fixed tree. Needs the vector extensions of GNU C, which gcc and clang have
- * on every machine; no instruction set. */
+ * on every machine; of instruction sets, one guess. */
 #ifndef NBT_MACHINE_LANES_H
 #define NBT_MACHINE_LANES_H
 
 #include "machine/real.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
+#ifdef __SSE__
+#include <immintrin.h>
+#endif
 
 typedef real vec __attribute__((vector_size(NBT_REGISTER)));
 typedef word wvec __attribute__((vector_size(NBT_REGISTER)));
@@ -37,6 +41,29 @@ NBT_INLINE vec lanes_root(vec x)
     for (size_t k = 0; k < LANES; k++) x[k] = root(x[k]); /* one instruction */
     return x;
 }
+
+/* 2 a / √x, x > 0 and normal, or infinity. In float32 by a guess of 1 / √x, where the machine has
+ * one, and a step of Newton's, in place of a root and a division: a fifth of Adam's time. There
+ * infinity counts as the largest number; NaN stays. */
+#if NBT_PRECISION == 32 && defined(__SSE__)
+#if NBT_REGISTER == 64
+#define GUESS_PER_ROOT(x) (vec) _mm512_rsqrt14_ps((__m512)(x))
+#define LESSER(x, y) (vec) _mm512_min_ps((__m512)(x), (__m512)(y))
+#elif NBT_REGISTER == 32
+#define GUESS_PER_ROOT(x) (vec) _mm256_rsqrt_ps((__m256)(x))
+#define LESSER(x, y) (vec) _mm256_min_ps((__m256)(x), (__m256)(y))
+#else
+#define GUESS_PER_ROOT(x) (vec) _mm_rsqrt_ps((__m128)(x))
+#define LESSER(x, y) (vec) _mm_min_ps((__m128)(x), (__m128)(y))
+#endif
+NBT_INLINE vec lanes_twice_per_root(vec a, vec x)
+{
+    const vec finite = LESSER(spread(FLT_MAX), x), guess = GUESS_PER_ROOT(finite);
+    return (a * guess) * (3 - (finite * guess) * guess);
+}
+#else
+NBT_INLINE vec lanes_twice_per_root(vec a, vec x) { return 2 * a / lanes_root(x); }
+#endif
 
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(x, y, ...) __builtin_shufflevector(x, y, __VA_ARGS__)

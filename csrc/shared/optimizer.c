@@ -14,7 +14,7 @@ adam_step NBT(optimizer_adam)(const nbt_method *method, double rate, uint64_t *u
                        (real)b2,
                        (real)(1 - b2),
                        (real)(rate / (1 - pow(b1, u))),
-                       (real)(1 / (1 - pow(b2, u)))};
+                       (real)(4 / (1 - pow(b2, u)))};
 }
 
 /* θ or φ: where it lies, its method, and what that keeps of it. */

@@ -35,7 +35,7 @@ typedef struct {
 /* rate: theta_rate or phi_rate of the learner, whichever method it is. */
 step_size NBT(optimizer_step_size)(const nbt_method *method, double rate);
 
-/* The numbers of one update of Adam: β and 1 - β of both means, η / (1 - β₁ᵘ), 1 / (1 - β₂ᵘ). */
+/* The numbers of one update of Adam: β and 1 - β of both means, η / (1 - β₁ᵘ), 4 / (1 - β₂ᵘ). */
 typedef struct {
     real keep_m, add_m, keep_v, add_v, rate, complete;
 } adam_step;
@@ -49,10 +49,11 @@ NBT_INLINE void adam_update(adam_step step, vec g, real *restrict m_at, real *re
                             real *restrict theta)
 {
     const vec m = step.keep_m * load(m_at) + step.add_m * g;
-    const vec v = step.keep_v * load(v_at) + step.add_v * (g * g);
+    const vec v = step.keep_v * load(v_at) + (step.add_v * g) * g;
     store(m_at, m);
     store(v_at, v);
-    store(theta, load(theta) - step.rate * m / lanes_root(step.complete * v + (real)1e-6));
+    const vec four = step.complete * v + (real)4e-6; /* times what the root is of */
+    store(theta, load(theta) - lanes_twice_per_root(step.rate * m, four));
 }
 
 /* The factor of a gradient whose bias has g0, J_00 being as it was before. */

@@ -81,6 +81,25 @@ def test_the_first_step_is_that_of_the_sign():
     )
 
 
+@pytest.mark.parametrize("isa", nbt.build_info()["isas"])
+def test_a_step_of_float32_is_right_to_some_roundings(isa, monkeypatch):
+    """Its root is a machine's guess that is made better once (lanes_twice_per_root)."""
+    monkeypatch.setenv("NBT_ISA", isa)
+    trainer = made(rate=nbt.Constant(0.5), dtype="float32")
+    state, random = trainer.state_dict(), np.random.default_rng(1)
+    means = {mean: state[f"optimizer.phi.{mean}"] for mean in "mv"}
+    means["m"][:] = random.normal(size=means["m"].shape)
+    means["v"][:] = 10 ** random.uniform(-14, 37, means["v"].shape)
+    state["readout.b"][:] = state["readout.W"][:] = 0
+    state["optimizer.phi.updates"][...] = 10**6
+    trainer.load_state_dict(state)
+    trainer.learn([3])
+    after = trainer.state_dict()
+    m, v = (after[f"optimizer.phi.{mean}"].astype("f8") for mean in "mv")
+    phi = np.vstack([after["readout.b"], after["readout.W"]])
+    np.testing.assert_allclose(phi, -0.5 * m / np.sqrt(v + 1e-6), rtol=1e-6)
+
+
 def test_updates_are_counted_not_steps():
     trainer = made(kind=nbt.TruncatedBPTT, window=4)
     trainer.learn([0, 1, 2] * 3)
