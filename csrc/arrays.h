@@ -115,21 +115,18 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(past, window_H, T, ldn, windowed, CARRIED)                                                   \
     X(past, first_slope, 1, ldn, windowed, CARRIED)                                                \
     X(past, local, T, gates *ldn, windowed, DERIVED)                                               \
-    X(past, below, T, ldm, upper, DERIVED)                                                         \
+    X(past, pushed, K * 2, ldn, windowed && pairs, DERIVED)                                        \
+    X(past, below, ways *T, ldm, upper, DERIVED)                                                   \
     X(past, keep, T, ldn, windowed, DERIVED)                                                       \
     X(past, show, T, ldn, windowed, DERIVED)                                                       \
-    X(past, back, T, cell.ld, windowed, DERIVED)                                                   \
-    X(past, back_W, T, cell.ld, windowed, DERIVED)                                                 \
-    X(past, back_r, T, cell.ld, windowed, DERIVED)                                                 \
-    X(past, back_gain, T, cell.ld, windowed &&rms, DERIVED)                                        \
+    X(past, back, ways *T, cell.ld, windowed, DERIVED)                                             \
+    X(past, back_W, ways *T, cell.ld, windowed, DERIVED)                                           \
+    X(past, back_r, ways *T, cell.ld, windowed, DERIVED)                                           \
+    X(past, back_gain, ways *T, cell.ld, windowed &&rms, DERIVED)                                  \
     X(past, own, T, cell.ld, exact &&windowed, DERIVED)                                            \
     X(past, own_W, T, cell.ld, exact &&windowed, DERIVED)                                          \
     X(past, own_r, T, cell.ld, exact &&windowed, DERIVED)                                          \
     X(past, own_gain, T, cell.ld, exact && windowed && rms, DERIVED)                               \
-    X(past, nu, T, cell.ld, nu, DERIVED)                                                           \
-    X(past, nu_W, T, cell.ld, nu, DERIVED)                                                         \
-    X(past, nu_r, T, cell.ld, nu, DERIVED)                                                         \
-    X(past, nu_gain, T, cell.ld, nu &&rms, DERIVED)                                                \
     X(past, normal, T, gates *ldn, windowed &&rms, DERIVED)                                        \
     X(past, slant, T, gates *ldn, windowed &&rms, DERIVED)                                         \
     X(past, bias, gates, ldn, gated &&rms, DERIVED)                                                \
@@ -159,14 +156,14 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(scratch, F, rowsF, columnsF, rtrl || full, DERIVED)                                          \
     X(scratch, g_flat, 1, ldG, rtrl, DERIVED)                                                      \
     X(scratch, g, 1, cell.size, rtrl || followed || windowed, DERIVED)                             \
-    X(scratch, sums, 1, cell.ld, gated, SCRATCH)                                                   \
+    X(scratch, sums, 2, cell.ld, gated, SCRATCH)                                                   \
     X(scratch, gates, gates, ldn, gated, SCRATCH)                                                  \
     X(scratch, local_next, 2 + 3 * gates, ldn, gated, SCRATCH)                                     \
     X(scratch, factors, 2, cell.ld, windowed, DERIVED)                                             \
-    X(scratch, ends, 7, ldn, windowed, DERIVED)                                                    \
+    X(scratch, ends, 2 * (ways + K) + 1, ldn, windowed, DERIVED)                                   \
     X(scratch, w_new, K, cell.size, pairs &&windowed, DERIVED)                                     \
     X(scratch, turns, 3, K, pairs &&windowed, DERIVED)                                             \
-    X(scratch, input, 1, ldinput, always, SCRATCH)                                                 \
+    X(scratch, input, upper ? ways : 1, ldinput, always, SCRATCH)                                  \
     X(scratch, h_next, 1, ldn, always, SCRATCH)                                                    \
     X(scratch, a_next, 1, ldn, always, SCRATCH)                                                    \
     X(scratch, slope_next, 1, ldn, always, SCRATCH)

@@ -128,7 +128,8 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t rowsF = full ? 2 * at->states : n,
                  columnsF = full ? nbt_padded(2 * at->states, at->lanes) : ldn;
     const size_t gates = at->gates;
-    const int rms = of->rms, nu = full || (windowed && pairs && K), upper = of->upper && windowed;
+    const int rms = of->rms, upper = of->upper && windowed;
+    const size_t ways = 1 + (full ? 1 : windowed && pairs ? K : 0); /* back through a window */
 #define NBT_ROW(part, name, rows, columns, which, kind)                                            \
     {#part, #name, offsetof(nbt_learner, part.name), (size_t)(rows), columns, NBT_##kind, which, 0},
 #define NBT_WIDE(part, name, rows, columns, which, kind)                                           \

@@ -19,33 +19,61 @@ static void unpack(const nbt_sizes *at, const real *flat, real *rows)
 }
 
 /* What every gate sums up: y, which meets W; the row of a symbol, -1: none; a vector, or NULL;
- * with or without the bias. */
+ * with or without the bias. Of one or two at once. */
 typedef struct {
-    const nbt_learner *self;
     const real *y, *vector;
     int32_t symbol;
     int bias;
     real *sums;
+} summed;
+
+typedef struct {
+    const nbt_learner *self;
+    size_t count;
+    summed of[2];
 } sum_work;
 
 /* The vec at column i, of which `sum` has what y gave. */
 NBT_INLINE void finish_sum(const nbt_learner *self, size_t i, size_t per_vec, vec sum,
-                           const sum_work *work)
+                           const summed *of)
 {
     const size_t W = rows_of_W(&self->sizes, &self->choices);
     const real *theta = self->network.theta, *panel = panel_of(&self->sizes.cell, theta, i);
-    if (work->vector) sum = panel_sum(sum, panel, W, self->sizes.m, work->vector, per_vec);
+    if (of->vector) sum = panel_sum(sum, panel, W, self->sizes.m, of->vector, per_vec);
     sum = lanes_gather(sum, per_vec);
-    if (work->bias) sum += load(theta + i);
-    if (work->symbol >= 0) sum += panel_row_of(panel, W + (size_t)work->symbol, per_vec);
-    store(work->sums + i, sum);
+    if (of->bias) sum += load(theta + i);
+    if (of->symbol >= 0) sum += panel_row_of(panel, W + (size_t)of->symbol, per_vec);
+    store(of->sums + i, sum);
 }
 
 NBT_INLINE void sum_panel(const nbt_learner *self, size_t i, size_t per_vec, const sum_work *work)
 {
     const real *panel = panel_of(&self->sizes.cell, self->network.theta, i);
     const size_t W = rows_of_W(&self->sizes, &self->choices);
-    finish_sum(self, i, per_vec, panel_sum((vec){0}, panel, 0, W, work->y, per_vec), work);
+    for (size_t j = 0; j < work->count; j++) {
+        const summed *of = work->of + j;
+        finish_sum(self, i, per_vec, panel_sum((vec){0}, panel, 0, W, of->y, per_vec), of);
+    }
+}
+
+/* Whole panels from c on, as many as lie side by side; returns how many. */
+NBT_INLINE size_t sum_side_by_side(const nbt_learner *self, size_t c, const sum_work *work)
+{
+    const nbt_panels *at = &self->sizes.cell;
+    const size_t W = rows_of_W(&self->sizes, &self->choices);
+    const real *panel = panel_of(at, self->network.theta, c * LANES);
+    const summed *of = work->of;
+    if (work->count == 1) {
+        vec sum[SIDE_BY_SIDE];
+        panels_sum(at, panel, W, of->y, sum);
+        for (size_t k = 0; k < SIDE_BY_SIDE; k++) finish_sum(self, (c + k) * LANES, 1, sum[k], of);
+        return SIDE_BY_SIDE;
+    }
+    vec sum[2][PAIRED];
+    panels_sum_two(at, panel, W, of[0].y, of[1].y, sum);
+    for (size_t k = 0; k < PAIRED; k++)
+        for (size_t j = 0; j < 2; j++) finish_sum(self, (c + k) * LANES, 1, sum[j][k], of + j);
+    return PAIRED;
 }
 
 static void sum_panels(const void *what, size_t first, size_t last, size_t thread)
@@ -54,14 +82,10 @@ static void sum_panels(const void *what, size_t first, size_t last, size_t threa
     const sum_work *work = what;
     const nbt_learner *self = work->self;
     const nbt_panels *at = &self->sizes.cell;
-    const size_t W = rows_of_W(&self->sizes, &self->choices);
+    const size_t width = work->count == 1 ? SIDE_BY_SIDE : PAIRED;
     size_t c = first;
-    for (; c + SIDE_BY_SIDE <= last && (c + SIDE_BY_SIDE) * LANES <= at->full; c += SIDE_BY_SIDE) {
-        vec sum[SIDE_BY_SIDE];
-        panels_sum(at, panel_of(at, self->network.theta, c * LANES), W, work->y, sum);
-        for (size_t k = 0; k < SIDE_BY_SIDE; k++)
-            finish_sum(self, (c + k) * LANES, 1, sum[k], work);
-    }
+    while (c + width <= last && (c + width) * LANES <= at->full)
+        c += sum_side_by_side(self, c, work);
 #define PANEL(i, per_vec) sum_panel(self, i, per_vec, work)
     EACH_PANEL_OF(at, c, last, PANEL);
 #undef PANEL
@@ -70,10 +94,9 @@ static void sum_panels(const void *what, size_t first, size_t last, size_t threa
 static void sums(nbt_learner *self, const sum_work *work)
 {
     const size_t rows =
-        rows_of_W(&self->sizes, &self->choices) + (work->vector ? self->sizes.m : 1);
+        rows_of_W(&self->sizes, &self->choices) + (work->of[0].vector ? self->sizes.m : 1);
     nbt_parallel(&self->workers, self->sizes.cell.count, rows * self->sizes.cell.ld, sum_panels,
                  work);
-    unpack(&self->sizes, work->sums, self->scratch.gates);
 }
 
 static real mean_product(const nbt_sizes *at, const real *x, const real *y)
@@ -101,15 +124,69 @@ static void normalise(const nbt_learner *self, real *gates, nbt_unit_step out)
     }
 }
 
+/* What is normalised moves by γ (p - x̂ mean p x̂) / √… where sums move by p. */
+static void push_normal(const nbt_learner *self, const nbt_unit_step *step, real *gates)
+{
+    const nbt_sizes *at = &self->sizes;
+    for (size_t g = 0; g < at->gates; g++) {
+        const size_t row = g * at->ldn;
+        const real *normal = step->normal + row, *slant = step->slant + row;
+        const real all = mean_product(at, gates + row, normal);
+        for (size_t i = 0; i < at->ldn; i += LANES)
+            store(gates + row + i,
+                  load(slant + i) * (load(gates + row + i) - load(normal + i) * all));
+    }
+}
+
+/* v = (c, y) of one vector that is pushed; gates: sums of what it gave to each. */
+static void push(const nbt_learner *self, const nbt_unit_step *step, real *gates, real *v)
+{
+    const nbt_sizes *at = &self->sizes;
+    real *c = v, *y = v + at->ldn;
+    if (self->choices.rms) push_normal(self, step, gates);
+    for (size_t i = 0; i < at->ldn; i += LANES) {
+        vec now = load(c + i) * load(step->keep + i), shown = {0};
+        for (size_t g = 0; g < at->gates; g++) {
+            const size_t k = g * at->ldn + i;
+            const vec part = load(gates + k) * load(step->local + k);
+            if (g < at->kept)
+                now += part;
+            else
+                shown += part;
+        }
+        store(c + i, now);
+        store(y + i, shown + now * load(step->show + i));
+    }
+}
+
 void NBT(gated_step)(nbt_learner *self, const real *c, const real *y, int32_t symbol,
-                     const real *vector, nbt_unit_step out)
+                     const real *vector, nbt_unit_step out, const nbt_pushed *pushed)
 {
     const int one_hot = self->choices.one_hot, rms = self->choices.rms;
-    const sum_work work = {
-        self, y, one_hot ? NULL : vector, one_hot ? symbol : -1, !rms, self->scratch.sums};
-    sums(self, &work);
-    if (rms) normalise(self, self->scratch.gates, out);
-    NBT(unit_step)(self, self->scratch.gates, c, out);
+    const size_t ldn = self->sizes.ldn, count = 1 + (pushed ? pushed->count : 0);
+    real *gates = self->scratch.gates, *room = self->scratch.sums;
+    for (size_t first = 0; first < count; first += 2) {
+        sum_work work = {.self = self, .count = count - first < 2 ? 1 : 2};
+        for (size_t j = 0; j < work.count; j++) {
+            const size_t k = first + j - 1; /* of what is pushed */
+            real *to = room + j * self->sizes.cell.ld;
+            work.of[j] =
+                first + j
+                    ? (summed){pushed->v + 2 * k * ldn + ldn,
+                               pushed->input ? pushed->input + k * pushed->apart : NULL, -1, 0, to}
+                    : (summed){y, one_hot ? NULL : vector, one_hot ? symbol : -1, !rms, to};
+        }
+        sums(self, &work);
+        for (size_t j = 0; j < work.count; j++) {
+            unpack(&self->sizes, work.of[j].sums, gates);
+            if (first + j) {
+                push(self, &out, gates, pushed->v + 2 * (first + j - 1) * ldn);
+                continue;
+            }
+            if (rms) normalise(self, gates, out);
+            NBT(unit_step)(self, gates, c, out);
+        }
+    }
 }
 
 /* ∂L/∂s from δ = ∂L/∂a, in its place: (γ δ - x̂ mean γ δ x̂) / √…; `own`: of each unit by itself. */
@@ -155,40 +232,48 @@ static void spread_back(nbt_learner *self, const nbt_unit_step *step, size_t cou
     }
 }
 
-/* y = ∂L/∂y(t-1), and input = ∂L/∂x(t), if not NULL. */
-static void through_weights(const nbt_learner *self, nbt_flats flats, real *y, real *input)
+/* ∂L/∂y(t-1) of each way, and ∂L/∂x(t), if wanted. */
+static void through_weights(const nbt_learner *self, const nbt_ways *ways)
 {
     const nbt_sizes *at = &self->sizes;
-    const size_t W = rows_of_W(at, &self->choices), ld = at->cell.ld;
-    const int at_once = input && flats.W == flats.r;
-    real *all = self->scratch.pulled;
-    if (input) {
-        NBT(panels_dot)(&at->cell, W + at->m, 1, self->network.theta, flats.r, ld, all, 0);
-        memcpy(input, all + W, at->m * sizeof(real));
+    const size_t W = rows_of_W(at, &self->choices), ld = ways->apart, ldn = at->ldn;
+    const nbt_flats flats = ways->flats;
+    const int at_once = ways->input && flats.W == flats.r;
+    real *all = self->scratch.pulled, *y = ways->ends + ldn;
+    if (ways->input)
+        NBT(panels_dot)(&at->cell, W + at->m, ways->count, self->network.theta, flats.r, ld, all,
+                        at->ldinput);
+    if (W && !at_once)
+        NBT(panels_dot)(&at->cell, W, ways->count, self->network.theta, flats.W, ld, y, 2 * ldn);
+    for (size_t k = 0; k < ways->count; k++, y += 2 * ldn) {
+        const real *pulled = all + k * at->ldinput;
+        if (ways->input)
+            memcpy(ways->input + k * ways->input_apart, pulled + W, at->m * sizeof(real));
+        if (!W)
+            memset(y, 0, ldn * sizeof(real));
+        else if (at_once)
+            memcpy(y, pulled, at->n * sizeof(real));
     }
-    if (!W)
-        memset(y, 0, at->ldn * sizeof(real));
-    else if (at_once)
-        memcpy(y, all, at->n * sizeof(real));
-    else
-        NBT(panels_dot)(&at->cell, W, 1, self->network.theta, flats.W, ld, y, at->ldn);
 }
 
-void NBT(gated_back)(nbt_learner *self, const nbt_unit_step *step, real *c, real *y,
-                     nbt_flats flats, real *input)
+void NBT(gated_back)(nbt_learner *self, const nbt_unit_step *step, const nbt_ways *ways)
 {
     const nbt_sizes *at = &self->sizes;
     real *gates = self->scratch.gates;
-    for (size_t i = 0; i < at->ldn; i += LANES) {
-        const vec shown = load(y + i), through = load(c + i) + shown * load(step->show + i);
-        for (size_t g = 0; g < at->gates; g++) {
-            const size_t k = g * at->ldn + i;
-            store(gates + k, (g < at->kept ? through : shown) * load(step->local + k));
+    for (size_t way = 0; way < ways->count; way++) {
+        real *c = ways->ends + 2 * way * at->ldn;
+        const real *y = c + at->ldn;
+        for (size_t i = 0; i < at->ldn; i += LANES) {
+            const vec shown = load(y + i), through = load(c + i) + shown * load(step->show + i);
+            for (size_t g = 0; g < at->gates; g++) {
+                const size_t k = g * at->ldn + i;
+                store(gates + k, (g < at->kept ? through : shown) * load(step->local + k));
+            }
+            store(c + i, through * load(step->keep + i));
         }
-        store(c + i, through * load(step->keep + i));
+        spread_back(self, step, at->gates, 0, gates, flats_at(ways->flats, way, ways->apart));
     }
-    spread_back(self, step, at->gates, 0, gates, flats);
-    through_weights(self, flats, y, input);
+    through_weights(self, ways);
 }
 
 void NBT(gated_back_own)(nbt_learner *self, const nbt_unit_step *step, const real *through,
@@ -202,43 +287,6 @@ void NBT(gated_back_own)(nbt_learner *self, const nbt_unit_step *step, const rea
             store(gates + row + i, load(through + i) * load(step->local + row + i));
     }
     spread_back(self, step, at->kept, 1, gates, flats);
-}
-
-/* What is normalised moves by γ (p - x̂ mean p x̂) / √… where sums move by p. */
-static void push_normal(const nbt_learner *self, const nbt_unit_step *step, real *gates)
-{
-    const nbt_sizes *at = &self->sizes;
-    for (size_t g = 0; g < at->gates; g++) {
-        const size_t row = g * at->ldn;
-        const real *normal = step->normal + row, *slant = step->slant + row;
-        const real all = mean_product(at, gates + row, normal);
-        for (size_t i = 0; i < at->ldn; i += LANES)
-            store(gates + row + i,
-                  load(slant + i) * (load(gates + row + i) - load(normal + i) * all));
-    }
-}
-
-void NBT(gated_push)(nbt_learner *self, const nbt_unit_step *step, const real *input, real *c,
-                     real *y)
-{
-    const nbt_sizes *at = &self->sizes;
-    const sum_work work = {self, y, input, -1, 0, self->scratch.sums};
-    sums(self, &work);
-    if (self->choices.rms) push_normal(self, step, self->scratch.gates);
-    const real *gates = self->scratch.gates;
-    for (size_t i = 0; i < at->ldn; i += LANES) {
-        vec now = load(c + i) * load(step->keep + i), shown = {0};
-        for (size_t g = 0; g < at->gates; g++) {
-            const size_t k = g * at->ldn + i;
-            const vec part = load(gates + k) * load(step->local + k);
-            if (g < at->kept)
-                now += part;
-            else
-                shown += part;
-        }
-        store(c + i, now);
-        store(y + i, shown + now * load(step->show + i));
-    }
 }
 
 void NBT(gated_refresh_rows)(nbt_learner *self)

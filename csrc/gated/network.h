@@ -1,4 +1,4 @@
-/* network.h: one step of a network of gated units, and its two products with vectors.
+/* network.h: one step of a network of gated units, forward and back, with vectors beside it.
  *
  * θ's matrix has a column for each gate of each unit, g n + i, and the rows of u: the bias, W
  * (n rows; none where units do not see each other), r. A vector over these columns is *flat*,
@@ -30,26 +30,43 @@ NBT_INLINE nbt_flats flats_at(nbt_flats all, size_t t, size_t ld)
                        all.gain ? all.gain + t * ld : NULL};
 }
 
-/* A step from c and y on an input, symbol or vector (m); out.c and out.y must be others. O(gates
- * n (n + m)), O(gates n²) when one-hot. */
+/* `count` vectors v = (c, y), (count, 2, ldn), which go through a step as the state does: v ←
+ * ∂s(t)/∂s(t-1) v, and + ∂s(t)/∂x(t) times a vector of input, `apart` numbers from one to the next,
+ * where that is not NULL. */
+typedef struct {
+    size_t count;
+    real *v;
+    const real *input;
+    size_t apart;
+} nbt_pushed;
+
+/* A step from c and y on an input, symbol or vector (m), and what is pushed along with it, if that
+ * is not NULL; out.c and out.y must be others. W is read once for each two vectors. O(gates n (n +
+ * m)), O(gates n²) when one-hot; for each vector pushed O(gates n²) more. */
 void NBT(gated_step)(nbt_learner *self, const real *c, const real *y, int32_t symbol,
-                     const real *vector, nbt_unit_step out);
+                     const real *vector, nbt_unit_step out, const nbt_pushed *pushed);
+
+/* Ways back through a step, `count` of them: ∂L/∂s (count, 2, ldn) and the flats of each, which are
+ * `apart` numbers from one to the next; ∂L/∂x(t), too, where `input` is not NULL, `input_apart`
+ * from one to the next. */
+typedef struct {
+    size_t count;
+    real *ends;
+    nbt_flats flats;
+    size_t apart;
+    real *input;
+    size_t input_apart;
+} nbt_ways;
 
 /* What θ's rows meet in ∂L/∂θ, and ∂L/∂s(t-1), in the place of ∂L/∂s(t) = (c, y), by the
- * derivatives of a step; ∂L/∂x(t), too, where `input` (ldm) is not NULL. O(gates n²), with that
+ * derivatives of a step. W is read once for two ways or more. O(gates n²) each, with input
  * O(gates n (n + m)) */
-void NBT(gated_back)(nbt_learner *self, const nbt_unit_step *step, real *c, real *y,
-                     nbt_flats flats, real *input);
+void NBT(gated_back)(nbt_learner *self, const nbt_unit_step *step, const nbt_ways *ways);
 
 /* The same for the first `kept` gates and a unit's own path alone: through (ldn) is ∂L/∂c. Of
  * what normalises, only the unit's own part counts. O(gates n) */
 void NBT(gated_back_own)(nbt_learner *self, const nbt_unit_step *step, const real *through,
                          nbt_flats flats);
-
-/* v ← ∂s(t)/∂s(t-1) v, v = (c, y), and + ∂s(t)/∂x(t) input (ldm) where that is not NULL. O(gates
- * n²) */
-void NBT(gated_push)(nbt_learner *self, const nbt_unit_step *step, const real *input, real *c,
-                     real *y);
 
 /* Biases and gains as rows, after θ changed. O(gates n) */
 void NBT(gated_refresh_rows)(nbt_learner *self);

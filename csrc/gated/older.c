@@ -27,7 +27,7 @@ static void tile_units(const nbt_sizes *at, const real *x, real *flat)
 /* own = c + y slope: what ∂L/∂s gives to a unit's own path. */
 static void own_part(const nbt_learner *self, const real *c, const real *y, const real *slope)
 {
-    real *own = end_of(self, OWN);
+    real *own = own_of(self);
     for (size_t i = 0; i < self->sizes.ldn; i += LANES)
         store(own + i, load(c + i) + load(y + i) * load(slope + i));
 }
@@ -39,29 +39,33 @@ const real *NBT(older_slope)(const nbt_learner *self)
     return self->past.first_slope;
 }
 
-/* ν: signs of all c, then of all y, into the ends of each layer. */
+/* ν of a pair: signs of all c, then of all y; where its way back begins, too. */
 static void draw_signs(nbt_learner *self, nbt_closing by, size_t pair)
 {
     uint32_t words[4] = {0};
     size_t k = 0;
-    for (size_t row = SIGN_C; row <= SIGN_Y; row++)
-        for (size_t l = 0; l < layers_of(self); l++)
-            for (size_t i = 0; i < layer_of(self, l)->sizes.n; i++, k++) {
+    for (size_t half = 0; half < 2; half++)
+        for (size_t l = 0; l < layers_of(self); l++) {
+            const nbt_learner *layer = layer_of(self, l);
+            real *signs = row_at(signs_of(layer, pair), half, layer->sizes.ldn);
+            for (size_t i = 0; i < layer->sizes.n; i++, k++) {
                 if (k % 128 == 0)
                     nbt_sign_bits(self->choices.seed, (uint32_t)(by * self->sizes.K + pair),
                                   self->counters.step, (uint32_t)(k / 128), words);
-                end_of(layer_of(self, l), row)[i] = words[k % 128 / 32] >> k % 32 & 1 ? 1 : -1;
+                signs[i] = words[k % 128 / 32] >> k % 32 & 1 ? 1 : -1;
             }
+            lanes_copy(layer->sizes.ldn, signs,
+                       row_at(way_end(layer, 1 + pair), half, layer->sizes.ldn));
+        }
 }
 
-void NBT(older_go_back)(nbt_learner *self, nbt_flats (*flats_in)(const nbt_learner *), size_t row,
-                        int with_H)
+void NBT(older_go_back)(nbt_learner *self, size_t first, size_t count)
 {
     const real *above = NULL;
     for (size_t l = layers_of(self); l-- > 0;) {
         nbt_learner *layer = layer_of(self, l);
-        NBT(steps_backpropagate)(layer, flats_in(layer), with_H ? layer->past.window_H : NULL,
-                                 above, end_of(layer, row), end_of(layer, row + 1));
+        if (!first) memset(way_end(layer, 0), 0, 2 * layer->sizes.ldn * sizeof(real));
+        NBT(steps_backpropagate)(layer, first, count, above);
         above = layer->past.below;
     }
 }
@@ -71,29 +75,19 @@ static real *pair_of(const nbt_learner *layer, size_t k)
     return row_at(layer->estimator.v, 2 * k, layer->sizes.ldn);
 }
 
-/* v̄ of pair k through the window. */
-static void push(nbt_learner *self, size_t k)
+static real *pushed_of(const nbt_learner *layer, size_t k)
 {
-    for (size_t t = 0; t < self->past.length; t++) {
-        if (self->past.window_symbol[t] < 0) continue;
-        const real *below = NULL;
-        for (size_t l = 0; l < layers_of(self); l++) {
-            nbt_learner *layer = layer_of(self, l);
-            const nbt_unit_step step = NBT(steps_at)(layer, t);
-            real *v = pair_of(layer, k), *shown = v + layer->sizes.ldn;
-            NBT(gated_push)(layer, &step, below, v, shown);
-            below = shown;
-        }
-    }
+    return row_at(layer->past.pushed, 2 * k, layer->sizes.ldn);
 }
 
-/* scratch.sums (flat): what ν gives to E after the window. */
-static void note_later(nbt_learner *self)
+/* scratch.sums (flat): what ν of a pair gives to E after the window. */
+static void note_later(nbt_learner *self, size_t pair)
 {
+    const real *nu = signs_of(self, pair);
     real *later = self->scratch.sums;
     memset(later, 0, self->sizes.cell.ld * sizeof(real));
-    own_part(self, end_of(self, NU_C), end_of(self, NU_Y), NBT(older_slope)(self));
-    tile_units(&self->sizes, end_of(self, OWN), later);
+    own_part(self, nu, nu + self->sizes.ldn, NBT(older_slope)(self));
+    tile_units(&self->sizes, own_of(self), later);
 }
 
 /* w_new = what the window adds to νᵀ ∂s/∂θ but to E, when ν went back through it: νᵀ of all that is
@@ -103,16 +97,18 @@ static void add_of_window(nbt_learner *self, size_t pair)
 {
     const nbt_sizes *at = &self->sizes;
     const size_t ld = at->cell.ld, count = self->past.length * ld;
-    real *c = end_of(self, NU_C), *y = end_of(self, NU_Y), *factor = self->scratch.factors;
+    const real *end = way_end(self, 1 + pair);
+    real *factor = self->scratch.factors;
     real *w_new = row_at(self->scratch.w_new, pair, at->cell.size);
     const real *later = self->scratch.sums, *stays = stays_of(self);
-    const nbt_flats back = NBT(steps_nu_flats)(self), own = NBT(steps_own_flats)(self);
+    const nbt_flats back = NBT(steps_way_flats)(self, 1 + pair), own = NBT(steps_own_flats)(self);
     if (!self->choices.exact_self) {
         NBT(steps_outer)(self, back, NULL, NULL, w_new);
         return;
     }
-    own_part(self, c, y, self->past.first_slope);
-    tile_units(at, end_of(self, OWN), factor);
+    note_later(self, pair);
+    own_part(self, end, end + at->ldn, self->past.first_slope);
+    tile_units(at, own_of(self), factor);
     for (size_t i = 0; i < ld; i += LANES)
         store(factor + i, load(factor + i) - load(later + i) * load(stays + i));
     real *const to[] = {back.bias, back.W, back.r, back.gain}, *const from[] = {own.bias, own.W,
@@ -125,7 +121,8 @@ static void add_of_window(nbt_learner *self, size_t pair)
     NBT(steps_outer)(self, back, factor, self->estimator.d, w_new);
 }
 
-/* ρ̄ and ρ by which pair k and what is new to it are balanced: norms are of all layers. */
+/* ρ̄ and ρ by which pair k after the window and what is new to it are balanced: norms are of all
+ * layers. */
 static void balances(nbt_learner *self, size_t k, nbt_balance *old, nbt_balance *now)
 {
     const int balanced = self->choices.norm != NBT_NO_NORM;
@@ -133,7 +130,7 @@ static void balances(nbt_learner *self, size_t k, nbt_balance *old, nbt_balance 
     for (size_t l = 0; l < layers_of(self); l++) {
         const nbt_learner *layer = layer_of(self, l);
         const size_t size = layer->sizes.cell.size;
-        const real *v = pair_of(layer, k), *w = row_at(layer->estimator.w, k, size);
+        const real *v = pushed_of(layer, k), *w = row_at(layer->estimator.w, k, size);
         const real *add = row_at(layer->scratch.w_new, k, size);
         v_square += dot(2 * layer->sizes.ldn, v, v);
         w_square += dot(size, w, w);
@@ -147,29 +144,25 @@ static void balances(nbt_learner *self, size_t k, nbt_balance *old, nbt_balance 
 static void fold_in(const nbt_learner *layer, size_t k, real part, nbt_balance old, nbt_balance now)
 {
     const size_t K = layer->sizes.K;
-    real *v = pair_of(layer, k), *turns = layer->scratch.turns;
-    const real *nu = end_of(layer, SIGN_C);
+    real *v = pair_of(layer, k), *pushed = pushed_of(layer, k), *turns = layer->scratch.turns;
+    const real *nu = signs_of(layer, k);
     for (size_t i = 0; i < 2 * layer->sizes.ldn; i += LANES)
-        store(v + i, old.rho * load(v + i) + now.rho * load(nu + i));
+        store(pushed + i, old.rho * load(pushed + i) + now.rho * load(nu + i));
+    lanes_copy(2 * layer->sizes.ldn, pushed, v);
     turns[k] = part, turns[K + k] = old.inverse, turns[2 * K + k] = now.inverse;
 }
 
 /* Pair k: v̄ ← ρ̄ F v̄ + ρ ν, F the whole window's; and, left to the pass, g += (∂L/∂s · v̄) w̄ / K,
  * then w̄ ← w̄ / ρ̄ + w_new / ρ. */
-static void follow_pair(nbt_learner *self, nbt_closing by, size_t k)
+static void follow_pair(nbt_learner *self, size_t k)
 {
     nbt_balance old, now;
     real part = 0;
-    draw_signs(self, by, k);
     for (size_t l = 0; l < layers_of(self); l++) {
         nbt_learner *layer = layer_of(self, l);
-        part += dot(2 * layer->sizes.ldn, end_of(layer, BACK_C), pair_of(layer, k));
-        lanes_copy(2 * layer->sizes.ldn, end_of(layer, SIGN_C), end_of(layer, NU_C));
-        if (layer->choices.exact_self) note_later(layer);
+        part += dot(2 * layer->sizes.ldn, way_end(layer, 0), pair_of(layer, k));
+        add_of_window(layer, k);
     }
-    NBT(older_go_back)(self, NBT(steps_nu_flats), NU_C, 0);
-    for (size_t l = 0; l < layers_of(self); l++) add_of_window(layer_of(self, l), k);
-    push(self, k);
     balances(self, k, &old, &now);
     for (size_t l = 0; l < layers_of(self); l++)
         fold_in(layer_of(self, l), k, part / (real)self->sizes.K, old, now);
@@ -177,16 +170,20 @@ static void follow_pair(nbt_learner *self, nbt_closing by, size_t k)
 
 void NBT(older_paths)(nbt_learner *self, nbt_closing by)
 {
+    const size_t K = ways_of(self) - 1;
     for (size_t l = 0; l < layers_of(self); l++) {
         nbt_learner *layer = layer_of(self, l);
         if (layer->choices.exact_self) NBT(steps_own_paths)(layer, stays_of(layer));
     }
-    for (size_t k = 0; k < self->sizes.K; k++) follow_pair(self, by, k);
+    for (size_t k = 0; k < K; k++) draw_signs(self, by, k);
+    NBT(older_go_back)(self, 0, 1 + K);
+    for (size_t k = 0; k < K; k++) follow_pair(self, k);
     for (size_t l = 0; l < layers_of(self); l++) {
         nbt_learner *layer = layer_of(self, l);
+        const real *end = way_end(layer, 0);
         if (!layer->choices.exact_self) continue;
-        own_part(layer, end_of(layer, BACK_C), end_of(layer, BACK_Y), layer->past.first_slope);
-        tile_units(&layer->sizes, end_of(layer, OWN), layer->scratch.factors);
+        own_part(layer, end, end + layer->sizes.ldn, layer->past.first_slope);
+        tile_units(&layer->sizes, own_of(layer), layer->scratch.factors);
     }
 }
 
@@ -201,13 +198,13 @@ static void through_influence(const nbt_learner *self, size_t rows, const real *
                         F, G + i, out + i);
 }
 
-/* Column k of F = the ends `row` (c) and `row` + 1 (y) of all layers. */
-static void gather_ends(nbt_learner *self, size_t row, real *F, size_t ldF, size_t k)
+/* Column k of F = the ends of a way, c and y of all layers. */
+static void gather_ends(nbt_learner *self, size_t way, real *F, size_t ldF, size_t k)
 {
     for (size_t half = 0; half < 2; half++)
         for (size_t l = 0; l < layers_of(self); l++) {
             const nbt_learner *layer = layer_of(self, l);
-            const real *end = end_of(layer, row + half);
+            const real *end = row_at(way_end(layer, way), half, layer->sizes.ldn);
             for (size_t j = 0; j < layer->sizes.n; j++, F += ldF) F[k] = end[j];
         }
 }
@@ -219,8 +216,8 @@ static void set_unit(nbt_learner *self, size_t k)
     size_t i = k % self->sizes.n;
     for (size_t l = 0; l < layers_of(self); l++) {
         const nbt_learner *layer = layer_of(self, l);
-        memset(end_of(layer, NU_C), 0, 2 * layer->sizes.ldn * sizeof(real));
-        if (i < layer->sizes.n) end_of(layer, NU_C + half)[i] = 1;
+        memset(way_end(layer, 1), 0, 2 * layer->sizes.ldn * sizeof(real));
+        if (i < layer->sizes.n) row_at(way_end(layer, 1), half, layer->sizes.ldn)[i] = 1;
         i -= layer->sizes.n; /* then it is beyond every size */
     }
 }
@@ -229,7 +226,8 @@ void NBT(older_influence)(nbt_learner *self)
 {
     const size_t states = 2 * self->sizes.n, ldF = nbt_padded(states, LANES);
     real *F = layer_of(self, 0)->scratch.F;
-    gather_ends(self, BACK_C, F, ldF, 0);
+    NBT(older_go_back)(self, 0, 1);
+    gather_ends(self, 0, F, ldF, 0);
     for (size_t l = 0; l < layers_of(self); l++) {
         const nbt_learner *layer = layer_of(self, l);
         const size_t size = layer->sizes.cell.size;
@@ -244,12 +242,12 @@ void NBT(older_influence)(nbt_learner *self)
     for (size_t round = 0; round < 2; round++) {
         for (size_t k = 0; k < states; k++) {
             set_unit(self, k);
-            NBT(older_go_back)(self, NBT(steps_nu_flats), NU_C, 0);
-            if (!round) gather_ends(self, NU_C, F, ldF, k);
+            NBT(older_go_back)(self, 1, 1);
+            if (!round) gather_ends(self, 1, F, ldF, k);
             for (size_t l = 0; l < layers_of(self) && round; l++) {
                 nbt_learner *layer = layer_of(self, l);
                 real *row = row_at(layer->estimator.G_next, k, layer->sizes.cell.size);
-                NBT(steps_outer)(layer, NBT(steps_nu_flats)(layer), layer->scratch.factors, row,
+                NBT(steps_outer)(layer, NBT(steps_way_flats)(layer, 1), layer->scratch.factors, row,
                                  row);
             }
         }

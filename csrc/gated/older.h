@@ -11,12 +11,12 @@
  * signs of their own. */
 typedef enum { BY_TARGET, BY_TRANSITION, BY_FLUSH } nbt_closing;
 
-/* Rows of scratch.ends of a layer: ∂L/∂s where the window begins; ν on its way back; ν. */
-enum { BACK_C, BACK_Y, NU_C, NU_Y, OWN, SIGN_C, SIGN_Y };
-
-NBT_INLINE real *end_of(const nbt_learner *self, size_t k)
+/* What follows the ways in scratch.ends: a factor of E (ldn); ν of pair k, signs of c, then of y.
+ */
+NBT_INLINE real *own_of(const nbt_learner *self) { return way_end(self, ways_of(self)); }
+NBT_INLINE real *signs_of(const nbt_learner *self, size_t k)
 {
-    return row_at(self->scratch.ends, k, self->sizes.ldn);
+    return own_of(self) + (1 + 2 * k) * self->sizes.ldn;
 }
 
 /* What of E stays (flat); before it the factor by which the gradient gets E. */
@@ -28,17 +28,18 @@ NBT_INLINE real *stays_of(const nbt_learner *self)
 /* ∂y/∂c after the window. */
 const real *NBT(older_slope)(const nbt_learner *self);
 
-/* Backpropagation through the window and all layers, from their ends `row` and `row` + 1 on, with
- * ∂ℓ/∂y of all steps or without. */
-void NBT(older_go_back)(nbt_learner *self, nbt_flats (*flats_in)(const nbt_learner *), size_t row,
-                        int with_H);
+/* Backpropagation through the window and all layers on `count` ways from `first` on (steps.h), from
+ * their ends. */
+void NBT(older_go_back)(nbt_learner *self, size_t first, size_t count);
 
-/* NoBackTrack: the pairs' v̄ go through the window. Leaves what a pass needs to know of w̄ and E.
- * Without pairs and E this is truncated BPTT. */
+/* Truncated BPTT, and NoBackTrack, whose v̄ have gone through the window (past.pushed): all ways
+ * back, that of the loss from 0; then v̄ of the next window. Leaves what a pass needs to know of w̄
+ * and E. */
 void NBT(older_paths)(nbt_learner *self, nbt_closing by);
 
-/* RTRL: g += ∂L/∂s · G; then G ← F G + what the window adds, F the whole window's. A way back from
- * each number of s gives a row of F, and again, when F G is known, a row of what is added. */
+/* RTRL: the way back of the loss; g += ∂L/∂s · G; then G ← F G + what the window adds, F the whole
+ * window's. A way back from each number of s gives a row of F, and again, when F G is known, a row
+ * of what is added. */
 void NBT(older_influence)(nbt_learner *self);
 
 #endif

@@ -34,7 +34,7 @@ static void finish_layer(nbt_learner *self, int begun, int learn)
     const size_t size = self->sizes.cell.size;
     const int adam = self->choices.theta.kind == NBT_ADAM;
     real *g = self->scratch.g, *left = self->past.g_theta;
-    nbt_gated_pass pass = {.back = NBT(steps_back_flats)(self),
+    nbt_gated_pass pass = {.back = NBT(steps_way_flats)(self, 0),
                            .K = self->choices.rule == NBT_NOBACKTRACK ? self->sizes.K : 0,
                            .begun = begun};
     if (self->choices.exact_self) {
@@ -61,10 +61,8 @@ static void close_window(nbt_learner *self, nbt_closing by, int learn)
     NBT(layers_follow)(self);
     for (size_t l = 0; l < layers_of(self); l++) {
         nbt_learner *layer = layer_of(self, l);
-        memset(end_of(layer, BACK_C), 0, 2 * layer->sizes.ldn * sizeof(real));
         if (pending) lanes_copy(layer->sizes.cell.size, layer->past.g_theta, layer->scratch.g);
     }
-    NBT(older_go_back)(self, NBT(steps_back_flats), BACK_C, 1);
     if (influence)
         NBT(older_influence)(self);
     else
@@ -108,11 +106,9 @@ void NBT(gated_advance)(nbt_learner *self, int32_t symbol, const void *vector)
     for (size_t l = 0; l < layers_of(self); l++) {
         nbt_learner *layer = layer_of(self, l);
         NBT(steps_enter)(layer, symbol, vector);
-        nbt_unit_step step = NBT(steps_at)(layer, self->past.length);
-        step.c = layer->scratch.h_next, step.y = layer->scratch.a_next;
-        NBT(gated_step)(layer, layer->network.h, layer->network.a, symbol, vector, step);
-        lanes_copy(layer->sizes.ldn, step.c, layer->network.h);
-        lanes_copy(layer->sizes.ldn, step.y, layer->network.a);
+        NBT(steps_move)(layer, self->past.length, l ? layer_of(self, l - 1) : NULL);
+        lanes_copy(layer->sizes.ldn, layer->scratch.h_next, layer->network.h);
+        lanes_copy(layer->sizes.ldn, layer->scratch.a_next, layer->network.a);
         vector = layer->network.a; /* of the layer above */
     }
     self->past.entered = 1;
@@ -133,7 +129,7 @@ void NBT(gated_look)(nbt_learner *self, int32_t symbol, const void *vector)
                                     .local = local + 2 * ldn,
                                     .normal = local + 2 * ldn + gates,
                                     .slant = local + 2 * ldn + 2 * gates};
-        NBT(gated_step)(layer, layer->network.h, layer->network.a, symbol, vector, step);
+        NBT(gated_step)(layer, layer->network.h, layer->network.a, symbol, vector, step, NULL);
         vector = step.y;
     }
     NBT(layers_give_next)(self);
@@ -147,6 +143,36 @@ static void refresh_first_slope(nbt_learner *self)
     for (size_t t = self->past.length + (size_t)self->past.entered; t-- > 0;)
         if (self->past.window_symbol[t] >= 0) c = row_at(self->past.window_h, t, ldn);
     NBT(respond)(&self->sizes, &self->choices, c, self->scratch.a_next, self->past.first_slope);
+}
+
+/* y before a step, too. */
+static void refresh_shown(nbt_learner *self, size_t t)
+{
+    const size_t ldn = self->sizes.ldn;
+    if (self->choices.cell != NBT_ONE_GATE) return;
+    NBT(respond)(&self->sizes, &self->choices, row_at(self->past.window_h, t, ldn),
+                 row_at(self->past.window_a, t, ldn), self->scratch.slope_next);
+}
+
+/* What follows from the window's states and from v̄, after they were set from outside. */
+static void refresh_steps(nbt_learner *self)
+{
+    for (size_t l = 0; l < layers_of(self); l++) {
+        const nbt_learner *layer = layer_of(self, l);
+        const size_t K = ways_of(layer) - 1;
+        if (layer->choices.rule == NBT_NOBACKTRACK)
+            lanes_copy(K * 2 * layer->sizes.ldn, layer->estimator.v, layer->past.pushed);
+    }
+    for (size_t t = 0; t < self->past.length + (size_t)self->past.entered; t++)
+        for (size_t l = 0; l < layers_of(self) && self->past.window_symbol[t] >= 0; l++) {
+            nbt_learner *layer = layer_of(self, l);
+            const nbt_learner *below = l ? layer_of(self, l - 1) : NULL;
+            if (below)
+                lanes_copy(layer->sizes.ldm, below->scratch.a_next,
+                           row_at(layer->past.window_x, t, layer->sizes.ldm));
+            refresh_shown(layer, t);
+            NBT(steps_move)(layer, t, below);
+        }
 }
 
 static void note_what_is_to_learn(nbt_learner *self)
@@ -177,10 +203,7 @@ void NBT(gated_refresh)(nbt_learner *self)
                      self->scratch.slope_next);
         refresh_first_slope(self);
     }
-    for (size_t l = 0; l < layers_of(self); l++) {
-        const int last = l + 1 == layers_of(self);
-        NBT(steps_refresh)(layer_of(self, l), last ? NULL : layer_of(self, l + 1)->past.window_x);
-    }
+    refresh_steps(self);
     note_what_is_to_learn(self);
 }
 

@@ -28,22 +28,17 @@ static nbt_flats flats_of(const nbt_learner *self, void *bias, void *W, void *r,
     return flats;
 }
 
-nbt_flats NBT(steps_back_flats)(const nbt_learner *self)
+nbt_flats NBT(steps_way_flats)(const nbt_learner *self, size_t way)
 {
     const nbt_past *past = &self->past;
-    return flats_of(self, past->back, past->back_W, past->back_r, past->back_gain);
+    const nbt_flats first = flats_of(self, past->back, past->back_W, past->back_r, past->back_gain);
+    return flats_at(first, way * self->sizes.T, self->sizes.cell.ld);
 }
 
 nbt_flats NBT(steps_own_flats)(const nbt_learner *self)
 {
     const nbt_past *past = &self->past;
     return flats_of(self, past->own, past->own_W, past->own_r, past->own_gain);
-}
-
-nbt_flats NBT(steps_nu_flats)(const nbt_learner *self)
-{
-    const nbt_past *past = &self->past;
-    return flats_of(self, past->nu, past->nu_W, past->nu_r, past->nu_gain);
 }
 
 /* A step without a transition adds nothing. */
@@ -54,23 +49,27 @@ static void clear_flats(size_t ld, nbt_flats at)
         if (rows[k]) memset(rows[k], 0, ld * sizeof(real));
 }
 
-void NBT(steps_backpropagate)(nbt_learner *self, nbt_flats flats, const real *H, const real *above,
-                              real *c, real *y)
+void NBT(steps_backpropagate)(nbt_learner *self, size_t first, size_t count, const real *above)
 {
-    const size_t ldn = self->sizes.ldn, ld = self->sizes.cell.ld;
+    const size_t ldn = self->sizes.ldn, ldm = self->sizes.ldm, ld = self->sizes.cell.ld;
+    const size_t T = self->sizes.T;
+    nbt_ways ways = {.count = count, .ends = way_end(self, first), .apart = T * ld};
+    ways.input_apart = T * ldm;
     for (size_t t = self->past.length; t-- > 0;) {
-        const nbt_flats here = flats_at(flats, t, ld);
         const nbt_unit_step step = NBT(steps_at)(self, t);
-        const size_t ldm = self->sizes.ldm;
-        real *below = self->choices.upper ? row_at(self->past.below, t, ldm) : NULL;
-        if (H) lanes_add(ldn, H + t * ldn, y);
-        if (above) lanes_add(ldn, above + t * ldn, y);
+        ways.flats = flats_at(NBT(steps_way_flats)(self, first), t, ld);
+        ways.input = self->choices.upper ? row_at(self->past.below, first * T + t, ldm) : NULL;
+        if (!first) lanes_add(ldn, row_at(self->past.window_H, t, ldn), ways.ends + ldn);
+        for (size_t k = 0; above && k < count; k++)
+            lanes_add(ldn, above + ((first + k) * T + t) * ldn, way_end(self, first + k) + ldn);
         if (self->past.window_symbol[t] >= 0) {
-            NBT(gated_back)(self, &step, c, y, here, below);
+            NBT(gated_back)(self, &step, &ways);
             continue;
         }
-        clear_flats(ld, here);
-        if (below) memset(below, 0, ldm * sizeof(real));
+        for (size_t k = 0; k < count; k++) {
+            clear_flats(ld, flats_at(ways.flats, k, ways.apart));
+            if (ways.input) memset(ways.input + k * ways.input_apart, 0, ldm * sizeof(real));
+        }
     }
 }
 
@@ -162,20 +161,18 @@ void NBT(steps_enter)(nbt_learner *self, int32_t symbol, const real *vector)
     self->past.entered = 1;
 }
 
-void NBT(steps_refresh)(nbt_learner *self, real *above)
+void NBT(steps_move)(nbt_learner *self, size_t t, const nbt_learner *below)
 {
     const size_t ldn = self->sizes.ldn;
-    const int one_gate = self->choices.cell == NBT_ONE_GATE;
-    real *c = self->scratch.h_next, *y = self->scratch.a_next;
-    for (size_t t = 0; t < self->past.length + (size_t)self->past.entered; t++) {
-        if (self->past.window_symbol[t] < 0) continue;
-        real *before = row_at(self->past.window_h, t, ldn),
-             *shown = row_at(self->past.window_a, t, ldn);
-        nbt_unit_step step = NBT(steps_at)(self, t);
-        if (one_gate) NBT(respond)(&self->sizes, &self->choices, before, shown, step.show);
-        step.c = c, step.y = y;
-        NBT(gated_step)(self, before, shown, self->past.window_symbol[t],
-                        row_at(self->past.window_x, t, self->sizes.ldm), step);
-        if (above) lanes_copy(ldn, y, above + t * ldn);
+    nbt_unit_step step = NBT(steps_at)(self, t);
+    step.c = self->scratch.h_next, step.y = self->scratch.a_next;
+    nbt_pushed pairs = {.v = self->past.pushed};
+    if (self->choices.rule == NBT_NOBACKTRACK) pairs.count = self->sizes.K;
+    if (below) {
+        pairs.input = row_at(below->past.pushed, 1, below->sizes.ldn);
+        pairs.apart = 2 * below->sizes.ldn;
     }
+    NBT(gated_step)(self, row_at(self->past.window_h, t, ldn), row_at(self->past.window_a, t, ldn),
+                    self->past.window_symbol[t], row_at(self->past.window_x, t, self->sizes.ldm),
+                    step, &pairs);
 }

@@ -63,6 +63,9 @@ void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real
     for (; t + VECTORS <= count; t += VECTORS)
         for (size_t p = 0; p < rows; p += LANES)
             dot_rows(at, rows, VECTORS, p, M, x + t * ld_x, ld_x, out + t * ld_out, ld_out);
+    for (; t + 2 <= count; t += 2)
+        for (size_t p = 0; p < rows; p += LANES)
+            dot_rows(at, rows, 2, p, M, x + t * ld_x, ld_x, out + t * ld_out, ld_out);
     for (; t < count; t++)
         for (size_t p = 0; p < rows; p += LANES)
             dot_rows(at, rows, 1, p, M, x + t * ld_x, ld_x, out + t * ld_out, ld_out);

@@ -133,6 +133,32 @@ NBT_INLINE void panels_sum(const nbt_panels *at, const real *panel, size_t count
     for (size_t k = 0; k < SIDE_BY_SIDE; k++) out[k] = even[k] + odd[k];
 }
 
+/* Panels that are summed side by side with two vectors. */
+enum { PAIRED = NBT_REGISTER == 64 ? 4 : 2 };
+
+/* panels_sum() of PAIRED panels with x and y: M is read once. */
+NBT_INLINE void panels_sum_two(const nbt_panels *at, const real *panel, size_t count, const real *x,
+                               const real *y, vec out[2][PAIRED])
+{
+    const size_t apart = at->depth * LANES;
+    vec even[2][PAIRED] = {{{0}}}, odd[2][PAIRED] = {{{0}}};
+    size_t p = 0;
+    for (; p + 2 <= count; p += 2, panel += 2 * LANES)
+        for (size_t k = 0; k < PAIRED; k++) {
+            const vec first = load(panel + k * apart), second = load(panel + k * apart + LANES);
+            even[0][k] += spread(x[p]) * first;
+            even[1][k] += spread(y[p]) * first;
+            odd[0][k] += spread(x[p + 1]) * second;
+            odd[1][k] += spread(y[p + 1]) * second;
+        }
+    for (size_t k = 0; p < count && k < PAIRED; k++) {
+        even[0][k] += spread(x[p]) * load(panel + k * apart);
+        even[1][k] += spread(y[p]) * load(panel + k * apart);
+    }
+    for (size_t k = 0; k < PAIRED; k++)
+        out[0][k] = even[0][k] + odd[0][k], out[1][k] = even[1][k] + odd[1][k];
+}
+
 /* out[t, p] = Σ_c M[p, c] x[t, c] for the first `rows` rows below row 0 and `count` vectors x
  * (count, ld_x), zero in the padding; out (count, ld_out). O(count rows ld) */
 void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real *restrict M,

@@ -49,7 +49,7 @@ NBT_INLINE void adam_update(adam_step step, vec g, real *restrict m_at, real *re
                             real *restrict theta)
 {
     const vec m = step.keep_m * load(m_at) + step.add_m * g;
-    const vec v = step.keep_v * load(v_at) + (step.add_v * g) * g;
+    const vec v = step.keep_v * load(v_at) + step.add_v * (g * g);
     store(m_at, m);
     store(v_at, v);
     const vec four = step.complete * v + (real)4e-6; /* times what the root is of */
