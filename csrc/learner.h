@@ -91,6 +91,8 @@ typedef struct {
     int learned;            /* has a step of the window a loss that is learned from? */
     int pending;            /* g_theta has the gradient of windows that closed without learning */
     int32_t *window_symbol; /* (T) input symbol of a step's transition, -1: it has none */
+    int32_t *window_order;  /* (T) of gated cells: the steps that have one, by symbol, */
+    size_t ordered;         /* and how many they are (gated/turns.h) */
     NBT_PAST_ARRAYS(NBT_FIELD)
 } nbt_past;
 
@@ -151,7 +153,7 @@ typedef struct {
     void *gates;      /* the same, a row for each gate */
     void *local_next; /* derivatives of a step that is looked at (gated_look); ∂L/∂γ */
     void *factors;    /* of E: in the gradient, and what of E stays */
-    void *ends;       /* ∂L/∂s where a window begins; ν on its way back; a factor of E */
+    void *ends;       /* ∂L/∂s on ways back through a window; a factor of E; ν of each pair */
     void *w_new;      /* what a window adds to w̄ of each pair, */
     void *turns;      /* and how a pass turns that (gated/sweep.h) */
     void *a_next;

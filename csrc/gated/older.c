@@ -1,4 +1,5 @@
 #include "gated/older.h"
+#include "gated/outer.h"
 #include "machine/panels.h"
 #include "shared/influence.h"
 #include "shared/reduction.h"
@@ -99,11 +100,12 @@ static void add_of_window(nbt_learner *self, size_t pair)
     const size_t ld = at->cell.ld, count = self->past.length * ld;
     const real *end = way_end(self, 1 + pair);
     real *factor = self->scratch.factors;
+    const real *w = row_at(self->estimator.w, pair, at->cell.size);
     real *w_new = row_at(self->scratch.w_new, pair, at->cell.size);
     const real *later = self->scratch.sums, *stays = stays_of(self);
     const nbt_flats back = NBT(steps_way_flats)(self, 1 + pair), own = NBT(steps_own_flats)(self);
     if (!self->choices.exact_self) {
-        NBT(steps_outer)(self, back, NULL, NULL, w_new);
+        NBT(gated_outer)(self, back, NULL, NULL, w, w_new);
         return;
     }
     note_later(self, pair);
@@ -118,23 +120,22 @@ static void add_of_window(nbt_learner *self, size_t pair)
         for (size_t i = 0; i < count; i += LANES)
             store(to[k] + i, load(to[k] + i) - load(later + i % ld) * load(from[k] + i));
     }
-    NBT(steps_outer)(self, back, factor, self->estimator.d, w_new);
+    NBT(gated_outer)(self, back, factor, self->estimator.d, w, w_new);
 }
 
-/* ρ̄ and ρ by which pair k after the window and what is new to it are balanced: norms are of all
- * layers. */
+/* ρ̄ and ρ by which pair k after the window and what is new to it, just found, are balanced: norms
+ * are of all layers. */
 static void balances(nbt_learner *self, size_t k, nbt_balance *old, nbt_balance *now)
 {
     const int balanced = self->choices.norm != NBT_NO_NORM;
     real v_square = 0, w_square = 0, added = 0;
     for (size_t l = 0; l < layers_of(self); l++) {
         const nbt_learner *layer = layer_of(self, l);
-        const size_t size = layer->sizes.cell.size;
-        const real *v = pushed_of(layer, k), *w = row_at(layer->estimator.w, k, size);
-        const real *add = row_at(layer->scratch.w_new, k, size);
+        const size_t ld = layer->sizes.cell.ld;
+        const real *v = pushed_of(layer, k), *squares = layer->scratch.sums;
         v_square += dot(2 * layer->sizes.ldn, v, v);
-        w_square += dot(size, w, w);
-        added += dot(size, add, add);
+        added += NBT(sum)(ld, squares);
+        w_square += NBT(sum)(ld, squares + ld);
     }
     *old = balance_of(balanced, w_square, v_square);
     *now = balance_of(balanced, added, (real)(2 * self->sizes.n));
@@ -247,8 +248,8 @@ void NBT(older_influence)(nbt_learner *self)
             for (size_t l = 0; l < layers_of(self) && round; l++) {
                 nbt_learner *layer = layer_of(self, l);
                 real *row = row_at(layer->estimator.G_next, k, layer->sizes.cell.size);
-                NBT(steps_outer)(layer, NBT(steps_way_flats)(layer, 1), layer->scratch.factors, row,
-                                 row);
+                NBT(gated_outer)(layer, NBT(steps_way_flats)(layer, 1), layer->scratch.factors, row,
+                                 NULL, row);
             }
         }
         for (size_t l = 0; l < layers_of(self) && !round; l++)

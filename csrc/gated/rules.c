@@ -1,6 +1,7 @@
 #include "gated/rules.h"
 #include "gated/older.h"
 #include "gated/sweep.h"
+#include "gated/turns.h"
 #include "machine/panels.h"
 #include "shared/activation.h"
 #include "shared/optimizer.h"
@@ -32,7 +33,7 @@ static void clear_window(nbt_learner *self)
 static void finish_layer(nbt_learner *self, int begun, int learn)
 {
     const size_t size = self->sizes.cell.size;
-    const int adam = self->choices.theta.kind == NBT_ADAM;
+    const int kalman = self->choices.theta.kind == NBT_KALMAN; /* that needs all of g */
     real *g = self->scratch.g, *left = self->past.g_theta;
     nbt_gated_pass pass = {.back = NBT(steps_way_flats)(self, 0),
                            .K = self->choices.rule == NBT_NOBACKTRACK ? self->sizes.K : 0,
@@ -42,11 +43,11 @@ static void finish_layer(nbt_learner *self, int begun, int learn)
         pass.factor = self->scratch.factors;
         pass.stays = stays_of(self);
     }
-    if (learn && adam)
+    if (learn && !kalman)
         NBT(gated_collect_and_learn)(self, &pass);
     else
         NBT(gated_collect)(self, &pass);
-    if (learn && !adam) NBT(optimizer_apply_theta)(self, g);
+    if (learn && kalman) NBT(optimizer_apply_theta)(self, g);
     if (learn && self->past.pending) memset(left, 0, size * sizeof(real));
     if (!learn) lanes_copy(size, g, left);
     if (learn) NBT(gated_refresh_rows)(self);
@@ -63,6 +64,7 @@ static void close_window(nbt_learner *self, nbt_closing by, int learn)
         nbt_learner *layer = layer_of(self, l);
         if (pending) lanes_copy(layer->sizes.cell.size, layer->past.g_theta, layer->scratch.g);
     }
+    order_symbols(layer_of(self, 0));
     if (influence)
         NBT(older_influence)(self);
     else

@@ -93,62 +93,6 @@ void NBT(steps_own_paths)(nbt_learner *self, real *stays)
     for (size_t g = 0; g < at->kept; g++) memcpy(stays + g * at->n, later, at->n * sizeof(real));
 }
 
-typedef struct {
-    const nbt_learner *self;
-    nbt_flats flats;
-    const real *factor, *E;
-    real *out;
-} outer_work;
-
-NBT_INLINE void outer_panel(const nbt_learner *self, size_t i, size_t per_vec,
-                            const outer_work *work)
-{
-    const nbt_sizes *at = &self->sizes;
-    const size_t ld = at->cell.ld, W = rows_of_W(at, &self->choices), steps = self->past.length;
-    const nbt_ring all = {.count = steps};
-    real *panel = panel_of(&at->cell, work->out, i);
-    const vec factor = work->E ? load(work->factor + i) : spread(0),
-              tiled = lanes_tile(factor, per_vec);
-    vec bias = work->E ? factor * load(work->E + i) : (vec){0};
-    for (size_t t = 0; t < steps; t++) bias += load(work->flats.bias + t * ld + i);
-    store(work->out + i, bias);
-    const real *E = work->E ? panel_of(&at->cell, work->E, i) : NULL;
-    for (size_t t = 0; t < (at->cell.rows + per_vec - 1) / per_vec; t++)
-        store(panel + t * LANES, E ? tiled * load(E + t * LANES) : spread(0));
-    panel_add_outer(W, &all, self->past.window_a, at->ldn, work->flats.W + i, ld, per_vec, panel);
-    panel += W * (LANES / per_vec);
-    if (!self->choices.one_hot)
-        panel_add_outer(at->m, &all, self->past.window_x, at->ldm, work->flats.r + i, ld, per_vec,
-                        panel);
-    for (size_t t = 0; t < steps && work->flats.gain; t++)
-        panel_put(panel, row_of_gains(at) - W, per_vec,
-                  panel_row_of(panel, row_of_gains(at) - W, per_vec) +
-                      load(work->flats.gain + t * ld + i));
-    for (size_t t = 0; t < steps && self->choices.one_hot; t++) {
-        if (self->past.window_symbol[t] < 0) continue;
-        const size_t p = (size_t)self->past.window_symbol[t];
-        panel_put(panel, p, per_vec,
-                  panel_row_of(panel, p, per_vec) + load(work->flats.r + t * ld + i));
-    }
-}
-
-static void outer_panels(const void *what, size_t first, size_t last, size_t thread)
-{
-    (void)thread;
-    const outer_work *work = what;
-#define PANEL(i, per_vec) outer_panel(work->self, i, per_vec, work)
-    EACH_PANEL_OF(&work->self->sizes.cell, first, last, PANEL);
-#undef PANEL
-}
-
-void NBT(steps_outer)(nbt_learner *self, nbt_flats flats, const real *factor, const real *E,
-                      real *out)
-{
-    const outer_work work = {self, flats, factor, E, out};
-    nbt_parallel(&self->workers, self->sizes.cell.count, self->past.length * self->sizes.cell.size,
-                 outer_panels, &work);
-}
-
 void NBT(steps_enter)(nbt_learner *self, int32_t symbol, const real *vector)
 {
     const size_t ldn = self->sizes.ldn, t = self->past.length;

@@ -40,11 +40,6 @@ void NBT(steps_backpropagate)(nbt_learner *self, size_t first, size_t count, con
  * `stays` (flat) what of E stays, Π keep. O(T gates n) */
 void NBT(steps_own_paths)(nbt_learner *self, real *stays);
 
-/* out = Σ_t u(t) flats(t)ᵀ + factor E, of θ's shape; E may be NULL, or be `out`.
- * O(T gates n (n + m)) */
-void NBT(steps_outer)(nbt_learner *self, nbt_flats flats, const real *factor, const real *E,
-                      real *out);
-
 /* Puts a step that begins with a transition into the window. */
 void NBT(steps_enter)(nbt_learner *self, int32_t symbol, const real *vector);
 

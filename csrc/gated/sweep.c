@@ -1,10 +1,10 @@
 #include "gated/sweep.h"
-#include "machine/panels.h"
+#include "gated/turns.h"
 #include "machine/parallel.h"
 #include "shared/optimizer.h"
 
-/* Turns whose sums stay in registers while the window's steps pass by. */
-enum { TURNS = NBT_REGISTER == 64 ? 8 : 4 };
+/* What becomes of g: it is kept, or θ learns from it. */
+typedef enum { KEEP, DESCEND, ADAM } pass_end;
 
 /* One panel: where its column begins, in flats and in matrices; its factors, laid out for turns. */
 typedef struct {
@@ -15,6 +15,7 @@ typedef struct {
     real *w;                     /* of the first pair; the others are `size` numbers apart, as */
     const real *w_new, *turns;   /* what is new to them */
     vec factor, stays;
+    real rate; /* SGD's */
     adam_step step;
 } panel;
 
@@ -22,12 +23,13 @@ typedef struct {
     const nbt_learner *self;
     const nbt_gated_pass *pass;
     adam_step step;
+    real rate;
     size_t from;
-    int learn;
+    pass_end end;
 } sweep_work;
 
 /* Turn number `at` (in numbers from the panel's begin), whose steps gave g and e. */
-NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, size_t K, int learn)
+NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, size_t K, pass_end end)
 {
     if (b->E) {
         const vec E = load(b->E + at);
@@ -41,8 +43,10 @@ NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, size_t K, int le
         store(w, b->turns[K + k] * before + b->turns[2 * K + k] * w_new);
     }
     if (b->pass->begun) g += load(b->g + at);
-    if (learn)
+    if (end == ADAM)
         adam_update(b->step, g, b->m + at, b->v + at, b->theta + at);
+    else if (end == DESCEND)
+        store(b->theta + at, load(b->theta + at) - b->rate * g);
     else
         store(b->g + at, g);
 }
@@ -50,75 +54,78 @@ NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, size_t K, int le
 /* `turns` turns from row p on of those that meet left (T, ld_left). */
 NBT_INLINE void sweep_turns(const panel *b, size_t turns, size_t at, const real *left,
                             size_t ld_left, const real *back, const real *own, size_t per_vec,
-                            int exact, size_t K, int learn)
+                            int exact, size_t K, pass_end end)
 {
-    vec g[TURNS] = {{0}}, e[TURNS] = {{0}};
+    vec g[TURNS], e[TURNS];
+    UNROLL
+    for (size_t k = 0; k < turns; k++) g[k] = e[k] = (vec){0};
     const size_t first = exact ? b->from : b->steps;
-    for (size_t t = 0; t < first; t++) {
-        const vec to_g = lanes_tile(load(back + t * b->ld), per_vec);
-        for (size_t k = 0; k < turns; k++)
-            g[k] += lanes_rows(left + t * ld_left + k * per_vec, per_vec) * to_g;
-    }
+    turns_add(turns, 0, first, left, ld_left, back, b->ld, per_vec, g);
     for (size_t t = first; t < b->steps && exact; t++) {
         const vec to_g = lanes_tile(load(back + t * b->ld), per_vec),
                   to_e = lanes_tile(load(own + t * b->ld), per_vec);
+        UNROLL
         for (size_t k = 0; k < turns; k++) {
             const vec u = lanes_rows(left + t * ld_left + k * per_vec, per_vec);
             g[k] += u * to_g;
             e[k] += u * to_e;
         }
     }
-    for (size_t k = 0; k < turns; k++) finish(b, at + k * LANES, g[k], e[k], K, learn);
+    UNROLL
+    for (size_t k = 0; k < turns; k++) finish(b, at + k * LANES, g[k], e[k], K, end);
 }
 
 NBT_INLINE void sweep_rows(const panel *b, size_t rows, size_t at, const real *left, size_t ld_left,
                            const real *back, const real *own, size_t per_vec, int exact, size_t K,
-                           int learn)
+                           pass_end end)
 {
     const size_t turns = (rows + per_vec - 1) / per_vec;
     size_t k = 0;
     for (; k + TURNS <= turns; k += TURNS)
         sweep_turns(b, TURNS, at + k * LANES, left + k * per_vec, ld_left, back, own, per_vec,
-                    exact, K, learn);
+                    exact, K, end);
     for (; k < turns; k++)
         sweep_turns(b, 1, at + k * LANES, left + k * per_vec, ld_left, back, own, per_vec, exact, K,
-                    learn);
+                    end);
 }
 
 /* Rows of symbols: a step meets one of them. */
-NBT_INLINE void sweep_symbols(const panel *b, size_t rows, size_t at, const int32_t *symbols,
-                              const real *back, const real *own, size_t per_vec, size_t K,
-                              int learn)
+NBT_INLINE void sweep_symbols(const nbt_learner *self, const panel *b, size_t at, const real *back,
+                              const real *own, size_t per_vec, size_t K, pass_end end)
 {
-    const size_t end = at + (rows + per_vec - 1) / per_vec * LANES;
-    for (size_t k = at; k < end; k += LANES) finish(b, k, (vec){0}, (vec){0}, K, 0);
-    for (size_t t = 0; t < b->steps; t++) {
-        if (symbols[t] < 0) continue;
-        const size_t p = (size_t)symbols[t];
-        panel_put(b->g + at, p, per_vec,
-                  panel_row_of(b->g + at, p, per_vec) + load(back + t * b->ld));
-        if (b->E)
-            panel_put(b->E + at, p, per_vec,
-                      panel_row_of(b->E + at, p, per_vec) + load(own + t * b->ld));
+    const int alone =
+        end == ADAM && !b->E && !K && !b->pass->begun; /* g has only the steps' part */
+    symbol_walk walk = symbols_of(self);
+    for (size_t p = 0; p < self->sizes.m; p += per_vec, at += LANES) {
+        vec g = {0}, e = {0};
+        if (alone && !symbol_before(&walk, p + per_vec)) {
+            adam_rest(b->step, b->m + at, b->v + at, b->theta + at);
+            continue;
+        }
+        for (; symbol_before(&walk, p + per_vec); walk.next++) {
+            const size_t t = (size_t)walk.order[walk.next], row = (size_t)walk.symbol[t] - p;
+            g += symbol_lanes(row, back + t * b->ld, per_vec);
+            if (b->E) e += symbol_lanes(row, own + t * b->ld, per_vec);
+        }
+        finish(b, at, g, e, K, end);
     }
-    for (size_t k = at; k < end && learn; k += LANES)
-        adam_update(b->step, load(b->g + k), b->m + k, b->v + k, b->theta + k);
 }
 
 /* The row of gains, in a turn of its own: nothing is multiplied. */
 NBT_INLINE void sweep_gains(const panel *b, size_t at, const real *back, const real *own,
-                            size_t per_vec, size_t K, int learn)
+                            size_t per_vec, size_t K, pass_end end)
 {
     vec g = {0}, e = {0};
     for (size_t t = 0; t < b->steps; t++) {
         g += lanes_only(load(back + t * b->ld), LANES / per_vec);
         if (b->E) e += lanes_only(load(own + t * b->ld), LANES / per_vec);
     }
-    finish(b, at, g, e, K, learn);
+    finish(b, at, g, e, K, end);
 }
 
 /* Row 0, and the panel's factors. */
-NBT_INLINE void sweep_biases(const nbt_learner *self, panel *b, size_t per_vec, size_t K, int learn)
+NBT_INLINE void sweep_biases(const nbt_learner *self, panel *b, size_t per_vec, size_t K,
+                             pass_end end)
 {
     const size_t i = b->i;
     const nbt_gated_pass *pass = b->pass;
@@ -134,19 +141,20 @@ NBT_INLINE void sweep_biases(const nbt_learner *self, panel *b, size_t per_vec, 
     biases.m = self->optimizer.theta_m, biases.v = self->optimizer.theta_v;
     if (b->E) biases.E = self->estimator.d;
     if (K) biases.w = self->estimator.w, biases.w_new = self->scratch.w_new;
-    finish(&biases, i, g, e, K, learn);
+    finish(&biases, i, g, e, K, end);
     b->factor = lanes_tile(b->factor, per_vec);
     b->stays = lanes_tile(b->stays, per_vec);
 }
 
 NBT_INLINE void sweep_panel(const nbt_learner *self, size_t i, size_t per_vec,
-                            const sweep_work *work, int exact, size_t K, int learn)
+                            const sweep_work *work, int exact, size_t K, pass_end end)
 {
     const nbt_sizes *at = &self->sizes;
     const nbt_gated_pass *pass = work->pass;
     const size_t W = rows_of_W(at, &self->choices), r = W * (LANES / per_vec);
     panel b = {
         .pass = pass, .i = i, .steps = self->past.length, .ld = at->cell.ld, .step = work->step};
+    b.rate = work->rate;
     b.size = at->cell.size, b.from = work->from, b.turns = self->scratch.turns;
     b.g = panel_of(&at->cell, self->scratch.g, i);
     b.E = exact ? panel_of(&at->cell, self->estimator.d, i) : NULL;
@@ -155,29 +163,28 @@ NBT_INLINE void sweep_panel(const nbt_learner *self, size_t i, size_t per_vec,
         b.w = panel_of(&at->cell, self->estimator.w, i);
         b.w_new = panel_of(&at->cell, self->scratch.w_new, i);
     }
-    if (learn) {
+    if (end == ADAM) {
         b.m = panel_of(&at->cell, self->optimizer.theta_m, i);
         b.v = panel_of(&at->cell, self->optimizer.theta_v, i);
     }
-    sweep_biases(self, &b, per_vec, K, learn);
+    sweep_biases(self, &b, per_vec, K, end);
     const real *own_W = exact ? pass->own.W + i : NULL, *own_r = exact ? pass->own.r + i : NULL;
     sweep_rows(&b, W, 0, self->past.window_a, at->ldn, pass->back.W + i, own_W, per_vec, exact, K,
-               learn);
+               end);
     if (self->choices.one_hot)
-        sweep_symbols(&b, at->m, r, self->past.window_symbol, pass->back.r + i, own_r, per_vec, K,
-                      learn);
+        sweep_symbols(self, &b, r, pass->back.r + i, own_r, per_vec, K, end);
     else
         sweep_rows(&b, at->m, r, self->past.window_x, at->ldm, pass->back.r + i, own_r, per_vec,
-                   exact, K, learn);
+                   exact, K, end);
     if (pass->back.gain)
         sweep_gains(&b, row_of_gains(at) * (LANES / per_vec), pass->back.gain + i,
-                    exact ? pass->own.gain + i : NULL, per_vec, K, learn);
+                    exact ? pass->own.gain + i : NULL, per_vec, K, end);
 }
 
 NBT_INLINE void sweep_form(const nbt_learner *self, const sweep_work *work, size_t first,
-                           size_t last, int exact, size_t K, int learn)
+                           size_t last, int exact, size_t K, pass_end end)
 {
-#define PANEL(i, per_vec) sweep_panel(self, i, per_vec, work, exact, K, learn)
+#define PANEL(i, per_vec) sweep_panel(self, i, per_vec, work, exact, K, end)
     EACH_PANEL_OF(&self->sizes.cell, first, last, PANEL);
 #undef PANEL
 }
@@ -191,10 +198,10 @@ static void sweep_panels(const void *what, size_t first, size_t last, size_t thr
     const size_t K = work->pass->K;
 #define FORM(exact, K)                                                                             \
     do {                                                                                           \
-        if (work->learn)                                                                           \
-            sweep_form(self, work, first, last, exact, K, 1);                                      \
+        if (work->end == ADAM)                                                                     \
+            sweep_form(self, work, first, last, exact, K, ADAM);                                   \
         else                                                                                       \
-            sweep_form(self, work, first, last, exact, K, 0);                                      \
+            sweep_form(self, work, first, last, exact, K, work->end);                              \
     } while (0)
     if (exact && K == 1)
         FORM(1, 1);
@@ -231,7 +238,13 @@ void NBT(gated_collect)(nbt_learner *self, const nbt_gated_pass *pass)
 
 void NBT(gated_collect_and_learn)(nbt_learner *self, const nbt_gated_pass *pass)
 {
-    const adam_step step = NBT(optimizer_adam)(&self->choices.theta, self->optimizer.theta_rate,
-                                               &self->optimizer.theta_updates);
-    sweep(self, &(sweep_work){self, pass, step, first_own(self, pass), 1});
+    const nbt_method *method = &self->choices.theta;
+    const double rate = self->optimizer.theta_rate;
+    sweep_work work = {.self = self, .pass = pass, .from = first_own(self, pass), .end = DESCEND};
+    work.rate = NBT(optimizer_step_size)(method, rate).rate;
+    if (method->kind == NBT_ADAM) {
+        work.end = ADAM;
+        work.step = NBT(optimizer_adam)(method, rate, &self->optimizer.theta_updates);
+    }
+    sweep(self, &work);
 }

@@ -18,7 +18,7 @@ typedef struct {
 /* Leaves g in scratch.g. */
 void NBT(gated_collect)(nbt_learner *self, const nbt_gated_pass *pass);
 
-/* The same, and θ ← Adam's step on g, while g is in registers; scratch.g is lost. */
+/* The same, and θ ← a step of SGD or Adam on g, while g is in registers; scratch.g is lost. */
 void NBT(gated_collect_and_learn)(nbt_learner *self, const nbt_gated_pass *pass);
 
 #endif

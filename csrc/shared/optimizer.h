@@ -43,6 +43,13 @@ typedef struct {
 /* Counts an update, and returns its numbers. updates: theta_updates or phi_updates. */
 adam_step NBT(optimizer_adam)(const nbt_method *method, double rate, uint64_t *updates);
 
+/* θ after m and v. */
+NBT_INLINE void adam_move(adam_step step, vec m, vec v, real *restrict theta)
+{
+    const vec four = step.complete * v + (real)4e-6; /* times what the root is of */
+    store(theta, load(theta) - lanes_twice_per_root(step.rate * m, four));
+}
+
 /* m, v and θ after g. A caller that has g in registers needs no array of it. Where g = 0, as in the
  * padding, m and v may stay 0; then θ does not change. */
 NBT_INLINE void adam_update(adam_step step, vec g, real *restrict m_at, real *restrict v_at,
@@ -52,8 +59,17 @@ NBT_INLINE void adam_update(adam_step step, vec g, real *restrict m_at, real *re
     const vec v = step.keep_v * load(v_at) + step.add_v * (g * g);
     store(m_at, m);
     store(v_at, v);
-    const vec four = step.complete * v + (real)4e-6; /* times what the root is of */
-    store(theta, load(theta) - lanes_twice_per_root(step.rate * m, four));
+    adam_move(step, m, v, theta);
+}
+
+/* The same, g = 0. */
+NBT_INLINE void adam_rest(adam_step step, real *restrict m_at, real *restrict v_at,
+                          real *restrict theta)
+{
+    const vec m = step.keep_m * load(m_at), v = step.keep_v * load(v_at);
+    store(m_at, m);
+    store(v_at, v);
+    adam_move(step, m, v, theta);
 }
 
 /* The factor of a gradient whose bias has g0, J_00 being as it was before. */

@@ -28,7 +28,7 @@ cdef class LearnerState:
     cdef dict owners  # of each array: the part that owns it, its kind
     cdef set lasting  # the arrays that are learned or carried, but `values`, of which few are used
     cdef readonly object dtype
-    cdef object window_symbol, activations, sign_words
+    cdef object window_symbol, window_order, activations, sign_words
     cdef readonly object stamp
     cdef CoreSystem system  # a system that is trained, or None
     cdef readonly SymbolCounts counts  # of symbols, or None
@@ -102,6 +102,8 @@ cdef class LearnerState:
             system._show(self.arrays["theta"])
         self.window_symbol = np.full(max(window, 1), -1, dtype=np.int32)
         self.c.past.window_symbol = <int32_t*><uintptr_t>self.window_symbol.ctypes.data
+        self.window_order = np.zeros_like(self.window_symbol)
+        self.c.past.window_order = <int32_t*><uintptr_t>self.window_order.ctypes.data
         self._share_with_layers()
         self.stamp = np.full(m if to.lazy else 1, -1, dtype=np.int32)
         self.c.waiting.stamp = <int32_t*><uintptr_t>self.stamp.ctypes.data
@@ -146,6 +148,7 @@ cdef class LearnerState:
         cdef LearnerState layer
         for place, layer in enumerate(self.layers):
             layer.c.past.window_symbol = self.c.past.window_symbol
+            layer.c.past.window_order = self.c.past.window_order
             self.arrays |= {f"{place}.{name}": array for name, array in layer.arrays.items()}
             self.owners |= {f"{place}.{name}": owner for name, owner in layer.owners.items()}
         return 0

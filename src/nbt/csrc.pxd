@@ -155,6 +155,7 @@ cdef extern from "learner.h" nogil:
         size_t length, head
         int entered
         int32_t* window_symbol
+        int32_t* window_order
     ctypedef struct nbt_waiting:
         int32_t* stamp
         int resumed

@@ -13,7 +13,7 @@ import numpy as np
 
 from nbt.cells import Stack
 from nbt.diagnosis.trajectory import Replicas, Trajectory, of_readout, put
-from nbt.optimizers import SGD
+from nbt.optimizers import Kalman
 from nbt.trainers import RTRL, NoBackTrack, Trainer
 from nbt.trainers.state import influence
 from nbt.trainers.state.layered import of_layer, without_layer
@@ -38,7 +38,7 @@ class WindowedTrajectory(Trajectory):
         self.exact = RTRL(*values, trainer.optimizer, **more)
         put(self.exact, unlearned, _influence(trainer, state))
         self.replicas = WindowedReplicas(trainer, unlearned, replicas)
-        self._probe = RTRL(*values, SGD(0.0), **more)
+        self._probe = RTRL(*values, Kalman(0.0), **more)  # an optimizer that has all of g before it
         core = trainer._live.learner
         self._same = core.named("learned") | core.named("carried", "network", "scaler")
 
