@@ -53,15 +53,18 @@ NBT_INLINE void outer_rows(const nbt_learner *self, outer_panel *b, size_t rows,
 NBT_INLINE void outer_symbols(const nbt_learner *self, outer_panel *b, size_t rows, size_t at,
                               const real *right, size_t per_vec)
 {
+    const size_t turns = (rows + per_vec - 1) / per_vec, ld = self->sizes.cell.ld;
     symbol_walk walk = symbols_of(self);
-    for (size_t p = 0; p < rows; p += per_vec, at += LANES) {
+    for (size_t k = 0; k < turns; k++) {
+        const size_t met = next_turn(&walk, per_vec, turns);
+        for (; k < met; k++) put_turn(b, at + k * LANES, (vec){0});
+        if (k == turns) return;
         vec sum = {0};
-        for (; symbol_before(&walk, p + per_vec); walk.next++) {
+        for (; next_turn(&walk, per_vec, turns) == k; walk.next++) {
             const size_t t = (size_t)walk.order[walk.next];
-            sum +=
-                symbol_lanes((size_t)walk.symbol[t] - p, right + t * self->sizes.cell.ld, per_vec);
+            sum += symbol_lanes((size_t)walk.symbol[t] - k * per_vec, right + t * ld, per_vec);
         }
-        put_turn(b, at, sum);
+        put_turn(b, at + k * LANES, sum);
     }
 }
 

@@ -51,6 +51,12 @@ NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, size_t K, pass_e
         store(b->g + at, g);
 }
 
+/* Turn number `at`, where all of g is 0. */
+NBT_INLINE void rest(const panel *b, size_t at)
+{
+    adam_rest(b->step, b->m + at, b->v + at, b->theta + at);
+}
+
 /* `turns` turns from row p on of those that meet left (T, ld_left). */
 NBT_INLINE void sweep_turns(const panel *b, size_t turns, size_t at, const real *left,
                             size_t ld_left, const real *back, const real *own, size_t per_vec,
@@ -93,21 +99,22 @@ NBT_INLINE void sweep_rows(const panel *b, size_t rows, size_t at, const real *l
 NBT_INLINE void sweep_symbols(const nbt_learner *self, const panel *b, size_t at, const real *back,
                               const real *own, size_t per_vec, size_t K, pass_end end)
 {
-    const int alone =
-        end == ADAM && !b->E && !K && !b->pass->begun; /* g has only the steps' part */
+    const size_t turns = (self->sizes.m + per_vec - 1) / per_vec;
+    const int alone = end == ADAM && !b->E && !K && !b->pass->begun; /* g is that of the steps */
     symbol_walk walk = symbols_of(self);
-    for (size_t p = 0; p < self->sizes.m; p += per_vec, at += LANES) {
+    for (size_t k = 0; k < turns; k++) {
+        const size_t met = next_turn(&walk, per_vec, turns);
+        for (; k < met && alone; k++) rest(b, at + k * LANES);
+        for (; k < met; k++) finish(b, at + k * LANES, (vec){0}, (vec){0}, K, end);
+        if (k == turns) return;
         vec g = {0}, e = {0};
-        if (alone && !symbol_before(&walk, p + per_vec)) {
-            adam_rest(b->step, b->m + at, b->v + at, b->theta + at);
-            continue;
-        }
-        for (; symbol_before(&walk, p + per_vec); walk.next++) {
-            const size_t t = (size_t)walk.order[walk.next], row = (size_t)walk.symbol[t] - p;
+        for (; next_turn(&walk, per_vec, turns) == k; walk.next++) {
+            const size_t t = (size_t)walk.order[walk.next];
+            const size_t row = (size_t)walk.symbol[t] - k * per_vec;
             g += symbol_lanes(row, back + t * b->ld, per_vec);
             if (b->E) e += symbol_lanes(row, own + t * b->ld, per_vec);
         }
-        finish(b, at, g, e, K, end);
+        finish(b, at + k * LANES, g, e, K, end);
     }
 }
 

@@ -40,10 +40,11 @@ NBT_INLINE symbol_walk symbols_of(const nbt_learner *self)
     return (symbol_walk){self->past.window_symbol, self->past.window_order, self->past.ordered, 0};
 }
 
-/* Is the next step's symbol one of the rows before `end`? */
-NBT_INLINE int symbol_before(const symbol_walk *walk, size_t end)
+/* The turn of the next step's row; `turns`, if there is none: so many turns have rows. */
+NBT_INLINE size_t next_turn(const symbol_walk *walk, size_t per_vec, size_t turns)
 {
-    return walk->next < walk->count && (size_t)walk->symbol[walk->order[walk->next]] < end;
+    if (walk->next == walk->count) return turns;
+    return (size_t)walk->symbol[walk->order[walk->next]] / per_vec;
 }
 
 /* right[t] (…, ld) in the lanes of step t's row, in a turn that begins with row p. */

@@ -25,32 +25,45 @@ NBT_INLINE vec fold_tile(const nbt_panels *at, const vec sum[FOLDED], const real
     return fold_within_quarters(quarters);
 }
 
-/* FOLDED rows from p on by `count` vectors. */
-NBT_INLINE void dot_tile(const nbt_panels *at, size_t count, size_t p, const real *M, const real *x,
-                         size_t ld_x, vec *folded)
+/* Groups of FOLDED rows that are walked together by one or two vectors. */
+enum { BESIDE = NBT_REGISTER == 64 ? 2 : 1 };
+
+/* `groups` of FOLDED rows from p on by `count` vectors; folded (groups, count). */
+NBT_INLINE void dot_tile(const nbt_panels *at, size_t groups, size_t count, size_t p, const real *M,
+                         const real *x, size_t ld_x, vec *folded)
 {
-    vec sum[VECTORS][FOLDED];
+    vec sum[VECTORS][BESIDE * FOLDED];
+    const size_t rows = groups * FOLDED;
     for (size_t t = 0; t < count; t++)
-        for (size_t k = 0; k < FOLDED; k++) sum[t][k] = (vec){0};
+        for (size_t k = 0; k < rows; k++) sum[t][k] = (vec){0};
     for (size_t i = 0; i < at->full; i += LANES) {
         const real *row = panel_of(at, M, i) + p * LANES;
-        for (size_t k = 0; k < FOLDED; k++) {
+        for (size_t k = 0; k < rows; k++) {
             const vec m = load(row + k * LANES);
             for (size_t t = 0; t < count; t++) sum[t][k] += m * load(x + t * ld_x + i);
         }
     }
-    for (size_t t = 0; t < count; t++)
-        folded[t] = fold_tile(at, sum[t], tail_turn(at, M, p), x + t * ld_x);
+    for (size_t g = 0; g < groups; g++)
+        for (size_t t = 0; t < count; t++)
+            folded[g * count + t] =
+                fold_tile(at, sum[t] + g * FOLDED, tail_turn(at, M, p + g * FOLDED), x + t * ld_x);
 }
 
 /* As many rows from p on as a vec has, or as there are. */
 NBT_INLINE void dot_rows(const nbt_panels *at, size_t rows, size_t count, size_t p, const real *M,
                          const real *x, size_t ld_x, real *out, size_t ld_out)
 {
-    const size_t left = rows - p < LANES ? rows - p : LANES;
-    vec sums[VECTORS] = {{0}}, folded[VECTORS];
-    for (size_t k = 0; k < left; k += FOLDED) {
-        dot_tile(at, count, p + k, M, x, ld_x, folded);
+    const size_t left = rows - p < LANES ? rows - p : LANES, step = BESIDE * FOLDED;
+    vec sums[VECTORS] = {{0}}, folded[BESIDE * VECTORS];
+    size_t k = 0;
+    for (; count <= 2 && BESIDE > 1 && k + step <= left; k += step) {
+        dot_tile(at, BESIDE, count, p + k, M, x, ld_x, folded);
+        for (size_t g = 0; g < BESIDE; g++)
+            for (size_t t = 0; t < count; t++)
+                sums[t] = lanes_take(sums[t], k + g * FOLDED, folded[g * count + t]);
+    }
+    for (; k < left; k += FOLDED) {
+        dot_tile(at, 1, count, p + k, M, x, ld_x, folded);
         for (size_t t = 0; t < count; t++) sums[t] = lanes_take(sums[t], k, folded[t]);
     }
     for (size_t t = 0; t < count; t++) store(out + t * ld_out + p, lanes_only(sums[t], left));
