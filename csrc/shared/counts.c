@@ -35,6 +35,32 @@ static nbt_counts_slot *bucket_of(const nbt_counts *self, uint64_t hash)
     return self->table + NBT_COUNTS_WAYS * (hash >> 24 & (self->buckets - 1));
 }
 
+/* Before the bucket of a slot is written. */
+static void note(nbt_counts *self, const nbt_counts_slot *slot)
+{
+    if (!self->before) return;
+    const size_t b = (size_t)(slot - self->table) / NBT_COUNTS_WAYS;
+    if (self->noted[b]) return;
+    self->noted[b] = 1;
+    memcpy(self->before + NBT_COUNTS_WAYS * self->writes, self->table + NBT_COUNTS_WAYS * b,
+           NBT_COUNTS_WAYS * sizeof *slot);
+    self->written[self->writes++] = (uint32_t)b;
+}
+
+void nbt_counts_begin(nbt_counts *self)
+{
+    for (size_t k = 0; k < self->writes; k++) self->noted[self->written[k]] = 0;
+    self->writes = 0;
+}
+
+void nbt_counts_undo(nbt_counts *self)
+{
+    for (size_t k = 0; k < self->writes; k++)
+        memcpy(self->table + NBT_COUNTS_WAYS * self->written[k], self->before + NBT_COUNTS_WAYS * k,
+               NBT_COUNTS_WAYS * sizeof *self->table);
+    nbt_counts_begin(self);
+}
+
 static nbt_counts_slot *find(const nbt_counts *self, uint64_t hash)
 {
     nbt_counts_slot *const bucket = bucket_of(self, hash);
@@ -55,6 +81,7 @@ static void take(nbt_counts *self, uint64_t hash, uint32_t pair)
 {
     nbt_counts_slot *const bucket = bucket_of(self, hash);
     size_t given = 0;
+    note(self, bucket);
     while (given < NBT_COUNTS_WAYS && bucket[given].pair[0]) given++;
     if (given == NBT_COUNTS_WAYS) {
         given = 0;
@@ -216,11 +243,13 @@ double nbt_counts_predict(nbt_counts *self)
 static void halve(nbt_counts *self, size_t k)
 {
     nbt_counts_slot *s;
-    for (uint64_t j = 0; (s = find(self, hash_of(self, k, j))); j++)
+    for (uint64_t j = 0; (s = find(self, hash_of(self, k, j))); j++) {
+        note(self, s);
         for (size_t i = 0; i < NBT_COUNTS_PAIRS && s->pair[i]; i++) {
             const uint32_t c = count_of(s->pair[i]);
             s->pair[i] = s->pair[i] - c + (c + 1) / 2;
         }
+    }
 }
 
 /* Counts the symbol after the context of order k; returns whether it was known there. */
@@ -233,6 +262,7 @@ static int count(nbt_counts *self, size_t k, uint32_t symbol)
         while (i < NBT_COUNTS_PAIRS && s->pair[i] && symbol_of(s->pair[i]) != symbol) i++;
         if (i == NBT_COUNTS_PAIRS) continue;
         const int known = s->pair[i] != 0;
+        note(self, s);
         if (known && count_of(s->pair[i]) >= NBT_COUNTS_MOST) halve(self, k);
         s->pair[i] = known ? s->pair[i] + 1 : symbol << COUNT_BITS | 1;
         enliven(s);

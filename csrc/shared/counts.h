@@ -52,6 +52,11 @@ typedef struct nbt_counts {
     double *share;           /* (A) 0 between calls */
     double *log_q;           /* (A) ln q_K, up to a constant */
     int32_t *touched;        /* (A) */
+    /* lent, or NULL: the journal of the table; see nbt_counts_begin */
+    nbt_counts_slot *before; /* (buckets, 4) what buckets were, in the order of the first writes; */
+    uint32_t *written;       /* (buckets) their numbers; */
+    uint8_t *noted;          /* (buckets) 1 where a bucket is one of them */
+    size_t writes;           /* how many they are */
     /* derived */
     size_t known;                          /* symbols in the context */
     uint64_t hash[NBT_COUNTS_DEEPEST + 1]; /* of the context of each order */
@@ -64,6 +69,13 @@ typedef struct nbt_counts {
 
 /* Recomputes what is derived, after the arrays were written. */
 void nbt_counts_refresh(nbt_counts *self);
+
+/* From now on, each bucket of the table is noted before it is first written; what was noted is
+ * dropped. O(what was noted) */
+void nbt_counts_begin(nbt_counts *self);
+
+/* The table is as it was then. The caller has the other arrays, and calls nbt_counts_refresh. */
+void nbt_counts_undo(nbt_counts *self);
 
 /* Sets log_q (A) for the next symbol; returns β. O(A + what is counted in the contexts of now). */
 double nbt_counts_predict(nbt_counts *self);

@@ -14,7 +14,7 @@ cdef class SymbolCounts:
 
     cdef nbt_counts c
     cdef readonly dict arrays
-    cdef object scratch
+    cdef object scratch, journal
 
     def __cinit__(self, *, size_t symbols, size_t orders, size_t buckets, bint of_inputs):
         cells = (orders + 1, COUNTS_BITS)
@@ -37,6 +37,32 @@ cdef class SymbolCounts:
         self.c.log_q = self.c.base + 3 * symbols
         self.c.touched = <int32_t*><uintptr_t>self.scratch[1].ctypes.data
         nbt_counts_refresh(&self.c)
+
+    def begin(self):
+        """Return copies of the small arrays, and from now on note each bucket of slots before it is
+        first written: so `undo` takes back a call, however large the table is. The journal takes
+        memory from the system only where it is used."""
+        if self.journal is None:
+            before = aligned_bytes(self.c.buckets * COUNTS_BUCKET)
+            self.journal = (before, np.empty(self.c.buckets, np.uint32),
+                            np.zeros(self.c.buckets, np.uint8))
+            self.c.before = <nbt_counts_slot*><uintptr_t>before.ctypes.data
+            self.c.written = <uint32_t*><uintptr_t>self.journal[1].ctypes.data
+            self.c.noted = <uint8_t*><uintptr_t>self.journal[2].ctypes.data
+        nbt_counts_begin(&self.c)
+        return {name: array.copy() for name, array in self.arrays.items() if name != "slots"}
+
+    def undo(self, kept):
+        """Take back what was written since `begin` returned `kept`."""
+        nbt_counts_undo(&self.c)
+        for name, array in kept.items():
+            self.arrays[name][...] = array
+        nbt_counts_refresh(&self.c)
+
+    @property
+    def written(self):
+        """How many buckets of slots were written since `begin`."""
+        return self.c.writes
 
     @property
     def symbols(self):

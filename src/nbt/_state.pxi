@@ -368,9 +368,7 @@ cdef class LearnerState:
         """Return a copy of all that a call changes, in case a function of the system fails."""
         used = self.indptr[self.c.sizes.n]
         arrays = {name: self.arrays[name].copy() for name in self.lasting}
-        counted = {}
-        if self.counts is not None:
-            counted = {name: array.copy() for name, array in self.counts.arrays.items()}
+        counted = None if self.counts is None else self.counts.begin()
         counters = (self.c.counters.step, self.c.past.length, self.c.past.entered,
                     self.c.estimator.settled, self.c.network.x_last, self.c.readout.symbol,
                     self.c.optimizer.theta_updates, self.c.optimizer.phi_updates)
@@ -380,10 +378,8 @@ cdef class LearnerState:
 
     cdef int _put_back(self, kept) except -1:
         arrays, indptr, indices, values, symbols, counted, counters = kept
-        for name, array in counted.items():
-            self.counts.arrays[name][...] = array
-        if counted:
-            self.counts.refresh()
+        if counted is not None:
+            self.counts.undo(counted)
         for name, array in arrays.items():
             self.arrays[name][...] = array
         used = len(indices)

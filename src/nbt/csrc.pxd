@@ -123,7 +123,13 @@ cdef extern from "shared/counts.h" nogil:
         double* share
         double* log_q
         int32_t* touched
+        nbt_counts_slot* before
+        uint32_t* written
+        uint8_t* noted
+        size_t writes
     void nbt_counts_refresh(nbt_counts* self) noexcept
+    void nbt_counts_begin(nbt_counts* self) noexcept
+    void nbt_counts_undo(nbt_counts* self) noexcept
     size_t nbt_counts_first_bad_slot(const nbt_counts_slot* slots, size_t count,
                                      size_t symbols) noexcept
 

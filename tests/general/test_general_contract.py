@@ -158,6 +158,49 @@ def test_an_exception_of_the_users_undoes_the_call(broken, when, rule, assert_sa
     assert_same_state(trainer.state_dict(), untouched.state_dict())
 
 
+def counting(memory, left):
+    """A ring beside counts, which fails where `left` has a number and that many steps are done."""
+
+    def step(*arguments):
+        for k in range(len(left)):
+            left[k] -= 1
+            if left[k] < 0:
+                raise KeyError("mine")
+        return systems.Ring.step(*arguments)
+
+    readout = nbt.Softmax(A, counts=3, counts_memory=memory)
+    return nbt.NoBackTrack(systems.ring(step=step), readout, SGD, inputs=2, seed=9)
+
+
+@pytest.mark.parametrize("memory", [4096, 2**26])
+@pytest.mark.parametrize("failed", [1, 40, 900])
+def test_counts_of_a_failed_call_are_taken_back(memory, failed, assert_same_state):
+    """Also where slots were given up and counts halved."""
+    rng, left = np.random.default_rng(1), []
+    y = np.where(rng.random(2400) < 0.7, 1, rng.integers(0, A, 2400))
+    x = rng.normal(size=(2400, 2))
+    broken, untouched = counting(memory, left), counting(memory, [])
+    for one in (broken, untouched):
+        one.learn(x[:600], y[:600])
+    before = broken.state_dict()
+    left.append(failed)
+    with pytest.raises(KeyError, match="mine"):
+        broken.learn(x[600:1700], y[600:1700])
+    assert_same_state(broken.state_dict(), before)
+    left.clear()
+    assert broken.learn(x[600:], y[600:]).tobytes() == untouched.learn(x[600:], y[600:]).tobytes()
+    assert_same_state(broken.state_dict(), untouched.state_dict())
+
+
+def test_a_call_that_may_fail_keeps_only_the_counts_it_writes():
+    trainer = counting(2**26, [])
+    x, y = data(30)
+    counts = trainer._live.learner.counts
+    for steps in (20, 10):
+        trainer.learn(x[:steps], y[:steps])
+        assert 0 < counts.written <= 4 * steps
+
+
 def returns(name, value):
     return {name: lambda *_: value}
 
