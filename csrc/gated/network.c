@@ -8,12 +8,20 @@
 /* Rows of the first `count` gates (…, ldn) to flat; flat to rows of all gates. */
 static void pack(const nbt_sizes *at, size_t count, const real *rows, real *flat)
 {
+    if (at->gates == 1) { /* too short to call memcpy for */
+        lanes_copy(at->ldn, rows, flat);
+        return;
+    }
     for (size_t g = 0; g < count; g++)
         memcpy(flat + g * at->n, rows + g * at->ldn, at->n * sizeof(real));
 }
 
 static void unpack(const nbt_sizes *at, const real *flat, real *rows)
 {
+    if (at->gates == 1) {
+        lanes_copy(at->ldn, flat, rows);
+        return;
+    }
     for (size_t g = 0; g < at->gates; g++)
         memcpy(rows + g * at->ldn, flat + g * at->n, at->n * sizeof(real));
 }

@@ -84,29 +84,30 @@ void NBT(panels_dot)(const nbt_panels *at, size_t rows, size_t count, const real
             dot_rows(at, rows, 1, p, M, x + t * ld_x, ld_x, out + t * ld_out, ld_out);
 }
 
-/* FOLDED rows from p on: their sums, and M[p + k] -= step[k] x; step is 0 in rows of padding. */
-NBT_INLINE vec descend_tile(const nbt_panels *at, size_t p, const real *step, const real *x,
-                            real *M)
+/* `groups` of FOLDED rows from p on: their sums, folded (groups), and M[p + k] -= step[k] x; step
+ * is 0 in rows of padding. */
+NBT_INLINE void descend_tile(const nbt_panels *at, size_t groups, size_t p, const real *step,
+                             const real *x, real *M, vec *folded)
 {
-    const size_t full = at->full, apart = at->depth * LANES;
-    vec sum[FOLDED];
-    for (size_t k = 0; k < FOLDED; k++) sum[k] = (vec){0};
+    const size_t full = at->full, apart = at->depth * LANES, rows = groups * FOLDED;
+    vec sum[BESIDE * FOLDED];
+    for (size_t k = 0; k < rows; k++) sum[k] = (vec){0};
     real *row = panel_of(at, M, 0) + p * LANES;
     for (size_t i = 0; i < full; i += LANES, row += apart) {
         const vec columns = load(x + i);
-        for (size_t k = 0; k < FOLDED; k++) {
+        for (size_t k = 0; k < rows; k++) {
             const vec m = load(row + k * LANES);
             sum[k] += m * columns;
             store(row + k * LANES, m - step[k] * columns);
         }
     }
     real *turn = tail_turn(at, M, p);
-    const vec folded = fold_tile(at, sum, turn, x);
-    for (size_t k = 0; k < FOLDED && turn; k += at->per_vec, turn += LANES) {
+    for (size_t g = 0; g < groups; g++)
+        folded[g] = fold_tile(at, sum + g * FOLDED, tail_turn(at, M, p + g * FOLDED), x);
+    for (size_t k = 0; k < rows && turn; k += at->per_vec, turn += LANES) {
         const vec columns = lanes_tile(load(x + at->full), at->per_vec);
         store(turn, load(turn) - lanes_rows(step + k, at->per_vec) * columns);
     }
-    return folded;
 }
 
 void NBT(panels_dot_descend)(const nbt_panels *at, size_t rows, real rate,
@@ -115,13 +116,20 @@ void NBT(panels_dot_descend)(const nbt_panels *at, size_t rows, real rate,
 {
     for (size_t i = 0; i < at->ld; i += LANES) store(M + i, load(M + i) - rate * load(x + i));
     for (size_t p = 0; p < rows; p += LANES) {
-        const size_t count = rows - p < LANES ? rows - p : LANES;
+        const size_t count = rows - p < LANES ? rows - p : LANES, beside = BESIDE * FOLDED;
         real step[2 * NBT_LANES]; /* the second half is read, and not used */
-        vec sums = {0};
+        vec sums = {0}, folded[BESIDE];
         store_any(step, rate * lanes_only(load(left + p), count));
         store_any(step + LANES, sums);
-        for (size_t k = 0; k < count; k += FOLDED)
-            sums = lanes_take(sums, k, descend_tile(at, p + k, step + k, x, M));
+        size_t k = 0;
+        for (; BESIDE > 1 && k + beside <= count; k += beside) {
+            descend_tile(at, BESIDE, p + k, step + k, x, M, folded);
+            for (size_t g = 0; g < BESIDE; g++) sums = lanes_take(sums, k + g * FOLDED, folded[g]);
+        }
+        for (; k < count; k += FOLDED) {
+            descend_tile(at, 1, p + k, step + k, x, M, folded);
+            sums = lanes_take(sums, k, folded[0]);
+        }
         store(out + p, lanes_only(sums, count));
     }
 }
