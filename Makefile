@@ -11,7 +11,7 @@ NBT_DATA_DIR ?= $(abspath $(wildcard ../shared/data))
 export NBT_DATA_DIR
 SOURCES := $(shell find csrc src -type f -not -name '*.so' -not -path '*/__pycache__/*') CMakeLists.txt pyproject.toml
 
-.PHONY: docs shares build train test test-all soak fuzz test-clang anomalies forecasting bench bench-compare peers peers-test reservoir breathing scaling instructions \
+.PHONY: docs shares build train test test-all soak fuzz test-clang anomalies forecasting bench bench-compare peers peers-test reservoir breathing numbers scaling instructions \
 	instructions-record learning lint format sanitize clean
 
 build: $(VENV)/.installed
@@ -88,6 +88,10 @@ reservoir: .venv-reservoir/.installed
 # Positions of breathing people, predicted 0.1 to 2 s ahead; ARGS=FOLDER of recordings.
 breathing: build
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.breathing $(ARGS)
+
+# Which setting suits which numbers, as in docs/forecasting.md; goes on where it stopped.
+numbers: build
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.study.numbers $(ARGS)
 
 # The reference and the pages of docs/ as HTML: build/docs/index.html.
 .venv-docs/.installed: $(SOURCES) pyproject.toml

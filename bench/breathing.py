@@ -113,6 +113,11 @@ def echo(dim: int, seed: int) -> Network:
     )
 
 
+def preset(dim: int, seed: int, effort: str) -> Network:
+    setting = nbt.preset("numbers", effort, readout=nbt.Gaussian(dim))
+    return Network(nbt.NoBackTrack(**setting, seed=seed))
+
+
 def lstm(dim: int, seed: int, units: int, lags: int, decay: Any, prior: float) -> Network:
     """Units with gates, and a readout that sees them and the last positions."""
     return Network(
@@ -134,10 +139,10 @@ MODELS: dict[str, Callable[[int, int], Any]] = {
         nbt.NoBackTrack(nbt.RNN(20, "tanh"), nbt.Gaussian(dim), inputs=dim, seed=seed)
     ),
     "100 units that are not learned": echo,
-    "LSTM(40), ten lags, 0.001, prior 0.001": lambda dim, seed: lstm(
-        dim, seed, 40, 10, 0.001, 1e-3
-    ),
-    "LSTM(40), ten lags": lambda dim, seed: lstm(dim, seed, 40, 10, nbt.InverseSqrt(0.2), 1.0),
+    **{
+        f"numbers, {effort}": lambda dim, seed, effort=effort: preset(dim, seed, effort)
+        for effort in ("fast", "default", "best")
+    },
     "LSTM(64), five lags": lambda dim, seed: lstm(dim, seed, 64, 5, nbt.InverseSqrt(0.2), 1.0),
 }
 

@@ -71,7 +71,8 @@ static int waiting_finite(const nbt_learner *self)
 
 static void follow_target(nbt_learner *self, const double *target)
 {
-    if (self->choices.phi.shared && self->choices.scale_y)
+    const int drifts_alone = !(self->choices.direct && self->choices.scale_x); /* recursive.h */
+    if (self->choices.phi.shared && self->choices.scale_y && drifts_alone)
         NBT(recursive_follow)(self, target);
     else
         NBT(scaler_follow_target)(&self->scaler, self->sizes.Y, target);

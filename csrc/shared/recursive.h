@@ -14,7 +14,9 @@
  * d is 1. Where targets are standardised and the largest error is beyond 3 deviations, it is that
  * error over 3 deviations: the further off, the less a step counts. Standardised targets change
  * their unit with each target. φ follows that, so that it predicts what it did before: least
- * squares in a unit that drifts would be wrong by as much as it drifts.
+ * squares in a unit that drifts would be wrong by as much as it drifts. Where f has standardised
+ * inputs, these drift with the targets. Then φ stays as it is: to change its side alone would be
+ * wrong by as much.
  *
  * Both changes wait for the next pass, which reads and writes P once: P ← α P - w wᵀ - v vᵀ, then
  * P f. Of the blocks of 8 by 8 entries only those on the diagonal and right of it are kept. Entries

@@ -126,7 +126,8 @@ class Trainer:
             self.scale_y.follow_errors(y, *self.squares)
             known, mean, k = self.scale_y.known, self.scale_y.mean.copy(), self.scale_y.deviation
             self.scale_y.follow(y)
-            if isinstance(self.phi_optimizer, Shared):
+            drifts_alone = not (self.direct and self.scale_x)
+            if isinstance(self.phi_optimizer, Shared) and drifts_alone:
                 self._change_unit(known, mean, k)
         return loss
 

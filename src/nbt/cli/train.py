@@ -39,10 +39,11 @@ def train(context: click.Context, source: str | None, **options: Any) -> int:
 
     Symbols are learned by the best known setting: a network with gates, and counts of contexts
     beside it; in Python, nbt.preset("text"). Made-up sequences, such as data:anbn, have no counts:
-    nbt.preset("symbols"). --fast and --best choose others, --paper the paper's algorithm. --units,
-    --counts, --every, --rank and --optimizer change a part of it. Another --rule, a --cell without
-    gates, and options that only these have, such as --blocks, go with --cell rnn and
-    the optimizer of the rule.
+    nbt.preset("symbols"). Numbers have plain units, and a readout that sees the last two records
+    and learns by least squares: nbt.preset("numbers"). --fast and --best choose others, --paper the
+    paper's algorithm. --units, --counts, --every, --rank, --lags and --optimizer change a part of
+    it. Another --rule, a --cell without gates, and options that only these have, such as --blocks,
+    go with --cell rnn and the optimizer of the rule, and nothing else of it.
 
     A network of several layers: --layers 3 --units 20, or --units 32,16,8 --activation
     tanh,sigmoid,sigmoid, from the input on. With gates: --cell lstm --layers 2 --units 48.

@@ -8,11 +8,11 @@ from typing import Any
 
 from nbt import optimizers
 from nbt.cells import GRU, LSTM, MGU
-from nbt.optimizers import SGD, Adam, Kalman, default_for_readout
-from nbt.readouts import Softmax
+from nbt.optimizers import SGD, SHARED, Adam, Kalman, default_for_readout
+from nbt.readouts import Gaussian, Softmax
 from nbt.schedules import Constant, InverseSqrt
 from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT, forms, windowed
-from nbt.trainers.presets import OPTIMIZER_OF_RULE, preset
+from nbt.trainers.presets import MOST_SEEN, MOST_TWICE, OPTIMIZER_OF_RULE, preset
 
 __all__ = [
     *("BLOCKS", "CELL", "DT", "EVERY", "EXACT_STEPS", "OPTIMIZERS", "PRIOR", "RATE"),
@@ -20,6 +20,7 @@ __all__ = [
         "READOUT_DECAY",
         "READOUT_OPTIMIZER",
         "READOUT_PRIOR",
+        "READOUT_REDUCTION",
         "READOUT_RATE",
         "RULES",
         "RULES_OF_GATED",
@@ -27,7 +28,9 @@ __all__ = [
     ),
     *(
         "ADAM_RATE",
+        "DIRECT",
         "GATED",
+        "LAGS",
         "MEMORY",
         "NORM",
         "OPTIMIZER",
@@ -100,19 +103,22 @@ RATE = (
     f"{ADAM_RATE} for adam"
 )
 READOUT_OPTIMIZER = "that of the network; kalman beside adam"
+READOUT_REDUCTION = f"that of the network; {SHARED} for numbers with the best known setting"
 READOUT_DECAY = f"that of the network; {shown(default_for_readout(Adam()).schedule)} beside adam"
 READOUT_RATE = f"that of the network, or {SGD_RATE}, {ADAM_RATE} for adam"
 
 GATED = {"lstm": LSTM, "gru": GRU, "mgu": MGU}
 CELL = "lstm for symbols; rnn for numbers, another --rule, --paper, and options that lstm lacks"
+LAGS = f"2 for up to {MOST_TWICE} numbers with the best known setting, else 1"
+DIRECT = f"yes for up to {MOST_SEEN} numbers with the best known setting, else no"
 UNITS_OF_SCORE = str(preset("lines")["cell"].units)
 
 
 def _units(effort: str) -> str:
-    """Return the units of the presets of that effort, of text and of made-up symbols."""
-    kinds = (preset(kind, effort, readout=Softmax(2)) for kind in ("text", "symbols"))
-    text, made_up = (setting["cell"].units for setting in kinds)
-    return f"{text} ({made_up} for data:NAME)"
+    """Return the units of the presets of that effort, of text, made-up symbols and numbers."""
+    kinds = {"text": Softmax(2), "symbols": Softmax(2), "numbers": Gaussian(1)}
+    each = [preset(kind, effort, readout=readout)["cell"].units for kind, readout in kinds.items()]
+    return "{} ({} for data:NAME, {} for numbers)".format(*each)
 
 
 UNITS_OF_CELL = (

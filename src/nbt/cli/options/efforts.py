@@ -32,7 +32,9 @@ def stream_kind(source: str, readout: Any) -> Kind:
     return "symbols" if source.startswith(MADE_UP) and source != WRITTEN else "text"
 
 
-def setting_of(options: dict[str, Any], kind: Kind, readout: Any) -> dict[str, Any]:
+def setting_of(
+    options: dict[str, Any], kind: Kind, readout: Any, inputs: Any = None
+) -> dict[str, Any]:
     """Return the best known arguments of a trainer for this kind of stream, with the cell and the
     units that were asked for. Nothing if another rule or a cell without gates is asked for, or
     an option that cells with gates do not have."""
@@ -45,10 +47,7 @@ def setting_of(options: dict[str, Any], kind: Kind, readout: Any) -> dict[str, A
                 f"--{efforts[0]} chooses the network, which {other} does, too: give one of them"
             )
         return {}
-    try:
-        setting = preset(kind, *efforts, readout=readout)
-    except ValueError:
-        raise click.UsageError(f"--{efforts[0]} is for symbols, not for numbers") from None
+    setting = preset(kind, *efforts, readout=readout, inputs=inputs)
     form = GATED.get(options["cell"], type(setting["cell"]))
     if not isinstance(setting["cell"], (form, *GATED.values())):
         setting = preset("symbols", readout=readout)

@@ -12,7 +12,6 @@ from nbt.cli.options import defaults
 from nbt.cli.options.defaults import GATED, TRAINERS, of, shown
 from nbt.cli.options.rows import Row
 from nbt.cli.options.values import Count, Each, OrNone, Positive, Range, Rules, Schedule
-from nbt.inputs import Vector
 from nbt.optimizers import FISHERS, REDUCTIONS, SHARED, Adam, Kalman
 from nbt.readouts import Softmax
 from nbt.trainers import NoBackTrack
@@ -25,8 +24,12 @@ LEARN = "train diagnose"
 SCHEDULE = Schedule.name
 
 NETWORK = (
-    Row("fast", "Take the best known setting for symbols at a fourth of the time.", "train"),
-    Row("best", "Take the best known setting for text at twice the time.", "train"),
+    Row(
+        "fast",
+        "Take a best known setting of fewer units, at a fourth to half of the time.",
+        "train",
+    ),
+    Row("best", "Take a larger best known setting: two to four times the time.", "train"),
     Row(
         "cell",
         {
@@ -93,7 +96,7 @@ NETWORK = (
         "Number of records that the network receives at each step: the last ones of --columns.",
         LEARN,
         Count(),
-        otherwise=shown(of(Vector, "lags")),
+        otherwise=defaults.LAGS,
     ),
     Row(
         "cell_norm",
@@ -136,7 +139,7 @@ NETWORK = (
         "Whether the readout sees the last input as well as the units.",
         LEARN,
         negated=True,
-        otherwise="no",
+        otherwise=defaults.DIRECT,
     ),
 )
 
@@ -359,7 +362,7 @@ OPTIMIZER = (
         "squares, for numbers.",
         LEARN,
         click.Choice([REDUCTIONS[0], SHARED]),
-        otherwise="that of the network",
+        otherwise=defaults.READOUT_REDUCTION,
         needs=("readout_optimizer", "kalman"),
         argument="reduction",
     ),

@@ -55,7 +55,8 @@ def build_trainer(source: str, readout: Any, options: dict[str, Any], inputs: An
 
     options = {**dict.fromkeys((*OF_TRAINER, "missing")), **options}
     kind = stream_kind(source, readout)
-    setting = setting_of(options, kind, readout)
+    inputs = _lagged(inputs, options["lags"])
+    setting = setting_of(options, kind, readout, inputs)
     readout = setting.pop("readout", readout)
     first, second = (setting.pop(name, None) for name in ("optimizer", "readout_optimizer"))
     network = options["cell"] or _name_of(setting.get("cell"))
@@ -70,20 +71,20 @@ def build_trainer(source: str, readout: Any, options: dict[str, Any], inputs: An
         return {TABLE[name].takes: options[name] for name in named if options[name] is not None}
 
     cell = setting.pop("cell") if setting else _cell(options)
-    settings = {**setting, **chosen(*_with("rule"), "dtype", "seed", "missing")}
-    settings |= given(inputs=_lagged(inputs, options["lags"]))
+    settings = given(inputs=inputs) | setting | chosen(*_with("rule"), "dtype", "seed", "missing")
+    settings |= given(inputs=_lagged(settings.get("inputs"), options["lags"]))
     if options["optimizer"]:
-        shared = ("readout_prior",) if options["optimizer"] == "kalman" else ()
-        own = chosen(*_with("optimizer"), *shared)
-        own = {name: None if value == NONE else value for name, value in own.items()}
         kind = OPTIMIZERS[options["optimizer"]]
         if not isinstance(first, kind):
             first, second = kind(), None
+        shared = ("readout_prior",) if options["optimizer"] == "kalman" and second is None else ()
+        own = chosen(*_with("optimizer"), *shared)
+        own = {name: None if value == NONE else value for name, value in own.items()}
         first = dataclasses.replace(first, **own)
         of_readout = chosen(*(name for name in _with("readout_optimizer") if name not in shared))
         if of_readout or options["readout_optimizer"] not in (None, _beside(options["optimizer"])):
             name = options["readout_optimizer"] or _beside(options["optimizer"])
-            second = _of_readout(name, (first, second), of_readout)
+            second = _of_readout(name, (second, first), of_readout)
     if options["direct"] is not None:
         readout = dataclasses.replace(readout, direct=options["direct"])
     settings |= given(optimizer=first, readout_optimizer=second)
@@ -97,10 +98,10 @@ def _beside(optimizer: str) -> str:
 
 
 def _of_readout(name: str, set_before: tuple[Any, Any], own: dict[str, Any]) -> Any:
-    """Return the optimizer of that name for the readout. What is not told is as in that of the
-    network, in the readout's own, or as the library has it beside that of the network."""
+    """Return the optimizer of that name for the readout. What is not told is as in the readout's
+    own, in that of the network, or as the library has it beside that of the network."""
     kind = OPTIMIZERS[name]
-    beside = default_for_readout(set_before[0])
+    beside = default_for_readout(set_before[1])
     known = next((one for one in (*set_before, beside) if isinstance(one, kind)), kind())
     return dataclasses.replace(known, **own)
 

@@ -1,5 +1,6 @@
 """The best known settings, and who takes them: Python, the command line."""
 
+import dataclasses
 import io
 import itertools
 
@@ -47,12 +48,77 @@ def test_the_paper_is_as_it_was():
         assert preset.describe() == literal.describe()
 
 
-def test_numbers_have_what_they_had(tmp_path):
-    default = nbt.NoBackTrack(nbt.RNN(20), nbt.Gaussian(1), nbt.Kalman())
-    preset = nbt.NoBackTrack(readout=nbt.Gaussian(1), **nbt.preset("numbers"))
-    assert preset.describe() == default.describe()
-    theirs = of_command(tmp_path, source="data:sines")
-    assert (theirs.cell, theirs.optimizer) == (preset.cell, preset.optimizer)
+def of_numbers(columns, effort="default", **more):
+    return nbt.preset("numbers", effort, readout=nbt.Gaussian(columns), **more)
+
+
+@pytest.mark.parametrize("effort", WORDS)
+def test_the_command_line_takes_the_preset_for_numbers(effort, tmp_path):
+    preset = nbt.NoBackTrack(**of_numbers(1, effort))
+    theirs = of_command(tmp_path, *WORDS[effort], source="data:sines")
+    assert theirs.describe() == preset.describe()
+
+
+@pytest.mark.parametrize(
+    ("words", "inputs"), [([], None), (["--target", "b,c"], 1), (["--lags", "5"], 5)]
+)
+def test_columns_of_a_table_take_it(words, inputs, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,c\n" + "1,2,3\n4,3,1\n" * 20)
+    source, columns = str(tmp_path / "t.csv"), "a" if "--target" in words else "a,b"
+    theirs = of_command(tmp_path, "--columns", columns, *words, source=source)
+    given = {"inputs": nbt.Vector(2, lags=5)} if "--lags" in words else {"inputs": inputs}
+    assert theirs.describe() == nbt.NoBackTrack(**of_numbers(2, **given)).describe()
+
+
+@pytest.mark.parametrize(
+    ("size", "inputs", "lags", "seen"),
+    [
+        (1, None, 2, True),
+        (16, None, 2, True),
+        (17, None, 1, True),
+        (64, None, 1, True),
+        (65, None, 1, False),
+        (2, 2, 2, True),
+        (2, 3, 1, True),  # other numbers than those that are predicted
+        (2, nbt.Vector(2, standardize=False), 1, True),
+        (2, nbt.Vector(2, lags=9), 9, True),
+        (2, nbt.Vector(2, lags=33), 33, False),
+    ],
+)
+@pytest.mark.parametrize("readout", [nbt.Gaussian, nbt.Bernoulli])
+def test_what_the_readout_of_numbers_sees(readout, size, inputs, lags, seen):
+    setting = nbt.preset("numbers", readout=readout(size), inputs=inputs)
+    trainer = nbt.NoBackTrack(**setting)
+    same = readout is nbt.Bernoulli and isinstance(inputs, nbt.Vector) and inputs.lags == 1
+    assert trainer.inputs.lags == (2 if same else lags)  # events are not standardised
+    assert trainer.readout.direct == seen
+    assert (trainer.cell == nbt.RNN(20)) == (not seen)
+    shared = trainer.readout_optimizer.reduction == "shared"
+    assert shared == (seen and readout is nbt.Gaussian)
+
+
+def test_numbers_from_symbols():
+    setting = nbt.preset("numbers", readout=nbt.Gaussian(2), inputs=nbt.Symbols(5))
+    assert setting["inputs"] == nbt.Symbols(5)
+    nbt.NoBackTrack(**setting).learn([1, 4], [[1.0, 2.0], [3.0, 4.0]])
+
+
+def test_a_part_of_it_for_numbers(tmp_path):
+    shared = nbt.Kalman(readout_prior=1.0, reduction="shared")
+    for words, changed in (
+        ("--units 7", {"cell": nbt.RNN(7)}),
+        ("--lags 1", {"inputs": nbt.Vector(1)}),
+        ("--decay 0.2", {"optimizer": nbt.Kalman(0.2)}),
+        ("--readout-prior 3", {"readout_optimizer": dataclasses.replace(shared, readout_prior=3)}),
+        ("--readout-decay 0.01", {"readout_optimizer": dataclasses.replace(shared, decay=0.01)}),
+        ("--optimizer sgd", {"optimizer": nbt.SGD(), "readout_optimizer": nbt.SGD()}),
+        ("--no-direct", {"readout": nbt.Gaussian(1)}),
+    ):
+        theirs = of_command(tmp_path, *words.split(), source="data:sines")
+        assert theirs.describe() == nbt.NoBackTrack(**of_numbers(1) | changed).describe(), words
+    for words in ("--cell rnn", "--blocks 20"):
+        theirs = of_command(tmp_path, *words.split(), source="data:sines")
+        assert theirs.describe() == nbt.NoBackTrack(nbt.RNN(20), nbt.Gaussian(1)).describe()
 
 
 def errors_of(y, **setting):
@@ -125,24 +191,34 @@ def test_counts_can_be_left_out(tmp_path):
     assert theirs.readout.counts == 0
 
 
-@pytest.mark.parametrize("readout", [None, nbt.Gaussian(2)])
-def test_text_needs_its_readout(readout):
-    with pytest.raises(TypeError, match=r"readout: .*counts"):
-        nbt.preset("text", readout=readout)
+@pytest.mark.parametrize(
+    ("kind", "readout"),
+    [("text", None), ("text", nbt.Gaussian(2)), ("numbers", None), ("numbers", nbt.Softmax(2))],
+)
+def test_text_and_numbers_need_their_readout(kind, readout):
+    with pytest.raises(TypeError, match=r"readout: expected the .* is to have with"):
+        nbt.preset(kind, readout=readout)
 
 
 @pytest.mark.parametrize("key", PRESETS, ids=" ".join)
 def test_a_preset_is_a_new_dictionary(key):
-    more = {"readout": nbt.Softmax(2)}
+    more = {"readout": nbt.Gaussian(2) if key[0] in ("numbers", "clean") else nbt.Softmax(2)}
     nbt.preset(*key, **more)["cell"] = None
     assert nbt.preset(*key, **more)["cell"] is not None
+
+
+@pytest.mark.parametrize("key", PRESETS, ids=" ".join)
+def test_inputs_come_back(key):
+    readout = nbt.Gaussian(2) if key[0] in ("numbers", "clean") else nbt.Softmax(2)
+    setting = nbt.preset(*key, readout=readout, inputs=nbt.Vector(3))
+    assert nbt.NoBackTrack(**setting).inputs == nbt.Vector(3)
 
 
 def test_what_a_preset_is_not():
     for args, words in (
         (("words",), "kind: expected one of 'text', 'symbols', 'lines', 'numbers'"),
         (("symbols", "slow"), "effort: expected one of"),
-        (("numbers", "best"), "effort: expected one of 'default', 'paper', got 'best'"),
+        (("lines", "best"), "effort: expected one of 'default', got 'best'"),
     ):
         with pytest.raises(ValueError, match=words):
             nbt.preset(*args)
@@ -181,7 +257,7 @@ def test_other_cells_have_what_they_had(rule):
         ("--units 7", lambda s: nbt.NoBackTrack(nbt.LSTM(7), s)),
         (
             "--best --units 7",
-            lambda s: nbt.NoBackTrack(nbt.LSTM(7, norm="rms", memory=(1, 8)), s),
+            lambda s: nbt.NoBackTrack(nbt.LSTM(7, coupled=True, norm="rms", memory=(1, 16)), s),
         ),
         ("--cell lstm --fast", lambda s: nbt.NoBackTrack(nbt.LSTM(32), s)),
         ("--cell gru --fast", lambda s: nbt.NoBackTrack(nbt.GRU(32), s)),
@@ -220,8 +296,6 @@ def test_options_override_a_part(words, make, tmp_path):
 def test_what_does_not_go_together(words, error, capsys):
     assert run(["train", "data:anbn", "--steps", "9", *words.split()]) == 2
     assert error in capsys.readouterr().err
-    assert run(["train", "data:sines", "--steps", "9", "--best"]) == 2
-    assert "--best is for symbols, not for numbers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("effort", ["fast", "best"])
