@@ -92,6 +92,19 @@ def test_sizes(cell, n, A, m, dtype):
         assert not pair.follow(4), inputs
 
 
+@pytest.mark.parametrize("isa", nbt.build_info()["isas"])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(("optimizer", "rank"), [("sgd", 2), ("adam", 3), ("adam", 0)])
+def test_every_instruction_set(isa, optimizer, rank, dtype, monkeypatch):
+    """Panels and rows that lie side by side, with a rest; pairs that go two by two, with a rest;
+    symbols that are met more than once in a window, and others that are not."""
+    monkeypatch.setenv("NBT_ISA", isa)
+    sizes = {"n": 34, "A": 6, "m": 21, "every": 7, "rank": rank}
+    for inputs in INPUTS:
+        pair = WindowedPair(optimizer=optimizer, inputs=inputs, dtype=dtype, **sizes)
+        assert not pair.follow(8), inputs
+
+
 def test_more_units_than_one_block_of_signs():
     assert not WindowedPair(n=70, A=3, every=2, rank=2, inputs="other").follow(3)
 
