@@ -68,6 +68,7 @@ class _Sequence(BaseEstimator):
             options=self.options,
             seed=seed,
             missing=self.missing,
+            grows=False,
         )
 
     def _pass(self, X, y, epochs) -> None:
@@ -261,7 +262,8 @@ class RNNRegressor(RegressorMixin, _Sequence):
     Parameters
     ----------
     cell, optimizer, rule, options, epochs, missing, random_state
-        As in `RNNClassifier`.
+        As in `RNNClassifier`. Where neither `cell` nor `optimizer` nor `options` is given, nor
+        another rule, the network is that of ``nbt.preset("numbers")``.
 
     Attributes
     ----------

@@ -166,6 +166,23 @@ def test_numbers_and_how_sure():
     np.testing.assert_allclose(mean[:, 0], -mean[:, 1], atol=0.2)
 
 
+def test_a_regressor_has_the_preset_for_numbers():
+    """Unless anything else is asked for."""
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = X[:, :2] @ [1.0, -2.0]
+    made = nbt.sklearn.RNNRegressor(random_state=0).fit(X, y).trainer_
+    setting = nbt.preset("numbers", readout=nbt.Gaussian(1), inputs=3)
+    assert made.describe() == nbt.NoBackTrack(**setting, seed=made.seed).describe()
+    plain = nbt.NoBackTrack(nbt.RNN(20), nbt.Gaussian(1), inputs=3, seed=made.seed).describe()
+    for asked in ({"cell": nbt.RNN(20)}, {"optimizer": nbt.Kalman()}, {"options": {"rank": 1}}):
+        other = nbt.sklearn.RNNRegressor(**asked, random_state=0).fit(X, y).trainer_
+        assert (other.readout, other.inputs) == (nbt.Gaussian(1), nbt.Vector(3))
+    same = nbt.sklearn.RNNRegressor(nbt.RNN(20), random_state=0).fit(X, y).trainer_
+    assert same.describe() == plain
+    rtrl = nbt.sklearn.RNNRegressor(rule="RTRL", random_state=0).fit(X, y).trainer_
+    assert rtrl.cell == nbt.RNN(20)
+
+
 def test_missing_numbers():
     X, y = series(500)
     X[::5, 1], y[::7] = np.nan, np.nan

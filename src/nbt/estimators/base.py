@@ -19,8 +19,9 @@ from nbt.estimators.saved import UNITS, Saved
 from nbt.estimators.undo import HOPELESS, Undo
 from nbt.inputs import Vector
 from nbt.optimizers import OPTIMIZERS, Optimizer
-from nbt.readouts import Readout
+from nbt.readouts import Gaussian, Readout
 from nbt.trainers import RTRL, NoBackTrack, Trainer, TruncatedBPTT
+from nbt.trainers.presets import preset
 
 __all__ = ["Estimator", "count", "make_trainer", "some"]
 
@@ -39,9 +40,14 @@ def make_trainer(
     options: Mapping[str, Any] | None,
     seed: int,
     missing: str = "mask",
+    grows: bool = True,
 ) -> Trainer:
-    """Return a new trainer by the parameters of an estimator, with standardised vectors as
-    inputs."""
+    """Return a new trainer by the parameters of an estimator, with standardised vectors as inputs.
+    Where nothing is asked for and the number of inputs is settled, numbers have their preset."""
+    asked = cell is not None or optimizer is not None or options or rule != "NoBackTrack"
+    if isinstance(readout, Gaussian) and not grows and not asked:
+        setting = preset("numbers", readout=readout, inputs=inputs)
+        return NoBackTrack(**setting, missing=missing, seed=seed)
     kind = RULES[_arguments.one_of("rule", rule, RULES)]
     options = {} if options is None else dict(_arguments.instance("options", options, Mapping))
     if optimizer is not None:
