@@ -44,12 +44,12 @@ def make_trainer(
 ) -> Trainer:
     """Return a new trainer by the parameters of an estimator, with standardised vectors as inputs.
     Where nothing is asked for and the number of inputs is settled, numbers have their preset."""
-    asked = cell is not None or optimizer is not None or options or rule != "NoBackTrack"
+    kind = RULES[_arguments.one_of("rule", rule, RULES)]
+    options = {} if options is None else dict(_arguments.instance("options", options, Mapping))
+    asked = cell is not None or optimizer is not None or options or kind is not NoBackTrack
     if isinstance(readout, Gaussian) and not grows and not asked:
         setting = preset("numbers", readout=readout, inputs=inputs)
         return NoBackTrack(**setting, missing=missing, seed=seed)
-    kind = RULES[_arguments.one_of("rule", rule, RULES)]
-    options = {} if options is None else dict(_arguments.instance("options", options, Mapping))
     if optimizer is not None:
         options["optimizer"] = _arguments.instance("optimizer", optimizer, *OPTIMIZERS)
     for name in RESERVED:

@@ -122,8 +122,8 @@ def _units(effort: str) -> str:
 
 
 UNITS_OF_CELL = (
-    f"{_units('default')}; {_units('fast')} with --fast; {_units('best')} with --best; {UNITS} for "
-    "cells without gates, or another --rule"
+    f"{_units('default')}; {_units('fast')} with --fast; {_units('best')} with --best; {UNITS} "
+    "for --cell rnn, leaky or ctrnn, or another --rule"
 )
 
 

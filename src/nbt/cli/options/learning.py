@@ -24,11 +24,7 @@ LEARN = "train diagnose"
 SCHEDULE = Schedule.name
 
 NETWORK = (
-    Row(
-        "fast",
-        "Take a best known setting of fewer units, at a fourth to half of the time.",
-        "train",
-    ),
+    Row("fast", "Take a smaller best known setting: a fourth to half of the time.", "train"),
     Row("best", "Take a larger best known setting: two to four times the time.", "train"),
     Row(
         "cell",
