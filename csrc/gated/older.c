@@ -117,8 +117,11 @@ static void add_of_window(nbt_learner *self, size_t pair)
                                                                                 own.r, own.gain};
     for (size_t k = 0; k < 4; k++) {
         if (!to[k] || (k && to[k] == to[k - 1])) continue;
-        for (size_t i = 0; i < count; i += LANES)
-            store(to[k] + i, load(to[k] + i) - load(later + i % ld) * load(from[k] + i));
+        for (size_t t = 0; t < count; t += ld)
+            for (size_t i = 0; i < ld; i += LANES) {
+                real *at_i = to[k] + t + i;
+                store(at_i, load(at_i) - load(later + i) * load(from[k] + t + i));
+            }
     }
     NBT(gated_outer)(self, back, factor, self->estimator.d, w, w_new);
 }
