@@ -87,7 +87,7 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(reduction, u, 1, ldn, nobacktrack, DERIVED)                                                  \
     X(reduction, rho, 1, ldn, nobacktrack, DERIVED)                                                \
     X(reduction, rho_inverse, 1, ldn, nobacktrack, DERIVED)                                        \
-    X(reduction, sign, 1, ldn, nobacktrack, DERIVED)                                               \
+    X(reduction, sign, 1, ldn, online_pairs, DERIVED)                                              \
     X(reduction, block_v, 1, ldS, nobacktrack, DERIVED)                                            \
     X(reduction, block_w, 1, ldS, nobacktrack, DERIVED)                                            \
     X(reduction, block_rho, 1, ldS, nobacktrack, DERIVED)                                          \
@@ -143,15 +143,15 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
 /* A system: values of ∂f/∂θ, and each parameter's own (sparse.h); its x and y. */
 #define NBT_SYSTEM_ARRAYS(X)                                                                       \
     X(system, values, 1, entries, followed, CARRIED)                                               \
-    X(system, own, 1, cell.size, is_system &&nobacktrack, DERIVED)                                 \
+    X(system, own, 1, cell.size, is_system &&online_pairs, DERIVED)                                \
     X(system, x, 1, ldm, is_system, CARRIED)                                                       \
     X(system, y, 1, ldY, is_system, SCRATCH)
 
 /* What a step works with, and predictions, too: the input as it is read, the state that follows.
  * nbt_scratch (learner.h) has the names of each use. */
 #define NBT_SCRATCH_ARRAYS(X)                                                                      \
-    X(scratch, c, K, ldn, nobacktrack, DERIVED)                                                    \
-    X(scratch, pushed, (K + T) * S, ldn, nobacktrack, DERIVED)                                     \
+    X(scratch, c, K, ldn, online_pairs, DERIVED)                                                   \
+    X(scratch, pushed, (K + T) * S, ldn, online_pairs, DERIVED)                                    \
     X(scratch, pairs, threads *K, ldpair, nobacktrack, DERIVED)                                    \
     X(scratch, F, rowsF, columnsF, rtrl || full, DERIVED)                                          \
     X(scratch, g_flat, 1, ldG, rtrl, DERIVED)                                                      \

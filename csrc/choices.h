@@ -9,7 +9,7 @@
 
 typedef enum { NBT_F32, NBT_F64 } nbt_dtype;
 /* NBT_FIXED: the network is not learned, the readout alone is. */
-typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT, NBT_FIXED } nbt_rule;
+typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT, NBT_FIXED, NBT_UORO, NBT_RULES } nbt_rule;
 /* What a unit is (gated/unit.h). NBT_ONE_GATE: RNN and LeakyRNN. */
 typedef enum { NBT_ONE_GATE, NBT_LSTM, NBT_COUPLED_LSTM, NBT_GRU, NBT_MGU } nbt_cell;
 typedef enum { NBT_SIGMOID, NBT_TANH, NBT_IDENTITY } nbt_activation;

@@ -21,6 +21,7 @@
 #include "systems/nobacktrack.h"
 #include "systems/rtrl.h"
 #include "systems/step.h"
+#include "systems/uoro.h"
 
 static void nothing(nbt_learner *self) { (void)self; }
 
@@ -117,6 +118,8 @@ const nbt_kernels NBT(nbt_kernels_of) = {
                           nothing, nothing, NBT(system_bptt_refresh)},
             [NBT_FIXED] = {NBT(system_loss), NBT(system_advance), NBT(system_look), nothing,
                            nothing, nothing},
+            [NBT_UORO] = {NBT(system_uoro_observe), NBT(system_uoro_advance), NBT(system_look),
+                          nothing, nothing, NBT(system_refresh)},
         },
     .refresh = refresh,
     .bring_up = settle_rows,

@@ -6,10 +6,10 @@
 
 typedef struct nbt_kernels {
     size_t lanes;            /* reals of a vec */
-    nbt_rule_row rules[4];   /* by nbt_rule */
+    nbt_rule_row rules[NBT_RULES];   /* by nbt_rule */
     nbt_rule_row descent;    /* NoBackTrack where one pass is enough */
-    nbt_rule_row gated[4];   /* by nbt_rule: gated/ */
-    nbt_rule_row systems[4]; /* by nbt_rule, where a system is trained */
+    nbt_rule_row gated[NBT_RULES];   /* by nbt_rule: gated/ */
+    nbt_rule_row systems[NBT_RULES]; /* by nbt_rule, where a system is trained */
     void (*refresh)(nbt_learner *self);
     void (*predict)(nbt_learner *self, const nbt_rule_row *rule, int has_x, int32_t symbol,
                     const double *vector, double *p);

@@ -11,17 +11,8 @@
 /* g = (1/K) Σ_k (H·v̄_k) w̄_k + Σ_i H_i w_i, (12). O(Kp + entries) */
 static void mean_gradient(nbt_learner *self)
 {
-    real *g = self->scratch.g, *c = self->scratch.c;
-    NBT(rows_dot)(self->sizes.K, self->sizes.ldn, self->estimator.v, self->readout.H, c);
-    for (size_t k = 0; k < self->sizes.K; k++) {
-        const real part = c[k] / (real)self->sizes.K,
-                   *w = row_at(self->estimator.w, k, self->sizes.cell.size);
-        for (size_t j = 0; j < self->sizes.cell.size; j += LANES) {
-            const vec before = k ? load(g + j) : (vec){0};
-            store(g + j, before + part * load(w + j));
-        }
-    }
-    NBT(sparse_add)(&self->system, self->readout.H, g);
+    NBT(system_pairs_gradient)(self);
+    NBT(sparse_add)(&self->system, self->readout.H, self->scratch.g);
 }
 
 /* Where each parameter acts on one state alone and there is one pair, a step takes two passes: the

@@ -127,6 +127,20 @@ int NBT(system_move)(nbt_learner *self, const nbt_point *at)
     return 1;
 }
 
+void NBT(system_pairs_gradient)(nbt_learner *self)
+{
+    real *g = self->scratch.g, *c = self->scratch.c;
+    NBT(rows_dot)(self->sizes.K, self->sizes.ldn, self->estimator.v, self->readout.H, c);
+    for (size_t k = 0; k < self->sizes.K; k++) {
+        const real part = c[k] / (real)self->sizes.K,
+                   *w = row_at(self->estimator.w, k, self->sizes.cell.size);
+        for (size_t j = 0; j < self->sizes.cell.size; j += LANES) {
+            const vec before = k ? load(g + j) : (vec){0};
+            store(g + j, before + part * load(w + j));
+        }
+    }
+}
+
 int NBT(system_step)(nbt_learner *self, const nbt_point *at)
 {
     NBT_ASK(self, step, at, self->scratch.h_next);

@@ -13,7 +13,7 @@ arrives. Memory does not grow, and a step costs little more than running the net
 Begin with `NoBackTrack`, which has most of the options. The methods of all trainers are those of
 `Trainer`. `train` makes a trainer learn from a stream of `nbt.streams` or of your own.
 
-- *Learning rules*: `NoBackTrack`, `RTRL`, `TruncatedBPTT`; all are a `Trainer`
+- *Learning rules*: `NoBackTrack`, `RTRL`, `TruncatedBPTT`, `UORO`; all are a `Trainer`
 - *The best known settings*: `preset`
 - *The loop*: `train`, `learn_many`, `History`, `HistoryRow`, `Interrupts`, `Terminated`
 - *Stopping and going on*: `load`, `Checkpoint`
@@ -61,7 +61,7 @@ from nbt.schedules import Constant, InverseSqrt
 from nbt.systems.check import check_system
 from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import DerivedWarning, System
-from nbt.trainers import RTRL, NoBackTrack, TruncatedBPTT
+from nbt.trainers import RTRL, UORO, NoBackTrack, TruncatedBPTT
 from nbt.trainers.base import Trainer
 from nbt.trainers.learn_many import learn_many
 from nbt.trainers.presets import preset
@@ -74,6 +74,7 @@ __all__ = [  # noqa: RUF022 - in the order of the list above, and of the referen
     "NoBackTrack",
     "RTRL",
     "TruncatedBPTT",
+    "UORO",
     "Trainer",
     "preset",
     "train",

@@ -1,6 +1,7 @@
 """Facts of this build, the names of choices that C numbers, and small functions of csrc/."""
 
-RULES = {"nobacktrack": NBT_NOBACKTRACK, "rtrl": NBT_RTRL, "bptt": NBT_BPTT, "fixed": NBT_FIXED}
+RULES = {"nobacktrack": NBT_NOBACKTRACK, "rtrl": NBT_RTRL, "bptt": NBT_BPTT, "fixed": NBT_FIXED,
+         "uoro": NBT_UORO}
 ACTIVATIONS = {"sigmoid": NBT_SIGMOID, "tanh": NBT_TANH, "identity": NBT_IDENTITY}
 READOUTS = {"softmax": NBT_SOFTMAX, "gaussian": NBT_GAUSSIAN, "bernoulli": NBT_BERNOULLI,
             "ownloss": NBT_OWN_LOSS}

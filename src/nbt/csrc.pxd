@@ -58,7 +58,7 @@ cdef extern from "choices.h" nogil:
     ctypedef enum nbt_dtype:
         NBT_F32, NBT_F64
     ctypedef enum nbt_rule:
-        NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT, NBT_FIXED
+        NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT, NBT_FIXED, NBT_UORO
     ctypedef enum nbt_activation:
         NBT_SIGMOID, NBT_TANH, NBT_IDENTITY
     ctypedef enum nbt_optimizer:

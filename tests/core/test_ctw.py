@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from helpers.calls import Call, until
-from oracle import ctw as oracle
+from oracle.models import ctw as oracle
 
 import nbt
 from nbt import _core

@@ -5,7 +5,7 @@ import itertools
 import pickle
 
 import numpy as np
-import oracle.hmm
+import oracle.models.hmm
 import pytest
 
 import nbt
@@ -57,10 +57,10 @@ def test_the_oracle_is_the_sum_over_all_paths():
     y = sequence(4, 6)
     gammas = [None, *(s**-0.6 for s in range(1, 6))]
     parameters = hmm.startprob_, hmm.transmat_, hmm.emissionprob_
-    em = oracle.hmm.OnlineEM(*parameters, lambda t: gammas[t], NEVER, 0)
+    em = oracle.models.hmm.OnlineEM(*parameters, lambda t: gammas[t], NEVER, 0)
     for symbol in y:
         em.learn(symbol)
-    expected = oracle.hmm.smoothed_statistics(*parameters, y, gammas)
+    expected = oracle.models.hmm.smoothed_statistics(*parameters, y, gammas)
     np.testing.assert_allclose(em.S_q, expected[0], rtol=0, atol=1e-14)
     np.testing.assert_allclose(em.S_g, expected[1], rtol=0, atol=1e-14)
     assert em.S_q.sum() == pytest.approx(1)  # the first weight is 1
@@ -75,7 +75,7 @@ def test_exact_equals_the_oracle_while_it_learns(rate):
         gamma = lambda t: 0.05  # noqa: E731
     else:
         gamma = lambda t: min(1, 0.7 / t**0.5)  # noqa: E731
-    em = oracle.hmm.OnlineEM(
+    em = oracle.models.hmm.OnlineEM(
         hmm.startprob_, hmm.transmat_, hmm.emissionprob_, gamma, burn_in=5, least=1e-4
     )
     before = hmm.transmat_.copy()
@@ -185,7 +185,7 @@ def test_recovers_a_known_model(own):
 def test_score_and_predict_proba_are_sums_over_all_paths():
     hmm = model(3, 4)
     y = sequence(4, 5)
-    found = list(oracle.hmm.paths(hmm.startprob_, hmm.transmat_, hmm.emissionprob_, y))
+    found = list(oracle.models.hmm.paths(hmm.startprob_, hmm.transmat_, hmm.emissionprob_, y))
     total = sum(p for _, p in found)
     posterior = np.zeros((5, 3))
     for path, p in found:

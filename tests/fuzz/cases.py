@@ -23,6 +23,7 @@ RULES = {
     "nobacktrack": nbt.NoBackTrack,
     "rtrl": nbt.RTRL,
     "bptt": nbt.TruncatedBPTT,
+    "uoro": nbt.UORO,
 }
 CHANGES = ("reset", "grow", "edit", "flush")  # verbs that take no steps
 OWN = ("split", "blocks", "exact_self", "window", "norm", "rank", "every")  # choices of a rule

@@ -10,7 +10,12 @@ from helpers.c_sources import NEEDED
 import nbt
 
 N, M, A = 6, 3, 4
-RULES = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "bptt": nbt.TruncatedBPTT}
+RULES = {
+    "nobacktrack": nbt.NoBackTrack,
+    "rtrl": nbt.RTRL,
+    "bptt": nbt.TruncatedBPTT,
+    "uoro": nbt.UORO,
+}
 DTYPES = ["float64", "float32"]
 
 

@@ -25,11 +25,17 @@ OPTIMIZERS = {
     "kalman": (nbt.Kalman(DECAY, PRIOR), ("kalman", DECAY, PRIOR, "quasi-diagonal")),
 }
 SYSTEMS = {"ring": (systems.ring, systems.RING), "layers": (systems.layers, systems.LAYERS)}
-RULES = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "bptt": nbt.TruncatedBPTT}
+RULES = {
+    "nobacktrack": nbt.NoBackTrack,
+    "rtrl": nbt.RTRL,
+    "bptt": nbt.TruncatedBPTT,
+    "uoro": nbt.UORO,
+}
 ORACLES = {
     "nobacktrack": oracle.general.NoBackTrack,
     "rtrl": oracle.general.RTRL,
     "bptt": oracle.general.TruncatedBPTT,
+    "uoro": oracle.general.UORO,
 }
 
 
@@ -120,6 +126,8 @@ CASES = [
     ("rtrl", "sgd", {}),
     ("rtrl", "kalman", {}),
     ("rtrl", "adam", {}),
+    *(("uoro", optimizer, {"rank": rank})
+      for optimizer, rank in (("sgd", 1), ("adam", 2), ("kalman", 1), ("kalman", 2))),
     *(("nobacktrack", "adam", {"norm": norm, "rank": rank}) for norm in ("euclidean", "fisher")
       for rank in (1, 2)),
     ("nobacktrack", "adam", {"norm": "fisher", "rank": 3, "split": "blocks"}),

@@ -16,6 +16,7 @@ RULES = {
     "split": nbt.NoBackTrack,
     "rtrl": nbt.RTRL,
     "bptt": nbt.TruncatedBPTT,
+    "uoro": nbt.UORO,
 }
 KALMAN, SGD = nbt.Kalman(nbt.InverseSqrt(0.3), prior=0.5), nbt.SGD(nbt.InverseSqrt(0.1))
 
@@ -40,6 +41,7 @@ def build(name, rule, dtype="float64", optimizer=KALMAN, inputs=2, **changes):
         "nobacktrack": {"rank": 2},
         "split": {"rank": 2, "split": "blocks"},
         "bptt": {"window": 4},
+        "uoro": {"rank": 2},
     }.get(rule, {})
     system = getattr(systems, name)(**changes)
     return RULES[rule](system, nbt.Softmax(A), optimizer, inputs=inputs, dtype=dtype, seed=9, **own)
@@ -146,6 +148,7 @@ def test_an_exception_of_the_users_undoes_the_call(broken, when, rule, assert_sa
             ("vjp", "rtrl"),
             ("vjp", "nobacktrack"),
             ("vjp", "split"),
+            ("vjp", "uoro"),
         }
         return
     before = trainer.state_dict()

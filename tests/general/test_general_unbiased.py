@@ -51,11 +51,18 @@ def test_unbiased_where_pairs_share_the_parameters(case):
     check("ring", case, 2, rank=2, split="blocks")
 
 
-def check(name, case, steps, **own):
+@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("optimizer", ["sgd", "kalman"])
+def test_uoro_is_unbiased_over_all_signs(name, optimizer):
+    check(name, (optimizer, None), SYSTEMS[name][2], nbt.UORO)
+
+
+def check(name, case, steps, kind=nbt.NoBackTrack, **own):
     optimizer, norm = case
+    own |= {"norm": norm} if norm else {}
     make, sizes, _ = SYSTEMS[name]
     system, rng = make(), np.random.default_rng(6)
-    trainer = build(nbt.NoBackTrack, system, sizes, optimizer, norm=norm, **own)
+    trainer = build(kind, system, sizes, optimizer, **own)
     trainer.learn(rng.normal(size=(START, sizes["m"])), [1, 3])
     state = trainer.state_dict()
     for key in ("readout.W", "estimator.v", "estimator.w"):

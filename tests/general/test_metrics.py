@@ -12,11 +12,17 @@ import nbt
 
 A, DECAY, PRIOR = 4, nbt.InverseSqrt(0.3), 5.0
 REDUCTIONS = ["quasi-diagonal", "diagonal", "block", "full"]
-RULES = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "bptt": nbt.TruncatedBPTT}
+RULES = {
+    "nobacktrack": nbt.NoBackTrack,
+    "rtrl": nbt.RTRL,
+    "bptt": nbt.TruncatedBPTT,
+    "uoro": nbt.UORO,
+}
 ORACLES = {
     "nobacktrack": oracle.general.NoBackTrack,
     "rtrl": oracle.general.RTRL,
     "bptt": oracle.general.TruncatedBPTT,
+    "uoro": oracle.general.UORO,
 }
 READOUTS = {
     "softmax": nbt.Softmax(A),

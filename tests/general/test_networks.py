@@ -72,10 +72,18 @@ OPTIMIZERS = {
 }
 
 
+KINDS = {
+    "nobacktrack": nbt.NoBackTrack,
+    "rtrl": nbt.RTRL,
+    "bptt": nbt.TruncatedBPTT,
+    "uoro": nbt.UORO,
+}
+
+
 def build(case, rule, optimizer, inputs, *, dtype="float64", **own):
     """A trainer with a readout that says something, and the oracle in the same state."""
     cell, phases = CASES[case]
-    kind = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "bptt": nbt.TruncatedBPTT}[rule]
+    kind = KINDS[rule]
     given = {"symbols": nbt.Symbols(M), "vector": nbt.Vector(M, False)}[inputs]
     optimizer, plain_optimizer = OPTIMIZERS[optimizer]
     trainer = kind(cell, nbt.Softmax(A), optimizer, inputs=given, dtype=dtype, seed=5, **own)
@@ -102,6 +110,7 @@ def build(case, rule, optimizer, inputs, *, dtype="float64", **own):
         "nobacktrack": oracle.general.NoBackTrack,
         "rtrl": oracle.general.RTRL,
         "bptt": oracle.general.TruncatedBPTT,
+        "uoro": oracle.general.UORO,
     }[rule]
     choices = {"optimizer": plain_optimizer, "starts": starts, "activation": cell.activation}
     return trainer, kind(phases, plain, m=M, **choices, **own)
@@ -121,6 +130,8 @@ RULES = [
     ("rtrl", "sgd", {}),
     ("rtrl", "kalman", {}),
     ("bptt", "sgd", {"window": 3}),
+    ("uoro", "sgd", {"rank": 2}),
+    ("uoro", "kalman", {}),
 ]
 
 

@@ -15,7 +15,12 @@ import nbt
 
 N, M, A, STEPS = 6, 3, 4, 40
 P = 1 + N + M
-RULES = {"nobacktrack": nbt.NoBackTrack, "rtrl": nbt.RTRL, "bptt": nbt.TruncatedBPTT}
+RULES = {
+    "nobacktrack": nbt.NoBackTrack,
+    "rtrl": nbt.RTRL,
+    "bptt": nbt.TruncatedBPTT,
+    "uoro": nbt.UORO,
+}
 OPTIMIZERS = {"sgd": nbt.SGD(nbt.InverseSqrt(0.1)), "kalman": nbt.Kalman(0.3)}
 STARTS = {
     "units": np.arange(N) * P,

@@ -41,8 +41,9 @@ def oracle_state(state, starts):
     }
     p = len(result["theta"])
     if "estimator.v" in state:
-        csr = [state[f"estimator.rows.{part}"] for part in ("indptr", "indices", "data")]
         result |= {"v": state["estimator.v"], "w": state["estimator.w"]}
+    if "estimator.rows.data" in state:
+        csr = [state[f"estimator.rows.{part}"] for part in ("indptr", "indices", "data")]
         result |= {"rows": oracle.general.dense(csr, n, p), "fisher": state.get("estimator.fisher")}
     if "estimator.G" in state:
         result["G"] = state["estimator.G"]

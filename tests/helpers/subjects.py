@@ -97,6 +97,8 @@ class Subject:
         }[self.readout]
         if self.rule == "rtrl":
             return nbt.RTRL(cell, readout, optimizer, **common)
+        if self.rule == "uoro":
+            return nbt.UORO(cell, readout, optimizer, rank=2, **common)
         if self.rule == "bptt":
             return nbt.TruncatedBPTT(cell, readout, optimizer, window=4, **common)
         if self.rule in ("exact_self", "fixed"):
@@ -200,6 +202,16 @@ SUBJECTS += [
         ("kalman", "vector", "float32", "stack"),
         ("sgd", "vector", "float32", "time"),
         ("sgd", "lagged", "float64", "stack"),
+    )
+]
+SUBJECTS += [
+    Subject("uoro", optimizer, inputs, dtype, readout, cell)
+    for optimizer, inputs, dtype, readout, cell in (
+        ("kalman", "own", "float32", "softmax", "dense"),
+        ("adam", "vector", "float64", "gaussian", "dense"),
+        ("sgd", "other", "float64", "softmax", "graph"),
+        ("kalman", "lagged", "float32", "bernoulli", "stack"),
+        ("kalman", "vector", "float32", "softmax", "time"),
     )
 ]
 SUBJECTS += [

@@ -14,6 +14,7 @@ from . import cell, readout
 from .metric import Metric, Plain
 from .optimizer import SGD, Adam
 from .philox import signs
+from .reduction import balance
 
 
 def dense(csr, n, p):
@@ -222,6 +223,32 @@ class NoBackTrack(General):
             return 0.0, 0.0
         rho = 1.0 if self.norm == "none" else (w2 / v2) ** 0.25
         return rho, 1 / rho
+
+
+class UORO(General):
+    """rank : K; sign_source : as of NoBackTrack. Tallec and Ollivier (2017), algorithm 1."""
+
+    def __init__(self, phases, state, *, rank=1, sign_source=None, **more):
+        super().__init__(phases, state, **more)
+        self.K = rank
+        self.v, self.w = (np.array(state[key], float) for key in ("v", "w"))
+        self.sign_source = sign_source or self._signs
+
+    def _signs(self, k, t, q, n):
+        return signs(self.seed, k, t, (q + 1) * n)[q * n :]
+
+    def influence(self):
+        return self.v.T @ self.w / self.K
+
+    def _move(self, q, F, rows):
+        v, w = np.zeros_like(self.v), np.zeros_like(self.w)
+        for k in range(self.K):
+            nu = self.sign_source(k, self.t, q, self.n)
+            pushed, new = F @ self.v[k], nu @ rows
+            old = balance((self.w[k] ** 2).sum(), (pushed**2).sum())
+            now = balance((new**2).sum(), self.n)
+            v[k], w[k] = old[0] * pushed + now[0] * nu, old[1] * self.w[k] + now[1] * new
+        self.v, self.w = v, w
 
 
 class TruncatedBPTT(General):

@@ -10,10 +10,11 @@ from nbt.trainers.base import Trainer
 from nbt.trainers.bptt import TruncatedBPTT
 from nbt.trainers.nobacktrack import NoBackTrack
 from nbt.trainers.rtrl import RTRL
+from nbt.trainers.uoro import UORO
 
-__all__ = ["RTRL", "NoBackTrack", "Trainer", "TruncatedBPTT", "from_description"]
+__all__ = ["RTRL", "UORO", "NoBackTrack", "Trainer", "TruncatedBPTT", "from_description"]
 
-_RULES = {kind.__name__: kind for kind in (NoBackTrack, RTRL, TruncatedBPTT)}
+_RULES = {kind.__name__: kind for kind in (NoBackTrack, RTRL, TruncatedBPTT, UORO)}
 
 
 def from_description(description: Mapping) -> Trainer:

@@ -100,9 +100,10 @@ def is_learned(cell) -> bool:
     return getattr(cell, "learn", True)
 
 
-def has_dense_rule(cell, optimizer, split: str | None = None) -> bool:
-    """Return whether the rules for dense cells train it; otherwise the rules for systems do."""
-    return is_dense(cell) and optimizer.plain and split is None
+def has_dense_rule(cell, optimizer, as_system: bool = False) -> bool:
+    """Return whether the rules for dense cells train it; otherwise the rules for systems do.
+    `as_system`: the rule has no other."""
+    return is_dense(cell) and optimizer.plain and not as_system
 
 
 @bind.register

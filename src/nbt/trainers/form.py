@@ -32,6 +32,11 @@ class Form:
         return None
 
     @property
+    def as_system(self) -> bool:
+        """Whether dense cells, too, take the path for systems."""
+        return self.split is not None
+
+    @property
     def steps(self) -> int:
         """How many steps are kept; 0 if the rule keeps none."""
         return 0

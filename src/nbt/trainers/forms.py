@@ -23,9 +23,9 @@ from nbt.trainers.windowed import (
 )
 
 __all__ = [
-    *("BPTTForm", "FixedForm", "Form", "NoBackTrackForm", "RTRLForm"),
+    *("BPTTForm", "FixedForm", "Form", "NoBackTrackForm", "RTRLForm", "UOROForm"),
     *("bptt_form", "described_bptt", "described_nobacktrack", "described_rtrl"),
-    *("nobacktrack_form", "rtrl_form"),
+    *("nobacktrack_form", "rtrl_form", "uoro_form"),
 ]
 
 SMALL_UNITS = 32  # up to so many units, each is a block; for more (as in docs/learning.md):
@@ -160,6 +160,20 @@ class RTRLForm(Form):
 
 
 @dataclass(frozen=True)
+class UOROForm(Form):
+    """Form of `UORO`."""
+
+    rank: int = 1
+
+    rule = "uoro"
+    as_system: ClassVar[bool] = True
+
+    def kept(self, sizes: Sizes) -> dict[str, Shape]:
+        shapes = {"v": (self.rank, sizes.units), "w": (self.rank, *sizes.theta)}
+        return {f"estimator.{name}": shape for name, shape in shapes.items()}
+
+
+@dataclass(frozen=True)
 class BPTTForm(Form):
     """Form of `TruncatedBPTT`."""
 
@@ -212,6 +226,16 @@ def rtrl_form(cell: Any, every: object) -> RTRLForm | WindowedRTRLForm:
     return WindowedRTRLForm(steps) if is_windowed(cell, steps) else RTRLForm()
 
 
+def uoro_form(cell: Any, rank: object) -> UOROForm:
+    """Return the form of `UORO` for a user's argument and a cell."""
+    check_cell(cell)
+    if is_gated(cell):
+        raise ValueError(
+            f"cell: expected one without gates; NoBackTrack(rank=1) has pairs for {cell}"
+        )
+    return UOROForm(_arguments.integer("rank", rank, high=2**16))
+
+
 def bptt_form(cell: Any, window: object) -> BPTTForm | WindowedBPTTForm:
     """Return the form of `TruncatedBPTT` for a user's argument and a cell."""
     steps = _arguments.integer("window", window, high=2**20)
@@ -241,7 +265,7 @@ def described_bptt(trainer: Mapping[str, Any]) -> Form:
 
 def _of_dense_cells(cell, optimizer, split, blocks, exact_self, window) -> tuple[int, bool, int]:
     """Return blocks of units, exact self-influence and window, which only dense cells have."""
-    if not has_dense_rule(cell, optimizer, split):
+    if not has_dense_rule(cell, optimizer, split is not None):
         for name, value, only in (
             ("blocks", blocks, 1),
             ("exact_self", exact_self, False),

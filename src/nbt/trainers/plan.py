@@ -116,7 +116,7 @@ class Plan:
     @cached_property
     def as_dense(self) -> bool:
         """Whether the rules for dense cells train it."""
-        return not self.as_system and has_dense_rule(self.cell, self.optimizer, self.form.split)
+        return not self.as_system and has_dense_rule(self.cell, self.optimizer, self.form.as_system)
 
     def with_threads(self, threads: int) -> Plan:
         return replace(self, threads=_arguments.integer("threads", threads, high=MOST_THREADS))

@@ -24,6 +24,7 @@ Effort = Literal["fast", "default", "best", "paper"]
 OPTIMIZER_OF_RULE: dict[str, Optimizer] = {
     "nobacktrack": Kalman(),
     "rtrl": Kalman(),
+    "uoro": Kalman(),
     "tbptt": SGD(InverseSqrt(1.0)),
 }
 """The default optimizer of each rule for cells without gates."""

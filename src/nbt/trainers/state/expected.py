@@ -50,7 +50,7 @@ def shapes_of(
 
 def _of_cell(cell: Any, form: Form, values: list[Any]) -> Sizes:
     inputs, _, optimizer, _ = values
-    if has_dense_rule(cell, optimizer, form.split):
+    if has_dense_rule(cell, optimizer, form.as_system):
         return Sizes.of_dense(cell, *values)
     network = Network(cell, inputs.width)
     squares = sum(layer.squares for layer in network.layers)

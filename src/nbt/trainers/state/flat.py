@@ -199,8 +199,10 @@ class FlatTable(DenseTable):
 
     def influence(self) -> np.ndarray:
         """Return ∂h/∂θ (n, p), float64: the mean of the pairs' products, or all of them if split,
-        plus the rows."""
+        plus the rows, if there are some."""
         v, w = (self.read(key).astype(np.float64) for key in ("estimator.v", "estimator.w"))
+        if not self._has_rows:
+            return v.T @ w / len(v)
         estimate = v[self._core.pair].T * w if self._split else v.T @ w / len(v)
         return estimate + self.exact_influence()
 

@@ -1,0 +1,1 @@
+"""Oracles of models that are no networks."""
