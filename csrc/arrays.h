@@ -122,15 +122,16 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(past, back, ways *T, cell.ld, windowed, DERIVED)                                             \
     X(past, back_W, ways *T, cell.ld, windowed, DERIVED)                                           \
     X(past, back_r, ways *T, cell.ld, windowed, DERIVED)                                           \
-    X(past, back_gain, ways *T, cell.ld, windowed &&rms, DERIVED)                                  \
+    X(past, back_last, ways *T, cell.ld, last_row, DERIVED)                                        \
     X(past, own, T, cell.ld, exact &&windowed, DERIVED)                                            \
     X(past, own_W, T, cell.ld, exact &&windowed, DERIVED)                                          \
     X(past, own_r, T, cell.ld, exact &&windowed, DERIVED)                                          \
-    X(past, own_gain, T, cell.ld, exact && windowed && rms, DERIVED)                               \
-    X(past, normal, T, gates *ldn, windowed &&rms, DERIVED)                                        \
-    X(past, slant, T, gates *ldn, windowed &&rms, DERIVED)                                         \
+    X(past, own_last, T, cell.ld, exact &&last_row, DERIVED)                                       \
+    X(past, met, T, gates *ldn, last_row, DERIVED)                                                 \
+    X(past, slant, T, gates *ldn, last_row, DERIVED)                                               \
     X(past, bias, gates, ldn, gated &&rms, DERIVED)                                                \
-    X(past, gain, gates, ldn, gated &&rms, DERIVED)
+    X(past, last, gates, ldn, gated && at->last_row, DERIVED)                                      \
+    X(past, polar, 4, ldn, gated && at->paired, DERIVED)
 
 /* Rows of symbols that wait (lazy.h). */
 #define NBT_WAITING_ARRAYS(X)                                                                      \

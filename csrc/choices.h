@@ -11,7 +11,7 @@ typedef enum { NBT_F32, NBT_F64 } nbt_dtype;
 /* NBT_FIXED: the network is not learned, the readout alone is. */
 typedef enum { NBT_NOBACKTRACK, NBT_RTRL, NBT_BPTT, NBT_FIXED, NBT_UORO, NBT_RULES } nbt_rule;
 /* What a unit is (gated/unit.h). NBT_ONE_GATE: RNN and LeakyRNN. */
-typedef enum { NBT_ONE_GATE, NBT_LSTM, NBT_COUPLED_LSTM, NBT_GRU, NBT_MGU } nbt_cell;
+typedef enum { NBT_ONE_GATE, NBT_LSTM, NBT_COUPLED_LSTM, NBT_GRU, NBT_MGU, NBT_LRU } nbt_cell;
 typedef enum { NBT_SIGMOID, NBT_TANH, NBT_IDENTITY } nbt_activation;
 typedef enum { NBT_SGD, NBT_KALMAN, NBT_ADAM } nbt_optimizer;
 typedef enum { NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI, NBT_OWN_LOSS } nbt_readout;
@@ -41,6 +41,8 @@ typedef struct {
     size_t states;   /* units of the whole stack that this is a layer of, or n */
     size_t gates;    /* sums that a unit makes, 1 but for gated cells; */
     size_t kept;     /* those of them that its carried number depends on come first */
+    int paired;      /* carried numbers are complex (gated/carried.h) */
+    int last_row;    /* θ has a last row by itself (gated/network.h) */
     size_t Y;        /* numbers of a target, 0: it is a symbol */
     size_t phases;   /* those of a system, or 1 */
     size_t lanes;    /* numbers of a vec */

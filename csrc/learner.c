@@ -31,8 +31,10 @@ void nbt_learner_init(nbt_learner *self, int isa)
     const size_t lanes = self->kernels->lanes;
     of->is_system = system->step != NULL;
     const size_t units = of->windowed && !of->recurrent ? 0 : at->n; /* rows of W */
-    /* gains, if there are any, begin a turn of their own */
-    const size_t rows = units + (of->rms ? nbt_padded(at->m, 4) + 1 : at->m);
+    at->paired = gates.paired;
+    at->last_row = of->rms || gates.paired;
+    /* the last row, if there is one, begins a turn of its own */
+    const size_t rows = units + (at->last_row ? nbt_padded(at->m, 4) + 1 : at->m);
     at->lanes = lanes;
     if (!at->states) at->states = at->n;
     at->gates = gates.count;
@@ -129,7 +131,7 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const size_t rowsF = full ? 2 * at->states : n,
                  columnsF = full ? nbt_padded(2 * at->states, at->lanes) : ldn;
     const size_t gates = at->gates;
-    const int rms = of->rms, upper = of->upper && windowed;
+    const int rms = of->rms, last_row = windowed && at->last_row, upper = of->upper && windowed;
     const size_t ways = 1 + (full ? 1 : windowed && pairs ? K : 0); /* back through a window */
 #define NBT_ROW(part, name, rows, columns, which, kind)                                            \
     {#part, #name, offsetof(nbt_learner, part.name), (size_t)(rows), columns, NBT_##kind, which, 0},

@@ -1,4 +1,5 @@
 #include "gated/network.h"
+#include "gated/carried.h"
 #include "machine/panels.h"
 #include "machine/parallel.h"
 #include <string.h>
@@ -122,10 +123,10 @@ static void normalise(const nbt_learner *self, real *gates, nbt_unit_step out)
         const size_t row = g * at->ldn;
         real *s = gates + row;
         const real scale = 1 / root(mean_product(at, s, s) + SMALLEST);
-        const real *bias = (real *)self->past.bias + row, *gain = (real *)self->past.gain + row;
+        const real *bias = (real *)self->past.bias + row, *gain = (real *)self->past.last + row;
         for (size_t i = 0; i < at->ldn; i += LANES) {
             const vec normal = scale * load(s + i), slant = scale * load(gain + i);
-            store(out.normal + row + i, normal);
+            store(out.met + row + i, normal);
             store(out.slant + row + i, slant);
             store(s + i, load(bias + i) + load(gain + i) * normal);
         }
@@ -138,7 +139,7 @@ static void push_normal(const nbt_learner *self, const nbt_unit_step *step, real
     const nbt_sizes *at = &self->sizes;
     for (size_t g = 0; g < at->gates; g++) {
         const size_t row = g * at->ldn;
-        const real *normal = step->normal + row, *slant = step->slant + row;
+        const real *normal = step->met + row, *slant = step->slant + row;
         const real all = mean_product(at, gates + row, normal);
         for (size_t i = 0; i < at->ldn; i += LANES)
             store(gates + row + i,
@@ -153,7 +154,7 @@ static void push(const nbt_learner *self, const nbt_unit_step *step, real *gates
     real *c = v, *y = v + at->ldn;
     if (self->choices.rms) push_normal(self, step, gates);
     for (size_t i = 0; i < at->ldn; i += LANES) {
-        vec now = load(c + i) * load(step->keep + i), shown = {0};
+        vec now = carried_times(at->paired, load(step->keep + i), load(c + i)), shown = {0};
         for (size_t g = 0; g < at->gates; g++) {
             const size_t k = g * at->ldn + i;
             const vec part = load(gates + k) * load(step->local + k);
@@ -205,7 +206,7 @@ static void pull_normal(const nbt_learner *self, const nbt_unit_step *step, size
     for (size_t g = 0; g < count; g++) {
         const size_t row = g * at->ldn;
         real *delta = gates + row;
-        const real *normal = step->normal + row, *slant = step->slant + row;
+        const real *normal = step->met + row, *slant = step->slant + row;
         lanes_multiply(at->ldn, slant, delta);
         const real all = own ? 0 : mean_product(at, delta, normal);
         for (size_t i = 0; i < at->ldn; i += LANES) {
@@ -226,8 +227,8 @@ static void spread_back(nbt_learner *self, const nbt_unit_step *step, size_t cou
     if (self->choices.rms) {
         real *part = row_at(self->scratch.local_next, 2 + 2 * at->gates, at->ldn);
         for (size_t k = 0; k < count * at->ldn; k += LANES)
-            store(part + k, load(delta + k) * load(step->normal + k));
-        pack(at, count, part, flats.gain);
+            store(part + k, load(delta + k) * load(step->met + k));
+        pack(at, count, part, flats.last);
         pull_normal(self, step, count, own, delta);
     }
     if (flats.W != flats.bias) {
@@ -264,6 +265,30 @@ static void through_weights(const nbt_learner *self, const nbt_ways *ways)
     }
 }
 
+/* ∂L/∂ ln λ of complex units, from ∂L/∂c and ∂L/∂y. */
+static void polar_back(const nbt_learner *self, const nbt_unit_step *step, const real *c,
+                       const real *y, real *flat)
+{
+    const nbt_sizes *at = &self->sizes;
+    real *part = row_at(self->scratch.local_next, 2 + 2 * at->gates, at->ldn);
+    for (size_t i = 0; i < at->ldn; i += LANES) {
+        const vec by_gamma = load(y + i) * load(step->slant + i);
+        const vec by_log = carried_against(1, load(c + i), load(step->met + i));
+        store(part + i, by_log + lanes_even_only(by_gamma + lanes_neighbours(by_gamma)));
+    }
+    pack(at, 1, part, flat);
+}
+
+/* ∂c by ln λ, times the factor of ∂c in a later ∂c. */
+static void polar_own(const nbt_learner *self, const nbt_unit_step *step, const real *factor,
+                      real *flat)
+{
+    real *part = row_at(self->scratch.local_next, 2 + 2 * self->sizes.gates, self->sizes.ldn);
+    lanes_copy(self->sizes.ldn, step->met, part);
+    carried_multiply(1, self->sizes.ldn, factor, part);
+    pack(&self->sizes, 1, part, flat);
+}
+
 void NBT(gated_back)(nbt_learner *self, const nbt_unit_step *step, const nbt_ways *ways)
 {
     const nbt_sizes *at = &self->sizes;
@@ -277,9 +302,11 @@ void NBT(gated_back)(nbt_learner *self, const nbt_unit_step *step, const nbt_way
                 const size_t k = g * at->ldn + i;
                 store(gates + k, (g < at->kept ? through : shown) * load(step->local + k));
             }
-            store(c + i, through * load(step->keep + i));
+            store(c + i, carried_against(at->paired, through, load(step->keep + i)));
         }
-        spread_back(self, step, at->gates, 0, gates, flats_at(ways->flats, way, ways->apart));
+        const nbt_flats flats = flats_at(ways->flats, way, ways->apart);
+        if (at->paired) polar_back(self, step, gates, y, flats.last);
+        spread_back(self, step, at->gates, 0, gates, flats);
     }
     through_weights(self, ways);
 }
@@ -294,19 +321,30 @@ void NBT(gated_back_own)(nbt_learner *self, const nbt_unit_step *step, const rea
         for (size_t i = 0; i < at->ldn; i += LANES)
             store(gates + row + i, load(through + i) * load(step->local + row + i));
     }
+    if (at->paired) polar_own(self, step, through, flats.last);
     spread_back(self, step, at->kept, 1, gates, flats);
+}
+
+void NBT(gated_chain)(const nbt_learner *self, real *g)
+{
+    const nbt_panels *at = &self->sizes.cell;
+    const real *slopes = polar_of(self, POLAR_SLOPES);
+    if (!self->sizes.paired) return;
+    for (size_t i = 0; i < self->sizes.n; i++)
+        *panel_entry(at, g, row_of_last(&self->sizes), i) *= slopes[i];
 }
 
 void NBT(gated_refresh_rows)(nbt_learner *self)
 {
     const nbt_sizes *at = &self->sizes;
-    if (!self->choices.rms) return;
+    if (!at->last_row) return;
     real *flat = self->scratch.sums;
-    unpack(at, self->network.theta, self->past.bias);
+    if (self->choices.rms) unpack(at, self->network.theta, self->past.bias);
     for (size_t i = 0; i < at->cell.full; i += LANES)
-        store(flat + i, panel_row(&at->cell, self->network.theta, row_of_gains(at), i));
+        store(flat + i, panel_row(&at->cell, self->network.theta, row_of_last(at), i));
     if (at->cell.per_vec)
         store(flat + at->cell.full,
-              panel_row(&at->cell, self->network.theta, row_of_gains(at), at->cell.full));
-    unpack(at, flat, self->past.gain);
+              panel_row(&at->cell, self->network.theta, row_of_last(at), at->cell.full));
+    unpack(at, flat, self->past.last);
+    if (at->paired) NBT(unit_refresh)(self);
 }

@@ -5,29 +5,30 @@
  * (cell.ld), zero in the padding; a vector over units has ldn numbers.
  *
  * Where sums are normalised (`rms`), x̂_g = s_g / √(mean s_g² + ε) over the units, s_g being the
- * sums without bias, and a_g = b_g + γ_g x̂_g. The gains γ are the last row of θ. */
+ * sums without bias, and a_g = b_g + γ_g x̂_g. The gains γ are the last row of θ. Of complex units
+ * that row has ν and η, from which λ follows (unit.h). */
 #ifndef NBT_GATED_NETWORK_H
 #define NBT_GATED_NETWORK_H
 
 #include "gated/unit.h"
 
-/* How many rows W has: n, or 0; and which row, counted below row 0, has the gains. */
+/* How many rows W has: n, or 0; and which row, counted below row 0, is the last. */
 NBT_INLINE size_t rows_of_W(const nbt_sizes *at, const nbt_choices *of)
 {
     return of->recurrent ? at->n : 0;
 }
-NBT_INLINE size_t row_of_gains(const nbt_sizes *at) { return at->cell.rows - 1; }
+NBT_INLINE size_t row_of_last(const nbt_sizes *at) { return at->cell.rows - 1; }
 
-/* Flat vectors, or `count` of them one after another: what the rows of θ meet. That of gains is
- * the product itself; NULL where there are none. W and r may be the same array as bias. */
+/* Flat vectors, or `count` of them one after another: what the rows of θ meet. That of the last row
+ * is the product itself; NULL where there is none. W and r may be the same array as bias. */
 typedef struct {
-    real *bias, *W, *r, *gain;
+    real *bias, *W, *r, *last;
 } nbt_flats;
 
 NBT_INLINE nbt_flats flats_at(nbt_flats all, size_t t, size_t ld)
 {
     return (nbt_flats){all.bias + t * ld, all.W + t * ld, all.r + t * ld,
-                       all.gain ? all.gain + t * ld : NULL};
+                       all.last ? all.last + t * ld : NULL};
 }
 
 /* `count` vectors v = (c, y), (count, 2, ldn), which go through a step as the state does: v ←
@@ -64,11 +65,15 @@ typedef struct {
 void NBT(gated_back)(nbt_learner *self, const nbt_unit_step *step, const nbt_ways *ways);
 
 /* The same for the first `kept` gates and a unit's own path alone: through (ldn) is ∂L/∂c. Of
- * what normalises, only the unit's own part counts. O(gates n) */
+ * what normalises, only the unit's own part counts. Of complex units it is the factor of ∂c in a
+ * later ∂c, and what the rows meet is ∂c, in their last row by ln λ. O(gates n) */
 void NBT(gated_back_own)(nbt_learner *self, const nbt_unit_step *step, const real *through,
                          nbt_flats flats);
 
-/* Biases and gains as rows, after θ changed. O(gates n) */
+/* g, of θ's shape, becomes the gradient by θ, from that by what rules sum up (unit.h). O(n) */
+void NBT(gated_chain)(const nbt_learner *self, real *g);
+
+/* Biases and the last row as rows, and what follows from that, after θ changed. O(gates n) */
 void NBT(gated_refresh_rows)(nbt_learner *self);
 
 #endif

@@ -1,4 +1,5 @@
 #include "gated/older.h"
+#include "gated/carried.h"
 #include "gated/outer.h"
 #include "machine/panels.h"
 #include "shared/influence.h"
@@ -98,6 +99,7 @@ static void add_of_window(nbt_learner *self, size_t pair)
 {
     const nbt_sizes *at = &self->sizes;
     const size_t ld = at->cell.ld, count = self->past.length * ld;
+    const int paired = at->paired;
     const real *end = way_end(self, 1 + pair);
     real *factor = self->scratch.factors;
     const real *w = row_at(self->estimator.w, pair, at->cell.size);
@@ -112,15 +114,17 @@ static void add_of_window(nbt_learner *self, size_t pair)
     own_part(self, end, end + at->ldn, self->past.first_slope);
     tile_units(at, own_of(self), factor);
     for (size_t i = 0; i < ld; i += LANES)
-        store(factor + i, load(factor + i) - load(later + i) * load(stays + i));
-    real *const to[] = {back.bias, back.W, back.r, back.gain}, *const from[] = {own.bias, own.W,
-                                                                                own.r, own.gain};
+        store(factor + i,
+              load(factor + i) - carried_against(paired, load(later + i), load(stays + i)));
+    real *const to[] = {back.bias, back.W, back.r, back.last}, *const from[] = {own.bias, own.W,
+                                                                                own.r, own.last};
     for (size_t k = 0; k < 4; k++) {
         if (!to[k] || (k && to[k] == to[k - 1])) continue;
         for (size_t t = 0; t < count; t += ld)
             for (size_t i = 0; i < ld; i += LANES) {
                 real *at_i = to[k] + t + i;
-                store(at_i, load(at_i) - load(later + i) * load(from[k] + t + i));
+                const vec own_i = load(from[k] + t + i);
+                store(at_i, load(at_i) - carried_against(paired, load(later + i), own_i));
             }
     }
     NBT(gated_outer)(self, back, factor, self->estimator.d, w, w_new);
@@ -235,8 +239,7 @@ void NBT(older_influence)(nbt_learner *self)
     for (size_t l = 0; l < layers_of(self); l++) {
         const nbt_learner *layer = layer_of(self, l);
         const size_t size = layer->sizes.cell.size;
-        real *one = layer->scratch.factors, *next = layer->estimator.G_next, *g = layer->scratch.g;
-        for (size_t i = 0; i < layer->sizes.cell.ld; i += LANES) store(one + i, spread(1));
+        real *next = layer->estimator.G_next, *g = layer->scratch.g;
         through_influence(layer, 1, F, ldF, next);
         if (self->past.pending)
             lanes_add(size, next, g);
@@ -251,8 +254,7 @@ void NBT(older_influence)(nbt_learner *self)
             for (size_t l = 0; l < layers_of(self) && round; l++) {
                 nbt_learner *layer = layer_of(self, l);
                 real *row = row_at(layer->estimator.G_next, k, layer->sizes.cell.size);
-                NBT(gated_outer)(layer, NBT(steps_way_flats)(layer, 1), layer->scratch.factors, row,
-                                 NULL, row);
+                NBT(gated_outer)(layer, NBT(steps_way_flats)(layer, 1), NULL, row, NULL, row);
             }
         }
         for (size_t l = 0; l < layers_of(self) && !round; l++)

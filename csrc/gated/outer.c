@@ -1,4 +1,5 @@
 #include "gated/outer.h"
+#include "gated/carried.h"
 #include "gated/turns.h"
 #include "machine/parallel.h"
 
@@ -13,13 +14,14 @@ typedef struct {
 typedef struct {
     const real *E, *w;
     real *out;
+    int paired;
     vec factor, square, w_square;
 } outer_panel;
 
 /* Turn number `at` (in numbers), to which the steps gave `sum`. */
 NBT_INLINE void put_turn(outer_panel *b, size_t at, vec sum)
 {
-    if (b->E) sum += b->factor * load(b->E + at);
+    if (b->E) sum += carried_against(b->paired, b->factor, load(b->E + at));
     store(b->out + at, sum);
     b->square += sum * sum;
     if (!b->w) return;
@@ -68,7 +70,7 @@ NBT_INLINE void outer_symbols(const nbt_learner *self, outer_panel *b, size_t ro
     }
 }
 
-/* Σ_t of rows that are added as they are: biases, gains. */
+/* Σ_t of rows that are added as they are: biases, the last row. */
 NBT_INLINE vec steps_sum(const nbt_learner *self, const real *rows)
 {
     vec sum = {0};
@@ -77,15 +79,16 @@ NBT_INLINE vec steps_sum(const nbt_learner *self, const real *rows)
 }
 
 NBT_INLINE void outer_of_panel(const nbt_learner *self, size_t i, size_t per_vec,
-                               const outer_work *work)
+                               const outer_work *work, int paired)
 {
     const nbt_sizes *at = &self->sizes;
     const size_t W = rows_of_W(at, &self->choices), r = W * (LANES / per_vec);
     const nbt_flats flats = work->flats;
-    const vec factor = work->E ? load(work->factor + i) : spread(0);
-    outer_panel biases = {.E = work->E, .w = work->w, .out = work->out, .factor = factor};
+    const vec factor = work->factor ? load(work->factor + i) : spread(1);
+    outer_panel biases = {
+        .E = work->E, .w = work->w, .out = work->out, .paired = paired, .factor = factor};
     put_turn(&biases, i, steps_sum(self, flats.bias + i));
-    outer_panel b = {.factor = lanes_tile(factor, per_vec)};
+    outer_panel b = {.paired = paired, .factor = lanes_tile(factor, per_vec)};
     b.E = work->E ? panel_of(&at->cell, work->E, i) : NULL;
     b.w = work->w ? panel_of(&at->cell, work->w, i) : NULL;
     b.out = panel_of(&at->cell, work->out, i);
@@ -94,9 +97,9 @@ NBT_INLINE void outer_of_panel(const nbt_learner *self, size_t i, size_t per_vec
         outer_symbols(self, &b, at->m, r, flats.r + i, per_vec);
     else
         outer_rows(self, &b, at->m, r, self->past.window_x, at->ldm, flats.r + i, per_vec);
-    if (flats.gain)
-        put_turn(&b, row_of_gains(at) * (LANES / per_vec),
-                 lanes_only(steps_sum(self, flats.gain + i), LANES / per_vec));
+    if (flats.last)
+        put_turn(&b, row_of_last(at) * (LANES / per_vec),
+                 lanes_only(steps_sum(self, flats.last + i), LANES / per_vec));
     real *squares = self->scratch.sums;
     store(squares + i, biases.square + lanes_gather(b.square, per_vec));
     store(squares + at->cell.ld + i, biases.w_square + lanes_gather(b.w_square, per_vec));
@@ -106,9 +109,15 @@ static void outer_panels(const void *what, size_t first, size_t last, size_t thr
 {
     (void)thread;
     const outer_work *work = what;
-#define PANEL(i, per_vec) outer_of_panel(work->self, i, per_vec, work)
-    EACH_PANEL_OF(&work->self->sizes.cell, first, last, PANEL);
-#undef PANEL
+    const nbt_sizes *at = &work->self->sizes;
+#define REAL(i, per_vec) outer_of_panel(work->self, i, per_vec, work, 0)
+#define COMPLEX(i, per_vec) outer_of_panel(work->self, i, per_vec, work, 1)
+    if (at->paired && work->factor)
+        EACH_PANEL_OF(&at->cell, first, last, COMPLEX);
+    else
+        EACH_PANEL_OF(&at->cell, first, last, REAL);
+#undef REAL
+#undef COMPLEX
 }
 
 void NBT(gated_outer)(nbt_learner *self, nbt_flats flats, const real *factor, const real *E,

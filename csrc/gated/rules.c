@@ -47,7 +47,10 @@ static void finish_layer(nbt_learner *self, int begun, int learn)
         NBT(gated_collect_and_learn)(self, &pass);
     else
         NBT(gated_collect)(self, &pass);
-    if (learn && kalman) NBT(optimizer_apply_theta)(self, g);
+    if (learn && kalman) {
+        NBT(gated_chain)(self, g);
+        NBT(optimizer_apply_theta)(self, g);
+    }
     if (learn && self->past.pending) memset(left, 0, size * sizeof(real));
     if (!learn) lanes_copy(size, g, left);
     if (learn) NBT(gated_refresh_rows)(self);
@@ -129,7 +132,7 @@ void NBT(gated_look)(nbt_learner *self, int32_t symbol, const void *vector)
                                     .keep = local,
                                     .show = local + ldn,
                                     .local = local + 2 * ldn,
-                                    .normal = local + 2 * ldn + gates,
+                                    .met = local + 2 * ldn + gates,
                                     .slant = local + 2 * ldn + 2 * gates};
         NBT(gated_step)(layer, layer->network.h, layer->network.a, symbol, vector, step, NULL);
         vector = step.y;

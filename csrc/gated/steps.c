@@ -1,4 +1,5 @@
 #include "gated/steps.h"
+#include "gated/carried.h"
 #include "machine/panels.h"
 #include "machine/parallel.h"
 #include "shared/activation.h"
@@ -11,40 +12,40 @@ nbt_unit_step NBT(steps_at)(const nbt_learner *self, size_t t)
         .local = row_at(self->past.local, t, self->sizes.gates * ldn),
         .keep = row_at(self->past.keep, t, ldn),
         .show = row_at(self->past.show, t, ldn),
-        .normal = row_at(self->past.normal, t, self->sizes.gates * ldn),
+        .met = row_at(self->past.met, t, self->sizes.gates * ldn),
         .slant = row_at(self->past.slant, t, self->sizes.gates * ldn),
     };
 }
 
 /* Arrays for W and r are used where these meet something else than the bias does. */
-static nbt_flats flats_of(const nbt_learner *self, void *bias, void *W, void *r, void *gain)
+static nbt_flats flats_of(const nbt_learner *self, void *bias, void *W, void *r, void *last)
 {
     const nbt_gates gates = nbt_gates_of(self->choices.cell);
     const int all = gates.blind_W == gates.count;
     nbt_flats flats = {bias, bias, bias, NULL};
     if (!all || self->choices.rms) flats.W = flats.r = W;
     if (!all) flats.r = r;
-    if (self->choices.rms) flats.gain = gain;
+    if (self->sizes.last_row) flats.last = last;
     return flats;
 }
 
 nbt_flats NBT(steps_way_flats)(const nbt_learner *self, size_t way)
 {
     const nbt_past *past = &self->past;
-    const nbt_flats first = flats_of(self, past->back, past->back_W, past->back_r, past->back_gain);
+    const nbt_flats first = flats_of(self, past->back, past->back_W, past->back_r, past->back_last);
     return flats_at(first, way * self->sizes.T, self->sizes.cell.ld);
 }
 
 nbt_flats NBT(steps_own_flats)(const nbt_learner *self)
 {
     const nbt_past *past = &self->past;
-    return flats_of(self, past->own, past->own_W, past->own_r, past->own_gain);
+    return flats_of(self, past->own, past->own_W, past->own_r, past->own_last);
 }
 
 /* A step without a transition adds nothing. */
 static void clear_flats(size_t ld, nbt_flats at)
 {
-    real *const rows[] = {at.bias, at.W, at.r, at.gain};
+    real *const rows[] = {at.bias, at.W, at.r, at.last};
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
         if (rows[k]) memset(rows[k], 0, ld * sizeof(real));
 }
@@ -79,7 +80,8 @@ void NBT(steps_own_paths)(nbt_learner *self, real *stays)
     const size_t ldn = at->ldn, ld = at->cell.ld;
     const nbt_flats flats = NBT(steps_own_flats)(self);
     real *later = self->scratch.h_next;
-    for (size_t i = 0; i < ldn; i += LANES) store(later + i, lanes_only(spread(1), at->n - i));
+    const vec one = at->paired ? lanes_even_only(spread(1)) : spread(1);
+    for (size_t i = 0; i < ldn; i += LANES) store(later + i, lanes_only(one, at->n - i));
     for (size_t t = self->past.length; t-- > 0;) {
         const nbt_flats here = flats_at(flats, t, ld);
         const nbt_unit_step step = NBT(steps_at)(self, t);
@@ -88,7 +90,7 @@ void NBT(steps_own_paths)(nbt_learner *self, real *stays)
             continue;
         }
         NBT(gated_back_own)(self, &step, later, here);
-        lanes_multiply(ldn, step.keep, later);
+        carried_multiply(at->paired, ldn, step.keep, later);
     }
     for (size_t g = 0; g < at->kept; g++) memcpy(stays + g * at->n, later, at->n * sizeof(real));
 }

@@ -1,7 +1,11 @@
 #include "gated/sweep.h"
+#include "gated/carried.h"
 #include "gated/turns.h"
 #include "machine/parallel.h"
 #include "shared/optimizer.h"
+
+/* What E is: not there, of real or of complex numbers. */
+enum { NO_PATHS, REAL, COMPLEX };
 
 /* What becomes of g: it is kept, or θ learns from it. */
 typedef enum { KEEP, DESCEND, ADAM } pass_end;
@@ -11,6 +15,7 @@ typedef struct {
     const nbt_gated_pass *pass;
     size_t i, steps, ld, size;
     size_t from;                 /* own is 0 in the steps before this one */
+    int paired;                  /* E is complex */
     real *g, *E, *m, *v, *theta; /* E: NULL if there is none */
     real *w;                     /* of the first pair; the others are `size` numbers apart, as */
     const real *w_new, *turns;   /* what is new to them */
@@ -28,13 +33,15 @@ typedef struct {
     pass_end end;
 } sweep_work;
 
-/* Turn number `at` (in numbers from the panel's begin), whose steps gave g and e. */
-NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, size_t K, pass_end end)
+/* Turn number `at` (in numbers from the panel's begin), whose steps gave g and e. θ learns from
+ * slopes g; NULL: g. */
+NBT_INLINE void finish_sloped(const panel *b, size_t at, vec g, vec e, const vec *slopes, size_t K,
+                              pass_end end)
 {
     if (b->E) {
         const vec E = load(b->E + at);
-        g += b->factor * E;
-        store(b->E + at, b->stays * E + e);
+        g += carried_against(b->paired, b->factor, E);
+        store(b->E + at, carried_times(b->paired, b->stays, E) + e);
     }
     for (size_t k = 0; k < K; k++) {
         real *w = b->w + k * b->size + at;
@@ -43,12 +50,18 @@ NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, size_t K, pass_e
         store(w, b->turns[K + k] * before + b->turns[2 * K + k] * w_new);
     }
     if (b->pass->begun) g += load(b->g + at);
+    if (slopes && end != KEEP) g *= *slopes;
     if (end == ADAM)
         adam_update(b->step, g, b->m + at, b->v + at, b->theta + at);
     else if (end == DESCEND)
         store(b->theta + at, load(b->theta + at) - b->rate * g);
     else
         store(b->g + at, g);
+}
+
+NBT_INLINE void finish(const panel *b, size_t at, vec g, vec e, size_t K, pass_end end)
+{
+    finish_sloped(b, at, g, e, NULL, K, end);
 }
 
 /* Turn number `at`, where all of g is 0. */
@@ -118,16 +131,17 @@ NBT_INLINE void sweep_symbols(const nbt_learner *self, const panel *b, size_t at
     }
 }
 
-/* The row of gains, in a turn of its own: nothing is multiplied. */
-NBT_INLINE void sweep_gains(const panel *b, size_t at, const real *back, const real *own,
-                            size_t per_vec, size_t K, pass_end end)
+/* The last row, in a turn of its own: nothing is multiplied. `polar`: its slopes, or NULL. */
+NBT_INLINE void sweep_last(const panel *b, size_t at, const real *back, const real *own,
+                           const real *polar, size_t per_vec, size_t K, pass_end end)
 {
     vec g = {0}, e = {0};
     for (size_t t = 0; t < b->steps; t++) {
         g += lanes_only(load(back + t * b->ld), LANES / per_vec);
         if (b->E) e += lanes_only(load(own + t * b->ld), LANES / per_vec);
     }
-    finish(b, at, g, e, K, end);
+    const vec slopes = polar ? lanes_only(load(polar), LANES / per_vec) : spread(1);
+    finish_sloped(b, at, g, e, polar ? &slopes : NULL, K, end);
 }
 
 /* Row 0, and the panel's factors. */
@@ -164,6 +178,7 @@ NBT_INLINE void sweep_panel(const nbt_learner *self, size_t i, size_t per_vec,
     b.rate = work->rate;
     b.size = at->cell.size, b.from = work->from, b.turns = self->scratch.turns;
     b.g = panel_of(&at->cell, self->scratch.g, i);
+    b.paired = exact == COMPLEX;
     b.E = exact ? panel_of(&at->cell, self->estimator.d, i) : NULL;
     b.theta = panel_of(&at->cell, self->network.theta, i);
     if (K) {
@@ -183,9 +198,10 @@ NBT_INLINE void sweep_panel(const nbt_learner *self, size_t i, size_t per_vec,
     else
         sweep_rows(&b, at->m, r, self->past.window_x, at->ldm, pass->back.r + i, own_r, per_vec,
                    exact, K, end);
-    if (pass->back.gain)
-        sweep_gains(&b, row_of_gains(at) * (LANES / per_vec), pass->back.gain + i,
-                    exact ? pass->own.gain + i : NULL, per_vec, K, end);
+    if (pass->back.last)
+        sweep_last(&b, row_of_last(at) * (LANES / per_vec), pass->back.last + i,
+                   exact ? pass->own.last + i : NULL,
+                   at->paired ? polar_of(self, POLAR_SLOPES) + i : NULL, per_vec, K, end);
 }
 
 NBT_INLINE void sweep_form(const nbt_learner *self, const sweep_work *work, size_t first,
@@ -201,7 +217,8 @@ static void sweep_panels(const void *what, size_t first, size_t last, size_t thr
     (void)thread;
     const sweep_work *work = what;
     const nbt_learner *self = work->self;
-    const int exact = work->pass->own.bias != NULL;
+    const int paired = self->sizes.paired;
+    const int exact = !work->pass->own.bias ? NO_PATHS : paired ? COMPLEX : REAL;
     const size_t K = work->pass->K;
 #define FORM(exact, K)                                                                             \
     do {                                                                                           \
@@ -210,16 +227,18 @@ static void sweep_panels(const void *what, size_t first, size_t last, size_t thr
         else                                                                                       \
             sweep_form(self, work, first, last, exact, K, work->end);                              \
     } while (0)
-    if (exact && K == 1)
-        FORM(1, 1);
+    if (exact == COMPLEX)
+        FORM(COMPLEX, K);
+    else if (exact && K == 1)
+        FORM(REAL, 1);
     else if (exact && K)
-        FORM(1, K);
+        FORM(REAL, K);
     else if (exact)
-        FORM(1, 0);
+        FORM(REAL, 0);
     else if (K)
-        FORM(0, K);
+        FORM(NO_PATHS, K);
     else
-        FORM(0, 0);
+        FORM(NO_PATHS, 0);
 #undef FORM
 }
 

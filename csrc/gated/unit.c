@@ -1,8 +1,12 @@
 #include "gated/unit.h"
+#include "gated/carried.h"
 #include "machine/lanes.h"
 #include "machine/vmath.h"
 #include "shared/activation.h"
 #include <string.h>
+
+/* The least 1 - |λ|, so that powers of λ fall, however it is rounded. */
+#define LEAST_REST ((real)(NBT_PRECISION == 32 ? 0x1p-21 : 0x1p-50))
 
 /* c = a + α c(t-1), y = σ(c). */
 static void one_gate(const nbt_learner *self, const real *restrict a, const real *restrict before,
@@ -94,6 +98,51 @@ static void mgu(size_t ldn, const real *restrict a, const real *restrict before,
     }
 }
 
+/* c = λ c(t-1) + a, complex; y = tanh(γ c), of each part. */
+static void lru(const nbt_learner *self, const real *restrict a, const real *restrict before,
+                nbt_unit_step s)
+{
+    const size_t ldn = self->sizes.ldn;
+    const real *lambda = polar_of(self, LAMBDA), *gamma = polar_of(self, GAMMA),
+               *gamma_slope = polar_of(self, GAMMA_SLOPE);
+    for (size_t i = 0; i < ldn; i += LANES) {
+        const vec turned = carried_times(1, load(lambda + i), load(before + i));
+        store(s.met + i, turned);
+        store(s.keep + i, load(lambda + i));
+        store(s.c + i, turned + load(a + i));
+    }
+    for (size_t i = 0; i < ldn; i++) {
+        real slope;
+        s.y[i] = vtanh(gamma[i] * s.c[i], &slope);
+        s.show[i] = slope * gamma[i];
+        s.slant[i] = slope * s.c[i] * gamma_slope[i];
+        s.local[i] = 1;
+    }
+}
+
+/* |λ| = σ(ν); arg λ = 2 arctan e^η in (0, π),
+ * so that λ / |λ| = -tanh η + i / cosh η; γ = √(1 - |λ|²), without a difference. */
+void NBT(unit_refresh)(nbt_learner *self)
+{
+    real *lambda = polar_of(self, LAMBDA), *gamma = polar_of(self, GAMMA),
+         *gamma_slope = polar_of(self, GAMMA_SLOPE), *slopes = polar_of(self, POLAR_SLOPES);
+    const real *polar = self->past.last;
+    for (size_t i = 0; i + 1 < self->sizes.n; i += 2) {
+        real unused, sine;
+        const real whole = vsigmoid(polar[i], &unused), left = vsigmoid(-polar[i], &unused);
+        const real rest = left > LEAST_REST ? left : LEAST_REST;
+        const real size = whole < 1 - LEAST_REST ? whole : 1 - LEAST_REST;
+        const real cosine = -vtanh(polar[i + 1], &sine);
+        sine = root(sine);
+        lambda[i] = size * cosine;
+        lambda[i + 1] = size * sine;
+        gamma[i] = gamma[i + 1] = root(rest * (1 + size));
+        gamma_slope[i] = gamma_slope[i + 1] = -size * size / gamma[i];
+        slopes[i] = rest;
+        slopes[i + 1] = sine;
+    }
+}
+
 void NBT(unit_step)(const nbt_learner *self, const real *a, const real *before, nbt_unit_step s)
 {
     const size_t n = self->sizes.n, ldn = self->sizes.ldn;
@@ -103,6 +152,7 @@ void NBT(unit_step)(const nbt_learner *self, const real *a, const real *before, 
     case NBT_COUPLED_LSTM: coupled_lstm(ldn, a, before, s.c, s.y, s.local, s.keep, s.show); break;
     case NBT_GRU: gru(ldn, a, before, s.c, s.y, s.local, s.keep, s.show); break;
     case NBT_MGU: mgu(ldn, a, before, s.c, s.y, s.local, s.keep, s.show); break;
+    case NBT_LRU: lru(self, a, before, s); break;
     }
     if (n == ldn) return;
     const size_t left = (ldn - n) * sizeof(real);

@@ -82,8 +82,9 @@ NBT_INLINE vec lanes_twice_per_root(vec a, vec x) { return 2 * a / lanes_root(x)
 #define NBT_FOLDED (NBT_LANES < 4 ? 2 : 4)
 
 /* Orders of lanes. Of one vec: neighbours, quarters or halves exchanged; the first half or
- * quarter, or the first 2 or 4 lanes, repeated; the first of each part, again and again. Of two:
- * the lower or upper parts of their parts. */
+ * quarter, or the first 2 or 4 lanes, repeated; the first of each part, again and again; the first
+ * or second of two neighbours in the place of both. Of two: the lower or upper parts of their
+ * parts. */
 #if NBT_LANES == 16
 #define SWAP_HALVES 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7
 #define SWAP_QUARTERS 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11
@@ -98,6 +99,8 @@ NBT_INLINE vec lanes_twice_per_root(vec a, vec x) { return 2 * a / lanes_root(x)
 #define UPPER_QUARTERS 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31
 #define SWAP_PAIRS 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13
 #define SWAP_NEIGHBOURS 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14
+#define EVENS 0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14
+#define ODDS 1, 1, 3, 3, 5, 5, 7, 7, 9, 9, 11, 11, 13, 13, 15, 15
 #elif NBT_LANES == 8
 #define SWAP_HALVES 4, 5, 6, 7, 0, 1, 2, 3
 #define SWAP_QUARTERS 2, 3, 0, 1, 6, 7, 4, 5
@@ -111,11 +114,16 @@ NBT_INLINE vec lanes_twice_per_root(vec a, vec x) { return 2 * a / lanes_root(x)
 #define LOWER_QUARTERS 0, 1, 4, 5, 8, 9, 12, 13
 #define UPPER_QUARTERS 2, 3, 6, 7, 10, 11, 14, 15
 #define SWAP_NEIGHBOURS 1, 0, 3, 2, 5, 4, 7, 6
+#define EVENS 0, 0, 2, 2, 4, 4, 6, 6
+#define ODDS 1, 1, 3, 3, 5, 5, 7, 7
 #elif NBT_LANES == 4
 #define SWAP_HALVES 2, 3, 0, 1
 #define SWAP_QUARTERS 1, 0, 3, 2
 #define TILE_HALF 0, 1, 0, 1
 #define TILE_QUARTER 0, 0, 0, 0
+#define SWAP_NEIGHBOURS SWAP_QUARTERS
+#define EVENS 0, 0, 2, 2
+#define ODDS 1, 1, 3, 3
 #define OF_PARTS 0, 1, 2, 3
 #define EACH_OF_2 0, 0, 1, 1
 #define EACH_OF_4 0, 1, 2, 3
@@ -127,6 +135,9 @@ NBT_INLINE vec lanes_twice_per_root(vec a, vec x) { return 2 * a / lanes_root(x)
 #define SWAP_HALVES 1, 0
 #define TILE_HALF 0, 0
 #define TILE_QUARTER TILE_HALF
+#define SWAP_NEIGHBOURS SWAP_HALVES
+#define EVENS 0, 0
+#define ODDS 1, 1
 #define OF_PARTS 0, 1
 #define EACH_OF_2 0, 1
 #define EACH_OF_4 EACH_OF_2
@@ -173,6 +184,25 @@ NBT_INLINE vec lanes_only(vec x, size_t count)
 NBT_INLINE vec lanes_choose(wvec mine, vec x, vec y)
 {
     return (vec)(((wvec)x & mine) | ((wvec)y & ~mine));
+}
+
+/* The numbers of neighbours exchanged; the first or the second one in the place of both. */
+NBT_INLINE vec lanes_neighbours(vec x) { return SHUFFLE(x, x, SWAP_NEIGHBOURS); }
+NBT_INLINE vec lanes_evens(vec x) { return SHUFFLE(x, x, EVENS); }
+NBT_INLINE vec lanes_odds(vec x) { return SHUFFLE(x, x, ODDS); }
+
+/* 1, -1, 1, -1, …; x, but 0 in odd lanes. */
+NBT_INLINE vec lanes_alternating(void)
+{
+    vec x = {0};
+    for (size_t l = 0; l < LANES; l++) x[l] = l % 2 ? -1 : 1;
+    return x;
+}
+NBT_INLINE vec lanes_even_only(vec x)
+{
+    wvec mine = {0};
+    for (size_t l = 0; l < LANES; l += 2) mine[l] = -1;
+    return (vec)((wvec)x & mine);
 }
 
 /* The lowest bits, one a lane: 1 where it is set, -1 where not. */
@@ -258,9 +288,7 @@ NBT_INLINE vec fold_within_quarters(vec x)
 #ifdef SWAP_PAIRS
     x += SHUFFLE(x, x, SWAP_PAIRS);
 #endif
-#ifdef SWAP_NEIGHBOURS
-    x += SHUFFLE(x, x, SWAP_NEIGHBOURS);
-#endif
+    if (LANES > 4) x += SHUFFLE(x, x, SWAP_NEIGHBOURS);
     return x;
 }
 

@@ -17,7 +17,8 @@ Begin with `NoBackTrack`, which has most of the options. The methods of all trai
 - *The best known settings*: `preset`
 - *The loop*: `train`, `learn_many`, `History`, `HistoryRow`, `Interrupts`, `Terminated`
 - *Stopping and going on*: `load`, `Checkpoint`
-- *Networks*: `RNN`, `LeakyRNN`, `LSTM`, `GRU`, `MGU`, `Stack`, `Graph`, `Continuous`, `CTRNN`
+- *Networks*: `RNN`, `LeakyRNN`, `LSTM`, `GRU`, `MGU`, `LRU`, `Stack`, `Graph`, `Continuous`,
+  `CTRNN`
 - *Systems of your own*: `System`, `CompiledSystem`, `check_system`, `DerivedWarning`
 - *What is predicted*: `Softmax`, `Gaussian`, `Bernoulli`
 - *What a network is fed*: `Symbols`, `Vector`
@@ -38,7 +39,7 @@ state, θ are the parameters. There are n units, m inputs, and P = 1 + n + m par
 
 from nbt import baselines, datasets, installation, interop, streams
 from nbt.build import __version__, build_info
-from nbt.cells import CTRNN, GRU, LSTM, MGU, RNN, Continuous, LeakyRNN, Stack
+from nbt.cells import CTRNN, GRU, LRU, LSTM, MGU, RNN, Continuous, LeakyRNN, Stack
 from nbt.checkpoints.checkpoint import Checkpoint, load
 from nbt.diagnosis.measure import diagnose
 from nbt.diagnosis.result import Diagnosis, DiagnosisRow
@@ -89,6 +90,7 @@ __all__ = [  # noqa: RUF022 - in the order of the list above, and of the referen
     "LeakyRNN",
     "LSTM",
     "GRU",
+    "LRU",
     "MGU",
     "Stack",
     "Graph",

@@ -11,7 +11,7 @@ NORMS = {"euclidean": NBT_EUCLIDEAN, "kalman": NBT_KALMAN_NORM, "fisher": NBT_FI
 MISSING = {"error": NBT_NEVER_MISSING, "skip": NBT_SKIP, "mask": NBT_MASK}
 SCHEDULES = {"constant": NBT_CONSTANT, "inverse_sqrt": NBT_INVERSE_SQRT}
 CELLS = {"one_gate": NBT_ONE_GATE, "lstm": NBT_LSTM, "coupled_lstm": NBT_COUPLED_LSTM,
-         "gru": NBT_GRU, "mgu": NBT_MGU}
+         "gru": NBT_GRU, "mgu": NBT_MGU, "lru": NBT_LRU}
 KINDS = {"learned": NBT_LEARNED, "carried": NBT_CARRIED, "derived": NBT_DERIVED,
          "scratch": NBT_SCRATCH}
 DTYPES = {"float32": NBT_F32, "float64": NBT_F64}

@@ -64,7 +64,7 @@ cdef extern from "choices.h" nogil:
     ctypedef enum nbt_optimizer:
         NBT_SGD, NBT_KALMAN, NBT_ADAM
     ctypedef enum nbt_cell:
-        NBT_ONE_GATE, NBT_LSTM, NBT_COUPLED_LSTM, NBT_GRU, NBT_MGU
+        NBT_ONE_GATE, NBT_LSTM, NBT_COUPLED_LSTM, NBT_GRU, NBT_MGU, NBT_LRU
     ctypedef enum nbt_readout:
         NBT_SOFTMAX, NBT_GAUSSIAN, NBT_BERNOULLI, NBT_OWN_LOSS
     ctypedef enum nbt_norm:

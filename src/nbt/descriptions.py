@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from nbt.cells import CTRNN, GRU, LSTM, MGU, RNN, Continuous, LeakyRNN, Stack
+from nbt.cells import CTRNN, GRU, LRU, LSTM, MGU, RNN, Continuous, LeakyRNN, Stack
 from nbt.graphs import Graph
 from nbt.inputs import Symbols, Vector
 from nbt.optimizers import OPTIMIZERS
@@ -22,7 +22,7 @@ __all__ = ["build", "is_system", "rebuild", "value_in", "value_out"]
 _VALUES = {
     kind.__name__: kind
     for kind in (
-        *(RNN, LeakyRNN, LSTM, GRU, MGU, CTRNN, Continuous, Stack, Graph, *OPTIMIZERS),
+        *(RNN, LeakyRNN, LSTM, GRU, MGU, LRU, CTRNN, Continuous, Stack, Graph, *OPTIMIZERS),
         *(Softmax, Gaussian, Bernoulli, OwnLoss),
         *(Constant, InverseSqrt, Symbols, Vector),
     )

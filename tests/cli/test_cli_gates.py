@@ -28,6 +28,9 @@ def text(tmp_path):
             ["--cell", "mgu", "--units", "4", "--rule", "rtrl", "--cell-norm", "rms"],
             nbt.MGU(4, norm="rms"),
         ),
+        (["--cell", "lru", "--units", "4", "--memory", "2,9"], nbt.LRU(4, memory=(2, 9))),
+        (["--cell", "lru", "--best", "--units", "4"], nbt.LRU(4)),
+        (["--cell", "lru", "--units", "4,6"], nbt.Stack([nbt.LRU(4), nbt.LRU(6)])),
         (
             ["--cell", "lstm", "--units", "4,3", "--memory", "1,8"],
             nbt.Stack([nbt.LSTM(4, memory=(1, 8)), nbt.LSTM(3, memory=(1, 8))]),
@@ -61,7 +64,9 @@ PAPER = "the algorithm of the paper is for cells without gates"
         ("--memory 1,nan", "'1,nan' is not two numbers"),
         ("--memory 1,inf", "'1,inf' is not two numbers"),
         ("--memory 0.5,9 --cell gru", "--memory: expected a finite number in [1, "),
-        ("--memory 1,9 --cell rnn", "--memory is for --cell lstm or gru or mgu, not rnn"),
+        ("--memory 1,9 --cell rnn", "--memory is for --cell lstm or gru or mgu or lru, not rnn"),
+        ("--cell lru --units 5", "units: expected an even number, because two of them are the"),
+        ("--cell lru --cell-norm rms", "--cell-norm is for --cell lstm or gru or mgu, not lru"),
         ("--cell-norm rms --cell leaky", "--cell-norm is for --cell lstm or gru or mgu, not leaky"),
         ("--learn-leak", "--learn-leak is for --cell leaky, not rnn"),
         ("--cell lstm --norm fisher", "--norm: expected one of 'euclidean', 'none', got 'fisher'"),
@@ -78,7 +83,7 @@ def test_what_does_not_fit(command, typed, message, text, capsys):
 
 def test_another_rule_has_no_gates(text, capsys):
     assert run(["train", text, "--rule", "rtrl", "--memory", "1,9"]) == 2
-    assert "--memory is for --cell lstm or gru or mgu, not rnn" in capsys.readouterr().err
+    assert "--memory is for --cell lstm or gru or mgu or lru, not rnn" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("typed", ["--paper --rule rtrl --cell gru", "--norm none"])

@@ -143,7 +143,9 @@ def test_figure_7_has_each_rule_with_each_optimizer_for_as_many_units_with_gates
     assert RULES["nobacktrack-0-adam"].build(nbt.LSTM(20), 3, seed=0).describe() == default
 
 
-@pytest.mark.parametrize("cell", [nbt.LSTM(4), nbt.GRU(4), nbt.MGU(4), nbt.LeakyRNN(4)], ids=repr)
+@pytest.mark.parametrize(
+    "cell", [nbt.LSTM(4), nbt.GRU(4), nbt.MGU(4), nbt.LRU(4), nbt.LeakyRNN(4)], ids=repr
+)
 def test_a_study_of_ones_own_cells(cell, tmp_path):
     """Equal steps and equal time, in Python: cells with gates, and others with windows."""
     source = Source("mine", "mine", functools.partial(anbn, 1, 4), cell, file=100)

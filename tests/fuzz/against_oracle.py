@@ -7,6 +7,7 @@ import functools
 
 import numpy as np
 import oracle
+import oracle.complex_units
 import oracle.gated
 import oracle.metric
 import oracle.optimizer
@@ -106,6 +107,8 @@ def unit_of(cell, state):
     """What a unit of the cell does, as the oracle takes it."""
     if isinstance(cell, nbt.LSTM):
         return oracle.gated.LSTM(cell.coupled)
+    if isinstance(cell, nbt.LRU):
+        return oracle.complex_units.LRU()
     if is_gated(cell):
         return getattr(oracle.gated, type(cell).__name__)()
     return oracle.gated.Leaky(state["cell.alpha"], cell.activation)

@@ -270,11 +270,14 @@ def draw_gated(rng, n):
             nbt.LSTM(n, norm=norm, recurrent=False, memory=memory),
             nbt.GRU(n, norm=norm, memory=memory),
             nbt.MGU(n, norm=norm, memory=memory),
+            nbt.LRU(n + n % 2, memory=memory),
         )
     )
     if n < 2 or rng.random() < 0.7:
         return cell
     first = rng.randint(1, n - 1)
+    if isinstance(cell, nbt.LRU):
+        first, n = 2 * first, 2 * n
     return nbt.Stack([replace(cell, units=first), replace(cell, units=n - first)])
 
 

@@ -62,7 +62,7 @@ def test_exact_rules(cell, rule, dtype):
 @pytest.mark.parametrize("missing", ["error", "skip", "mask"])
 def test_numbers(readout, standardize, missing):
     wrong = {}
-    for k, cell in enumerate(("lstm", "gru", "leaky")):
+    for k, cell in enumerate(("lstm", "gru", "leaky", "lru")):
         pair = WindowedPair(
             cell=cell,
             every=3,
@@ -144,12 +144,13 @@ def test_a_flush_where_nothing_was_learned_changes_no_parameter(cell):
 
 @pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("inputs", INPUTS)
-def test_without_recurrence_it_is_rtrl(every, inputs):
+@pytest.mark.parametrize("cell", [nbt.LSTM(6, recurrent=False), nbt.LRU(6)], ids=repr)
+def test_without_recurrence_it_is_rtrl(cell, every, inputs):
     """No path leaves its unit, so `rank=0` is exact."""
     more = {
         "inputs": {"own": None, "other": nbt.Symbols(3), "vector": nbt.Vector(3, False)}[inputs]
     }
-    cell, readout = nbt.LSTM(6, recurrent=False), nbt.Softmax(4)
+    readout = nbt.Softmax(4)
     ours, exact = (
         trainer_of(rule, cell, readout, nbt.SGD(0.1), every, dtype="float64", seed=5, **more)
         for rule in ("nobacktrack", "rtrl")

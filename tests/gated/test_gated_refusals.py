@@ -31,15 +31,15 @@ def test_another_metric_is_refused(name, optimizer):
     expect(ValueError, "optimizer", lambda: WINDOWS[name](optimizer))
 
 
-@pytest.mark.parametrize("kind", [nbt.LSTM, nbt.GRU, nbt.MGU])
+@pytest.mark.parametrize("kind", [nbt.LSTM, nbt.GRU, nbt.MGU, nbt.LRU])
 def test_the_longest_memory_has_a_finite_bias(kind):
     """A unit that forgets nothing at all would need an infinite one."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        trainer = nbt.NoBackTrack(kind(3, memory=(1e9, 1e9)), nbt.Softmax(2))
+        trainer = nbt.NoBackTrack(kind(4, memory=(1e9, 1e9)), nbt.Softmax(2))
         assert np.isfinite(trainer.learn([0, 1] * 20)).all()
     for memory in ((1, 1.1e9), (1, 1e300), (1, float("inf")), (0.5, 2), (1, float("nan"))):
-        expect(ValueError, "memory", lambda memory=memory: kind(3, memory=memory))
+        expect(ValueError, "memory", lambda memory=memory: kind(4, memory=memory))
 
 
 @pytest.mark.parametrize("rank", [0, 1])

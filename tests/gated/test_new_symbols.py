@@ -7,6 +7,7 @@ import nbt
 
 CELLS = [
     *(nbt.LSTM(8), nbt.LSTM(8, norm="rms"), nbt.LSTM(8, coupled=True), nbt.GRU(8), nbt.MGU(8)),
+    nbt.LRU(8),
     *(nbt.RNN(8, "tanh"), nbt.LeakyRNN(8, "tanh"), nbt.RNN(8)),
 ]
 

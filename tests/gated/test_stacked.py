@@ -150,7 +150,7 @@ def test_rtrl_is_backpropagation_through_all_steps(cell, every, inputs):
     for key, value in other.parameters.items():
         wrong = np.abs(exact.parameters[key] - value).max()
         assert wrong <= 1e-12 * max(np.abs(value).max(), 1), key
-    assert exact.influence().shape[:2] == (2, 9)
+    assert exact.influence().shape[:2] == (2, exact.cell.units)
 
 
 def test_the_layers_have_names():

@@ -127,7 +127,7 @@ def test_mean_over_all_signs_is_exact(cell, rank, windows, T):
 
 @pytest.mark.parametrize("rank", [1, 2])
 @pytest.mark.parametrize("closed", ["by a transition", "by a flush", "by a flush after one"])
-@pytest.mark.parametrize("cell", ["lstm", "rms gru", "mgu", "leaky"])
+@pytest.mark.parametrize("cell", ["lstm", "rms gru", "mgu", "lru", "leaky"])
 def test_windows_that_close_otherwise(cell, closed, rank):
     """By the transition after one without a target; by `flush`, sooner than they are full."""
     trainer = build("nobacktrack", cell, 3, rank=rank)
@@ -159,6 +159,7 @@ def test_windows_that_close_otherwise(cell, closed, rank):
         (nbt.Stack([nbt.LSTM(1, recurrent=False), nbt.LSTM(2, recurrent=False)]), 1),
         (nbt.Stack([nbt.GRU(1), nbt.GRU(1), nbt.GRU(1)]), 1),
         (nbt.Stack([nbt.MGU(2, norm="rms"), nbt.MGU(2, norm="rms")]), 1),
+        (nbt.Stack([nbt.LRU(2), nbt.LRU(2)]), 1),
     ],
     ids=str,
 )
@@ -185,7 +186,7 @@ def test_stacks(cell, rank, T):
 
 
 @pytest.mark.parametrize("missing", ["skip", "mask"])
-@pytest.mark.parametrize("cell", ["lstm", "rms mgu", "leaky"])
+@pytest.mark.parametrize("cell", ["lstm", "rms mgu", "lru", "leaky"])
 def test_missing_targets(cell, missing):
     """Numbers, some missing, in the windows before and in that which is learned."""
     readout = nbt.Gaussian(A, standardize=False)
@@ -210,11 +211,19 @@ def test_missing_targets(cell, missing):
 
 
 @T
-@pytest.mark.parametrize("coupled", [False, True])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        nbt.LSTM(5, recurrent=False),
+        nbt.LSTM(5, coupled=True, recurrent=False),
+        nbt.LRU(6),
+        nbt.LRU(20),
+    ],
+    ids=repr,
+)
 @pytest.mark.parametrize("readout", [nbt.Softmax(A), nbt.Gaussian(A, standardize=False)])
-def test_own_paths_are_exact_without_recurrence(readout, coupled, T):
+def test_own_paths_are_exact_without_recurrence(readout, cell, T):
     """`rank=0` is RTRL where W is absent: no path leaves its unit."""
-    cell = nbt.LSTM(5, coupled=coupled, recurrent=False)
     own = {"dtype": "float64", "inputs": nbt.Vector(M, False), "seed": 2}
     ours, exact = (
         trainer_of(rule, cell, readout, nbt.SGD(0.1), T, **own) for rule in ("nobacktrack", "rtrl")

@@ -38,24 +38,23 @@ class Stack:
         return [part.reshape(one.theta.shape) for part, one in zip(parts, self.layers, strict=True)]
 
     def step(self, x, state):
-        """u of each layer; the `Step` of all units, whose derivatives by a are one for each
-        layer."""
+        """u of each layer; the `Step` of all units, whose derivatives by a and by c(t-1) are one
+        for each layer."""
         seen, made = [], []
         for layer, own in zip(self.layers, self.of_units(state), strict=True):
             u, s = layer.step(x, own)
             seen.append(u), made.append(s)
             x = s.y
         c, y, c_a, c_c, y_a, y_c = zip(*made, strict=True)
-        joined = (np.concatenate(part) for part in (c, y, c_c, y_c))
-        c, y, c_c, y_c = joined
+        c, y, y_c = (np.concatenate(part) for part in (c, y, y_c))
         return seen, gated.Step(c, y, c_a, c_c, y_a, y_c)
 
     def _steps(self, s):
         """The `Step` of each layer."""
-        parts = [self.of_units(part) for part in (s.c, s.y, s.c_c, s.y_c)]
+        parts = [self.of_units(part) for part in (s.c, s.y, s.y_c)]
         return [
             gated.Step(c, y, c_a, c_c, y_a, y_c)
-            for c, y, c_c, y_c, c_a, y_a in zip(*parts, s.c_a, s.y_a, strict=True)
+            for c, y, y_c, c_c, c_a, y_a in zip(*parts, s.c_c, s.c_a, s.y_a, strict=True)
         ]
 
     def inputs(self, k):
@@ -71,8 +70,7 @@ class Stack:
         for k, (layer, own, seen, step) in reversed(list(enumerate(whole))):
             own = own + np.array([np.zeros(layer.n), np.zeros(layer.n) + above])
             a, earlier = layer.back(own, seen, step)
-            sums = layer._sums(a, seen) if isinstance(layer, gated.Normalised) else a
-            above = np.einsum("gn,gjn->j", sums, self.inputs(k))
+            above = np.einsum("gn,gjn->j", layer._sums(a, seen), self.inputs(k))
             gates.insert(0, a), before.insert(0, earlier)
         return gates, np.concatenate(before, axis=-1)
 
@@ -84,9 +82,13 @@ class Stack:
         parts = zip(self.layers, gates, u, strict=True)
         return self.flat([layer.own(a, seen) for layer, a, seen in parts])
 
-    def spread(self, x):
-        parts = zip(self.of_units(x), self.layers, strict=True)
-        return self.flat([np.broadcast_to(part, layer.theta.shape) for part, layer in parts])
+    def known(self, delta, E):
+        parts = zip(self.layers, self.of_units(delta), self.of_theta(E), strict=True)
+        return self.flat([layer.known(own, of_layer) for layer, own, of_layer in parts])
+
+    def carry(self, c_c, E):
+        parts = zip(self.layers, c_c, self.of_theta(E), strict=True)
+        return self.flat([layer.carry(own, of_layer) for layer, own, of_layer in parts])
 
     def jvp(self, v, u, s):
         made, below = [], 0.0
@@ -214,8 +216,8 @@ class StackedWindowed(Windowed):
             arrays = {"b": theta[:, 0], "r": theta[:, first:]}
             if layer.recurrent:
                 arrays["W"] = theta[:, layer.head : first]
-            if layer.normed:
-                arrays["gain"] = theta[:, 1]
+            if layer.last:
+                arrays[layer.last] = theta[:, 1]
             state |= {f"cell.{k}.{name}": array for name, array in arrays.items()}
             state |= {f"window.{k}.{name}": parts[k] for name, parts in kept.items()}
             state[f"window.{k}.g_theta"] = layer._there(left[k])

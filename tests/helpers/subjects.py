@@ -12,7 +12,7 @@ LAGS = 3
 PLAIN = nbt.Vector(INPUTS, standardize=False)
 
 
-CELLS = {  # UNITS in all
+CELLS = {  # UNITS in all, but for those that come in pairs
     "dense": nbt.LeakyRNN(UNITS),
     "graph": nbt.LeakyRNN(UNITS, learn_leak=True, graph=nbt.Graph.random(UNITS, 3)),
     "stack": nbt.Stack([nbt.LeakyRNN(4), nbt.RNN(3, "tanh", graph=nbt.Graph.random(3, 1))]),
@@ -23,6 +23,8 @@ CELLS = {  # UNITS in all
     "gru": nbt.GRU(UNITS),
     "rms-gru": nbt.GRU(UNITS, norm="rms"),
     "mgu": nbt.MGU(UNITS),
+    "lru": nbt.LRU(8),
+    "lrus": nbt.Stack([nbt.LRU(4), nbt.LRU(2)]),
     "lstms": nbt.Stack([nbt.LSTM(4), nbt.LSTM(3)]),
     "grus": nbt.Stack([nbt.GRU(3, norm="rms"), nbt.GRU(2, norm="rms"), nbt.GRU(2, norm="rms")]),
     "echo": nbt.LeakyRNN(UNITS, "tanh", learn=False, spectral_radius=0.9, bias_scaling=0.2),
@@ -133,28 +135,29 @@ class Subject:
 
     def parameters(self, inputs):
         """How many numbers are learned."""
-        own, cell = UNITS * (1 + UNITS + inputs), CELLS[self.cell]
+        cell = CELLS[self.cell]
+        own, units = UNITS * (1 + UNITS + inputs), cell.units
         if self.rule == "fixed":
             own = 0
-        elif self.cell in ("lstms", "grus"):
+        elif self.cell in ("lstms", "grus", "lrus"):
             own, below = 0, inputs
             for layer in cell.cells:
                 own += self._of_gates(layer, below)
                 below = layer.units
-        elif isinstance(cell, nbt.LSTM | nbt.GRU | nbt.MGU):
+        elif isinstance(cell, nbt.LSTM | nbt.GRU | nbt.MGU | nbt.LRU):
             own = self._of_gates(cell, inputs)
         elif self.cell != "dense":
             own = Network(CELLS[self.cell], inputs).learned
-        return own + (1 + UNITS + inputs * self.direct) * np.prod(self.prediction())
+        return own + (1 + units + inputs * self.direct) * np.prod(self.prediction())
 
     @staticmethod
     def _of_gates(cell, inputs):
         n, gates = cell.units, len(cell.gates)
-        gains = gates * n if cell.norm else 0
+        last = gates * n if cell.norm or isinstance(cell, nbt.LRU) else 0
         unseen = 0 if cell.recurrent else gates * n * n
-        if not isinstance(cell, nbt.LSTM):  # of two gates each sees one half
+        if isinstance(cell, nbt.GRU | nbt.MGU):  # of two gates each sees one half
             unseen = n * (n + inputs)
-        return gates * n * (1 + n + inputs) + gains - unseen
+        return gates * n * (1 + n + inputs) + last - unseen
 
     def prediction(self):
         """Shape of what `predict` gives."""
@@ -288,6 +291,11 @@ SUBJECTS += [
         ("exact_self", "adam", "own", "float32", "counts", "lstms"),
         ("fixed", "kalman", "other", "float64", "counts", "echo"),
         ("every", "sgd", "vector", "float32", "bernoulli", "mgu"),
+        ("exact_self", "adam", "own", "float32", "softmax", "lru"),
+        ("every", "kalman", "lagged", "float64", "gaussian", "lru"),
+        ("rtrl", "sgd", "other", "float32", "softmax", "lru"),
+        ("bptt", "adam", "own", "float64", "counts", "lru"),
+        ("every", "adam", "vector", "float32", "softmax", "lrus"),
     )
 ]
 SUBJECTS += [
@@ -303,6 +311,7 @@ SUBJECTS += [
         ("every", "sgd", "vector", "float64", "rms-gru", False, "skip"),
         ("bptt", "adam", "vector", "float64", "mgu", True, "mask"),
         ("rtrl", "kalman", "own", "float32", "diagonal", False, "error"),
+        ("exact_self", "adam", "lagged", "float64", "lru", True, "mask"),
         ("exact_self", "adam", "vector", "float32", "lstms", True, "error"),
     )
 ]

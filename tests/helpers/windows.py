@@ -2,6 +2,7 @@
 
 import numpy as np
 from oracle import gated
+from oracle.complex_units import LRU
 from oracle.windowed import Windowed
 
 import nbt
@@ -23,6 +24,7 @@ CELLS = {
     "mgu": (nbt.MGU, lambda state: gated.MGU()),
     "rms gru": (lambda n: nbt.GRU(n, norm="rms"), lambda state: gated.GRU()),
     "rms mgu": (lambda n: nbt.MGU(n, norm="rms"), lambda state: gated.MGU()),
+    "lru": (lambda n: nbt.LRU(n + n % 2), lambda state: LRU()),
     "rnn": (nbt.RNN, lambda state: gated.Leaky(state["cell.alpha"])),
     "tanh": (
         lambda n: nbt.RNN(n, "tanh"),
@@ -50,6 +52,7 @@ STACKS = {
     "stack of rms": (stacked("rms"), CELLS["rms"][1]),
     "stack of gru": (stacked("gru", 3), CELLS["gru"][1]),
     "stack of rms mgu": (stacked("rms mgu"), CELLS["mgu"][1]),
+    "stack of lru": (stacked("lru"), CELLS["lru"][1]),
 }
 
 
@@ -177,7 +180,7 @@ class WindowedPair(Pair):
             **own,
         )
         self.choices = {
-            "units": n,
+            "units": self.trainer.cell.units,
             "rule": rule,
             "every": every,
             "inputs": "vector" if self.vectors else "symbols",

@@ -8,8 +8,8 @@ has a sum a = θᵀ u, so that a pair's is complex, too, and
 
 θ (1, k + 1, n) has rows for (1, y, x), those of y being unused, and at its end the row of ν, η, ν,
 η, … By a complex weight, and by ln λ = ln |λ| + i arg λ, c is holomorphic: ∂c by both parts of one
-is a complex number, which E has in their place. Of the last row it is that by ln λ; ∂/∂(ν, η)
-follows by `slopes`.
+is a complex number, which E has in their place. All that rules sum up is by ln λ in place of the
+last row; `chain` turns it into the gradient by ν and η.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ class Turning(Network):
         size = sigma(nu)
         self.lam = size * (-np.tanh(eta) + 1j / np.cosh(eta))
         gamma = np.sqrt(sigma(-nu) * (1 + size))
-        gamma_slope = -(size**2) * sigma(-nu) / gamma  # by ν
+        gamma_slope = -(size**2) / gamma  # by ln |λ|
         self.gamma, self.gamma_slope = np.repeat(gamma, 2), np.repeat(gamma_slope, 2)
         self.slopes = numbers(sigma(-nu) + 1j / np.cosh(eta))  # of ln λ by ν and η
 
@@ -50,7 +50,7 @@ class Turning(Network):
         y = np.tanh(self.gamma * c)
         slope = 1 - y**2
         one, none = np.ones_like(c), np.zeros_like(c)
-        # a second "gate" is ν, as far as y alone depends on it
+        # a second "gate" is ln |λ|, as far as y alone depends on it
         c_a, y_a = np.array([one, none]), np.array([none, slope * c * self.gamma_slope])
         return (u, turned), Step(c, y, c_a, self.lam, y_a, slope * self.gamma)
 
@@ -62,6 +62,9 @@ class Turning(Network):
         before = numbers(pairs(through) * self.lam.conj())
         return through * s.c_a + delta[1] * s.y_a, np.array([before, 0 * before])
 
+    def _sums(self, gates, u):
+        return gates[:1]
+
     def _rows(self, sums, last, u):
         """θ's shape, from complex numbers that meet u, and what is in the last row."""
         rest = numbers(np.outer(self.sees[0] * u, sums))
@@ -72,10 +75,7 @@ class Turning(Network):
         by_size = pairs(gates[1])
         through = pairs(gates[0])
         last = through * turned.conj()
-        rows = self._rows(through, last, u)
-        rows[0, -1] *= self.slopes
-        rows[0, -1, ::2] += by_size.real + by_size.imag
-        return rows
+        return self._rows(through, last + by_size.real + by_size.imag, u)
 
     def own(self, gates, u):
         """∂c/∂θ of one step, a complex number for each pair of parameters."""
@@ -84,17 +84,13 @@ class Turning(Network):
 
     def known(self, delta, E):
         """∂L/∂θ from ∂L/∂c (n,) along E."""
-        known = numbers(pairs(delta) * pairs(E).conj())
-        known[0, -1] *= self.slopes
-        return known
+        return numbers(pairs(delta) * pairs(E).conj())
 
     def carry(self, c_c, E):
         return numbers(c_c * pairs(E))
 
-    def jvp(self, v, u, s, below=None):
-        c = numbers(self.lam * pairs(v[0]))
-        if below is not None:
-            c = c + below[0]
+    def jvp(self, v, u, s, below=0.0):
+        c = numbers(self.lam * pairs(v[0])) + np.sum(below, axis=0)
         return np.array([c, s.y_c * c])
 
     def forward(self, influence, u, s):
@@ -106,11 +102,17 @@ class Turning(Network):
         for j, p in enumerate(turned):
             re, im = 2 * j, 2 * j + 1
             by_log = np.array([[p.real, -p.imag], [p.imag, p.real]])  # of (re, im), by ln λ
-            c[re : im + 1, 0, -1, re : im + 1] += by_log * self.slopes[re : im + 1]
+            c[re : im + 1, 0, -1, re : im + 1] += by_log
         y = s.y_c[:, np.newaxis, np.newaxis, np.newaxis] * c
         for i in range(n):
             y[i, 0, -1, i - i % 2] += s.y_a[1, i]
         return np.array([c, y])
+
+    def chain(self, gradient):
+        """∂L/∂θ, from what rules sum up."""
+        out = np.array(gradient)
+        out[..., -1, :] *= self.slopes
+        return out
 
 
 class LRU:

@@ -149,6 +149,10 @@ class Network:
         gates = through * s.c_a + delta[1] * s.y_a
         return gates, np.array([through * s.c_c, np.einsum("gn,gjn->j", gates, self.weights())])
 
+    def _sums(self, gates, u):
+        """∂L/∂(θᵀ u) from ∂L/∂a."""
+        return gates
+
     def outer(self, gates, u):
         """∂L/∂θ of one step, (gates, k, n), from ∂L/∂a."""
         return np.einsum("gn,gk,k->gkn", gates, self.sees, u)
@@ -172,6 +176,10 @@ class Network:
     def carry(self, c_c, E):
         """E after a step, but for what the step adds."""
         return self.spread(c_c) * E
+
+    def chain(self, gradient):
+        """∂L/∂θ, from what rules sum up."""
+        return gradient
 
     def jvp(self, v, u, s, below=0.0):
         """∂s(t)/∂s(t-1) v (2, n), and what comes from ∂s(t)/∂a below (gates, n)."""
@@ -227,7 +235,6 @@ class Normalised(Network):
         return np.concatenate([gates[:, np.newaxis], rest, (gates * normal)[:, np.newaxis]], 1)
 
     def _sums(self, gates, u):
-        """∂L/∂s from ∂L/∂a."""
         _, normal, root = u
         through = self.gain * gates
         return (through - normal * (through * normal).mean(1, keepdims=True)) / root

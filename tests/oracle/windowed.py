@@ -12,8 +12,10 @@ The state that the readout sees is y itself, so its activation is the identity.
 import numpy as np
 
 from . import gated, philox, readout
+from .complex_units import Turning
 from .trainer import Trainer
 
+NETS = {"gain": gated.Normalised, "polar": Turning}  # by the last row of theta
 KEPT = ("J", "J0", "m", "v")  # arrays of theta's shape that optimizers keep
 
 
@@ -32,13 +34,14 @@ class Windowed(Trainer):
         self.one, self.rule, self.T, self.K, self.norm = one, rule, every, rank, norm
         self.unit, state = unit, {key: np.array(value) for key, value in state.items()}
         self.gates = 1 if one else len(state["cell.b"])
-        arrays = [f"cell.{name}" for name in ("b", "gain", "W", "r")]
+        self.last = next((name for name in NETS if f"cell.{name}" in state), None)
+        arrays = [f"cell.{name}" for name in ("b", self.last, "W", "r")]
         parts = [self._wide(state[key]) for key in arrays if key in state]
         parts = [part[:, np.newaxis] if part.ndim == 2 else part for part in parts]
         theta = np.concatenate(parts, axis=1).astype(float)
         n = choices["units"]
-        self.recurrent, self.normed = "cell.W" in state, "cell.gain" in state
-        self.head = 1 + self.normed  # rows of theta before those of W and r: biases, and gains
+        self.recurrent = "cell.W" in state
+        self.head = 1 + bool(self.last)  # rows of theta before those of W and r
         first = self.head + n * self.recurrent
         self.y = None
         flat = {**state, "state.h": np.zeros(n), "cell.alpha": np.zeros(n)}
@@ -71,21 +74,23 @@ class Windowed(Trainer):
         return matrix.reshape(len(matrix), self.gates, -1).swapaxes(0, 1)
 
     def _net(self):
-        """The network, whose theta has rows for W even where there is none, and the gains last."""
-        kind = gated.Normalised if self.normed else gated.Network
+        """The network, whose theta has rows for W even where there is none, and the last row
+        last."""
+        kind = NETS.get(self.last, gated.Network)
         return kind(self.unit, self._full(self.theta), self.recurrent)
 
     def _full(self, array):
         """From the rows of theta here to those of the network."""
-        bias, gain, rest = np.split(array, [1, self.head], axis=-2)
+        bias, last, rest = np.split(array, [1, self.head], axis=-2)
         W = np.zeros((*array.shape[:-2], 0 if self.recurrent else self.n, self.n))
-        return np.concatenate([bias, W, rest, gain], axis=-2)
+        return np.concatenate([bias, W, rest, last], axis=-2)
 
     def _there(self, array):
         """Back."""
         first = 1 if self.recurrent else 1 + self.n
-        bias, _, rest, gain = np.split(array, [1, first, array.shape[-2] - self.normed], axis=-2)
-        return np.concatenate([bias, gain, rest], axis=-2)
+        end = array.shape[-2] - bool(self.last)
+        bias, _, rest, last = np.split(array, [1, first, end], axis=-2)
+        return np.concatenate([bias, last, rest], axis=-2)
 
     def _shown(self, c):
         return self.unit.show(c)
@@ -184,6 +189,7 @@ class Windowed(Trainer):
         self.moved[:] = 0 if self.own else 1
 
     def _learn(self, gradient):
+        gradient = self._there(self._net().chain(self._full(gradient)))
         flat = self.theta_optimizer.step(
             self._side_by_side(self._narrow(self.theta)),
             self._side_by_side(self._narrow(gradient)),
@@ -229,8 +235,8 @@ class Windowed(Trainer):
         state["cell.W"] = theta[..., self.head : first, :]
         if not self.recurrent:
             del state["cell.W"]
-        if self.normed:
-            state["cell.gain"] = theta[..., 1, :]
+        if self.last:
+            state[f"cell.{self.last}"] = theta[..., 1, :]
         if self.one:
             state |= {"cell.alpha": self.unit.alpha, "state.h": self.c}
         else:

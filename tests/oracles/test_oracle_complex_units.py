@@ -54,7 +54,7 @@ def test_rtrl():
     G = np.zeros((2, N, *net.theta.shape))
     for u, s in walk(net, 4)[0]:
         G = net.forward(G, u, s)
-    close(G, differences(end, net.theta), 1e-8)
+    close(net.chain(G), differences(end, net.theta), 1e-8)
 
 
 def test_a_step_forward():

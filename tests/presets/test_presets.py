@@ -226,7 +226,7 @@ def test_what_a_preset_is_not():
         nbt.preset("symbols", 3)
 
 
-GATED = nbt.LSTM(3), nbt.GRU(3), nbt.MGU(3)
+GATED = nbt.LSTM(3), nbt.GRU(3), nbt.MGU(3), nbt.LRU(4)
 RULES = {
     nbt.NoBackTrack: nbt.Kalman(),
     nbt.RTRL: nbt.Kalman(),

@@ -26,6 +26,7 @@ CELLS = {
     "rms": nbt.LSTM(N, coupled=True, norm="rms", **OWN),
     "gru": nbt.GRU(N, norm="rms", learn=False),
     "mgu": nbt.MGU(N, **OWN),
+    "lru": nbt.LRU(8, learn=False, memory=(2, 9), input_scaling=0.5, bias_scaling=0.3),
     "lstms": nbt.Stack([nbt.LSTM(4, **OWN), nbt.LSTM(3, learn=False)]),
 }
 GATED = [name for name, cell in CELLS.items() if is_gated(cell)]

@@ -5,7 +5,9 @@ Networks of one layer take units and activation in this order, and all other arg
 
 from nbt.cells.continuous import CTRNN, Continuous
 from nbt.cells.discrete import RNN, LeakyRNN
-from nbt.cells.gated import GRU, LSTM, MGU, Gated, Gates, gates_of, has_gains
+from nbt.cells.gated import GRU, LSTM, MGU, Gated, gates_of, has_gains, last_row_of
+from nbt.cells.gates import Gates
+from nbt.cells.lru import LRU
 from nbt.cells.shared import ACTIVATIONS
 from nbt.cells.stack import MOST_LAYERS, Stack, is_gated, layers_of
 
@@ -13,6 +15,7 @@ __all__ = [
     "ACTIVATIONS",
     "CTRNN",
     "GRU",
+    "LRU",
     "LSTM",
     "MGU",
     "MOST_LAYERS",
@@ -26,6 +29,7 @@ __all__ = [
     "gates_of",
     "has_gains",
     "is_gated",
+    "last_row_of",
     "layers_of",
 ]
 

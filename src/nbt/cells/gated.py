@@ -9,43 +9,15 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from nbt import _arguments
+from nbt.cells.gates import MEMORY, Gates, check_memory, first_odds
+from nbt.cells.lru import LRU
 from nbt.cells.shared import LATER, QUIET, check_first_values, radius_factor, short_repr
 
-__all__ = ["GRU", "LSTM", "MGU", "Gated", "Gates", "gates_of", "has_gains", "same_units"]
+__all__ = ["GRU", "LSTM", "MGU", "Gated", "gates_of", "has_gains", "last_row_of", "same_units"]
 
 BEGINNING = "memory", "spectral_radius", "input_scaling", "bias_scaling"  # of the first values
-MEMORY = 1.0, 32.0
-LONGEST = 10**9  # steps; beyond, a gate could not be told from one that is never closed
 INPUT_DEVIATION = 0.5  # of the first weights from inputs
 Norm = Literal["rms"]
-
-
-@dataclass(frozen=True)
-class Gates:
-    """Which sums a_g a unit makes of (1, y, x), in the order of `names` (csrc/gated/gates.h).
-
-    Attributes
-    ----------
-    kind : str
-        The cell's name in the core.
-    names : tuple of str
-        A name for each.
-    kept : int
-        The carried number c depends on so many of them, which come first.
-    keeps : int
-        The one that keeps c: its first biases follow from `memory`.
-    sign : int
-        1 if c is kept where it is large, -1 if where it is small.
-    blind : (int, int), optional
-        One that does not see y, and one that does not see x.
-    """
-
-    kind: str
-    names: tuple[str, ...]
-    kept: int
-    keeps: int = 0
-    sign: int = 1
-    blind: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -293,19 +265,21 @@ class MGU:
         return _drawn(self, inputs, random)
 
 
-Gated = LSTM | GRU | MGU
+Gated = LSTM | GRU | MGU | LRU
 
 LSTM_GATES = Gates("lstm", ("f", "i", "z", "o"), kept=3)
 COUPLED_LSTM_GATES = Gates("coupled_lstm", ("f", "z", "o"), kept=2)
 GRU_GATES = Gates("gru", ("r", "z", "x", "y"), kept=4, keeps=1, blind=(2, 3))
 MGU_GATES = Gates("mgu", ("f", "x", "y"), kept=3, sign=-1, blind=(1, 2))
+LRU_GATES = Gates("lru", ("a",), kept=1)
+OTHERS = {GRU: GRU_GATES, MGU: MGU_GATES, LRU: LRU_GATES}
 
 
 def gates_of(cell: Gated) -> Gates:
     """Return the sums that a unit of this cell makes."""
     if isinstance(cell, LSTM):
         return COUPLED_LSTM_GATES if cell.coupled else LSTM_GATES
-    return GRU_GATES if isinstance(cell, GRU) else MGU_GATES
+    return OTHERS[type(cell)]
 
 
 def has_gains(cell: Any) -> bool:
@@ -313,10 +287,15 @@ def has_gains(cell: Any) -> bool:
     return isinstance(cell, Gated) and cell.norm is not None
 
 
+def last_row_of(cell: Gated) -> str | None:
+    """Return the name of the last row of θ, which has no input of its own, if there is one."""
+    return "polar" if isinstance(cell, LRU) else "gain" if has_gains(cell) else None
+
+
 def same_units(one: Gated, other: Gated) -> bool:
     """Return whether the units of both do the same: only their number and how they begin may
     differ."""
-    own = {name: getattr(other, name) for name in ("units", *BEGINNING)}
+    own = {name: getattr(other, name) for name in ("units", *BEGINNING) if hasattr(other, name)}
     return replace(one, **own) == other
 
 
@@ -324,13 +303,7 @@ def _check(cell: Any) -> None:
     object.__setattr__(cell, "units", _arguments.integer("units", cell.units))
     if cell.norm is not None:
         _arguments.one_of("norm", cell.norm, get_args(Norm))
-    pair = cell.memory
-    if not isinstance(pair, (list, tuple, np.ndarray)) or len(pair) != 2:
-        raise TypeError(f"memory: expected a pair of numbers, such as (1, 32), got {pair!r}")
-    shortest, longest = (_arguments.real("memory", one, low=1, high=LONGEST) for one in pair)
-    if shortest > longest:
-        raise ValueError(f"memory: expected the shorter time first, got {pair!r}")
-    object.__setattr__(cell, "memory", (shortest, longest))
+    check_memory(cell)
     check_first_values(cell)
     if cell.spectral_radius is not None and not cell.recurrent:
         raise ValueError(
@@ -346,8 +319,7 @@ def _drawn(cell: Gated, inputs: int, random: np.random.Generator) -> dict[str, n
     b = np.zeros((count, n))
     W = random.standard_normal((count, n, n)) / math.sqrt(n + 1)
     r = random.standard_normal((count, inputs, n)) * (INPUT_DEVIATION * cell.input_scaling)
-    keep = 1 - 1 / (np.exp(random.uniform(*np.log(cell.memory), n)) + 0.3)
-    b[gates.keeps] = gates.sign * (np.log(keep) - np.log1p(-keep))
+    b[gates.keeps] = gates.sign * first_odds(cell.memory, n, random)
     if cell.bias_scaling:
         others = np.arange(count) != gates.keeps
         b[others] = cell.bias_scaling * random.standard_normal((count - 1, n))

@@ -62,7 +62,7 @@ def short_repr(value) -> str:
 
 def check_first_values(cell) -> None:
     """Check how the first values are drawn, and whether they are learned."""
-    radius = cell.spectral_radius
+    radius = getattr(cell, "spectral_radius", None)
     if radius is not None:
         object.__setattr__(cell, "spectral_radius", _arguments.real("spectral_radius", radius, 0))
         if cell.units > MOST_SCALED:

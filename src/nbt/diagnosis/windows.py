@@ -50,7 +50,8 @@ class WindowedTrajectory(Trajectory):
 
     def exact_influence(self) -> np.ndarray:
         """Return the exact ∂s/∂θ, (2n, p), θ being one vector."""
-        return _flat(self.exact.state_dict(), "estimator.G", 2 * self.exact.cell.units)
+        state = self.exact.state_dict()
+        return _flat(state, "estimator.G", 2 * self.exact.cell.units, state)
 
     def look(self, *data: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return, of the next step, which ends a window, ∂L/∂s (2n,) at the begin of the window,
@@ -93,10 +94,10 @@ class WindowedReplicas(Replicas):
     def factors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         (one,) = self.trainers
         state, states = one.state_dict(), 2 * one.cell.units
-        known = _flat(_influence(one, state, pairs=False), "estimator.G", states)
+        known = _flat(_influence(one, state, pairs=False), "estimator.G", states, state)
         v = [x for key, x in state.items() if without_layer(key) == "estimator.v"]
         pairs = self.count * self.rank
-        w = _flat(state, "estimator.w", pairs) if v else np.zeros((pairs, known.shape[1]))
+        w = _flat(state, "estimator.w", pairs, state) if v else np.zeros((pairs, known.shape[1]))
         v = np.concatenate(v, axis=-1, dtype=np.float64) if v else np.zeros((pairs, states))
         shape = self.count, self.rank
         w = w.reshape(*shape, known.shape[1], 1)
@@ -108,9 +109,16 @@ def _zeros(state: Mapping[str, np.ndarray], *names: str) -> dict[str, np.ndarray
     return {key: np.zeros_like(x) for key, x in state.items() if without_layer(key) in names}
 
 
-def _flat(state: Mapping[str, np.ndarray], name: str, rows: int = 1) -> np.ndarray:
-    """Return an array of θ's shape, or `rows` of them, as (rows, p): one layer after the other."""
-    parts = [x for key, x in state.items() if without_layer(key) == name]
+def _flat(
+    arrays: Mapping[str, np.ndarray],
+    name: str,
+    rows: int = 1,
+    state: Mapping[str, np.ndarray] | None = None,
+) -> np.ndarray:
+    """Return an array of θ's shape, or `rows` of them, as (rows, p): one layer after the other.
+    `state`: of what rules keep, the derivatives by θ are meant, which has this state."""
+    named = {key: x for key, x in arrays.items() if without_layer(key) == name}
+    parts = [influence.by_theta(state or {}, key, x) for key, x in named.items()]
     return np.concatenate([x.reshape(rows, -1) for x in parts], axis=-1, dtype=np.float64)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nbt import optimizers
-from nbt.cells import GRU, LSTM, MGU
+from nbt.cells import GRU, LRU, LSTM, MGU
 from nbt.optimizers import SGD, SHARED, Adam, Kalman, default_for_readout
 from nbt.readouts import Gaussian, Softmax
 from nbt.schedules import Constant, InverseSqrt
@@ -33,6 +33,7 @@ __all__ = [
         "LAGS",
         "MEMORY",
         "NORM",
+        "NORMED",
         "OPTIMIZER",
         "RANK",
         "STEPS_OF_UPDATE",
@@ -107,7 +108,8 @@ READOUT_REDUCTION = f"that of the network; {SHARED} for numbers with the best kn
 READOUT_DECAY = f"that of the network; {shown(default_for_readout(Adam()).schedule)} beside adam"
 READOUT_RATE = f"that of the network, or {SGD_RATE}, {ADAM_RATE} for adam"
 
-GATED = {"lstm": LSTM, "gru": GRU, "mgu": MGU}
+GATED = {"lstm": LSTM, "gru": GRU, "mgu": MGU, "lru": LRU}
+NORMED = ("lstm", "gru", "mgu")  # whose sums can be normalised
 CELL = "lstm for symbols; rnn for numbers, another --rule, --paper, and options that lstm lacks"
 LAGS = f"2 for up to {MOST_TWICE} numbers with the best known setting, else 1"
 DIRECT = f"yes for up to {MOST_SEEN} numbers with the best known setting, else no"

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from nbt.cli.options.defaults import NORMED
 from nbt.cli.options.values import given
 
 __all__ = ["layers", "of_gates"]
@@ -13,7 +14,8 @@ __all__ = ["layers", "of_gates"]
 
 def of_gates(options: dict[str, Any]) -> dict[str, Any]:
     """Return what the user said of a cell with gates, beside its units."""
-    return given(norm=options["cell_norm"], memory=options["memory"])
+    normed = options["cell"] in (None, *NORMED)  # for others it is refused later
+    return given(norm=options["cell_norm"] if normed else None, memory=options["memory"])
 
 
 def layers(options: dict[str, Any], units: int) -> list[tuple[int, str | None, int | None]]:

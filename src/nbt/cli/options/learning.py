@@ -9,7 +9,7 @@ import click
 from nbt.cells import ACTIVATIONS, RNN
 from nbt.cells.gated import Norm as CellNorm
 from nbt.cli.options import defaults
-from nbt.cli.options.defaults import GATED, TRAINERS, of, shown
+from nbt.cli.options.defaults import GATED, NORMED, TRAINERS, of, shown
 from nbt.cli.options.rows import Row
 from nbt.cli.options.values import Count, Each, OrNone, Positive, Range, Rules, Schedule
 from nbt.optimizers import FISHERS, REDUCTIONS, SHARED, Adam, Kalman
@@ -100,12 +100,12 @@ NETWORK = (
         LEARN,
         click.Choice(get_args(CellNorm)),
         otherwise="none; rms with --best",
-        needs=("cell", *GATED),
+        needs=("cell", *NORMED),
     ),
     Row(
         "memory",
-        "Shortest and longest time constant, in steps, with which the units of --cell lstm, gru or "
-        "mgu begin.",
+        "Shortest and longest time constant, in steps, with which the units of --cell lstm, gru, "
+        "mgu or lru begin.",
         LEARN,
         Range(),
         metavar="FROM,TO",

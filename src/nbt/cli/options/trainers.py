@@ -183,7 +183,7 @@ def _settled(options: dict[str, Any], numbers: bool, first: Any, network: str) -
     rule, unnamed = options["rule"], options["optimizer"] is None
     own = "sgd" if options["paper"] and rule == "tbptt" else optimizer_of(rule, numbers)
     if first is None and options["cell"] in GATED and not options["paper"]:
-        first = default_optimizer(rule, GATED[options["cell"]](1))
+        first = default_optimizer(rule, GATED[options["cell"]](2))
     own = own if first is None else kind_of(first)
     chosen = {**options, "optimizer": own if unnamed else options["optimizer"]}
     of_readout = options["readout_optimizer"] or _beside(chosen["optimizer"])

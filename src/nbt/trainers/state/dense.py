@@ -14,7 +14,7 @@ from nbt.trainers.state.checks import blind, integers, numbers, within
 from nbt.trainers.state.entries import Entry, flat, matrices_of, plain, row_of, rows_of
 from nbt.trainers.state.layered import layer_in, without_layer
 from nbt.trainers.state.panels import Panels
-from nbt.trainers.state.sizes import MOMENTS, TYPICAL, Shape, Sizes
+from nbt.trainers.state.sizes import LAST_ROWS, MOMENTS, TYPICAL, Shape, Sizes
 
 __all__ = ["DenseTable"]
 
@@ -22,10 +22,11 @@ ACTIVE = -2  # mark of a row that does not wait (csrc/dense/lazy.h)
 CALLED = {"count": "seen"}  # names of csrc/shared/scaler.h that differ
 UPDATES = {f"optimizer.{name}.updates": f"{name}_updates" for name in ("theta", "phi")}
 LAST_STEP = 2**63 - 1  # largest step of a state, so that 64 bits always hold the step
+LAST = [f"cell.{name}" for name in LAST_ROWS]
 
 # The array of the core that holds each array of the state.
 ARRAYS = {
-    **dict.fromkeys(("cell.b", "cell.gain", "cell.W", "cell.r"), "theta"),
+    **dict.fromkeys(("cell.b", *LAST, "cell.W", "cell.r"), "theta"),
     "cell.alpha": "alpha",
     **{"readout.b": "phi", "readout.W": "phi", "readout.r": "phi"},
     **{"state.h": "h", "state.lags": "x_before", "state.x": "last_x"},
@@ -78,7 +79,7 @@ class DenseTable:
         self._gated, self._sizes, shapes = sizes.gated, sizes, form.shapes(sizes)
         self._layers = sizes.layers or (sizes,)
         self._thetas = [
-            Panels(**one.panels("theta"), gains="gain" in own.cell)
+            Panels(**one.panels("theta"), last_row=not own.cell.keys().isdisjoint(LAST_ROWS))
             for one, own in zip(core.layers or (core,), self._layers, strict=True)
         ]
         self._theta = self._thetas[0]
@@ -117,7 +118,7 @@ class DenseTable:
             return rows_of(self._phi, array, shape, first)
         own = sizes.rows.get(key.removeprefix("cell."))
         first = own.start if own else 0
-        if key == "cell.gain":
+        if key in LAST:
             return row_of(theta, array, shape, first)
         return rows_of(theta, array, shape, first, self._gated)
 

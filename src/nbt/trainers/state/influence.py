@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from nbt.trainers.state.layered import layer_in, without_layer
+from nbt.trainers.state.layered import layer_in, of_layer, without_layer
 
 __all__ = [
-    *("estimated", "estimated_before", "exact", "of_layers", "of_stack", "own_paths"),
+    *("by_theta", "estimated", "estimated_before", "exact", "of_layers", "of_stack", "own_paths"),
 ]
 
 
@@ -106,6 +106,8 @@ def own_paths(state: Mapping[str, np.ndarray]) -> np.ndarray:
     y is a function of c. Of gates that c does not depend on, nothing older than the window is kept.
     """
     own = state["estimator.d"].astype(np.float64)
+    if "cell.polar" in state:
+        return _complex_paths(own, state["window.slope"].astype(np.float64))
     n = own.shape[-1]
     gates = state["cell.b"].shape[:-1]
     slope = state["window.slope"].astype(np.float64) if "window.slope" in state else np.ones(n)
@@ -115,3 +117,30 @@ def own_paths(state: Mapping[str, np.ndarray]) -> np.ndarray:
     kept[0][unit, ..., unit] = np.moveaxis(own, -1, 0)
     kept[1][unit, ..., unit] = np.moveaxis(slope * own, -1, 0)
     return whole
+
+
+def _complex_paths(own: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """Return the same of complex units, whose own paths (1, P, n) have one complex number for both
+    parts of a parameter."""
+    n = own.shape[-1]
+    whole = np.zeros((2, n, *own.shape))
+    re, real, imaginary = np.arange(0, n, 2), own[0, :, ::2].T, own[0, :, 1::2].T
+    whole[0, re, 0, :, re] = whole[0, re + 1, 0, :, re + 1] = real
+    whole[0, re + 1, 0, :, re] = imaginary
+    whole[0, re, 0, :, re + 1] = -imaginary
+    whole[1] = slope[:, np.newaxis, np.newaxis, np.newaxis] * whole[0]
+    return whole
+
+
+def by_theta(state: Mapping[str, np.ndarray], key: str, kept: np.ndarray) -> np.ndarray:
+    """Return the derivatives by θ, (…, P, n), from an array of those that rules keep. Of complex
+    units these are by ln |λ| and arg λ in place of ν and η."""
+    layer = layer_in(key)
+    polar = state.get("cell.polar" if layer is None else of_layer("cell.polar", layer))
+    if polar is None:
+        return kept
+    nu, eta = polar.astype(np.float64).reshape(-1, 2).T
+    slopes = np.stack([1 / (1 + np.exp(nu)), 1 / np.cosh(eta)], axis=-1).ravel()
+    made = kept.astype(np.float64)
+    made[..., 1, :] *= slopes
+    return made

@@ -28,9 +28,9 @@ class Panels:
         Number of rows of a panel, with its padding.
     lanes : int
         Number of columns of a full panel.
-    gains : bool
-        Whether the matrix has gains (csrc/gated/network.h): its second row, but the last one of the
-        panels, where rows of padding may lie before it.
+    last_row : bool
+        Whether the matrix has a last row by itself (csrc/gated/network.h): its second row, but the
+        last one of the panels, where rows of padding may lie before it.
     """
 
     rows: int
@@ -40,7 +40,7 @@ class Panels:
     width: int
     depth: int
     lanes: int
-    gains: bool = False
+    last_row: bool = False
 
     def _panels(self, flat: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Yield the first column of each panel, and a view (rows, columns) of it without
@@ -54,7 +54,7 @@ class Panels:
     def _below(self, first: int, last: int) -> slice | np.ndarray:
         """Return where rows first … last - 1 of the matrix, none of which is row 0, are in
         panels."""
-        if not self.gains:
+        if not self.last_row:
             return slice(first - 1, last - 1)
         rows = np.arange(first, last)
         return np.where(rows == 1, self.rows - 1, rows - 2)

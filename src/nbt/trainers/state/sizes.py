@@ -7,16 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nbt.cells import Cell, Gated, Gates, Stack, gates_of, has_gains
+from nbt.cells import Cell, Gated, Gates, Stack, gates_of, last_row_of
 from nbt.inputs import Inputs, Vector
 from nbt.optimizers import Adam, Kalman, Optimizer
 from nbt.readouts import OwnLoss, Readout
 from nbt.trainers.state.layered import of_layer
 
-__all__ = ["MOMENTS", "TYPICAL", "Shape", "Sizes"]
+__all__ = ["LAST_ROWS", "MOMENTS", "TYPICAL", "Shape", "Sizes"]
 
 Shape = tuple[int, ...]
 MOMENTS = ("count", "mean", "variance")  # of numbers that are standardised (csrc/shared/scaler.h)
+LAST_ROWS = ("gain", "polar")  # of θ, where units have one; the second rows of its arrays
 TYPICAL = ("error", "limited")  # typical errors, of targets only
 
 
@@ -77,9 +78,10 @@ class Sizes:
             return cls(n, *values, arrays, (1 + n + m, n))
         gates, others = len(cell.gates), n if cell.recurrent else 0
         W = {"W": (gates, n, n)} if others else {}
-        gain = {"gain": (gates, n)} if has_gains(cell) else {}
-        arrays = {"b": (gates, n), **gain, **W, "r": (gates, m, n)}
-        rows = 1 + len(gain) + others + m
+        last = last_row_of(cell)
+        row = {last: (gates, n)} if last else {}
+        arrays = {"b": (gates, n), **row, **W, "r": (gates, m, n)}
+        rows = 1 + len(row) + others + m
         return cls(n, *values, arrays, (gates, rows, n), gates=gates_of(cell))
 
     @classmethod
@@ -129,7 +131,7 @@ class Sizes:
     def rows(self) -> dict[str, slice]:
         """Which rows of θ each array of a dense cell has."""
         rows, first = {}, 0
-        for name in ("b", "gain", "W", "r"):
+        for name in ("b", *LAST_ROWS, "W", "r"):
             if name in self.cell:
                 last = first + (self.cell[name][-2] if name in ("W", "r") else 1)
                 rows[name], first = slice(first, last), last
