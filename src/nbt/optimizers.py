@@ -247,7 +247,7 @@ class Kalman:
 
         Parameters
         ----------
-        cell : RNN, LeakyRNN, LSTM, GRU, MGU, Stack, Continuous, System or CompiledSystem
+        cell : RNN, LeakyRNN, LSTM, GRU, MGU, LRU, Stack, Continuous, System or CompiledSystem
             The network.
         readout : Softmax, Gaussian or Bernoulli
             What is predicted.

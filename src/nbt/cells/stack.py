@@ -30,7 +30,7 @@ class Stack:
 
     Parameters
     ----------
-    cells : sequence of RNN, LeakyRNN, LSTM, GRU, MGU or Continuous
+    cells : sequence of RNN, LeakyRNN, LSTM, GRU, MGU, LRU or Continuous
         The layers, from the input on; from 1 to 1024. Each has its own activation. Layers with
         gates are all of one kind: they differ only in `units` and in how they begin, `memory` and
         the scales.

@@ -36,7 +36,7 @@ class NoBackTrack(Trainer):
 
     Parameters
     ----------
-    cell : RNN, LeakyRNN, LSTM, GRU, MGU, Stack, Continuous, System or CompiledSystem
+    cell : RNN, LeakyRNN, LSTM, GRU, MGU, LRU, Stack, Continuous, System or CompiledSystem
         The network, or a system of your own, of at most 65536 units. Of a cell with learn=False the
         readout alone is learned, and nothing is estimated.
     readout : Softmax, Gaussian, Bernoulli or None
