@@ -171,8 +171,9 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
 
 /* Inputs as they are read, and all but the oldest of them as they were last read. And, as doubles,
  * whatever the learner's dtype, online standardisation of inputs and targets (scaler.h): how many
- * came, mean, variance; mean squared error of targets, the part of it that gradients see; the last
- * squared error (readout.h), and as much of it. */
+ * came, mean, variance, and those that inputs are read with, if not these; mean squared error of
+ * targets, the part of it that gradients see; the last squared error (readout.h), and as much of
+ * it. */
 #define NBT_SCALER_ARRAYS(X)                                                                       \
     X(scaler, x_read, 1, ldm, vectors, SCRATCH)                                                    \
     X(scaler, x_before, 1, ldm, lagged, CARRIED)
@@ -180,6 +181,8 @@ enum { NBT_ERA = 8192, NBT_EPOCH = 64, NBT_LAZY_TABLE = NBT_ERA + NBT_ERA / NBT_
     X(scaler, x_seen, 1, given, scale_x, CARRIED)                                                  \
     X(scaler, x_mean, 1, given, scale_x, CARRIED)                                                  \
     X(scaler, x_variance, 1, given, scale_x, CARRIED)                                              \
+    X(scaler, x_kept_mean, 1, given, scale_x &&keep_x, CARRIED)                                    \
+    X(scaler, x_kept_variance, 1, given, scale_x &&keep_x, CARRIED)                                \
     X(scaler, y_seen, 1, Y, scale_y, CARRIED)                                                      \
     X(scaler, y_mean, 1, Y, scale_y, CARRIED)                                                      \
     X(scaler, y_variance, 1, Y, scale_y, CARRIED)                                                  \

@@ -70,7 +70,8 @@ typedef struct {
     nbt_method theta, phi; /* how gradients change the network, and the readout */
     nbt_norm norm;
     nbt_missing missing;
-    int scale_x, scale_y; /* vectors are standardised */
+    int scale_x, scale_y; /* vectors are standardised; */
+    int keep_x;           /* inputs by scales that are kept (shared/scaler.h) */
     int one_hot;          /* inputs are symbols, or vectors */
     int exact_self;       /* self-influence is exact */
     int direct;           /* the readout sees the last input, too */

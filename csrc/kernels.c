@@ -72,7 +72,8 @@ static int waiting_finite(const nbt_learner *self)
 
 static void follow_target(nbt_learner *self, const double *target)
 {
-    const int drifts_alone = !(self->choices.direct && self->choices.scale_x); /* recursive.h */
+    const int with_inputs = self->choices.scale_x && !self->choices.keep_x;
+    const int drifts_alone = !(self->choices.direct && with_inputs); /* recursive.h */
     if (self->choices.phi.shared && self->choices.scale_y && drifts_alone)
         NBT(recursive_follow)(self, target);
     else

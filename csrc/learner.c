@@ -115,7 +115,8 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int deferred_pairs = nobacktrack && !descent && !is_system;
     const int fisher = nobacktrack && of->norm == NBT_FISHER, reference = of->reference;
     const int informed = kalman_phi && !bptt && of->readout == NBT_GAUSSIAN;
-    const int scale_x = of->scale_x, scale_y = of->scale_y, direct = of->direct;
+    const int scale_x = of->scale_x, scale_y = of->scale_y, keep_x = of->keep_x;
+    const int direct = of->direct;
     const int shared = of->phi.shared;
     const size_t ldshared = at->ldshared;
     const size_t entries = is_system ? self->system.functions.entries : 0;

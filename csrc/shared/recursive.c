@@ -21,6 +21,9 @@ NBT_INLINE double wide_fold(wide x)
     return part[0];
 }
 
+/* Squares of what waits for the next pass: beyond, P might overflow there, in a later call. */
+#define LARGEST_CHANGE 1e150
+
 /* Rows that pass together, and entries of a block each way: as many doubles as NBT_ALIGN. */
 enum { SHARED_ROWS = 4, SHARED_BLOCK = NBT_ALIGN / sizeof(double) };
 
@@ -95,6 +98,16 @@ static void make_pass(nbt_learner *self)
     *alpha = 1;
 }
 
+/* Does P stay within the range of numbers when what waits is applied? */
+static int stays_in_range(const nbt_learner *self)
+{
+    const double *w = row_of_changes(self, 0), *v = row_of_changes(self, 1);
+    wide sum = {0};
+    for (size_t p = 0; p < self->sizes.ldshared; p += WIDE)
+        sum += wide_load(w + p) * wide_load(w + p) + wide_load(v + p) * wide_load(v + p);
+    return wide_fold(sum) < LARGEST_CHANGE;
+}
+
 /* Entry (i, j) of what is kept. */
 static double *covariance_entry(const nbt_learner *self, size_t i, size_t j)
 {
@@ -149,7 +162,7 @@ void NBT(recursive_learn)(nbt_learner *self, const real *features, int32_t symbo
     make_pass(self);
     for (size_t p = 0; p < F; p++) power += f[p] * s[p];
     if (!(power >= 0)) power = power < 0 ? 0 : power; /* but for rounding; a NaN stays */
-    power += keep * self->readout.doubt;
+    power = self->readout.doubt * (keep + power);
     correct_means(self, power);
     const double size = sqrt(1 / (keep * power));
     for (size_t p = 0; p < F; p++) w[p] = size * s[p];
@@ -158,6 +171,7 @@ void NBT(recursive_learn)(nbt_learner *self, const real *features, int32_t symbo
         put_back(self, decay, *alpha);
         alpha[1] = 1;
     }
+    if (!stays_in_range(self)) self->workers.noted = 1; /* so that it is looked at in this step */
 }
 
 void NBT(recursive_settle)(nbt_learner *self)

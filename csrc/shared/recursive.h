@@ -4,19 +4,20 @@
  * covariance of the weights of an output in units of the noise, the same for the means of all
  * numbers. A zero on its diagonal stands for a feature of which nothing is known: 1 / Λ, Λ being
  * `prior` in choices.h (`lambda` is that of the other outputs). With errors e of the means,
- * k = 1 - γ, γ the schedule's decay, at most 1 / F: s = P f,  g = s / (k d + fᵀ s),  φ ← φ - g eᵀ,
- * P ← (P - g sᵀ) / k. So P⁻¹ is a decayed sum of f fᵀ / d, and of what is left of the prior. Where
- * features do not vary, that alone would let P grow as k⁻ᵗ. So each step puts back into P⁻¹ what a
- * round of F steps loses of the prior, in one direction, i = t mod F: with c = Λ F γ,
- * P ← P - u uᵀ / (1 / c + u_i),  u = P e_i. φ stays, as if the error there had been 0. So P is
+ * k = 1 - γ, γ the schedule's decay, at most 1 / F: s = P f,  g = s / (d (k + fᵀ s)),  φ ← φ - g
+ * eᵀ, P ← (P - g sᵀ) / k. With d = 1, P⁻¹ is a decayed sum of f fᵀ and of what is left of the
+ * prior. Where features do not vary, that alone would let P grow as k⁻ᵗ. So each step puts back
+ * into P⁻¹ what a round of F steps loses of the prior, in one direction, i = t mod F: with c = Λ F
+ * γ, P ← P - u uᵀ / (1 / c + u_i),  u = P e_i. φ stays, as if the error there had been 0. So P is
  * never above exp(1) / Λ.
  *
  * d is 1. Where targets are standardised and the largest error is beyond 3 deviations, it is that
- * error over 3 deviations: the further off, the less a step counts. Standardised targets change
+ * error over 3 deviations: so φ moves as if it had been there, however much is still to be learned,
+ * and P learns less, the further off it is. Standardised targets change
  * their unit with each target. φ follows that, so that it predicts what it did before: least
  * squares in a unit that drifts would be wrong by as much as it drifts. Where f has standardised
- * inputs, these drift with the targets. Then φ stays as it is: to change its side alone would be
- * wrong by as much.
+ * inputs that are not kept (scaler.h), these drift with the targets. Then φ stays as it is: to
+ * change its side alone would be wrong by as much.
  *
  * Both changes wait for the next pass, which reads and writes P once: P ← α P - w wᵀ - v vᵀ, then
  * P f. Of the blocks of 8 by 8 entries only those on the diagonal and right of it are kept. Entries

@@ -3,6 +3,7 @@
 #include <string.h>
 
 enum { HORIZON = 1 << 16, FIRST = 3, ROOM = 8 };
+enum { SETTLED = 32, NEAR = 9 }; /* values after which scales are kept; a factor of variances */
 #define LARGEST 1e153     /* numbers beyond it are read as it: their squares would be infinite */
 #define WIDEST 10         /* deviations of an input that the network sees */
 #define CONSTANT_JUMP 1e3 /* of its size that a constant may jump by */
@@ -17,6 +18,7 @@ const void *NBT(scaler_input)(nbt_scaler *self, const nbt_sizes *at, const doubl
 {
     real *out = self->x_read;
     const double *seen = self->x_seen, *mean = self->x_mean, *variance = self->x_variance;
+    if (self->x_kept_mean) mean = self->x_kept_mean, variance = self->x_kept_variance;
     const size_t given = at->given, before = at->m - given;
     if (before) memcpy(out + given, self->x_before, before * sizeof *out);
     for (size_t l = 0; l < given; l++) {
@@ -86,9 +88,27 @@ static void follow_errors(nbt_scaler *self, size_t Y, const double *target)
     }
 }
 
+static void keep_scales(nbt_scaler *self, size_t given)
+{
+    for (size_t l = 0; l < given; l++) {
+        const double mean = self->x_mean[l], variance = self->x_variance[l];
+        double *kept_mean = self->x_kept_mean + l, *kept = self->x_kept_variance + l;
+        if (self->x_seen[l] <= SETTLED || !(*kept > 0)) {
+            *kept_mean = mean;
+            *kept = variance;
+            continue;
+        }
+        const double most = mean + sqrt(variance), least = mean - sqrt(variance);
+        *kept_mean = *kept_mean > most ? most : *kept_mean < least ? least : *kept_mean;
+        if (*kept > NEAR * variance) *kept = NEAR * variance;
+        if (*kept < variance / NEAR) *kept = variance / NEAR;
+    }
+}
+
 void NBT(scaler_follow_input)(nbt_scaler *self, size_t given, const double *input)
 {
     if (self->x_seen) follow(given, input, self->x_seen, self->x_mean, self->x_variance);
+    if (self->x_kept_mean) keep_scales(self, given);
 }
 
 void NBT(scaler_follow_target)(nbt_scaler *self, size_t Y, const double *target)

@@ -16,6 +16,11 @@
  *
  * A value is always read with what was known before it came.
  *
+ * Inputs of a network that is not learned (`keep_x`) are read by the μ and s² that were known when
+ * 32 values had come, for it does not follow a scale that drifts, nor does least squares. These
+ * move on only as far as they must be to stay within one deviation, and a factor of 9, of what is
+ * known now. One value that is far off does not move them.
+ *
  * The network reads the last `lags` inputs at once, newest first: m = lags × given numbers. Each is
  * as it was read when it came; before the first input all are 0. */
 #ifndef NBT_SHARED_SCALER_H

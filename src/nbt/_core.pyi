@@ -147,6 +147,7 @@ class LearnerState:
         cell: str = ...,
         recurrent: bool = ...,
         windowed: bool = ...,
+        keep_scales: bool = ...,
         direct: bool = ...,
         counts: SymbolCounts | None = ...,
         rms: bool = ...,

@@ -51,7 +51,8 @@ cdef class LearnerState:
                   bint split=False, phi_starts=None, bint dense=False,
                   bint exact_fisher=False, size_t lags=1, str cell="one_gate", bint recurrent=True,
                   bint windowed=False, bint direct=False, SymbolCounts counts=None,
-                  bint rms=False, bint upper=False, layers=(), size_t states=0):
+                  bint rms=False, bint upper=False, layers=(), size_t states=0,
+                  bint keep_scales=False):
         cdef nbt_array row
         cdef size_t k = 0
         cdef nbt_sizes* at = &self.c.sizes
@@ -68,6 +69,7 @@ cdef class LearnerState:
         self._take_activation(activation)
         to.readout, to.missing = READOUTS[readout], MISSING[missing]
         to.scale_x, to.scale_y = standardize_inputs, standardize_targets
+        to.keep_x = keep_scales
         to.direct = direct
         to.norm, to.exact_self, to.split = NORMS[norm], exact_self, split
         to.theta, to.phi = _method(theta), _method(phi)

@@ -93,7 +93,7 @@ cdef extern from "choices.h" nogil:
         nbt_missing missing
         nbt_cell cell
         int windowed, recurrent, rms, upper
-        int scale_x, scale_y, one_hot, exact_self, lazy, split, reference, dense, exact_fisher
+        int scale_x, scale_y, keep_x, one_hot, exact_self, lazy, split, reference, dense, exact_fisher
         int direct
         uint64_t seed
 

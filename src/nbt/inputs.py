@@ -78,6 +78,10 @@ class Vector:
     deviations off, which is where it doubles the variance. So a single value cannot ruin them, and
     a new level or a new scale is still followed.
 
+    A network that is not learned (``learn=False``) cannot follow a scale that drifts. It reads
+    inputs by the mean and the deviation that were known after 32 values, which move on only to stay
+    within one deviation, and a factor of 3, of what is known now (`inputs.kept_mean`, ...).
+
     A number has a scale from its third value on, if it has varied. Before that it is read as 0. The
     mean is subtracted before numbers are rounded to the trainer's precision. Deviations may lie
     between 10⁻¹⁵⁰ and 10¹⁵⁰.

@@ -191,17 +191,17 @@ class Kalman:
     learned once in several steps, its own metric is the default one.
 
     With "shared", let f = (1, a), or (1, a, x) with ``direct=True``, have F entries, and let e be
-    the errors of the means. A step is s = P f, g = s / (k d + f·s), φ ← φ - g eᵀ, P ← (P - g sᵀ) /
-    k with k = 1 - γ. P begins as I / `readout_prior` (default: 0.001). γ is at most 1 / F, and F at
-    most 2048. d is 1. Where targets are standardised and the largest error is beyond 3 deviations,
-    d is that error over 3 deviations: the further off, the less a step counts. When their mean and
-    deviation change, φ is changed with them, so that it predicts what it did; not where f has
-    standardised inputs, whose mean and deviation change alike. So that P stays bounded where
-    features do not vary, each step gives back what decays of the prior, one feature at a time. The
-    outputs for the log-variances keep their quasi-diagonal J, whose Λ is that of the network by
-    `prior`. P follows what is seen, whichever targets are known: a number that is missing leaves
-    its own weights as they are.
-    P is kept in float64, and a step costs F² multiply-adds.
+    the errors of the means. A step is s = P f, g = s / (d (k + f·s)), φ ← φ - g eᵀ, P ← (P - g sᵀ)
+    / k with k = 1 - γ. P begins as I / `readout_prior` (default: 0.001). γ is at most 1 / F, and F
+    at most 2048. d is 1. Where targets are standardised and the largest error is beyond 3
+    deviations, d is that error over 3 deviations: φ moves as if the error had been there, and P
+    learns less, the further off it is. When their mean and deviation change, φ is changed with
+    them, so that it predicts what it did; not where f has standardised inputs of a network that
+    learns, whose mean and deviation change alike. So that P stays bounded where features do not
+    vary, each step gives back what decays of the prior, one feature at a time. The outputs for the
+    log-variances keep their quasi-diagonal J, whose Λ is that of the network by `prior`. P follows
+    what is seen, whichever targets are known: a number that is missing leaves its own weights as
+    they are. P is kept in float64, and a step costs F² multiply-adds.
 
     Examples
     --------

@@ -1,5 +1,7 @@
 """Online standardisation and numbers that are missing."""
 
+import copy
+
 import numpy as np
 import pytest
 from helpers.pairs import FEW, INPUTS, TOLERANCE, few
@@ -9,6 +11,7 @@ from oracle.scaler import HORIZON, Scaler
 import nbt
 
 NAN = float("nan")
+KEPT = ("count", "mean", "variance", "kept_mean", "kept_variance")
 
 
 # ---- the oracle, and C against it --------------------------------------------------------------
@@ -39,6 +42,84 @@ def test_after_many_the_weights_are_exponential():
     assert scaler.mean[0] == pytest.approx((1 - w) * 2 + w * 5, rel=1e-14)
     expected = (1 - w) * (3 + 2**2) + w * 5**2 - scaler.mean[0] ** 2  # second moments
     assert scaler.variance[0] == pytest.approx(expected, rel=1e-12)
+
+
+# ---- scales that are kept ------------------------------------------------------------------------
+
+
+def restless(steps=400):
+    """Numbers with gaps, values that are far off, new levels and scales, a constant column that
+    begins to vary."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(steps, 4)) * [1, 5, 0.1, 0] + [0, 100, -3, 7]
+    x[rng.random(x.shape) < 0.05] = NAN
+    x[20, 0] = x[200, 1] = 1e6
+    x[100:, 2] = 40 * x[100:, 2]
+    x[150:, 0] += 30
+    x[300:, 3] += rng.normal(size=steps - 300)
+    return x
+
+
+@pytest.mark.parametrize("cell", [nbt.LeakyRNN(3, leak=0.5, learn=False), nbt.GRU(3, learn=False)])
+def test_kept_scales_are_those_of_the_oracle(cell):
+    """And the network reads by them."""
+    x = restless()
+    trainer = nbt.NoBackTrack(cell, nbt.Softmax(2), inputs=4, dtype="float64", missing="mask")
+    scaler = Scaler({f"x.{key}": np.zeros(4) for key in KEPT}, "x")
+    h = np.zeros(3)
+    for t, row in enumerate(x):
+        read = scaler.read_input(row)
+        trainer.learn(row[None], [t % 2])
+        scaler.follow(row)
+        scaler.keep()
+        state = trainer.state_dict()
+        for key in KEPT:
+            np.testing.assert_allclose(state[f"inputs.{key}"], getattr(scaler, key), rtol=1e-12)
+        if isinstance(cell, nbt.LeakyRNN):
+            a = 1 / (1 + np.exp(-h))
+            h = 0.5 * h + state["cell.b"] + a @ state["cell.W"] + read @ state["cell.r"]
+            np.testing.assert_allclose(state["state.h"], h, rtol=1e-9)
+
+
+def test_kept_scales_stay_as_they_are_until_they_are_far_off():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 1))
+
+    def kept(x):
+        trainer = nbt.NoBackTrack(nbt.RNN(2, learn=False), nbt.Softmax(2), inputs=1)
+        seen = []
+        for part in np.split(x, 30):
+            trainer.learn(part, np.zeros(100, int))
+            state = trainer.state_dict()
+            seen.append((state["inputs.kept_mean"][0], state["inputs.kept_variance"][0]))
+        return np.array(seen)
+
+    plain, one = kept(x), x.copy()
+    one[500] = 1e6
+    assert (plain == plain[0]).all()
+    assert (kept(one) == plain[0]).all()
+    one[500:1500] += 100  # a new level
+    mean = kept(one)[:, 0]
+    assert 50 < mean[14] < 110
+    listened = nbt.NoBackTrack(nbt.LSTM(2), nbt.Softmax(2), inputs=1)
+    assert "inputs.kept_mean" not in listened.state_dict()
+
+
+def test_kept_scales_go_on_anywhere(tmp_path, assert_same_state):
+    """Also in predictions along inputs, and from a state that has none."""
+    x, y = restless(), np.arange(400) % 2
+    whole = nbt.NoBackTrack(nbt.LSTM(3, learn=False), nbt.Softmax(2), inputs=4, missing="mask")
+    cut = copy.copy(whole)
+    expected = whole.learn(x, y)
+    losses = [cut.learn(x[:57], y[:57])]
+    cut.save(tmp_path / "c.nbt")
+    cut = nbt.load(tmp_path / "c.nbt")
+    along = cut.predict_along(x[57:60])
+    losses += [cut.learn(x[57:59], y[57:59])]
+    losses += [cut.learn(x[59:], y[59:])]
+    assert np.concatenate(losses).tobytes() == expected.tobytes()
+    assert_same_state(cut.state_dict(), whole.state_dict())
+    assert along.shape == (3, 2)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)

@@ -147,9 +147,10 @@ class Kalman:
 #
 #     gain = P f / (k + f P f),  phi <- phi - gain e^T,  P <- (P - gain (P f)^T) / k.
 #
-# A step that is in doubt, by a number d, has k d in place of k beside f P f, as if its noise had
-# that variance. The inverse of P is the decayed sum of squares, P^-1 = sum_s k^(t-s) f(s) f(s)^T /
-# d(s) + what is left of the prior, and phi minimises the squares, decayed likewise. What is left of
+# Without doubt, the inverse of P is the decayed sum of squares, P^-1 = sum_s k^(t-s) f(s) f(s)^T +
+# what is left of the prior, and phi minimises the squares, decayed likewise. Of a step that is in
+# doubt, by a number d, the gain is that over d: phi moves as if the error had been e / d, and P
+# learns that much less. What is left of
 # the prior would vanish, and P grow without a bound where no features come. So each step puts back
 # what decays of it in a whole round, in one direction i = t mod F:
 #
@@ -165,10 +166,11 @@ def least_squares(P, phi, f, e, t, decay, prior, doubt=1.0):
     decay = min(decay, 1.0 / F)
     keep = 1.0 - decay
     s = P @ f
-    gain = s / (keep * doubt + f @ s)
+    power = doubt * (keep + f @ s)
+    gain = s / power
     phi = phi - np.outer(gain, e)
     # symmetric to the bit, or rounding grows
-    P = (P - np.outer(s, s) / (keep * doubt + f @ s)) / keep
+    P = (P - np.outer(s, s) / power) / keep
     if decay > 0.0:
         i = t % F
         u = P[:, i]

@@ -7,17 +7,22 @@ it may be JUMP times the mean's size off, or anything where that is 0.
 
 The third value makes mean and variance anew where it is near one of the first two, m +- s, compared
 with the distance between them: one of the three is far off, and two are alike.
+
+Inputs may be read by a mean and a variance that are kept from the SETTLED-th value on, and then
+move only to stay near: within a deviation of the mean, a factor NEAR of the variance.
 """
 
 import numpy as np
 
 HORIZON = 65536.0
+SETTLED, NEAR = 32, 9.0
 FIRST = 3  # values that make a scale
 ROOM = 8.0
 WIDEST = 10.0  # deviations that the network sees of an input
 JUMP = 1e3
 ALIKE = 1e-2
 ROUNDING = 1e-9
+KEPT = ("kept_mean", "kept_variance")
 
 
 class Scaler:
@@ -28,7 +33,7 @@ class Scaler:
     def __init__(self, state, name):
         self.name = name
         self.keys = [
-            key for key in ("count", "mean", "variance", "error", "limited")
+            key for key in ("count", "mean", "variance", "error", "limited", *KEPT)
             if f"{name}.{key}" in state
         ]  # fmt: skip
         for key in self.keys:
@@ -58,8 +63,21 @@ class Scaler:
 
     def read_input(self, x):
         """What is not known, or has no scale, is as its mean: 0."""
-        z = np.clip((x - self.mean) / self.deviation, -WIDEST, WIDEST)
-        return np.where(np.isnan(x) | ~self.known, 0.0, z)
+        mean, deviation, known = self.mean, self.deviation, self.known
+        if KEPT[0] in self.keys:
+            mean, known = self.kept_mean, (self.count >= FIRST) & (self.kept_variance > 0)
+            deviation = np.sqrt(np.where(known, self.kept_variance, 1.0))
+        z = np.clip((x - mean) / deviation, -WIDEST, WIDEST)
+        return np.where(np.isnan(x) | ~known, 0.0, z)
+
+    def keep(self):
+        """After `follow`, where scales are kept."""
+        free = (self.count <= SETTLED) | ~(self.kept_variance > 0)
+        s = np.sqrt(self.variance)
+        mean = np.clip(self.kept_mean, self.mean - s, self.mean + s)
+        variance = np.clip(self.kept_variance, self.variance / NEAR, self.variance * NEAR)
+        self.kept_mean = np.where(free, self.mean, mean)
+        self.kept_variance = np.where(free, self.variance, variance)
 
     def follow_errors(self, x, whole, part):
         """whole, part: the last squared errors, and what of them gradients saw."""

@@ -218,6 +218,39 @@ def test_what_rounding_leaves_can_be_loaded(scale, dtype):
     assert all(again[key].tobytes() == value.tobytes() for key, value in state.items())
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("cell", [nbt.RNN(3, learn=False), nbt.LSTM(4)], ids=repr)
+def test_what_a_call_leaves_is_finite(cell, dtype):
+    """What waits for the next pass would overflow there: the step that makes it says so."""
+    diverged = 0
+    for scale in (1e6, 1e8, 1e12, 1e15):
+        for decay, seed in ((0.0, 1), (0.01, 0), (0.01, 1), (0.01, 2), (0.5, 1), (0.5, 2)):
+            b = np.random.default_rng(seed).normal(size=40)
+            x, y = scale * np.stack([b, b, 2 * b], axis=1), b[:, np.newaxis]
+            trainer = nbt.NoBackTrack(
+                cell, nbt.Gaussian(1, False, direct=True),
+                readout_optimizer=least_squares(decay=decay), inputs=nbt.Vector(3, False),
+                dtype=dtype,
+            )  # fmt: skip
+            try:
+                for t in range(40):
+                    trainer.learn(x[t], y[t])
+                    for key, value in trainer.state_dict().items():
+                        assert np.isfinite(value).all(), (scale, decay, seed, t, key)
+            except nbt.DivergenceError as error:
+                diverged += 1
+                assert f"step {t}" in str(error)  # noqa: PT017
+                whole = nbt.NoBackTrack(**_same(trainer))
+                with pytest.raises(nbt.DivergenceError, match=rf"step {t}\b"):
+                    whole.learn(x, y)
+    assert diverged > 5
+
+
+def _same(trainer):
+    names = "cell", "readout", "optimizer", "readout_optimizer", "inputs", "dtype"
+    return {name: getattr(trainer, name) for name in names}
+
+
 # ---- what it is for ----------------------------------------------------------------------------
 
 

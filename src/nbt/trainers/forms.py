@@ -13,7 +13,7 @@ from nbt.systems.compiled import CompiledSystem
 from nbt.systems.system import System
 from nbt.trainers.binding import check_cell, has_dense_rule, is_dense, is_learned
 from nbt.trainers.form import Form
-from nbt.trainers.state.sizes import Shape, Sizes
+from nbt.trainers.state.sizes import KEPT, Shape, Sizes
 from nbt.trainers.windowed import (
     WindowedBPTTForm,
     WindowedNoBackTrackForm,
@@ -23,7 +23,8 @@ from nbt.trainers.windowed import (
 )
 
 __all__ = [
-    *("BPTTForm", "FixedForm", "Form", "NoBackTrackForm", "RTRLForm", "UOROForm"),
+    *("BPTTForm", "FixedForm", "Form", "ListeningForm"),
+    *("NoBackTrackForm", "RTRLForm", "UOROForm"),
     *("bptt_form", "described_bptt", "described_nobacktrack", "described_rtrl"),
     *("nobacktrack_form", "rtrl_form", "uoro_form"),
 ]
@@ -144,6 +145,22 @@ class FixedForm(Form):
     def shapes(self, sizes: Sizes) -> dict[str, Shape]:
         shapes = super().shapes(sizes).items()
         return {key: shape for key, shape in shapes if not key.startswith("optimizer.theta.")}
+
+    def asked(self) -> dict[str, Any]:
+        return {"keep_scales": True}
+
+    def kept(self, sizes: Sizes) -> dict[str, Shape]:
+        """Return the shapes of the scales that inputs are read by (csrc/shared/scaler.h)."""
+        size = (sizes.inputs.size,)
+        return dict.fromkeys(KEPT, size) if getattr(sizes.inputs, "standardize", False) else {}
+
+
+@dataclass(frozen=True)
+class ListeningForm(FixedForm):
+    """Form of a copy that predicts as a trainer with gates that learns."""
+
+    def asked(self) -> dict[str, Any]:
+        return {}
 
     def kept(self, sizes: Sizes) -> dict[str, Shape]:
         return {}

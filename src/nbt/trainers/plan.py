@@ -25,7 +25,7 @@ from nbt.trainers.binding import (
     is_learned,
     own_loss,
 )
-from nbt.trainers.forms import BPTTForm, FixedForm, Form, NoBackTrackForm
+from nbt.trainers.forms import BPTTForm, FixedForm, Form, ListeningForm, NoBackTrackForm
 from nbt.trainers.state.sizes import Sizes
 from nbt.trainers.windowed import WindowedBPTTForm, WindowedForm
 
@@ -128,7 +128,7 @@ class Plan:
         if getattr(getattr(self.cell, "field", self.cell), "vjp", True) is None:
             form = NoBackTrackForm()  # backpropagation through it is not possible
         if isinstance(self.form, WindowedForm):
-            form = FixedForm() if is_gated(self.cell) else WindowedBPTTForm(QUIET_WINDOW)
+            form = ListeningForm() if is_gated(self.cell) else WindowedBPTTForm(QUIET_WINDOW)
         as_system = not self.as_dense  # so that it takes the same path
         return replace(
             self,

@@ -14,7 +14,7 @@ from nbt.trainers.state.checks import blind, integers, numbers, within
 from nbt.trainers.state.entries import Entry, flat, matrices_of, plain, row_of, rows_of
 from nbt.trainers.state.layered import layer_in, without_layer
 from nbt.trainers.state.panels import Panels
-from nbt.trainers.state.sizes import LAST_ROWS, MOMENTS, TYPICAL, Shape, Sizes
+from nbt.trainers.state.sizes import KEPT, LAST_ROWS, MOMENTS, TYPICAL, Shape, Sizes
 
 __all__ = ["DenseTable"]
 
@@ -37,6 +37,7 @@ ARRAYS = {
     **{f"optimizer.{name}.{key}": f"{name}_{key}" for name in ("theta", "phi") for key in "mv"},
     "optimizer.phi.P": "phi_P",
     **{f"inputs.{key}": f"x_{CALLED.get(key, key)}" for key in MOMENTS},
+    **{key: f"x_{key.removeprefix('inputs.')}" for key in KEPT},
     **{f"targets.{key}": f"y_{CALLED.get(key, key)}" for key in MOMENTS + TYPICAL},
     **{"estimator.v": "v", "estimator.w": "w", "estimator.d": "d", "estimator.z": "z"},
     **{"estimator.fisher": "fisher", "estimator.G": "G"},

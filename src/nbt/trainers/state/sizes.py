@@ -13,10 +13,11 @@ from nbt.optimizers import Adam, Kalman, Optimizer
 from nbt.readouts import OwnLoss, Readout
 from nbt.trainers.state.layered import of_layer
 
-__all__ = ["LAST_ROWS", "MOMENTS", "TYPICAL", "Shape", "Sizes"]
+__all__ = ["KEPT", "LAST_ROWS", "MOMENTS", "TYPICAL", "Shape", "Sizes"]
 
 Shape = tuple[int, ...]
 MOMENTS = ("count", "mean", "variance")  # of numbers that are standardised (csrc/shared/scaler.h)
+KEPT = "inputs.kept_mean", "inputs.kept_variance"  # by which inputs are read, if not by these
 LAST_ROWS = ("gain", "polar")  # of θ, where units have one; the second rows of its arrays
 TYPICAL = ("error", "limited")  # typical errors, of targets only
 
