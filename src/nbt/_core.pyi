@@ -147,13 +147,13 @@ class LearnerState:
         cell: str = ...,
         recurrent: bool = ...,
         windowed: bool = ...,
-        keep_scales: bool = ...,
         direct: bool = ...,
         counts: SymbolCounts | None = ...,
         rms: bool = ...,
         upper: bool = ...,
         layers: Sequence[LearnerState] = ...,
         states: int = ...,
+        keep_scales: bool = ...,
     ) -> None: ...
     layers: tuple[LearnerState, ...]
     @property

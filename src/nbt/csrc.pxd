@@ -93,8 +93,8 @@ cdef extern from "choices.h" nogil:
         nbt_missing missing
         nbt_cell cell
         int windowed, recurrent, rms, upper
-        int scale_x, scale_y, keep_x, one_hot, exact_self, lazy, split, reference, dense, exact_fisher
-        int direct
+        int scale_x, scale_y, one_hot, exact_self, lazy, split, reference, dense, exact_fisher
+        int keep_x, direct
         uint64_t seed
 
 cdef extern from "arrays.h" nogil:

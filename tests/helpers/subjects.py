@@ -223,7 +223,7 @@ SUBJECTS += [
         ("kalman", "other", "float32", "softmax", "echo"),
         ("sgd", "lagged", "float64", "gaussian", "echo"),
         ("kalman", "vector", "float64", "bernoulli", "echo-graph"),
-        ("adam", "own", "float32", "softmax", "echo-lstm"),
+        ("adam", "other", "float32", "softmax", "echo-lstm"),
         ("sgd", "lagged", "float64", "bernoulli", "echo-grus"),
     )
 ]
