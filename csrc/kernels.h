@@ -5,9 +5,9 @@
 #include "rule.h"
 
 typedef struct nbt_kernels {
-    size_t lanes;            /* reals of a vec */
+    size_t lanes;                    /* reals of a vec */
     nbt_rule_row rules[NBT_RULES];   /* by nbt_rule */
-    nbt_rule_row descent;    /* NoBackTrack where one pass is enough */
+    nbt_rule_row descent;            /* NoBackTrack where one pass is enough */
     nbt_rule_row gated[NBT_RULES];   /* by nbt_rule: gated/ */
     nbt_rule_row systems[NBT_RULES]; /* by nbt_rule, where a system is trained */
     void (*refresh)(nbt_learner *self);

@@ -106,7 +106,8 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int windowed = gated && of->rule != NBT_FIXED;
     const int uoro = of->rule == NBT_UORO;
     const int pairs = (of->rule == NBT_NOBACKTRACK || uoro) && !at->layers;
-    const int online_pairs = pairs && !windowed, nobacktrack = online_pairs && !uoro, rtrl = of->rule == NBT_RTRL && !of->windowed;
+    const int online_pairs = pairs && !windowed, nobacktrack = online_pairs && !uoro,
+              rtrl = of->rule == NBT_RTRL && !of->windowed;
     const int bptt = of->rule == NBT_BPTT && !of->windowed, online = nobacktrack || rtrl;
     const int exact = pairs && of->exact_self, ringed = nobacktrack && T;
     const int vectors = !of->one_hot, lagged = at->m > given, kept_steps = bptt || windowed;

@@ -50,8 +50,8 @@ void NBT(system_survey)(const nbt_choices *choices, const nbt_optimizer_part *me
 /* g = (1/K) Σ_k (H·v̄_k) w̄_k: what the pairs say of ∂ℓ/∂θ. O(Kp) */
 void NBT(system_pairs_gradient)(nbt_learner *self);
 
-/* A phase of rules with pairs: h, F v̄_k for every pair, and the rows, one-hot inputs being vectors to
- * them, so that their pattern is the same for all symbols. Returns whether nothing failed. */
+/* A phase of rules with pairs: h, F v̄_k for every pair, and the rows, one-hot inputs being vectors
+ * to them, so that their pattern is the same for all symbols. Returns whether nothing failed. */
 int NBT(system_move)(nbt_learner *self, const nbt_point *at);
 
 /* sign (n) = ±1 for pair k in phase q of step t: those of units q n … q n + n - 1. */

@@ -1,4 +1,5 @@
-/* uoro.h: UORO (Tallec and Ollivier, 2017) of any system: the mean of pairs v̄ w̄ is ∂h/∂θ's estimate.
+/* uoro.h: UORO (Tallec and Ollivier, 2017) of any system: the mean of pairs v̄ w̄ is ∂h/∂θ's
+ * estimate.
  *
  * All of a step's ∂f/∂θ joins a pair at once, by the same signs ν over the states:
  *     v̄ ← ρ₀ F v̄ + ρ₁ ν,   w̄ ← w̄ / ρ₀ + (νᵀ ∂f/∂θ) / ρ₁.
