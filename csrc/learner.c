@@ -104,10 +104,9 @@ int nbt_learner_array(const nbt_learner *self, size_t k, nbt_array *array)
     const int kalman_phi = of->phi.kind == NBT_KALMAN, adam_phi = of->phi.kind == NBT_ADAM;
     const int gated = of->windowed && !at->layers; /* the layers of a stack are */
     const int windowed = gated && of->rule != NBT_FIXED;
-    const int uoro = of->rule == NBT_UORO;
-    const int pairs = (of->rule == NBT_NOBACKTRACK || uoro) && !at->layers;
-    const int online_pairs = pairs && !windowed, nobacktrack = online_pairs && !uoro,
-              rtrl = of->rule == NBT_RTRL && !of->windowed;
+    const int pairs = (of->rule == NBT_NOBACKTRACK || of->rule == NBT_UORO) && !at->layers;
+    const int online_pairs = pairs && !windowed, rtrl = of->rule == NBT_RTRL && !of->windowed;
+    const int nobacktrack = online_pairs && of->rule == NBT_NOBACKTRACK;
     const int bptt = of->rule == NBT_BPTT && !of->windowed, online = nobacktrack || rtrl;
     const int exact = pairs && of->exact_self, ringed = nobacktrack && T;
     const int vectors = !of->one_hot, lagged = at->m > given, kept_steps = bptt || windowed;

@@ -177,8 +177,7 @@ def csv(tmp_path):
 def test_the_same_numbers_as_in_python(csv, tmp_path, capfd):
     assert run(["train", csv, "--columns", "wind,rain", "--missing", "mask", "--json"]) == 0
     shown = json.loads(capfd.readouterr().out.splitlines()[-1])
-    readout = nbt.Gaussian(2, standardize=True)
-    trainer = nbt.NoBackTrack(nbt.RNN(20), readout, missing="mask")
+    trainer = nbt.NoBackTrack(**nbt.preset("numbers", readout=nbt.Gaussian(2)), missing="mask")
     history = nbt.train(trainer, nbt.streams.table(csv, ["wind", "rain"]))
     assert history.unit == "nats"
     nats = trainer_losses(csv)
@@ -188,8 +187,7 @@ def test_the_same_numbers_as_in_python(csv, tmp_path, capfd):
 
 
 def trainer_losses(csv):
-    readout = nbt.Gaussian(2, standardize=True)
-    trainer = nbt.NoBackTrack(nbt.RNN(20), readout, missing="mask")
+    trainer = nbt.NoBackTrack(**nbt.preset("numbers", readout=nbt.Gaussian(2)), missing="mask")
     return trainer.learn(nbt.streams.table(csv, ["wind", "rain"]).read(10_000))
 
 

@@ -165,7 +165,7 @@ VALUES = [
     ("description", TypeError, lambda: from_description(None)),
     ("description", TypeError, lambda: from_description("NoBackTrack")),
     ("trainer", ValueError, lambda: from_description({})),
-    ("trainer", ValueError, lambda: from_description(described(trainer="UORO"))),
+    ("trainer", ValueError, lambda: from_description(described(trainer="EKF"))),
     ("trainer", ValueError, lambda: from_description(described(trainer="os.system"))),
     ("kind", ValueError, lambda: from_description(described(cell={"kind": "UGRNN", "units": 3}))),
     ("kind", ValueError, lambda: from_description(described(cell={"units": 3}))),

@@ -119,8 +119,8 @@ def preset(
         squares, which fits noise, too, where there is some.
     effort : {"fast", "default", "best", "paper"}
         How much time a step may take. For text and symbols: "fast" is about a fourth of "default",
-        "best" about twice as much, with normalised sums: on streams such as aⁿbⁿ, where units must
-        count or keep something exactly, it learns less well than "default". For numbers they are
+        "best" about two to four times as much, with normalised sums: on streams such as aⁿbⁿ, where
+        units must count, it learns less well than "default". For numbers they are
         20, 32 and 64 units, for events always 20; for clean numbers 100, 200 and 400. "paper": the
         paper's algorithm to the letter, for "symbols" and "numbers". Lines have no other effort.
     readout : Softmax, Gaussian or Bernoulli, optional

@@ -62,7 +62,7 @@ class UORO(Trainer):
     >>> trainer = nbt.UORO(nbt.LeakyRNN(20), nbt.Softmax(3))
     >>> losses = trainer.learn(stream.read(1000))
     >>> trainer.influence().shape
-    (20, 480)
+    (20, 500)
     """
 
     __slots__ = ()
