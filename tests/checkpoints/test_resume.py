@@ -84,8 +84,7 @@ def test_growing_leaves_what_is_known(symbol_subject):
     if subject.readout == "softmax":
         np.testing.assert_allclose(now[:old] / now[0], known / known[0], rtol=1e-5)
     assert len({*now[old:].tolist()}) == 1
-    dense = subject.cell == "dense" and subject.rule != "uoro"  # else θ is flat
-    for key, value in after.items() if dense else ():
+    for key, value in after.items() if subject.by_units else ():
         where = tuple(slice(0, size) for size in before[key].shape)
         assert value[where].tobytes() == before[key].tobytes(), key
         rest = value.copy()

@@ -23,7 +23,6 @@ RULES = {
     "nobacktrack": nbt.NoBackTrack,
     "rtrl": nbt.RTRL,
     "bptt": nbt.TruncatedBPTT,
-    "uoro": nbt.UORO,
 }
 CHANGES = ("reset", "grow", "edit", "flush")  # verbs that take no steps
 OWN = ("split", "blocks", "exact_self", "window", "norm", "rank", "every")  # choices of a rule
@@ -238,7 +237,7 @@ def draw_more(rng, rule, arguments):
     arguments = arguments | {"readout": replace(arguments["readout"], direct=rng.random() < 0.2)}
     if isinstance(inputs, nbt.Vector) and rng.random() < 0.3:
         arguments["inputs"] = replace(inputs, lags=rng.choice((2, 3, 5)))
-    if not has_dense_rule(cell, arguments["optimizer"], arguments.get("split")):
+    if not has_dense_rule(cell, arguments["optimizer"], "split" in arguments):
         return arguments
     kind = rng.choice(("before", "gates", "gates", "every", "fixed"))
     every, rank = rng.choice((1, 2, 3, 5, 10, 40)), rng.choice((0, 0, 1, 2, 3))
@@ -289,7 +288,7 @@ def draw_beside(rng, rule, arguments):
     shared = nbt.Kalman(0.01, outlier=own, reduction="shared")
     if isinstance(readout, nbt.Softmax) and chance < 0.25:
         arguments = arguments | {"readout": replace(readout, counts=K, counts_memory=memory)}
-    dense = has_dense_rule(cell, optimizer, arguments.get("split"))
+    dense = has_dense_rule(cell, optimizer, "split" in arguments)
     dense = dense and (rule != "bptt" or is_gated(cell))
     if isinstance(readout, nbt.Gaussian) and dense and optimizer.plain and chance < 0.5:
         arguments = arguments | {"readout_optimizer": shared}

@@ -119,7 +119,7 @@ def check_dense(case):
     rounding away: by as much as that has grown to, the others may differ, too."""
     arguments = case.arguments | {"dtype": "float64"}
     cell = arguments["cell"]
-    if not has_dense_rule(cell, arguments["optimizer"], arguments.get("split")):
+    if not has_dense_rule(cell, arguments["optimizer"], "split" in arguments):
         return False
     if is_gated(cell) or not is_learned(cell) or "every" in arguments:
         return False
@@ -181,7 +181,7 @@ def check_systems(case):
     """Graphs, stacks, learned leaks, fields and systems, all metrics, against the oracle."""
     arguments = case.arguments | {"dtype": "float64", "missing": "error"}
     cell, readout, optimizer = (arguments[key] for key in ("cell", "readout", "optimizer"))
-    if has_dense_rule(cell, optimizer, arguments.get("split")):
+    if has_dense_rule(cell, optimizer, "split" in arguments):
         return False
     small = few_outputs(readout) if case.rule != "bptt" else nbt.Softmax(4)
     if arguments["inputs"] in (None, readout.targets):

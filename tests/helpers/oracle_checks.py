@@ -67,3 +67,14 @@ def with_phi(state, phi):
 def cold(state):
     """The same state with nothing known about the past: h is a constant."""
     return state | {"estimator.G": np.zeros_like(state["estimator.G"])}
+
+
+def walk(net, steps, inputs, seed=1):
+    """(u, `Step`) of each step of a network of oracle.gated, and ∂ℓ/∂y(t) (steps, n)."""
+    rng = np.random.default_rng(seed)
+    taken, state = [], np.zeros((2, net.n))
+    for x in rng.normal(size=(steps, inputs)):
+        u, s = net.step(x, state)
+        taken.append((u, s))
+        state = np.array([s.c, s.y])
+    return taken, rng.normal(size=(steps, net.n))

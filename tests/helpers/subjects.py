@@ -58,6 +58,11 @@ class Subject:
         return f"{self.rule}-{self.optimizer}-{self.inputs}-{self.dtype}{kind}"
 
     @property
+    def by_units(self):
+        """Whether θ lies by units, as in dense cells; else it is flat, as in systems."""
+        return self.cell == "dense" and self.rule != "uoro"
+
+    @property
     def of_symbols(self):
         """Whether symbols are predicted."""
         return self.readout in ("softmax", "counts")

@@ -156,24 +156,30 @@ class RTRL(General):
         return self.G
 
 
-class NoBackTrack(General):
-    """rank : K; norm : "euclidean", "fisher", "kalman" or "none"; pair : None, or the pair that
-    each parameter belongs to, (p,); sign_source : function (k, t, q, n) giving signs (n,)."""
+class Pairs(General):
+    """Rules with pairs. rank : K; sign_source : function (k, t, q, n) giving signs (n,)."""
 
-    def __init__(
-        self, phases, state, *, rank=1, norm="euclidean", pair=None, sign_source=None, **more
-    ):
+    def __init__(self, phases, state, *, rank=1, sign_source=None, **more):
         super().__init__(phases, state, **more)
-        self.K, self.norm = rank, norm
-        self.pair = None if pair is None else np.array(pair)
+        self.K = rank
         self.v, self.w = (np.array(state[key], float) for key in ("v", "w"))
-        self.rows = np.array(state["rows"], float)
-        self.fisher = np.array(state["fisher"], float) if norm == "fisher" else None
         self.sign_source = sign_source or self._signs
 
     def _signs(self, k, t, q, n):
         """Phase q's signs are those of units q n ... q n + n - 1."""
         return signs(self.seed, k, t, (q + 1) * n)[q * n :]
+
+
+class NoBackTrack(Pairs):
+    """norm : "euclidean", "fisher", "kalman" or "none"; pair : None, or the pair that each
+    parameter belongs to, (p,)."""
+
+    def __init__(self, phases, state, *, norm="euclidean", pair=None, **more):
+        super().__init__(phases, state, **more)
+        self.norm = norm
+        self.pair = None if pair is None else np.array(pair)
+        self.rows = np.array(state["rows"], float)
+        self.fisher = np.array(state["fisher"], float) if norm == "fisher" else None
 
     def mine(self, k):
         """Which parameters are pair k's."""
@@ -225,17 +231,8 @@ class NoBackTrack(General):
         return rho, 1 / rho
 
 
-class UORO(General):
-    """rank : K; sign_source : as of NoBackTrack. Tallec and Ollivier (2017), algorithm 1."""
-
-    def __init__(self, phases, state, *, rank=1, sign_source=None, **more):
-        super().__init__(phases, state, **more)
-        self.K = rank
-        self.v, self.w = (np.array(state[key], float) for key in ("v", "w"))
-        self.sign_source = sign_source or self._signs
-
-    def _signs(self, k, t, q, n):
-        return signs(self.seed, k, t, (q + 1) * n)[q * n :]
+class UORO(Pairs):
+    """Tallec and Ollivier (2017), algorithm 1."""
 
     def influence(self):
         return self.v.T @ self.w / self.K

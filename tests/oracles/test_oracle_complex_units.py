@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.oracle_checks import close, differences
+from helpers.oracle_checks import close, differences, walk
 from oracle import gated
 from oracle.complex_units import LRU, Turning
 
@@ -13,17 +13,6 @@ N, M = 4, 3
 
 def network(seed=0, n=N):
     return Turning(LRU(), np.random.default_rng(seed).normal(size=(1, 2 + n + M, n)))
-
-
-def walk(net, steps, seed=1):
-    """(u, `Step`) of each step, and ∂ℓ/∂y(t)."""
-    rng = np.random.default_rng(seed)
-    taken, state = [], np.zeros((2, net.n))
-    for x in rng.normal(size=(steps, M)):
-        u, s = net.step(x, state)
-        taken.append((u, s))
-        state = np.array([s.c, s.y])
-    return taken, rng.normal(size=(steps, net.n))
 
 
 def exact(net, taken, H):
@@ -47,12 +36,12 @@ def test_rtrl():
     """∂s(T)/∂θ is that by differences of the whole walk."""
 
     def end(theta):
-        taken, _ = walk(Turning(LRU(), theta), 4)
+        taken, _ = walk(Turning(LRU(), theta), 4, M)
         return np.array([taken[-1][1].c, taken[-1][1].y])
 
     net = network()
     G = np.zeros((2, N, *net.theta.shape))
-    for u, s in walk(net, 4)[0]:
+    for u, s in walk(net, 4, M)[0]:
         G = net.forward(G, u, s)
     close(net.chain(G), differences(end, net.theta), 1e-8)
 
@@ -76,7 +65,7 @@ def test_a_step_forward():
 def test_blocks_are_exact(T):
     """No path leaves its unit, so E holds all that is older."""
     net = network()
-    taken, H = walk(net, 6)
+    taken, H = walk(net, 6, M)
     wanted, rule = list(exact(net, taken, H)), gated.Blocks(net, 0)
     for t in range(0, 6, T):
         steps = taken[t : t + T]
@@ -88,7 +77,7 @@ def test_blocks_are_exact(T):
 def test_unbiased(T, rank):
     """Pairs add noise, and no bias."""
     net = network(seed=3, n=2)
-    taken, H = walk(net, 2 * T)
+    taken, H = walk(net, 2 * T, M)
     total, count = 0, 0
     for signs in itertools.product([1.0, -1.0], repeat=4 * rank):
         rule = gated.Blocks(net, rank)

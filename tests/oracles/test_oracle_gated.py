@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.oracle_checks import close, differences
+from helpers.oracle_checks import close, differences, walk
 from oracle import gated
 
 N, M = 2, 3
@@ -36,17 +36,6 @@ def network(cell, seed=0, recurrent=True):
     rows = 1 + N + M + (KIND is gated.Normalised)
     theta = np.random.default_rng(seed).normal(size=(cell.gates, rows, N))
     return KIND(cell, theta, recurrent)
-
-
-def walk(net, steps, seed=1):
-    """(u, `Step`) of each step, and ∂ℓ/∂y(t)."""
-    rng = np.random.default_rng(seed)
-    taken, state = [], np.zeros((2, N))
-    for x in rng.normal(size=(steps, M)):
-        u, s = net.step(x, state)
-        taken.append((u, s))
-        state = np.array([s.c, s.y])
-    return taken, rng.normal(size=(steps, N))
 
 
 def influences(net, taken):
@@ -92,11 +81,11 @@ def test_rtrl(cell):
     """∂s(T)/∂θ is that by differences of the whole walk."""
 
     def end(theta):
-        taken, _ = walk(KIND(cell, theta), 4)
+        taken, _ = walk(KIND(cell, theta), 4, M)
         return np.array([taken[-1][1].c, taken[-1][1].y])
 
     net = network(cell)
-    *_, G = influences(net, walk(net, 4)[0])
+    *_, G = influences(net, walk(net, 4, M)[0])
     close(G, differences(end, net.theta), 1e-8)
 
 
@@ -104,7 +93,7 @@ def test_rtrl(cell):
 def test_the_first_block_is_exact(cell, rank):
     """It is backpropagation through all of its steps."""
     net = network(cell)
-    taken, H = walk(net, 5)
+    taken, H = walk(net, 5, M)
     close(gated.Blocks(net, rank).gradient(taken, H), sum(exact(net, taken, H)))
 
 
@@ -114,7 +103,7 @@ def test_the_first_block_is_exact(cell, rank):
 def test_without_recurrence_blocks_are_exact(name, T):
     """No path leaves its unit, so E holds all that is older."""
     net = network(CELLS[name], recurrent=False)
-    taken, H = walk(net, 6)
+    taken, H = walk(net, 6, M)
     rule, signs = gated.Blocks(net, 0), np.empty((0, 2, N))
     wanted = exact(net, taken, H)
     for k, (steps, h) in enumerate(blocks(taken, H, T)):
@@ -126,7 +115,7 @@ def test_without_recurrence_blocks_are_exact(name, T):
 def test_unbiased(cell, T):
     """The mean over all signs of two blocks is the gradient of the third by RTRL."""
     net = network(cell, seed=3)
-    taken, H = walk(net, 3 * T)
+    taken, H = walk(net, 3 * T, M)
     first, second, third = blocks(taken, H, T)
     total, count = 0, 0
     for signs in itertools.product([1.0, -1.0], repeat=4 * N):
@@ -145,7 +134,7 @@ def test_unbiased(cell, T):
 
 def test_unbiased_with_two_pairs(cell):
     net = network(cell, seed=4)
-    taken, H = walk(net, 4)
+    taken, H = walk(net, 4, M)
     first, second = blocks(taken, H, 2)
     total, count = 0, 0
     for signs in itertools.product([1.0, -1.0], repeat=4 * N):

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from helpers.oracle_checks import close, differences
+from helpers.oracle_checks import close, differences, walk
 from helpers.stacked import Stack
 from oracle import gated
 
@@ -49,17 +49,6 @@ def drawn(cell, kind, seed=0, units=UNITS):
     return np.random.default_rng(seed).normal(size=size)
 
 
-def walk(net, steps, seed=1):
-    """(u, `Step`) of each step, and ∂ℓ/∂y(t) (steps, n)."""
-    rng = np.random.default_rng(seed)
-    taken, state = [], np.zeros((2, net.n))
-    for x in rng.normal(size=(steps, M)):
-        u, s = net.step(x, state)
-        taken.append((u, s))
-        state = np.array([s.c, s.y])
-    return taken, rng.normal(size=(steps, net.n))
-
-
 def exact(net, taken, H, first):
     """∂/∂θ of Σ H(t) y(t) from step `first` on, by backpropagation through all steps."""
     seen = np.where(np.arange(len(H))[:, np.newaxis] >= first, H, 0.0)
@@ -72,11 +61,11 @@ def test_backpropagation(cell, kind, units):
     theta = drawn(cell, kind, units=units)
 
     def total(theta):
-        taken, H = walk(stack(cell, kind, theta, units=units), 4)
+        taken, H = walk(stack(cell, kind, theta, units=units), 4, M)
         return np.array([sum((h * s.y).sum() for (_, s), h in zip(taken, H, strict=True))])
 
     net = stack(cell, kind, theta, units=units)
-    close(exact(net, *walk(net, 4), 0), differences(total, theta)[0], 1e-7)
+    close(exact(net, *walk(net, 4, M), 0), differences(total, theta)[0], 1e-7)
 
 
 def test_a_step_forwards(cell, kind):
@@ -105,7 +94,7 @@ def test_a_step_forwards(cell, kind):
 def test_unbiased(cell, kind, units, T):
     """The mean over all signs of two blocks is the exact gradient of the third."""
     net = stack(cell, kind, drawn(cell, kind, 3, units), units=units)
-    taken, H = walk(net, 3 * T)
+    taken, H = walk(net, 3 * T, M)
     first, second, third = (taken[k * T : (k + 1) * T] for k in range(3))
     total, count = 0, 0
     for signs in itertools.product([1.0, -1.0], repeat=4 * net.n):
@@ -125,7 +114,7 @@ def test_unbiased(cell, kind, units, T):
 def test_unbiased_with_two_pairs(cell):
     units = (1, 1)
     net = stack(cell, gated.Network, drawn(cell, gated.Network, 4, units), units=units)
-    taken, H = walk(net, 4)
+    taken, H = walk(net, 4, M)
     total, count = 0, 0
     for signs in itertools.product([1.0, -1.0], repeat=4 * net.n):
         rule = gated.Blocks(net, 2)
@@ -140,7 +129,7 @@ def test_without_recurrence_only_other_layers_are_lost(T):
     up before the block."""
     cell = gated.LSTM()
     net = stack(cell, gated.Network, drawn(cell, gated.Network), recurrent=False)
-    taken, H = walk(net, 2 * T)
+    taken, H = walk(net, 2 * T, M)
     rule = gated.Blocks(net, 0)
     rule.advance(taken[:T], np.empty((0, 2, net.n)))
     found = net.of_theta(rule.gradient(taken[T:], H[T:]))

@@ -10,7 +10,6 @@ import numpy as np
 from nbt.optimizers import SGD, Kalman, Optimizer
 from nbt.readouts import OwnLoss
 from nbt.trainers import RTRL, NoBackTrack, Trainer
-from nbt.trainers.binding import has_dense_rule
 from nbt.trainers.state.layered import without_layer
 
 __all__ = ["Replicas", "Trajectory", "of_readout", "put"]
@@ -68,9 +67,10 @@ class Trajectory:
         state = trainer.state_dict()
         values, more = (trainer.cell, trainer.readout), {"inputs": trainer.inputs}
         more |= {"dtype": trainer.dtype, "seed": trainer.seed, "missing": trainer.missing}
-        fast = has_dense_rule(trainer.cell, trainer.optimizer, trainer.split)
         own = of_readout(trainer)
-        self.exact = (RTRL if fast else _General)(*values, trainer.optimizer, **more, **own)
+        self.exact = (RTRL if trainer._live.plan.as_dense else _General)(
+            *values, trainer.optimizer, **more, **own
+        )
         put(self.exact, state, {"estimator.G": trainer.influence()})
         self.replicas = Replicas(trainer, state, replicas)
         self._probe = RTRL(*values, _still(trainer), **more)
